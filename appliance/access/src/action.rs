@@ -1,0 +1,63 @@
+//! What can be asked for. One variant per thing that the log must be able to tell apart.
+
+use serde::Serialize;
+use watchbook_base::{CameraId, TimeRange};
+
+/// Something a [`crate::Subject`] wants to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "action")]
+pub enum Action {
+    /// Watch a camera live.
+    Live {
+        /// Which.
+        camera: CameraId,
+    },
+    /// See what is recorded: spans, gaps and events, no pictures.
+    Timeline {
+        /// Which.
+        camera: CameraId,
+    },
+    /// Play recorded footage.
+    Playback {
+        /// Which.
+        camera: CameraId,
+        /// When.
+        range: TimeRange,
+    },
+    /// Take footage out as a file.
+    Export {
+        /// Which.
+        camera: CameraId,
+        /// When.
+        range: TimeRange,
+    },
+    /// Sign in; `name_sha256` keeps mistyped passwords in the name field out of the log.
+    SignIn {
+        /// SHA-256 of the account name that was tried, lower-case hex.
+        name_sha256: String,
+    },
+    /// Sign out.
+    SignOut,
+    /// Take possession of an unclaimed box with its one-time code.
+    Claim,
+    /// Read the configuration: cameras, plugins, storage, health.
+    ReadConfig,
+    /// Change the configuration.
+    ChangeConfig {
+        /// What is changed, such as `camera 3`; never a secret.
+        what: String,
+    },
+    /// Read accounts and their roles.
+    ReadAccounts,
+    /// Create, change or remove an account.
+    ChangeAccount {
+        /// Whose; `None` for one that does not exist yet.
+        account: Option<u32>,
+        /// What changes, such as `roles`; never a secret.
+        what: String,
+    },
+    /// Change one's own password or end one's own sessions.
+    ChangeOwnAccount,
+    /// Read the audit log.
+    ReadAudit,
+}

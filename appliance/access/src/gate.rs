@@ -1,0 +1,163 @@
+//! The gate: decide, write the audit entry, and only then hand out a [`Grant`].
+
+use crate::action::Action;
+use crate::role::{Role, Subject};
+use core::fmt;
+use serde::Serialize;
+use watchbook_base::{CameraId, TimeRange};
+
+/// What the gate writes before anything happens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AuditEntry {
+    /// Account number; `None` when nobody was signed in.
+    pub account: Option<u32>,
+    /// What was asked for.
+    #[serde(flatten)]
+    pub action: Action,
+    /// Allowed or refused, and why.
+    pub outcome: Outcome,
+}
+
+/// How a request ended at the gate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Allowed.
+    Allowed,
+    /// Refused, with the sentence the asker was told.
+    Refused(String),
+}
+
+/// The append-only log. `append` returns only when the entry survives a power cut.
+pub trait AuditLog: Send + Sync {
+    /// Writes one entry durably and returns its index in the log.
+    ///
+    /// # Errors
+    /// When it could not be made durable: then nothing may be granted.
+    fn append(&self, entry: &AuditEntry) -> Result<u64, AuditError>;
+}
+
+/// The log could not be written. Access stops, recording goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditError(pub String);
+
+/// Why the gate stayed shut.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Nobody is signed in.
+    SignInFirst,
+    /// Signed in, but not allowed; the sentence says which role or camera is missing.
+    NotAllowed(String),
+    /// Allowed, but the audit log cannot be written.
+    LogUnwritable(AuditError),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SignInFirst => f.write_str("sign in first"),
+            Self::NotAllowed(why) => f.write_str(why),
+            Self::LogUnwritable(error) => write!(
+                f,
+                "the audit log cannot be written ({}), so nothing is shown; recording goes on. Ask an admin to look at the health page",
+                error.0
+            ),
+        }
+    }
+}
+
+/// Proof that `action` was decided and logged. Only [`open`] makes one, and storage asks for it before it opens footage.
+#[derive(Debug)]
+pub struct Grant {
+    action: Action,
+    audit_index: u64,
+}
+
+impl Grant {
+    /// What was granted.
+    #[must_use]
+    pub fn action(&self) -> &Action {
+        &self.action
+    }
+
+    /// Index of its entry in the audit log.
+    #[must_use]
+    pub fn audit_index(&self) -> u64 {
+        self.audit_index
+    }
+
+    /// True when this grant lets footage of `camera` in all of `range` be read.
+    #[must_use]
+    pub fn covers_footage(&self, camera: CameraId, range: TimeRange) -> bool {
+        match &self.action {
+            Action::Playback { camera: granted, range: window } | Action::Export { camera: granted, range: window } => {
+                *granted == camera && window.start <= range.start && range.end <= window.end
+            }
+            _ => false,
+        }
+    }
+
+    /// True when this grant lets what is recorded of `camera` be listed.
+    #[must_use]
+    pub fn covers_timeline(&self, camera: CameraId) -> bool {
+        match &self.action {
+            Action::Timeline { camera: granted }
+            | Action::Playback { camera: granted, .. }
+            | Action::Export { camera: granted, .. } => *granted == camera,
+            _ => false,
+        }
+    }
+
+    /// True when this grant lets `camera` be watched live.
+    #[must_use]
+    pub fn covers_live(&self, camera: CameraId) -> bool {
+        matches!(&self.action, Action::Live { camera: granted } if *granted == camera)
+    }
+}
+
+/// Decides `action` for `subject`, writes the decision to `log`, and returns the grant.
+///
+/// # Errors
+/// The refusal, which has been logged too, unless it is the log itself that failed.
+pub fn open(subject: &Subject, action: Action, log: &dyn AuditLog) -> Result<Grant, Refusal> {
+    let decision = decide(subject, &action);
+    let outcome = match &decision {
+        Ok(()) => Outcome::Allowed,
+        Err(refusal) => Outcome::Refused(refusal.to_string()),
+    };
+    let entry = AuditEntry { account: subject.account, action, outcome };
+    let audit_index = log.append(&entry).map_err(Refusal::LogUnwritable)?;
+    decision.map(|()| Grant { action: entry.action, audit_index })
+}
+
+/// The decision alone: total and pure. What is not allowed here is refused.
+///
+/// # Errors
+/// Why not.
+pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
+    let (roles, camera): (&[Role], Option<CameraId>) = match action {
+        // Whoever holds the one-time code, or knows a password, proves it in the act itself.
+        Action::Claim | Action::SignIn { .. } => return Ok(()),
+        Action::SignOut | Action::ChangeOwnAccount => (&Role::ALL, None),
+        Action::Live { camera } => (&[Role::Viewer], Some(*camera)),
+        Action::Timeline { camera } | Action::Playback { camera, .. } | Action::Export { camera, .. } => {
+            (&[Role::Investigator], Some(*camera))
+        }
+        Action::ReadConfig => (&Role::ALL, None),
+        Action::ChangeConfig { .. } | Action::ReadAccounts | Action::ChangeAccount { .. } => (&[Role::Admin], None),
+        Action::ReadAudit => (&[Role::Auditor], None),
+    };
+    if subject.account.is_none() {
+        return Err(Refusal::SignInFirst);
+    }
+    if !roles.iter().any(|role| subject.roles.has(*role)) {
+        let wanted: Vec<String> = roles.iter().map(|role| format!("{role:?}").to_lowercase()).collect();
+        return Err(Refusal::NotAllowed(format!("this needs the role {}", wanted.join(" or "))));
+    }
+    match camera {
+        Some(camera) if !subject.covers(camera) => {
+            Err(Refusal::NotAllowed(format!("camera {camera} is not among the cameras of this account")))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,15 @@
+//! Who may do what.
+//!
+//! * **Enters:** a [`Subject`] (who asks), an [`Action`] (what for), an [`AuditLog`] to write to.
+//! * **Leaves:** a [`Grant`] or a [`Refusal`].
+//! * **Promises:** a [`Grant`] exists only after its audit entry is durable; nothing outside this crate can make one (P7).
+//! * **Never:** does I/O of its own, knows HTTP, sessions or storage.
+//! * **Proof:** the role × action table in the tests; `tests/compile_fail` of this crate.
+
+pub mod action;
+pub mod gate;
+pub mod role;
+
+pub use action::Action;
+pub use gate::{AuditEntry, AuditError, AuditLog, Grant, Outcome, Refusal, open};
+pub use role::{Role, Roles, Subject};

@@ -1,0 +1,22 @@
+//! Words and units that every other crate speaks.
+//!
+//! * **Enters:** nothing but the operating system's clock, files and random bytes, each behind a trait.
+//! * **Leaves:** typed ids, times with their unit in the type, error kinds, events, gaps, named limits.
+//! * **Promises:** every effect has a seeded, simulated twin ([`clock::SimClock`]), so a test can replay a day in a millisecond.
+//! * **Never:** knows tokio, a database, a codec or a network protocol.
+//! * **Proof:** the unit tests beside each file.
+
+pub mod clock;
+pub mod error;
+pub mod event;
+pub mod gap;
+pub mod ids;
+pub mod limits;
+pub mod time;
+
+pub use clock::{Clock, SyncState};
+pub use error::Kind;
+pub use event::{Area, Detection, Event, EventSource};
+pub use gap::{Gap, GapReason};
+pub use ids::{CameraId, StreamId, TrackRole};
+pub use time::{MonoNanos, Ticks90k, TimeRange, UtcNanos};
