@@ -1,0 +1,54 @@
+# make run    sets everything up, builds, and runs a demo station with two cameras
+# make test   sets everything up and passes every test
+# make load   the benchmarks (see tests/load)
+
+SHELL := /bin/bash
+CACHE ?= $(HOME)/.cache/watchbook
+# One target directory for every clone: RocksDB's C++ and Cranelift take half an hour of CPU the first time.
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+export PATH := $(CACHE)/node/node_modules/.bin:$(PATH)
+BIN := $(CARGO_TARGET_DIR)/release
+export WATCHBOOK_PLUGINS := $(CARGO_TARGET_DIR)/plugins
+
+.PHONY: help setup page plugins build run test test-rust test-page test-browser lint load clean-demo
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+setup:
+	@.ci/setup
+
+page: setup
+	@cd appliance/web/ui && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent --no-audit --no-fund; }
+	@cd appliance/web/ui && npm run --silent build
+
+build: page
+	cargo build --release --workspace
+
+plugins: build
+	@plugins/build.sh "$(WATCHBOOK_PLUGINS)"
+
+run: plugins
+	@tests/e2e/demo.sh "$(BIN)" "$(WATCHBOOK_PLUGINS)" "$(CACHE)"
+
+test: lint test-rust test-page test-browser
+
+lint: setup page
+	cargo fmt --all --check
+	cargo clippy --release --workspace --all-targets -- -D warnings
+
+test-rust: plugins
+	cargo test --release --workspace
+
+test-page: page
+	@cd appliance/web/ui && npm run --silent check && npm test --silent
+
+test-browser: plugins
+	@cd tests/browser && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent --no-audit --no-fund; }
+	@cd tests/browser && WATCHBOOK_BIN="$(BIN)/watchbook" npm test --silent
+
+load: plugins
+	cargo run --release -p watchbook-load --
+
+clean-demo:
+	rm -rf "$(CACHE)/demo"

@@ -1,0 +1,186 @@
+//! The configuration file: what must be known before the page can be reached. Everything else is set on the page and kept in the register.
+
+use crate::error::{Error, Result};
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use watchbook_base::Kind;
+
+/// The commented reference, also the text of `watchbook example-config`. A test parses it and compares it with the defaults.
+pub const EXAMPLE: &str = include_str!("../watchbook.example.toml");
+
+/// Largest configuration file that is read.
+const CONFIG_BYTES_MAX: u64 = 1 << 20;
+
+/// A whole configuration file.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where the page listens.
+    pub web: Web,
+    /// Where things are kept.
+    pub storage: Storage,
+    /// Plugins and the child programs.
+    pub plugins: Plugins,
+    /// Cameras to add at the first start, while there are none.
+    pub camera: Vec<SeedCamera>,
+}
+
+/// The page.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Web {
+    /// Address and port.
+    pub listen: SocketAddr,
+}
+
+impl Default for Web {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([0, 0, 0, 0], 8080)) }
+    }
+}
+
+/// The ring and the state directory.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Storage {
+    /// Accounts, cameras, audit log and the index.
+    pub state_dir: PathBuf,
+    /// The segment log.
+    pub ring_dir: PathBuf,
+    /// How much of the disk the ring takes, in GiB.
+    pub ring_gib: f64,
+    /// Size of one segment file, in MiB.
+    pub segment_mib: u64,
+    /// How often everything received is made durable, in ms: what a power cut may cost.
+    pub commit_interval_ms: u64,
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self {
+            state_dir: PathBuf::from("/var/lib/watchbook/state"),
+            ring_dir: PathBuf::from("/var/lib/watchbook/ring"),
+            ring_gib: 16.0,
+            segment_mib: 256,
+            commit_interval_ms: 500,
+        }
+    }
+}
+
+impl Storage {
+    /// Bytes of the ring.
+    #[must_use]
+    pub fn ring_bytes(&self) -> u64 {
+        // `check` has bounded the value, so that the product fits.
+        (self.ring_gib * f64::from(1 << 30)) as u64
+    }
+}
+
+/// Plugins.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Plugins {
+    /// One folder per plugin: `plugin.toml` and `plugin.wasm`.
+    pub dir: PathBuf,
+    /// Where `watchbook-decode` and `watchbook-plugins` are; empty: beside this program.
+    pub program_dir: PathBuf,
+}
+
+impl Default for Plugins {
+    fn default() -> Self {
+        Self { dir: PathBuf::from("/usr/lib/watchbook/plugins"), program_dir: PathBuf::new() }
+    }
+}
+
+/// A camera that the file brings along.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeedCamera {
+    /// Name on the page.
+    pub name: String,
+    /// Main stream, `rtsp://…`; may hold `user:password@`.
+    pub main_url: String,
+    /// Sub stream.
+    pub sub_url: Option<String>,
+    /// `tcp` or `udp`.
+    #[serde(default = "tcp")]
+    pub transport: String,
+    /// Plugins to switch on with their default settings.
+    #[serde(default)]
+    pub plugins: Vec<String>,
+}
+
+fn tcp() -> String {
+    "tcp".to_owned()
+}
+
+impl Config {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// The file cannot be read, is too large, is not valid TOML, or a value is out of range; the message names the file and the key.
+    pub fn read(path: &Path) -> Result<Self> {
+        let at = |what: &str| format!("{what} the configuration file {}", path.display());
+        let size = std::fs::metadata(path).map_err(|error| Error::io(at("reading"), &error))?.len();
+        if size > CONFIG_BYTES_MAX {
+            return Err(Error::new(Kind::InvalidInput, format!("{}: {size} bytes are too many", at("reading"))));
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| Error::io(at("reading"), &error))?;
+        let config: Self =
+            toml::from_str(&text).map_err(|error| Error::new(Kind::InvalidInput, format!("{}: {error}", at("parsing"))))?;
+        config.check().map_err(|why| Error::new(Kind::InvalidInput, format!("{}: {why}", at("checking"))))?;
+        Ok(config)
+    }
+
+    fn check(&self) -> std::result::Result<(), String> {
+        let storage = &self.storage;
+        if !(0.03..=1_048_576.0).contains(&storage.ring_gib) {
+            return Err(format!("storage.ring_gib is {}; 0.03 to 1048576 (1 PiB) is allowed", storage.ring_gib));
+        }
+        if !(4..=4096).contains(&storage.segment_mib) {
+            return Err(format!("storage.segment_mib is {}; 4 to 4096 is allowed", storage.segment_mib));
+        }
+        if storage.ring_bytes() < 4 * (storage.segment_mib << 20) {
+            return Err(format!(
+                "a ring of {} GiB has no room for four segments of {} MiB; make the ring larger or the segments smaller",
+                storage.ring_gib, storage.segment_mib
+            ));
+        }
+        if !(50..=5000).contains(&storage.commit_interval_ms) {
+            return Err(format!("storage.commit_interval_ms is {}; 50 to 5000 is allowed", storage.commit_interval_ms));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_file_states_the_defaults() {
+        let example: Config = toml::from_str(EXAMPLE).unwrap();
+        assert_eq!(example, Config::default());
+        assert_eq!(example.check(), Ok(()));
+    }
+
+    #[test]
+    fn a_mistake_is_named_by_its_key() {
+        for (text, key) in [
+            ("[storage]\nring_gib = 0.001", "ring_gib"),
+            ("[storage]\nring_gib = nan", "ring_gib"),
+            ("[storage]\nsegment_mib = 1", "segment_mib"),
+            ("[storage]\nring_gib = 1.0\nsegment_mib = 1024", "four segments"),
+            ("[storage]\ncommit_interval_ms = 1", "commit_interval_ms"),
+            ("[storage]\nring_dirr = '/x'", "ring_dirr"),
+            ("[web]\nlisten = 'everywhere'", "listen"),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("watchbook.toml");
+            std::fs::write(&path, text).unwrap();
+            let message = Config::read(&path).unwrap_err().to_string();
+            assert!(message.contains(key) && message.contains("watchbook.toml"), "{text:?} gave: {message}");
+        }
+    }
+}
