@@ -1,0 +1,143 @@
+//! A client of the HTTP API, as strict as a browser about what it gets.
+
+use serde_json::Value;
+use std::io::Read as _;
+use std::time::Duration;
+use ureq::http::{HeaderMap, Response};
+use ureq::{Agent, Body};
+
+/// Largest answer that is read into memory.
+const BODY_BYTES_MAX: u64 = 1 << 30;
+
+/// One signed-in browser.
+pub struct Client {
+    base: String,
+    agent: Agent,
+    cookie: Option<String>,
+}
+
+/// Status, headers and body.
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body as JSON.
+    ///
+    /// # Panics
+    /// When it is not.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error} in {}", String::from_utf8_lossy(&self.body)))
+    }
+
+    /// One header as text, empty when absent.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// Itself, when the status is 2xx.
+    ///
+    /// # Panics
+    /// With the problem document otherwise.
+    #[must_use]
+    pub fn ok(self) -> Self {
+        assert!((200..300).contains(&self.status), "{}: {}", self.status, String::from_utf8_lossy(&self.body));
+        self
+    }
+}
+
+impl Client {
+    /// A client of the page at `base`, such as `http://127.0.0.1:8080/`.
+    pub fn new(base: &str) -> Self {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(120)))
+            .build();
+        Self { base: base.trim_end_matches('/').to_owned(), agent: config.into(), cookie: None }
+    }
+
+    /// `GET`.
+    pub fn get(&self, path: &str) -> Answer {
+        self.get_range(path, None)
+    }
+
+    /// `GET` with a `Range` header.
+    ///
+    /// # Panics
+    /// When the connection fails.
+    pub fn get_range(&self, path: &str, range: Option<&str>) -> Answer {
+        let mut request = self.agent.get(format!("{}{path}", self.base));
+        if let Some(cookie) = &self.cookie {
+            request = request.header("Cookie", cookie);
+        }
+        if let Some(range) = range {
+            request = request.header("Range", range);
+        }
+        read(request.call().unwrap_or_else(|error| panic!("GET {path}: {error}")))
+    }
+
+    /// `POST`, `PUT` or `PATCH` with a JSON body.
+    ///
+    /// # Panics
+    /// When the connection fails.
+    pub fn send(&mut self, method: &str, path: &str, body: &Value) -> Answer {
+        let url = format!("{}{path}", self.base);
+        let mut request = match method {
+            "POST" => self.agent.post(url),
+            "PUT" => self.agent.put(url),
+            "PATCH" => self.agent.patch(url),
+            other => panic!("no method {other}"),
+        };
+        request = request.header("X-Watchbook", "1");
+        if let Some(cookie) = &self.cookie {
+            request = request.header("Cookie", cookie);
+        }
+        let answer = read(request.send_json(body).unwrap_or_else(|error| panic!("{method} {path}: {error}")));
+        if let Some((cookie, _)) = answer.header("set-cookie").split_once(';') {
+            self.cookie = Some(cookie.to_owned());
+        }
+        answer
+    }
+
+    /// Claims the station as its one person and stays signed in.
+    pub fn claim(&mut self, code: &str) {
+        let body = serde_json::json!({
+            "code": code, "name": "tester", "password": "a long enough passphrase", "one_person_station": true,
+        });
+        let answer = self.send("POST", "/api/v1/claim", &body).ok();
+        assert_eq!(answer.status, 201);
+    }
+
+    /// Signs in with the account that [`Client::claim`] made.
+    pub fn sign_in(&mut self) {
+        let body = serde_json::json!({ "name": "tester", "password": "a long enough passphrase" });
+        drop(self.send("POST", "/api/v1/session", &body).ok());
+    }
+
+    /// The session cookie, for a WebSocket.
+    pub fn cookie(&self) -> &str {
+        self.cookie.as_deref().unwrap_or_default()
+    }
+
+    /// `host:port` of the page.
+    pub fn authority(&self) -> &str {
+        self.base.trim_start_matches("http://")
+    }
+}
+
+fn read(response: Response<Body>) -> Answer {
+    let (parts, body) = response.into_parts();
+    let mut bytes = Vec::new();
+    body.into_with_config()
+        .limit(BODY_BYTES_MAX)
+        .reader()
+        .read_to_end(&mut bytes)
+        .unwrap_or_else(|error| panic!("reading the body of a {}: {error}", parts.status));
+    Answer { status: parts.status.as_u16(), headers: parts.headers, body: bytes }
+}

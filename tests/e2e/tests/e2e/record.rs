@@ -1,0 +1,79 @@
+//! The main path: record, list, play, download, and what the plugin saw.
+
+use crate::cameras::gst;
+use watchbook_e2e::media::{decode_complaints, probe};
+use watchbook_e2e::recorder::{SOON, now_ms};
+use watchbook_e2e::{Recorder, wait_for};
+
+#[test]
+fn a_camera_is_recorded_listed_played_and_downloaded() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = gst(&[]);
+    let mut recorder = Recorder::claim(dir.path());
+    let camera = recorder.add_camera("Gate", &format!("{}main", server.url()), Some(&format!("{}sub", server.url())));
+    let state = recorder.wait_state(&camera, "live", None);
+    assert!(state["codec"].as_str().is_some_and(|codec| codec.starts_with("avc1.")), "{state}");
+    let (start, end) = recorder.wait_recorded(&camera, 8);
+
+    // A download of exactly five seconds, cut by an edit list to the millisecond asked for.
+    let file = recorder.export(&camera, start + 2_000, start + 7_000);
+    let found = probe(&file);
+    assert_eq!(found.codec, "h264");
+    assert!((4.8..=5.3).contains(&found.seconds), "five seconds were asked for: {found:?}");
+    assert_eq!(decode_complaints(&file), "", "every picture must be whole");
+
+    // The same as fragmented MP4, whole and by ranges: the bytes must be the same.
+    let path = format!(
+        "/api/v1/cameras/{}/playback.mp4?from_utc_ms={}&to_utc_ms={}&role=main_video&base_utc_ms={start}",
+        camera.id,
+        start + 2_000,
+        end.min(start + 7_000)
+    );
+    let whole = recorder.client.get(&path).ok();
+    assert_eq!(whole.header("content-type"), "video/mp4");
+    let half = whole.body.len() / 2;
+    let mut parts = Vec::new();
+    for range in [format!("bytes=0-{}", half - 1), format!("bytes={half}-")] {
+        let part = recorder.client.get_range(&path, Some(&range));
+        assert_eq!(part.status, 206);
+        parts.extend(part.body);
+    }
+    assert_eq!(parts, whole.body, "two ranges must add up to the whole");
+    let fragmented = recorder.save(&whole.body, "playback.mp4");
+    assert_eq!(decode_complaints(&fragmented), "");
+
+    // The status says so too: everything committed is on disk and the ring reports it.
+    let health = recorder.client.get("/api/v1/health").ok().json();
+    assert!(health["ring"]["commits"].as_u64().is_some_and(|commits| commits > 0), "{health}");
+    assert_eq!(recorder.stop(), Some(0), "SIGTERM must end it cleanly");
+}
+
+#[test]
+fn motion_events_of_the_plugin_reach_the_index() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = gst(&[]);
+    let mut recorder = Recorder::claim(dir.path());
+    let camera = recorder.add_camera("Square", &format!("{}main", server.url()), Some(&format!("{}sub", server.url())));
+    let bind = serde_json::json!({ "enabled": true, "settings": {}, "zones": [] });
+    let path = format!("/api/v1/cameras/{}/plugins/org.watchbook.motion", camera.id);
+    drop(recorder.client.send("PUT", &path, &bind).ok());
+    let events = wait_for("a motion event", SOON + SOON + SOON, || {
+        let path = format!("/api/v1/events?from_utc_ms={}&to_utc_ms={}", now_ms() - 600_000, now_ms() + 60_000);
+        let events = recorder.client.get(&path).ok().json();
+        match events["events"].as_array() {
+            Some(list) if !list.is_empty() => Ok(list.clone()),
+            _ => Err(format!("{events} {}", recorder.client.get("/api/v1/plugins").ok().json())),
+        }
+    });
+    let event = &events[0];
+    assert_eq!(event["kind"], "motion", "{event}");
+    assert_eq!(event["camera"].as_u64(), Some(camera.id));
+    assert!(event["source"]["component_sha256"].as_str().is_some_and(|digest| digest.len() == 64), "{event}");
+
+    // An event survives a kill -9 once it has been listed.
+    recorder.kill_and_restart();
+    let path = format!("/api/v1/events?from_utc_ms={}&to_utc_ms={}", now_ms() - 600_000, now_ms() + 60_000);
+    let after = recorder.client.get(&path).ok().json();
+    let kept = after["events"].as_array().cloned().unwrap_or_default();
+    assert!(kept.iter().any(|kept| kept["start_utc_ms"] == event["start_utc_ms"]), "{after}");
+}
