@@ -12,6 +12,8 @@ pub mod event;
 pub mod gap;
 pub mod ids;
 pub mod limits;
+pub mod link;
+pub mod memfd;
 pub mod time;
 
 pub use clock::{Clock, SyncState};
