@@ -17,6 +17,13 @@ pub enum Action {
         /// Which.
         camera: CameraId,
     },
+    /// Search what plugins saw.
+    SearchEvents {
+        /// On which camera; `None` means every camera of the account.
+        camera: Option<CameraId>,
+        /// When.
+        range: TimeRange,
+    },
     /// Play recorded footage.
     Playback {
         /// Which.

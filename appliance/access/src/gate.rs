@@ -67,6 +67,17 @@ impl fmt::Display for Refusal {
 }
 
 /// Proof that `action` was decided and logged. Only [`open`] makes one, and storage asks for it before it opens footage.
+///
+/// Nothing else can make one:
+///
+/// ```compile_fail,E0451
+/// let action = watchbook_access::Action::ReadAudit;
+/// let forged = watchbook_access::Grant { action, audit_index: 0 };
+/// ```
+///
+/// ```compile_fail,E0599
+/// let made_up = watchbook_access::Grant::default();
+/// ```
 #[derive(Debug)]
 pub struct Grant {
     action: Action,
@@ -108,6 +119,16 @@ impl Grant {
         }
     }
 
+    /// True when this grant lets events be searched, on `camera` or, with `None`, on every camera of the account.
+    #[must_use]
+    pub fn covers_events(&self, camera: Option<CameraId>) -> bool {
+        match &self.action {
+            Action::SearchEvents { camera: None, .. } => true,
+            Action::SearchEvents { camera: granted, .. } => *granted == camera,
+            _ => false,
+        }
+    }
+
     /// True when this grant lets `camera` be watched live.
     #[must_use]
     pub fn covers_live(&self, camera: CameraId) -> bool {
@@ -130,7 +151,7 @@ pub fn open(subject: &Subject, action: Action, log: &dyn AuditLog) -> Result<Gra
     decision.map(|()| Grant { action: entry.action, audit_index })
 }
 
-/// The decision alone: total and pure. What is not allowed here is refused.
+/// The decision alone, without an entry and therefore without a grant: total and pure. What is not allowed here is refused.
 ///
 /// # Errors
 /// Why not.
@@ -143,6 +164,7 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
         Action::Timeline { camera } | Action::Playback { camera, .. } | Action::Export { camera, .. } => {
             (&[Role::Investigator], Some(*camera))
         }
+        Action::SearchEvents { camera, .. } => (&[Role::Investigator], *camera),
         Action::ReadConfig => (&Role::ALL, None),
         Action::ChangeConfig { .. } | Action::ReadAccounts | Action::ChangeAccount { .. } => (&[Role::Admin], None),
         Action::ReadAudit => (&[Role::Auditor], None),
@@ -161,3 +183,6 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,12 +4,12 @@
 //! * **Leaves:** a [`Grant`] or a [`Refusal`].
 //! * **Promises:** a [`Grant`] exists only after its audit entry is durable; nothing outside this crate can make one (P7).
 //! * **Never:** does I/O of its own, knows HTTP, sessions or storage.
-//! * **Proof:** the role × action table in the tests; `tests/compile_fail` of this crate.
+//! * **Proof:** the role × action table in `gate/tests.rs`; the `compile_fail` examples at [`Grant`].
 
 pub mod action;
 pub mod gate;
 pub mod role;
 
 pub use action::Action;
-pub use gate::{AuditEntry, AuditError, AuditLog, Grant, Outcome, Refusal, open};
+pub use gate::{AuditEntry, AuditError, AuditLog, Grant, Outcome, Refusal, decide, open};
 pub use role::{Role, Roles, Subject};

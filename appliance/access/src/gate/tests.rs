@@ -1,0 +1,170 @@
+use super::*;
+use crate::role::Roles;
+use proptest::prelude::*;
+use std::sync::Mutex;
+use watchbook_base::UtcNanos;
+
+/// Keeps entries in memory, or refuses to.
+#[derive(Default)]
+struct MemoryLog {
+    entries: Mutex<Vec<AuditEntry>>,
+    broken: bool,
+}
+
+impl AuditLog for MemoryLog {
+    fn append(&self, entry: &AuditEntry) -> Result<u64, AuditError> {
+        if self.broken {
+            return Err(AuditError("read-only".into()));
+        }
+        let mut entries = self.entries.lock().unwrap();
+        entries.push(entry.clone());
+        Ok(entries.len() as u64 - 1)
+    }
+}
+
+fn camera(number: u32) -> CameraId {
+    CameraId::new(number).unwrap()
+}
+
+fn range(start: i64, end: i64) -> TimeRange {
+    TimeRange { start: UtcNanos(start), end: UtcNanos(end) }
+}
+
+fn subject(roles: &[Role]) -> Subject {
+    Subject { account: Some(7), roles: roles.iter().copied().collect(), cameras: Some([camera(1)].into()) }
+}
+
+/// Every action on camera 1, with the roles that may do it. `None`: the act itself is the proof, so anybody may try.
+fn table() -> Vec<(Action, Option<Vec<Role>>)> {
+    use Role::{Admin, Auditor, Investigator, Viewer};
+    let (one, window) = (camera(1), range(0, 10));
+    let everyone = || Some(Role::ALL.to_vec());
+    vec![
+        (Action::Live { camera: one }, Some(vec![Viewer])),
+        (Action::Timeline { camera: one }, Some(vec![Investigator])),
+        (Action::SearchEvents { camera: Some(one), range: window }, Some(vec![Investigator])),
+        (Action::SearchEvents { camera: None, range: window }, Some(vec![Investigator])),
+        (Action::Playback { camera: one, range: window }, Some(vec![Investigator])),
+        (Action::Export { camera: one, range: window }, Some(vec![Investigator])),
+        (Action::SignIn { name_sha256: "ab".into() }, None),
+        (Action::SignOut, everyone()),
+        (Action::Claim, None),
+        (Action::ReadConfig, everyone()),
+        (Action::ChangeConfig { what: "camera 1".into() }, Some(vec![Admin])),
+        (Action::ReadAccounts, Some(vec![Admin])),
+        (Action::ChangeAccount { account: Some(2), what: "roles".into() }, Some(vec![Admin])),
+        (Action::ChangeOwnAccount, everyone()),
+        (Action::ReadAudit, Some(vec![Auditor])),
+    ]
+}
+
+#[test]
+fn each_role_may_do_what_the_table_says_and_nothing_else() {
+    for (action, allowed) in table() {
+        for role in Role::ALL {
+            let expected = allowed.as_ref().is_none_or(|roles| roles.contains(&role));
+            assert_eq!(decide(&subject(&[role]), &action).is_ok(), expected, "{role:?} and {action:?}");
+        }
+        let nobody = decide(&Subject::nobody(), &action);
+        assert_eq!(nobody, if allowed.is_none() { Ok(()) } else { Err(Refusal::SignInFirst) }, "nobody and {action:?}");
+        let roleless = decide(&subject(&[]), &action);
+        assert_eq!(roleless.is_ok(), allowed.is_none(), "an account without roles and {action:?}");
+    }
+}
+
+#[test]
+fn an_admin_and_an_auditor_see_no_video() {
+    for role in [Role::Admin, Role::Auditor, Role::Approver] {
+        for (action, _) in table() {
+            let shows_footage = matches!(
+                action,
+                Action::Live { .. } | Action::Timeline { .. } | Action::Playback { .. } | Action::Export { .. }
+            );
+            assert!(!shows_footage || decide(&subject(&[role]), &action).is_err(), "{role:?} and {action:?}");
+        }
+    }
+}
+
+#[test]
+fn another_camera_is_refused_whatever_the_roles() {
+    let other = camera(2);
+    let window = range(0, 10);
+    for action in [
+        Action::Live { camera: other },
+        Action::Timeline { camera: other },
+        Action::SearchEvents { camera: Some(other), range: window },
+        Action::Playback { camera: other, range: window },
+        Action::Export { camera: other, range: window },
+    ] {
+        let refusal = decide(&subject(&Role::ALL), &action).unwrap_err();
+        assert!(refusal.to_string().contains("camera 2"), "{refusal}");
+    }
+}
+
+#[test]
+fn a_refusal_is_logged_and_gives_no_grant() {
+    let log = MemoryLog::default();
+    let action = Action::Live { camera: camera(1) };
+    let refusal = open(&subject(&[Role::Admin]), action.clone(), &log).unwrap_err();
+    let entries = log.entries.lock().unwrap();
+    assert_eq!(entries.len(), 1);
+    assert_eq!((entries[0].account, &entries[0].action), (Some(7), &action));
+    assert_eq!(entries[0].outcome, Outcome::Refused(refusal.to_string()));
+}
+
+#[test]
+fn a_log_that_cannot_be_written_keeps_the_gate_shut() {
+    let log = MemoryLog { broken: true, ..MemoryLog::default() };
+    let refusal = open(&subject(&Role::ALL), Action::Live { camera: camera(1) }, &log).unwrap_err();
+    assert_eq!(refusal, Refusal::LogUnwritable(AuditError("read-only".into())));
+    assert!(refusal.to_string().contains("recording goes on"), "{refusal}");
+}
+
+#[test]
+fn the_grant_names_its_entry() {
+    let log = MemoryLog::default();
+    for expected in 0..3 {
+        let grant = open(&subject(&[Role::Auditor]), Action::ReadAudit, &log).unwrap();
+        assert_eq!((grant.audit_index(), grant.action()), (expected, &Action::ReadAudit));
+    }
+}
+
+#[test]
+fn an_entry_reads_as_one_flat_object() {
+    let entry = AuditEntry {
+        account: Some(3),
+        action: Action::Playback { camera: camera(2), range: range(5, 9) },
+        outcome: Outcome::Refused("no".into()),
+    };
+    let json: serde_json::Value = serde_json::to_value(&entry).unwrap();
+    let expected = serde_json::json!({
+        "account": 3, "action": "playback", "camera": 2, "range": {"start": 5, "end": 9}, "outcome": {"refused": "no"}
+    });
+    assert_eq!(json, expected);
+}
+
+proptest! {
+    #[test]
+    fn a_grant_covers_its_camera_and_window_alone(
+        start in 0_i64..100, len in 0_i64..100, asked in 0_i64..200, asked_len in 0_i64..200, other in 1_u32..4,
+    ) {
+        let log = MemoryLog::default();
+        let window = range(start, start + len);
+        let grant = open(&subject(&[Role::Investigator]), Action::Playback { camera: camera(1), range: window }, &log).unwrap();
+        let wanted = range(asked, asked + asked_len);
+        let inside = other == 1 && asked >= start && asked + asked_len <= start + len;
+        prop_assert_eq!(grant.covers_footage(camera(other), wanted), inside);
+        prop_assert_eq!(grant.covers_timeline(camera(other)), other == 1);
+        prop_assert!(!grant.covers_live(camera(1)) && !grant.covers_events(Some(camera(1))));
+    }
+
+    #[test]
+    fn more_roles_never_take_a_right_away(bits in 0_u8..32, more in 0_u8..32) {
+        let set = |bits: u8| -> Roles { Role::ALL.into_iter().enumerate().filter(|(i, _)| bits >> i & 1 == 1).map(|(_, r)| r).collect() };
+        let with = |roles: Roles| Subject { roles, ..subject(&[]) };
+        for (action, _) in table() {
+            let before = decide(&with(set(bits)), &action).is_ok();
+            prop_assert!(!before || decide(&with(set(bits | more)), &action).is_ok(), "{:?}", action);
+        }
+    }
+}
