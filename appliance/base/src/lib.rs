@@ -9,6 +9,7 @@
 pub mod clock;
 pub mod error;
 pub mod event;
+pub mod fs;
 pub mod gap;
 pub mod ids;
 pub mod limits;
