@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# A demo station: two cameras from a real RTSP server (GStreamer's) with real footage, recorded by the real program.
+# Usage: demo.sh BIN_DIR PLUGIN_DIR CACHE_DIR      (make run calls it)
+# WATCHBOOK_LISTEN=0.0.0.0:8080 makes the page reachable from other machines; WATCHBOOK_SCENE=FILE.mp4 gives the second camera other footage.
+set -euo pipefail
+bin=$1 plugins=$2 cache=$3
+here=$(cd "$(dirname "$0")" && pwd)
+demo="$cache/demo"
+mkdir -p "$demo"
+
+"$here/servers/prepare_footage.sh" "$cache/footage" ${WATCHBOOK_SCENE:+"$WATCHBOOK_SCENE"}
+
+children=()
+stop() { kill "${children[@]}" 2>/dev/null || true; wait 2>/dev/null || true; }
+trap stop EXIT INT TERM
+
+# READY rtsp://127.0.0.1:PORT/ on the first line of its output; the server ends when its standard input does.
+mkfifo "$demo/ready.$$" "$demo/stdin.$$"
+exec 8<>"$demo/stdin.$$"
+/usr/bin/python3 "$here/servers/gst_camera.py" --footage "$cache/footage" <&8 >"$demo/ready.$$" 2>"$demo/camera.log" &
+children+=($!)
+read -r _ url <"$demo/ready.$$" || { cat "$demo/camera.log" >&2; exit 1; }
+rm -f "$demo/ready.$$" "$demo/stdin.$$"
+
+cat >"$demo/watchbook.toml" <<TOML
+[web]
+listen = "${WATCHBOOK_LISTEN:-127.0.0.1:8080}"
+
+[storage]
+state_dir = "$demo/state"
+ring_dir = "$demo/ring"
+ring_gib = 2.0
+segment_mib = 64
+
+[plugins]
+dir = "$plugins"
+program_dir = "$bin"
+
+[[camera]]
+name = "Square"
+main_url = "${url}main"
+sub_url = "${url}sub"
+plugins = ["org.watchbook.motion"]
+
+[[camera]]
+name = "Road"
+main_url = "${url}main2"
+sub_url = "${url}sub2"
+plugins = ["org.watchbook.motion"]
+TOML
+# The camera server gets another port at each start, and the cameras of the first start stay in the register: begin afresh.
+rm -rf "$demo/state" "$demo/ring"
+
+echo "two demo cameras are served at ${url}"
+"$bin/watchbook" run --config "$demo/watchbook.toml" &
+children+=($!)
+wait "${children[1]}"
