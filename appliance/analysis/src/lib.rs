@@ -1,1 +1,23 @@
-//! Placeholder while the workspace is being laid out.
+//! Access units to decoded, masked, scaled pictures at a bounded rate.
+//!
+//! * **Enters:** packets of the streams that a plugin watches, each stream with a [`Plan`]: privacy masks and the outputs that are wanted.
+//! * **Leaves:** [`Frame`]s in sealed memory, at the size, format and rate of the plan; counts of what was dropped.
+//! * **Promises:** [`Decoder::offer`] never waits. A backlog is dropped up to the next key frame and counted. The child that decodes may crash or be
+//!   killed at any time: it is started again and no caller notices more than missing frames.
+//! * **Never:** lets a pixel under a mask leave the child; runs a C decoder in this process; touches a file or the network.
+//! * **Proof:** unit and property tests beside each file; `tests/decode.rs` drives the real child with real H.264 and H.265.
+//!
+//! The decoder proper is the program `watchbook-decode` (`src/bin`), the only user of libavcodec.
+
+pub mod child;
+pub mod decoder;
+pub mod error;
+pub mod mask;
+pub mod message;
+pub mod plan;
+
+pub use child::{Child, Handler};
+pub use decoder::{Decoder, Emitted, Frame, SlotStatus};
+pub use error::Error;
+pub use mask::Point;
+pub use plan::{Output, PixelFormat, Plan, analysed_role};

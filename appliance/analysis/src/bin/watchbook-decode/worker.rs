@@ -1,0 +1,231 @@
+//! One worker: the slots that fall to it, each with its decoder, in the order of the messages.
+
+use crate::annexb::{parameter_sets, to_start_codes};
+use crate::picture::Pipeline;
+use ffmpeg_next::codec::threading;
+use ffmpeg_next::frame::Video;
+use ffmpeg_next::{Packet, codec, decoder};
+use std::collections::HashMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use watchbook_analysis::Output;
+use watchbook_analysis::message::{Coding, FromDecoder, Slot, ToDecoder, encode};
+use watchbook_base::limits::ACCESS_UNIT_BYTES_MAX;
+use watchbook_base::link::Link;
+use watchbook_base::memfd;
+use watchbook_base::time::NANOS_PER_SEC;
+
+/// A message and what came beside it.
+pub(crate) type Task = (ToDecoder, Option<OwnedFd>);
+
+pub(crate) struct Worker {
+    link: Arc<Link>,
+    slots: HashMap<Slot, SlotDecoder>,
+}
+
+struct SlotDecoder {
+    slot: Slot,
+    decoder: decoder::Video,
+    parameter_sets: Vec<u8>,
+    keys_only: bool,
+    pipeline: Pipeline,
+    outputs: Vec<Due>,
+    last_problem: Option<String>,
+}
+
+/// One output's rate limit and counter.
+struct Due {
+    interval_ns: i64,
+    next_ns: Option<i64>,
+    seq: u64,
+}
+
+impl Due {
+    fn new(output: &Output) -> Self {
+        Self { interval_ns: (NANOS_PER_SEC as f64 / f64::from(output.fps_max)) as i64, next_ns: None, seq: 0 }
+    }
+
+    /// Whether a picture of this moment is wanted. Keeps the average rate when the camera's frames fall between two due times, and starts again after
+    /// a step of the clock or a pause.
+    fn wants(&mut self, utc_ns: i64) -> bool {
+        // A camera's jitter must not turn 5 of 25 frames a second into 4: up to an eighth of the interval early counts as due.
+        let due = match self.next_ns {
+            Some(next) if (utc_ns - next).abs() < 2 * self.interval_ns => next,
+            _ => utc_ns,
+        };
+        if utc_ns < due - self.interval_ns / 8 {
+            return false;
+        }
+        self.next_ns = Some(due + self.interval_ns);
+        true
+    }
+}
+
+impl Worker {
+    pub(crate) fn new(link: Arc<Link>) -> Self {
+        Self { link, slots: HashMap::new() }
+    }
+
+    /// Works until the main thread is gone. A send that fails means that the recorder is gone; the main thread notices by itself.
+    pub(crate) fn run(mut self, tasks: &Receiver<Task>) {
+        while let Ok((message, descriptor)) = tasks.recv() {
+            match message {
+                ToDecoder::Open { slot, coding, config, masks, outputs, keys_only } => {
+                    let pipeline = Pipeline::new(masks, outputs.clone());
+                    let outputs = outputs.iter().map(Due::new).collect();
+                    match open(coding, &config) {
+                        Ok((decoder, parameter_sets)) => {
+                            let last_problem = None;
+                            let opened = SlotDecoder {
+                                slot,
+                                decoder,
+                                parameter_sets,
+                                keys_only,
+                                pipeline,
+                                outputs,
+                                last_problem,
+                            };
+                            self.slots.insert(slot, opened);
+                        }
+                        Err(sentence) => self.say(&FromDecoder::Problem { slot, sentence }, None),
+                    }
+                }
+                ToDecoder::AccessUnit { slot, utc_ns, key } => self.access_unit(slot, (utc_ns, key), descriptor),
+                ToDecoder::Close { slot } => {
+                    self.slots.remove(&slot);
+                }
+            }
+        }
+    }
+
+    fn access_unit(&mut self, slot: Slot, (utc_ns, key): (i64, bool), descriptor: Option<OwnedFd>) {
+        let unit = descriptor
+            .ok_or_else(|| "no bytes came with an access unit".to_owned())
+            .and_then(|file| memfd::read(file.as_fd(), ACCESS_UNIT_BYTES_MAX).map_err(|error| error.to_string()));
+        let (bytes, outcome) = match (unit, self.slots.get_mut(&slot)) {
+            (Ok(unit), Some(decoder)) => {
+                (unit.len(), decoder.decode(unit, (utc_ns, key), &|message, file| say(&self.link, message, file)))
+            }
+            // The slot could not be opened, which was said then.
+            (Ok(unit), None) => (unit.len(), Err(String::new())),
+            (Err(sentence), _) => (0, Err(sentence)),
+        };
+        let failed = outcome.is_err();
+        self.say(&FromDecoder::Taken { slot, bytes: u32::try_from(bytes).unwrap_or(u32::MAX), failed }, None);
+        if let (Err(sentence), Some(decoder)) = (outcome, self.slots.get_mut(&slot))
+            && decoder.last_problem.as_ref() != Some(&sentence)
+        {
+            decoder.last_problem = Some(sentence.clone());
+            self.say(&FromDecoder::Problem { slot, sentence }, None);
+        }
+    }
+
+    fn say(&self, message: &FromDecoder, file: Option<BorrowedFd<'_>>) {
+        say(&self.link, message, file);
+    }
+}
+
+fn say(link: &Link, message: &FromDecoder, file: Option<BorrowedFd<'_>>) {
+    if let Ok(bytes) = encode(message) {
+        // Only a dead recorder refuses, and then the main thread ends the program.
+        let _ = link.send(&bytes, file);
+    }
+}
+
+fn open(coding: Coding, config: &[u8]) -> Result<(decoder::Video, Vec<u8>), String> {
+    let (id, name) = match coding {
+        Coding::H264 => (codec::Id::H264, "H.264"),
+        Coding::H265 => (codec::Id::HEVC, "H.265"),
+    };
+    let sets =
+        parameter_sets(coding, config).ok_or_else(|| format!("the camera's {name} parameter sets are damaged"))?;
+    let codec = decoder::find(id).ok_or_else(|| format!("this libavcodec has no {name} decoder"))?;
+    let mut context = codec::Context::new_with_codec(codec);
+    context.set_threading(threading::Config { count: 1, ..threading::Config::default() });
+    let opened = context.decoder().open_as(codec).and_then(decoder::Opened::video);
+    opened.map(|decoder| (decoder, sets)).map_err(|error| format!("the {name} decoder cannot be opened: {error}"))
+}
+
+type Say<'a> = &'a dyn Fn(&FromDecoder, Option<BorrowedFd<'_>>);
+
+impl SlotDecoder {
+    fn decode(&mut self, mut unit: Vec<u8>, (utc_ns, key): (i64, bool), say: Say<'_>) -> Result<(), String> {
+        if !to_start_codes(&mut unit) {
+            return Err("the camera sends damaged access units".to_owned());
+        }
+        let mut packet =
+            if key { Packet::copy(&[self.parameter_sets.as_slice(), &unit].concat()) } else { Packet::copy(&unit) };
+        // The decoder gives it back with the picture, in presentation order.
+        packet.set_pts(Some(utc_ns));
+        let refused = |error: ffmpeg_next::Error| format!("the decoder refuses what the camera sends: {error}");
+        self.decoder.send_packet(&packet).map_err(refused)?;
+        if self.keys_only {
+            // Without this the picture would wait for a successor that comes a GOP later.
+            self.decoder.send_eof().map_err(refused)?;
+        }
+        let mut outcome = Ok(());
+        let mut decoded = Video::empty();
+        while self.decoder.receive_frame(&mut decoded).is_ok() {
+            let utc_ns = decoded.pts().unwrap_or(utc_ns);
+            if !decoded.is_corrupt() {
+                outcome = outcome.and(self.emit(&decoded, utc_ns, say));
+            }
+        }
+        if self.keys_only {
+            self.decoder.flush();
+        }
+        outcome
+    }
+
+    fn emit(&mut self, decoded: &Video, utc_ns: i64, say: Say<'_>) -> Result<(), String> {
+        let wanted: Vec<usize> =
+            self.outputs.iter_mut().enumerate().filter_map(|(index, due)| due.wants(utc_ns).then_some(index)).collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let prepared = self.pipeline.prepare(decoded)?;
+        let prepared = prepared.as_ref().unwrap_or(decoded);
+        for index in wanted {
+            let bytes = self.pipeline.scale(prepared, index)?;
+            let file = memfd::seal("frame", &bytes).map_err(|error| format!("no memory for a frame: {error}"))?;
+            let seq = self.outputs[index].seq;
+            self.outputs[index].seq += 1;
+            let output = u8::try_from(index).map_err(|error| error.to_string())?;
+            say(&FromDecoder::Frame { slot: self.slot, output, seq, utc_ns }, Some(file.as_fd()));
+        }
+        self.last_problem = None;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use watchbook_analysis::PixelFormat;
+
+    fn shown(fps_max: f32, times_ns: impl Iterator<Item = i64>) -> usize {
+        let mut due = Due::new(&Output { width: 16, height: 16, format: PixelFormat::Luma, fps_max });
+        times_ns.filter(|&utc_ns| due.wants(utc_ns)).count()
+    }
+
+    #[test]
+    fn the_rate_is_kept_on_average_whatever_the_camera_sends() {
+        let second = NANOS_PER_SEC;
+        assert_eq!(shown(5.0, (0..250).map(|frame| frame * second / 25)), 50, "25 to 5");
+        assert_eq!(shown(5.0, (0..300).map(|frame| frame * second / 30)), 50, "30 to 5");
+        assert_eq!(shown(30.0, (0..250).map(|frame| frame * second / 25)), 250, "never more than there are");
+        let jitter = (0..250_i64).map(|frame| frame * second / 25 + (frame * 7919 % 10 - 5) * 1_000_000);
+        assert!((49..=51).contains(&shown(5.0, jitter)));
+    }
+
+    #[test]
+    fn a_clock_step_or_a_pause_starts_the_rate_again() {
+        let mut due = Due::new(&Output { width: 16, height: 16, format: PixelFormat::Luma, fps_max: 5.0 });
+        let hour = 3600 * NANOS_PER_SEC;
+        assert!(due.wants(hour) && !due.wants(hour + 40_000_000));
+        assert!(due.wants(0), "an hour back");
+        assert!(due.wants(2 * hour), "two hours on");
+        assert!(!due.wants(2 * hour + 40_000_000), "and no burst after it");
+    }
+}

@@ -1,0 +1,141 @@
+//! What the recorder and `watchbook-decode` say to each other. Both come from one build; [`watchbook_base::link::VERSION`] guards against a leftover.
+
+use crate::{Error, Output, Point};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use watchbook_base::Kind;
+
+/// Which decoder a message is about. Every [`crate::Decoder::open`] takes a new number, so a late answer cannot be mistaken for another plan's.
+pub type Slot = u64;
+
+/// Codec of a slot's access units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Coding {
+    /// H.264, 4-byte lengths.
+    H264,
+    /// H.265, 4-byte lengths.
+    H265,
+}
+
+/// From the recorder to the child.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ToDecoder {
+    /// Make a decoder. What follows for the slot starts with a key frame.
+    Open {
+        /// A number never used before with this child.
+        slot: Slot,
+        /// Codec of the access units.
+        coding: Coding,
+        /// `avcC` or `hvcC`.
+        config: Vec<u8>,
+        /// Polygons to burn in.
+        masks: Vec<Vec<Point>>,
+        /// Frames to make.
+        outputs: Vec<Output>,
+        /// Only key frames will come; each is shown at once.
+        keys_only: bool,
+    },
+    /// One access unit, in the sealed memory file beside the message. Answered by [`FromDecoder::Taken`].
+    AccessUnit {
+        /// Whose.
+        slot: Slot,
+        /// UTC of presentation in nanoseconds.
+        utc_ns: i64,
+        /// Decoding can start here.
+        key: bool,
+    },
+    /// Forget the slot.
+    Close {
+        /// Which.
+        slot: Slot,
+    },
+}
+
+/// From the child to the recorder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum FromDecoder {
+    /// One masked, scaled picture, in the sealed memory file beside the message: [`Output::frame_bytes`] bytes.
+    Frame {
+        /// Of which slot.
+        slot: Slot,
+        /// Index into the slot's outputs.
+        output: u8,
+        /// 0, 1, 2 … per slot and output.
+        seq: u64,
+        /// UTC of presentation in nanoseconds.
+        utc_ns: i64,
+    },
+    /// One access unit has been worked off.
+    Taken {
+        /// Of which slot.
+        slot: Slot,
+        /// Its length: the budget that is free again.
+        bytes: u32,
+        /// Whether the decoder refused it.
+        failed: bool,
+    },
+    /// The slot gives no frames; the sentence says why. Sent once per cause.
+    Problem {
+        /// Which slot.
+        slot: Slot,
+        /// For people.
+        sentence: String,
+    },
+}
+
+/// One message as bytes.
+///
+/// # Errors
+/// [`Kind::Internal`]; none of the types here can fail to encode.
+pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, Error> {
+    postcard::to_stdvec(message)
+        .map_err(|error| Error::new(Kind::Internal, format!("a message cannot be encoded: {error}")))
+}
+
+/// One message from bytes, all of which must belong to it.
+///
+/// # Errors
+/// [`Kind::Corrupt`].
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((message, [])) => Ok(message),
+        Ok((_, rest)) => Err(Error::new(Kind::Corrupt, format!("{} bytes behind a message", rest.len()))),
+        Err(error) => Err(Error::new(Kind::Corrupt, format!("not a message: {error}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::PixelFormat;
+    use crate::plan::{MASK_POINTS_MAX, MASKS_MAX, OUTPUTS_MAX};
+    use proptest::prelude::*;
+    use watchbook_base::limits::CODEC_CONFIG_BYTES_MAX;
+    use watchbook_base::link::MESSAGE_BYTES_MAX;
+
+    #[test]
+    fn the_largest_plan_fits_one_message() {
+        let message = ToDecoder::Open {
+            slot: u64::MAX,
+            coding: Coding::H265,
+            config: vec![0xFF; CODEC_CONFIG_BYTES_MAX],
+            masks: vec![vec![Point { x: u16::MAX, y: u16::MAX }; MASK_POINTS_MAX]; MASKS_MAX],
+            outputs: vec![Output { width: 1920, height: 1920, format: PixelFormat::Rgb, fps_max: 30.0 }; OUTPUTS_MAX],
+            keys_only: true,
+        };
+        let bytes = encode(&message).unwrap();
+        assert!(bytes.len() < MESSAGE_BYTES_MAX, "{}", bytes.len());
+        assert_eq!(decode::<ToDecoder>(&bytes).unwrap(), message);
+        assert_eq!(decode::<ToDecoder>(&[bytes, vec![0]].concat()).unwrap_err().kind(), Kind::Corrupt);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_from_a_child_make_the_parser_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(message) = decode::<FromDecoder>(&bytes) {
+                let again = decode::<FromDecoder>(&encode(&message).unwrap()).unwrap();
+                prop_assert_eq!(again, message);
+            }
+        }
+    }
+}
