@@ -1,1 +1,58 @@
-//! Placeholder while the workspace is being laid out.
+//! Hashes and the Merkle log: what an outsider checks without trusting the box.
+//!
+//! * **Enters:** bytes of log entries, proofs, roots.
+//! * **Leaves:** leaf hashes, tree roots, inclusion and consistency proofs, verdicts.
+//! * **Promises:** changing, removing or reordering any entry changes the root; a proof that verifies binds the entry or the older root to it.
+//! * **Never:** does I/O, reads a clock, keeps a key.
+//! * **Proof:** the test vectors of Certificate Transparency and property tests in [`merkle`].
+#![deny(clippy::indexing_slicing)]
+
+pub mod leaf;
+pub mod merkle;
+
+pub use leaf::{Leaf, LeafError};
+pub use merkle::{Frontier, Hash, Root};
+
+/// SHA-256 (FIPS 180-4) of `bytes`.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> Hash {
+    sha256_of(&[bytes])
+}
+
+/// SHA-256 of `parts`, one behind the other.
+#[must_use]
+pub fn sha256_of(parts: &[&[u8]]) -> Hash {
+    let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+    for part in parts {
+        context.update(part);
+    }
+    let mut hash = [0; 32];
+    for (to, from) in hash.iter_mut().zip(context.finish().as_ref()) {
+        *to = *from;
+    }
+    hash
+}
+
+/// Lower-case hexadecimal of `bytes`.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    use core::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sha256_gives_the_published_digests() {
+        // FIPS 180-2 appendix B.1 and the empty message.
+        assert_eq!(hex(&sha256(b"abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(hex(&sha256_of(&[b"", b""])), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(sha256_of(&[b"a", b"bc"]), sha256(b"abc"));
+    }
+}
