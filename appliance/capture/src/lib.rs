@@ -1,1 +1,30 @@
-//! Placeholder while the workspace is being laid out.
+//! A camera to ordered packets.
+//!
+//! * **Enters:** a [`CameraConfig`] (addresses, transport, user name and password), RTSP and RTP from the network, two clocks.
+//! * **Leaves:** through a [`Sink`]: recordings that begin at a key frame, their [`Packet`](watchbook_media::Packet)s in decode order with the
+//!   time model of [`timeline`], and a [`StreamState`] that says in a sentence what is wrong and what to do.
+//! * **Promises:** every wait is bounded, every queue and buffer has a named bound. A damaged access unit is dropped and counted, never handed on; nothing
+//!   else is dropped, reordered or rewritten. A camera that fails is tried again for ever. A password is in no message, log or `Debug` output.
+//! * **Never:** writes a file, decodes a picture, follows a redirect, waits for whoever takes the packets (the sink does not block).
+//! * **Proof:** unit and property tests beside each file (simulated clock, a day in a second); `tests/real_servers`, against GStreamer's RTSP server,
+//!   live555 and a server that misbehaves on purpose.
+//!
+//! Inside, bottom up: `rtsp` (the only user of retina) turns a session into access units; [`timeline`] turns their RTP times into media time and UTC;
+//! `track` cuts them into recordings; `run` keeps a session going and [`reconnect`] says when to try again.
+
+pub mod config;
+mod failure;
+mod health;
+pub mod probe;
+pub mod reconnect;
+mod rtsp;
+mod run;
+pub mod sink;
+pub mod timeline;
+mod track;
+
+pub use config::{CameraConfig, Credentials, Error, SourceConfig, SourceUrl, Transport};
+pub use failure::Failure;
+pub use probe::{ProbeReport, StreamProbe, probe};
+pub use run::{CameraHandle, spawn_camera};
+pub use sink::{PictureFormat, Sink, Status, StreamState};

@@ -1,0 +1,244 @@
+//! What a camera needs to be known by, and the checks that an address passes before anything connects to it.
+
+use core::fmt;
+use url::Url;
+use watchbook_base::{CameraId, Kind, TrackRole, limits};
+
+/// The port of RTSP when an address names none (RFC 2326 §3.2).
+pub const RTSP_PORT: u16 = 554;
+
+/// Why a configuration is refused. Never holds a password.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Error {
+    /// Always [`Kind::InvalidInput`] today.
+    pub kind: Kind,
+    /// What is wrong and what to write instead.
+    pub message: String,
+}
+
+impl Error {
+    fn refuse(message: impl Into<String>) -> Self {
+        Self { kind: Kind::InvalidInput, message: message.into() }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// How RTP travels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// Interleaved in the RTSP connection (RFC 2326 §10.12): nothing is lost on the way. The default.
+    #[default]
+    Tcp,
+    /// Over UDP: for cameras that cannot do otherwise. What the network loses is lost, and counted.
+    Udp,
+}
+
+/// User name and password of a camera.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// User name.
+    pub username: String,
+    /// Password. [`fmt::Debug`] does not show it.
+    pub password: String,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+/// An address that passed the checks: scheme `rtsp`, a host, no user name or password, at most [`limits::URL_BYTES_MAX`] long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceUrl(Url);
+
+impl SourceUrl {
+    /// Checks `text` and splits user name and password out of it.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidInput`] with a sentence for whoever typed it. The sentence never repeats the address, which may hold a password.
+    pub fn parse(text: &str) -> Result<(Self, Option<Credentials>), Error> {
+        let text = text.trim();
+        if text.len() > limits::URL_BYTES_MAX {
+            return Err(Error::refuse(format!("The address is longer than {} characters.", limits::URL_BYTES_MAX)));
+        }
+        if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            return Err(Error::refuse(
+                "The address has spaces or control characters in it. Write them as %20 and the like.",
+            ));
+        }
+        let mut url = Url::parse(text).map_err(|error| {
+            Error::refuse(format!("This is no address ({error}). Write it as rtsp://192.168.1.10/stream1."))
+        })?;
+        match url.scheme() {
+            "rtsp" => {}
+            "rtsps" => {
+                return Err(Error::refuse(
+                    "Encrypted RTSP (rtsps) is not supported yet. Use the camera's rtsp:// address.",
+                ));
+            }
+            other => {
+                return Err(Error::refuse(format!("A camera's address begins with rtsp://, this one with {other}:.")));
+            }
+        }
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err(Error::refuse("The address names no host. Write it as rtsp://192.168.1.10/stream1."));
+        }
+        if url.port() == Some(0) {
+            return Err(Error::refuse("Port 0 is no port. Leave it out for the usual port 554."));
+        }
+        let credentials = credentials_of(&url)?;
+        // Both fail only for addresses without a host, which was checked above.
+        let cleared = url.set_username("").and_then(|()| url.set_password(None));
+        cleared
+            .map_err(|()| Error::refuse("The user name in the address cannot be read. Enter it in its own field."))?;
+        url.set_fragment(None);
+        Ok((Self(url), credentials))
+    }
+
+    /// Host and port, as in `192.168.1.10:554`: for sentences.
+    #[must_use]
+    pub fn host_port(&self) -> String {
+        format!("{}:{}", self.0.host_str().unwrap_or_default(), self.0.port().unwrap_or(RTSP_PORT))
+    }
+
+    /// The address as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    pub(crate) fn url(&self) -> &Url {
+        &self.0
+    }
+}
+
+impl fmt::Display for SourceUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str())
+    }
+}
+
+fn credentials_of(url: &Url) -> Result<Option<Credentials>, Error> {
+    if url.username().is_empty() && url.password().is_none() {
+        return Ok(None);
+    }
+    let decode = |text: &str| {
+        percent_encoding::percent_decode_str(text).decode_utf8().map(|decoded| decoded.into_owned()).map_err(|_| {
+            Error::refuse("User name or password in the address is not UTF-8. Enter them in their own fields.")
+        })
+    };
+    Ok(Some(Credentials { username: decode(url.username())?, password: decode(url.password().unwrap_or_default())? }))
+}
+
+/// One RTSP address of a camera.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceConfig {
+    /// Where.
+    pub url: SourceUrl,
+    /// How RTP travels.
+    pub transport: Transport,
+}
+
+/// One camera.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CameraConfig {
+    /// Which.
+    pub camera: CameraId,
+    /// The full-resolution stream: what is kept and exported.
+    pub main: SourceConfig,
+    /// The low-resolution stream, for small tiles and analysis.
+    pub sub: Option<SourceConfig>,
+    /// For both streams.
+    pub credentials: Option<Credentials>,
+    /// Keep the sound of the main stream. Off unless somebody with a reason switches it on.
+    pub record_audio: bool,
+}
+
+impl CameraConfig {
+    /// What the session that records `role` needs; `None` when the camera has no such stream.
+    pub(crate) fn session(&self, role: TrackRole) -> Option<SessionConfig> {
+        let source = match role {
+            TrackRole::MainVideo => Some(&self.main),
+            TrackRole::SubVideo => self.sub.as_ref(),
+            TrackRole::MainAudio => None,
+        }?;
+        let audio = self.record_audio && role == TrackRole::MainVideo;
+        Some(SessionConfig { source: source.clone(), credentials: self.credentials.clone(), audio })
+    }
+}
+
+/// What one RTSP session needs. Two equal ones need no new session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SessionConfig {
+    pub(crate) source: SourceConfig,
+    pub(crate) credentials: Option<Credentials>,
+    pub(crate) audio: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn user_name_and_password_are_split_out_and_decoded() {
+        let (url, credentials) =
+            SourceUrl::parse("rtsp://admin:p%40ss%3A1@192.168.1.10:8554/Streaming/101?a=b#x").unwrap();
+        assert_eq!(url.as_str(), "rtsp://192.168.1.10:8554/Streaming/101?a=b");
+        assert_eq!(url.host_port(), "192.168.1.10:8554");
+        assert_eq!(credentials, Some(Credentials { username: "admin".into(), password: "p@ss:1".into() }));
+        let (url, credentials) = SourceUrl::parse(" rtsp://[fe80::1]/ ").unwrap();
+        assert_eq!((url.host_port().as_str(), credentials), ("[fe80::1]:554", None));
+    }
+
+    #[test]
+    fn what_is_no_camera_address_is_refused_with_a_sentence() {
+        let long = format!("rtsp://host/{}", "a".repeat(limits::URL_BYTES_MAX));
+        for text in [
+            "",
+            "camera",
+            "http://host/",
+            "rtsps://host/",
+            "file:///etc/passwd",
+            "rtsp:///path",
+            "rtsp:host",
+            "rtsp://a b/",
+            "rtsp://h:0/",
+            "rtsp://h/\u{7}",
+            &long,
+        ] {
+            let error = SourceUrl::parse(text).expect_err(text);
+            assert!(error.message.ends_with('.') && error.kind == Kind::InvalidInput, "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_password_shows_nowhere() {
+        let (url, credentials) = SourceUrl::parse("rtsp://u:hunter2@host/").unwrap();
+        let main = SourceConfig { url, transport: Transport::Tcp };
+        let config =
+            CameraConfig { camera: CameraId::new(1).unwrap(), main, sub: None, credentials, record_audio: false };
+        let shown = format!("{config:?} {} {:?}", config.main.url, config.session(TrackRole::MainVideo));
+        assert!(!shown.contains("hunter2"), "{shown}");
+        let refused = SourceUrl::parse("http://u:hunter2@host/").unwrap_err();
+        assert!(!format!("{refused} {refused:?}").contains("hunter2"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics_and_what_passes_has_a_host_and_no_password(text in "(rtsp://)?[ -~é]{0,60}") {
+            if let Ok((url, _)) = SourceUrl::parse(&text) {
+                prop_assert!(url.url().password().is_none() && url.url().username().is_empty());
+                prop_assert!(!url.url().host_str().unwrap_or_default().is_empty());
+            }
+        }
+    }
+}

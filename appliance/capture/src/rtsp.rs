@@ -1,0 +1,381 @@
+//! One RTSP session: from an address to access units. The only file that knows retina.
+//!
+//! What retina 0.4.21 does not give, and what is done about it:
+//! * Its errors carry a status code and a text, no kind: the text's fixed parts are matched in [`fault_of`] and pinned by tests.
+//! * After a damaged packet the session goes on, but a fragmented NAL unit that breaks off without a loss ends its stream of frames: a new session is opened at once.
+//! * It sets no bound on the size of a message or of an access unit under way. Every wait here is bounded, and a session without a whole picture for
+//!   [`crate::run::SILENCE`] is given up, so a camera that floods us is held to what its link carries in that time.
+//! * It strips parameter sets from samples. They are in [`TrackFormat::config`] bit for bit, and any change of them starts a new recording.
+
+use crate::config::{SessionConfig, Transport};
+use crate::failure::Failure;
+use crate::sink::PictureFormat;
+use crate::track::Unit;
+use bytes::Bytes;
+use core::time::Duration;
+use futures::StreamExt;
+use retina::client::{self, Demuxed, PlayOptions, SessionGroup, SetupOptions};
+use retina::codec::{
+    AudioFrame, CodecItem, FrameFormat, ParametersRef, VideoFrame, VideoParameters, VideoParametersCodec,
+};
+use std::sync::Arc;
+use watchbook_base::limits::{ACCESS_UNIT_BYTES_MAX, CODEC_CONFIG_BYTES_MAX, PICTURE_SIDE_PX_MAX};
+use watchbook_base::{GapReason, UtcNanos};
+use watchbook_media::{Codec, TrackFormat};
+
+/// Longest wait for a connection and the answer to DESCRIBE, and for the answer to each later request.
+pub(crate) const ANSWER: Duration = Duration::from_secs(5);
+/// Longest wait for an old session's TEARDOWN before a new one is opened: cameras that allow one viewer refuse the second.
+const TEARDOWN: Duration = Duration::from_secs(1);
+/// Damaged packets in a row, without a picture between them, that end a session: several seconds of a 4 Mbit/s stream.
+const DAMAGE_RUN_MAX: u32 = 2_000;
+
+/// Format of the pictures: what the ring needs, and what the page shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct VideoFormat {
+    pub(crate) track: TrackFormat,
+    pub(crate) shown: PictureFormat,
+}
+
+/// What a session yields.
+pub(crate) enum Item {
+    /// A whole picture. `format` is there with the first one and with each one that changes it.
+    Video { unit: Unit, format: Option<VideoFormat>, lost: u16 },
+    /// Whole sound.
+    Audio { unit: Unit, lost: u16 },
+    /// A picture before any parameter set: nobody can decode it.
+    NoParameters,
+    /// A damaged or oversized access unit was dropped.
+    Damaged(String),
+    /// The camera's wall clock, from an RTCP sender report.
+    CameraClock(UtcNanos),
+    /// Nothing of interest.
+    Other,
+}
+
+/// A session that plays.
+pub(crate) struct Session {
+    demuxed: Demuxed,
+    video: usize,
+    audio: Option<(usize, TrackFormat)>,
+    host_port: String,
+    format_known: bool,
+    damage_run: u32,
+    last_damage: Option<String>,
+}
+
+/// Sessions of one stream, so that an old one is taken down before a new one is opened.
+#[derive(Clone, Default)]
+pub(crate) struct Sessions(Arc<SessionGroup>);
+
+impl Sessions {
+    /// Waits a moment for the old sessions' TEARDOWN.
+    pub(crate) async fn settle(&self) {
+        // Neither a late answer nor a refusal keeps us from trying: both are the server's to sort out.
+        let _ = tokio::time::timeout(TEARDOWN, self.0.await_teardown()).await;
+    }
+}
+
+impl Session {
+    /// DESCRIBE, SETUP of the video (and audio, when wanted and known), PLAY.
+    ///
+    /// # Errors
+    /// The reason and sentences for it; bounded by four times [`ANSWER`].
+    pub(crate) async fn open(config: &SessionConfig, sessions: &Sessions) -> Result<Self, Failure> {
+        let host_port = config.source.url.host_port();
+        let tried_password = config.credentials.is_some();
+        let fault = |error: retina::Error| fault_of(&error, &host_port, tried_password);
+        let options = client::SessionOptions::default()
+            .creds(
+                config.credentials.clone().map(|c| client::Credentials { username: c.username, password: c.password }),
+            )
+            .user_agent("Watchbook".to_owned())
+            .session_group(Arc::clone(&sessions.0))
+            .unassigned_channel_data(client::UnassignedChannelDataPolicy::Ignore)
+            .session_id(client::SessionIdPolicy::UseFirst);
+        let described = client::Session::describe(config.source.url.url().clone(), options);
+        let mut session =
+            in_time(described, &host_port, "a request for its streams (DESCRIBE)").await?.map_err(fault)?;
+
+        let video = pick_video(session.streams(), &host_port)?;
+        let setup = session.setup(video, setup_options(config.source.transport));
+        in_time(setup, &host_port, "the set-up of its video (SETUP)").await?.map_err(fault)?;
+        let mut audio = if config.audio { pick_audio(session.streams()) } else { None };
+        if let Some((index, _)) = audio {
+            let setup = session.setup(index, setup_options(config.source.transport));
+            if let Err(error) = in_time(setup, &host_port, "the set-up of its sound (SETUP)").await? {
+                tracing::warn!(camera = %host_port, error = %first_line(&error), "the sound cannot be set up; recording pictures only");
+                audio = None;
+            }
+        }
+        // Both policies "ignore": many cameras fill RTP-Info with values that have nothing to do with the packets that follow.
+        let play = PlayOptions::default()
+            .initial_timestamp(client::InitialTimestampPolicy::Ignore)
+            .initial_seq(client::InitialSequenceNumberPolicy::Ignore);
+        let playing =
+            in_time(session.play(play), &host_port, "the start of its stream (PLAY)").await?.map_err(fault)?;
+        let demuxed = playing.demuxed().map_err(fault)?;
+        Ok(Self { demuxed, video, audio, host_port, format_known: false, damage_run: 0, last_damage: None })
+    }
+
+    /// Format of the pictures as the session description gives it; often, not always, there before the first one.
+    pub(crate) fn described_format(&self) -> Option<VideoFormat> {
+        self.format().and_then(Result::ok)
+    }
+
+    /// Format of the sound, when there is sound.
+    pub(crate) fn audio_format(&self) -> Option<&TrackFormat> {
+        self.audio.as_ref().map(|(_, format)| format)
+    }
+
+    /// The next item. Cancelling it loses nothing.
+    ///
+    /// # Errors
+    /// The session is over.
+    pub(crate) async fn next(&mut self) -> Result<Item, Failure> {
+        match self.demuxed.next().await {
+            Some(Ok(CodecItem::VideoFrame(frame))) => self.video(frame),
+            Some(Ok(CodecItem::AudioFrame(frame))) => Ok(self.audio(&frame)),
+            Some(Ok(CodecItem::Rtcp(compound))) => Ok(camera_clock(&compound).map_or(Item::Other, Item::CameraClock)),
+            Some(Ok(_)) => Ok(Item::Other),
+            Some(Err(error)) => self.damaged(&error),
+            None => match self.last_damage.take() {
+                Some(what) => Err(self.broken(&what).at_once()),
+                None => Err(Failure::closed(&self.host_port, "")),
+            },
+        }
+    }
+
+    fn video(&mut self, frame: VideoFrame) -> Result<Item, Failure> {
+        (self.damage_run, self.last_damage) = (0, None);
+        let format = if self.format_known && !frame.has_new_parameters() {
+            None
+        } else {
+            let Some(format) = self.format() else { return Ok(Item::NoParameters) };
+            self.format_known = true;
+            Some(format?)
+        };
+        let (lost, key, rtp, rate) = (
+            frame.loss(),
+            frame.is_random_access_point(),
+            frame.timestamp().timestamp(),
+            frame.timestamp().clock_rate(),
+        );
+        let data = frame.into_data();
+        if data.is_empty() || data.len() > ACCESS_UNIT_BYTES_MAX {
+            // A format that came with it must not be forgotten.
+            self.format_known &= format.is_none();
+            return Ok(Item::Damaged(format!("access unit of {} bytes", data.len())));
+        }
+        let unit = Unit { rtp, rate_hz: rate.get(), key, data: Bytes::from(data) };
+        Ok(Item::Video { unit, format, lost })
+    }
+
+    fn audio(&mut self, frame: &AudioFrame) -> Item {
+        let data = frame.data();
+        if data.is_empty() || data.len() > ACCESS_UNIT_BYTES_MAX {
+            return Item::Other;
+        }
+        let (rtp, rate_hz) = (frame.timestamp().timestamp(), frame.timestamp().clock_rate().get());
+        Item::Audio { unit: Unit { rtp, rate_hz, key: true, data: Bytes::copy_from_slice(data) }, lost: frame.loss() }
+    }
+
+    fn damaged(&mut self, error: &retina::Error) -> Result<Item, Failure> {
+        let text = error.to_string();
+        match packet_fault(&text) {
+            None => Err(fault_of(error, &self.host_port, true)),
+            Some(PacketFault::Renumbered) => {
+                let detail =
+                    format!("The camera at {} started its numbering of packets anew in mid-stream.", self.host_port);
+                Err(Failure::unusable(detail, "Nothing: a new session is opened at once.").at_once())
+            }
+            Some(PacketFault::Damaged) => {
+                let what = text.lines().next().unwrap_or_default().to_owned();
+                self.damage_run += 1;
+                if self.damage_run > DAMAGE_RUN_MAX {
+                    return Err(self.broken(&what));
+                }
+                self.last_damage = Some(what.clone());
+                Ok(Item::Damaged(what))
+            }
+        }
+    }
+
+    /// Why the pictures cannot be read.
+    fn broken(&self, what: &str) -> Failure {
+        Failure::unusable(
+            format!("The video of the camera at {} is damaged: {what}.", self.host_port),
+            "Check the network for loss, switch the transport to TCP, or restart the camera.",
+        )
+    }
+
+    /// `None` as long as there are no parameter sets.
+    fn format(&self) -> Option<Result<VideoFormat, Failure>> {
+        match self.demuxed.streams().get(self.video)?.parameters()? {
+            ParametersRef::Video(parameters) => Some(video_format(parameters, &self.host_port)),
+            _ => None,
+        }
+    }
+}
+
+/// The session opens in `what` within [`ANSWER`], or fails.
+async fn in_time<T>(step: impl Future<Output = T>, host_port: &str, what: &str) -> Result<T, Failure> {
+    tokio::time::timeout(ANSWER, step).await.map_err(|_| Failure::no_answer(host_port, what, ANSWER.as_secs()))
+}
+
+fn setup_options(transport: Transport) -> SetupOptions {
+    let transport = match transport {
+        Transport::Tcp => client::Transport::Tcp(client::TcpTransportOptions::default()),
+        Transport::Udp => client::Transport::Udp(client::UdpTransportOptions::default()),
+    };
+    SetupOptions::default().transport(transport).frame_format(FrameFormat::MP4)
+}
+
+/// The first video stream in a codec that is stored.
+fn pick_video(streams: &[client::Stream], host_port: &str) -> Result<usize, Failure> {
+    let mut others = Vec::new();
+    for (index, stream) in streams.iter().enumerate().filter(|(_, stream)| stream.media() == "video") {
+        match stream.encoding_name() {
+            "h264" | "h265" => return Ok(index),
+            other => others.push(other.chars().take(32).collect::<String>().to_uppercase()),
+        }
+    }
+    Err(if others.is_empty() {
+        Failure::unusable(
+            format!("The camera at {host_port} offers no video at this address."),
+            "Enter the address of a video stream; the camera's manual or its own page names it.",
+        )
+    } else {
+        Failure::unusable(
+            format!("The camera at {host_port} sends {} video, which cannot be stored.", others.join(" and ")),
+            "Set the camera's video to H.264 or H.265.",
+        )
+    })
+}
+
+/// The first audio stream in a format that is stored and known from the session description.
+fn pick_audio(streams: &[client::Stream]) -> Option<(usize, TrackFormat)> {
+    streams.iter().enumerate().filter(|(_, stream)| stream.media() == "audio").find_map(|(index, stream)| {
+        let Some(ParametersRef::Audio(parameters)) = stream.parameters() else { return None };
+        let (sample_rate_hz, channels) = (parameters.clock_rate(), parameters.channels().get());
+        let (codec, config) = match stream.encoding_name() {
+            "mpeg4-generic" => {
+                (Codec::Aac { sample_rate_hz, channels }, Bytes::copy_from_slice(parameters.extra_data()))
+            }
+            "pcmu" => (Codec::Pcmu { sample_rate_hz, channels }, Bytes::new()),
+            "pcma" => (Codec::Pcma { sample_rate_hz, channels }, Bytes::new()),
+            _ => return None,
+        };
+        (config.len() <= CODEC_CONFIG_BYTES_MAX).then_some((index, TrackFormat { codec, config }))
+    })
+}
+
+fn video_format(parameters: &VideoParameters, host_port: &str) -> Result<VideoFormat, Failure> {
+    let (width, height) = parameters.pixel_dimensions();
+    let config = parameters.extra_data();
+    let sides_fit = [width, height].iter().all(|side| (1..=PICTURE_SIDE_PX_MAX).contains(side));
+    if !sides_fit || config.len() > CODEC_CONFIG_BYTES_MAX {
+        return Err(Failure::unusable(
+            format!("The camera at {host_port} sends pictures of {width}×{height}, which cannot be stored."),
+            format!("Set the camera to at most {PICTURE_SIDE_PX_MAX} pixels a side."),
+        ));
+    }
+    let codec = match parameters.codec_params() {
+        VideoParametersCodec::H264 { .. } => Codec::H264 { width, height },
+        VideoParametersCodec::H265 { .. } => Codec::H265 { width, height },
+        _ => {
+            return Err(Failure::unusable(
+                format!("The camera at {host_port} sends an unknown kind of video."),
+                "Set the camera's video to H.264 or H.265.",
+            ));
+        }
+    };
+    let shown = PictureFormat { codec_string: parameters.rfc6381_codec().to_owned(), width, height };
+    Ok(VideoFormat { track: TrackFormat { codec, config: Bytes::copy_from_slice(config) }, shown })
+}
+
+/// Wall clock of the first sender report (RFC 3550 §6.4.1). A zero NTP time means that the camera has no idea.
+fn camera_clock(compound: &retina::rtcp::ReceivedCompoundPacket) -> Option<UtcNanos> {
+    let report = compound.pkts().find_map(|packet| packet.as_sender_report().ok().flatten())?;
+    let ntp = report.ntp_timestamp().0;
+    if ntp == 0 {
+        return None;
+    }
+    // NTP seconds wrap in 2036: what lies before 1970 in this era is after 2036 in the next.
+    let since_1970 = ntp.wrapping_sub(retina::UNIX_EPOCH.0);
+    let (seconds, fraction) = (i64::try_from(since_1970 >> 32).ok()?, since_1970 & 0xFFFF_FFFF);
+    let nanos = i64::try_from((u128::from(fraction) * 1_000_000_000) >> 32).ok()?;
+    Some(UtcNanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos)))
+}
+
+/// What a fault that concerns one packet means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PacketFault {
+    /// The access unit is lost; the session goes on.
+    Damaged,
+    /// Another SSRC, or sequence numbers that went back: every further packet would be refused.
+    Renumbered,
+}
+
+/// `None` when the text is that of a fault of the connection. Texts of retina 0.4.21, `error.rs` and `client/rtp.rs`.
+fn packet_fault(text: &str) -> Option<PacketFault> {
+    let of_packet = text.contains("\nstream: ") && text.contains("\npkt: ");
+    of_packet.then(|| {
+        if text.starts_with("wrong ssrc") || text.starts_with("Out-of-order packet") {
+            PacketFault::Renumbered
+        } else {
+            PacketFault::Damaged
+        }
+    })
+}
+
+/// The failure that fits an error of retina.
+fn fault_of(error: &retina::Error, host_port: &str, tried_password: bool) -> Failure {
+    let line = first_line(error);
+    if let Some(status) = error.status_code() {
+        // 2xx: the answer came, but what it says makes no sense.
+        return if (200..300).contains(&status) {
+            let what = line.split_once(": ").map_or(line.as_str(), |(_, what)| what);
+            Failure::new(
+                GapReason::StreamUnusable,
+                format!("The camera at {host_port} answers with what cannot be understood: {what}."),
+                "Check the address with another RTSP player, and the camera's firmware.",
+            )
+        } else {
+            Failure::status(host_port, status, tried_password)
+        };
+    }
+    if let Some(why) = line.strip_prefix("Unable to connect to RTSP server: ") {
+        return Failure::unreachable(host_port, why);
+    }
+    if line.starts_with("RTSP framing error: ") {
+        return Failure::unusable(
+            format!("What answers at {host_port} does not speak RTSP."),
+            "Check the port: the camera's own page is often on 80, its RTSP service on 554.",
+        );
+    }
+    let why = line.rsplit_once("peer: ").map_or(line.as_str(), |(_, why)| why);
+    Failure::closed(host_port, why)
+}
+
+/// First line of an error's text: the rest is for a packet capture. Bounded, because it may quote the camera.
+fn first_line(error: &retina::Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().chars().take(200).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packet_faults_are_told_from_faults_of_the_connection() {
+        let tail = "\n\nconn: 10.0.0.1:1(me)->10.0.0.2:554@now\nstream: TCP, interleaved channel ids 0-1\nssrc: 1\nseq: 2\npkt: 3@now";
+        assert_eq!(packet_fault(&format!("FU-A len 1 too short{tail}")), Some(PacketFault::Damaged));
+        assert_eq!(packet_fault(&format!("wrong ssrc after 3 RTP pkts{tail}")), Some(PacketFault::Renumbered));
+        assert_eq!(
+            packet_fault(&format!("Out-of-order packet or large loss; expecting{tail}")),
+            Some(PacketFault::Renumbered)
+        );
+        assert_eq!(packet_fault("Error reading from RTSP peer: reset\n\nconn: a\nmsg: b"), None);
+    }
+}

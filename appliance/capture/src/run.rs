@@ -1,0 +1,445 @@
+//! Keeps the sessions of a camera going: one task for the main stream, one for the sub stream.
+
+use crate::config::{CameraConfig, SessionConfig};
+use crate::failure::Failure;
+use crate::health::Health;
+use crate::reconnect::{Backoff, Outcome};
+use crate::rtsp::{Item, Session, Sessions, VideoFormat};
+use crate::sink::{Sink, Status, StreamState};
+use crate::timeline::Arrival;
+use crate::track::Track;
+use core::panic::AssertUnwindSafe;
+use core::time::Duration;
+use futures::FutureExt;
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
+use watchbook_base::{CameraId, Clock, GapReason, MonoNanos, TrackRole};
+
+/// A session without a whole picture for this long is given up.
+pub(crate) const SILENCE: Duration = Duration::from_secs(5);
+/// Pictures may come without parameter sets for this long.
+const PARAMETERS_WAIT: Duration = Duration::from_secs(5);
+/// Pictures may come without a key frame for this long: over the longest GOP seen in cameras' menus (20 s).
+const KEY_FRAME_WAIT: Duration = Duration::from_secs(30);
+/// How often time-outs are looked at: a timer for every frame would cost more than the frame.
+const TICK: Duration = Duration::from_secs(1);
+/// Rates and counters are published every so many ticks while live.
+const HEALTH_TICKS: u64 = 5;
+/// Pictures for this long make a session healthy: the next failure is a new one.
+const HEALTHY: Duration = Duration::from_secs(10);
+/// A session may be followed by another one at once this often; faster than that, it waits as after any failure.
+const AT_ONCE_EVERY: Duration = Duration::from_secs(5);
+
+#[derive(Clone, Debug)]
+enum Wanted {
+    Run(Arc<CameraConfig>),
+    Stop(GapReason),
+}
+
+/// The running tasks of one camera. Dropping it stops them without waiting.
+#[derive(Debug)]
+pub struct CameraHandle {
+    camera: CameraId,
+    wanted: watch::Sender<Wanted>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl CameraHandle {
+    /// Which camera.
+    #[must_use]
+    pub fn camera(&self) -> CameraId {
+        self.camera
+    }
+
+    /// Goes on with another configuration of the same camera. A stream whose address, transport, credentials and sound are the same is not interrupted.
+    pub fn reconfigure(&self, config: CameraConfig) {
+        self.wanted.send_replace(Wanted::Run(Arc::new(config)));
+    }
+
+    /// Ends the recordings with `reason` ([`GapReason::Restart`] when the recorder stops, [`GapReason::Configuration`] when the camera is switched off) and waits for that:
+    /// at most a moment, because every task answers at once.
+    pub async fn stop(mut self, reason: GapReason) {
+        self.wanted.send_replace(Wanted::Stop(reason));
+        for task in self.tasks.drain(..) {
+            if let Err(error) = task.await {
+                tracing::error!(camera = %self.camera, %error, "a capture task did not end in order");
+            }
+        }
+    }
+}
+
+impl Drop for CameraHandle {
+    fn drop(&mut self) {
+        self.wanted.send_if_modified(|wanted| {
+            let running = matches!(wanted, Wanted::Run(_));
+            if running {
+                *wanted = Wanted::Stop(GapReason::Restart);
+            }
+            running
+        });
+    }
+}
+
+/// Starts to record a camera: two tasks on the current tokio runtime, which go on until the handle is stopped or dropped.
+///
+/// # Panics
+/// Outside a tokio runtime.
+#[must_use]
+pub fn spawn_camera(config: CameraConfig, sink: Arc<dyn Sink>, clock: Arc<dyn Clock>) -> CameraHandle {
+    let camera = config.camera;
+    let (wanted, _) = watch::channel(Wanted::Run(Arc::new(config)));
+    let tasks = [TrackRole::MainVideo, TrackRole::SubVideo]
+        .map(|role| {
+            tokio::spawn(StreamTask::new(camera, role, Arc::clone(&sink), Arc::clone(&clock), wanted.subscribe()).run())
+        })
+        .into();
+    CameraHandle { camera, wanted, tasks }
+}
+
+/// How an attempt ended.
+enum Exit {
+    Failed(Failure),
+    /// Something else is wanted.
+    Changed,
+}
+
+struct StreamTask {
+    camera: CameraId,
+    role: TrackRole,
+    sink: Arc<dyn Sink>,
+    clock: Arc<dyn Clock>,
+    wanted: watch::Receiver<Wanted>,
+    video: Track,
+    audio: Track,
+    health: Health,
+    state: StreamState,
+    /// First picture of the current session.
+    live_since: Option<MonoNanos>,
+}
+
+impl StreamTask {
+    fn new(
+        camera: CameraId,
+        role: TrackRole,
+        sink: Arc<dyn Sink>,
+        clock: Arc<dyn Clock>,
+        wanted: watch::Receiver<Wanted>,
+    ) -> Self {
+        let track = |role| Track::new(camera.stream(role), Arc::clone(&sink), Arc::clone(&clock));
+        Self {
+            camera,
+            role,
+            wanted,
+            video: track(role),
+            audio: track(TrackRole::MainAudio),
+            health: Health::default(),
+            state: StreamState::new(Status::Disabled, clock.utc()),
+            live_since: None,
+            sink,
+            clock,
+        }
+    }
+
+    async fn run(mut self) {
+        let seed = u64::from(self.camera.stream(self.role).to_u32()) << 32 ^ self.clock.mono().0;
+        let mut backoff = Backoff::new(seed);
+        let sessions = Sessions::default();
+        let mut last_at_once: Option<MonoNanos> = None;
+        loop {
+            let wanted = self.wanted.borrow_and_update().clone();
+            let config = match wanted {
+                Wanted::Stop(reason) => return self.end(reason),
+                Wanted::Run(camera) => camera.session(self.role),
+            };
+            let Some(config) = config else {
+                self.enter(Status::Disabled, None);
+                if self.wanted.changed().await.is_err() {
+                    return self.end(GapReason::Restart);
+                }
+                continue;
+            };
+            if self.state.status == Status::Disabled {
+                self.enter(Status::Connecting, None);
+            }
+            let exit = AssertUnwindSafe(self.attempt(&config, &sessions))
+                .catch_unwind()
+                .await
+                .unwrap_or_else(|_| Exit::Failed(reader_failed(&config)));
+            let Exit::Failed(failure) = exit else {
+                self.fail(GapReason::Configuration);
+                continue;
+            };
+            let now = self.clock.mono();
+            let may_be_at_once = last_at_once.is_none_or(|last| now.nanos_since(last) >= nanos(AT_ONCE_EVERY));
+            let delay = backoff.after(self.outcome(&failure));
+            let delay = if failure.at_once && may_be_at_once {
+                last_at_once = Some(now);
+                Duration::ZERO
+            } else {
+                delay
+            };
+            self.lose(&failure, delay);
+            let _ = tokio::time::timeout(delay, self.wanted.changed()).await;
+        }
+    }
+
+    /// One session from connection to failure.
+    async fn attempt(&mut self, config: &SessionConfig, sessions: &Sessions) -> Exit {
+        self.live_since = None;
+        let opening = async {
+            sessions.settle().await;
+            Session::open(config, sessions).await
+        };
+        let mut wanted = self.wanted.clone();
+        let opened = tokio::select! {
+            opened = opening => opened,
+            () = other_session_wanted(&mut wanted, self.role, config) => return Exit::Changed,
+        };
+        match opened {
+            Ok(session) => self.play(session, config).await,
+            Err(failure) => Exit::Failed(failure),
+        }
+    }
+
+    async fn play(&mut self, mut session: Session, config: &SessionConfig) -> Exit {
+        self.health.sessions += 1;
+        if let Some(format) = session.audio_format() {
+            self.audio.set_format(format.clone());
+        }
+        let mut watch = Watch::new(self.clock.mono());
+        let mut wanted = self.wanted.clone();
+        let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + TICK, TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let changed = other_session_wanted(&mut wanted, self.role, config);
+        tokio::pin!(changed);
+        loop {
+            // In this order: packets first; the socket gives way after its share of the task's budget, so the others are reached under any load.
+            tokio::select! {
+                biased;
+                item = session.next() => match item {
+                    Ok(item) => self.take(item, &mut watch),
+                    Err(failure) => return Exit::Failed(failure),
+                },
+                _ = ticks.tick() => {
+                    if let Some(failure) = self.tick(&mut watch, &config.source.url.host_port()) {
+                        return Exit::Failed(failure);
+                    }
+                }
+                () = &mut changed => return Exit::Changed,
+            }
+        }
+    }
+
+    fn take(&mut self, item: Item, watch: &mut Watch) {
+        let arrival = Arrival { mono: self.clock.mono(), utc: self.clock.utc() };
+        match item {
+            Item::Video { unit, format, lost } => {
+                if let Some(format) = format {
+                    self.set_format(format);
+                }
+                self.lost(lost, true);
+                self.health.frame(unit.data.len());
+                watch.picture(arrival.mono);
+                self.video.sample(unit, arrival);
+                if self.live_since.is_none() && self.video.is_open() {
+                    self.go_live(arrival.mono);
+                }
+            }
+            Item::Audio { unit, lost } => {
+                self.lost(lost, false);
+                // Sound without pictures is of no use: it starts with them.
+                if self.live_since.is_some() {
+                    self.audio.sample(unit, arrival);
+                }
+            }
+            Item::NoParameters => watch.undecodable(arrival.mono),
+            Item::Damaged(what) => {
+                self.health.damaged += 1;
+                self.video.damage();
+                watch.damage = Some(what);
+            }
+            Item::CameraClock(theirs) => {
+                self.health.clock_offset_ms = Some(theirs.nanos_since(arrival.utc) / 1_000_000)
+            }
+            Item::Other => {}
+        }
+    }
+
+    fn lost(&mut self, packets: u16, video: bool) {
+        if packets > 0 {
+            self.health.lost_packets += u64::from(packets);
+            if video {
+                // The access units that the packets belonged to are gone: one at least.
+                self.health.damaged += 1;
+                self.video.damage();
+            }
+        }
+    }
+
+    fn set_format(&mut self, format: VideoFormat) {
+        self.video.set_format(format.track);
+        if self.state.format.as_ref() != Some(&format.shown) {
+            self.state.format = Some(format.shown);
+            if self.live_since.is_some() {
+                self.publish();
+            }
+        }
+    }
+
+    fn go_live(&mut self, now: MonoNanos) {
+        self.live_since = Some(now);
+        self.health.take_rates(now);
+        self.enter(Status::Live, None);
+    }
+
+    /// Looks at what time does. `Some` when the session is to be given up.
+    fn tick(&mut self, watch: &mut Watch, host_port: &str) -> Option<Failure> {
+        let arrival = Arrival { mono: self.clock.mono(), utc: self.clock.utc() };
+        self.video.tick(arrival);
+        self.audio.tick(arrival);
+        if self.live_since.is_none() && self.video.is_open() {
+            self.go_live(arrival.mono);
+        }
+        watch.ticks += 1;
+        if self.live_since.is_some() && watch.ticks.is_multiple_of(HEALTH_TICKS) {
+            (self.state.fps, self.state.bitrate_bps) = self.health.take_rates(arrival.mono);
+            self.publish();
+        }
+        watch.failure(arrival.mono, self.live_since.is_some(), host_port)
+    }
+
+    fn outcome(&self, failure: &Failure) -> Outcome {
+        if failure.reason == GapReason::CameraDenied {
+            Outcome::Denied
+        } else if self.live_since.is_some_and(|since| self.clock.mono().nanos_since(since) >= nanos(HEALTHY)) {
+            Outcome::WasHealthy
+        } else {
+            Outcome::Failed
+        }
+    }
+
+    fn lose(&mut self, failure: &Failure, delay: Duration) {
+        let said = self.state.reason == Some(failure.reason) && self.state.detail.as_ref() == Some(&failure.detail);
+        if !said {
+            tracing::warn!(
+                camera = %self.camera, role = ?self.role, reason = ?failure.reason, retry_ms = delay.as_millis(), "{}", failure.detail
+            );
+        }
+        self.fail(failure.reason);
+        self.enter(Status::Lost, Some(failure));
+    }
+
+    /// Ends the recordings. A stream without sound has no gap in its sound.
+    fn fail(&mut self, reason: GapReason) {
+        let now = self.clock.utc();
+        self.video.fail(reason, now);
+        if self.audio.is_open() {
+            self.audio.fail(reason, now);
+        }
+    }
+
+    fn end(mut self, reason: GapReason) {
+        if self.state.status != Status::Disabled {
+            self.fail(reason);
+        }
+        self.enter(Status::Disabled, None);
+    }
+
+    fn enter(&mut self, status: Status, failure: Option<&Failure>) {
+        if self.state.status != status {
+            (self.state.status, self.state.since) = (status, self.clock.utc());
+        }
+        self.state.reason = failure.map(|failure| failure.reason);
+        self.state.detail = failure.map(|failure| failure.detail.clone());
+        self.state.next_step = failure.map(|failure| failure.next_step.clone());
+        if status != Status::Live {
+            (self.state.fps, self.state.bitrate_bps) = (0.0, 0);
+        }
+        self.publish();
+    }
+
+    fn publish(&mut self) {
+        self.state.lost_packets = self.health.lost_packets;
+        self.state.damaged_access_units = self.health.damaged;
+        self.state.sessions = self.health.sessions;
+        self.state.clock_offset_ms = self.health.clock_offset_ms;
+        self.state.drift_ppm = self.video.drift_ppm().or(self.state.drift_ppm);
+        self.sink.state(self.camera, self.role, self.state.clone());
+    }
+}
+
+/// What a session has and has not sent.
+struct Watch {
+    ticks: u64,
+    started: MonoNanos,
+    last_picture: MonoNanos,
+    first_undecodable: Option<MonoNanos>,
+    damage: Option<String>,
+}
+
+impl Watch {
+    fn new(now: MonoNanos) -> Self {
+        Self { ticks: 0, started: now, last_picture: now, first_undecodable: None, damage: None }
+    }
+
+    fn picture(&mut self, now: MonoNanos) {
+        self.last_picture = now;
+        self.first_undecodable = None;
+        self.damage = None;
+    }
+
+    fn undecodable(&mut self, now: MonoNanos) {
+        self.last_picture = now;
+        self.first_undecodable.get_or_insert(now);
+    }
+
+    fn failure(&self, now: MonoNanos, live: bool, host_port: &str) -> Option<Failure> {
+        if self.first_undecodable.is_some_and(|first| now.nanos_since(first) >= nanos(PARAMETERS_WAIT)) {
+            return Some(Failure::unusable(
+                format!(
+                    "The camera at {host_port} sends no parameter sets (SPS, PPS): its pictures cannot be decoded by anybody."
+                ),
+                "Restart the camera, set its video to H.264 or H.265 anew, or update its firmware.",
+            ));
+        }
+        if now.nanos_since(self.last_picture) >= nanos(SILENCE) {
+            return Some(match &self.damage {
+                Some(what) => Failure::unusable(
+                    format!("The camera at {host_port} sends only damaged video: {what}."),
+                    "Check the network for loss, switch the transport to TCP, or restart the camera.",
+                ),
+                None => Failure::silent(host_port, SILENCE.as_secs()),
+            });
+        }
+        let waited = now.nanos_since(self.started);
+        (!live && waited >= nanos(KEY_FRAME_WAIT)).then(|| {
+            Failure::unusable(
+                format!("The camera at {host_port} sent no key frame within {} s.", KEY_FRAME_WAIT.as_secs()),
+                "Set the camera's key frame interval (GOP, I-frame interval) to 1 or 2 s.",
+            )
+        })
+    }
+}
+
+/// Returns when this stream is to stop or needs another session.
+async fn other_session_wanted(wanted: &mut watch::Receiver<Wanted>, role: TrackRole, config: &SessionConfig) {
+    let other = |wanted: &Wanted| match wanted {
+        Wanted::Run(camera) => camera.session(role).as_ref() != Some(config),
+        Wanted::Stop(_) => true,
+    };
+    // An error means that the handle is gone, which sends Stop before.
+    let _ = wanted.wait_for(other).await;
+}
+
+fn reader_failed(config: &SessionConfig) -> Failure {
+    Failure::unusable(
+        format!("What the camera at {} sends makes the reader fail.", config.source.url.host_port()),
+        "Report the camera's model and firmware; recording goes on when the stream becomes readable.",
+    )
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
