@@ -9,11 +9,25 @@
 #![deny(clippy::indexing_slicing, clippy::as_conversions)]
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::as_conversions, reason = "a test may panic"))]
 
+mod boxes;
+pub mod byte_file;
 pub mod error;
+pub mod fmp4_file;
+pub mod fragment;
+pub mod h264;
+pub mod h265;
+pub mod h26x;
+pub mod mp4_file;
 pub mod packet;
+pub mod sample_entry;
 pub mod sample_table;
+pub mod selection;
 pub mod span;
+mod track_plan;
 
+pub use byte_file::{ByteFile, chunks};
 pub use error::Error;
+pub use fmp4_file::FragmentedFile;
+pub use mp4_file::ProgressiveFile;
 pub use packet::{Codec, Packet, RecordingEnd, RecordingStart, TrackFormat};
 pub use span::{RecordingId, RunTable, Sample, SourceError, SpanSource, SpanSummary, SpanTable};

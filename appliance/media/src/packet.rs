@@ -59,6 +59,15 @@ impl Codec {
     pub fn is_video(self) -> bool {
         matches!(self, Self::H264 { .. } | Self::H265 { .. })
     }
+
+    /// Cropped width and height in pixels; `None` for sound.
+    #[must_use]
+    pub fn dimensions(self) -> Option<(u32, u32)> {
+        match self {
+            Self::H264 { width, height } | Self::H265 { width, height } => Some((width, height)),
+            _ => None,
+        }
+    }
 }
 
 /// A recording begins: an unbroken sequence of samples in one format on one clock.
