@@ -1,0 +1,81 @@
+/** The one way to the recorder's API: adds the request header that guards against forged requests and turns problems into [`ApiError`]. */
+
+import { t } from "../i18n";
+
+/** A refused or failed request: a sentence on what happened and, where known, what to do next (RFC 9457 with `next_step`). */
+export class ApiError extends Error {
+  constructor(
+    /** HTTP status; 0 when the recorder could not be reached. */
+    readonly status: number,
+    readonly title: string,
+    readonly detail: string,
+    readonly nextStep: string | null,
+  ) {
+    super(detail || title);
+  }
+}
+
+/** Called when the recorder says that nobody is signed in. */
+let onSignedOut: () => void = () => {};
+
+export function whenSignedOut(callback: () => void): void {
+  onSignedOut = callback;
+}
+
+function text(value: unknown): string | null {
+  return typeof value === "string" && value !== "" ? value : null;
+}
+
+/** Reads a problem+json body; any other body becomes a plain sentence with the status. */
+export async function problemOf(response: Response): Promise<ApiError> {
+  const body: unknown = await response.json().catch(() => null);
+  const fields = (typeof body === "object" && body !== null ? body : {}) as Record<string, unknown>;
+  const title = text(fields["title"]) ?? t("error.status", { status: response.status });
+  return new ApiError(response.status, title, text(fields["detail"]) ?? title, text(fields["next_step"]));
+}
+
+function unreachable(): ApiError {
+  return new ApiError(0, t("error.unreachable"), t("error.unreachable"), t("error.unreachable.next"));
+}
+
+/** `fetch` that throws [`ApiError`] for everything but success. */
+export async function send(path: string, init: RequestInit = {}): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(path, { credentials: "same-origin", cache: "no-store", ...init });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw unreachable();
+  }
+  if (response.ok) return response;
+  const problem = await problemOf(response);
+  if (response.status === 401) onSignedOut();
+  throw problem;
+}
+
+type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+
+/** One JSON request. An empty answer gives `undefined`. */
+export async function call<T>(method: Method, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+  const headers: Record<string, string> = { Accept: "application/json" };
+  if (method !== "GET") headers["X-Watchbook"] = "1";
+  const init: RequestInit = { method, headers };
+  if (body !== undefined) {
+    headers["Content-Type"] = "application/json";
+    init.body = JSON.stringify(body);
+  }
+  if (signal) init.signal = signal;
+  const response = await send(`/api/v1${path}`, init);
+  const content = await response.text();
+  return (content === "" ? undefined : JSON.parse(content)) as T;
+}
+
+/** A query string from the pairs that have a value. */
+export function query(pairs: Record<string, string | number | null | undefined>): string {
+  const search = new URLSearchParams();
+  for (const [key, value] of Object.entries(pairs)) {
+    if (value !== null && value !== undefined) search.set(key, String(value));
+  }
+  const out = search.toString();
+  return out === "" ? "" : `?${out}`;
+}

@@ -1,0 +1,96 @@
+/** Every request the page makes, by name. */
+
+import { call, query } from "./client";
+import type {
+  Account,
+  AuditPage,
+  Camera,
+  CameraInput,
+  EventPage,
+  Health,
+  PluginBinding,
+  PluginInfo,
+  Recordings,
+  Role,
+  Session,
+  Status,
+  StreamSource,
+  TestResult,
+  TrackRole,
+} from "./types";
+
+export * from "./types";
+export { ApiError } from "./client";
+
+export interface ClaimInput {
+  code: string;
+  name: string;
+  password: string;
+  one_person_station: boolean;
+}
+export interface TestInput {
+  main: StreamSource;
+  sub?: StreamSource | null;
+  username?: string | null;
+  password?: string;
+}
+export interface AccountInput {
+  name: string;
+  password: string;
+  roles: Role[];
+  cameras: number[] | null;
+}
+export interface Window {
+  from: number;
+  to: number;
+}
+
+const window = ({ from, to }: Window) => ({ from_utc_ms: Math.floor(from), to_utc_ms: Math.ceil(to) });
+
+export const api = {
+  status: () => call<Status>("GET", "/status"),
+  claim: (input: ClaimInput) => call<Session>("POST", "/claim", input),
+  session: () => call<Session>("GET", "/session"),
+  signIn: (name: string, password: string) => call<Session>("POST", "/session", { name, password }),
+  signOut: () => call<void>("DELETE", "/session"),
+  changePassword: (oldPassword: string, newPassword: string) =>
+    call<void>("POST", "/session/password", { old: oldPassword, new: newPassword }),
+
+  cameras: (signal?: AbortSignal) => call<{ cameras: Camera[] }>("GET", "/cameras", undefined, signal).then((r) => r.cameras),
+  camera: (id: number) => call<Camera>("GET", `/cameras/${id}`),
+  addCamera: (input: CameraInput) => call<Camera>("POST", "/cameras", input),
+  changeCamera: (id: number, input: Partial<CameraInput>) => call<Camera>("PATCH", `/cameras/${id}`, input),
+  removeCamera: (id: number) => call<void>("DELETE", `/cameras/${id}`),
+  testCamera: (input: TestInput) => call<TestResult>("POST", "/cameras/test", input),
+  bindPlugin: (camera: number, { plugin, ...binding }: PluginBinding) =>
+    call<unknown>("PUT", `/cameras/${camera}/plugins/${encodeURIComponent(plugin)}`, binding),
+
+  recordings: (camera: number, range: Window, role: TrackRole, signal?: AbortSignal) =>
+    call<Recordings>("GET", `/cameras/${camera}/recordings${query({ ...window(range), role })}`, undefined, signal),
+  events: (range: Window, camera: number, cursor: string | null, limit: number, signal?: AbortSignal) =>
+    call<EventPage>("GET", `/events${query({ ...window(range), camera, cursor, limit })}`, undefined, signal),
+
+  plugins: () => call<{ plugins: PluginInfo[] }>("GET", "/plugins").then((r) => r.plugins),
+  accounts: () => call<{ accounts: Account[] }>("GET", "/accounts").then((r) => r.accounts),
+  addAccount: (input: AccountInput) => call<Account>("POST", "/accounts", input),
+  changeAccount: (id: number, input: Partial<AccountInput>) => call<Account>("PATCH", `/accounts/${id}`, input),
+  removeAccount: (id: number) => call<void>("DELETE", `/accounts/${id}`),
+  audit: (cursor: string | null, limit: number) => call<AuditPage>("GET", `/audit${query({ cursor, limit })}`),
+  health: () => call<Health>("GET", "/health"),
+};
+
+/** Address of the live stream of a camera. */
+export function liveUrl(camera: number, role: TrackRole): string {
+  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+  return `${scheme}//${location.host}/api/v1/cameras/${camera}/live${query({ role })}`;
+}
+
+/** Address of recorded footage as fragmented MP4 whose media time 0 is `base`. */
+export function playbackUrl(camera: number, range: Window, base: number): string {
+  return `/api/v1/cameras/${camera}/playback.mp4${query({ ...window(range), role: "main_video", base_utc_ms: base })}`;
+}
+
+/** Address of recorded footage as a file. */
+export function exportUrl(camera: number, range: Window): string {
+  return `/api/v1/cameras/${camera}/export.mp4${query(window(range))}`;
+}

@@ -1,0 +1,149 @@
+/** The frame around every page: who may see what, navigation, and the door for those who are not signed in. */
+
+import { useEffect } from "preact/hooks";
+import { api } from "./api";
+import { type Key, locale, t } from "./i18n";
+import { mayOpen, PAGE_ROLES } from "./lib/roles";
+import { go, link, type PageName, type Route, route } from "./lib/router";
+import { asApiError, followCameras, session, start, started, startProblem, status } from "./lib/session";
+import { AccountPage } from "./pages/account";
+import { AuditPage } from "./pages/audit";
+import { CameraEdit } from "./pages/camera-edit";
+import { CameraList } from "./pages/camera-list";
+import { HealthPage } from "./pages/health";
+import { LiveOne } from "./pages/live-one";
+import { PeoplePage } from "./pages/people";
+import { TimelinePage } from "./pages/timeline";
+import { Wall } from "./pages/wall";
+import { Claim, SignIn } from "./pages/welcome";
+import { LanguageChoice } from "./ui/language";
+import { Logo } from "./ui/logo";
+import { Empty, Loading, Problem } from "./ui/parts";
+
+const NAV: readonly { page: PageName; hash: string; text: Key }[] = [
+  { page: "wall", hash: link.wall, text: "nav.wall" },
+  { page: "timeline", hash: "#/camera", text: "nav.timeline" },
+  { page: "cameras", hash: link.cameras, text: "nav.cameras" },
+  { page: "people", hash: link.people, text: "nav.people" },
+  { page: "health", hash: link.health, text: "nav.health" },
+  { page: "audit", hash: link.audit, text: "nav.audit" },
+];
+
+/** Pages that are reached from another one light up that one in the navigation. */
+const NAV_PARENT: Partial<Record<PageName, PageName>> = { live: "wall", camera_edit: "cameras" };
+
+export function App() {
+  // Reading the locale here redraws the whole page when it changes.
+  const language = locale.value;
+  if (startProblem.value !== null) {
+    return (
+      <main class="door" lang={language}>
+        <Logo />
+        <Problem problem={startProblem.value} retry={() => void start()} />
+      </main>
+    );
+  }
+  if (!started.value || status.value === null) return <Loading />;
+  if (!status.value.claimed) return <Claim />;
+  if (session.value === null) return <SignIn />;
+  return <Station key={language} />;
+}
+
+function Station() {
+  useEffect(() => followCameras(), []);
+  const here = route.value;
+  const nav = NAV.filter((item) => mayOpen(session.value, item.page));
+  // The bare address leads everybody to the first page that they may open.
+  const [first] = nav;
+  useEffect(() => {
+    if (location.hash === "" && first !== undefined) location.replace(first.hash);
+  }, [first?.hash]);
+  const lit = NAV_PARENT[here.page] ?? here.page;
+  return (
+    <>
+      <a class="skip" href="#main" onClick={(event) => (event.preventDefault(), document.getElementById("main")?.focus())}>
+        {t("nav.skip")}
+      </a>
+      <header class="top">
+        <Logo />
+        <nav aria-label={t("nav.label")}>
+          {nav.map((item) => (
+            <a key={item.page} href={item.hash} aria-current={lit === item.page ? "page" : undefined}>
+              {t(item.text)}
+            </a>
+          ))}
+        </nav>
+        <div class="top-end">
+          <LanguageChoice />
+          <a class="who" href={link.account} aria-current={lit === "account" ? "page" : undefined}>
+            {session.value?.account.name}
+          </a>
+          <SignOut />
+        </div>
+      </header>
+      <main id="main" tabIndex={-1}>
+        <Page here={here} />
+      </main>
+    </>
+  );
+}
+
+function SignOut() {
+  const leave = () => {
+    api.signOut().then(
+      () => {
+        session.value = null;
+        go(link.wall);
+      },
+      (error: unknown) => {
+        if (asApiError(error).status !== 401) startProblem.value = asApiError(error);
+      },
+    );
+  };
+  return (
+    <button type="button" class="quiet" onClick={leave}>
+      {t("nav.sign_out")}
+    </button>
+  );
+}
+
+function Page({ here }: { here: Route }) {
+  const { page } = here;
+  if (!mayOpen(session.value, page)) return <NotYours page={page} />;
+  switch (page) {
+    case "wall":
+      return <Wall />;
+    case "live":
+      return <LiveOne key={here.id} id={here.id ?? 0} />;
+    case "timeline":
+      return <TimelinePage id={here.id} />;
+    case "cameras":
+      return <CameraList />;
+    case "camera_edit":
+      return <CameraEdit key={here.id} id={here.id} />;
+    case "people":
+      return <PeoplePage />;
+    case "health":
+      return <HealthPage />;
+    case "audit":
+      return <AuditPage />;
+    case "account":
+      return <AccountPage />;
+    case "unknown":
+      return (
+        <Empty title={t("unknown.title")}>
+          <a href={link.wall}>{t("unknown.back")}</a>
+        </Empty>
+      );
+  }
+}
+
+function NotYours({ page }: { page: PageName }) {
+  const roles = PAGE_ROLES[page].map((role) => t(`role.${role}`)).join(", ");
+  return (
+    <Empty title={t("not_yours.title", { roles })}>
+      <p>{t("not_yours.next", { roles, name: session.value?.account.name ?? "" })}</p>
+      <a href={link.account}>{t("not_yours.account")}</a>
+    </Empty>
+  );
+}

@@ -1,0 +1,67 @@
+/** Addresses of the page's views. They live after `#`, so that the recorder serves one file and a link can be shared or reloaded. */
+
+import { signal } from "@preact/signals";
+
+export type PageName = "wall" | "live" | "timeline" | "cameras" | "camera_edit" | "people" | "health" | "audit" | "account" | "unknown";
+
+export interface Route {
+  page: PageName;
+  /** Camera number, or `null`: `camera_edit` then adds a camera, `timeline` takes the first one. */
+  id: number | null;
+  query: URLSearchParams;
+}
+
+const PLAIN: Record<string, PageName> = {
+  "": "wall",
+  wall: "wall",
+  camera: "timeline",
+  cameras: "cameras",
+  people: "people",
+  health: "health",
+  audit: "audit",
+  account: "account",
+};
+
+/** Reads what follows `#`; anything it does not know is the page `unknown`, which leads back. */
+export function parseRoute(hash: string): Route {
+  const [path = "", search = ""] = hash.replace(/^#?\/?/, "").split("?", 2);
+  const parts = path.split("/").filter((part) => part !== "");
+  const query = new URLSearchParams(search);
+  const [first = "", second, third] = parts;
+  const number = second !== undefined && /^\d{1,9}$/.test(second) ? Number(second) : null;
+  const at = (page: PageName, id: number | null): Route => ({ page, id, query });
+  if (parts.length <= 1) return at(PLAIN[first] ?? "unknown", null);
+  if (third !== undefined) return at("unknown", null);
+  if (first === "live" && number !== null) return at("live", number);
+  if (first === "camera" && number !== null) return at("timeline", number);
+  if (first === "cameras" && number !== null) return at("camera_edit", number);
+  if (first === "cameras" && second === "new") return at("camera_edit", null);
+  return at("unknown", null);
+}
+
+export const link = {
+  wall: "#/wall",
+  live: (id: number) => `#/live/${id}`,
+  timeline: (id: number, at?: number) => (at === undefined ? `#/camera/${id}` : `#/camera/${id}?at=${Math.round(at)}`),
+  cameras: "#/cameras",
+  cameraNew: "#/cameras/new",
+  cameraEdit: (id: number) => `#/cameras/${id}`,
+  people: "#/people",
+  health: "#/health",
+  audit: "#/audit",
+  account: "#/account",
+};
+
+export const route = signal<Route>(parseRoute(location.hash));
+
+/** Follows the address bar. Call once. */
+export function startRouter(): void {
+  addEventListener("hashchange", () => {
+    route.value = parseRoute(location.hash);
+    scrollTo(0, 0);
+  });
+}
+
+export function go(hash: string): void {
+  location.hash = hash;
+}

@@ -1,0 +1,175 @@
+/** Shows a camera's live stream in a `<video>`: WebSocket in, Media Source Extensions out. Reconnects until it is closed. */
+
+import type { StreamState } from "../api/types";
+import { retryDelayMs } from "./backoff";
+import { droppable, intervals, nextStep } from "./edge";
+import { parseMessage } from "./message";
+import { FragmentQueue } from "./queue";
+
+export interface LiveReport {
+  /** What the recorder says of the stream. */
+  state: (state: StreamState) => void;
+  /** Pictures are coming (`true`), or none has come for a while or the connection is down (`false`). */
+  flowing: (flowing: boolean) => void;
+  /** This browser cannot show the format; `null` takes that back. */
+  unsupported: (mime: string | null) => void;
+}
+
+/** Without a fragment for this long the tile says so: two seconds is more than any GOP pause and less than patience. */
+const SILENT_MS = 2_500;
+const STEP_EVERY_MS = 200;
+
+export class LivePlayer {
+  #video: HTMLVideoElement;
+  #url: string;
+  #report: LiveReport;
+  #socket: WebSocket | null = null;
+  #media: MediaSource | null = null;
+  #mediaUrl: string | null = null;
+  #buffer: SourceBuffer | null = null;
+  #queue = new FragmentQueue();
+  #attempt = 0;
+  #lastFragment = 0;
+  #flowing = false;
+  #closed = false;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #timer: ReturnType<typeof setInterval>;
+
+  constructor(video: HTMLVideoElement, url: string, report: LiveReport) {
+    this.#video = video;
+    this.#url = url;
+    this.#report = report;
+    video.muted = true;
+    this.#timer = setInterval(() => this.#step(), STEP_EVERY_MS);
+    this.#connect();
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    clearTimeout(this.#retry);
+    this.#dropSocket();
+    this.#dropMedia();
+    this.#video.removeAttribute("src");
+    this.#video.load();
+  }
+
+  #connect(): void {
+    if (this.#closed) return;
+    const socket = new WebSocket(this.#url);
+    socket.binaryType = "arraybuffer";
+    this.#socket = socket;
+    socket.onmessage = (message: MessageEvent<string | ArrayBuffer>) => {
+      if (typeof message.data === "string") this.#onText(message.data);
+      else this.#onFragment(message.data);
+    };
+    socket.onclose = () => this.#again(socket);
+  }
+
+  #dropSocket(): void {
+    const socket = this.#socket;
+    this.#socket = null;
+    if (socket === null) return;
+    socket.onmessage = null;
+    socket.onclose = null;
+    socket.close();
+  }
+
+  #again(socket: WebSocket | null): void {
+    if (socket !== this.#socket || this.#closed) return;
+    this.#dropSocket();
+    this.#setFlowing(false);
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => this.#connect(), retryDelayMs(this.#attempt));
+    this.#attempt += 1;
+  }
+
+  #onText(text: string): void {
+    const message = parseMessage(text);
+    if (message.type === "state") this.#report.state(message);
+    if (message.type === "format") this.#open(message.mime);
+  }
+
+  /** A new media source for every format and connection: timestamps of the old one must not mix with the new. */
+  #open(mime: string): void {
+    this.#dropMedia();
+    if (!("MediaSource" in globalThis) || !MediaSource.isTypeSupported(mime)) {
+      this.#report.unsupported(mime);
+      return;
+    }
+    this.#report.unsupported(null);
+    const media = new MediaSource();
+    this.#media = media;
+    this.#mediaUrl = URL.createObjectURL(media);
+    media.addEventListener("sourceopen", () => {
+      if (media !== this.#media) return;
+      const buffer = media.addSourceBuffer(mime);
+      buffer.addEventListener("updateend", () => this.#pump());
+      this.#buffer = buffer;
+      this.#pump();
+    });
+    this.#video.src = this.#mediaUrl;
+  }
+
+  #dropMedia(): void {
+    this.#queue.clear();
+    this.#buffer = null;
+    this.#media = null;
+    if (this.#mediaUrl !== null) URL.revokeObjectURL(this.#mediaUrl);
+    this.#mediaUrl = null;
+  }
+
+  #onFragment(fragment: ArrayBuffer): void {
+    if (this.#media === null) return;
+    this.#lastFragment = performance.now();
+    if (!this.#queue.push(fragment)) {
+      this.#again(this.#socket);
+      return;
+    }
+    this.#pump();
+  }
+
+  #pump(): void {
+    const buffer = this.#buffer;
+    if (buffer === null || buffer.updating || this.#media?.readyState !== "open") return;
+    try {
+      const old = droppable(this.#video.currentTime, intervals(buffer.buffered));
+      if (old !== null) {
+        buffer.remove(old.start, old.end);
+        return;
+      }
+      const next = this.#queue.takeAll();
+      if (next !== null) buffer.appendBuffer(next);
+    } catch {
+      // The browser refused (its buffer is full, or decoding failed): the live edge of a fresh connection is the way out.
+      this.#again(this.#socket);
+    }
+  }
+
+  #step(): void {
+    const video = this.#video;
+    const silent = performance.now() - this.#lastFragment > SILENT_MS;
+    if (video.error !== null && this.#socket !== null) {
+      this.#again(this.#socket);
+      return;
+    }
+    const buffer = this.#buffer;
+    if (buffer === null || this.#media?.readyState !== "open") {
+      if (silent) this.#setFlowing(false);
+      return;
+    }
+    const step = nextStep(video.currentTime, intervals(buffer.buffered), video.playbackRate);
+    if (step.kind === "seek" && !silent) video.currentTime = step.to;
+    if (step.kind === "stay" && video.playbackRate !== step.rate) video.playbackRate = step.rate;
+    if (video.paused && step.kind !== "wait") void video.play().catch(() => undefined);
+    const showing = !silent && video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA;
+    if (showing) this.#attempt = 0;
+    this.#setFlowing(showing);
+  }
+
+  #setFlowing(flowing: boolean): void {
+    if (flowing === this.#flowing) return;
+    this.#flowing = flowing;
+    this.#report.flowing(flowing);
+  }
+}

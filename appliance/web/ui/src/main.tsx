@@ -1,0 +1,17 @@
+import { render } from "preact";
+import { App } from "./app";
+import { locale } from "./i18n";
+import { startRouter } from "./lib/router";
+import { start } from "./lib/session";
+import "./style/base.css";
+import "./style/forms.css";
+import "./style/wall.css";
+import "./style/timeline.css";
+
+const page = document.getElementById("page");
+if (page !== null) {
+  document.documentElement.lang = locale.value;
+  startRouter();
+  render(<App />, page);
+  void start();
+}

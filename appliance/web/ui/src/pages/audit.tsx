@@ -1,0 +1,86 @@
+/** The log of who looked, took out and changed what. */
+
+import { useEffect, useState } from "preact/hooks";
+import { api, type AuditEntry } from "../api";
+import { t } from "../i18n";
+import { useAct, useTitle } from "../lib/hooks";
+import { Icon } from "../ui/icon";
+import { Empty, Loading, Moment, Problem } from "../ui/parts";
+import { actionText, detailText, outcomeText } from "./audit-text";
+
+const PAGE = 100;
+
+export function AuditPage() {
+  useTitle(t("nav.audit"));
+  const [entries, setEntries] = useState<AuditEntry[] | null>(null);
+  const [cursor, setCursor] = useState<string | null>(null);
+  const [search, setSearch] = useState("");
+  const act = useAct();
+  const load = (from: string | null) =>
+    act.run(async () => {
+      const page = await api.audit(from, PAGE);
+      setEntries((old) => (from === null ? page.entries : [...(old ?? []), ...page.entries]));
+      setCursor(page.next_cursor);
+    });
+  useEffect(() => load(null), []);
+  const wanted = search.trim().toLowerCase();
+  const found = (entries ?? []).filter((entry) => `${actionText(entry)} ${detailText(entry)} ${entry.account ?? ""}`.toLowerCase().includes(wanted));
+  return (
+    <>
+      <div class="page-head">
+        <h1>{t("nav.audit")}</h1>
+        <p class="muted">{t("audit.what")}</p>
+        <div class="row row-end">
+          <label class="search">
+            <Icon name="search" />
+            <span class="visually-hidden">{t("audit.search")}</span>
+            <input type="search" placeholder={t("audit.search")} value={search} onInput={(event) => setSearch(event.currentTarget.value)} />
+          </label>
+          <button type="button" disabled={act.busy} onClick={() => load(null)}>
+            {t("reload")}
+          </button>
+        </div>
+      </div>
+      <Problem problem={act.problem} retry={() => load(null)} />
+      {entries === null && act.problem === null && <Loading />}
+      {entries !== null && found.length === 0 && <Empty title={t("audit.empty")} />}
+      {found.length > 0 && (
+        <div class="table-wrap panel">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col" class="end">
+                  {t("audit.index")}
+                </th>
+                <th scope="col">{t("audit.time")}</th>
+                <th scope="col">{t("audit.account")}</th>
+                <th scope="col">{t("audit.action")}</th>
+                <th scope="col">{t("audit.about")}</th>
+                <th scope="col">{t("audit.outcome")}</th>
+              </tr>
+            </thead>
+            <tbody>
+              {found.map((entry) => (
+                <tr key={entry.index}>
+                  <td class="num end">{entry.index}</td>
+                  <td>
+                    <Moment ms={entry.utc_ms} />
+                  </td>
+                  <td class="num">{entry.account === null ? t("audit.nobody") : `#${entry.account}`}</td>
+                  <td>{actionText(entry)}</td>
+                  <td>{detailText(entry)}</td>
+                  <td>{outcomeText(entry)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      {cursor !== null && (
+        <button type="button" disabled={act.busy} onClick={() => load(cursor)}>
+          {t("audit.more")}
+        </button>
+      )}
+    </>
+  );
+}

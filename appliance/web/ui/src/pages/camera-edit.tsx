@@ -1,0 +1,195 @@
+/** One camera's settings: address, test, recording, masks, plugins, removal. */
+
+import { useState } from "preact/hooks";
+import { api, type Camera, type TestResult } from "../api";
+import { t } from "../i18n";
+import { useAct, useLoaded, useTitle } from "../lib/hooks";
+import { go, link } from "../lib/router";
+import { loadCameras } from "../lib/session";
+import { MaskEditor } from "../polygon/mask-editor";
+import { Icon } from "../ui/icon";
+import { Check, Confirm, Loading, Note, Problem, Select, TextField } from "../ui/parts";
+import { type CameraForm, formOf, inputOf, subOf, urlProblem } from "./camera-form";
+import { StateLine } from "./camera-list";
+import { PluginSettings } from "./camera-plugins";
+import { TestReport } from "./camera-test";
+
+const TRANSPORTS = ["tcp", "udp"] as const;
+
+export function CameraEdit({ id }: { id: number | null }) {
+  const loaded = useLoaded(() => (id === null ? Promise.resolve(null) : api.camera(id)), id);
+  useTitle(loaded.data?.name ?? t("cameras.add"));
+  if (id !== null && loaded.data === null) {
+    return loaded.problem === null ? <Loading /> : <Problem problem={loaded.problem} retry={loaded.reload} />;
+  }
+  return <Editor key={loaded.data?.id ?? "new"} camera={loaded.data} reload={loaded.reload} />;
+}
+
+function Editor({ camera, reload }: { camera: Camera | null; reload: () => void }) {
+  const [form, setForm] = useState<CameraForm>(() => formOf(camera));
+  const [tested, setTested] = useState<TestResult | null>(null);
+  const [saved, setSaved] = useState(false);
+  const [removing, setRemoving] = useState(false);
+  const save = useAct();
+  const test = useAct();
+  const remove = useAct();
+  const change = (part: Partial<CameraForm>) => {
+    setForm((old) => ({ ...old, ...part }));
+    setSaved(false);
+    if ("mainUrl" in part || "subUrl" in part || "username" in part || "password" in part) setTested(null);
+  };
+  const mainBad = urlProblem(form.mainUrl);
+  const subBad = urlProblem(form.subUrl);
+
+  const submit = (event: Event) => {
+    event.preventDefault();
+    save.run(async () => {
+      const input = inputOf(form, camera?.masks ?? []);
+      if (camera === null) {
+        const made = await api.addCamera(input);
+        await loadCameras();
+        go(link.cameraEdit(made.id));
+        return;
+      }
+      const { masks: _kept, ...changes } = input;
+      await api.changeCamera(camera.id, changes);
+      change({ password: "" });
+      setSaved(true);
+      reload();
+      await loadCameras();
+    });
+  };
+
+  const runTest = () => {
+    setTested(null);
+    test.run(async () => {
+      const sub = subOf(form);
+      setTested(
+        await api.testCamera({
+          main: { url: form.mainUrl.trim(), transport: form.mainTransport },
+          ...(sub === null ? {} : { sub }),
+          ...(form.username.trim() === "" ? {} : { username: form.username.trim() }),
+          ...(form.password === "" ? {} : { password: form.password }),
+        }),
+      );
+    });
+  };
+
+  const drop = () => {
+    if (camera === null) return;
+    remove.run(async () => {
+      await api.removeCamera(camera.id);
+      await loadCameras();
+      go(link.cameras);
+    });
+  };
+
+  return (
+    <div class="narrow">
+      <div class="page-head">
+        <a class="button quiet" href={link.cameras}>
+          <Icon name="back" /> {t("nav.cameras")}
+        </a>
+        <h1>{camera?.name ?? t("cameras.add")}</h1>
+      </div>
+      {camera !== null && <StateLine camera={camera} />}
+      <form class="panel" onSubmit={submit}>
+        <TextField
+          label={t("camera.name")}
+          hint={t("camera.name.hint")}
+          value={form.name}
+          change={(name) => change({ name })}
+          required
+          maxLength={64}
+          focus={camera === null}
+        />
+        <div class="pair">
+          <TextField
+            label={t("camera.main")}
+            type="url"
+            placeholder="rtsp://192.168.1.20:554/stream1"
+            hint={t("camera.main.hint")}
+            value={form.mainUrl}
+            change={(mainUrl) => change({ mainUrl })}
+            error={mainBad === null ? null : t(mainBad)}
+            required
+          />
+          <TransportSelect value={form.mainTransport} change={(mainTransport) => change({ mainTransport })} />
+        </div>
+        <div class="pair">
+          <TextField
+            label={t("camera.sub")}
+            type="url"
+            hint={t("camera.sub.hint")}
+            value={form.subUrl}
+            change={(subUrl) => change({ subUrl })}
+            error={subBad === null ? null : t(subBad)}
+          />
+          <TransportSelect value={form.subTransport} change={(subTransport) => change({ subTransport })} />
+        </div>
+        <div class="pair pair-even">
+          <TextField label={t("camera.username")} value={form.username} change={(username) => change({ username })} />
+          <TextField
+            label={t("camera.password")}
+            type="password"
+            autocomplete="new-password"
+            hint={camera?.has_password === true ? t("camera.password.kept") : t("camera.password.hint")}
+            value={form.password}
+            change={(password) => change({ password })}
+          />
+        </div>
+        <div class="row">
+          <button type="button" disabled={test.busy || form.mainUrl.trim() === "" || mainBad !== null} onClick={runTest}>
+            <Icon name="camera" /> {test.busy ? t("camera.testing") : t("camera.test")}
+          </button>
+          <span class="hint">{t("camera.test.hint")}</span>
+        </div>
+        <Problem problem={test.problem} />
+        {tested !== null && <TestReport result={tested} />}
+        <TextField
+          label={t("camera.retention")}
+          type="number"
+          min={1}
+          max={3650}
+          step={1}
+          hint={t("camera.retention.hint")}
+          value={form.retentionDays}
+          change={(retentionDays) => change({ retentionDays })}
+          required
+        />
+        <Check label={t("camera.audio")} hint={t("camera.audio.hint")} checked={form.recordAudio} change={(recordAudio) => change({ recordAudio })} />
+        <Check label={t("camera.enabled")} hint={t("camera.enabled.hint")} checked={form.enabled} change={(enabled) => change({ enabled })} />
+        <Problem problem={save.problem} />
+        {saved && <Note kind="good">{t("saved")}</Note>}
+        <div class="row row-end">
+          {camera !== null && (
+            <button type="button" class="danger-quiet" onClick={() => setRemoving(true)}>
+              {t("camera.remove")}
+            </button>
+          )}
+          <button type="submit" class="primary" disabled={save.busy || mainBad !== null || subBad !== null}>
+            {camera === null ? t("camera.save_new") : t("save")}
+          </button>
+        </div>
+      </form>
+      {camera === null ? (
+        <p class="muted">{t("camera.later")}</p>
+      ) : (
+        <>
+          <MaskEditor camera={camera} reload={reload} />
+          <PluginSettings camera={camera} reload={reload} />
+        </>
+      )}
+      {removing && camera !== null && (
+        <Confirm title={t("camera.remove.title", { name: camera.name })} action={t("camera.remove")} busy={remove.busy} confirm={drop} cancel={() => setRemoving(false)}>
+          <p>{t("camera.remove.what")}</p>
+          <Problem problem={remove.problem} />
+        </Confirm>
+      )}
+    </div>
+  );
+}
+
+function TransportSelect({ value, change }: { value: CameraForm["mainTransport"]; change: (value: CameraForm["mainTransport"]) => void }) {
+  return <Select label={t("camera.transport")} value={value} change={change} options={TRANSPORTS.map((each) => ({ value: each, text: each.toUpperCase() }))} />;
+}

@@ -1,0 +1,61 @@
+/** The fields of a camera as they are typed, and what the recorder gets from them. Pure. */
+
+import type { Camera, CameraInput, StreamSource, Transport } from "../api/types";
+
+export interface CameraForm {
+  name: string;
+  mainUrl: string;
+  mainTransport: Transport;
+  subUrl: string;
+  subTransport: Transport;
+  username: string;
+  /** Empty: keep the stored one. */
+  password: string;
+  recordAudio: boolean;
+  enabled: boolean;
+  retentionDays: string;
+}
+
+/** Oldest footage that is kept, unless another maximum is set. */
+export const RETENTION_DAYS_DEFAULT = 30;
+
+export function formOf(camera: Camera | null): CameraForm {
+  return {
+    name: camera?.name ?? "",
+    mainUrl: camera?.main.url ?? "",
+    mainTransport: camera?.main.transport ?? "tcp",
+    subUrl: camera?.sub?.url ?? "",
+    subTransport: camera?.sub?.transport ?? "tcp",
+    username: camera?.username ?? "",
+    password: "",
+    recordAudio: camera?.record_audio ?? false,
+    enabled: camera?.enabled ?? true,
+    retentionDays: String(camera?.retention_days_max ?? RETENTION_DAYS_DEFAULT),
+  };
+}
+
+export function subOf(form: CameraForm): StreamSource | null {
+  return form.subUrl.trim() === "" ? null : { url: form.subUrl.trim(), transport: form.subTransport };
+}
+
+/** A password goes along only when one was typed: the stored one is never read back, so it cannot be sent back. */
+export function inputOf(form: CameraForm, masks: CameraInput["masks"]): CameraInput {
+  return {
+    name: form.name.trim(),
+    main: { url: form.mainUrl.trim(), transport: form.mainTransport },
+    sub: subOf(form),
+    username: form.username.trim() === "" ? null : form.username.trim(),
+    ...(form.password === "" ? {} : { password: form.password }),
+    record_audio: form.recordAudio,
+    enabled: form.enabled,
+    masks,
+    retention_days_max: Number(form.retentionDays) || RETENTION_DAYS_DEFAULT,
+  };
+}
+
+/** The key of what is wrong with a stream address, or `null`. An empty one is judged by `required`. */
+export function urlProblem(url: string): "camera.url.bad" | null {
+  const trimmed = url.trim();
+  if (trimmed === "") return null;
+  return /^rtsps?:\/\/[^\s/]+/i.test(trimmed) ? null : "camera.url.bad";
+}

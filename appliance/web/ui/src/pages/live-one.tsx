@@ -1,0 +1,105 @@
+/** One camera, large: its main stream, with what the stream is and where to go from here. */
+
+import { useState } from "preact/hooks";
+import type { Camera, StreamState } from "../api";
+import { t } from "../i18n";
+import { useTitle } from "../lib/hooks";
+import { has } from "../lib/roles";
+import { link } from "../lib/router";
+import { cameras, camerasProblem, loadCameras, session } from "../lib/session";
+import { rateText } from "../lib/time";
+import { LiveVideo } from "../live/live-video";
+import { Icon } from "../ui/icon";
+import { Empty, Loading, Problem } from "../ui/parts";
+
+export function LiveOne({ id }: { id: number }) {
+  const list = cameras.value;
+  const camera = list?.find((each) => each.id === id);
+  useTitle(camera?.name ?? t("nav.wall"));
+  if (list === null) {
+    return camerasProblem.value === null ? <Loading /> : <Problem problem={camerasProblem.value} retry={() => void loadCameras()} />;
+  }
+  if (camera === undefined) {
+    return (
+      <Empty title={t("camera.gone", { id })}>
+        <a href={link.wall}>{t("unknown.back")}</a>
+      </Empty>
+    );
+  }
+  return <One camera={camera} list={list} />;
+}
+
+function One({ camera, list }: { camera: Camera; list: Camera[] }) {
+  const [heard, setHeard] = useState<StreamState | null>(null);
+  const state = heard ?? camera.state.main;
+  const place = list.findIndex((each) => each.id === camera.id);
+  const before = list[(place + list.length - 1) % list.length];
+  const after = list[(place + 1) % list.length];
+  return (
+    <>
+      <div class="page-head">
+        <a class="button quiet" href={link.wall}>
+          <Icon name="back" /> {t("nav.wall")}
+        </a>
+        <h1>
+          <span class={`dot dot-${state.status}`} role="img" aria-label={t(`status.${state.status}`)} /> {camera.name}
+        </h1>
+        <div class="row row-end">
+          {list.length > 1 && before !== undefined && after !== undefined && (
+            <>
+              <a class="button" href={link.live(before.id)} aria-label={t("camera.previous", { name: before.name })}>
+                <Icon name="back" />
+              </a>
+              <a class="button" href={link.live(after.id)} aria-label={t("camera.next", { name: after.name })}>
+                <Icon name="forward" />
+              </a>
+            </>
+          )}
+          {has(session.value, "investigator") && (
+            <a class="button" href={link.timeline(camera.id)}>
+              <Icon name="clock" /> {t("nav.timeline")}
+            </a>
+          )}
+          {has(session.value, "admin") && (
+            <a class="button" href={link.cameraEdit(camera.id)}>
+              <Icon name="edit" /> {t("camera.settings")}
+            </a>
+          )}
+        </div>
+      </div>
+      <div class="stage">
+        <LiveVideo
+          camera={camera.id}
+          role="main_video"
+          active={camera.enabled}
+          known={camera.state.main}
+          label={t("live.of", { name: camera.name })}
+          report={setHeard}
+        />
+      </div>
+      <StreamFacts state={state} />
+    </>
+  );
+}
+
+export function StreamFacts({ state }: { state: StreamState }) {
+  if (state.codec === null) return null;
+  return (
+    <dl class="facts">
+      <Fact name={t("stream.picture")} value={`${state.width} × ${state.height}`} />
+      <Fact name={t("stream.codec")} value={state.codec} />
+      {state.fps > 0 && <Fact name={t("stream.rate")} value={t("stream.fps", { count: Math.round(state.fps * 10) / 10 })} />}
+      {state.bitrate_bps > 0 && <Fact name={t("stream.bitrate")} value={rateText(state.bitrate_bps)} />}
+      <Fact name={t("stream.lost")} value={String(state.lost_packets)} />
+    </dl>
+  );
+}
+
+export function Fact({ name, value }: { name: string; value: string }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{value}</dd>
+    </div>
+  );
+}

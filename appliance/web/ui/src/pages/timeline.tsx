@@ -1,0 +1,159 @@
+/** One camera through time: picture, transport, timeline, events, and taking a range out. */
+
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import type { Camera, WatchEvent } from "../api";
+import { t } from "../i18n";
+import { useTitle } from "../lib/hooks";
+import { has } from "../lib/roles";
+import { go, link, route } from "../lib/router";
+import { cameras, camerasProblem, loadCameras, nowMs, session } from "../lib/session";
+import { LiveVideo } from "../live/live-video";
+import { TimelineCanvas } from "../timeline/canvas";
+import { useTimelineData } from "../timeline/data";
+import { EventList } from "../timeline/event-list";
+import { ExportPanel } from "../timeline/export-panel";
+import { GapList } from "../timeline/gap-list";
+import { type Head, useHead } from "../timeline/head";
+import { PictureNote } from "../timeline/picture-note";
+import { nearestFootage, ordered, type Range } from "../timeline/ranges";
+import { clampToNow, HOUR, reveal, type View, viewAround } from "../timeline/scale";
+import { Now, Transport, ViewButtons } from "../timeline/transport";
+import { Empty, Loading, Problem } from "../ui/parts";
+import { NoCameras } from "./wall";
+
+export function TimelinePage({ id }: { id: number | null }) {
+  const list = cameras.value;
+  if (list === null) {
+    return camerasProblem.value === null ? <Loading /> : <Problem problem={camerasProblem.value} retry={() => void loadCameras()} />;
+  }
+  const camera = id === null ? list[0] : list.find((each) => each.id === id);
+  if (list.length === 0) return <NoCameras />;
+  if (camera === undefined) {
+    return (
+      <Empty title={t("camera.gone", { id: id ?? 0 })}>
+        <a href={link.timeline(list[0]?.id ?? 0)}>{t("timeline.other")}</a>
+      </Empty>
+    );
+  }
+  return <OneTimeline key={camera.id} camera={camera} list={list} />;
+}
+
+function firstMoment(): number | null {
+  const at = route.value.query.get("at");
+  return at !== null && /^\d{12,14}$/.test(at) ? Number(at) : null;
+}
+
+function OneTimeline({ camera, list }: { camera: Camera; list: Camera[] }) {
+  useTitle(`${camera.name} · ${t("nav.timeline")}`);
+  const asked = useMemo(firstMoment, []);
+  const [view, setView] = useState<View>(() => clampToNow(viewAround(asked ?? nowMs(), HOUR), nowMs()));
+  const [live, setLive] = useState(false);
+  const [selection, setSelection] = useState<Range | null>(null);
+  const [chosen, setChosen] = useState<string | null>(null);
+  const data = useTimelineData(camera.id, view);
+  const head = useHead(camera.id, live, data.recordings?.spans ?? null);
+  const spans = data.recordings?.spans ?? [];
+  const gaps = data.recordings?.gaps ?? [];
+
+  // The first footage that becomes known decides where the page opens: at the asked moment, or shortly before the newest picture.
+  const newest = data.recordings?.last_utc_ms ?? null;
+  const placed = useRef(false);
+  useEffect(() => {
+    if (placed.current || newest === null) return;
+    const to = asked ?? Math.max(data.recordings?.first_utc_ms ?? 0, newest - 20_000);
+    if (nearestFootage(spans, to) !== null) {
+      placed.current = true;
+      head.seek(to);
+    }
+    setView((old) => clampToNow(reveal(old, to), nowMs()));
+  }, [data.recordings]);
+
+  // While playing, the view follows the picture.
+  useEffect(
+    () =>
+      head.position.subscribe((ms) => {
+        if (ms !== null && (head.playing.peek() || live)) setView((old) => reveal(old, ms));
+      }),
+    [live],
+  );
+
+  const seek = (ms: number) => {
+    setLive(false);
+    head.seek(ms);
+  };
+  const mark = (end: "in" | "out") => {
+    const here = head.position.peek() ?? nowMs();
+    setSelection((old) => {
+      if (end === "in") return { start: here, end: old !== null && old.end > here ? old.end : here + 10_000 };
+      return old !== null && old.start < here ? { start: old.start, end: here } : ordered(here - 10_000, here);
+    });
+  };
+  const choose = (event: WatchEvent) => {
+    setChosen(event.id);
+    // A little before it, so that the beginning is seen.
+    const to = event.start_utc_ms - 2_000;
+    setView((old) => reveal(old, to));
+    seek(to);
+  };
+  const toggle = () => (head.playing.peek() ? head.pause() : head.play());
+
+  const scene = { view, spans, gaps, events: data.events, chosen, selection };
+  return (
+    <div class="review">
+      <div class="page-head">
+        <label class="camera-choice">
+          <span class="visually-hidden">{t("timeline.camera")}</span>
+          <select value={String(camera.id)} onChange={(event) => go(link.timeline(Number(event.currentTarget.value)))}>
+            {list.map((each) => (
+              <option key={each.id} value={String(each.id)}>
+                {each.name}
+              </option>
+            ))}
+          </select>
+        </label>
+        <h1 class="visually-hidden">{t("timeline.title", { name: camera.name })}</h1>
+        {data.recordings?.ring_days_now != null && <p class="muted">{t("timeline.ring", { days: daysText(data.recordings.ring_days_now) })}</p>}
+      </div>
+      <Problem problem={data.problem} retry={data.reload} />
+      <div class="review-main">
+        <div class="stage" data-mode={live ? "live" : "recorded"}>
+          <div class={live ? "picture hidden" : "picture"}>
+            <video ref={head.video} muted playsInline disablePictureInPicture disableRemotePlayback aria-label={t("timeline.picture", { name: camera.name })} />
+            {!live && <PictureNote head={head} empty={data.recordings !== null && newest === null} />}
+          </div>
+          {live && (
+            <LiveVideo camera={camera.id} role="main_video" active known={camera.state.main} label={t("live.of", { name: camera.name })} />
+          )}
+        </div>
+        <EventList events={data.events} cut={data.eventsCut} chosen={chosen} choose={choose} />
+      </div>
+      <div class="panel transport-panel">
+        <div class="transport-row">
+          <Transport head={head} live={live} toggle={toggle} goLive={() => setLive(true)} mayLive={has(session.value, "viewer")} />
+          <Now head={head} live={live} />
+          <ViewButtons view={view} setView={(next) => setView(clampToNow(next, nowMs()))} head={head} />
+        </div>
+        <Canvas scene={scene} head={head} live={live} setView={setView} seek={seek} select={setSelection} mark={mark} toggle={toggle} />
+        <GapList gaps={gaps.filter((gap) => gap.end_utc_ms > view.start && gap.start_utc_ms < view.end)} seek={seek} />
+        <Problem problem={head.problem} />
+      </div>
+      <ExportPanel camera={camera.id} cameraName={camera.name} range={selection} change={setSelection} mark={mark} spans={spans} gaps={gaps} />
+    </div>
+  );
+}
+
+function daysText(days: number): string {
+  return days < 10 ? days.toFixed(1) : String(Math.round(days));
+}
+
+type CanvasProps = Omit<Parameters<typeof TimelineCanvas>[0], "scene"> & {
+  scene: Omit<Parameters<typeof TimelineCanvas>[0]["scene"], "position" | "now">;
+  head: Head;
+  live: boolean;
+};
+
+/** Only this part is drawn again for every move of the picture. */
+function Canvas({ scene, head, live, ...rest }: CanvasProps) {
+  const now = nowMs();
+  return <TimelineCanvas {...rest} scene={{ ...scene, position: live ? now : head.position.value, now }} />;
+}

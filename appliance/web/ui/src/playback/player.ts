@@ -1,0 +1,330 @@
+/** Plays recorded footage in a `<video>`: pieces of `playback.mp4` go into a media source whose time is the wall clock. */
+
+import { ApiError, playbackUrl, type RecordedSpan } from "../api";
+import { send } from "../api/client";
+import { asApiError } from "../lib/session";
+import { nearestFootage } from "../timeline/ranges";
+import { baseFor, fitsBase, overHole, type Interval, plan, surplus } from "./plan";
+
+export interface PlaybackReport {
+  /** The moment on the screen, milliseconds UTC. */
+  position: (utcMs: number) => void;
+  /** Playing, fetching, at the end of what is recorded, or standing. */
+  phase: (phase: Phase) => void;
+  /** A stretch without footage was jumped over. */
+  jumped: (from: number, to: number) => void;
+  problem: (problem: ApiError | null) => void;
+  unsupported: (mime: string | null) => void;
+}
+
+export type Phase = "idle" | "loading" | "playing" | "paused" | "ended";
+
+const STEP_EVERY_MS = 100;
+/** While the finger scrubs, each picture on its way may take this long before a newer wish replaces it: some pictures are better than none. */
+const SHOW_FIRST_MS = 400;
+/** After a failed piece: long enough not to hammer a recorder in trouble, short enough not to need a button. */
+const RETRY_MS = 2_000;
+
+export class PlaybackPlayer {
+  #video: HTMLVideoElement;
+  #camera: number;
+  #report: PlaybackReport;
+  #spans: readonly RecordedSpan[] = [];
+  #media: MediaSource | null = null;
+  #mediaUrl: string | null = null;
+  #buffer: SourceBuffer | null = null;
+  #mime = "";
+  #base = 0;
+  /** A wish that waits for the one before it. */
+  #next: number | null = null;
+  /** The wish whose footage is being fetched. */
+  #wanted: number | null = null;
+  #begun = 0;
+  #fetchedUntil: number | null = null;
+  #fetch: AbortController | null = null;
+  #notBefore = 0;
+  #playing = false;
+  #rate = 1;
+  #phase: Phase = "idle";
+  #closed = false;
+  #timer: ReturnType<typeof setInterval>;
+
+  constructor(video: HTMLVideoElement, camera: number, report: PlaybackReport) {
+    this.#video = video;
+    this.#camera = camera;
+    this.#report = report;
+    video.muted = true;
+    this.#timer = setInterval(() => this.#step(), STEP_EVERY_MS);
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    this.#fetch?.abort();
+    this.#dropMedia();
+    this.#video.removeAttribute("src");
+    this.#video.load();
+  }
+
+  /** What is recorded, as far as known; may grow at any time. */
+  setSpans(spans: readonly RecordedSpan[]): void {
+    this.#spans = spans;
+  }
+
+  get position(): number | null {
+    const wish = this.#next ?? this.#wanted;
+    if (wish !== null) return wish;
+    return this.#media === null ? null : this.#base + this.#video.currentTime * 1_000;
+  }
+
+  /** Shows `utcMs`, or the nearest footage after it. Only the latest wish counts; one on its way gets [`SHOW_FIRST_MS`] to show its picture. */
+  seek(utcMs: number): void {
+    this.#next = utcMs;
+    this.#notBefore = 0;
+    this.#report.position(utcMs);
+    this.#step();
+  }
+
+  #begin(utcMs: number): void {
+    this.#next = null;
+    const to = nearestFootage(this.#spans, utcMs);
+    if (to === null) return;
+    if (to !== utcMs) this.#report.jumped(utcMs, to);
+    this.#begun = performance.now();
+    this.#report.problem(null);
+    const buffered = this.#buffered();
+    if (this.#buffer !== null && buffered.some((each) => each.start <= to && to < each.end)) {
+      this.#wanted = null;
+      this.#video.currentTime = (to - this.#base) / 1_000;
+      if (this.#fetchedUntil !== null && !within(this.#fetchedUntil, to, buffered)) this.#stopFetch();
+    } else {
+      this.#stopFetch();
+      this.#wanted = to;
+    }
+  }
+
+  play(): void {
+    this.#playing = true;
+    this.#step();
+  }
+
+  pause(): void {
+    this.#playing = false;
+    this.#video.pause();
+    this.#step();
+  }
+
+  get playing(): boolean {
+    return this.#playing;
+  }
+
+  setRate(rate: number): void {
+    this.#rate = rate;
+    this.#video.playbackRate = rate;
+    this.#video.defaultPlaybackRate = rate;
+  }
+
+  #buffered(): Interval[] {
+    const ranges = this.#buffer?.buffered;
+    const out: Interval[] = [];
+    for (let index = 0; ranges !== undefined && index < ranges.length; index += 1) {
+      out.push({ start: this.#base + ranges.start(index) * 1_000, end: this.#base + ranges.end(index) * 1_000 });
+    }
+    return out;
+  }
+
+  #stopFetch(): void {
+    this.#fetch?.abort();
+    this.#fetch = null;
+    this.#fetchedUntil = null;
+  }
+
+  #setPhase(phase: Phase): void {
+    if (phase === this.#phase) return;
+    this.#phase = phase;
+    this.#report.phase(phase);
+  }
+
+  /** The player's heart: one look at where it stands, one act. */
+  #step(): void {
+    if (this.#closed) return;
+    this.#settle();
+    const busy = this.#wanted !== null || this.#video.seeking;
+    if (this.#next !== null && (!busy || performance.now() - this.#begun > SHOW_FIRST_MS)) this.#begin(this.#next);
+    const position = this.position;
+    if (position === null || this.#next !== null) return;
+    if (this.#wanted === null && this.#video.readyState >= HTMLMediaElement.HAVE_METADATA) this.#report.position(position);
+    if (this.#playing && this.#video.paused && this.#wanted === null) void this.#video.play().catch(() => undefined);
+    const buffered = this.#buffered();
+    this.#leaveHole(buffered, position);
+    this.#evict(buffered, position);
+    const ended = this.#fetch === null && performance.now() >= this.#notBefore && this.#act(position, buffered);
+    this.#tellPhase(ended);
+  }
+
+  /** Once the wished-for moment is buffered, go there. */
+  #settle(): void {
+    const wanted = this.#wanted;
+    if (wanted === null) return;
+    const there = this.#buffered().find((each) => each.start <= wanted + 1_500 && wanted < each.end);
+    if (there === undefined) return;
+    this.#wanted = null;
+    this.#video.currentTime = (Math.max(wanted, there.start + 1) - this.#base) / 1_000;
+    this.#video.playbackRate = this.#rate;
+  }
+
+  #leaveHole(buffered: readonly Interval[], position: number): void {
+    if (this.#wanted !== null || this.#video.readyState >= HTMLMediaElement.HAVE_FUTURE_DATA) return;
+    const to = overHole(buffered, position);
+    if (to === null) return;
+    if (to - position > 1_000) this.#report.jumped(position, to);
+    this.#video.currentTime = (to + 1 - this.#base) / 1_000;
+  }
+
+  #evict(buffered: readonly Interval[], position: number): void {
+    const buffer = this.#buffer;
+    if (buffer === null || buffer.updating || this.#media?.readyState !== "open") return;
+    const [drop] = surplus(buffered, position);
+    if (drop === undefined) return;
+    // What is dropped ahead must be fetched again when it is reached.
+    if (drop.start > position) this.#stopFetch();
+    buffer.remove(Math.max(0, (drop.start - this.#base) / 1_000), (drop.end - this.#base) / 1_000);
+  }
+
+  /** Does what the plan says. `true`: nothing is recorded from here on. */
+  #act(position: number, buffered: readonly Interval[]): boolean {
+    const next = plan({ spans: this.#spans, position, buffered, rate: this.#rate, fetchedUntil: this.#fetchedUntil });
+    if (next.kind === "jump") {
+      this.#report.jumped(position, next.to);
+      this.#stopFetch();
+      this.#wanted = next.to;
+    } else if (next.kind === "fetch") {
+      void this.#load(next.from, next.to, next.codec);
+    }
+    return next.kind === "end";
+  }
+
+  #tellPhase(ended: boolean): void {
+    if (ended) this.#setPhase("ended");
+    else if (this.#wanted !== null) this.#setPhase("loading");
+    else if (!this.#playing) this.#setPhase("paused");
+    else if (this.#video.readyState >= HTMLMediaElement.HAVE_FUTURE_DATA) this.#setPhase("playing");
+    else this.#setPhase("loading");
+  }
+
+  /** Fetches one piece and appends it as it arrives. */
+  async #load(from: number, to: number, codec: string): Promise<void> {
+    const fetching = new AbortController();
+    this.#fetch = fetching;
+    try {
+      const buffer = await this.#openSource(codec, from);
+      if (buffer === null || fetching.signal.aborted) return;
+      const response = await send(playbackUrl(this.#camera, { from, to }, this.#base), { signal: fetching.signal });
+      const reader = response.body?.getReader();
+      for (;;) {
+        const piece = await reader?.read();
+        if (piece === undefined || piece.done || fetching.signal.aborted) break;
+        await append(buffer, piece.value);
+        this.#settle();
+      }
+      if (fetching.signal.aborted) return;
+      const end = Number(response.headers.get("Watchbook-End-Utc-Ms"));
+      // A piece that brings nothing new must not be asked for for ever: step over its last second.
+      this.#fetchedUntil = Number.isFinite(end) && end > from ? Math.min(end, to) : Math.min(to, from + 1_000);
+      this.#report.problem(null);
+    } catch (error) {
+      if (fetching.signal.aborted) return;
+      this.#notBefore = performance.now() + RETRY_MS;
+      if (error instanceof DOMException && error.name === "QuotaExceededError") return;
+      this.#report.problem(asApiError(error));
+      if (this.#video.error !== null) this.#dropMedia();
+    } finally {
+      if (fetching.signal.aborted) await this.#resetParser();
+      if (this.#fetch === fetching) this.#fetch = null;
+    }
+  }
+
+  /** A piece that was cut off leaves half a box in the parser. */
+  async #resetParser(): Promise<void> {
+    const buffer = this.#buffer;
+    if (buffer !== null && this.#media?.readyState === "open") {
+      try {
+        buffer.abort();
+      } catch {
+        // A removal is under way; the parser is reset by the next piece's own abort.
+      }
+    }
+  }
+
+  /** The source buffer for `codec`, on a media source whose clock holds `position`. `null`: this browser cannot show it. */
+  async #openSource(codec: string, position: number): Promise<SourceBuffer | null> {
+    const mime = `video/mp4; codecs="${codec}"`;
+    if (!("MediaSource" in globalThis) || !MediaSource.isTypeSupported(mime)) {
+      this.#report.unsupported(mime);
+      this.#notBefore = Number.POSITIVE_INFINITY;
+      return null;
+    }
+    this.#report.unsupported(null);
+    if (this.#buffer !== null && this.#media?.readyState === "open" && fitsBase(this.#base, position)) {
+      await idle(this.#buffer);
+      if (mime !== this.#mime) this.#buffer.changeType(mime);
+      this.#mime = mime;
+      return this.#buffer;
+    }
+    const stay = this.position;
+    this.#dropMedia();
+    const media = new MediaSource();
+    this.#media = media;
+    this.#base = baseFor(position);
+    this.#wanted = stay;
+    this.#mediaUrl = URL.createObjectURL(media);
+    this.#video.src = this.#mediaUrl;
+    await new Promise((resolve) => media.addEventListener("sourceopen", resolve, { once: true }));
+    if (media !== this.#media) return null;
+    this.#buffer = media.addSourceBuffer(mime);
+    this.#mime = mime;
+    return this.#buffer;
+  }
+
+  #dropMedia(): void {
+    if (this.#mediaUrl !== null) URL.revokeObjectURL(this.#mediaUrl);
+    this.#mediaUrl = null;
+    this.#media = null;
+    this.#buffer = null;
+    this.#fetchedUntil = null;
+  }
+}
+
+function within(fetchedUntil: number, to: number, buffered: readonly Interval[]): boolean {
+  return buffered.some((each) => each.start <= to && to < each.end && fetchedUntil >= each.start && fetchedUntil <= each.end + 500);
+}
+
+function idle(buffer: SourceBuffer): Promise<void> {
+  return buffer.updating ? new Promise((resolve) => buffer.addEventListener("updateend", () => resolve(), { once: true })) : Promise.resolve();
+}
+
+/** Appends and waits until the browser has parsed it. */
+async function append(buffer: SourceBuffer, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  await idle(buffer);
+  await new Promise<void>((resolve, reject) => {
+    const done = () => {
+      buffer.removeEventListener("updateend", done);
+      buffer.removeEventListener("error", failed);
+      resolve();
+    };
+    const failed = () => {
+      buffer.removeEventListener("updateend", done);
+      buffer.removeEventListener("error", failed);
+      reject(new Error("the browser could not read this piece of footage"));
+    };
+    buffer.addEventListener("updateend", done);
+    buffer.addEventListener("error", failed);
+    try {
+      buffer.appendBuffer(bytes);
+    } catch (error) {
+      buffer.removeEventListener("updateend", done);
+      buffer.removeEventListener("error", failed);
+      reject(error instanceof Error ? error : new Error(String(error)));
+    }
+  });
+}

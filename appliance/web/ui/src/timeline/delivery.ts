@@ -1,0 +1,28 @@
+/** What the recorder says an export holds, read from the answer's headers. Pure. */
+
+export interface Delivery {
+  start: number | null;
+  end: number | null;
+  gapCount: number;
+  /** Size of the whole file in bytes. */
+  size: number | null;
+}
+
+interface Headers {
+  get(name: string): string | null;
+}
+
+function whole(text: string | undefined | null): number | null {
+  return text != null && /^\d+$/.test(text.trim()) ? Number(text) : null;
+}
+
+export function readDelivery(headers: Headers): Delivery {
+  const [start, end] = (headers.get("Watchbook-Delivered-Utc-Ms") ?? "").split("-", 2);
+  const total = /\/(\d+)$/.exec(headers.get("Content-Range") ?? "");
+  return {
+    start: whole(start),
+    end: whole(end),
+    gapCount: whole(headers.get("Watchbook-Gap-Count")) ?? 0,
+    size: whole(total?.[1] ?? headers.get("Content-Length")),
+  };
+}

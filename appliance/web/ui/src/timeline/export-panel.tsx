@@ -1,0 +1,151 @@
+/** Taking a range out as a file: what it will hold, its size, and afterwards what was really delivered. */
+
+import { useState } from "preact/hooks";
+import { exportUrl, type RecordedGap, type RecordedSpan } from "../api";
+import { send } from "../api/client";
+import { t, word } from "../i18n";
+import { useAct } from "../lib/hooks";
+import { dateText, durationText, fromInput, sizeText, toInput, zoneText } from "../lib/time";
+import { Icon } from "../ui/icon";
+import { Moment, Note, Problem } from "../ui/parts";
+import { type Delivery, readDelivery } from "./delivery";
+import { contentOf, ordered, type Range } from "./ranges";
+
+interface Props {
+  camera: number;
+  cameraName: string;
+  range: Range | null;
+  change: (range: Range | null) => void;
+  mark: (end: "in" | "out") => void;
+  spans: readonly RecordedSpan[];
+  gaps: readonly RecordedGap[];
+}
+
+/** Gaps that are listed one by one; the rest is counted. */
+const GAPS_LISTED = 8;
+
+export function ExportPanel({ camera, cameraName, range, change, mark, spans, gaps }: Props) {
+  const [delivery, setDelivery] = useState<{ of: Range; what: Delivery } | null>(null);
+  const act = useAct();
+  const content = range === null ? null : contentOf(spans, gaps, range);
+
+  const download = () => {
+    if (range === null) return;
+    act.run(async () => {
+      const url = exportUrl(camera, { from: range.start, to: range.end });
+      // One byte first: it brings what will be delivered, or the reason why nothing is, before the browser saves a file.
+      const answer = await send(url, { headers: { Range: "bytes=0-0" } });
+      await answer.body?.cancel();
+      setDelivery({ of: range, what: readDelivery(answer.headers) });
+      save(url, `${cameraName} ${dateText(range.start)}.mp4`);
+    });
+  };
+
+  return (
+    <section class="panel export" aria-label={t("export.title")}>
+      <div class="panel-head">
+        <h2>{t("export.title")}</h2>
+        <div class="row">
+          <button type="button" class="small" onClick={() => mark("in")} aria-keyshortcuts="i">
+            {t("export.mark_in")} <kbd>I</kbd>
+          </button>
+          <button type="button" class="small" onClick={() => mark("out")} aria-keyshortcuts="o">
+            {t("export.mark_out")} <kbd>O</kbd>
+          </button>
+          {range !== null && (
+            <button type="button" class="small quiet" onClick={() => change(null)}>
+              {t("export.clear")}
+            </button>
+          )}
+        </div>
+      </div>
+      {range === null && <p class="muted">{t("export.how")}</p>}
+      {range !== null && content !== null && (
+        <>
+          <div class="export-range">
+            <TimeInput label={t("export.from")} ms={range.start} change={(ms) => change(ordered(ms, range.end))} />
+            <TimeInput label={t("export.to")} ms={range.end} change={(ms) => change(ordered(range.start, ms))} />
+            <div class="export-size">
+              <strong class="num">{durationText(range.end - range.start)}</strong>
+              <span class="muted">
+                {content.footage > 0 ? t("export.estimate", { footage: durationText(content.footage), size: sizeText(content.size) }) : t("export.nothing")}
+              </span>
+            </div>
+            <button type="button" class="primary" disabled={act.busy || content.footage === 0} onClick={download}>
+              <Icon name="download" /> {act.busy ? t("export.busy") : t("export.download")}
+            </button>
+          </div>
+          <GapNote gaps={content.gaps} />
+        </>
+      )}
+      <Problem problem={act.problem} />
+      {delivery !== null && range !== null && same(delivery.of, range) && <Delivered {...delivery} />}
+    </section>
+  );
+}
+
+const same = (a: Range, b: Range) => a.start === b.start && a.end === b.end;
+
+function save(url: string, name: string): void {
+  const anchor = document.createElement("a");
+  anchor.href = url;
+  anchor.download = name;
+  anchor.click();
+}
+
+function TimeInput({ label, ms, change }: { label: string; ms: number; change: (ms: number) => void }) {
+  return (
+    <label class="time-input">
+      <span>
+        {label} <span class="muted">{zoneText(ms)}</span>
+      </span>
+      <input
+        type="datetime-local"
+        step="1"
+        value={toInput(ms)}
+        onChange={(event) => {
+          const next = fromInput(event.currentTarget.value);
+          if (next !== null) change(next);
+        }}
+      />
+    </label>
+  );
+}
+
+function GapNote({ gaps }: { gaps: readonly RecordedGap[] }) {
+  if (gaps.length === 0) return null;
+  return (
+    <Note kind="warn">
+      <p>{t("export.gaps", { count: gaps.length })}</p>
+      <ul class="gap-list">
+        {gaps.slice(0, GAPS_LISTED).map((gap) => (
+          <li key={gap.start_utc_ms}>
+            <Moment ms={gap.start_utc_ms} /> · {durationText(gap.end_utc_ms - gap.start_utc_ms)} · {word("reason", gap.reason)}
+          </li>
+        ))}
+      </ul>
+      {gaps.length > GAPS_LISTED && <p>{t("export.gaps_more", { count: gaps.length - GAPS_LISTED })}</p>}
+    </Note>
+  );
+}
+
+function Delivered({ of, what }: { of: Range; what: Delivery }) {
+  const whole = what.gapCount === 0;
+  return (
+    <Note kind={whole ? "good" : "warn"}>
+      <p data-delivered="true">
+        {whole ? t("export.delivered") : t("export.delivered_gaps", { count: what.gapCount })}
+        {what.size !== null && ` ${sizeText(what.size)}.`}
+      </p>
+      <p class="muted">
+        {t("export.asked")} <Moment ms={of.start} /> – <Moment ms={of.end} only="time" />
+        {what.start !== null && what.end !== null && (
+          <>
+            {" · "}
+            {t("export.got")} <Moment ms={what.start} /> – <Moment ms={what.end} only="time" />
+          </>
+        )}
+      </p>
+    </Note>
+  );
+}

@@ -1,0 +1,86 @@
+/** The player and what it reports, in signals, so that ten reports a second do not redraw the page. */
+
+import { type Signal, useSignal } from "@preact/signals";
+import type { RefObject } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { ApiError, RecordedSpan } from "../api";
+import { type Phase, PlaybackPlayer } from "../playback/player";
+
+/** What the page reads from and asks of the player. */
+export interface Head {
+  video: RefObject<HTMLVideoElement>;
+  /** The moment on the screen, milliseconds UTC. */
+  position: Signal<number | null>;
+  phase: Signal<Phase>;
+  playing: Signal<boolean>;
+  rate: Signal<number>;
+  /** The last stretch without footage that was jumped over. */
+  jumped: Signal<{ from: number; to: number } | null>;
+  unsupported: Signal<string | null>;
+  problem: ApiError | null;
+  seek: (utcMs: number) => void;
+  play: () => void;
+  pause: () => void;
+  setRate: (rate: number) => void;
+}
+
+/** One player for `camera`; it stands while the page shows the live picture. */
+export function useHead(camera: number, live: boolean, spans: readonly RecordedSpan[] | null): Head {
+  const video = useRef<HTMLVideoElement>(null);
+  const player = useRef<PlaybackPlayer | null>(null);
+  const position = useSignal<number | null>(null);
+  const phase = useSignal<Phase>("idle");
+  const playing = useSignal(false);
+  const rate = useSignal(1);
+  const jumped = useSignal<{ from: number; to: number } | null>(null);
+  const [problem, setProblem] = useState<ApiError | null>(null);
+  const unsupported = useSignal<string | null>(null);
+
+  useEffect(() => {
+    if (video.current === null) return;
+    const made = new PlaybackPlayer(video.current, camera, {
+      position: (ms) => (position.value = ms),
+      phase: (next) => (phase.value = next),
+      jumped: (from, to) => (jumped.value = { from, to }),
+      problem: setProblem,
+      unsupported: (mime) => (unsupported.value = mime),
+    });
+    player.current = made;
+    return () => made.close();
+  }, [camera]);
+  useEffect(() => {
+    if (spans !== null) player.current?.setSpans(spans);
+  }, [spans]);
+  useEffect(() => {
+    if (!live) return;
+    player.current?.pause();
+    playing.value = false;
+  }, [live]);
+
+  return {
+    video,
+    position,
+    phase,
+    playing,
+    rate,
+    jumped,
+    problem,
+    unsupported,
+    seek: (ms) => {
+      jumped.value = null;
+      player.current?.seek(ms);
+    },
+    play: () => {
+      playing.value = true;
+      player.current?.play();
+    },
+    pause: () => {
+      playing.value = false;
+      player.current?.pause();
+    },
+    setRate: (next) => {
+      rate.value = next;
+      player.current?.setRate(next);
+    },
+  };
+}

@@ -1,0 +1,84 @@
+/** Sums over recorded spans and gaps: what a range holds, where footage goes on, what a file will weigh. Pure. */
+
+import type { RecordedGap, RecordedSpan } from "../api/types";
+
+export interface Range {
+  start: number;
+  end: number;
+}
+
+interface Interval {
+  start_utc_ms: number;
+  end_utc_ms: number;
+}
+
+const startsFirst = (a: Interval, b: Interval) => a.start_utc_ms - b.start_utc_ms;
+
+/** The two ends in order. */
+export function ordered(a: number, b: number): Range {
+  return a <= b ? { start: a, end: b } : { start: b, end: a };
+}
+
+export function overlap(interval: Interval, range: Range): number {
+  return Math.max(0, Math.min(interval.end_utc_ms, range.end) - Math.max(interval.start_utc_ms, range.start));
+}
+
+/** The span that holds `ms`. */
+export function spanAt(spans: readonly RecordedSpan[], ms: number): RecordedSpan | null {
+  return spans.find((span) => span.start_utc_ms <= ms && ms < span.end_utc_ms) ?? null;
+}
+
+/** The first span that starts after `ms`. */
+export function spanAfter(spans: readonly RecordedSpan[], ms: number): RecordedSpan | null {
+  return spans.filter((span) => span.start_utc_ms > ms).sort(startsFirst)[0] ?? null;
+}
+
+/** The last span that ends at or before `ms`. */
+export function spanBefore(spans: readonly RecordedSpan[], ms: number): RecordedSpan | null {
+  return spans.filter((span) => span.end_utc_ms <= ms).sort((a, b) => b.end_utc_ms - a.end_utc_ms)[0] ?? null;
+}
+
+export function gapAt(gaps: readonly RecordedGap[], ms: number): RecordedGap | null {
+  return gaps.find((gap) => gap.start_utc_ms <= ms && ms < gap.end_utc_ms) ?? null;
+}
+
+/** Where playback really starts when `ms` is asked for: there, or at the next footage, or shortly before the end of the last. `null`: nothing recorded. */
+export function nearestFootage(spans: readonly RecordedSpan[], ms: number): number | null {
+  if (spanAt(spans, ms) !== null) return ms;
+  const after = spanAfter(spans, ms);
+  if (after !== null) return after.start_utc_ms;
+  const before = spanBefore(spans, ms);
+  return before === null ? null : Math.max(before.start_utc_ms, before.end_utc_ms - 1_000);
+}
+
+/** What a file of `range` would hold. */
+export interface Content {
+  /** Milliseconds of footage inside. */
+  footage: number;
+  /** Its size, taking each span's mean rate. */
+  size: number;
+  gaps: RecordedGap[];
+}
+
+export function contentOf(spans: readonly RecordedSpan[], gaps: readonly RecordedGap[], range: Range): Content {
+  let footage = 0;
+  let size = 0;
+  for (const each of spans) {
+    const inside = overlap(each, range);
+    if (inside === 0) continue;
+    footage += inside;
+    size += each.byte_count * (inside / (each.end_utc_ms - each.start_utc_ms));
+  }
+  return { footage, size, gaps: gaps.filter((gap) => overlap(gap, range) > 0).sort(startsFirst) };
+}
+
+/** Intervals joined where fewer than `closeness` milliseconds lie between them: what is one pixel on the screen is drawn once. */
+export function coalesce(intervals: readonly Interval[], closeness: number): Range[] {
+  const out: Range[] = [];
+  for (const each of [...intervals].sort(startsFirst)) {
+    const last = out.at(-1);
+    if (last !== undefined && each.start_utc_ms - last.end <= closeness) last.end = Math.max(last.end, each.end_utc_ms);
+    else out.push({ start: each.start_utc_ms, end: each.end_utc_ms });
+  }
+  return out;
+}

@@ -1,0 +1,118 @@
+/** Play, speed, live, the clock on the picture, and how much time the timeline shows. */
+
+import { t } from "../i18n";
+import { nowMs } from "../lib/session";
+import { clockText, dateText, fromInput, toInput, utcText, zoneText } from "../lib/time";
+import { Icon } from "../ui/icon";
+import type { Head } from "./head";
+import { DAY, HOUR, MINUTE, pan, span, type View, viewAround, zoom } from "./scale";
+
+export const RATES = [0.25, 0.5, 1, 2, 4, 8] as const;
+
+interface TransportProps {
+  head: Head;
+  live: boolean;
+  mayLive: boolean;
+  toggle: () => void;
+  goLive: () => void;
+}
+
+export function Transport({ head, live, mayLive, toggle, goLive }: TransportProps) {
+  const playing = head.playing.value;
+  const step = (ms: number) => head.seek((head.position.peek() ?? nowMs()) + ms);
+  return (
+    <div class="row transport">
+      <button type="button" onClick={() => step(-10_000)} disabled={live} aria-label={t("transport.back10")} title={t("transport.back10")}>
+        −10 s
+      </button>
+      <button type="button" class="primary play" onClick={toggle} disabled={live} aria-label={playing ? t("transport.pause") : t("transport.play")}>
+        <Icon name={playing ? "pause" : "play"} />
+      </button>
+      <button type="button" onClick={() => step(10_000)} disabled={live} aria-label={t("transport.forward10")} title={t("transport.forward10")}>
+        +10 s
+      </button>
+      <label class="speed">
+        <span class="visually-hidden">{t("transport.speed")}</span>
+        <select value={String(head.rate.value)} disabled={live} onChange={(event) => head.setRate(Number(event.currentTarget.value))}>
+          {RATES.map((rate) => (
+            <option key={rate} value={String(rate)}>
+              {rate === 0.25 ? "¼" : rate === 0.5 ? "½" : rate}×
+            </option>
+          ))}
+        </select>
+      </label>
+      {mayLive && (
+        <button type="button" class={live ? "live-on" : ""} aria-pressed={live} onClick={goLive}>
+          <Icon name="live" /> {t("transport.live")}
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** The moment on the picture; typing another one goes there. */
+export function Now({ head, live }: { head: Head; live: boolean }) {
+  const ms = live ? nowMs() : head.position.value;
+  if (ms === null) return <div class="now" />;
+  return (
+    <div class="now">
+      <time class="now-time num" dateTime={new Date(ms).toISOString()} title={utcText(ms)} data-utc-ms={Math.round(ms)}>
+        {clockText(ms)}
+      </time>
+      <span class="muted num">
+        {dateText(ms)} · {zoneText(ms)}
+      </span>
+      {!live && (
+        <label class="go-to">
+          <span class="visually-hidden">{t("transport.go_to")}</span>
+          <input
+            type="datetime-local"
+            step="1"
+            title={t("transport.go_to")}
+            value={toInput(ms)}
+            onChange={(event) => {
+              const to = fromInput(event.currentTarget.value);
+              if (to !== null) head.seek(to);
+            }}
+          />
+        </label>
+      )}
+    </div>
+  );
+}
+
+const LENGTHS = [
+  { text: "1 min", ms: MINUTE },
+  { text: "10 min", ms: 10 * MINUTE },
+  { text: "1 h", ms: HOUR },
+  { text: "24 h", ms: DAY },
+  { text: "7 d", ms: 7 * DAY },
+] as const;
+
+export function ViewButtons({ view, setView, head }: { view: View; setView: (view: View) => void; head: Head }) {
+  const length = span(view);
+  const centre = () => head.position.peek() ?? view.start + length / 2;
+  return (
+    <div class="row view-buttons">
+      <button type="button" aria-label={t("view.earlier")} title={t("view.earlier")} onClick={() => setView(pan(view, -length * 0.8))}>
+        <Icon name="back" />
+      </button>
+      <div class="segmented" role="group" aria-label={t("view.length")}>
+        {LENGTHS.map((each) => (
+          <button type="button" key={each.ms} aria-pressed={Math.abs(length - each.ms) < each.ms * 0.02} onClick={() => setView(viewAround(centre(), each.ms))}>
+            {each.text}
+          </button>
+        ))}
+      </div>
+      <button type="button" aria-label={t("view.closer")} title={t("view.closer")} onClick={() => setView(zoom(view, 0.5, centre()))}>
+        <Icon name="plus" />
+      </button>
+      <button type="button" aria-label={t("view.wider")} title={t("view.wider")} onClick={() => setView(zoom(view, 2, centre()))}>
+        <Icon name="minus" />
+      </button>
+      <button type="button" aria-label={t("view.later")} title={t("view.later")} onClick={() => setView(pan(view, length * 0.8))}>
+        <Icon name="forward" />
+      </button>
+    </div>
+  );
+}
