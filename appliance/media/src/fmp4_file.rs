@@ -39,6 +39,7 @@ pub struct FragmentedFile {
     gaps: Vec<TimeRange>,
     spans: Vec<SpanSummary>,
     parts: Vec<Part>,
+    fragment_count: u32,
     len: u64,
 }
 
@@ -77,11 +78,18 @@ impl FragmentedFile {
         let late = Ticks90k::from_nanos(selection.start_utc.nanos_since(base));
         let range = TimeRange { start: selection.start_utc, end: selection.end_utc.max(selection.start_utc) };
         let init = init_segment(&format);
-        let mut file = Self { format, range, gaps: selection.gaps, spans: Vec::new(), parts: Vec::new(), len: 0 };
+        let mut file = Self {
+            format,
+            range,
+            gaps: selection.gaps,
+            spans: Vec::new(),
+            parts: Vec::new(),
+            fragment_count: 0,
+            len: 0,
+        };
         file.push(What::Fixed(init));
-        let mut sequence = 1;
         for slice in &selection.slices {
-            file.add(slice, late, &mut sequence, source)?;
+            file.add(slice, late, source)?;
         }
         Ok(file)
     }
@@ -114,41 +122,32 @@ impl FragmentedFile {
     }
 
     /// The fragments of one slice: each begins at a key frame, at the start of the slice or where the one before is full.
-    fn add(&mut self, slice: &Slice, late: Ticks90k, sequence: &mut u32, source: &dyn SpanSource) -> Result<(), Error> {
+    fn add(&mut self, slice: &Slice, late: Ticks90k, source: &dyn SpanSource) -> Result<(), Error> {
         let table = read_table(source, &slice.span)?;
         let skip = usize::try_from(slice.samples.start).unwrap_or(usize::MAX);
         let take = usize::try_from(slice.sample_count()).unwrap_or(0);
         let samples: Vec<(u64, Sample)> =
             table.samples().skip(skip).take(take).map(|(at, sample)| (at, *sample)).collect();
-        let span = self.spans.len();
         self.spans.push(slice.span.clone());
         let (mut from, mut bytes) = (0, 0_u64);
         for (index, (_, sample)) in samples.iter().enumerate() {
             let size = u64::from(sample.size_bytes);
             let full = index - from >= FRAGMENT_SAMPLES_MAX || bytes + size > FRAGMENT_BYTES_MAX;
             if index > from && (sample.key || full) {
-                self.add_fragment(
-                    slice,
-                    span,
-                    (samples.get(from..index).unwrap_or_default(), sample.dts.0),
-                    late,
-                    sequence,
-                )?;
+                self.add_fragment(slice, (samples.get(from..index).unwrap_or_default(), sample.dts.0), late)?;
                 (from, bytes) = (index, 0);
             }
             bytes += size;
         }
-        self.add_fragment(slice, span, (samples.get(from..).unwrap_or_default(), slice.end_dts), late, sequence)
+        self.add_fragment(slice, (samples.get(from..).unwrap_or_default(), slice.end_dts), late)
     }
 
-    /// One fragment of `samples`, the last of which lasts until `end_dts`.
+    /// One fragment of `samples` of the newest span, the last of which lasts until `end_dts`.
     fn add_fragment(
         &mut self,
         slice: &Slice,
-        span: usize,
         (samples, end_dts): (&[(u64, Sample)], i64),
         late: Ticks90k,
-        sequence: &mut u32,
     ) -> Result<(), Error> {
         let Some((offset, first)) = samples.first().copied() else { return Ok(()) };
         let ends = samples.iter().skip(1).map(|(_, sample)| sample.dts.0).chain([end_dts]);
@@ -163,15 +162,16 @@ impl FragmentedFile {
                 key: sample.key,
             })
             .collect();
+        self.fragment_count = self.fragment_count.saturating_add(1);
         let decode_ticks = Ticks90k(slice.file_ticks + (first.dts.0 - slice.first_dts)) + late;
         let head = FragmentHead {
-            sequence: *sequence,
+            sequence: self.fragment_count,
             decode_ticks: unsigned_ticks(decode_ticks),
             utc: Some(slice.utc_of(first.dts.0)),
         };
-        *sequence = sequence.saturating_add(1);
         self.push(What::Fixed(fragment(head, &described)?));
         let len = samples.iter().map(|(_, sample)| u64::from(sample.size_bytes)).sum();
+        let span = self.spans.len().saturating_sub(1);
         self.push(What::Data { span, offset, len });
         Ok(())
     }

@@ -9,6 +9,7 @@
 #![deny(clippy::indexing_slicing, clippy::as_conversions)]
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::as_conversions, reason = "a test may panic"))]
 
+mod bits;
 mod boxes;
 pub mod byte_file;
 pub mod error;

@@ -1,5 +1,7 @@
 //! What the crate makes, seen from outside: any part of a file equals the slice of the whole, and other programs read the files as meant.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod memory;
 mod plans;
 mod ranges;
