@@ -1,0 +1,163 @@
+//! `watchbook-load`: measures recorders and prints tables.
+#![allow(clippy::print_stdout, reason = "printing tables is what this program is for")]
+
+use pico_args::Arguments;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+use watchbook_load::clip::{Clip, Shape};
+use watchbook_load::error::Attempt as _;
+use watchbook_load::measure::Conditions;
+use watchbook_load::recorders::{Recorder, ffmpeg::Ffmpeg, floor, moonfire::Moonfire, watchbook::Watchbook};
+use watchbook_load::table::Row;
+use watchbook_load::{Error, Result, measure, meter, table};
+
+const HELP: &str = "\
+Measures Watchbook beside its peers. Takes about a quarter of an hour; nothing else should run.
+
+USAGE
+  watchbook-load [OPTIONS]
+
+OPTIONS
+  --cameras LIST     numbers of cameras                        [1,16,64]
+  --seconds N        length of each measurement                [60]
+  --recorders LIST   of watchbook, moonfire, ffmpeg, floor     [all]
+  --udp              packets over UDP instead of TCP
+  --moonfire FILE    where moonfire-nvr is                     [the path]
+  --programs DIR     where watchbook and its programs are      [beside this program]
+  --folder DIR       where disks and logs go for a while       [the system's temporary folder]
+  --out FILE         write the tables there too
+  --smoke            two cameras with a small picture for a few seconds: does the harness work?
+  --skip-every N     leave out every N-th frame, to see it counted
+  -h, --help         this text
+
+A fresh ext4 on a loop device is made for each recorder; without the rights for that (root), device bytes and flushes are left out.
+A recorder that is not installed has a line that says so.
+";
+
+/// What the command line asks for.
+struct Wanted {
+    cameras: Vec<u16>,
+    recorders: Vec<String>,
+    conditions: Conditions,
+    shape: Shape,
+    moonfire: Option<PathBuf>,
+    programs: PathBuf,
+    folder: PathBuf,
+    out: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::from_env()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("watchbook-load: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(mut args: Arguments) -> Result<()> {
+    if args.contains(["-h", "--help"]) {
+        print!("{HELP}");
+        return Ok(());
+    }
+    if args.subcommand().attempt("reading the command")?.as_deref() == Some("floor") {
+        let words: Vec<String> = args.finish().into_iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        let (folder, urls) = words.split_first().attempt("finding the floor's folder")?;
+        return floor::record(folder.as_ref(), urls);
+    }
+    let wanted = parse(args)?;
+    let machine = meter::machine();
+    let clip = Clip::cached(wanted.shape, &cache())?;
+    let rows = measure_all(&wanted, &clip);
+    let text = table::recording(&rows, &wanted.conditions, &machine);
+    println!("\n{text}");
+    if let Some(out) = &wanted.out {
+        std::fs::write(out, &text).attempt(format!("writing {}", out.display()))?;
+    }
+    Ok(())
+}
+
+fn parse(mut args: Arguments) -> Result<Wanted> {
+    let smoke = args.contains("--smoke");
+    let udp = args.contains("--udp");
+    let mut list = |name: &'static str, default: &str| -> Result<Vec<String>> {
+        let text: Option<String> = args.opt_value_from_str(name).attempt(name)?;
+        Ok(text.as_deref().unwrap_or(default).split(',').map(str::to_owned).collect())
+    };
+    let cameras = list("--cameras", if smoke { "2" } else { "1,16,64" })?;
+    let recorders =
+        list("--recorders", if udp { "watchbook,moonfire,ffmpeg" } else { "watchbook,moonfire,ffmpeg,floor" })?;
+    let seconds: Option<u64> = args.opt_value_from_str("--seconds").attempt("--seconds")?;
+    let skip_every: Option<u64> = args.opt_value_from_str("--skip-every").attempt("--skip-every")?;
+    let own = std::env::current_exe().attempt("finding this program")?;
+    let beside = own.parent().map(PathBuf::from).unwrap_or_default();
+    let mut path = |name: &'static str| -> Result<Option<PathBuf>> { args.opt_value_from_str(name).attempt(name) };
+    let wanted = Wanted {
+        cameras: cameras.iter().map(|text| text.parse().attempt("--cameras")).collect::<Result<_>>()?,
+        recorders,
+        conditions: Conditions {
+            cameras: 0,
+            warm_up: Duration::from_secs(if smoke { 2 } else { 10 }),
+            window: Duration::from_secs(seconds.unwrap_or(if smoke { 3 } else { 60 })),
+            udp,
+            skip_every: skip_every.unwrap_or(0),
+        },
+        shape: if smoke { Shape::SMALL } else { Shape::STREET },
+        moonfire: path("--moonfire")?.or_else(|| on_path("moonfire-nvr")),
+        programs: path("--programs")?.unwrap_or(beside),
+        folder: path("--folder")?.unwrap_or_else(std::env::temp_dir),
+        out: path("--out")?,
+    };
+    let rest = args.finish();
+    if rest.is_empty() { Ok(wanted) } else { Err(Error(format!("did not understand {rest:?}; see --help"))) }
+}
+
+/// Measures every recorder with every number of cameras. One that fails does not keep the others from being measured.
+fn measure_all(wanted: &Wanted, clip: &Clip) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for &cameras in &wanted.cameras {
+        for name in &wanted.recorders {
+            let conditions = Conditions { cameras, ..wanted.conditions };
+            let (recorder, outcome) = match recorder(name, wanted) {
+                Err(error) => (name.clone(), Err(error.to_string())),
+                Ok(recorder) => {
+                    eprintln!("{} on {cameras} cameras …", recorder.name());
+                    let outcome = match recorder.missing() {
+                        Some(reason) => Err(reason),
+                        None => measure::run(&*recorder, clip, &conditions, &wanted.folder)
+                            .map_err(|error| error.to_string()),
+                    };
+                    (recorder.name(), outcome)
+                }
+            };
+            if let Err(reason) = &outcome {
+                eprintln!("  {reason}");
+            }
+            rows.push(Row { recorder, cameras, outcome });
+        }
+    }
+    rows
+}
+
+fn recorder(name: &str, wanted: &Wanted) -> Result<Box<dyn Recorder>> {
+    Ok(match name {
+        "watchbook" => Box::new(Watchbook { programs: wanted.programs.clone() }),
+        "moonfire" => Box::new(Moonfire { program: wanted.moonfire.clone() }),
+        "ffmpeg" => Box::new(Ffmpeg),
+        "floor" => Box::new(floor::Floor { program: std::env::current_exe().attempt("finding this program")? }),
+        other => return Err(Error(format!("there is no recorder {other:?}; see --help"))),
+    })
+}
+
+fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
+/// Where clips are kept from run to run.
+fn cache() -> PathBuf {
+    let home = std::env::var_os("HOME").map_or_else(std::env::temp_dir, PathBuf::from);
+    std::env::var_os("XDG_CACHE_HOME").map_or(home.join(".cache"), PathBuf::from).join("watchbook/load")
+}

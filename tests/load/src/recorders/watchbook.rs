@@ -1,0 +1,113 @@
+//! Watchbook itself: configured by its file, read through its API.
+
+use super::{Program, Recorder, Running, Station};
+use crate::Result;
+use crate::error::Attempt;
+use crate::http::Client;
+use crate::tags::Tags;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// Twice the commit interval: what was received before is durable and listed after it.
+const SETTLE: Duration = Duration::from_millis(1000);
+/// Size of a segment file.
+const SEGMENT_MIB: u64 = 64;
+
+/// The program.
+pub struct Watchbook {
+    /// Folder of `watchbook` and its child programs.
+    pub programs: PathBuf,
+}
+
+/// A claimed station.
+pub struct Claimed {
+    program: Program,
+    /// Signed in.
+    pub client: Client,
+}
+
+impl Recorder for Watchbook {
+    fn name(&self) -> String {
+        "Watchbook".to_owned()
+    }
+
+    fn missing(&self) -> Option<String> {
+        let program = self.programs.join("watchbook");
+        (!program.is_file()).then(|| format!("{} is not built", program.display()))
+    }
+
+    fn start(&self, station: &Station) -> Result<Box<dyn Running>> {
+        Ok(Box::new(self.run(station)?))
+    }
+}
+
+impl Watchbook {
+    /// Starts and claims a station.
+    ///
+    /// # Errors
+    /// It does not start, or refuses the claim.
+    pub fn run(&self, station: &Station) -> Result<Claimed> {
+        let config = station.scratch.join("watchbook.toml");
+        std::fs::write(&config, config_text(station, &self.programs)?).attempt("writing the configuration")?;
+        let mut command = Command::new(self.programs.join("watchbook"));
+        command.args(["run", "--config"]).arg(&config).env("RUST_LOG", "warn");
+        let mut program = Program::start("watchbook", &mut command, &station.scratch)?;
+        let page = program.wait_line("page: ")?;
+        let code = program.wait_line("claim code: ")?;
+        let client = Client::claim(&page, &code)?;
+        Ok(Claimed { program, client })
+    }
+}
+
+fn config_text(station: &Station, programs: &Path) -> Result<String> {
+    // A quarter more than will come, and never less than the four segments that a ring needs.
+    let ring_bytes = (station.footage_bytes_max / 4 * 5).max((8 * SEGMENT_MIB) << 20);
+    let ring_gib = ring_bytes as f64 / f64::from(1 << 30);
+    let (state, ring) = (station.disk.join("state"), station.disk.join("ring"));
+    let mut text = format!(
+        "[web]\nlisten = \"127.0.0.1:0\"\n\n[storage]\nstate_dir = {state:?}\nring_dir = {ring:?}\nring_gib = {ring_gib:.3}\n\
+         segment_mib = {SEGMENT_MIB}\n\n[plugins]\ndir = {:?}\nprogram_dir = {programs:?}\n",
+        station.scratch.join("plugins"),
+    );
+    let transport = if station.udp { "udp" } else { "tcp" };
+    for (camera, url) in station.urls.iter().enumerate() {
+        write!(text, "\n[[camera]]\nname = \"cam{camera}\"\nmain_url = {url:?}\ntransport = {transport:?}\n")
+            .attempt("writing the configuration")?;
+    }
+    Ok(text)
+}
+
+impl Running for Claimed {
+    fn pids(&self) -> Vec<u32> {
+        vec![self.program.id()]
+    }
+
+    fn commits(&self) -> Result<Option<u64>> {
+        let health = self.client.json("/api/v1/health")?;
+        Ok(["/ring/commits", "/disks/ring/commits"].iter().find_map(|path| health.pointer(path)?.as_u64()))
+    }
+
+    /// Downloads everything that each camera has, as a user would.
+    fn finish(mut self: Box<Self>) -> Result<Tags> {
+        std::thread::sleep(SETTLE);
+        let mut tags = Tags::default();
+        let cameras = self.client.json("/api/v1/cameras")?;
+        for camera in cameras["cameras"].as_array().attempt("listing the cameras")? {
+            let id = camera["id"].as_u64().attempt("reading a camera's number")?;
+            let recordings = self.client.json(&format!(
+                "/api/v1/cameras/{id}/recordings?from_utc_ms=0&to_utc_ms=4102444800000&role=main_video"
+            ))?;
+            let (Some(from), Some(to)) = (recordings["first_utc_ms"].as_i64(), recordings["last_utc_ms"].as_i64())
+            else {
+                continue;
+            };
+            // The end is rounded down to a millisecond; one more takes the last frame in.
+            let path = format!("/api/v1/cameras/{id}/export.mp4?from_utc_ms={from}&to_utc_ms={}", to + 1);
+            tags.read(self.client.get(&path)?)?;
+        }
+        self.program.terminate()?;
+        Ok(tags)
+    }
+}

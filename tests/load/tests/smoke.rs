@@ -1,0 +1,40 @@
+//! The harness counts right: with a recorder that keeps everything, and with cameras that leave frames out.
+
+use std::process::Command;
+
+/// Columns of the table's last line.
+fn row(extra: &[&str]) -> Vec<String> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let output = Command::new(env!("CARGO_BIN_EXE_watchbook-load"))
+        .args(["--smoke", "--recorders", "floor", "--folder"])
+        .arg(folder.path())
+        .args(extra)
+        .output()
+        .expect("the harness was built");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{text}{errors}");
+    let last =
+        text.lines().rfind(|line| line.starts_with("| floor")).unwrap_or_else(|| panic!("no line in {text}{errors}"));
+    last.split('|').map(|column| column.trim().to_owned()).collect()
+}
+
+fn number(columns: &[String], at: usize) -> u64 {
+    columns[at].parse().unwrap_or_else(|error| panic!("{error}: column {at} of {columns:?}"))
+}
+
+#[test]
+fn a_recorder_that_writes_everything_loses_nothing() {
+    let columns = row(&["--seconds", "3"]);
+    // 2 cameras × 30 frames a second; the window is never shorter than asked for.
+    assert!(number(&columns, 8) >= 2 * 30 * 3, "{columns:?}");
+    assert_eq!((number(&columns, 9), number(&columns, 10), number(&columns, 11)), (0, 0, 0), "{columns:?}");
+}
+
+#[test]
+fn frames_that_never_came_are_counted_as_lost() {
+    let columns = row(&["--seconds", "3", "--skip-every", "10"]);
+    let (frames, lost) = (number(&columns, 8), number(&columns, 9));
+    // Of any run of n numbers, n/10 are divisible by ten, one more or less for each camera.
+    assert!(lost.abs_diff(frames / 10) <= 2, "{lost} of {frames} lost");
+}
