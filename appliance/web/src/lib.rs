@@ -1,1 +1,34 @@
-//! Placeholder while the workspace is being laid out.
+//! The HTTP API, live pictures, and the page.
+//!
+//! * **Enters:** requests from the network; packets and states from capture; the rest of the box through [`ports`].
+//! * **Leaves:** JSON, problem documents, MP4, live fragments, the page's files; changes and audit entries through [`ports`].
+//! * **Promises:** every route is a row with a permission and an audit rule, and an unknown route is refused (P9); no byte of footage leaves
+//!   without a grant (P7); no password can be read back; every body, queue, table and connection has a bound; capture never waits for a
+//!   viewer (P10).
+//! * **Never:** knows a database, a camera protocol or a plugin engine; takes a path, a command or a codec argument from a request.
+//! * **Proof:** `tests/web.rs` walks every row as nobody and as every role; unit and property tests beside each file.
+
+pub mod accounts;
+pub mod api;
+mod app;
+mod check;
+pub mod error;
+mod gate;
+mod headers;
+mod hex;
+pub mod live;
+mod openapi;
+mod page;
+pub mod ports;
+mod range;
+mod routes;
+mod server;
+mod video;
+
+pub use accounts::HashCost;
+pub use app::{App, AppParts};
+pub use error::Error;
+pub use headers::{COOKIE, CSRF_HEADER};
+pub use live::LiveHub;
+pub use openapi::openapi;
+pub use server::{PRE_ROLL, router, serve};

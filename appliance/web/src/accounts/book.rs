@@ -1,0 +1,492 @@
+//! The book of accounts and sessions.
+
+use super::claim::ClaimCode;
+use super::password::{HashCost, Passwords};
+use super::session::{SEEN_EVERY_S, SESSIONS_PER_ACCOUNT_MAX, Session, SessionKey, new_token};
+use super::throttle::{Key, Throttle};
+use crate::api;
+use crate::check;
+use crate::error::{Error, Problem};
+use crate::gate::{Gate, entry};
+use crate::headers::TOKEN_BYTES;
+use crate::hex;
+use crate::ports::{Change, Register, Space};
+use crate::routes::dispatch::blocking;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use watchbook_access::{Action, Role, Roles, Subject};
+use watchbook_base::{CameraId, Clock, Kind};
+
+/// Accounts of one station. The largest station has a few dozen people.
+const ACCOUNTS_MAX: usize = 500;
+/// The one sentence for a wrong name and a wrong password: which of the two was wrong is nobody's business.
+const WRONG: &str = "this name and password do not belong together";
+/// The station's row.
+const STATION_KEY: &[u8] = b"station";
+
+/// Who calls: an account as it is now, by which session.
+#[derive(Clone, Debug)]
+pub(crate) struct Who {
+    pub(crate) session: SessionKey,
+    pub(crate) subject: Subject,
+    pub(crate) account: u32,
+}
+
+/// A session that has just begun.
+pub(crate) struct Begun {
+    pub(crate) token: [u8; TOKEN_BYTES],
+    pub(crate) session: api::Session,
+}
+
+/// What is stored of an account.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Account {
+    id: u32,
+    name: String,
+    roles: Roles,
+    cameras: Option<BTreeSet<CameraId>>,
+    /// PHC string.
+    password: String,
+}
+
+impl Account {
+    fn shown(&self) -> api::Account {
+        api::Account {
+            id: self.id,
+            name: self.name.clone(),
+            roles: self.roles.0.iter().copied().collect(),
+            cameras: self.cameras.as_ref().map(|cameras| cameras.iter().copied().collect()),
+        }
+    }
+}
+
+/// What is stored of the station.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct Station {
+    claimed: bool,
+    one_person_station: bool,
+    /// The last number that was given to an account. None is given twice: the audit log names accounts by it.
+    last_account: u32,
+}
+
+#[derive(Default)]
+struct State {
+    station: Station,
+    accounts: BTreeMap<u32, Account>,
+    sessions: HashMap<SessionKey, Session>,
+    throttle: Throttle,
+    claim: Option<ClaimCode>,
+}
+
+/// Accounts, sessions, the claim code and the throttle.
+pub(crate) struct AccountBook {
+    register: Arc<dyn Register>,
+    clock: Arc<dyn Clock>,
+    passwords: Passwords,
+    state: Mutex<State>,
+    /// Held over "check, write, put in force", so that two changes cannot pass each other.
+    changes: tokio::sync::Mutex<()>,
+}
+
+impl AccountBook {
+    /// Loads what is stored. Blocking.
+    pub(crate) fn load(register: Arc<dyn Register>, clock: Arc<dyn Clock>, cost: HashCost) -> Result<Self, Error> {
+        let mut state = State::default();
+        if let Some((_, row)) = register.list(Space::Station)?.into_iter().next() {
+            state.station = decode("the station's settings", &row)?;
+        }
+        for (_, row) in register.list(Space::Account)? {
+            let account: Account = decode("an account", &row)?;
+            state.accounts.insert(account.id, account);
+        }
+        let now = clock.utc().as_ms();
+        let mut over = Vec::new();
+        for (key, row) in register.list(Space::Session)? {
+            let session: Session = decode("a session", &row)?;
+            match SessionKey::try_from(key.as_slice()) {
+                Ok(known) if !session.is_over(now) && state.accounts.contains_key(&session.account) => {
+                    state.sessions.insert(known, session);
+                }
+                _ => over.push(Change::Remove { space: Space::Session, key }),
+            }
+        }
+        if !over.is_empty() {
+            register.write(&over)?;
+        }
+        if !state.station.claimed {
+            state.claim = Some(ClaimCode::new()?);
+        }
+        let passwords = Passwords::new(cost)?;
+        Ok(Self { register, clock, passwords, state: Mutex::new(state), changes: tokio::sync::Mutex::new(()) })
+    }
+
+    pub(crate) fn claimed(&self) -> bool {
+        self.state().station.claimed
+    }
+
+    pub(crate) fn claim_code(&self) -> Option<String> {
+        self.state().claim.as_ref().map(ClaimCode::grouped)
+    }
+
+    /// Who holds this token; `None` when its session is over.
+    pub(crate) fn who(&self, token: &[u8; TOKEN_BYTES]) -> Option<Who> {
+        let key = hex::sha256(token);
+        let now = self.clock.utc().as_ms();
+        let mut state = self.state();
+        let session = *state.sessions.get(&key)?;
+        if session.is_over(now) {
+            state.sessions.remove(&key);
+            return None;
+        }
+        let account = state.accounts.get(&session.account)?;
+        let subject =
+            Subject { account: Some(account.id), roles: account.roles.clone(), cameras: account.cameras.clone() };
+        let who = Who { session: key, account: account.id, subject };
+        if now - session.seen_utc_ms >= i64::try_from(SEEN_EVERY_S * 1000).unwrap_or(i64::MAX) {
+            let seen = Session { seen_utc_ms: now, ..session };
+            state.sessions.insert(key, seen);
+            drop(state);
+            self.store_seen(key, seen);
+        }
+        Some(who)
+    }
+
+    /// The subject as it is now, for a connection that stays open; `None` when the session is over.
+    pub(crate) fn subject_now(&self, session: &SessionKey) -> Option<Subject> {
+        let now = self.clock.utc().as_ms();
+        let state = self.state();
+        let session = state.sessions.get(session).filter(|session| !session.is_over(now))?;
+        let account = state.accounts.get(&session.account)?;
+        Some(Subject { account: Some(account.id), roles: account.roles.clone(), cameras: account.cameras.clone() })
+    }
+
+    /// What `GET /session` shows.
+    pub(crate) fn session(&self, who: &Who) -> Option<api::Session> {
+        let state = self.state();
+        let account = state.accounts.get(&who.account)?.shown();
+        Some(api::Session { account, one_person_station: state.station.one_person_station })
+    }
+
+    /// Present name of an account.
+    pub(crate) fn name_of(&self, account: u32) -> Option<String> {
+        self.state().accounts.get(&account).map(|account| account.name.clone())
+    }
+
+    /// Takes the box into possession.
+    pub(crate) async fn claim(&self, gate: &Gate, peer: IpAddr, request: api::ClaimRequest) -> Result<Begun, Problem> {
+        let keys = [Key::of_address(peer), Key::Account(hex::sha256(b"\0claim"))];
+        self.not_too_fast(gate, &keys)?;
+        let _change = self.changes.lock().await;
+        let right = self.state().claim.as_ref().map(|code| code.is(request.code.reveal()));
+        match right {
+            None => {
+                return Err(Error::new(Kind::Conflict, "this box is claimed already").next("Sign in instead.").into());
+            }
+            Some(true) => {}
+            Some(false) => {
+                self.state().throttle.failed(&keys, self.clock.mono());
+                let why = "this is not the claim code";
+                gate.note(entry(None, Action::Claim, Some(why))).await?;
+                return Err(Error::new(Kind::Denied, why)
+                    .next("Type the code that the recorder prints at its start; it changes with each start.")
+                    .into());
+            }
+        }
+        let name = check::name("name", &request.name)?;
+        Passwords::check(&request.password, &name)?;
+        let roles: Roles = match request.one_person_station {
+            true => [Role::Viewer, Role::Investigator, Role::Auditor, Role::Admin].into_iter().collect(),
+            false => [Role::Admin].into_iter().collect(),
+        };
+        let password = self.passwords.hash(&request.password).await?;
+        let account = Account { id: 1, name, roles, cameras: None, password };
+        gate.note(entry(Some(account.id), Action::Claim, None)).await?;
+        if request.one_person_station {
+            let what =
+                "the small-station exception is on: one account is viewer, investigator, auditor and admin".to_owned();
+            gate.note(entry(Some(account.id), Action::ChangeAccount { account: Some(account.id), what }, None)).await?;
+        }
+        let station =
+            Station { claimed: true, one_person_station: request.one_person_station, last_account: account.id };
+        self.write(vec![put_station(&station)?, put_account(&account)?]).await?;
+        {
+            let mut state = self.state();
+            state.station = station;
+            state.claim = None;
+            state.accounts.insert(account.id, account.clone());
+        }
+        self.begin_session(&account).await
+    }
+
+    /// Checks a name and a password and begins a session.
+    pub(crate) async fn sign_in(
+        &self,
+        gate: &Gate,
+        peer: IpAddr,
+        request: api::SessionRequest,
+    ) -> Result<Begun, Problem> {
+        let folded = fold(&request.name);
+        let name_hash = hex::sha256(folded.as_bytes());
+        let keys = [Key::of_address(peer), Key::Account(name_hash)];
+        self.not_too_fast(gate, &keys)?;
+        let found = self.state().accounts.values().find(|account| fold(&account.name) == folded).cloned();
+        let right =
+            self.passwords.verify(&request.password, found.as_ref().map(|account| account.password.as_str())).await?;
+        let action = Action::SignIn { name_sha256: hex::encode(&name_hash) };
+        let Some(account) = found.filter(|_| right) else {
+            self.state().throttle.failed(&keys, self.clock.mono());
+            gate.note(entry(None, action, Some(WRONG))).await?;
+            return Err(Problem::with(axum::http::StatusCode::UNAUTHORIZED, "sign-in-first", WRONG)
+                .next("Check both and try again; an admin can set a new password."));
+        };
+        gate.note(entry(Some(account.id), action, None)).await?;
+        self.state().throttle.succeeded(keys[1]);
+        let _change = self.changes.lock().await;
+        self.begin_session(&account).await
+    }
+
+    /// Ends the session.
+    pub(crate) async fn sign_out(&self, gate: &Gate, who: &Who) -> Result<(), Problem> {
+        let _change = self.changes.lock().await;
+        self.end_sessions(gate, |key, _| *key == who.session).await
+    }
+
+    /// Changes one's own password and ends one's other sessions.
+    pub(crate) async fn change_password(
+        &self,
+        gate: &Gate,
+        peer: IpAddr,
+        who: &Who,
+        request: api::PasswordRequest,
+    ) -> Result<(), Problem> {
+        let mut account = self.account(who.account)?;
+        let keys = [Key::of_address(peer), Key::Account(hex::sha256(fold(&account.name).as_bytes()))];
+        self.not_too_fast(gate, &keys)?;
+        if !self.passwords.verify(&request.old, Some(&account.password)).await? {
+            self.state().throttle.failed(&keys, self.clock.mono());
+            return Err(Error::new(Kind::Denied, "the old password is not right").into());
+        }
+        Passwords::check(&request.new, &account.name)?;
+        let password = self.passwords.hash(&request.new).await?;
+        let _change = self.changes.lock().await;
+        account = Account { password, ..self.account(who.account)? };
+        self.write(vec![put_account(&account)?]).await?;
+        self.state().accounts.insert(account.id, account);
+        self.end_sessions(gate, |key, session| session.account == who.account && *key != who.session).await
+    }
+
+    pub(crate) fn list(&self) -> Vec<api::Account> {
+        self.state().accounts.values().map(Account::shown).collect()
+    }
+
+    pub(crate) async fn create(&self, request: api::AccountRequest) -> Result<api::Account, Problem> {
+        let name = check::name("name", &request.name)?;
+        Passwords::check(&request.password, &name)?;
+        let roles: Roles = request.roles.into_iter().collect();
+        let password = self.passwords.hash(&request.password).await?;
+        let _change = self.changes.lock().await;
+        let mut station = self.state().station;
+        if self.state().accounts.len() >= ACCOUNTS_MAX {
+            return Err(Error::new(Kind::Exhausted, format!("a station has at most {ACCOUNTS_MAX} accounts")).into());
+        }
+        station.last_account += 1;
+        let cameras = request.cameras.map(check::cameras).transpose()?;
+        let account = Account { id: station.last_account, name, roles, cameras, password };
+        self.may_be(&account)?;
+        self.write(vec![put_station(&station)?, put_account(&account)?]).await?;
+        let shown = account.shown();
+        let mut state = self.state();
+        state.station = station;
+        state.accounts.insert(account.id, account);
+        Ok(shown)
+    }
+
+    pub(crate) async fn update(&self, gate: &Gate, id: u32, patch: api::AccountPatch) -> Result<api::Account, Problem> {
+        let new_password = match &patch.password {
+            Some(password) => {
+                let name = patch.name.clone().map_or_else(|| self.account(id).map(|account| account.name), Ok)?;
+                Passwords::check(password, &name)?;
+                Some(self.passwords.hash(password).await?)
+            }
+            None => None,
+        };
+        let _change = self.changes.lock().await;
+        let mut account = self.account(id)?;
+        if let Some(name) = patch.name {
+            account.name = check::name("name", &name)?;
+        }
+        if let Some(roles) = patch.roles {
+            account.roles = roles.into_iter().collect();
+        }
+        if let Some(cameras) = patch.cameras {
+            account.cameras = cameras.map(check::cameras).transpose()?;
+        }
+        if let Some(password) = new_password {
+            account.password = password;
+        }
+        self.may_be(&account)?;
+        if !account.roles.has(Role::Admin) {
+            self.not_the_last_admin(id)?;
+        }
+        self.write(vec![put_account(&account)?]).await?;
+        let shown = account.shown();
+        self.state().accounts.insert(id, account);
+        self.end_sessions(gate, |_, session| session.account == id).await?;
+        Ok(shown)
+    }
+
+    pub(crate) async fn remove(&self, gate: &Gate, id: u32) -> Result<(), Problem> {
+        let _change = self.changes.lock().await;
+        self.account(id)?;
+        self.not_the_last_admin(id)?;
+        self.write(vec![Change::Remove { space: Space::Account, key: id.to_be_bytes().to_vec() }]).await?;
+        self.state().accounts.remove(&id);
+        self.end_sessions(gate, |_, session| session.account == id).await
+    }
+
+    /// Begins a session and makes room when the account has too many. Called with `changes` held.
+    async fn begin_session(&self, account: &Account) -> Result<Begun, Problem> {
+        let now = self.clock.utc().as_ms();
+        let (token, key) = new_token()?;
+        let session = Session { account: account.id, begun_utc_ms: now, seen_utc_ms: now };
+        let mut changes = vec![put_session(&key, &session)?];
+        let mut gone: Vec<SessionKey> = Vec::new();
+        {
+            let state = self.state();
+            gone.extend(state.sessions.iter().filter(|(_, old)| old.is_over(now)).map(|(key, _)| *key));
+            let mut own: Vec<_> =
+                state.sessions.iter().filter(|(_, old)| old.account == account.id && !old.is_over(now)).collect();
+            own.sort_by_key(|(_, old)| old.seen_utc_ms);
+            let too_many = (own.len() + 1).saturating_sub(SESSIONS_PER_ACCOUNT_MAX);
+            gone.extend(own.iter().take(too_many).map(|(key, _)| **key));
+        }
+        changes.extend(gone.iter().map(|key| Change::Remove { space: Space::Session, key: key.to_vec() }));
+        self.write(changes).await?;
+        let mut state = self.state();
+        for key in &gone {
+            state.sessions.remove(key);
+        }
+        state.sessions.insert(key, session);
+        let one_person_station = state.station.one_person_station;
+        Ok(Begun { token, session: api::Session { account: account.shown(), one_person_station } })
+    }
+
+    /// Ends the sessions that `which` picks: first in memory, so that a failing disk keeps nobody in.
+    async fn end_sessions(&self, gate: &Gate, which: impl Fn(&SessionKey, &Session) -> bool) -> Result<(), Problem> {
+        let ended: Vec<SessionKey> = {
+            let mut state = self.state();
+            let ended: Vec<_> =
+                state.sessions.iter().filter(|(key, session)| which(key, session)).map(|(key, _)| *key).collect();
+            for key in &ended {
+                state.sessions.remove(key);
+            }
+            ended
+        };
+        for key in &ended {
+            gate.forget(key);
+        }
+        self.write(ended.iter().map(|key| Change::Remove { space: Space::Session, key: key.to_vec() }).collect())
+            .await?;
+        Ok(())
+    }
+
+    fn not_too_fast(&self, gate: &Gate, keys: &[Key]) -> Result<(), Problem> {
+        match self.state().throttle.wait_s(keys, self.clock.mono()) {
+            0 => Ok(()),
+            wait_s => {
+                gate.count_not_logged();
+                Err(Problem::wait(wait_s))
+            }
+        }
+    }
+
+    /// Why this account may not be, if so: a taken name, no role, or duties that must be kept apart.
+    fn may_be(&self, account: &Account) -> Result<(), Error> {
+        let state = self.state();
+        let taken = |other: &Account| other.id != account.id && fold(&other.name) == fold(&account.name);
+        if state.accounts.values().any(taken) {
+            return Err(
+                Error::new(Kind::Conflict, "there is an account with this name already").next("Choose another name.")
+            );
+        }
+        if account.roles.0.is_empty() {
+            return Err(Error::invalid("an account needs at least one role"));
+        }
+        if account.roles.mixes_duties() && !state.station.one_person_station {
+            return Err(Error::new(
+                Kind::Conflict,
+                "one account may hold only one of investigator, approver, auditor and admin",
+            )
+            .next("Make an account for each duty. Only a box that was claimed as a one-person station may mix them."));
+        }
+        Ok(())
+    }
+
+    fn not_the_last_admin(&self, id: u32) -> Result<(), Error> {
+        let state = self.state();
+        let others = state.accounts.values().any(|account| account.id != id && account.roles.has(Role::Admin));
+        let is_admin = state.accounts.get(&id).is_some_and(|account| account.roles.has(Role::Admin));
+        if is_admin && !others {
+            return Err(Error::new(Kind::Conflict, "this is the last account with the role admin")
+                .next("Give another account the role first."));
+        }
+        Ok(())
+    }
+
+    fn account(&self, id: u32) -> Result<Account, Error> {
+        self.state().accounts.get(&id).cloned().ok_or_else(|| Error::not_found(format!("there is no account {id}")))
+    }
+
+    async fn write(&self, changes: Vec<Change>) -> Result<(), Error> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let register = Arc::clone(&self.register);
+        blocking(move || register.write(&changes)).await
+    }
+
+    /// Stores a session's last use in the background: when it is lost, the session ends some minutes early.
+    fn store_seen(&self, key: SessionKey, session: Session) {
+        let register = Arc::clone(&self.register);
+        if let (Ok(change), Ok(runtime)) = (put_session(&key, &session), tokio::runtime::Handle::try_current()) {
+            runtime.spawn_blocking(move || {
+                if let Err(error) = register.write(&[change]) {
+                    tracing::warn!(%error, "a session's last use was not stored");
+                }
+            });
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Names are compared without case and without the spaces around them.
+fn fold(name: &str) -> String {
+    name.trim().to_lowercase()
+}
+
+fn decode<T: for<'de> Deserialize<'de>>(what: &str, row: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(row)
+        .map_err(|error| Error::new(Kind::Corrupt, format!("{what} in the register cannot be read: {error}")))
+}
+
+fn encode<T: Serialize>(row: &T) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(row)
+        .map_err(|error| Error::new(Kind::Internal, format!("a row of the register cannot be written: {error}")))
+}
+
+fn put_station(station: &Station) -> Result<Change, Error> {
+    Ok(Change::Put { space: Space::Station, key: STATION_KEY.to_vec(), value: encode(station)? })
+}
+
+fn put_account(account: &Account) -> Result<Change, Error> {
+    Ok(Change::Put { space: Space::Account, key: account.id.to_be_bytes().to_vec(), value: encode(account)? })
+}
+
+fn put_session(key: &SessionKey, session: &Session) -> Result<Change, Error> {
+    Ok(Change::Put { space: Space::Session, key: key.to_vec(), value: encode(session)? })
+}

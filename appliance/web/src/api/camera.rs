@@ -1,0 +1,323 @@
+//! Cameras: settings, states, tests.
+
+use super::{GapReasonName, Secret};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use watchbook_base::{CameraId, GapReason};
+
+/// How media travels from the camera.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Transport {
+    /// Interleaved in the RTSP connection: passes firewalls, never loses a packet silently.
+    #[default]
+    Tcp,
+    /// RTP over UDP.
+    Udp,
+}
+
+/// Address of one stream of a camera.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StreamAddress {
+    /// `rtsp://host/path`. Null in answers to accounts that are not admin. A user name and password inside are split off.
+    pub url: Option<String>,
+    /// How media travels.
+    #[serde(default)]
+    pub transport: Transport,
+}
+
+/// A place in the picture, as fractions of its width and height.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Point {
+    /// 0 (left) to 1 (right).
+    pub x: f32,
+    /// 0 (top) to 1 (bottom).
+    pub y: f32,
+}
+
+/// A named polygon that a plugin looks at.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Zone {
+    /// At most 64 bytes, unique within the camera and plugin.
+    pub name: String,
+    /// 3 to 32 corners.
+    pub outline: Vec<Point>,
+}
+
+/// A plugin that is bound to a camera.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PluginBinding {
+    /// Id from the plugin's manifest.
+    pub plugin: String,
+    /// Whether it gets frames.
+    pub enabled: bool,
+    /// Settings as the plugin's `settings_schema` says; what is left out has its default.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub settings: Map<String, Value>,
+    /// Where it looks; empty means the whole picture.
+    #[serde(default)]
+    pub zones: Vec<Zone>,
+}
+
+/// What `PUT /cameras/{camera}/plugins/{plugin}` takes.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PluginBindingRequest {
+    /// Whether it gets frames.
+    pub enabled: bool,
+    /// Settings as the plugin's `settings_schema` says.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub settings: Map<String, Value>,
+    /// Where it looks; empty means the whole picture.
+    #[serde(default)]
+    pub zones: Vec<Zone>,
+}
+
+/// How a stream is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamStatus {
+    /// Being opened.
+    Connecting,
+    /// Samples arrive and are recorded.
+    Live,
+    /// No samples; `reason` says why. It is tried again.
+    Lost,
+    /// Switched off.
+    Disabled,
+}
+
+/// One stream's state.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct StreamState {
+    /// How it is doing.
+    pub status: StreamStatus,
+    /// Since when.
+    pub since_utc_ms: i64,
+    /// Why it is lost.
+    #[schema(value_type = Option<GapReasonName>)]
+    pub reason: Option<GapReason>,
+    /// A plain sentence about it.
+    pub detail: Option<String>,
+    /// What to do about it.
+    pub next_step: Option<String>,
+    /// RFC 6381 codec string, as in `avc1.64001F`.
+    pub codec: Option<String>,
+    /// Picture width in pixels.
+    pub width: Option<u32>,
+    /// Picture height in pixels.
+    pub height: Option<u32>,
+    /// Pictures a second, measured.
+    pub fps: Option<f32>,
+    /// Bits a second, measured.
+    pub bitrate_bps: Option<u64>,
+    /// Packets lost between camera and recorder since the stream was opened.
+    pub lost_packets: u64,
+    /// The camera's clock minus ours, where the camera tells its time.
+    pub media_utc_offset_ms: Option<i64>,
+}
+
+impl StreamState {
+    /// A state with nothing known but its status.
+    #[must_use]
+    pub fn bare(status: StreamStatus, since_utc_ms: i64) -> Self {
+        Self {
+            status,
+            since_utc_ms,
+            reason: None,
+            detail: None,
+            next_step: None,
+            codec: None,
+            width: None,
+            height: None,
+            fps: None,
+            bitrate_bps: None,
+            lost_packets: 0,
+            media_utc_offset_ms: None,
+        }
+    }
+}
+
+/// States of a camera's streams.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct CameraStates {
+    /// Of the main stream.
+    pub main: StreamState,
+    /// Of the sub stream, when there is one.
+    pub sub: Option<StreamState>,
+}
+
+/// One camera as everybody who is signed in sees it; addresses and the user name are for admins only.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Camera {
+    /// Number; never given to another camera.
+    #[schema(value_type = u32)]
+    pub id: CameraId,
+    /// For people.
+    pub name: String,
+    /// Full resolution: recorded and exported.
+    pub main: StreamAddress,
+    /// Low resolution: small tiles and plugins.
+    pub sub: Option<StreamAddress>,
+    /// Null in answers to accounts that are not admin.
+    pub username: Option<String>,
+    /// True when a password is stored. The password itself cannot be read back.
+    pub has_password: bool,
+    /// Sound is recorded too.
+    pub record_audio: bool,
+    /// It is captured.
+    pub enabled: bool,
+    /// Polygons that plugins never see.
+    pub masks: Vec<Vec<Point>>,
+    /// Footage older than this is erased, whatever room there is.
+    pub retention_days_max: u32,
+    /// Bound plugins.
+    pub plugins: Vec<PluginBinding>,
+    /// How its streams are doing.
+    pub state: CameraStates,
+}
+
+/// Cameras.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct CameraList {
+    /// In order of their number; only those that the account may see.
+    pub cameras: Vec<Camera>,
+}
+
+/// A new camera.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CameraRequest {
+    /// 1 to 128 bytes.
+    pub name: String,
+    /// Main stream.
+    pub main: StreamAddress,
+    /// Sub stream.
+    #[serde(default)]
+    pub sub: Option<StreamAddress>,
+    /// For the camera.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// For the camera; write-only.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, write_only)]
+    pub password: Option<Secret>,
+    /// Default false.
+    #[serde(default)]
+    pub record_audio: bool,
+    /// Default true.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// At most 16 polygons of 3 to 32 corners.
+    #[serde(default)]
+    pub masks: Vec<Vec<Point>>,
+    /// 1 to 30; default 7.
+    #[serde(default = "week")]
+    pub retention_days_max: u32,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn week() -> u32 {
+    7
+}
+
+/// Changes of a camera: what is left out stays.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CameraPatch {
+    /// 1 to 128 bytes.
+    pub name: Option<String>,
+    /// Main stream. Another host or port drops the stored password, unless this request brings one.
+    pub main: Option<StreamAddress>,
+    /// Sub stream; null removes it.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<StreamAddress>)]
+    pub sub: Option<Option<StreamAddress>>,
+    /// Null removes it.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    pub username: Option<Option<String>>,
+    /// Null removes it.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, write_only)]
+    pub password: Option<Option<Secret>>,
+    /// Sound is recorded too.
+    pub record_audio: Option<bool>,
+    /// It is captured.
+    pub enabled: Option<bool>,
+    /// At most 16 polygons of 3 to 32 corners.
+    pub masks: Option<Vec<Vec<Point>>>,
+    /// 1 to 30.
+    pub retention_days_max: Option<u32>,
+}
+
+/// Tells "null" from "left out".
+pub(super) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::<T>::deserialize(from).map(Some)
+}
+
+/// A try of a camera that need not exist yet.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CameraTest {
+    /// Main stream.
+    pub main: StreamAddress,
+    /// Sub stream.
+    #[serde(default)]
+    pub sub: Option<StreamAddress>,
+    /// For the camera.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// For the camera; not stored.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, write_only)]
+    pub password: Option<Secret>,
+}
+
+/// What was found at an address.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct FoundStream {
+    /// RFC 6381 codec string.
+    pub codec: String,
+    /// Picture width in pixels.
+    pub width: u32,
+    /// Picture height in pixels.
+    pub height: u32,
+    /// It offers sound.
+    pub has_audio: bool,
+}
+
+/// Why a try failed.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct TestProblem {
+    /// In one word.
+    #[schema(value_type = GapReasonName)]
+    pub reason: GapReason,
+    /// In one sentence.
+    pub detail: String,
+    /// What to do about it.
+    pub next_step: String,
+}
+
+/// How a try went.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct CameraTestReport {
+    /// Every stream that was asked for answered with usable video.
+    pub ok: bool,
+    /// Main stream.
+    pub main: Option<FoundStream>,
+    /// Sub stream.
+    pub sub: Option<FoundStream>,
+    /// What went wrong.
+    pub problem: Option<TestProblem>,
+}

@@ -1,0 +1,202 @@
+//! What is recorded, and what happened.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+use watchbook_base::{CameraId, GapReason};
+
+/// Names of [`GapReason`] in the schema; a test holds the two together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = GapReason)]
+pub enum GapReasonName {
+    /// The camera cannot be reached, or closed the connection.
+    CameraGone,
+    /// The camera is connected but sends nothing.
+    CameraSilent,
+    /// The camera refuses the user name or password.
+    CameraDenied,
+    /// The camera sends what cannot be stored.
+    StreamUnusable,
+    /// The recorder could not keep up.
+    Overload,
+    /// The recorder was stopped or crashed.
+    Restart,
+    /// The system clock was stepped.
+    ClockStep,
+    /// The stream's format changed.
+    FormatChange,
+    /// A disk failed or went missing.
+    Disk,
+    /// Somebody switched the camera off or changed its address.
+    Configuration,
+    /// Packets were lost between the camera and the recorder.
+    PacketLoss,
+}
+
+/// The roles that carry pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = VideoRole)]
+pub enum VideoRoleName {
+    /// Full resolution.
+    MainVideo,
+    /// Low resolution.
+    SubVideo,
+}
+
+/// An unbroken stretch of footage in one format.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Span {
+    /// Start of its first sample.
+    pub start_utc_ms: i64,
+    /// End of its last sample.
+    pub end_utc_ms: i64,
+    /// The recording it is part of.
+    pub recording: String,
+    /// RFC 6381 codec string.
+    pub codec_string: String,
+    /// Picture width in pixels.
+    pub width: u32,
+    /// Picture height in pixels.
+    pub height: u32,
+    /// Coded bytes.
+    pub byte_count: u64,
+}
+
+/// An interval without footage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Gap {
+    /// End of the last sample before.
+    pub start_utc_ms: i64,
+    /// Start of the next one.
+    pub end_utc_ms: i64,
+    /// Why.
+    #[schema(value_type = GapReasonName)]
+    pub reason: GapReason,
+}
+
+/// What is recorded of one stream in an interval.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct RecordingList {
+    /// In order of time; neighbours of one recording are joined.
+    pub spans: Vec<Span>,
+    /// In order of time.
+    pub gaps: Vec<Gap>,
+    /// Start of the oldest footage of this stream.
+    pub first_utc_ms: Option<i64>,
+    /// End of the newest footage of this stream.
+    pub last_utc_ms: Option<i64>,
+    /// Days that the ring holds at the rate of the last day; null until that is known.
+    pub ring_days_now: Option<f64>,
+}
+
+/// A rectangle, as fractions of the picture's width and height.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Area {
+    /// Left edge.
+    pub x: f64,
+    /// Top edge.
+    pub y: f64,
+    /// Width.
+    pub w: f64,
+    /// Height.
+    pub h: f64,
+}
+
+impl From<watchbook_base::Area> for Area {
+    fn from(area: watchbook_base::Area) -> Self {
+        let part = |side: u16| f64::from(side) / 65_536.0;
+        Self { x: part(area.x), y: part(area.y), w: part(area.w), h: part(area.h) }
+    }
+}
+
+/// Something seen at one place of the picture.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Detection {
+    /// As in `vehicle`.
+    pub class: String,
+    /// 0 to 1.
+    pub score: f32,
+    /// Where.
+    pub area: Area,
+    /// Same text = same object within this event.
+    pub track: Option<String>,
+}
+
+/// Which plugin said so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct EventSource {
+    /// Id from its manifest.
+    pub plugin: String,
+    /// Version from its manifest.
+    pub version: String,
+    /// SHA-256 of the component, lower-case hex.
+    pub component_sha256: String,
+    /// SHA-256 of the settings in force, lower-case hex.
+    pub settings_sha256: String,
+}
+
+/// One event on one camera.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Event {
+    /// Unique within the station.
+    pub id: String,
+    /// Where it happened.
+    #[schema(value_type = u32)]
+    pub camera: CameraId,
+    /// The plugin's word for it, as in `motion`.
+    pub kind: String,
+    /// 0 to 1.
+    pub score: f32,
+    /// When it began.
+    pub start_utc_ms: i64,
+    /// When it ended; null for a moment.
+    pub end_utc_ms: Option<i64>,
+    /// Name of the zone it happened in.
+    pub zone: Option<String>,
+    /// What was seen where.
+    pub detections: Vec<Detection>,
+    /// Plain words from the plugin: show as text only.
+    pub note: String,
+    /// Who said so.
+    pub source: EventSource,
+}
+
+impl Event {
+    /// The shape for the event that the index knows as `id`.
+    #[must_use]
+    pub fn of(id: u64, event: watchbook_base::Event) -> Self {
+        let detections = event.detections.into_iter().map(|found| Detection {
+            class: found.class,
+            score: found.score,
+            area: found.area.into(),
+            track: found.track.map(|track| track.to_string()),
+        });
+        Self {
+            id: id.to_string(),
+            camera: event.camera,
+            kind: event.kind,
+            score: event.score,
+            start_utc_ms: event.start.as_ms(),
+            end_utc_ms: event.end.map(watchbook_base::UtcNanos::as_ms),
+            zone: event.zone,
+            detections: detections.collect(),
+            note: event.note,
+            source: EventSource {
+                plugin: event.source.plugin,
+                version: event.source.version,
+                component_sha256: event.source.component_sha256,
+                settings_sha256: event.source.settings_sha256,
+            },
+        }
+    }
+}
+
+/// Events of an interval.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct EventList {
+    /// Newest first.
+    pub events: Vec<Event>,
+    /// Give it back as `cursor` to go on; null at the end.
+    pub next_cursor: Option<String>,
+}

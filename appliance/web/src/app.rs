@@ -1,0 +1,103 @@
+//! What all routes share.
+
+use crate::accounts::{AccountBook, HashCost};
+use crate::error::Error;
+use crate::gate::Gate;
+use crate::live::LiveHub;
+use crate::ports::Ports;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use watchbook_base::Clock;
+
+/// Camera tests at once: each may hold a thread for 10 s.
+const CAMERA_TESTS_MAX: usize = 2;
+/// Files that are being read at once: each holds a thread while it reads and at most a few MiB of chunks.
+const DOWNLOADS_MAX: usize = 16;
+
+/// What the web is made of, to be filled in by the binary.
+pub struct AppParts {
+    /// The rest of the box.
+    pub ports: Ports,
+    /// Live pictures.
+    pub live: Arc<LiveHub>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// What a password costs; [`HashCost::default`] outside tests.
+    pub hash_cost: HashCost,
+    /// Version of the program.
+    pub version: String,
+}
+
+/// The web application. Clones share everything.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+struct Inner {
+    parts: AppParts,
+    accounts: AccountBook,
+    gate: Gate,
+    camera_tests: Arc<Semaphore>,
+    downloads: Arc<Semaphore>,
+}
+
+impl App {
+    /// Loads accounts and sessions; on a box that nobody has claimed, makes a new claim code. Blocking.
+    ///
+    /// # Errors
+    /// When the register cannot be read, or a row in it cannot be understood.
+    pub fn load(parts: AppParts) -> Result<Self, Error> {
+        let accounts = AccountBook::load(Arc::clone(&parts.ports.register), Arc::clone(&parts.clock), parts.hash_cost)?;
+        let gate = Gate::new(Arc::clone(&parts.ports.audit), Arc::clone(&parts.clock));
+        Ok(Self(Arc::new(Inner {
+            parts,
+            accounts,
+            gate,
+            camera_tests: Arc::new(Semaphore::new(CAMERA_TESTS_MAX)),
+            downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),
+        })))
+    }
+
+    /// The one-time code that claims this box, grouped for reading; `None` once it is claimed. For the console only.
+    #[must_use]
+    pub fn claim_code(&self) -> Option<String> {
+        self.0.accounts.claim_code()
+    }
+
+    pub(crate) fn accounts(&self) -> &AccountBook {
+        &self.0.accounts
+    }
+
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.0.gate
+    }
+
+    pub(crate) fn ports(&self) -> &Ports {
+        &self.0.parts.ports
+    }
+
+    pub(crate) fn live(&self) -> &LiveHub {
+        &self.0.parts.live
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.0.parts.clock
+    }
+
+    pub(crate) fn version(&self) -> &str {
+        &self.0.parts.version
+    }
+
+    pub(crate) fn camera_tests(&self) -> &Arc<Semaphore> {
+        &self.0.camera_tests
+    }
+
+    pub(crate) fn downloads(&self) -> &Arc<Semaphore> {
+        &self.0.downloads
+    }
+}
+
+impl core::fmt::Debug for App {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("App")
+    }
+}

@@ -1,0 +1,191 @@
+//! Bounds and forms of what callers send: names, camera addresses, polygons, plugin settings.
+
+use crate::api::{Point, Secret, StreamAddress, Zone};
+use crate::error::Error;
+use crate::ports::StreamConfig;
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+use url::Url;
+use watchbook_base::CameraId;
+use watchbook_base::limits::{CAMERAS_MAX, EVENT_WORD_BYTES_MAX, NAME_BYTES_MAX, URL_BYTES_MAX};
+
+/// Masks of a camera, zones of a binding.
+pub(crate) const POLYGONS_MAX: usize = 16;
+/// Corners of a polygon.
+pub(crate) const CORNERS_MAX: usize = 32;
+/// A plugin's settings as JSON.
+pub(crate) const SETTINGS_BYTES_MAX: usize = 4096;
+/// The user name or password of a camera.
+pub(crate) const CREDENTIAL_BYTES_MAX: usize = 256;
+/// Longest retention without a signed policy.
+pub(crate) const RETENTION_DAYS_MAX: u32 = 30;
+/// What a camera's address may start with. Anything else could make the recorder read files or run programs.
+const SCHEMES: [&str; 2] = ["rtsp", "rtsps"];
+
+/// A name for people, without the spaces around it: 1 to 128 bytes, no control or direction characters.
+pub(crate) fn name(field: &str, text: &str) -> Result<String, Error> {
+    let text = text.trim();
+    if text.is_empty() || text.len() > NAME_BYTES_MAX {
+        return Err(Error::invalid(format!("{field} must have 1 to {NAME_BYTES_MAX} bytes")));
+    }
+    if text.chars().any(is_unprintable) {
+        return Err(Error::invalid(format!("{field} must not have control or text-direction characters")));
+    }
+    Ok(text.to_owned())
+}
+
+/// Control characters, and those that turn the text around them about (Unicode UAX #9 explicit formatting), which make one name look like another.
+/// Zero-width joiners stay: Khmer needs them.
+fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}' | '\u{FEFF}')
+}
+
+/// A list of cameras for an account.
+pub(crate) fn cameras(list: Vec<CameraId>) -> Result<BTreeSet<CameraId>, Error> {
+    if list.len() > CAMERAS_MAX {
+        return Err(Error::invalid(format!("cameras may name at most {CAMERAS_MAX}")));
+    }
+    for camera in &list {
+        if CameraId::new(camera.get()).is_none() {
+            return Err(Error::invalid("cameras names a number that no camera can have"));
+        }
+    }
+    Ok(list.into_iter().collect())
+}
+
+/// User name and password that were part of an address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Userinfo {
+    pub(crate) username: Option<String>,
+    pub(crate) password: Option<Secret>,
+}
+
+/// A checked address, and the user name and password that were part of it.
+pub(crate) fn address(field: &str, address: &StreamAddress) -> Result<(StreamConfig, Userinfo), Error> {
+    let bad = |why: &str| {
+        Error::invalid(format!("{field}.url {why}")).next("An address looks like rtsp://192.168.1.20:554/stream1.")
+    };
+    let text = address.url.as_deref().unwrap_or_default().trim();
+    if text.is_empty() || text.len() > URL_BYTES_MAX {
+        return Err(bad(&format!("must have 1 to {URL_BYTES_MAX} bytes")));
+    }
+    // The parser would silently drop tabs and line ends and correct backslashes; what was typed is what is stored, or nothing.
+    if text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\') {
+        return Err(bad("must not have spaces, control characters or backslashes"));
+    }
+    let mut url = Url::parse(text).map_err(|_| bad("is not an address"))?;
+    if !SCHEMES.contains(&url.scheme()) {
+        return Err(bad("must start with rtsp:// or rtsps://"));
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err(bad("names no host"));
+    }
+    if url.port() == Some(0) {
+        return Err(bad("names port 0"));
+    }
+    let part = |raw: &str| percent_decode(raw).ok_or_else(|| bad("has a user name or password that is not UTF-8"));
+    let username = Some(url.username()).filter(|name| !name.is_empty()).map(part).transpose()?;
+    let password = url.password().map(part).transpose()?.map(Secret::new);
+    let cleared = url.set_username("").and_then(|()| url.set_password(None));
+    cleared.map_err(|()| bad("has a user name that cannot be taken out"))?;
+    url.set_fragment(None);
+    let found = Userinfo { username: credential("username", username)?, password: secret("password", password)? };
+    Ok((StreamConfig { url: url.into(), transport: address.transport }, found))
+}
+
+/// Where a stored password may be sent: scheme, host and port of an address.
+pub(crate) fn destination(url: &str) -> Option<(String, String, u16)> {
+    let url = Url::parse(url).ok()?;
+    let port = url.port().unwrap_or(if url.scheme() == "rtsps" { 322 } else { 554 });
+    Some((url.scheme().to_owned(), url.host_str()?.to_owned(), port))
+}
+
+fn percent_decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let digit = |byte: Option<u8>| {
+            byte.and_then(|byte| char::from(byte).to_digit(16)).and_then(|value| u8::try_from(value).ok())
+        };
+        bytes.push(if byte == b'%' { digit(rest.next())? << 4 | digit(rest.next())? } else { byte });
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// A camera's user name; an empty one is none.
+pub(crate) fn credential(field: &str, text: Option<String>) -> Result<Option<String>, Error> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+    if text.len() > CREDENTIAL_BYTES_MAX || text.chars().any(char::is_control) {
+        return Err(Error::invalid(format!(
+            "{field} must have at most {CREDENTIAL_BYTES_MAX} bytes and no control characters"
+        )));
+    }
+    Ok(Some(text))
+}
+
+/// A camera's password; an empty one is none.
+pub(crate) fn secret(field: &str, secret: Option<Secret>) -> Result<Option<Secret>, Error> {
+    Ok(credential(field, secret.map(|secret| secret.reveal().to_owned()))?.map(Secret::new))
+}
+
+/// Polygons of at most 16, each of 3 to 32 corners inside the picture.
+pub(crate) fn masks(masks: &[Vec<Point>]) -> Result<(), Error> {
+    if masks.len() > POLYGONS_MAX {
+        return Err(Error::invalid(format!("masks may have at most {POLYGONS_MAX} polygons")));
+    }
+    masks.iter().try_for_each(|polygon| outline("a mask", polygon))
+}
+
+/// At most 16 zones with names of their own.
+pub(crate) fn zones(zones: &[Zone]) -> Result<(), Error> {
+    if zones.len() > POLYGONS_MAX {
+        return Err(Error::invalid(format!("there may be at most {POLYGONS_MAX} zones")));
+    }
+    let mut names = BTreeSet::new();
+    for zone in zones {
+        let text = name("the name of a zone", &zone.name)?;
+        if text.len() > EVENT_WORD_BYTES_MAX {
+            return Err(Error::invalid(format!("the name of a zone may have at most {EVENT_WORD_BYTES_MAX} bytes")));
+        }
+        if !names.insert(text) {
+            return Err(Error::invalid("two zones have the same name"));
+        }
+        outline("a zone", &zone.outline)?;
+    }
+    Ok(())
+}
+
+fn outline(what: &str, corners: &[Point]) -> Result<(), Error> {
+    if !(3..=CORNERS_MAX).contains(&corners.len()) {
+        return Err(Error::invalid(format!("{what} must have 3 to {CORNERS_MAX} corners")));
+    }
+    let inside = |side: f32| (0.0..=1.0).contains(&side);
+    if corners.iter().all(|corner| inside(corner.x) && inside(corner.y)) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("the corners of {what} must lie between 0 and 1")))
+}
+
+/// Settings of a plugin: numbers, words and switches, no deeper than one level.
+pub(crate) fn settings(settings: &Map<String, Value>) -> Result<(), Error> {
+    let len = serde_json::to_vec(settings).map_or(usize::MAX, |bytes| bytes.len());
+    if len > SETTINGS_BYTES_MAX {
+        return Err(Error::invalid(format!("settings may have at most {SETTINGS_BYTES_MAX} bytes of JSON")));
+    }
+    if settings.values().any(|value| value.is_array() || value.is_object()) {
+        return Err(Error::invalid("each setting must be a number, a text or a switch"));
+    }
+    Ok(())
+}
+
+/// A maximum age.
+pub(crate) fn retention_days(days: u32) -> Result<u32, Error> {
+    if !(1..=RETENTION_DAYS_MAX).contains(&days) {
+        return Err(Error::invalid(format!("retention_days_max must be 1 to {RETENTION_DAYS_MAX}")));
+    }
+    Ok(days)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! Headers: what every answer carries, what a request from the page must carry, and the session cookie.
+
+use crate::error::Problem;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::Response;
+
+/// Name of the session cookie.
+pub const COOKIE: &str = "wb_session";
+/// Mutating requests carry it: a form or an image of another site cannot.
+pub const CSRF_HEADER: HeaderName = HeaderName::from_static("x-watchbook");
+/// Bytes of a session token.
+pub(crate) const TOKEN_BYTES: usize = 32;
+
+/// The page may run its own files, show pictures and clips it got by script, and talk to this box. Nothing else, nowhere else.
+const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; \
+    connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'";
+/// What no page of ours uses.
+const PERMISSIONS: &str =
+    "camera=(), microphone=(), geolocation=(), display-capture=(), payment=(), usb=(), serial=(), bluetooth=()";
+
+/// Adds what every answer carries.
+pub(crate) fn for_all(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, CSP),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (HeaderName::from_static("permissions-policy"), PERMISSIONS),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Adds what answers of the API carry: nothing of them may stay in a cache.
+pub(crate) fn for_api(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    for_all(response)
+}
+
+/// Refuses what another site made a browser send: a mutating request without our header, or any mutating request or WebSocket whose
+/// `Origin` is not the host it was sent to.
+///
+/// # Errors
+/// 403 `cross-site`.
+pub(crate) fn same_site(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+    let mutating = !matches!(*method, Method::GET | Method::HEAD);
+    let upgrade = headers.contains_key(header::UPGRADE);
+    if !mutating && !upgrade {
+        return Ok(());
+    }
+    let refuse = |detail: &str| Problem::with(StatusCode::FORBIDDEN, "cross-site", detail);
+    if mutating && headers.get(CSRF_HEADER).is_none_or(|value| value != "1") {
+        return Err(
+            refuse("the header X-Watchbook: 1 is missing").next("Send it with every POST, PUT, PATCH and DELETE.")
+        );
+    }
+    let Some(origin) = headers.get(header::ORIGIN) else {
+        // Browsers send Origin with every mutating request and every WebSocket; what has none is no browser and carries no foreign cookie.
+        return Ok(());
+    };
+    let origin = origin.to_str().ok().and_then(|text| text.parse::<Uri>().ok());
+    let host = headers.get(header::HOST).and_then(|value| value.to_str().ok());
+    let same = match (&origin, host) {
+        (Some(origin), Some(host)) => origin.authority().is_some_and(|from| from.as_str().eq_ignore_ascii_case(host)),
+        _ => false,
+    };
+    if same { Ok(()) } else { Err(refuse("the request comes from a page of another site")) }
+}
+
+/// The session token of the request's cookie; `None` when there is none or it cannot be one.
+pub(crate) fn session_token(headers: &HeaderMap) -> Option<[u8; TOKEN_BYTES]> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut ours = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let (_, value) = ours.find(|(name, _)| *name == COOKIE)?;
+    crate::hex::decode(value)
+}
+
+/// `Set-Cookie` for a new session.
+pub(crate) fn cookie_for(token: &[u8; TOKEN_BYTES], max_age_s: u64) -> HeaderValue {
+    let text =
+        format!("{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age={max_age_s}", crate::hex::encode(token));
+    HeaderValue::try_from(text).expect("hexadecimal digits and fixed ASCII are a valid header value")
+}
+
+/// `Set-Cookie` that removes it.
+pub(crate) fn no_cookie() -> HeaderValue {
+    HeaderValue::from_static("wb_session=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn a_request_of_another_site_is_refused() {
+        let cases: [(Method, &[(&str, &str)], bool); 9] = [
+            (Method::GET, &[("origin", "http://evil.example")], true),
+            (Method::POST, &[("host", "box")], false),
+            (Method::POST, &[("host", "box"), ("x-watchbook", "0")], false),
+            (Method::POST, &[("host", "box"), ("x-watchbook", "1")], true),
+            (Method::POST, &[("host", "box:8080"), ("x-watchbook", "1"), ("origin", "http://box:8080")], true),
+            (Method::POST, &[("host", "box:8080"), ("x-watchbook", "1"), ("origin", "http://box")], false),
+            (Method::DELETE, &[("host", "box"), ("x-watchbook", "1"), ("origin", "null")], false),
+            (Method::GET, &[("host", "box"), ("upgrade", "websocket"), ("origin", "http://evil.example")], false),
+            (Method::GET, &[("host", "box"), ("upgrade", "websocket"), ("origin", "https://BOX")], true),
+        ];
+        for (method, pairs, expected) in cases {
+            assert_eq!(same_site(&method, &headers(pairs)).is_ok(), expected, "{method} {pairs:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_whole_token_is_taken_from_the_cookie() {
+        let token = [0xA5; TOKEN_BYTES];
+        let text = crate::hex::encode(&token);
+        for (cookie, expected) in [
+            (format!("wb_session={text}"), Some(token)),
+            (format!("other=1; wb_session={text}; x=y"), Some(token)),
+            (format!("wb_session={}", &text[1..]), None),
+            (format!("wb_session={text}00"), None),
+            (format!("not_wb_session={text}"), None),
+            ("wb_session=".to_owned(), None),
+        ] {
+            assert_eq!(session_token(&headers(&[("cookie", &cookie)])), expected, "{cookie}");
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The OpenAPI 3.1 description, made from the same rows as the router.
+
+use crate::api::{ProblemBody, VideoRoleName};
+use crate::headers::{COOKIE, CSRF_HEADER};
+use crate::routes::{Answer, AuditRule, Permission, Query, QueryKind, Route, Shape, table};
+use axum::http::Method;
+use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::response::ResponseBuilder;
+use utoipa::openapi::schema::{ComponentsBuilder, KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{
+    ContentBuilder, HeaderBuilder, HttpMethod, InfoBuilder, OpenApi, OpenApiBuilder, Paths, Ref, RefOr, Required,
+    Schema,
+};
+
+/// Describes every route.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    let rows = table();
+    let mut schemas: Vec<(String, RefOr<Schema>)> = Vec::new();
+    let mut paths = Paths::new();
+    (Shape::of::<ProblemBody>().collect)(&mut schemas);
+    (Shape::of::<VideoRoleName>().collect)(&mut schemas);
+    for row in &rows {
+        if let Some(request) = row.request {
+            (request.collect)(&mut schemas);
+        }
+        if let Answer::Json(_, shape) = row.answer {
+            (shape.collect)(&mut schemas);
+        }
+        paths.add_path_operation(row.path, vec![method(row)], operation(row));
+    }
+    let mut components = ComponentsBuilder::new();
+    for (name, schema) in schemas {
+        components = components.schema(name, schema);
+    }
+    let components =
+        components.security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(COOKIE))));
+    let about = "The recorder's API. Times are whole milliseconds UTC. Errors are problem documents (RFC 9457). \
+        Every POST, PUT, PATCH and DELETE must carry the header `X-Watchbook: 1`.";
+    let info = InfoBuilder::new().title("Watchbook").version("1").description(Some(about));
+    OpenApiBuilder::new().info(info.build()).paths(paths).components(Some(components.build())).build()
+}
+
+fn method(row: &Route) -> HttpMethod {
+    match row.method {
+        Method::POST => HttpMethod::Post,
+        Method::PUT => HttpMethod::Put,
+        Method::PATCH => HttpMethod::Patch,
+        Method::DELETE => HttpMethod::Delete,
+        _ => HttpMethod::Get,
+    }
+}
+
+fn operation(row: &Route) -> OperationBuilder {
+    let mut operation = OperationBuilder::new()
+        .operation_id(Some(row.id))
+        .summary(Some(row.summary))
+        .description(Some(format!("{} {}", who_may(row), what_is_kept(row))))
+        .response(status(row).to_string(), answer(row))
+        .response("default", problem());
+    for part in row.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
+        let kind = if part == "plugin" { text() } else { integer() };
+        let parameter = ParameterBuilder::new().name(part).parameter_in(ParameterIn::Path).required(Required::True);
+        operation = operation.parameter(parameter.schema(Some(kind)));
+    }
+    for query in row.query {
+        operation = operation.parameter(query_parameter(*query));
+    }
+    if row.method != Method::GET {
+        let one = ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)).enum_values(Some(["1"])).build();
+        let header = ParameterBuilder::new()
+            .name(CSRF_HEADER.as_str())
+            .parameter_in(ParameterIn::Header)
+            .required(Required::True);
+        operation = operation.parameter(header.schema(Some(one)));
+    }
+    if let Some(request) = row.request {
+        let body = ContentBuilder::new().schema(Some(reference(request))).build();
+        let body = RequestBodyBuilder::new().required(Some(Required::True)).content("application/json", body);
+        operation = operation.request_body(Some(body.build()));
+    }
+    if matches!(row.permission, Permission::Asks(_)) {
+        operation = operation.security(SecurityRequirement::new("session", Vec::<String>::new()));
+    }
+    operation
+}
+
+fn who_may(row: &Route) -> String {
+    match row.permission {
+        Permission::Public { because } => format!("Open to anybody: {because}."),
+        Permission::Asks(_) => "Asks the gate.".to_owned(),
+    }
+}
+
+fn what_is_kept(row: &Route) -> String {
+    match row.audit {
+        AuditRule::Nothing { because } => format!("The audit log keeps nothing: {because}."),
+        AuditRule::ByHandler { because } => format!("The audit log keeps an entry each time: {because}."),
+        AuditRule::EveryTime => "The audit log keeps an entry each time.".to_owned(),
+        AuditRule::FirstIn { window_s, because } => {
+            format!("The audit log keeps one entry in {window_s} s for the same request of a session: {because}.")
+        }
+    }
+}
+
+fn status(row: &Route) -> u16 {
+    match row.answer {
+        Answer::Json(status, _) => status,
+        Answer::Empty => 204,
+        Answer::Mp4(_) | Answer::AnyJson => 200,
+        Answer::WebSocket => 101,
+    }
+}
+
+fn answer(row: &Route) -> ResponseBuilder {
+    let builder = ResponseBuilder::new();
+    match row.answer {
+        Answer::Json(_, shape) => builder
+            .description("Done.")
+            .content("application/json", ContentBuilder::new().schema(Some(reference(shape))).build()),
+        Answer::AnyJson => builder
+            .description("Done.")
+            .content("application/json", ContentBuilder::new().schema(Some(ObjectBuilder::new().build())).build()),
+        Answer::Empty => builder.description("Done."),
+        Answer::WebSocket => builder.description("A WebSocket."),
+        Answer::Mp4(headers) => {
+            let file = ObjectBuilder::new()
+                .schema_type(SchemaType::Type(Type::String))
+                .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
+                .build();
+            let mut builder = builder
+                .description("The file; 206 with a part of it when `Range` asks for one.")
+                .content("video/mp4", ContentBuilder::new().schema(Some(file)).build());
+            for name in headers {
+                builder = builder.header(*name, HeaderBuilder::new().schema(Some(text())).build());
+            }
+            builder
+        }
+    }
+}
+
+fn problem() -> ResponseBuilder {
+    let body = ContentBuilder::new().schema(Some(reference(Shape::of::<ProblemBody>()))).build();
+    ResponseBuilder::new().description("A problem.").content("application/problem+json", body)
+}
+
+fn query_parameter(query: Query) -> ParameterBuilder {
+    let schema = match query.kind {
+        QueryKind::Integer => integer().into(),
+        QueryKind::Text => text().into(),
+        QueryKind::VideoRole => reference(Shape::of::<VideoRoleName>()),
+    };
+    let required = if query.required { Required::True } else { Required::False };
+    let parameter = ParameterBuilder::new().name(query.name).parameter_in(ParameterIn::Query).required(required);
+    parameter.description(Some(query.about)).schema(Some::<RefOr<Schema>>(schema))
+}
+
+fn reference(shape: Shape) -> RefOr<Schema> {
+    RefOr::Ref(Ref::from_schema_name((shape.name)()))
+}
+
+fn integer() -> Schema {
+    let object = ObjectBuilder::new().schema_type(SchemaType::Type(Type::Integer));
+    Schema::Object(object.format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64))).build())
+}
+
+fn text() -> Schema {
+    Schema::Object(ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)).build())
+}
+
+#[cfg(test)]
+mod tests;

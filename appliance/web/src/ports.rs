@@ -1,0 +1,305 @@
+//! What the web needs from the rest of the box, as narrow traits. The binary fills them; tests fill them with doubles.
+//!
+//! Every method may block for a disk or a camera: the routes call them on threads that may block. A method that gives footage or a list of
+//! footage away takes a [`Grant`] and must check it.
+
+use crate::api;
+use crate::error::Error;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use watchbook_access::{AuditLog, Grant};
+use watchbook_base::{CameraId, Event, Gap, StreamId, TimeRange, UtcNanos};
+use watchbook_media::{SpanSource, SpanSummary};
+
+/// Everything together.
+#[derive(Clone)]
+pub struct Ports {
+    /// Accounts, sessions and the station's own settings.
+    pub register: Arc<dyn Register>,
+    /// The audit log.
+    pub audit: Arc<dyn AuditBook>,
+    /// Cameras.
+    pub cameras: Arc<dyn Cameras>,
+    /// Recorded footage.
+    pub footage: Arc<dyn Footage>,
+    /// Events.
+    pub events: Arc<dyn Events>,
+    /// Plugins.
+    pub plugins: Arc<dyn Plugins>,
+    /// The disk's health.
+    pub health: Arc<dyn StationHealth>,
+}
+
+/// A part of the register that the web owns. The number is the first byte of the stored key, so it never changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Space {
+    /// One row: the station's own settings.
+    Station = 1,
+    /// One row an account.
+    Account = 2,
+    /// One row a session, keyed by the SHA-256 of its token.
+    Session = 3,
+}
+
+/// One change of the register.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Sets a row.
+    Put {
+        /// Where.
+        space: Space,
+        /// Its key, at most 64 bytes.
+        key: Vec<u8>,
+        /// Its value, at most 64 KiB.
+        value: Vec<u8>,
+    },
+    /// Removes a row; not an error when there is none.
+    Remove {
+        /// Where.
+        space: Space,
+        /// Its key.
+        key: Vec<u8>,
+    },
+}
+
+/// Settings that survive a power cut.
+pub trait Register: Send + Sync {
+    /// Every row of `space`, in order of the keys.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn list(&self, space: Space) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error>;
+
+    /// Makes all changes or none; durable when it returns.
+    ///
+    /// # Errors
+    /// When they could not be made durable; then none is in force.
+    fn write(&self, changes: &[Change]) -> Result<(), Error>;
+}
+
+/// One stored entry of the audit log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditRecord {
+    /// Place in the log, from 0 without holes.
+    pub index: u64,
+    /// When it was written.
+    pub at: UtcNanos,
+    /// The [`watchbook_access::AuditEntry`] as JSON, byte for byte as it was written.
+    pub entry_json: Vec<u8>,
+}
+
+/// The audit log, readable.
+pub trait AuditBook: AuditLog {
+    /// At most `limit` entries below index `before` (or the newest), newest first.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn page(&self, before: Option<u64>, limit: usize) -> Result<Vec<AuditRecord>, Error>;
+}
+
+/// Settings of one camera as they are stored. Its password is in there: it goes to the register and to capture, never into an answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CameraConfig {
+    /// For people.
+    pub name: String,
+    /// Main stream, without user name and password in the address.
+    pub main: StreamConfig,
+    /// Sub stream.
+    pub sub: Option<StreamConfig>,
+    /// For the camera.
+    pub username: Option<String>,
+    /// For the camera.
+    #[serde(with = "stored_secret")]
+    pub password: Option<api::Secret>,
+    /// Sound is recorded too.
+    pub record_audio: bool,
+    /// It is captured.
+    pub enabled: bool,
+    /// Polygons that plugins never see.
+    pub masks: Vec<Vec<api::Point>>,
+    /// Footage older than this is erased.
+    pub retention_days_max: u32,
+    /// Bound plugins.
+    pub plugins: Vec<api::PluginBinding>,
+}
+
+/// Address of one stream as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamConfig {
+    /// `rtsp://` or `rtsps://`, without user name and password.
+    pub url: String,
+    /// How media travels.
+    pub transport: api::Transport,
+}
+
+/// The one place where a secret is serialised: into the register.
+mod stored_secret {
+    use crate::api::Secret;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(secret: &Option<Secret>, to: S) -> Result<S::Ok, S::Error> {
+        secret.as_ref().map(Secret::reveal).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Secret>, D::Error> {
+        Ok(Option::<String>::deserialize(from)?.map(Secret::new))
+    }
+}
+
+/// A camera with its state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CameraRow {
+    /// Number.
+    pub id: CameraId,
+    /// Settings.
+    pub config: CameraConfig,
+    /// How its streams are doing.
+    pub state: api::CameraStates,
+}
+
+/// A try of a camera: both addresses are checked and free of user names.
+#[derive(Clone, Debug)]
+pub struct CameraProbe {
+    /// Main stream.
+    pub main: StreamConfig,
+    /// Sub stream.
+    pub sub: Option<StreamConfig>,
+    /// For the camera.
+    pub username: Option<String>,
+    /// For the camera.
+    pub password: Option<api::Secret>,
+}
+
+/// The station's cameras. Changes are durable and in force when a method returns.
+pub trait Cameras: Send + Sync {
+    /// All, in order of their number.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn list(&self) -> Result<Vec<CameraRow>, Error>;
+
+    /// One.
+    ///
+    /// # Errors
+    /// [`watchbook_base::Kind::NotFound`] when there is none with this number.
+    fn get(&self, camera: CameraId) -> Result<CameraRow, Error>;
+
+    /// Adds one under a number that was never used before.
+    ///
+    /// # Errors
+    /// `Exhausted` at [`watchbook_base::limits::CAMERAS_MAX`].
+    fn create(&self, config: CameraConfig) -> Result<CameraRow, Error>;
+
+    /// Replaces the settings of one.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    fn update(&self, camera: CameraId, config: CameraConfig) -> Result<CameraRow, Error>;
+
+    /// Stops capturing one and forgets its settings. Its footage stays until the ring or its maximum age takes it.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    fn remove(&self, camera: CameraId) -> Result<(), Error>;
+
+    /// Connects, looks at what the camera offers, and disconnects; at most 10 s. A camera that does not answer is a report, not an error.
+    ///
+    /// # Errors
+    /// When the try itself could not be made.
+    fn test(&self, probe: CameraProbe) -> Result<api::CameraTestReport, Error>;
+}
+
+/// Recorded footage.
+pub trait Footage: Send + Sync {
+    /// Spans of `stream` that overlap `range`, in order of time. `grant` must cover the stream's timeline.
+    ///
+    /// # Errors
+    /// `Denied` when the grant does not cover it; `Unavailable` while the disk is away.
+    fn spans(&self, grant: &Grant, stream: StreamId, range: TimeRange) -> Result<Vec<SpanSummary>, Error>;
+
+    /// Gaps of `stream` that overlap `range`, in order of time. `grant` must cover the stream's timeline.
+    ///
+    /// # Errors
+    /// As [`Footage::spans`].
+    fn gaps(&self, grant: &Grant, stream: StreamId, range: TimeRange) -> Result<Vec<Gap>, Error>;
+
+    /// Start of the oldest to end of the newest footage of `stream`. `grant` must cover the stream's timeline.
+    ///
+    /// # Errors
+    /// As [`Footage::spans`].
+    fn extent(&self, grant: &Grant, stream: StreamId) -> Result<Option<TimeRange>, Error>;
+
+    /// Opens footage for reading. What the grant's range does not touch cannot be read through the source.
+    ///
+    /// # Errors
+    /// `Denied` when the grant does not cover footage of `stream`'s camera in `range`.
+    fn open(&self, grant: &Grant, stream: StreamId, range: TimeRange) -> Result<Arc<dyn SpanSource>, Error>;
+}
+
+/// What to look for in the events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventQuery {
+    /// Events that overlap it.
+    pub range: TimeRange,
+    /// Only these cameras; `None` means all.
+    pub cameras: Option<BTreeSet<CameraId>>,
+    /// Only this kind.
+    pub kind: Option<String>,
+    /// At most this many.
+    pub limit: usize,
+    /// Go on after this one: what [`EventPage::next`] gave.
+    pub after: Option<EventCursor>,
+}
+
+/// Place in the list of events: newest first, ties by id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventCursor {
+    /// Start of the last event that was given.
+    pub start: UtcNanos,
+    /// Its id.
+    pub id: u64,
+}
+
+/// Some events.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EventPage {
+    /// Newest first.
+    pub events: Vec<(u64, Event)>,
+    /// Where the next page starts.
+    pub next: Option<EventCursor>,
+}
+
+/// Events from plugins.
+pub trait Events: Send + Sync {
+    /// A page of them. `grant` must be for [`watchbook_access::Action::SearchEvents`].
+    ///
+    /// # Errors
+    /// `Denied` when it is not; `Unavailable` while the index is being rebuilt.
+    fn query(&self, grant: &Grant, query: &EventQuery) -> Result<EventPage, Error>;
+}
+
+/// Installed plugins.
+pub trait Plugins: Send + Sync {
+    /// All, in order of their id.
+    ///
+    /// # Errors
+    /// When the plugin host does not answer.
+    fn list(&self) -> Result<Vec<api::Plugin>, Error>;
+
+    /// Binds a plugin to a camera, or changes how it is bound. Durable and in force when it returns.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown camera or plugin; `InvalidInput` when the settings do not fit the plugin's schema.
+    fn bind(&self, camera: CameraId, binding: api::PluginBinding) -> Result<api::PluginBinding, Error>;
+}
+
+/// The rest of the station's health.
+pub trait StationHealth: Send + Sync {
+    /// The disk as it is now.
+    ///
+    /// # Errors
+    /// When even that cannot be said.
+    fn ring(&self) -> Result<api::RingHealth, Error>;
+}

@@ -1,0 +1,179 @@
+//! Every route is one row: method, path, who may call it, what the log keeps, how much it takes, and what it does. The router, the
+//! OpenAPI document and the tests that walk all routes are made from these rows; there is no other way to add a route.
+
+pub(crate) mod accounts;
+pub(crate) mod audit;
+pub(crate) mod cameras;
+pub(crate) mod dispatch;
+pub(crate) mod events;
+pub(crate) mod export;
+pub(crate) mod footage;
+pub(crate) mod health;
+pub(crate) mod live;
+pub(crate) mod playback;
+pub(crate) mod plugins;
+pub(crate) mod sessions;
+pub(crate) mod station;
+
+use crate::error::{Error, Problem};
+use axum::http::Method;
+use axum::response::Response;
+use core::future::Future;
+use core::pin::Pin;
+use dispatch::{Asked, Call};
+use std::borrow::Cow;
+use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+use watchbook_access::Action;
+
+/// Body limit of rows without a body.
+pub(crate) const NO_BODY: usize = 0;
+/// Body limit of small requests: a name and two passwords, 128 + 2 × 256 bytes, all escaped.
+pub(crate) const SMALL_BODY: usize = 8 << 10;
+/// Body limit of camera settings: 16 masks or zones × 32 corners × 40 bytes are 20 KiB; two such sets and 4 KiB of settings fit.
+pub(crate) const SETTINGS_BODY: usize = 64 << 10;
+
+/// One route. There is no default for any field: a row that does not say who may call it and what the log keeps does not compile.
+pub(crate) struct Route {
+    pub(crate) method: Method,
+    /// With `{name}` for each variable part.
+    pub(crate) path: &'static str,
+    /// Operation id in the OpenAPI document.
+    pub(crate) id: &'static str,
+    /// One sentence.
+    pub(crate) summary: &'static str,
+    pub(crate) permission: Permission,
+    pub(crate) audit: AuditRule,
+    pub(crate) body_bytes_max: usize,
+    pub(crate) query: &'static [Query],
+    pub(crate) request: Option<Shape>,
+    pub(crate) answer: Answer,
+    pub(crate) handler: Handler,
+}
+
+/// What a row does with a call that was let in.
+pub(crate) type Handler = fn(Call) -> Pin<Box<dyn Future<Output = Result<Response, Problem>> + Send>>;
+
+/// Who may call a row.
+#[derive(Clone, Copy)]
+pub(crate) enum Permission {
+    /// Anybody, because.
+    Public { because: &'static str },
+    /// Whoever the gate lets do this action.
+    Asks(fn(&Asked<'_>) -> Result<Action, Error>),
+}
+
+/// What the audit log keeps of calls to a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AuditRule {
+    /// Nothing, because.
+    Nothing { because: &'static str },
+    /// The handler opens the gate itself, because.
+    ByHandler { because: &'static str },
+    /// An entry each time.
+    EveryTime,
+    /// The same action by the same session shares one entry for so long, because.
+    FirstIn { window_s: u64, because: &'static str },
+}
+
+/// A query parameter.
+#[derive(Clone, Copy)]
+pub(crate) struct Query {
+    pub(crate) name: &'static str,
+    pub(crate) kind: QueryKind,
+    pub(crate) required: bool,
+    pub(crate) about: &'static str,
+}
+
+/// Type of a query parameter.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum QueryKind {
+    Integer,
+    Text,
+    VideoRole,
+}
+
+/// A JSON shape of the OpenAPI document.
+#[derive(Clone, Copy)]
+pub(crate) struct Shape {
+    pub(crate) name: fn() -> Cow<'static, str>,
+    pub(crate) collect: fn(&mut Vec<(String, RefOr<Schema>)>),
+}
+
+impl Shape {
+    pub(crate) fn of<T: ToSchema>() -> Self {
+        fn collect<T: ToSchema>(into: &mut Vec<(String, RefOr<Schema>)>) {
+            into.push((T::name().into_owned(), T::schema()));
+            T::schemas(into);
+        }
+        Self { name: T::name, collect: collect::<T> }
+    }
+}
+
+/// What a row answers when all is well.
+#[derive(Clone, Copy)]
+pub(crate) enum Answer {
+    /// JSON with this status.
+    Json(u16, Shape),
+    /// 204.
+    Empty,
+    /// MP4 with these headers, whole or in part.
+    Mp4(&'static [&'static str]),
+    /// A WebSocket.
+    WebSocket,
+    /// Some JSON object.
+    AnyJson,
+}
+
+/// Wraps an async function as a [`Handler`].
+macro_rules! handler {
+    ($function:path) => {
+        |call| Box::pin($function(call))
+    };
+}
+pub(crate) use handler;
+
+/// Every row.
+pub(crate) fn table() -> Vec<Route> {
+    let mut rows = station::rows();
+    rows.extend(sessions::rows());
+    rows.extend(accounts::rows());
+    rows.extend(cameras::rows());
+    rows.extend(footage::rows());
+    rows.extend(playback::rows());
+    rows.extend(export::rows());
+    rows.extend(live::rows());
+    rows.extend(events::rows());
+    rows.extend(plugins::rows());
+    rows.extend(audit::rows());
+    rows.extend(health::rows());
+    rows
+}
+
+/// `from_utc_ms` and `to_utc_ms`, as most rows about time take them.
+pub(crate) const FROM: Query =
+    Query { name: "from_utc_ms", kind: QueryKind::Integer, required: true, about: "Start, milliseconds UTC." };
+/// See [`FROM`].
+pub(crate) const TO: Query = Query {
+    name: "to_utc_ms",
+    kind: QueryKind::Integer,
+    required: true,
+    about: "End, milliseconds UTC; not included.",
+};
+/// Which of the camera's streams.
+pub(crate) const ROLE: Query = Query {
+    name: "role",
+    kind: QueryKind::VideoRole,
+    required: false,
+    about: "Which stream; `main_video` when left out.",
+};
+/// Page size.
+pub(crate) const LIMIT: Query = Query {
+    name: "limit",
+    kind: QueryKind::Integer,
+    required: false,
+    about: "At most so many; 1 to 500, 100 when left out.",
+};
+/// Where the page starts.
+pub(crate) const CURSOR: Query =
+    Query { name: "cursor", kind: QueryKind::Text, required: false, about: "`next_cursor` of the page before." };

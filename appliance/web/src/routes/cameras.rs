@@ -1,0 +1,260 @@
+//! Cameras: settings and tests.
+
+use super::dispatch::{Asked, Call, blocking, empty, json, ok};
+use super::{Answer, AuditRule, NO_BODY, Permission, Route, SETTINGS_BODY, Shape, handler};
+use crate::api::{self, StreamAddress};
+use crate::check;
+use crate::error::{Error, Problem};
+use crate::ports::{CameraConfig, CameraProbe, CameraRow, StreamConfig};
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
+use std::sync::Arc;
+use watchbook_access::{Action, Role, Subject};
+use watchbook_base::Kind;
+
+const PATH: &str = "/api/v1/cameras";
+pub(crate) const ONE: &str = "/api/v1/cameras/{camera}";
+/// The page asks for states every few seconds while it is open; an entry each time would drown the log and wear the disk.
+pub(crate) const CONFIG_READ: AuditRule =
+    AuditRule::FirstIn { window_s: 3600, because: "the page polls it while it is open, and it shows no footage" };
+
+pub(crate) fn rows() -> Vec<Route> {
+    vec![
+        Route {
+            method: Method::GET,
+            path: PATH,
+            id: "cameras",
+            summary: "The cameras that the account may see, with their states.",
+            permission: Permission::Asks(|_| Ok(Action::ReadConfig)),
+            audit: CONFIG_READ,
+            body_bytes_max: NO_BODY,
+            query: &[],
+            request: None,
+            answer: Answer::Json(200, Shape::of::<api::CameraList>()),
+            handler: handler!(list),
+        },
+        Route {
+            method: Method::POST,
+            path: PATH,
+            id: "create_camera",
+            summary: "Adds a camera and starts to capture it.",
+            permission: Permission::Asks(|asked| {
+                Ok(Action::ChangeConfig { what: format!("new camera: {}", asked.field_names()) })
+            }),
+            audit: AuditRule::EveryTime,
+            body_bytes_max: SETTINGS_BODY,
+            query: &[],
+            request: Some(Shape::of::<api::CameraRequest>()),
+            answer: Answer::Json(201, Shape::of::<api::Camera>()),
+            handler: handler!(create),
+        },
+        Route {
+            method: Method::POST,
+            path: "/api/v1/cameras/test",
+            id: "test_camera",
+            summary: "Tries an address for at most 10 s. A camera that fails is a report, not an error.",
+            permission: Permission::Asks(|_| Ok(Action::ChangeConfig { what: "test of a camera address".to_owned() })),
+            audit: AuditRule::EveryTime,
+            body_bytes_max: SETTINGS_BODY,
+            query: &[],
+            request: Some(Shape::of::<api::CameraTest>()),
+            answer: Answer::Json(200, Shape::of::<api::CameraTestReport>()),
+            handler: handler!(test),
+        },
+        Route {
+            method: Method::GET,
+            path: ONE,
+            id: "camera",
+            summary: "One camera.",
+            permission: Permission::Asks(|_| Ok(Action::ReadConfig)),
+            audit: CONFIG_READ,
+            body_bytes_max: NO_BODY,
+            query: &[],
+            request: None,
+            answer: Answer::Json(200, Shape::of::<api::Camera>()),
+            handler: handler!(get),
+        },
+        Route {
+            method: Method::PATCH,
+            path: ONE,
+            id: "change_camera",
+            summary: "Changes a camera; what is left out stays.",
+            permission: Permission::Asks(|asked| change(asked, &asked.field_names())),
+            audit: AuditRule::EveryTime,
+            body_bytes_max: SETTINGS_BODY,
+            query: &[],
+            request: Some(Shape::of::<api::CameraPatch>()),
+            answer: Answer::Json(200, Shape::of::<api::Camera>()),
+            handler: handler!(update),
+        },
+        Route {
+            method: Method::DELETE,
+            path: ONE,
+            id: "remove_camera",
+            summary: "Stops capturing a camera and forgets its settings. Its footage stays until its maximum age.",
+            permission: Permission::Asks(|asked| change(asked, "removal")),
+            audit: AuditRule::EveryTime,
+            body_bytes_max: NO_BODY,
+            query: &[],
+            request: None,
+            answer: Answer::Empty,
+            handler: handler!(remove),
+        },
+    ]
+}
+
+fn change(asked: &Asked<'_>, what: &str) -> Result<Action, Error> {
+    Ok(Action::ChangeConfig { what: format!("camera {}: {what}", asked.path.camera()?) })
+}
+
+/// What `subject` may see of a camera.
+pub(crate) fn shown(row: CameraRow, subject: &Subject) -> api::Camera {
+    let admin = subject.roles.has(Role::Admin);
+    let address =
+        |stream: StreamConfig| StreamAddress { url: admin.then_some(stream.url), transport: stream.transport };
+    let config = row.config;
+    api::Camera {
+        id: row.id,
+        name: config.name,
+        main: address(config.main),
+        sub: config.sub.map(address),
+        username: config.username.filter(|_| admin),
+        has_password: config.password.is_some(),
+        record_audio: config.record_audio,
+        enabled: config.enabled,
+        masks: config.masks,
+        retention_days_max: config.retention_days_max,
+        plugins: config.plugins,
+        state: row.state,
+    }
+}
+
+async fn list(call: Call) -> Result<Response, Problem> {
+    let rows = call.blocking(|app| app.ports().cameras.list()).await?;
+    let subject = &call.who()?.subject;
+    let seen = rows.into_iter().filter(|row| subject.covers(row.id));
+    ok(&api::CameraList { cameras: seen.map(|row| shown(row, subject)).collect() })
+}
+
+async fn get(call: Call) -> Result<Response, Problem> {
+    let camera = call.path.camera()?;
+    let subject = call.who()?.subject.clone();
+    if !subject.covers(camera) {
+        // The same answer as for a camera that does not exist.
+        return Err(Error::not_found(format!("there is no camera {camera}")).into());
+    }
+    let row = call.blocking(move |app| app.ports().cameras.get(camera)).await?;
+    ok(&shown(row, &subject))
+}
+
+async fn create(call: Call) -> Result<Response, Problem> {
+    let config = config_of(call.json()?)?;
+    let row = call.blocking(move |app| app.ports().cameras.create(config)).await?;
+    json(StatusCode::CREATED, &shown(row, &call.who()?.subject))
+}
+
+async fn update(call: Call) -> Result<Response, Problem> {
+    let camera = call.path.camera()?;
+    let patch: api::CameraPatch = call.json()?;
+    let row = call
+        .blocking(move |app| {
+            let cameras = &app.ports().cameras;
+            let config = patched(cameras.get(camera)?.config, patch)?;
+            cameras.update(camera, config)
+        })
+        .await?;
+    ok(&shown(row, &call.who()?.subject))
+}
+
+async fn remove(call: Call) -> Result<Response, Problem> {
+    let camera = call.path.camera()?;
+    call.blocking(move |app| app.ports().cameras.remove(camera)).await?;
+    call.app.live().remove(camera);
+    Ok(empty())
+}
+
+async fn test(call: Call) -> Result<Response, Problem> {
+    let request: api::CameraTest = call.json()?;
+    let (main, found) = check::address("main", &request.main)?;
+    let sub = request.sub.as_ref().map(|sub| check::address("sub", sub)).transpose()?;
+    let probe = CameraProbe {
+        main,
+        sub: sub.map(|(sub, _)| sub),
+        username: check::credential("username", request.username)?.or(found.username),
+        password: check::secret("password", request.password)?.or(found.password),
+    };
+    let busy = || Error::new(Kind::Exhausted, "other cameras are being tested").next("Try again in a few seconds.");
+    let turn = Arc::clone(call.app.camera_tests()).try_acquire_owned().map_err(|_| busy())?;
+    let app = call.app.clone();
+    let report = blocking(move || {
+        let _turn = turn;
+        app.ports().cameras.test(probe)
+    });
+    ok(&report.await?)
+}
+
+/// A checked new camera.
+fn config_of(request: api::CameraRequest) -> Result<CameraConfig, Error> {
+    let (main, found) = check::address("main", &request.main)?;
+    let sub = request.sub.as_ref().map(|sub| check::address("sub", sub)).transpose()?;
+    check::masks(&request.masks)?;
+    Ok(CameraConfig {
+        name: check::name("name", &request.name)?,
+        main,
+        sub: sub.map(|(sub, _)| sub),
+        username: check::credential("username", request.username)?.or(found.username),
+        password: check::secret("password", request.password)?.or(found.password),
+        record_audio: request.record_audio,
+        enabled: request.enabled,
+        masks: request.masks,
+        retention_days_max: check::retention_days(request.retention_days_max)?,
+        plugins: Vec::new(),
+    })
+}
+
+/// `config` with the changes of `patch`, checked. A stored password goes only to the host and port it was stored for: an admin could else read
+/// it back by pointing the camera at a machine of their own.
+pub(crate) fn patched(mut config: CameraConfig, patch: api::CameraPatch) -> Result<CameraConfig, Error> {
+    let before = destinations(&config);
+    let mut found = check::Userinfo::default();
+    if let Some(name) = patch.name {
+        config.name = check::name("name", &name)?;
+    }
+    if let Some(main) = patch.main {
+        (config.main, found) = check::address("main", &main)?;
+    }
+    if let Some(sub) = patch.sub {
+        config.sub = sub.map(|sub| check::address("sub", &sub)).transpose()?.map(|(sub, _)| sub);
+    }
+    let moved = destinations(&config).iter().any(|place| !before.contains(place));
+    if moved {
+        config.password = None;
+    }
+    if found.username.is_some() {
+        config.username = found.username;
+    }
+    if found.password.is_some() {
+        config.password = found.password;
+    }
+    if let Some(username) = patch.username {
+        config.username = check::credential("username", username)?;
+    }
+    if let Some(password) = patch.password {
+        config.password = check::secret("password", password)?;
+    }
+    config.record_audio = patch.record_audio.unwrap_or(config.record_audio);
+    config.enabled = patch.enabled.unwrap_or(config.enabled);
+    if let Some(masks) = patch.masks {
+        check::masks(&masks)?;
+        config.masks = masks;
+    }
+    if let Some(days) = patch.retention_days_max {
+        config.retention_days_max = check::retention_days(days)?;
+    }
+    Ok(config)
+}
+
+fn destinations(config: &CameraConfig) -> Vec<Option<(String, String, u16)>> {
+    let sub = config.sub.as_ref().map(|sub| check::destination(&sub.url));
+    [Some(check::destination(&config.main.url)), sub].into_iter().flatten().collect()
+}

@@ -1,0 +1,289 @@
+//! The one way from a request to a handler: same-site check, session, body, gate, handler. A handler runs only with what these steps gave it.
+
+use super::{AuditRule, Permission, Route};
+use crate::accounts::Who;
+use crate::app::App;
+use crate::error::{Error, Problem};
+use crate::{headers, server::Peer};
+use axum::RequestPartsExt;
+use axum::body::Body;
+use axum::extract::{RawPathParams, Request, WebSocketUpgrade};
+use axum::http::{HeaderMap, Method, StatusCode, header, request::Parts};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use core::time::Duration;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use tokio::time::timeout;
+use watchbook_access::{Action, Grant};
+use watchbook_base::{CameraId, Kind, StreamId, TimeRange, TrackRole, UtcNanos};
+
+/// A body must have arrived by then: 64 KiB at 4 kB/s.
+const BODY_TIMEOUT: Duration = Duration::from_secs(16);
+/// A handler must have its answer's head ready by then. A camera test takes up to 10 s, a plan of a 24 h file a few.
+const HANDLER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Query parameters of one request.
+const QUERY_PARTS_MAX: usize = 16;
+
+/// What a row's permission is asked about.
+pub(crate) struct Asked<'a> {
+    pub(crate) path: &'a Arguments,
+    pub(crate) query: &'a Arguments,
+    /// The whole body; empty while a caller who is not signed in is refused.
+    pub(crate) body: &'a [u8],
+}
+
+impl Asked<'_> {
+    /// Names of the top-level fields of the JSON body, for the audit log; never their values.
+    pub(crate) fn field_names(&self) -> String {
+        let Ok(serde_json::Value::Object(fields)) = serde_json::from_slice(self.body) else {
+            return "nothing readable".to_owned();
+        };
+        let names: Vec<String> = fields.keys().take(16).map(|name| name.chars().take(32).collect()).collect();
+        names.join(", ")
+    }
+}
+
+/// Named parts of the path or the query.
+#[derive(Debug, Default)]
+pub(crate) struct Arguments(BTreeMap<String, String>);
+
+impl Arguments {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    pub(crate) fn integer(&self, name: &str) -> Result<Option<i64>, Error> {
+        let parse = |text: &str| text.parse().map_err(|_| Error::invalid(format!("{name} must be a whole number")));
+        self.text(name).map(parse).transpose()
+    }
+
+    pub(crate) fn camera(&self) -> Result<CameraId, Error> {
+        let text = self.text("camera").unwrap_or_default();
+        text.parse().ok().and_then(CameraId::new).ok_or_else(|| Error::not_found("there is no camera with this number"))
+    }
+
+    pub(crate) fn account(&self) -> Result<u32, Error> {
+        let text = self.text("account").unwrap_or_default();
+        text.parse().map_err(|_| Error::not_found("there is no account with this number"))
+    }
+
+    /// `role` as a stream of the camera in the path.
+    pub(crate) fn stream_of(&self, camera: CameraId) -> Result<StreamId, Error> {
+        let role = match self.text("role") {
+            None | Some("main_video") => TrackRole::MainVideo,
+            Some("sub_video") => TrackRole::SubVideo,
+            Some(_) => return Err(Error::invalid("role must be main_video or sub_video")),
+        };
+        Ok(camera.stream(role))
+    }
+
+    /// `from_utc_ms` to `to_utc_ms`: not empty, at most `days_max` days.
+    pub(crate) fn range(&self, days_max: i64) -> Result<TimeRange, Error> {
+        let moment = |name: &str| {
+            let ms = self.integer(name)?.ok_or_else(|| Error::invalid(format!("{name} is missing")))?;
+            // To the year 2200: far inside the range of UtcNanos, so that no sum saturates.
+            if !(0..=7_258_118_400_000).contains(&ms) {
+                return Err(Error::invalid(format!("{name} must lie between the years 1970 and 2200")));
+            }
+            Ok(UtcNanos::from_ms(ms))
+        };
+        let range = TimeRange::new(moment("from_utc_ms")?, moment("to_utc_ms")?).filter(|range| range.nanos() > 0);
+        let range = range.ok_or_else(|| Error::invalid("to_utc_ms must lie after from_utc_ms"))?;
+        if range.nanos() > days_max * 86_400 * watchbook_base::time::NANOS_PER_SEC {
+            return Err(Error::invalid(format!("at most {days_max} days can be asked for at once")));
+        }
+        Ok(range)
+    }
+}
+
+/// A call that was let in.
+pub(crate) struct Call {
+    pub(crate) app: App,
+    pub(crate) peer: IpAddr,
+    pub(crate) headers: HeaderMap,
+    pub(crate) path: Arguments,
+    pub(crate) query: Arguments,
+    pub(crate) body: Bytes,
+    who: Option<Who>,
+    grant: Option<Arc<Grant>>,
+    upgrade: Option<WebSocketUpgrade>,
+}
+
+impl Call {
+    /// Whose call; rows that are not public always have one.
+    pub(crate) fn who(&self) -> Result<&Who, Problem> {
+        self.who.as_ref().ok_or_else(|| watchbook_access::Refusal::SignInFirst.into())
+    }
+
+    /// What the gate gave; public rows have none.
+    pub(crate) fn grant(&self) -> Result<&Arc<Grant>, Problem> {
+        self.grant.as_ref().ok_or_else(|| Error::new(Kind::Internal, "this row was opened without a grant").into())
+    }
+
+    /// The body as JSON of this shape.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        let kind = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
+            return Err(Error::invalid("the body must be application/json").into());
+        }
+        // serde's message quotes values only for enums and wrong types; a password is a string where a string belongs, and is not quoted.
+        serde_json::from_slice(&self.body).map_err(|error| {
+            let place = format!("line {} column {}", error.line(), error.column());
+            let why = if error.is_data() { plain_data_error(&error) } else { "it is not valid JSON".to_owned() };
+            Error::invalid(format!("the body does not fit: {why} ({place})")).into()
+        })
+    }
+
+    /// The WebSocket that the caller asked for.
+    pub(crate) fn upgrade(&mut self) -> Result<WebSocketUpgrade, Problem> {
+        self.upgrade.take().ok_or_else(|| {
+            Problem::with(StatusCode::UPGRADE_REQUIRED, "invalid-input", "this address is a WebSocket")
+                .header(header::UPGRADE, "websocket")
+                .header(header::CONNECTION, "upgrade")
+        })
+    }
+
+    /// Runs `work` on a thread that may block.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&App) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let app = self.app.clone();
+        blocking(move || work(&app)).await.map_err(Problem::from)
+    }
+}
+
+/// Serde's data errors name fields and types; only those two forms are passed on, so that no value of the body comes back.
+fn plain_data_error(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    for prefix in ["missing field ", "unknown field ", "duplicate field "] {
+        if text.starts_with(prefix) {
+            let sentence = text.split(" at line ").next().unwrap_or(prefix);
+            return sentence.split(", expected").next().unwrap_or(prefix).chars().take(80).collect();
+        }
+    }
+    "a field has the wrong type or a value that is not allowed".to_owned()
+}
+
+/// Runs `work` on a thread that may block.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(_) => Err(Error::new(Kind::Internal, "the work for this request was broken off")
+            .next("Try again; if it happens again, send the recorder's log to its maintainers.")),
+    }
+}
+
+/// Answers one request to `route`.
+pub(crate) async fn dispatch(app: App, route: &'static Route, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let answered = timeout(BODY_TIMEOUT + HANDLER_TIMEOUT, serve(app, route, parts, body)).await;
+    let response = match answered {
+        Ok(Ok(response)) => response,
+        Ok(Err(problem)) => problem.into_response(),
+        Err(_) => {
+            Problem::from(Error::new(Kind::Timeout, "the answer took too long").next("Try again.")).into_response()
+        }
+    };
+    headers::for_api(response)
+}
+
+async fn serve(app: App, route: &'static Route, mut parts: Parts, body: Body) -> Result<Response, Problem> {
+    let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
+    let peer = peer.ok_or_else(|| Error::new(Kind::Internal, "the connection has no address"))?;
+    headers::same_site(&parts.method, &parts.headers)?;
+    let path = path_arguments(&mut parts).await?;
+    let query = query_arguments(route, parts.uri.query().unwrap_or_default())?;
+    let who = headers::session_token(&parts.headers).and_then(|token| app.accounts().who(&token));
+    if let (Permission::Asks(ask), None) = (route.permission, &who) {
+        // Nothing of the body is read for somebody who is not signed in.
+        let action = ask(&Asked { path: &path, query: &query, body: &[] }).ok();
+        return Err(app.gate().refuse_nobody(peer, action).await);
+    }
+    let body = read_body(route, body).await?;
+    let asked = Asked { path: &path, query: &query, body: &body };
+    let grant = match (route.permission, &who) {
+        (Permission::Asks(ask), Some(who)) => {
+            let action: Action = ask(&asked)?;
+            Some(app.gate().open(who, action, route.audit).await?)
+        }
+        _ => None,
+    };
+    let upgrade = match parts.headers.contains_key(header::UPGRADE) {
+        true => parts.extract::<WebSocketUpgrade>().await.ok(),
+        false => None,
+    };
+    (route.handler)(Call { app, peer, headers: parts.headers, path, query, body, who, grant, upgrade }).await
+}
+
+async fn path_arguments(parts: &mut Parts) -> Result<Arguments, Problem> {
+    let params = parts.extract::<RawPathParams>().await;
+    let params = params.map_err(|_| Error::invalid("the path is not valid UTF-8"))?;
+    Ok(Arguments(params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()))
+}
+
+/// Only the parameters that the row knows, each at most once.
+fn query_arguments(route: &Route, query: &str) -> Result<Arguments, Problem> {
+    let mut arguments = BTreeMap::new();
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()).take(QUERY_PARTS_MAX + 1) {
+        if arguments.len() == QUERY_PARTS_MAX || !route.query.iter().any(|known| known.name == name) {
+            return Err(Error::invalid("the query has a parameter that this address does not know").into());
+        }
+        if arguments.insert(name.into_owned(), value.into_owned()).is_some() {
+            return Err(Error::invalid("a query parameter is given twice").into());
+        }
+    }
+    Ok(Arguments(arguments))
+}
+
+async fn read_body(route: &Route, body: Body) -> Result<Bytes, Problem> {
+    if matches!(route.method, Method::GET | Method::HEAD) {
+        return Ok(Bytes::new());
+    }
+    match timeout(BODY_TIMEOUT, Limited::new(body, route.body_bytes_max).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            let detail = format!("the body may have at most {} bytes here", route.body_bytes_max);
+            Err(Problem::with(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail))
+        }
+        Ok(Err(_)) => Err(Error::invalid("the body broke off").into()),
+        Err(_) => Err(Error::new(Kind::Timeout, "the body did not arrive in time").into()),
+    }
+}
+
+/// 200 with JSON.
+pub(crate) fn ok<T: serde::Serialize>(value: &T) -> Result<Response, Problem> {
+    json(StatusCode::OK, value)
+}
+
+/// JSON with this status.
+pub(crate) fn json<T: serde::Serialize>(status: StatusCode, value: &T) -> Result<Response, Problem> {
+    let bytes = serde_json::to_vec(value);
+    let bytes =
+        bytes.map_err(|error| Error::new(Kind::Internal, format!("the answer could not be written: {error}")))?;
+    let mut response = Response::new(Body::from(bytes));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    Ok(response)
+}
+
+/// 204.
+pub(crate) fn empty() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
+/// True when the rule makes the gate share entries.
+pub(crate) fn window_s(rule: AuditRule) -> Option<u64> {
+    match rule {
+        AuditRule::FirstIn { window_s, .. } => Some(window_s),
+        _ => None,
+    }
+}

@@ -1,0 +1,91 @@
+//! Events.
+
+use super::dispatch::{Arguments, Call, ok};
+use super::{Answer, AuditRule, CURSOR, FROM, LIMIT, NO_BODY, Permission, Query, QueryKind, Route, Shape, TO, handler};
+use crate::api;
+use crate::error::{Error, Problem};
+use crate::ports::{EventCursor, EventQuery};
+use axum::http::Method;
+use axum::response::Response;
+use std::sync::Arc;
+use watchbook_access::Action;
+use watchbook_base::limits::EVENT_WORD_BYTES_MAX;
+use watchbook_base::{CameraId, UtcNanos};
+
+/// Longest interval of one search.
+const DAYS_MAX: i64 = 32;
+/// Most rows of one page of anything.
+pub(crate) const PAGE_ROWS_MAX: i64 = 500;
+/// Rows of a page when the caller does not say.
+const PAGE_ROWS: i64 = 100;
+const CAMERA: Query = Query {
+    name: "camera",
+    kind: QueryKind::Integer,
+    required: false,
+    about: "Only this camera; all of the account's when left out.",
+};
+const KIND: Query =
+    Query { name: "kind", kind: QueryKind::Text, required: false, about: "Only this kind, as in `motion`." };
+
+pub(crate) fn rows() -> Vec<Route> {
+    vec![Route {
+        method: Method::GET,
+        path: "/api/v1/events",
+        id: "events",
+        summary: "Events that overlap an interval of at most 32 days, newest first.",
+        permission: Permission::Asks(|asked| {
+            Ok(Action::SearchEvents { camera: camera(asked.query)?, range: asked.query.range(DAYS_MAX)? })
+        }),
+        audit: AuditRule::FirstIn { window_s: 60, because: "the pages of one search are one look" },
+        body_bytes_max: NO_BODY,
+        query: &[FROM, TO, CAMERA, KIND, LIMIT, CURSOR],
+        request: None,
+        answer: Answer::Json(200, Shape::of::<api::EventList>()),
+        handler: handler!(events),
+    }]
+}
+
+fn camera(query: &Arguments) -> Result<Option<CameraId>, Error> {
+    let Some(number) = query.integer("camera")? else { return Ok(None) };
+    let camera = u32::try_from(number).ok().and_then(CameraId::new);
+    camera.map(Some).ok_or_else(|| Error::not_found("there is no camera with this number"))
+}
+
+/// Rows of a page.
+pub(crate) fn limit(query: &Arguments) -> Result<usize, Error> {
+    let limit = query.integer("limit")?.unwrap_or(PAGE_ROWS);
+    if !(1..=PAGE_ROWS_MAX).contains(&limit) {
+        return Err(Error::invalid(format!("limit must be 1 to {PAGE_ROWS_MAX}")));
+    }
+    Ok(usize::try_from(limit).unwrap_or(1))
+}
+
+async fn events(call: Call) -> Result<Response, Problem> {
+    let kind = call.query.text("kind").map(str::to_owned);
+    if kind.as_ref().is_some_and(|kind| kind.is_empty() || kind.len() > EVENT_WORD_BYTES_MAX) {
+        return Err(Error::invalid(format!("kind must have 1 to {EVENT_WORD_BYTES_MAX} bytes")).into());
+    }
+    let cameras = match camera(&call.query)? {
+        Some(camera) => Some([camera].into()),
+        None => call.who()?.subject.cameras.clone(),
+    };
+    let query = EventQuery {
+        range: call.query.range(DAYS_MAX)?,
+        cameras,
+        kind,
+        limit: limit(&call.query)?,
+        after: call.query.text("cursor").map(cursor).transpose()?,
+    };
+    let grant = Arc::clone(call.grant()?);
+    let page = call.blocking(move |app| app.ports().events.query(&grant, &query)).await?;
+    ok(&api::EventList {
+        events: page.events.into_iter().map(|(id, event)| api::Event::of(id, event)).collect(),
+        next_cursor: page.next.map(|next| format!("{}.{}", next.start.0, next.id)),
+    })
+}
+
+fn cursor(text: &str) -> Result<EventCursor, Error> {
+    let parsed = text.split_once('.').and_then(|(start, id)| Some((start.parse().ok()?, id.parse().ok()?)));
+    let (start, id) = parsed.ok_or_else(|| Error::invalid("cursor is not one of ours"))?;
+    Ok(EventCursor { start: UtcNanos(start), id })
+}

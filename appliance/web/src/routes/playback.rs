@@ -1,0 +1,110 @@
+//! Playback: a few minutes as fragmented MP4.
+
+use super::dispatch::{Asked, Call};
+use super::{Answer, AuditRule, FROM, NO_BODY, Permission, Query, QueryKind, ROLE, Route, TO, handler};
+use crate::error::{Error, Problem};
+use crate::server::{PRE_ROLL, widened};
+use crate::video::{self, Video};
+use axum::http::{HeaderName, HeaderValue, Method};
+use axum::response::Response;
+use std::sync::Arc;
+use watchbook_access::Action;
+use watchbook_base::time::NANOS_PER_SEC;
+use watchbook_base::{TimeRange, UtcNanos};
+use watchbook_media::sample_entry::codec_string;
+use watchbook_media::{FragmentedFile, SpanSummary};
+
+/// The page plays on by asking for one short range after another. The gate is asked for whole windows of this length, so that a few minutes of
+/// watching are one entry; the entry then names up to this much more than was fetched, never less.
+const WINDOW_NANOS: i64 = 300 * NANOS_PER_SEC;
+/// A day at most may be named; the plan refuses more than 15 min.
+const DAYS_MAX: i64 = 1;
+const HEADERS: &[&str] = &["Watchbook-Start-Utc-Ms", "Watchbook-End-Utc-Ms", "Watchbook-Codec", "Watchbook-Gap-Count"];
+const BASE: Query = Query {
+    name: "base_utc_ms",
+    kind: QueryKind::Integer,
+    required: false,
+    about: "The moment that is media time 0; the start of the first sample when left out.",
+};
+
+pub(crate) fn rows() -> Vec<Route> {
+    vec![Route {
+        method: Method::GET,
+        path: "/api/v1/cameras/{camera}/playback.mp4",
+        id: "playback",
+        summary: "At most 15 minutes as fragmented MP4, from the key frame at or before the start to the end or a change of format.",
+        permission: Permission::Asks(asked),
+        audit: AuditRule::FirstIn {
+            window_s: 600,
+            because: "one look at a stretch of footage is many range requests; each entry names the camera and the stretch of at least 5 minutes",
+        },
+        body_bytes_max: NO_BODY,
+        query: &[FROM, TO, ROLE, BASE],
+        request: None,
+        answer: Answer::Mp4(HEADERS),
+        handler: handler!(playback),
+    }]
+}
+
+fn asked(asked: &Asked<'_>) -> Result<Action, Error> {
+    let range = windows(widened(asked.query.range(DAYS_MAX)?));
+    Ok(Action::Playback { camera: asked.path.camera()?, range })
+}
+
+/// The whole windows that `range` touches.
+fn windows(range: TimeRange) -> TimeRange {
+    let start = range.start.0.div_euclid(WINDOW_NANOS) * WINDOW_NANOS;
+    let end = range.end.0.div_euclid(WINDOW_NANOS) + i64::from(range.end.0.rem_euclid(WINDOW_NANOS) != 0);
+    TimeRange { start: UtcNanos(start), end: UtcNanos(end * WINDOW_NANOS) }
+}
+
+async fn playback(call: Call) -> Result<Response, Problem> {
+    let stream = call.query.stream_of(call.path.camera()?)?;
+    let range = call.query.range(DAYS_MAX)?;
+    let base = call.query.integer(BASE.name)?.map(UtcNanos::from_ms);
+    let grant = Arc::clone(call.grant()?);
+    let turn = video::turn(&call.app)?;
+    let planned = call.blocking(move |app| {
+        let footage = &app.ports().footage;
+        let wide = widened(range);
+        let spans = footage.spans(&grant, stream, wide)?;
+        let source = footage.open(&grant, stream, wide)?;
+        // A key frame longer ago than the pre-roll lies outside the grant: such footage starts at the next one.
+        let reachable: Vec<SpanSummary> = spans.into_iter().filter(|span| span.range().overlaps(wide)).collect();
+        let file = FragmentedFile::plan(&reachable, range, base, &*source).map_err(video::media_error)?;
+        Ok((file, reachable, source))
+    });
+    let (file, spans, source) = planned.await?;
+    let delivered = file.range();
+    let codec = codec_string(file.format()).unwrap_or_default();
+    let number = |number: i64| HeaderValue::from(number);
+    let headers = vec![
+        (HeaderName::from_static("watchbook-start-utc-ms"), number(delivered.start.as_ms())),
+        (HeaderName::from_static("watchbook-end-utc-ms"), number(delivered.end.as_ms())),
+        (
+            HeaderName::from_static("watchbook-codec"),
+            HeaderValue::try_from(codec).unwrap_or(HeaderValue::from_static("")),
+        ),
+        (HeaderName::from_static("watchbook-gap-count"), HeaderValue::from(file.gaps().len())),
+    ];
+    let salt = format!("playback {range:?} {base:?} {}", PRE_ROLL.as_secs());
+    let etag = video::etag(&salt, &spans);
+    Ok(video::answer(&call, turn, Video { file: Arc::new(file), source, etag, headers }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn windows_contain_the_range_and_are_whole(start in 0_i64..7_258_118_400, len in 1_i64..900) {
+            let range = TimeRange { start: UtcNanos(start * NANOS_PER_SEC), end: UtcNanos((start + len) * NANOS_PER_SEC) };
+            let wide = windows(range);
+            prop_assert!(wide.start <= range.start && range.end <= wide.end);
+            prop_assert!(wide.start.0 % WINDOW_NANOS == 0 && wide.end.0 % WINDOW_NANOS == 0);
+            prop_assert!(wide.nanos() < range.nanos() + 2 * WINDOW_NANOS);
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! The router, made from the rows, and the server that runs it.
+
+use crate::app::App;
+use crate::routes::dispatch::dispatch;
+use crate::routes::{Route, table};
+use crate::{headers, page};
+use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use core::convert::Infallible;
+use core::future::Future;
+use core::time::Duration;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{sleep, timeout};
+use watchbook_base::TimeRange;
+
+/// Footage that may be read before a requested start, to reach the key frame that its first picture needs. The longest distance between key
+/// frames that cameras of this kind are set to in practice is 20 s.
+pub const PRE_ROLL: Duration = Duration::from_secs(30);
+/// Connections at once: [`crate::live::VIEWERS_MAX`] live pictures and as many for everything else. About 70 KiB each with its buffers.
+const CONNECTIONS_MAX: usize = 512;
+/// Connections of one address: a wall of 32 live pictures and two browsers' other requests.
+const CONNECTIONS_PER_ADDRESS_MAX: usize = 64;
+/// A request's head must have arrived by then; an idle connection is closed after it.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
+/// Bytes of a request's head: cookies and a range are a few hundred.
+const HEAD_BYTES_MAX: usize = 16 << 10;
+/// Header fields of a request.
+const HEADERS_MAX: usize = 64;
+/// Data that the other end does not acknowledge for so long closes the connection: a stalled reader may not hold a download for ever.
+const UNACKED_MAX: Duration = Duration::from_secs(60);
+/// What open requests get to finish in when the recorder stops.
+const GRACE: Duration = Duration::from_secs(5);
+/// A pause after `accept` failed, as it does when file descriptors run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Address of the other end, as a request's extension.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
+/// The rows live as long as the program: each request refers to its own.
+static ROWS: LazyLock<Vec<Route>> = LazyLock::new(table);
+
+/// `range` from [`PRE_ROLL`] earlier on.
+pub(crate) fn widened(range: TimeRange) -> TimeRange {
+    let early = i64::try_from(PRE_ROLL.as_nanos()).unwrap_or(0);
+    TimeRange { start: range.start.plus_nanos(-early), end: range.end }
+}
+
+/// The router: the rows, the page, and a problem for everything else. A request must carry the address it came from; [`serve`] adds it.
+pub fn router(app: &App) -> Router {
+    let mut methods: BTreeMap<&'static str, MethodRouter> = BTreeMap::new();
+    for row in ROWS.iter() {
+        let app = app.clone();
+        let filter = MethodFilter::try_from(row.method.clone()).expect("the rows name methods that axum knows");
+        let answer = move |request: Request| dispatch(app.clone(), row, request);
+        let known = methods.remove(row.path).unwrap_or_default();
+        methods.insert(row.path, known.merge(on(filter, answer)));
+    }
+    let mut router = Router::new();
+    for (path, methods) in methods {
+        router = router.route(path, methods);
+    }
+    router
+        .method_not_allowed_fallback(|| async { headers::for_api(page::method_not_allowed().await) })
+        .fallback(page::answer)
+}
+
+/// Serves HTTP/1.1 until `shutdown` resolves, then lets open requests finish for a few seconds.
+///
+/// # Errors
+/// When the listener has no address. A failing `accept` is tried again for ever.
+pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output = ()> + Send) -> std::io::Result<()> {
+    let address = listener.local_addr()?;
+    tracing::info!(%address, "serving the page and the API");
+    let router = router(&app);
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let by_address = Arc::new(ByAddress::default());
+    let (stop, stopped) = watch::channel(false);
+    let mut shutdown = core::pin::pin!(shutdown);
+    loop {
+        let place = tokio::select! {
+            place = Arc::clone(&places).acquire_owned() => place.expect("the semaphore is never closed"),
+            () = &mut shutdown => break,
+        };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut shutdown => break,
+        };
+        let (stream, peer) = match accepted {
+            Ok((stream, peer)) => (stream, peer.ip().to_canonical()),
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let Some(counted) = by_address.enter(peer) else { continue };
+        let (router, stopped) = (router.clone(), stopped.clone());
+        drop(tokio::spawn(async move {
+            let _held = (place, counted);
+            connection(stream, peer, router, stopped).await;
+        }));
+    }
+    // Nobody may be listening any more.
+    let _ = stop.send(true);
+    let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
+    if timeout(GRACE, places.acquire_many(all)).await.is_err() {
+        tracing::info!("some connections did not end in time and are cut");
+    }
+    Ok(())
+}
+
+async fn connection(stream: TcpStream, peer: IpAddr, router: Router, mut stopped: watch::Receiver<bool>) {
+    // Both are improvements only: without them a small answer waits a little, and a stalled reader is noticed later.
+    drop(stream.set_nodelay(true));
+    let unacked_ms = u32::try_from(UNACKED_MAX.as_millis()).unwrap_or(u32::MAX);
+    let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, unacked_ms);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        let mut router = router.clone();
+        request.extensions_mut().insert(Peer(peer));
+        async move { Ok::<Response, Infallible>(call(&mut router, request).await) }
+    });
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .max_headers(HEADERS_MAX);
+    let mut serving = core::pin::pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
+    let ended = tokio::select! {
+        ended = serving.as_mut() => Some(ended),
+        () = until_stopped(&mut stopped) => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, %peer, "a connection ended early");
+    }
+}
+
+/// Also when the server itself is gone.
+async fn until_stopped(stopped: &mut watch::Receiver<bool>) {
+    drop(stopped.wait_for(|stopped| *stopped).await);
+}
+
+async fn call(router: &mut Router, request: Request<Incoming>) -> Response {
+    use tower_service::Service;
+    match router.call(request.map(axum::body::Body::new)).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+/// Open connections of each address.
+#[derive(Debug, Default)]
+struct ByAddress(Mutex<HashMap<IpAddr, usize>>);
+
+impl ByAddress {
+    /// Counts one in; `None` when the address has enough.
+    fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Counted> {
+        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = map.entry(peer).or_insert(0);
+        if *open >= CONNECTIONS_PER_ADDRESS_MAX {
+            return None;
+        }
+        *open += 1;
+        Some(Counted(Arc::clone(self), peer))
+    }
+}
+
+struct Counted(Arc<ByAddress>, IpAddr);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut map = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(open) = map.get_mut(&self.1) {
+            *open -= 1;
+            if *open == 0 {
+                map.remove(&self.1);
+            }
+        }
+    }
+}
