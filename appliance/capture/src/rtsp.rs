@@ -21,6 +21,7 @@ use retina::codec::{
 use std::sync::Arc;
 use watchbook_base::limits::{ACCESS_UNIT_BYTES_MAX, CODEC_CONFIG_BYTES_MAX, PICTURE_SIDE_PX_MAX};
 use watchbook_base::{GapReason, UtcNanos};
+use watchbook_media::h26x::{Standard, check_access_unit};
 use watchbook_media::{Codec, TrackFormat};
 
 /// Longest wait for a connection and the answer to DESCRIBE, and for the answer to each later request.
@@ -57,6 +58,7 @@ pub(crate) enum Item {
 pub(crate) struct Session {
     demuxed: Demuxed,
     video: usize,
+    standard: Standard,
     audio: Option<(usize, TrackFormat)>,
     host_port: String,
     format_known: bool,
@@ -97,7 +99,7 @@ impl Session {
         let mut session =
             in_time(described, &host_port, "a request for its streams (DESCRIBE)").await?.map_err(fault)?;
 
-        let video = pick_video(session.streams(), &host_port)?;
+        let (video, standard) = pick_video(session.streams(), &host_port)?;
         let setup = session.setup(video, setup_options(config.source.transport));
         in_time(setup, &host_port, "the set-up of its video (SETUP)").await?.map_err(fault)?;
         let mut audio = if config.audio { pick_audio(session.streams()) } else { None };
@@ -115,7 +117,7 @@ impl Session {
         let playing =
             in_time(session.play(play), &host_port, "the start of its stream (PLAY)").await?.map_err(fault)?;
         let demuxed = playing.demuxed().map_err(fault)?;
-        Ok(Self { demuxed, video, audio, host_port, format_known: false, damage_run: 0, last_damage: None })
+        Ok(Self { demuxed, video, standard, audio, host_port, format_known: false, damage_run: 0, last_damage: None })
     }
 
     /// Format of the pictures as the session description gives it; often, not always, there before the first one.
@@ -155,20 +157,20 @@ impl Session {
             self.format_known = true;
             Some(format?)
         };
-        let (lost, key, rtp, rate) = (
-            frame.loss(),
-            frame.is_random_access_point(),
-            frame.timestamp().timestamp(),
-            frame.timestamp().clock_rate(),
-        );
+        let (lost, rtp, rate_hz) = (frame.loss(), frame.timestamp().timestamp(), frame.timestamp().clock_rate().get());
         let data = frame.into_data();
-        if data.is_empty() || data.len() > ACCESS_UNIT_BYTES_MAX {
-            // A format that came with it must not be forgotten.
-            self.format_known &= format.is_none();
-            return Ok(Item::Damaged(format!("access unit of {} bytes", data.len())));
+        // Not retina's word for it: it takes only IDR pictures for key frames, not the CRA and BLA pictures of H.265.
+        match check_access_unit(self.standard, &data) {
+            Ok(checked) => {
+                let unit = Unit { rtp, rate_hz, key: checked.key, data: Bytes::from(data) };
+                Ok(Item::Video { unit, format, lost })
+            }
+            Err(error) => {
+                // A format that came with it must not be forgotten.
+                self.format_known &= format.is_none();
+                Ok(Item::Damaged(error.message))
+            }
         }
-        let unit = Unit { rtp, rate_hz: rate.get(), key, data: Bytes::from(data) };
-        Ok(Item::Video { unit, format, lost })
     }
 
     fn audio(&mut self, frame: &AudioFrame) -> Item {
@@ -232,11 +234,12 @@ fn setup_options(transport: Transport) -> SetupOptions {
 }
 
 /// The first video stream in a codec that is stored.
-fn pick_video(streams: &[client::Stream], host_port: &str) -> Result<usize, Failure> {
+fn pick_video(streams: &[client::Stream], host_port: &str) -> Result<(usize, Standard), Failure> {
     let mut others = Vec::new();
     for (index, stream) in streams.iter().enumerate().filter(|(_, stream)| stream.media() == "video") {
         match stream.encoding_name() {
-            "h264" | "h265" => return Ok(index),
+            "h264" => return Ok((index, Standard::H264)),
+            "h265" => return Ok((index, Standard::H265)),
             other => others.push(other.chars().take(32).collect::<String>().to_uppercase()),
         }
     }

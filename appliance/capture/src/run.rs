@@ -29,8 +29,9 @@ const TICK: Duration = Duration::from_secs(1);
 const HEALTH_TICKS: u64 = 5;
 /// Pictures for this long make a session healthy: the next failure is a new one.
 const HEALTHY: Duration = Duration::from_secs(10);
-/// A session may be followed by another one at once this often; faster than that, it waits as after any failure.
+/// After a fault that a new session mends, it is opened at once, but at most this often; else after [`AT_ONCE_OFTEN`].
 const AT_ONCE_EVERY: Duration = Duration::from_secs(5);
+const AT_ONCE_OFTEN: Duration = Duration::from_millis(250);
 
 #[derive(Clone, Debug)]
 enum Wanted {
@@ -117,6 +118,8 @@ struct StreamTask {
     state: StreamState,
     /// First picture of the current session.
     live_since: Option<MonoNanos>,
+    /// The last time a session was followed by another at once.
+    last_at_once: Option<MonoNanos>,
 }
 
 impl StreamTask {
@@ -137,6 +140,7 @@ impl StreamTask {
             health: Health::default(),
             state: StreamState::new(Status::Disabled, clock.utc()),
             live_since: None,
+            last_at_once: None,
             sink,
             clock,
         }
@@ -146,11 +150,14 @@ impl StreamTask {
         let seed = u64::from(self.camera.stream(self.role).to_u32()) << 32 ^ self.clock.mono().0;
         let mut backoff = Backoff::new(seed);
         let sessions = Sessions::default();
-        let mut last_at_once: Option<MonoNanos> = None;
         loop {
             let wanted = self.wanted.borrow_and_update().clone();
             let config = match wanted {
-                Wanted::Stop(reason) => return self.end(reason),
+                Wanted::Stop(reason) => {
+                    self.end(reason);
+                    // A camera that allows one session only must not refuse the recorder's next start.
+                    return sessions.settle().await;
+                }
                 Wanted::Run(camera) => camera.session(self.role),
             };
             let Some(config) = config else {
@@ -168,18 +175,14 @@ impl StreamTask {
                 .await
                 .unwrap_or_else(|_| Exit::Failed(reader_failed(&config)));
             let Exit::Failed(failure) = exit else {
-                self.fail(GapReason::Configuration);
+                // A stop has its own reason.
+                if matches!(*self.wanted.borrow(), Wanted::Run(_)) {
+                    self.fail(GapReason::Configuration);
+                }
+                backoff = Backoff::new(seed);
                 continue;
             };
-            let now = self.clock.mono();
-            let may_be_at_once = last_at_once.is_none_or(|last| now.nanos_since(last) >= nanos(AT_ONCE_EVERY));
-            let delay = backoff.after(self.outcome(&failure));
-            let delay = if failure.at_once && may_be_at_once {
-                last_at_once = Some(now);
-                Duration::ZERO
-            } else {
-                delay
-            };
+            let delay = self.delay(&failure, &mut backoff);
             self.lose(&failure, delay);
             let _ = tokio::time::timeout(delay, self.wanted.changed()).await;
         }
@@ -310,6 +313,18 @@ impl StreamTask {
         watch.failure(arrival.mono, self.live_since.is_some(), host_port)
     }
 
+    /// How long to wait before the next session.
+    fn delay(&mut self, failure: &Failure, backoff: &mut Backoff) -> Duration {
+        let now = self.clock.mono();
+        if failure.at_once && self.live_since.is_some() {
+            // A fault in the stream, not in the camera: no longer waits for a camera that has it often, or most of its footage would be waiting.
+            let often = self.last_at_once.is_some_and(|last| now.nanos_since(last) < nanos(AT_ONCE_EVERY));
+            self.last_at_once = Some(now);
+            return if often { AT_ONCE_OFTEN } else { Duration::ZERO };
+        }
+        backoff.after(self.outcome(failure))
+    }
+
     fn outcome(&self, failure: &Failure) -> Outcome {
         if failure.reason == GapReason::CameraDenied {
             Outcome::Denied
@@ -340,7 +355,7 @@ impl StreamTask {
         }
     }
 
-    fn end(mut self, reason: GapReason) {
+    fn end(&mut self, reason: GapReason) {
         if self.state.status != Status::Disabled {
             self.fail(reason);
         }

@@ -98,10 +98,10 @@ impl Track {
         if let Recording::Open(timeline) = &self.recording {
             if core::mem::take(&mut self.damaged) && timeline.since_newest(unit.rtp) > LOSS_GAP {
                 self.close(GapReason::PacketLoss);
-            } else if let Some((reason, since)) = self.restart {
-                if unit.key || arrival.mono.0.saturating_sub(since) > RESTART_WAIT_NS {
-                    self.close(reason);
-                }
+            } else if let Some((reason, since)) = self.restart
+                && (unit.key || arrival.mono.0.saturating_sub(since) > RESTART_WAIT_NS)
+            {
+                self.close(reason);
             }
         }
         match &mut self.recording {

@@ -1,0 +1,8 @@
+//! Capture against real RTSP servers (GStreamer's, live555's) and against one that misbehaves on purpose (`tests/e2e/servers`).
+
+#![allow(clippy::unwrap_used, reason = "a test may panic, and so may its helpers")]
+
+mod bad;
+mod gstreamer;
+mod live555;
+mod support;
