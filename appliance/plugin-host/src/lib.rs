@@ -1,1 +1,29 @@
-//! Placeholder while the workspace is being laid out.
+//! Plugins: what they ask for, which camera they watch, what they may say.
+//!
+//! * **Enters:** plugin folders (manifest and component), bindings of a plugin to a camera with settings and zones, masked frames from `analysis`.
+//! * **Leaves:** checked [`watchbook_base::Event`]s, log lines, states and counts for the page.
+//! * **Promises:** [`Plugins::frame`] never waits; a frame that a plugin has no time for is dropped and counted. A plugin that loops, allocates, traps or
+//!   floods is stopped, started again with growing pauses, and set aside at the fifth trap within ten minutes; others do not notice. The child that
+//!   holds them may be killed at any time.
+//! * **Never:** runs WebAssembly in this process; gives a plugin a file, a clock, the network, or a pixel that `analysis` has not masked.
+//! * **Proof:** unit and property tests beside each file; `tests/host.rs` drives the real child with orderly and hostile plugins.
+//!
+//! The engine is the program `watchbook-plugins` (`src/bin`), the only user of wasmtime.
+
+pub mod error;
+pub mod manifest;
+pub mod marks;
+pub mod message;
+pub mod package;
+pub mod plugins;
+pub mod settings;
+pub mod status;
+
+pub use error::Error;
+pub use manifest::{Budget, Emits, Manifest, Purpose};
+pub use marks::Gate;
+pub use message::{Level, Zone};
+pub use package::Package;
+pub use plugins::{Binding, Plugins};
+pub use settings::{Setting, SettingKind};
+pub use status::{InstanceState, InstanceStatus, PluginStatus, Report};

@@ -1,0 +1,325 @@
+//! `plugin.toml`: what a plugin says about itself and what it asks for.
+
+use crate::{Error, Setting};
+use serde::{Deserialize, Serialize};
+use watchbook_analysis::{Output, PixelFormat};
+use watchbook_base::Kind;
+use watchbook_base::limits::EVENT_WORD_BYTES_MAX;
+
+/// Version of the interface that this host offers.
+pub const API: &str = "0.1";
+/// Bytes of a manifest: fifty settings of 1 KiB with room to spare.
+pub const MANIFEST_BYTES_MAX: usize = 64 << 10;
+/// Memory of one instance when the manifest does not say.
+pub const MEMORY_MIB_DEFAULT: u32 = 64;
+/// The most memory that a manifest may ask for.
+pub const MEMORY_MIB_MAX: u32 = 256;
+/// Processor time of one call, at most; half the frame interval when that is less.
+pub const CALL_MS_MAX: u32 = 100;
+/// The most keyed state that a manifest may ask for.
+pub const STORE_KIB_MAX: u32 = 1024;
+/// Settings, or kinds of events, of one plugin.
+const LIST_MAX: usize = 50;
+/// An id, a version, a word.
+const WORD_BYTES_MAX: usize = 128;
+/// A summary, a meaning.
+const SENTENCE_BYTES_MAX: usize = 1024;
+
+/// What a plugin is for: a closed list. Biometric identification is not in it, and a manifest that names another purpose is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    /// That something moves.
+    MotionDetection,
+    /// How many vehicles or people pass, without telling them apart.
+    TrafficCounting,
+    /// Stopped vehicles, wrong way, queues, crashes.
+    TrafficIncident,
+    /// Something crosses a line or enters an area.
+    AreaProtection,
+    /// What kind of object is seen.
+    ObjectDetection,
+    /// The camera is covered, moved or out of focus.
+    CameraHealth,
+    /// Decides about events.
+    ExportRule,
+}
+
+/// What a plugin may use.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Capabilities {
+    /// It cannot work without these.
+    #[serde(default)]
+    pub required: Vec<String>,
+    /// It copes without these.
+    #[serde(default)]
+    pub optional: Vec<String>,
+}
+
+/// The frames that it wants.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// Pixels across.
+    pub width: u32,
+    /// Pixels down.
+    pub height: u32,
+    /// At most so many frames a second.
+    pub fps: f32,
+    /// What a pixel is.
+    pub format: PixelFormat,
+}
+
+/// What it may spend. The host takes the lesser of this and its own limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Budget {
+    /// Processor time of one call in milliseconds, 1 to [`CALL_MS_MAX`].
+    #[serde(default = "call_ms_default")]
+    pub ms_per_frame: u32,
+    /// Linear memory of one instance in MiB, 1 to [`MEMORY_MIB_MAX`].
+    #[serde(default = "memory_mib_default")]
+    pub memory_mib: u32,
+    /// Keyed state in KiB, 0 to [`STORE_KIB_MAX`].
+    #[serde(default)]
+    pub store_kib: u32,
+}
+
+fn call_ms_default() -> u32 {
+    CALL_MS_MAX
+}
+
+fn memory_mib_default() -> u32 {
+    MEMORY_MIB_DEFAULT
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { ms_per_frame: CALL_MS_MAX, memory_mib: MEMORY_MIB_DEFAULT, store_kib: 0 }
+    }
+}
+
+/// A kind of event that it may give.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Emits {
+    /// The event's kind.
+    pub kind: String,
+    /// What it means, for people.
+    pub meaning: String,
+}
+
+/// A checked manifest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Reverse-DNS id, such as `org.watchbook.motion`.
+    pub id: String,
+    /// Semantic version.
+    pub version: String,
+    /// World of the interface: `analytics-plugin`.
+    pub world: String,
+    /// Version of the interface: [`API`].
+    pub api: String,
+    /// Who answers for it.
+    pub publisher: String,
+    /// SPDX licence expression.
+    pub licence: String,
+    /// One sentence for people.
+    pub summary: String,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// What it may use.
+    #[serde(default)]
+    pub capabilities: Capabilities,
+    /// The frames that it wants.
+    pub input: Input,
+    /// What it may spend.
+    #[serde(default)]
+    pub budget: Budget,
+    /// What an administrator can set; the page makes its form from it.
+    #[serde(default)]
+    pub settings: Vec<Setting>,
+    /// Kinds of events that it may give.
+    pub emits: Vec<Emits>,
+}
+
+impl Manifest {
+    /// Reads and checks a manifest.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidInput`] with a sentence that names the field.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let wrong = |sentence: String| Error::new(Kind::InvalidInput, format!("plugin.toml: {sentence}"));
+        if text.len() > MANIFEST_BYTES_MAX {
+            return Err(wrong(format!("{} bytes; at most {MANIFEST_BYTES_MAX} are allowed", text.len())));
+        }
+        let manifest: Self = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        manifest.check().map_err(wrong)?;
+        Ok(manifest)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let words =
+            [("id", &self.id), ("version", &self.version), ("publisher", &self.publisher), ("licence", &self.licence)];
+        for (name, word) in words {
+            if word.is_empty() || word.len() > WORD_BYTES_MAX {
+                return Err(format!("`{name}` has {} bytes; 1 to {WORD_BYTES_MAX} are allowed", word.len()));
+            }
+        }
+        let id_byte = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
+        if !self.id.bytes().all(id_byte) || !self.id.contains('.') || self.id.starts_with(['.', '-']) {
+            return Err(format!(
+                "`id` is `{}`; reverse-DNS in lower case is expected, as in org.example.counter",
+                self.id
+            ));
+        }
+        if self.summary.len() > SENTENCE_BYTES_MAX {
+            return Err(format!(
+                "`summary` has {} bytes; at most {SENTENCE_BYTES_MAX} are allowed",
+                self.summary.len()
+            ));
+        }
+        if self.world != "analytics-plugin" {
+            return Err(format!("world `{}`; this host runs `analytics-plugin`", self.world));
+        }
+        if self.api != API {
+            return Err(format!("api `{}`; this host offers `{API}`", self.api));
+        }
+        for capability in self.capabilities.required.iter().chain(&self.capabilities.optional) {
+            if !matches!(capability.as_str(), "frames" | "log" | "store") {
+                return Err(format!("capability `{capability}`; this host offers frames, log and store"));
+            }
+        }
+        if self.input.format != PixelFormat::Luma {
+            return Err("input.format; this host offers luma".to_owned());
+        }
+        self.output().check().map_err(|error| format!("input: {error}"))?;
+        self.check_budget()?;
+        self.check_lists()
+    }
+
+    fn check_budget(&self) -> Result<(), String> {
+        let budget = &self.budget;
+        for (name, value, range) in [
+            ("ms_per_frame", budget.ms_per_frame, 1..=CALL_MS_MAX),
+            ("memory_mib", budget.memory_mib, 1..=MEMORY_MIB_MAX),
+            ("store_kib", budget.store_kib, 0..=STORE_KIB_MAX),
+        ] {
+            if !range.contains(&value) {
+                return Err(format!("budget.{name} is {value}; {} to {} are allowed", range.start(), range.end()));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_lists(&self) -> Result<(), String> {
+        if self.emits.is_empty() || self.emits.len() > LIST_MAX || self.settings.len() > LIST_MAX {
+            return Err(format!("1 to {LIST_MAX} kinds of events and at most {LIST_MAX} settings are allowed"));
+        }
+        for emits in &self.emits {
+            if emits.kind.is_empty()
+                || emits.kind.len() > EVENT_WORD_BYTES_MAX
+                || emits.meaning.len() > SENTENCE_BYTES_MAX
+            {
+                return Err(format!("emits `{}`: a kind has 1 to {EVENT_WORD_BYTES_MAX} bytes", emits.kind));
+            }
+        }
+        for (index, setting) in self.settings.iter().enumerate() {
+            setting.check()?;
+            if self.settings[..index].iter().any(|other| other.name == setting.name) {
+                return Err(format!("setting `{}` is there twice", setting.name));
+            }
+        }
+        Ok(())
+    }
+
+    /// The frames that it wants, as `analysis` makes them.
+    #[must_use]
+    pub fn output(&self) -> Output {
+        let Input { width, height, fps, format } = self.input;
+        Output { width, height, format, fps_max: fps }
+    }
+
+    /// Processor time of one call in milliseconds: the least of the manifest's budget, [`CALL_MS_MAX`] and half the frame interval.
+    #[must_use]
+    pub fn call_ms(&self) -> u32 {
+        let half_interval_ms = (500.0 / self.input.fps) as u32;
+        self.budget.ms_per_frame.min(CALL_MS_MAX).min(half_interval_ms).max(1)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    pub(crate) const EXAMPLE: &str = r#"
+        id = "org.example.counter"
+        version = "1.2.3"
+        world = "analytics-plugin"
+        api = "0.1"
+        publisher = "Example"
+        licence = "Apache-2.0"
+        summary = "Counts."
+        purpose = "traffic-counting"
+        [capabilities]
+        required = ["frames", "log"]
+        [input]
+        width = 320
+        height = 180
+        fps = 10.0
+        format = "luma"
+        [budget]
+        memory_mib = 16
+        [[settings]]
+        name = "sensitivity"
+        label = "Sensitivity"
+        kind = "integer"
+        min = 0
+        max = 100
+        default = 50
+        [[emits]]
+        kind = "count"
+        meaning = "A vehicle passed."
+    "#;
+
+    #[test]
+    fn a_good_manifest_gives_its_frames_and_limits() {
+        let manifest = Manifest::parse(EXAMPLE).unwrap();
+        assert_eq!(manifest.output(), Output { width: 320, height: 180, format: PixelFormat::Luma, fps_max: 10.0 });
+        assert_eq!(manifest.call_ms(), 50, "half of 100 ms");
+        assert_eq!((manifest.budget.memory_mib, manifest.budget.store_kib), (16, 0));
+    }
+
+    #[test]
+    fn each_broken_field_is_named() {
+        for (from, to, word) in [
+            ("org.example.counter", "Counter", "`id`"),
+            ("1.2.3", "", "`version`"),
+            ("analytics-plugin", "export-rule", "world"),
+            ("api = \"0.1\"", "api = \"0.2\"", "api"),
+            ("traffic-counting", "biometric-identification", "biometric-identification"),
+            ("\"log\"", "\"network\"", "network"),
+            ("\"luma\"", "\"rgb\"", "format"),
+            ("320", "4000", "pixels"),
+            ("10.0", "100.0", "frames a second"),
+            ("16", "257", "memory_mib"),
+            ("kind = \"count\"", "kind = \"\"", "emits"),
+            ("default = 50", "default = 101", "sensitivity"),
+            ("default = 50", "default = 50\nsecret = 1", "secret"),
+        ] {
+            let message = Manifest::parse(&EXAMPLE.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(message.contains(word), "{word} is not named in: {message}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_parser_panic(text in "\\PC{0,200}", cut in 0..EXAMPLE.len()) {
+            prop_assert!(Manifest::parse(&text).is_err());
+            prop_assert!(Manifest::parse(EXAMPLE.get(..cut).unwrap_or("")).is_err());
+        }
+    }
+}

@@ -1,0 +1,505 @@
+//! The recorder's side: which plugin watches which camera; frames out, events back.
+
+use crate::marks::Gate;
+use crate::message::{Counts, FromPlugins, InstanceNumber, Limits, PluginNumber, ToPlugins, Zone};
+use crate::package::{Package, sha256_hex};
+use crate::status::{InstanceState, InstanceStatus, PluginStatus, Report};
+use crate::{Error, settings};
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use watchbook_analysis::child::{Child, Handler, Sender};
+use watchbook_analysis::message::{decode, encode};
+use watchbook_analysis::{Frame, Output};
+use watchbook_base::limits::EVENT_WORD_BYTES_MAX;
+use watchbook_base::{CameraId, EventSource, Kind, UtcNanos, memfd};
+
+/// Zones of one binding.
+pub const ZONES_MAX: usize = 32;
+/// Corners of one zone.
+pub const ZONE_POINTS_MAX: usize = 64;
+/// Instances of one station: 100 cameras with two plugins and some. Each has a thread in the child, and its own memory.
+pub const INSTANCES_MAX: usize = 256;
+/// Memory that all instances together may be promised; more is refused when binding. A quarter of the 8 GiB of the smallest supported box.
+pub const MEMORY_BYTES_MAX: u64 = 2 << 30;
+
+/// A plugin on a camera.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Binding {
+    /// The plugin's id.
+    pub plugin: String,
+    /// What was chosen; the manifest's defaults fill the rest.
+    pub settings: Map<String, Value>,
+    /// Parts of the picture; none means all of it. At most [`ZONES_MAX`].
+    pub zones: Vec<Zone>,
+}
+
+/// The plugin folder, the bindings, and the child that runs them.
+pub struct Plugins {
+    child: Child,
+    shared: Arc<Shared>,
+}
+
+impl core::fmt::Debug for Plugins {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Plugins({} loaded)", self.shared.lock().plugins.len())
+    }
+}
+
+struct Shared {
+    state: Mutex<State>,
+    on: Box<dyn Fn(Report) + Send + Sync>,
+}
+
+#[derive(Default)]
+struct State {
+    plugins: Vec<Plugin>,
+    instances: HashMap<InstanceNumber, Instance>,
+    last: InstanceNumber,
+}
+
+struct Plugin {
+    package: Package,
+    /// The component in a sealed memory file, ready for every child.
+    component: OwnedFd,
+    loaded_in: u32,
+    refused: Option<String>,
+}
+
+struct Instance {
+    plugin: usize,
+    binding: Binding,
+    settings_json: String,
+    output: Output,
+    gate: Gate,
+    bound_in: u32,
+    missed_since: u32,
+    /// Counts of children that are gone.
+    before: Counts,
+    status: InstanceStatus,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Plugins {
+    /// Reads the plugin folder, starts `program` (`watchbook-plugins`) and keeps it running until the value is dropped. The second value holds a
+    /// sentence for each folder that cannot be used.
+    ///
+    /// # Errors
+    /// The operating system's, when the program cannot be started.
+    pub fn spawn(
+        program: &Path,
+        directory: &Path,
+        on: impl Fn(Report) + Send + Sync + 'static,
+    ) -> Result<(Self, Vec<String>), Error> {
+        let (packages, problems) = Package::read_all(directory);
+        let sealed = |package: Package| {
+            let component = memfd::seal("component", &package.component).map_err(|error| {
+                Error::new(Kind::of_io(&error), format!("keeping {}: {error}", package.manifest.id))
+            })?;
+            Ok(Plugin { package: Package { component: Vec::new(), ..package }, component, loaded_in: 0, refused: None })
+        };
+        let plugins = packages.into_iter().map(sealed).collect::<Result<Vec<_>, Error>>()?;
+        let shared = Arc::new(Shared { state: Mutex::new(State { plugins, ..State::default() }), on: Box::new(on) });
+        let child = Child::spawn(program, Arc::new(Reader(Arc::clone(&shared))))?;
+        Ok((Self { child, shared }, problems.iter().map(ToString::to_string).collect()))
+    }
+
+    /// Whether a binding could be made.
+    ///
+    /// # Errors
+    /// As [`Plugins::bind`], without the limits of the station.
+    pub fn check(&self, binding: &Binding) -> Result<(), Error> {
+        self.shared.lock().fitting(binding).map(|_| ())
+    }
+
+    /// Lets a plugin watch a camera, with fresh counts. An earlier binding of the same plugin and camera ends.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] for a plugin that is not there; [`Kind::InvalidInput`] for settings or zones that do not fit; [`Kind::Exhausted`] when
+    /// [`INSTANCES_MAX`] or [`MEMORY_BYTES_MAX`] is reached.
+    pub fn bind(&self, camera: CameraId, binding: Binding) -> Result<(), Error> {
+        let mut state = self.shared.lock();
+        let (plugin, settings_json) = state.fitting(&binding)?;
+        if let Some(number) = state.number_of(camera, plugin) {
+            self.unbind_number(&mut state, number);
+        }
+        state.admit(plugin)?;
+        state.last += 1;
+        let number = state.last;
+        let instance = state.instance(camera, plugin, binding, settings_json);
+        state.instances.insert(number, instance);
+        // Now rather than with the first frame, so that wrong settings show at once. When the child is starting, the first frame does it.
+        let generation = self.child.generation();
+        if generation != 0 {
+            self.ensure_bound(&mut state, number, generation);
+        }
+        Ok(())
+    }
+
+    /// Ends a binding, if there is one.
+    pub fn unbind(&self, camera: CameraId, plugin: &str) {
+        let mut state = self.shared.lock();
+        let index = state.plugins.iter().position(|other| other.package.manifest.id == plugin);
+        if let Some(number) = index.and_then(|index| state.number_of(camera, index)) {
+            self.unbind_number(&mut state, number);
+        }
+    }
+
+    /// Ends all bindings of a camera.
+    pub fn unbind_all(&self, camera: CameraId) {
+        let mut state = self.shared.lock();
+        let of_camera =
+            |(number, instance): (&InstanceNumber, &Instance)| (instance.status.camera == camera).then_some(*number);
+        let numbers: Vec<_> = state.instances.iter().filter_map(of_camera).collect();
+        for number in numbers {
+            self.unbind_number(&mut state, number);
+        }
+    }
+
+    fn unbind_number(&self, state: &mut State, number: InstanceNumber) {
+        let Some(instance) = state.instances.remove(&number) else { return };
+        if instance.bound_in != 0
+            && let Ok(message) = encode(&ToPlugins::Unbind { instance: number })
+        {
+            // A child whose queue is full keeps an instance that gets no frames: memory until it restarts, nothing else.
+            let _ = self.child.try_send(instance.bound_in, &message, None);
+        }
+    }
+
+    /// The frames that the plugins of a camera want: what to give [`watchbook_analysis::Plan::outputs`]. Plugins that want the same share one. At most
+    /// [`watchbook_analysis::plan::OUTPUTS_MAX`]; empty when no plugin watches the camera.
+    #[must_use]
+    pub fn outputs(&self, camera: CameraId) -> Vec<Output> {
+        let state = self.shared.lock();
+        let mut numbers: Vec<_> =
+            state.instances.iter().filter(|(_, instance)| instance.status.camera == camera).collect();
+        numbers.sort_by_key(|(number, _)| **number);
+        let mut outputs: Vec<Output> = Vec::new();
+        for (_, instance) in numbers {
+            if !outputs.contains(&instance.output) {
+                outputs.push(instance.output);
+            }
+        }
+        outputs.truncate(watchbook_analysis::plan::OUTPUTS_MAX);
+        outputs
+    }
+
+    /// Hands a frame to every plugin that watches its camera and wants this output. Never waits: what cannot be taken is dropped and counted.
+    pub fn frame(&self, frame: &Frame) {
+        let generation = self.child.generation();
+        let mut state = self.shared.lock();
+        let wants =
+            |instance: &Instance| instance.status.camera == frame.stream.camera && instance.output == frame.output;
+        let numbers: Vec<_> =
+            state.instances.iter().filter(|(_, instance)| wants(instance)).map(|(number, _)| *number).collect();
+        for number in numbers {
+            let given = generation != 0 && self.ensure_bound(&mut state, number, generation) && {
+                let Some(instance) = state.instances.get_mut(&number) else { continue };
+                self.give(instance, number, frame)
+            };
+            if !given && let Some(instance) = state.instances.get_mut(&number) {
+                instance.status.missed += 1;
+                instance.missed_since = instance.missed_since.saturating_add(1);
+            }
+        }
+    }
+
+    fn give(&self, instance: &mut Instance, number: InstanceNumber, frame: &Frame) -> bool {
+        if matches!(instance.status.state, InstanceState::Faulted | InstanceState::Quarantined) {
+            return false;
+        }
+        let Ok(utc_ns) = u64::try_from(frame.utc.0) else { return false };
+        let Output { width, height, .. } = frame.output;
+        let missed = instance.missed_since;
+        let message = ToPlugins::Frame { instance: number, utc_ns, width, height, masked: frame.masked, missed };
+        let sent = self.send(instance.bound_in, &message, Some(frame.pixels.as_fd()));
+        if sent {
+            instance.missed_since = 0;
+        }
+        sent
+    }
+
+    fn send(&self, generation: u32, message: &ToPlugins, descriptor: Option<BorrowedFd<'_>>) -> bool {
+        encode(message).is_ok_and(|bytes| self.child.try_send(generation, &bytes, descriptor).is_ok())
+    }
+
+    /// Makes sure that the child of `generation` knows the instance and its plugin. False when its queue is full.
+    fn ensure_bound(&self, state: &mut State, number: InstanceNumber, generation: u32) -> bool {
+        let State { plugins, instances, .. } = state;
+        let Some(instance) = instances.get_mut(&number) else { return false };
+        if instance.bound_in == generation {
+            return true;
+        }
+        if matches!(instance.status.state, InstanceState::Quarantined | InstanceState::Faulted) {
+            return false;
+        }
+        let plugin = &mut plugins[instance.plugin];
+        let plugin_number = PluginNumber::try_from(instance.plugin).unwrap_or(PluginNumber::MAX);
+        if plugin.loaded_in != generation {
+            let manifest = &plugin.package.manifest;
+            let message = ToPlugins::Load {
+                plugin: plugin_number,
+                id: manifest.id.clone(),
+                version: manifest.version.clone(),
+                limits: Limits {
+                    memory_bytes: u64::from(manifest.budget.memory_mib) << 20,
+                    call_ms: manifest.call_ms(),
+                    store_bytes: manifest.budget.store_kib << 10,
+                },
+            };
+            if !self.send(generation, &message, Some(plugin.component.as_fd())) {
+                return false;
+            }
+            plugin.loaded_in = generation;
+        }
+        let message = ToPlugins::Bind {
+            instance: number,
+            plugin: plugin_number,
+            camera: format!("camera-{}", instance.status.camera),
+            zones: instance.binding.zones.clone(),
+            settings_json: instance.settings_json.clone(),
+        };
+        if !self.send(generation, &message, None) {
+            return false;
+        }
+        instance.bound_in = generation;
+        instance.before = instance.status.counts;
+        instance.status.state = InstanceState::Starting;
+        true
+    }
+
+    /// Every plugin, in the order of the ids, with its instances in the order of the cameras.
+    #[must_use]
+    pub fn list(&self) -> Vec<PluginStatus> {
+        let state = self.shared.lock();
+        state.plugins.iter().enumerate().map(|(index, plugin)| state.status(index, plugin)).collect()
+    }
+
+    /// Process id of the child while it runs.
+    #[must_use]
+    pub fn child_id(&self) -> Option<u32> {
+        self.child.id()
+    }
+}
+
+impl State {
+    fn number_of(&self, camera: CameraId, plugin: usize) -> Option<InstanceNumber> {
+        let mut instances = self.instances.iter();
+        instances
+            .find(|(_, instance)| instance.plugin == plugin && instance.status.camera == camera)
+            .map(|(number, _)| *number)
+    }
+
+    /// The plugin of a binding and the complete settings.
+    fn fitting(&self, binding: &Binding) -> Result<(usize, String), Error> {
+        let wrong = |sentence: String| Err(Error::new(Kind::InvalidInput, sentence));
+        let found = self.plugins.iter().position(|plugin| plugin.package.manifest.id == binding.plugin);
+        let index =
+            found.ok_or_else(|| Error::new(Kind::NotFound, format!("there is no plugin {}", binding.plugin)))?;
+        let settings_json = settings::complete(&self.plugins[index].package.manifest.settings, &binding.settings)?;
+        if binding.zones.len() > ZONES_MAX {
+            return wrong(format!("{} zones; at most {ZONES_MAX} are allowed", binding.zones.len()));
+        }
+        for (index, zone) in binding.zones.iter().enumerate() {
+            if zone.name.is_empty() || zone.name.len() > EVENT_WORD_BYTES_MAX {
+                return wrong(format!("the zone name `{}`; 1 to {EVENT_WORD_BYTES_MAX} bytes are allowed", zone.name));
+            }
+            if !(3..=ZONE_POINTS_MAX).contains(&zone.outline.len()) {
+                return wrong(format!(
+                    "zone `{}` has {} corners; 3 to {ZONE_POINTS_MAX} are allowed",
+                    zone.name,
+                    zone.outline.len()
+                ));
+            }
+            if binding.zones[..index].iter().any(|other| other.name == zone.name) {
+                return wrong(format!("two zones are called `{}`", zone.name));
+            }
+        }
+        Ok((index, settings_json))
+    }
+
+    /// Whether one more instance of a plugin fits the station.
+    fn admit(&self, plugin: usize) -> Result<(), Error> {
+        if self.instances.len() >= INSTANCES_MAX {
+            let sentence = format!("{INSTANCES_MAX} plugins are bound to cameras already; unbind one first");
+            return Err(Error::new(Kind::Exhausted, sentence));
+        }
+        let bytes = |index: usize| u64::from(self.plugins[index].package.manifest.budget.memory_mib) << 20;
+        let promised: u64 = self.instances.values().map(|instance| bytes(instance.plugin)).sum();
+        if promised + bytes(plugin) > MEMORY_BYTES_MAX {
+            let sentence = format!(
+                "plugins are promised {} MiB of memory and this one asks for {} MiB; the limit is {} MiB: unbind one first",
+                promised >> 20,
+                bytes(plugin) >> 20,
+                MEMORY_BYTES_MAX >> 20
+            );
+            return Err(Error::new(Kind::Exhausted, sentence));
+        }
+        Ok(())
+    }
+
+    fn instance(&self, camera: CameraId, plugin: usize, binding: Binding, settings_json: String) -> Instance {
+        let Package { manifest, component_sha256, .. } = &self.plugins[plugin].package;
+        let source = EventSource {
+            plugin: manifest.id.clone(),
+            version: manifest.version.clone(),
+            component_sha256: component_sha256.clone(),
+            settings_sha256: sha256_hex(settings_json.as_bytes()),
+        };
+        let kinds = manifest.emits.iter().map(|emits| emits.kind.clone()).collect();
+        let zones = binding.zones.iter().map(|zone| zone.name.clone()).collect();
+        Instance {
+            plugin,
+            output: manifest.output(),
+            gate: Gate::new(camera, kinds, zones, source),
+            binding,
+            settings_json,
+            bound_in: 0,
+            missed_since: 0,
+            before: Counts::default(),
+            status: InstanceStatus {
+                camera,
+                state: InstanceState::Starting,
+                counts: Counts::default(),
+                missed: 0,
+                traps: 0,
+                events: 0,
+                marks_refused: 0,
+                last_error: None,
+            },
+        }
+    }
+
+    fn status(&self, index: usize, plugin: &Plugin) -> PluginStatus {
+        let manifest = &plugin.package.manifest;
+        let mine = self.instances.values().filter(|instance| instance.plugin == index);
+        let mut instances: Vec<InstanceStatus> = mine.map(|instance| instance.status.clone()).collect();
+        instances.sort_by_key(|instance| instance.camera);
+        let worst = instances.iter().map(|instance| instance.state).max();
+        let word = worst.and_then(|state| serde_json::to_value(state).ok());
+        PluginStatus {
+            id: manifest.id.clone(),
+            version: manifest.version.clone(),
+            summary: manifest.summary.clone(),
+            component_sha256: plugin.package.component_sha256.clone(),
+            emits: manifest.emits.clone(),
+            settings_schema: manifest.settings.clone(),
+            state: word.as_ref().and_then(Value::as_str).unwrap_or("idle").to_owned(),
+            frames_seen: instances.iter().map(|instance| instance.counts.seen).sum(),
+            frames_dropped: instances.iter().map(InstanceStatus::dropped).sum(),
+            traps: instances.iter().map(|instance| instance.traps).sum(),
+            last_error: plugin
+                .refused
+                .clone()
+                .or_else(|| instances.iter().find_map(|instance| instance.last_error.clone())),
+            instances,
+        }
+    }
+}
+
+struct Reader(Arc<Shared>);
+
+impl Reader {
+    /// Changes one instance under the lock and reports what `change` gives after it. A late word about an instance that was unbound is dropped.
+    fn instance(&self, number: InstanceNumber, change: impl FnOnce(&mut Instance, &str) -> Vec<Report>) {
+        let reports = {
+            let mut state = self.0.lock();
+            let State { plugins, instances, .. } = &mut *state;
+            let Some(instance) = instances.get_mut(&number) else { return };
+            let id = &plugins[instance.plugin].package.manifest.id;
+            change(instance, id)
+        };
+        reports.into_iter().for_each(|report| (self.0.on)(report));
+    }
+
+    fn set(&self, number: InstanceNumber, to: InstanceState, sentence: Option<String>) {
+        self.instance(number, |instance, plugin| {
+            let camera = instance.status.camera;
+            instance.status.state = to;
+            if sentence.is_some() {
+                instance.status.last_error.clone_from(&sentence);
+            }
+            vec![Report::State { camera, plugin: plugin.to_owned(), state: to, sentence }]
+        });
+    }
+
+    fn refused(&self, plugin: PluginNumber, sentence: &str) {
+        let numbers: Vec<InstanceNumber> = {
+            let mut state = self.0.lock();
+            let index = plugin as usize;
+            if let Some(plugin) = state.plugins.get_mut(index) {
+                plugin.refused = Some(sentence.to_owned());
+            }
+            state.instances.iter().filter(|(_, instance)| instance.plugin == index).map(|(number, _)| *number).collect()
+        };
+        for number in numbers {
+            self.set(number, InstanceState::Faulted, Some(sentence.to_owned()));
+        }
+    }
+}
+
+impl Handler for Reader {
+    fn started(&self, _child: &Sender<'_>, generation: u32) {
+        // Each instance is bound again with its next frame.
+        tracing::info!(generation, "the plugin host runs");
+    }
+
+    fn message(&self, payload: &[u8], _descriptor: Option<OwnedFd>) -> Result<(), watchbook_analysis::Error> {
+        match decode(payload)? {
+            FromPlugins::Loaded { plugin } => {
+                if let Some(plugin) = self.0.lock().plugins.get_mut(plugin as usize) {
+                    plugin.refused = None;
+                }
+            }
+            FromPlugins::Refused { plugin, sentence } => self.refused(plugin, &sentence),
+            FromPlugins::Running { instance } => self.set(instance, InstanceState::Running, None),
+            FromPlugins::Marks { instance, frame_utc_ns, marks } => self.instance(instance, |instance, _| {
+                let frame_utc = UtcNanos(i64::try_from(frame_utc_ns).unwrap_or(i64::MAX));
+                let events = instance.gate.pass(marks, frame_utc, Instant::now());
+                instance.status.events += events.len() as u64;
+                instance.status.marks_refused = instance.gate.refused();
+                if let Some(refusal) = instance.gate.last_refusal() {
+                    instance.status.last_error = Some(refusal.to_owned());
+                }
+                events.into_iter().map(Report::Event).collect()
+            }),
+            FromPlugins::Log { instance, level, text } => self.instance(instance, |instance, plugin| {
+                vec![Report::Log { camera: instance.status.camera, plugin: plugin.to_owned(), level, text }]
+            }),
+            FromPlugins::Faulted { instance, sentence, set_aside: true } => {
+                self.set(instance, InstanceState::Faulted, Some(sentence));
+            }
+            FromPlugins::Faulted { instance, sentence, set_aside: false } => self.instance(instance, |instance, _| {
+                instance.status.last_error = Some(sentence);
+                Vec::new()
+            }),
+            FromPlugins::Trapped { instance, sentence, again_ms } => {
+                self.instance(instance, |instance, _| {
+                    instance.status.traps += 1;
+                    Vec::new()
+                });
+                let state = if again_ms.is_some() { InstanceState::Restarting } else { InstanceState::Quarantined };
+                self.set(instance, state, Some(sentence));
+            }
+            FromPlugins::Counts { instance, counts } => self.instance(instance, |instance, _| {
+                instance.status.counts = counts.after(instance.before);
+                Vec::new()
+            }),
+        }
+        Ok(())
+    }
+
+    fn ended(&self, sentence: &str, again: Duration) {
+        tracing::warn!(sentence, again_secs = again.as_secs(), "the plugin host ended");
+        let sentence = format!("{sentence}; again in {} s", again.as_secs());
+        (self.0.on)(Report::Restarting { sentence });
+    }
+}

@@ -1,0 +1,114 @@
+//! What the page and the log learn about plugins.
+
+use crate::message::{Counts, Level};
+use crate::{Emits, Setting};
+use serde::{Deserialize, Serialize};
+use watchbook_base::{CameraId, Event};
+
+/// How one instance is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InstanceState {
+    /// It starts with its next frame, or is starting.
+    Starting,
+    /// It takes frames.
+    Running,
+    /// It trapped; a fresh one comes after a pause.
+    Restarting,
+    /// The plugin refuses its settings, or the host refuses the plugin; change them.
+    Faulted,
+    /// It trapped too often. Bind it again to try once more.
+    Quarantined,
+}
+
+/// One plugin on one camera.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InstanceStatus {
+    /// Which camera.
+    pub camera: CameraId,
+    /// How it is.
+    pub state: InstanceState,
+    /// What the child counts.
+    pub counts: Counts,
+    /// Frames dropped before they reached the child.
+    pub missed: u64,
+    /// Traps since it was bound.
+    pub traps: u64,
+    /// Events given.
+    pub events: u64,
+    /// Marks refused because they broke a limit.
+    pub marks_refused: u64,
+    /// What went wrong last.
+    pub last_error: Option<String>,
+}
+
+impl InstanceStatus {
+    /// Every frame that this instance should have seen and did not.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.missed + self.counts.skipped
+    }
+}
+
+/// One plugin.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PluginStatus {
+    /// From the manifest.
+    pub id: String,
+    /// From the manifest.
+    pub version: String,
+    /// From the manifest.
+    pub summary: String,
+    /// SHA-256 of the component, lower-case hex.
+    pub component_sha256: String,
+    /// Kinds of events.
+    pub emits: Vec<Emits>,
+    /// What an administrator can set.
+    pub settings_schema: Vec<Setting>,
+    /// `idle` without instances, else the worst of theirs: `starting`, `running`, `restarting`, `faulted`, `quarantined`.
+    pub state: String,
+    /// Sum over the instances.
+    pub frames_seen: u64,
+    /// Sum over the instances.
+    pub frames_dropped: u64,
+    /// Sum over the instances.
+    pub traps: u64,
+    /// Of any instance, or of the plugin as a whole.
+    pub last_error: Option<String>,
+    /// One for each camera.
+    pub instances: Vec<InstanceStatus>,
+}
+
+/// What plugins have to say. The callback runs on the thread that reads the child: it must not wait.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Report {
+    /// A checked event.
+    Event(Event),
+    /// A log line of a plugin.
+    Log {
+        /// Its camera.
+        camera: CameraId,
+        /// Its id.
+        plugin: String,
+        /// How much it matters.
+        level: Level,
+        /// Its words, clipped.
+        text: String,
+    },
+    /// A plugin's instance changed its state.
+    State {
+        /// Its camera.
+        camera: CameraId,
+        /// Its id.
+        plugin: String,
+        /// How it is now.
+        state: InstanceState,
+        /// Why, when it is not running.
+        sentence: Option<String>,
+    },
+    /// The child ended and will be started again.
+    Restarting {
+        /// How it ended and when the next one comes.
+        sentence: String,
+    },
+}
