@@ -28,7 +28,7 @@ fn run(tool: &str, args: &[&str]) -> Vec<u8> {
 fn have_tools() -> bool {
     let missing = ["ffmpeg", "ffprobe"].into_iter().find(|tool| Command::new(tool).arg("-version").output().is_err());
     if let Some(tool) = missing {
-        println!("SKIPPED: {tool} is not installed, so no other program has checked the files");
+        eprintln!("SKIPPED: {tool} is not installed, so no other program has checked the files");
     }
     missing.is_none()
 }

@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod ffmpeg;
+mod fuzz_bodies;
+mod fuzz_smoke;
 mod memory;
 mod plans;
 mod ranges;
+mod sets;
