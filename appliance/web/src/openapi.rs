@@ -4,6 +4,7 @@ use crate::api::{ProblemBody, VideoRoleName};
 use crate::headers::{COOKIE, CSRF_HEADER};
 use crate::routes::{Answer, AuditRule, Permission, Query, QueryKind, Route, Shape, table};
 use axum::http::Method;
+use std::collections::BTreeSet;
 use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::ResponseBuilder;
@@ -32,7 +33,11 @@ pub fn openapi() -> OpenApi {
         paths.add_path_operation(row.path, vec![method(row)], operation(row));
     }
     let mut components = ComponentsBuilder::new();
-    for (name, schema) in schemas {
+    let taken = names_taken(&rows);
+    for (name, mut schema) in schemas {
+        if !taken.contains(&name) {
+            require_all(&mut schema);
+        }
         components = components.schema(name, schema);
     }
     let components =
@@ -41,6 +46,22 @@ pub fn openapi() -> OpenApi {
         Every POST, PUT, PATCH and DELETE must carry the header `X-Watchbook: 1`.";
     let info = InfoBuilder::new().title("Watchbook").version("1").description(Some(about));
     OpenApiBuilder::new().info(info.build()).paths(paths).components(Some(components.build())).build()
+}
+
+/// Names of the shapes that requests are made of.
+fn names_taken(rows: &[Route]) -> BTreeSet<String> {
+    let mut taken: Vec<(String, RefOr<Schema>)> = Vec::new();
+    for request in rows.iter().filter_map(|row| row.request) {
+        (request.collect)(&mut taken);
+    }
+    taken.into_iter().map(|(name, _)| name).collect()
+}
+
+/// An answer has all its fields, some of them null.
+fn require_all(schema: &mut RefOr<Schema>) {
+    if let RefOr::T(Schema::Object(object)) = schema {
+        object.required = object.properties.keys().cloned().collect();
+    }
 }
 
 fn method(row: &Route) -> HttpMethod {

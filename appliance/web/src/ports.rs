@@ -258,6 +258,8 @@ pub struct EventQuery {
 pub struct EventCursor {
     /// Start of the last event that was given.
     pub start: UtcNanos,
+    /// Its camera.
+    pub camera: CameraId,
     /// Its id.
     pub id: u64,
 }

@@ -32,7 +32,6 @@ pub struct ProblemBody {
     /// What happened, for people.
     pub detail: String,
     /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub next_step: Option<String>,
 }
 
@@ -107,9 +106,9 @@ pub struct RingHealth {
 /// A camera's health.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct CameraHealth {
-    /// Which.
+    /// Its number.
     #[schema(value_type = u32)]
-    pub camera: CameraId,
+    pub id: CameraId,
     /// For people.
     pub name: String,
     /// How its streams are doing.

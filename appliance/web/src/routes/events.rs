@@ -80,12 +80,17 @@ async fn events(call: Call) -> Result<Response, Problem> {
     let page = call.blocking(move |app| app.ports().events.query(&grant, &query)).await?;
     ok(&api::EventList {
         events: page.events.into_iter().map(|(id, event)| api::Event::of(id, event)).collect(),
-        next_cursor: page.next.map(|next| format!("{}.{}", next.start.0, next.id)),
+        next_cursor: page.next.map(|next| format!("{}.{}.{}", next.start.0, next.camera, next.id)),
     })
 }
 
 fn cursor(text: &str) -> Result<EventCursor, Error> {
-    let parsed = text.split_once('.').and_then(|(start, id)| Some((start.parse().ok()?, id.parse().ok()?)));
-    let (start, id) = parsed.ok_or_else(|| Error::invalid("cursor is not one of ours"))?;
-    Ok(EventCursor { start: UtcNanos(start), id })
+    let mut parts = text.splitn(3, '.');
+    let mut part = || parts.next();
+    let parsed = (|| {
+        let start = UtcNanos(part()?.parse().ok()?);
+        let camera = CameraId::new(part()?.parse().ok()?)?;
+        Some(EventCursor { start, camera, id: part()?.parse().ok()? })
+    })();
+    parsed.ok_or_else(|| Error::invalid("cursor is not one of ours"))
 }

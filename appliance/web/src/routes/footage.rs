@@ -3,23 +3,28 @@
 use super::dispatch::Call;
 use super::{Answer, AuditRule, FROM, NO_BODY, Permission, ROLE, Route, Shape, TO, handler};
 use crate::api;
-use crate::error::Problem;
+use crate::error::{Error, Problem};
 use crate::routes::dispatch::ok;
 use axum::http::Method;
 use axum::response::Response;
 use std::sync::Arc;
 use watchbook_access::Action;
+use watchbook_base::time::NANOS_PER_SEC;
+use watchbook_base::{TimeRange, UtcNanos};
 use watchbook_media::{Codec, SpanSummary, sample_entry::codec_string};
 
-/// Longest interval of one list: 32 days × 1440 spans are 46,080 rows of the index before neighbours are joined.
+/// Longest interval of one list: 32 days × 1440 spans are 46,080 rows of the index before neighbours are joined. A longer question is answered
+/// when the footage that exists inside it is not longer.
 const DAYS_MAX: i64 = 32;
+/// Longest question: any two moments that a range can name.
+const ASKED_DAYS_MAX: i64 = 84_500;
 
 pub(crate) fn rows() -> Vec<Route> {
     vec![Route {
         method: Method::GET,
         path: "/api/v1/cameras/{camera}/recordings",
         id: "recordings",
-        summary: "Spans and gaps of one stream in an interval of at most 32 days.",
+        summary: "Spans and gaps of one stream in an interval that holds at most 32 days of footage.",
         permission: Permission::Asks(|asked| Ok(Action::Timeline { camera: asked.path.camera()? })),
         audit: AuditRule::FirstIn {
             window_s: 300,
@@ -35,13 +40,15 @@ pub(crate) fn rows() -> Vec<Route> {
 
 async fn recordings(call: Call) -> Result<Response, Problem> {
     let stream = call.query.stream_of(call.path.camera()?)?;
-    let range = call.query.range(DAYS_MAX)?;
+    let asked = call.query.range(ASKED_DAYS_MAX)?;
     let grant = Arc::clone(call.grant()?);
+    let now = call.app.clock().utc();
     let list = call.blocking(move |app| {
         let footage = &app.ports().footage;
+        let extent = footage.extent(&grant, stream)?;
+        let range = bounded(asked, extent, now)?;
         let spans = footage.spans(&grant, stream, range)?;
         let gaps = footage.gaps(&grant, stream, range)?;
-        let extent = footage.extent(&grant, stream)?;
         // The list is useful without this figure, and the health page shows why it is missing.
         let ring_days_now = app.ports().health.ring().ok().and_then(|ring| ring.ring_days_now);
         Ok(api::RecordingList {
@@ -53,6 +60,23 @@ async fn recordings(call: Call) -> Result<Response, Problem> {
         })
     });
     ok(&list.await?)
+}
+
+/// What of `asked` can hold anything: from the oldest footage to now, or to the newest where the clock was set back.
+fn bounded(asked: TimeRange, extent: Option<TimeRange>, now: UtcNanos) -> Result<TimeRange, Error> {
+    let days = |range: TimeRange| range.nanos() / (86_400 * NANOS_PER_SEC);
+    if days(asked) < DAYS_MAX {
+        return Ok(asked);
+    }
+    let start = extent.map_or(now, |extent| extent.start).max(asked.start);
+    let end = extent.map_or(now, |extent| extent.end.max(now)).min(asked.end).max(start);
+    let range = TimeRange { start, end };
+    if days(range) >= DAYS_MAX {
+        return Err(
+            Error::invalid(format!("the interval holds more than {DAYS_MAX} days of footage")).next("Ask for less.")
+        );
+    }
+    Ok(range)
 }
 
 fn shown_gap(gap: &watchbook_base::Gap) -> api::Gap {
