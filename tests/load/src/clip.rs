@@ -39,7 +39,7 @@ pub struct Clip {
     pub pictures: Vec<Picture>,
 }
 
-/// One picture.
+/// One coded picture: an access unit without parameter sets.
 #[derive(Clone, Debug)]
 pub struct Picture {
     /// Slices, without start codes.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use watchbook_load::clip::{Clip, Shape};
 use watchbook_load::error::Attempt as _;
 use watchbook_load::measure::Conditions;
-use watchbook_load::recorders::{Recorder, ffmpeg::Ffmpeg, floor, moonfire::Moonfire, watchbook::Watchbook};
+use watchbook_load::recorders::{Recorder, ffmpeg::Ffmpeg, floor, moonfire::Moonfire, on_path, watchbook::Watchbook};
 use watchbook_load::table::Row;
 use watchbook_load::{Error, Result, measure, meter, table};
 
@@ -149,11 +149,6 @@ fn recorder(name: &str, wanted: &Wanted) -> Result<Box<dyn Recorder>> {
         "floor" => Box::new(floor::Floor { program: std::env::current_exe().attempt("finding this program")? }),
         other => return Err(Error(format!("there is no recorder {other:?}; see --help"))),
     })
-}
-
-fn on_path(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
 /// Where clips are kept from run to run.

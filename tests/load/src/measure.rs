@@ -68,7 +68,7 @@ pub fn run(recorder: &dyn Recorder, clip: &Clip, conditions: &Conditions, folder
     let simulator = Simulator::start(clip, conditions.cameras, conditions.skip_every)?;
     let footage_bytes_max = footage_bytes_max(&simulator, conditions);
     // Room for a ring that is laid out at once, a state directory and the file system itself.
-    let disk = Disk::new(folder, footage_bytes_max * 2 + (4 << 30))?;
+    let disk = Disk::new(folder, footage_bytes_max * 3 + (4 << 30))?;
     let scratch = tempfile::tempdir_in(folder).map_err(|error| Error(format!("making a folder: {error}")))?;
     let station = Station {
         urls: simulator.urls(),

@@ -193,7 +193,9 @@ pub fn read_folder(folder: &Path) -> Result<Tags> {
     Ok(tags)
 }
 
-/// True when `name` is a program on the path.
-pub(crate) fn on_path(name: &str) -> bool {
-    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(name).is_file()))
+/// The program `name` on the path.
+#[must_use]
+pub fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
 }

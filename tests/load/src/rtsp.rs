@@ -56,6 +56,9 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
+/// Half of all ports are odd, few are taken: a hundred tries fail once in 2^100.
+const PORT_TRIES_MAX: usize = 100;
+
 /// One connection of one recorder.
 struct Session {
     cameras: Arc<Cameras>,
@@ -186,7 +189,7 @@ impl Session {
         let value = |name: &str| asked.split(';').find_map(|part| part.trim().strip_prefix(name)).map(str::to_owned);
         let (transport, agreed) = match value("client_port=").as_deref().and_then(pair) {
             Some((media, reports)) if !asked.contains("TCP") => {
-                let sockets = (UdpSocket::bind("127.0.0.1:0").await?, UdpSocket::bind("127.0.0.1:0").await?);
+                let sockets = neighbours().await?;
                 sockets.0.connect((self.peer.ip(), media)).await?;
                 sockets.1.connect((self.peer.ip(), reports)).await?;
                 let own = (sockets.0.local_addr()?.port(), sockets.1.local_addr()?.port());
@@ -272,6 +275,20 @@ impl Session {
         self.cameras.sent.stored_bytes.fetch_add(frame.stored_bytes, Ordering::Relaxed);
         Ok(())
     }
+}
+
+/// Two sockets on an even port and the next one (RFC 3550 §11), as receivers expect.
+async fn neighbours() -> io::Result<(UdpSocket, UdpSocket)> {
+    for _ in 0..PORT_TRIES_MAX {
+        let first = UdpSocket::bind("127.0.0.1:0").await?;
+        let port = first.local_addr()?.port();
+        if port % 2 == 0
+            && let Ok(second) = UdpSocket::bind(("127.0.0.1", port + 1)).await
+        {
+            return Ok((first, second));
+        }
+    }
+    Err(io::ErrorKind::AddrInUse.into())
 }
 
 /// Waits until `due`; for ever when there is none.

@@ -21,7 +21,7 @@ impl Recorder for Ffmpeg {
     }
 
     fn missing(&self) -> Option<String> {
-        (!on_path("ffmpeg")).then(|| "ffmpeg is not installed".to_owned())
+        on_path("ffmpeg").is_none().then(|| "ffmpeg is not installed".to_owned())
     }
 
     fn start(&self, station: &Station) -> Result<Box<dyn Running>> {

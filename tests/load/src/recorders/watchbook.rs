@@ -12,8 +12,11 @@ use std::time::Duration;
 
 /// Twice the commit interval: what was received before is durable and listed after it.
 const SETTLE: Duration = Duration::from_millis(1000);
-/// Size of a segment file.
-const SEGMENT_MIB: u64 = 64;
+/// Smallest and largest segment. A station's ring has hundreds of large segments; a ring for two minutes has eight that are as large as they can be, so that
+/// a minute of a stream is cut as seldom as possible.
+const SEGMENT_MIB: [u64; 2] = [64, 1024];
+/// Segments of the ring.
+const SEGMENTS: u64 = 8;
 
 /// The program.
 pub struct Watchbook {
@@ -62,13 +65,15 @@ impl Watchbook {
 }
 
 fn config_text(station: &Station, programs: &Path) -> Result<String> {
-    // A quarter more than will come, and never less than the four segments that a ring needs.
-    let ring_bytes = (station.footage_bytes_max / 4 * 5).max((8 * SEGMENT_MIB) << 20);
+    // At least a quarter more than will come.
+    let segment_mib = (station.footage_bytes_max / 4 * 5 / SEGMENTS / (1 << 20)).next_power_of_two();
+    let segment_mib = segment_mib.clamp(SEGMENT_MIB[0], SEGMENT_MIB[1]);
+    let ring_bytes = (station.footage_bytes_max / 4 * 5).max((SEGMENTS * segment_mib) << 20);
     let ring_gib = ring_bytes as f64 / f64::from(1 << 30);
     let (state, ring) = (station.disk.join("state"), station.disk.join("ring"));
     let mut text = format!(
         "[web]\nlisten = \"127.0.0.1:0\"\n\n[storage]\nstate_dir = {state:?}\nring_dir = {ring:?}\nring_gib = {ring_gib:.3}\n\
-         segment_mib = {SEGMENT_MIB}\n\n[plugins]\ndir = {:?}\nprogram_dir = {programs:?}\n",
+         segment_mib = {segment_mib}\n\n[plugins]\ndir = {:?}\nprogram_dir = {programs:?}\n",
         station.scratch.join("plugins"),
     );
     let transport = if station.udp { "udp" } else { "tcp" };

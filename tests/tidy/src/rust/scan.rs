@@ -10,8 +10,8 @@ use syn::{Attribute, Block, ImplItem, Item, Meta, Signature, TraitItem, Visibili
 
 /// How far above an `unsafe` its SAFETY comment may start.
 const SAFETY_LINES_MAX: usize = 8;
-/// What a test function must say to be one.
-const ASSERTIONS: [&str; 7] = ["assert", "check", "panic", "expect_err", "unwrap_err", "verify", "proptest"];
+/// What a test function must say to be one. A wait has a deadline, so it fails when its condition never comes.
+const ASSERTIONS: [&str; 8] = ["assert", "check", "expect_err", "panic", "proptest", "unwrap_err", "verify", "wait"];
 
 /// What has been seen so far of one file.
 pub(super) struct Scan<'a> {
