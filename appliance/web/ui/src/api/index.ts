@@ -3,18 +3,23 @@
 import { call, query } from "./client";
 import type {
   Account,
+  AccountInput,
+  AccountList,
+  AccountPatch,
   AuditPage,
   Camera,
   CameraInput,
+  CameraList,
+  CameraPatch,
+  ClaimInput,
   EventPage,
   Health,
   PluginBinding,
-  PluginInfo,
+  PluginList,
   Recordings,
-  Role,
   Session,
   Status,
-  StreamSource,
+  TestInput,
   TestResult,
   TrackRole,
 } from "./types";
@@ -22,24 +27,7 @@ import type {
 export * from "./types";
 export { ApiError } from "./client";
 
-export interface ClaimInput {
-  code: string;
-  name: string;
-  password: string;
-  one_person_station: boolean;
-}
-export interface TestInput {
-  main: StreamSource;
-  sub?: StreamSource | null;
-  username?: string | null;
-  password?: string;
-}
-export interface AccountInput {
-  name: string;
-  password: string;
-  roles: Role[];
-  cameras: number[] | null;
-}
+/** An interval, milliseconds UTC; fractions are widened to whole ones. */
 export interface Window {
   from: number;
   to: number;
@@ -56,24 +44,24 @@ export const api = {
   changePassword: (oldPassword: string, newPassword: string) =>
     call<void>("POST", "/session/password", { old: oldPassword, new: newPassword }),
 
-  cameras: (signal?: AbortSignal) => call<{ cameras: Camera[] }>("GET", "/cameras", undefined, signal).then((r) => r.cameras),
+  cameras: () => call<CameraList>("GET", "/cameras").then((answer) => answer.cameras),
   camera: (id: number) => call<Camera>("GET", `/cameras/${id}`),
   addCamera: (input: CameraInput) => call<Camera>("POST", "/cameras", input),
-  changeCamera: (id: number, input: Partial<CameraInput>) => call<Camera>("PATCH", `/cameras/${id}`, input),
+  changeCamera: (id: number, input: CameraPatch) => call<Camera>("PATCH", `/cameras/${id}`, input),
   removeCamera: (id: number) => call<void>("DELETE", `/cameras/${id}`),
   testCamera: (input: TestInput) => call<TestResult>("POST", "/cameras/test", input),
   bindPlugin: (camera: number, { plugin, ...binding }: PluginBinding) =>
-    call<unknown>("PUT", `/cameras/${camera}/plugins/${encodeURIComponent(plugin)}`, binding),
+    call<PluginBinding>("PUT", `/cameras/${camera}/plugins/${encodeURIComponent(plugin)}`, binding),
 
   recordings: (camera: number, range: Window, role: TrackRole, signal?: AbortSignal) =>
     call<Recordings>("GET", `/cameras/${camera}/recordings${query({ ...window(range), role })}`, undefined, signal),
   events: (range: Window, camera: number, cursor: string | null, limit: number, signal?: AbortSignal) =>
     call<EventPage>("GET", `/events${query({ ...window(range), camera, cursor, limit })}`, undefined, signal),
 
-  plugins: () => call<{ plugins: PluginInfo[] }>("GET", "/plugins").then((r) => r.plugins),
-  accounts: () => call<{ accounts: Account[] }>("GET", "/accounts").then((r) => r.accounts),
+  plugins: () => call<PluginList>("GET", "/plugins").then((answer) => answer.plugins),
+  accounts: () => call<AccountList>("GET", "/accounts").then((answer) => answer.accounts),
   addAccount: (input: AccountInput) => call<Account>("POST", "/accounts", input),
-  changeAccount: (id: number, input: Partial<AccountInput>) => call<Account>("PATCH", `/accounts/${id}`, input),
+  changeAccount: (id: number, input: AccountPatch) => call<Account>("PATCH", `/accounts/${id}`, input),
   removeAccount: (id: number) => call<void>("DELETE", `/accounts/${id}`),
   audit: (cursor: string | null, limit: number) => call<AuditPage>("GET", `/audit${query({ cursor, limit })}`),
   health: () => call<Health>("GET", "/health"),

@@ -1,18 +1,25 @@
 /** One line of the audit log in words. Pure. */
 
 import type { AuditEntry } from "../api/types";
-import { word } from "../i18n";
-import { dateTimeText, clockText } from "../lib/time";
+import { t, word } from "../i18n";
+import { clockText, dateTimeText } from "../lib/time";
+
+/** The account's number is what the log holds; its present name is a help for reading. */
+export function whoText({ account, account_name }: AuditEntry): string {
+  if (account === null) return t("audit.nobody");
+  return account_name === null ? `#${account}` : `${account_name} (#${account})`;
+}
 
 export function actionText(entry: AuditEntry): string {
   return word("action", entry.action);
 }
 
 /** What it was done to: the camera, the interval, the thing that was changed. */
-export function detailText(entry: AuditEntry): string {
+export function detailText({ subject }: AuditEntry): string {
+  const { camera, account, what, range } = subject;
   const parts: string[] = [];
-  const { camera, what, range } = entry as { camera?: unknown; what?: unknown; range?: unknown };
-  if (typeof camera === "number") parts.push(`#${camera}`);
+  if (typeof camera === "number") parts.push(t("audit.camera", { id: camera }));
+  if (typeof account === "number") parts.push(`#${account}`);
   if (typeof what === "string") parts.push(what);
   const interval = rangeText(range);
   if (interval !== null) parts.push(interval);
@@ -27,12 +34,7 @@ function rangeText(range: unknown): string | null {
   return `${dateTimeText(start / 1e6)} – ${clockText(end / 1e6)}`;
 }
 
-export function outcomeText(entry: AuditEntry): string {
-  const outcome: unknown = entry.outcome;
-  if (typeof outcome === "string") return word("outcome", outcome);
-  if (typeof outcome === "object" && outcome !== null) {
-    const [name = "", why] = Object.entries(outcome)[0] ?? [];
-    return typeof why === "string" ? `${word("outcome", name)}: ${why}` : word("outcome", name);
-  }
-  return "";
+export function outcomeText({ outcome, reason }: AuditEntry): string {
+  const said = word("outcome", outcome);
+  return reason === null ? said : `${said}: ${reason}`;
 }

@@ -6,7 +6,7 @@ import { t } from "../i18n";
 import { useAct, useTitle } from "../lib/hooks";
 import { Icon } from "../ui/icon";
 import { Empty, Loading, Moment, Problem } from "../ui/parts";
-import { actionText, detailText, outcomeText } from "./audit-text";
+import { actionText, detailText, outcomeText, whoText } from "./audit-text";
 
 const PAGE = 100;
 
@@ -24,7 +24,7 @@ export function AuditPage() {
     });
   useEffect(() => load(null), []);
   const wanted = search.trim().toLowerCase();
-  const found = (entries ?? []).filter((entry) => `${actionText(entry)} ${detailText(entry)} ${entry.account ?? ""}`.toLowerCase().includes(wanted));
+  const found = (entries ?? []).filter((entry) => `${actionText(entry)} ${detailText(entry)} ${whoText(entry)}`.toLowerCase().includes(wanted));
   return (
     <>
       <div class="page-head">
@@ -64,9 +64,9 @@ export function AuditPage() {
                 <tr key={entry.index}>
                   <td class="num end">{entry.index}</td>
                   <td>
-                    <Moment ms={entry.utc_ms} />
+                    <Moment ms={entry.at_utc_ms} />
                   </td>
-                  <td class="num">{entry.account === null ? t("audit.nobody") : `#${entry.account}`}</td>
+                  <td>{whoText(entry)}</td>
                   <td>{actionText(entry)}</td>
                   <td>{detailText(entry)}</td>
                   <td>{outcomeText(entry)}</td>

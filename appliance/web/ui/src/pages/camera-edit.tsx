@@ -9,7 +9,7 @@ import { loadCameras } from "../lib/session";
 import { MaskEditor } from "../polygon/mask-editor";
 import { Icon } from "../ui/icon";
 import { Check, Confirm, Loading, Note, Problem, Select, TextField } from "../ui/parts";
-import { type CameraForm, formOf, inputOf, subOf, urlProblem } from "./camera-form";
+import { type CameraForm, formOf, inputOf, RETENTION_DAYS_MAX, subOf, urlProblem } from "./camera-form";
 import { StateLine } from "./camera-list";
 import { PluginSettings } from "./camera-plugins";
 import { TestReport } from "./camera-test";
@@ -150,7 +150,7 @@ function Editor({ camera, reload }: { camera: Camera | null; reload: () => void 
           label={t("camera.retention")}
           type="number"
           min={1}
-          max={3650}
+          max={RETENTION_DAYS_MAX}
           step={1}
           hint={t("camera.retention.hint")}
           value={form.retentionDays}

@@ -1,6 +1,6 @@
 /** The fields of a camera as they are typed, and what the recorder gets from them. Pure. */
 
-import type { Camera, CameraInput, StreamSource, Transport } from "../api/types";
+import type { Camera, CameraInput, Point, StreamSource, Transport } from "../api/types";
 
 export interface CameraForm {
   name: string;
@@ -16,8 +16,9 @@ export interface CameraForm {
   retentionDays: string;
 }
 
-/** Oldest footage that is kept, unless another maximum is set. */
-export const RETENTION_DAYS_DEFAULT = 30;
+/** What the recorder sets when nothing is said, and the most it takes. */
+export const RETENTION_DAYS_DEFAULT = 7;
+export const RETENTION_DAYS_MAX = 30;
 
 export function formOf(camera: Camera | null): CameraForm {
   return {
@@ -39,7 +40,7 @@ export function subOf(form: CameraForm): StreamSource | null {
 }
 
 /** A password goes along only when one was typed: the stored one is never read back, so it cannot be sent back. */
-export function inputOf(form: CameraForm, masks: CameraInput["masks"]): CameraInput {
+export function inputOf(form: CameraForm, masks: Point[][]): CameraInput {
   return {
     name: form.name.trim(),
     main: { url: form.mainUrl.trim(), transport: form.mainTransport },

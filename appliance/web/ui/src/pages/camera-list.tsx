@@ -15,7 +15,7 @@ export function CameraList() {
   useTitle(t("nav.cameras"));
   const [search, setSearch] = useState("");
   const list = cameras.value;
-  const found = (list ?? []).filter((camera) => `${camera.name} ${camera.main.url}`.toLowerCase().includes(search.trim().toLowerCase()));
+  const found = (list ?? []).filter((camera) => `${camera.name} ${camera.main.url ?? ""}`.toLowerCase().includes(search.trim().toLowerCase()));
   return (
     <>
       <div class="page-head">
@@ -70,7 +70,7 @@ function Row({ camera }: { camera: Camera }) {
 
 export function StateLine({ camera }: { camera: Camera }) {
   const { main } = camera.state;
-  const picture = main.codec === null ? null : `${main.codec} · ${main.width} × ${main.height}${main.bitrate_bps > 0 ? ` · ${rateText(main.bitrate_bps)}` : ""}`;
+  const picture = main.codec === null ? null : `${main.codec} · ${main.width} × ${main.height}${main.bitrate_bps === null ? "" : ` · ${rateText(main.bitrate_bps)}`}`;
   return (
     <div class="card-state">
       <p>

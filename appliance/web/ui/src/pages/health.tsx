@@ -128,7 +128,7 @@ function CameraRow({ name, state }: { name: string; state: StreamState }) {
         <Moment ms={state.since_utc_ms} />
       </td>
       <td class="num">{state.codec === null ? "–" : `${state.width} × ${state.height}`}</td>
-      <td class="num end">{state.bitrate_bps > 0 ? rateText(state.bitrate_bps) : "–"}</td>
+      <td class="num end">{state.bitrate_bps === null ? "–" : rateText(state.bitrate_bps)}</td>
       <td class="num end">{state.lost_packets}</td>
     </tr>
   );

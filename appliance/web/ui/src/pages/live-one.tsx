@@ -88,8 +88,8 @@ export function StreamFacts({ state }: { state: StreamState }) {
     <dl class="facts">
       <Fact name={t("stream.picture")} value={`${state.width} × ${state.height}`} />
       <Fact name={t("stream.codec")} value={state.codec} />
-      {state.fps > 0 && <Fact name={t("stream.rate")} value={t("stream.fps", { count: Math.round(state.fps * 10) / 10 })} />}
-      {state.bitrate_bps > 0 && <Fact name={t("stream.bitrate")} value={rateText(state.bitrate_bps)} />}
+      {state.fps !== null && <Fact name={t("stream.rate")} value={t("stream.fps", { count: Math.round(state.fps * 10) / 10 })} />}
+      {state.bitrate_bps !== null && <Fact name={t("stream.bitrate")} value={rateText(state.bitrate_bps)} />}
       <Fact name={t("stream.lost")} value={String(state.lost_packets)} />
     </dl>
   );

@@ -82,8 +82,8 @@ export function readSchema(schema: readonly unknown[]): Setting[] {
 }
 
 /** The value in force: the one set, else the plugin's own default. */
-export function valueOf(setting: Setting, settings: Readonly<Record<string, SettingValue>>): SettingValue {
-  return settings[setting.name] ?? setting.fallback;
+export function valueOf(setting: Setting, settings: Readonly<Record<string, unknown>>): SettingValue {
+  return plain(settings[setting.name]) ?? setting.fallback;
 }
 
 /** A typed number within the setting's limits; `null` for what is no number. */

@@ -1,10 +1,9 @@
-/** Keeps what is recorded, and what happened, for the part of time that is shown and as much on either side. */
+/** Keeps what is recorded, and what happened, for the part of time that is shown and some on either side. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { api, type ApiError, type Recordings, type WatchEvent } from "../api";
 import { asApiError, nowMs } from "../lib/session";
-import type { Range } from "./ranges";
-import { span, type View } from "./scale";
+import { askFor, type View } from "./scale";
 
 export interface TimelineData {
   recordings: Recordings | null;
@@ -12,65 +11,56 @@ export interface TimelineData {
   /** More events exist than are held here. */
   eventsCut: boolean;
   problem: ApiError | null;
+  reload: () => void;
 }
 
 /** While the shown part reaches to now: footage is committed each half second, the eye does not need it that often. */
 const FRESH_EVERY_MS = 2_500;
 /** A list that a person reads and a canvas that a browser draws; more are said to be left out. */
 const EVENTS_MAX = 2_000;
+/** The most the recorder gives at once. */
 const EVENTS_PAGE = 500;
+/** A view that moves under the finger is asked for once it rests this long. */
+const REST_MS = 120;
 
-const EMPTY: TimelineData = { recordings: null, events: [], eventsCut: false, problem: null };
+type Held = Omit<TimelineData, "reload">;
+const EMPTY: Held = { recordings: null, events: [], eventsCut: false, problem: null };
 
-export function useTimelineData(camera: number, view: View): TimelineData & { reload: () => void } {
-  const [data, setData] = useState<TimelineData>(EMPTY);
+export function useTimelineData(camera: number, view: View): TimelineData {
+  const [held, setHeld] = useState<Held>(EMPTY);
   const [turn, setTurn] = useState(0);
-  const held = useRef<Range | null>(null);
-  const wantedView = useRef(view);
-  wantedView.current = view;
+  const { start, end } = askFor(view);
 
-  useEffect(() => {
-    held.current = null;
-    setData(EMPTY);
-  }, [camera]);
-
-  // A new window is needed when the view leaves what is held, or has become so close that the held one is mostly waste.
-  const inside = held.current !== null && held.current.start <= view.start && Math.min(view.end, nowMs()) <= held.current.end;
-  const need = inside ? "" : `${Math.round(view.start)}-${Math.round(view.end)}`;
+  useEffect(() => setHeld(EMPTY), [camera]);
 
   useEffect(() => {
     const stop = new AbortController();
-    const load = () => {
-      const shown = wantedView.current;
-      const length = span(shown);
-      const range = { start: shown.start - length, end: shown.end + length };
-      fetchAll(camera, range, stop.signal).then(
-        (answer) => {
-          if (stop.signal.aborted) return;
-          held.current = { start: range.start, end: Math.min(range.end, nowMs()) + (range.end > nowMs() ? length : 0) };
-          setData(answer);
-        },
-        (error: unknown) => {
-          if (!stop.signal.aborted) setData((old) => ({ ...old, problem: asApiError(error) }));
-        },
-      );
+    let timer: ReturnType<typeof setTimeout>;
+    const round = async () => {
+      try {
+        const answer = await fetchAll(camera, { start, end }, stop.signal);
+        if (!stop.signal.aborted) setHeld(answer);
+      } catch (error) {
+        if (!stop.signal.aborted) setHeld((old) => ({ ...old, problem: asApiError(error) }));
+      }
+      if (!stop.signal.aborted) timer = setTimeout(again, FRESH_EVERY_MS);
     };
-    const first = setTimeout(load, need === "" ? 0 : 120);
-    const again = setInterval(() => {
-      if (!document.hidden && wantedView.current.end >= nowMs() - FRESH_EVERY_MS) load();
-    }, FRESH_EVERY_MS);
+    const again = () => {
+      if (document.hidden || end < nowMs() - FRESH_EVERY_MS) timer = setTimeout(again, FRESH_EVERY_MS);
+      else void round();
+    };
+    timer = setTimeout(() => void round(), REST_MS);
     return () => {
       stop.abort();
-      clearTimeout(first);
-      clearInterval(again);
+      clearTimeout(timer);
     };
-  }, [camera, need, turn]);
+  }, [camera, start, end, turn]);
 
-  return { ...data, reload: () => setTurn((old) => old + 1) };
+  return { ...held, reload: () => setTurn((old) => old + 1) };
 }
 
-async function fetchAll(camera: number, range: Range, signal: AbortSignal): Promise<TimelineData> {
-  const window = { from: range.start, to: range.end };
+async function fetchAll(camera: number, { start, end }: View, signal: AbortSignal): Promise<Held> {
+  const window = { from: start, to: end };
   const recordings = await api.recordings(camera, window, "main_video", signal);
   const events: WatchEvent[] = [];
   let cursor: string | null = null;

@@ -14,8 +14,8 @@ export const DAY = 24 * HOUR;
 
 /** Closest: ten seconds on the whole width, where single pictures can be picked. */
 export const SPAN_MIN = 10 * SECOND;
-/** Widest: a month. */
-export const SPAN_MAX = 31 * DAY;
+/** Widest: a month. The recorder lists at most 32 days at once. */
+export const SPAN_MAX = 30 * DAY;
 
 export const span = (view: View): number => view.end - view.start;
 
@@ -119,4 +119,13 @@ export function localOffset(ms: number): number {
 export function keyStep(view: View): number {
   const wanted = span(view) / 100;
   return STEPS.filter((step) => step <= wanted).at(-1) ?? 100;
+}
+
+/** What to ask the recorder for so that `view` is covered with room on both sides: at most 32 days, and the same for views that differ little. Each
+ * new interval is a line in the log of who looked, so following a clock must not make one every few seconds. */
+export function askFor(view: View): View {
+  const length = span(view);
+  const grain = length > 7 * DAY ? DAY : 2 ** Math.ceil(Math.log2(length));
+  const room = length > 7 * DAY ? 0 : length / 2;
+  return { start: Math.floor((view.start - room) / grain) * grain, end: Math.ceil((view.end + room) / grain) * grain };
 }

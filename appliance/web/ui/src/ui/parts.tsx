@@ -9,9 +9,11 @@ import { Icon } from "./icon";
 
 /** What went wrong and what to do next. Announced to screen readers. */
 export function Problem({ problem, retry }: { problem: ApiError | null; retry?: () => void }) {
+  const note = useRef<HTMLDivElement>(null);
+  useEffect(() => note.current?.scrollIntoView({ block: "nearest" }), [problem]);
   if (problem === null) return null;
   return (
-    <div class="note note-bad" role="alert">
+    <div ref={note} class="note note-bad" role="alert">
       <Icon name="warn" />
       <div>
         <p>{problem.detail}</p>

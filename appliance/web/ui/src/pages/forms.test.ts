@@ -1,0 +1,57 @@
+import { describe, expect, it } from "vitest";
+import { middle, moved, point, usable } from "../polygon/shape";
+import { formOf, inputOf, urlProblem } from "./camera-form";
+import { parseNumber, readSchema, readSetting, valueOf } from "./settings-schema";
+
+describe("camera form", () => {
+  it("sends a password only when one was typed", () => {
+    const form = { ...formOf(null), name: " Gate ", mainUrl: "rtsp://10.0.0.1/a " };
+    const input = inputOf(form, []);
+    expect("password" in input).toBe(false);
+    expect(input).toMatchObject({ name: "Gate", main: { url: "rtsp://10.0.0.1/a", transport: "tcp" }, sub: null, username: null });
+    expect(inputOf({ ...form, password: "x" }, []).password).toBe("x");
+  });
+
+  it("judges addresses before the recorder does", () => {
+    expect(urlProblem("rtsp://10.0.0.1:554/stream")).toBeNull();
+    expect(urlProblem("")).toBeNull();
+    for (const bad of ["http://10.0.0.1", "rtsp://", "rtsp:///path", "10.0.0.1"]) expect(urlProblem(bad)).toBe("camera.url.bad");
+  });
+});
+
+describe("plugin settings", () => {
+  it("reads kinds by their name or by their default", () => {
+    const kinds = readSchema([
+      { name: "sensitivity", kind: "number", min: 0, max: 1, default: 0.5 },
+      { name: "minimum_duration_ms", type: "integer", default: 800 },
+      { name: "night", default: false },
+      { key: "mode", choices: ["a", "b"], default: "a" },
+      { name: "label" },
+      { nothing: true },
+      7,
+    ]).map((setting) => setting.kind);
+    expect(kinds).toEqual(["number", "number", "boolean", "choice", "text"]);
+  });
+
+  it("holds a typed number within its limits", () => {
+    const setting = readSetting({ name: "n", type: "integer", min: 1, max: 10, default: 3 });
+    expect(setting).not.toBeNull();
+    if (setting === null) return;
+    expect(["5", "99", "-3", "2.6", "", "x"].map((typed) => parseNumber(setting, typed))).toEqual([5, 10, 1, 3, null, null]);
+    expect(valueOf(setting, {})).toBe(3);
+    expect(valueOf(setting, { n: 4 })).toBe(4);
+  });
+});
+
+describe("shapes", () => {
+  it("stay on the picture", () => {
+    expect(point(-1, 2)).toEqual({ x: 0, y: 1 });
+    expect(moved(middle(), 0, { x: -0.5, y: 0.123456 })[0]).toEqual({ x: 0, y: 0.1235 });
+  });
+
+  it("must cover something", () => {
+    expect(usable(middle())).toBe(true);
+    expect(usable([point(0, 0), point(0.5, 0.5), point(1, 1)])).toBe(false);
+    expect(usable([point(0, 0), point(1, 1)])).toBe(false);
+  });
+});

@@ -1,0 +1,53 @@
+import { describe, expect, it } from "vitest";
+import type { RecordedGap, RecordedSpan } from "../api/types";
+import { coalesce, contentOf, gapAt, nearestFootage, ordered, spanAfter, spanAt, spanBefore } from "./ranges";
+
+const span = (start: number, end: number, bytes = 0): RecordedSpan => ({
+  start_utc_ms: start,
+  end_utc_ms: end,
+  byte_count: bytes,
+  recording: "1",
+  codec_string: "avc1.64001F",
+  width: 1920,
+  height: 1080,
+});
+const gap = (start: number, end: number): RecordedGap => ({ start_utc_ms: start, end_utc_ms: end, reason: "camera_gone" });
+
+const SPANS = [span(1_000, 5_000, 4_000), span(8_000, 20_000, 24_000)];
+const GAPS = [gap(5_000, 8_000)];
+
+describe("ranges", () => {
+  it("orders the two ends of a drag", () => {
+    expect(ordered(9, 3)).toEqual({ start: 3, end: 9 });
+  });
+
+  it("takes a span's start in and its end out", () => {
+    expect(spanAt(SPANS, 1_000)).toBe(SPANS[0]);
+    expect(spanAt(SPANS, 5_000)).toBeNull();
+    expect(gapAt(GAPS, 5_000)).toBe(GAPS[0]);
+    expect(spanAfter(SPANS, 5_000)).toBe(SPANS[1]);
+    expect(spanBefore(SPANS, 7_000)).toBe(SPANS[0]);
+  });
+
+  it("finds the nearest footage: here, else after, else before, else none", () => {
+    expect(nearestFootage(SPANS, 2_000)).toBe(2_000);
+    expect(nearestFootage(SPANS, 6_000)).toBe(8_000);
+    expect(nearestFootage(SPANS, 99_000)).toBe(19_000);
+    expect(nearestFootage([], 1)).toBeNull();
+  });
+
+  it("adds up what a range holds, span by span at its own rate", () => {
+    const content = contentOf(SPANS, GAPS, { start: 3_000, end: 11_000 });
+    expect(content.footage).toBe(2_000 + 3_000);
+    expect(content.size).toBeCloseTo(2_000 + 6_000, 6);
+    expect(content.gaps).toEqual(GAPS);
+    expect(contentOf(SPANS, GAPS, { start: 8_000, end: 9_000 }).gaps).toEqual([]);
+  });
+
+  it("joins what is closer than a pixel, in any order, and nothing else", () => {
+    expect(coalesce([span(10, 20), span(0, 5), span(21, 30), span(12, 14)], 2)).toEqual([
+      { start: 0, end: 5 },
+      { start: 10, end: 30 },
+    ]);
+  });
+});
