@@ -262,6 +262,7 @@ export const en = {
   "health.ring.used": "{used} of {capacity} used ({share} %)",
   "health.ring.what": "When it is full, the oldest footage makes room for the newest. A full ring is normal.",
   "health.oldest": "Oldest footage",
+  "health.days": "The space lasts for",
   "health.last_commit": "Last write",
   "health.commits": "Writes since start",
   "health.state": "State",

@@ -264,6 +264,7 @@ export const km: Catalogue = {
   "health.ring.used": "បានប្រើ {used} ក្នុង {capacity} ({share} %)",
   "health.ring.what": "ពេលពេញ រូបភាពចាស់បំផុតទុកកន្លែងឱ្យរូបភាពថ្មី។ ពេញគឺជារឿងធម្មតា។",
   "health.oldest": "រូបភាពចាស់បំផុត",
+  "health.days": "ទំហំគ្រប់សម្រាប់",
   "health.last_commit": "ការសរសេរចុងក្រោយ",
   "health.commits": "ចំនួនការសរសេរតាំងពីចាប់ផ្តើម",
   "health.state": "ស្ថានភាព",

@@ -29,8 +29,9 @@ export function dateTimeText(ms: number): string {
   return `${dateText(ms)} ${clockText(ms)}`;
 }
 
-/** Day of the week and date in the reader's language. */
+/** Day of the week and date in the reader's language; figures alone where the browser does not know that language. */
 export function dayText(ms: number): string {
+  if (Intl.DateTimeFormat.supportedLocalesOf(locale.value).length === 0) return dateText(ms);
   return new Intl.DateTimeFormat(locale.value, { weekday: "short", day: "numeric", month: "short" }).format(ms);
 }
 

@@ -48,6 +48,8 @@ export function AccountPage() {
       </section>
       <form class="panel" onSubmit={submit}>
         <h2>{t("account.password")}</h2>
+        {/* For password managers: which account this is. */}
+        <input type="text" autocomplete="username" value={account?.name} readOnly hidden />
         <TextField label={t("account.password.old")} type="password" autocomplete="current-password" value={old} change={setOld} required />
         <TextField label={t("account.password.new")} type="password" autocomplete="new-password" value={next} change={setNext} required />
         <TextField

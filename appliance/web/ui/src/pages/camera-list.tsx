@@ -80,7 +80,7 @@ export function StateLine({ camera }: { camera: Camera }) {
         </span>
       </p>
       {main.status === "live" && picture !== null && <p class="muted">{picture}</p>}
-      {main.status !== "live" && main.reason !== null && <p class="bad">{word("reason", main.reason)}</p>}
+      {main.status === "lost" && main.reason !== null && <p class="bad">{word("reason", main.reason)}</p>}
       {main.status !== "live" && main.detail !== null && <p>{main.detail}</p>}
       {main.status !== "live" && main.next_step !== null && <p class="note-next">{main.next_step}</p>}
     </div>

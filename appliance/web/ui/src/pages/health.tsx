@@ -32,6 +32,7 @@ function Shown({ health }: { health: Health }) {
   const late = live && ring.last_commit_utc_ms !== null && nowMs() - ring.last_commit_utc_ms > COMMIT_LATE_MS;
   return (
     <div class="health">
+      {ring.alarm != null && <Note kind="bad">{ring.alarm}</Note>}
       {late && <Note kind="bad">{t("health.commit_late")}</Note>}
       {ring.overload_drops > 0 && <Note kind="warn">{t("health.overload", { count: ring.overload_drops })}</Note>}
       <RingPanel ring={ring} />
@@ -73,7 +74,9 @@ function Shown({ health }: { health: Health }) {
       </section>
       <section class="panel">
         <h2>{t("health.clock")}</h2>
-        <p>{word("sync", health.clock.sync_state)}</p>
+        <p>
+          <Moment ms={health.clock.now_utc_ms} /> · {word("sync", health.clock.sync_state)}
+        </p>
       </section>
     </div>
   );
@@ -84,9 +87,9 @@ function RingPanel({ ring }: { ring: RingHealth }) {
   return (
     <section class="panel">
       <h2>{t("health.ring")}</h2>
-      <meter class="ring" min={0} max={1} value={share} aria-label={t("health.ring")}>
-        {Math.round(share * 100)} %
-      </meter>
+      <div class="ring" role="meter" aria-valuemin={0} aria-valuemax={100} aria-valuenow={Math.round(share * 100)} aria-label={t("health.ring")}>
+        <div style={{ width: `${share * 100}%` }} />
+      </div>
       <p class="num">{t("health.ring.used", { used: sizeText(ring.used_bytes), capacity: sizeText(ring.capacity_bytes), share: Math.round(share * 100) })}</p>
       <p class="muted">{t("health.ring.what")}</p>
       <dl class="facts">
@@ -102,6 +105,12 @@ function RingPanel({ ring }: { ring: RingHealth }) {
             )}
           </dd>
         </div>
+        {ring.ring_days_now != null && (
+          <div>
+            <dt>{t("health.days")}</dt>
+            <dd>{durationText(ring.ring_days_now * 86_400_000)}</dd>
+          </div>
+        )}
         <div>
           <dt>{t("health.last_commit")}</dt>
           <dd>{ring.last_commit_utc_ms === null ? "–" : <Moment ms={ring.last_commit_utc_ms} />}</dd>
@@ -121,7 +130,7 @@ function CameraRow({ name, state }: { name: string; state: StreamState }) {
       <th scope="row">{name}</th>
       <td>
         <span class={`dot dot-${state.status}`} aria-hidden="true" /> {t(`status.${state.status}`)}
-        {state.status !== "live" && state.reason !== null && <div class="bad">{word("reason", state.reason)}</div>}
+        {state.status === "lost" && state.reason !== null && <div class="bad">{word("reason", state.reason)}</div>}
         {state.status !== "live" && state.next_step !== null && <div class="note-next">{state.next_step}</div>}
       </td>
       <td>

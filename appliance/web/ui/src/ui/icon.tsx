@@ -10,6 +10,7 @@ const SHAPES = {
   minus: "M5 12h14",
   download: "M12 4v11M7 11l5 5 5-5M5 20h14",
   warn: "M12 4 2.500 20h19zM12 10v4M12 17h.01",
+  info: "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM12 11v5M12 8h.01",
   ok: "M5 12.500l4.500 4.500L19 7",
   camera: "M3 7h12v10H3zM15 10.500l6-3v9l-6-3z",
   clock: "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM12 7v5l3.500 2",

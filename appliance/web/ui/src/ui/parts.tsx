@@ -31,7 +31,7 @@ export function Problem({ problem, retry }: { problem: ApiError | null; retry?: 
 export function Note({ kind, children }: { kind: "info" | "good" | "warn" | "bad"; children: ComponentChildren }) {
   return (
     <div class={`note note-${kind}`} role="status">
-      <Icon name={kind === "good" ? "ok" : kind === "info" ? "clock" : "warn"} />
+      <Icon name={kind === "good" ? "ok" : kind === "info" ? "info" : "warn"} />
       <div>{children}</div>
     </div>
   );
