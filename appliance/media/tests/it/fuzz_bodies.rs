@@ -135,7 +135,7 @@ fn spans_of(numbers: &mut Numbers<'_>) -> (Vec<SpanSummary>, Tables) {
                 let sample = Sample {
                     dts: Ticks90k(dts),
                     cts_offset: if head & 2 == 0 { 0 } else { i32::try_from(numbers.number()).unwrap_or(i32::MIN) },
-                    size_bytes: 1 + u32::try_from(numbers.number()).unwrap_or(u32::MAX - 1),
+                    size_bytes: u32::try_from(numbers.number()).unwrap_or(u32::MAX).max(1),
                     key: head & 1 == 1,
                 };
                 dts = dts.saturating_add(if head & 4 == 0 { 3000 } else { numbers.number() });
