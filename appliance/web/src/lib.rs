@@ -6,7 +6,7 @@
 //!   without a grant (P7); no password can be read back; every body, queue, table and connection has a bound; capture never waits for a
 //!   viewer (P10).
 //! * **Never:** knows a database, a camera protocol or a plugin engine; takes a path, a command or a codec argument from a request.
-//! * **Proof:** `tests/web.rs` walks every row as nobody and as every role; unit and property tests beside each file.
+//! * **Proof:** `tests/walk.rs` walks every row as nobody and as every role; unit and property tests beside each file.
 
 pub mod accounts;
 pub mod api;
@@ -32,3 +32,6 @@ pub use headers::{COOKIE, CSRF_HEADER};
 pub use live::LiveHub;
 pub use openapi::openapi;
 pub use server::{PRE_ROLL, router, serve};
+
+#[cfg(test)]
+mod tests;

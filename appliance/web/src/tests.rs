@@ -1,0 +1,9 @@
+//! Tests of the whole crate on doubles of its ports.
+
+mod accounts;
+mod cameras;
+mod doubles;
+mod live;
+mod station;
+mod video;
+mod walk;

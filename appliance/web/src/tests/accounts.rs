@@ -1,0 +1,258 @@
+//! The claim, signing in, throttling, and what keeps an admin in the house.
+
+use super::station::{Ask, PASSWORD, Station, assert_problem};
+use axum::http::StatusCode;
+use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use watchbook_access::{Action, Outcome, Role};
+
+const SEC: u64 = 1_000_000_000;
+
+#[tokio::test]
+async fn a_fresh_box_lets_nobody_in_until_it_is_claimed_with_its_code() {
+    let station = Station::new();
+    assert_eq!(station.get("/api/v1/status", "").await.json()["claimed"], false);
+    for name in ["admin", "root", "Chief", ""] {
+        let answer = station.post("/api/v1/session", "", &json!({"name": name, "password": ""})).await;
+        assert_problem(&answer, 401, "sign-in-first");
+    }
+    let claim = |code: &str| json!({"code": code, "name": "Chief", "password": PASSWORD, "one_person_station": false});
+    let answer = station.post("/api/v1/claim", "", &claim("AAAA-AAAA-AAAA-AAAA")).await;
+    assert_problem(&answer, 403, "denied");
+    let code = station.app.claim_code().unwrap();
+    let answer = station.post("/api/v1/claim", "", &claim(&code.to_lowercase().replace('-', " "))).await;
+    assert_eq!(answer.status, StatusCode::CREATED);
+    assert_eq!(answer.json()["account"]["roles"], json!(["admin"]));
+    let cookie = answer.header("set-cookie");
+    for part in ["wb_session=", "HttpOnly", "SameSite=Strict", "Path=/", "Max-Age=604800"] {
+        assert!(cookie.contains(part), "{cookie}");
+    }
+    assert_eq!(station.get("/api/v1/session", &answer.cookie()).await.json(), answer.json());
+    assert_eq!(station.get("/api/v1/status", "").await.json()["claimed"], true);
+    assert_eq!(station.app.claim_code(), None);
+    assert_problem(&station.post("/api/v1/claim", "", &claim(&code)).await, 409, "conflict");
+    let claims = station.audit.since(0).into_iter().filter(|entry| entry.action == Action::Claim);
+    let outcomes: Vec<bool> = claims.map(|entry| entry.outcome == Outcome::Allowed).collect();
+    assert_eq!(outcomes, [false, true]);
+}
+
+#[tokio::test]
+async fn guessing_the_code_gets_slow() {
+    let station = Station::new();
+    let wrong = json!({"code": "WRONG", "name": "x", "password": PASSWORD, "one_person_station": false});
+    let mut looked_at = 0;
+    for _ in 0..50 {
+        looked_at += usize::from(station.post("/api/v1/claim", "", &wrong).await.status == 403);
+    }
+    assert!(looked_at <= 6, "{looked_at} guesses were looked at in no time");
+}
+
+#[tokio::test]
+async fn two_claims_at_once_make_one_owner() {
+    let station = Station::new();
+    let code = station.app.claim_code().unwrap();
+    let claim = |name: &str| json!({"code": code, "name": name, "password": PASSWORD, "one_person_station": false});
+    let (first, second) = (claim("First"), claim("Second"));
+    let (a, b) = tokio::join!(station.post("/api/v1/claim", "", &first), station.post("/api/v1/claim", "", &second));
+    let mut statuses = [a.status.as_u16(), b.status.as_u16()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 409]);
+}
+
+#[tokio::test]
+async fn the_one_person_exception_is_in_the_log_and_lets_duties_mix() {
+    let station = Station::new();
+    let cookie = station.claim(true).await;
+    let session = station.get("/api/v1/session", &cookie).await.json();
+    assert_eq!(session["account"]["roles"], json!(["viewer", "investigator", "auditor", "admin"]));
+    assert_eq!(session["one_person_station"], true);
+    let log = station.get("/api/v1/audit", &cookie).await.json();
+    assert!(log.to_string().contains("small-station exception"), "{log}");
+    station.account(&cookie, "Deputy", &[Role::Auditor, Role::Admin], None).await;
+}
+
+#[tokio::test]
+async fn duties_stay_apart_elsewhere() {
+    let station = Station::new();
+    let admin = station.claim(false).await;
+    let body = json!({"name": "Both", "password": PASSWORD, "roles": ["investigator", "approver"]});
+    assert_problem(&station.post("/api/v1/accounts", &admin, &body).await, 409, "conflict");
+    station.account(&admin, "One", &[Role::Viewer, Role::Investigator], None).await;
+    let ask = Ask::new("PATCH", "/api/v1/accounts/2").by(&admin).json(&json!({"roles": ["investigator", "admin"]}));
+    assert_problem(&station.send(ask).await, 409, "conflict");
+}
+
+#[tokio::test]
+async fn the_last_admin_stays() {
+    let station = Station::new();
+    let admin = station.claim(false).await;
+    let demote = |id: u32| Ask::new("PATCH", &format!("/api/v1/accounts/{id}")).json(&json!({"roles": ["viewer"]}));
+    assert_problem(&station.send(demote(1).by(&admin)).await, 409, "conflict");
+    assert_problem(&station.send(Ask::new("DELETE", "/api/v1/accounts/1").by(&admin)).await, 409, "conflict");
+    let second = station.account(&admin, "Second", &[Role::Admin], None).await;
+    assert_eq!(station.send(demote(1).by(&second)).await.status, 200);
+    assert_problem(&station.send(Ask::new("DELETE", "/api/v1/accounts/2").by(&second)).await, 409, "conflict");
+}
+
+#[tokio::test]
+async fn wrong_passwords_get_slow_and_tell_nothing() {
+    let station = Station::new();
+    station.claim(false).await;
+    let sign_in =
+        |name: &str| Ask::new("POST", "/api/v1/session").json(&json!({"name": name, "password": "wrong wrong"}));
+    let known = station.send(sign_in("Chief").from([192, 0, 2, 2])).await;
+    let unknown = station.send(sign_in("Nobody").from([192, 0, 2, 2])).await;
+    assert_eq!((known.status, &known.body), (unknown.status, &unknown.body), "the answer tells which names exist");
+    for _ in 0..5 {
+        station.send(sign_in("Chief").from([192, 0, 2, 3])).await;
+    }
+    let good = || Ask::new("POST", "/api/v1/session").json(&json!({"name": "chief ", "password": PASSWORD}));
+    assert_eq!(station.send(good().from([192, 0, 2, 3])).await.status, 201, "five mistakes are free");
+    station.send(sign_in("Chief").from([192, 0, 2, 3])).await;
+    let waiting = station.send(good().from([192, 0, 2, 3])).await;
+    assert_problem(&waiting, 429, "wait");
+    assert_eq!(waiting.header("retry-after"), "1");
+    assert_eq!(station.send(good().from([192, 0, 2, 4])).await.status, 201, "from elsewhere the owner gets in");
+    station.clock.advance(SEC);
+    assert_eq!(station.send(good().from([192, 0, 2, 3])).await.status, 201);
+}
+
+#[tokio::test]
+async fn failed_sign_ins_are_in_the_log_without_the_name() {
+    let station = Station::new();
+    station.claim(false).await;
+    let before = station.audit.count();
+    station.post("/api/v1/session", "", &json!({"name": "typed-password-here", "password": "x"})).await;
+    let entries = station.audit.since(before);
+    assert!(
+        matches!((&entries[0].action, &entries[0].outcome), (Action::SignIn { .. }, Outcome::Refused(_))),
+        "{entries:?}"
+    );
+    assert!(!serde_json::to_string(&entries).unwrap().contains("typed-password-here"));
+}
+
+#[tokio::test]
+async fn nobody_cannot_flood_the_log() {
+    let station = Station::new();
+    let cookie = station.claim(true).await;
+    let before = station.audit.count();
+    for number in 0..300_u16 {
+        let [high, low] = number.to_be_bytes();
+        let answer = station.send(Ask::new("GET", "/api/v1/audit").from([10, 0, high, low])).await;
+        assert_eq!(answer.status, 401);
+    }
+    let written = station.audit.count() - before;
+    assert!((1..=60).contains(&written), "{written} entries in one minute");
+    let health = station.get("/api/v1/health", &cookie).await.json();
+    assert_eq!(health["refusals_not_logged"], 300 - written);
+}
+
+#[tokio::test]
+async fn sessions_end_by_sign_out_age_change_and_removal() {
+    let station = Station::new();
+    let admin = station.claim(false).await;
+    let who = async |cookie: String| station.get("/api/v1/session", &cookie).await.status.as_u16();
+    let cookie = station.account(&admin, "A", &[Role::Viewer], None).await;
+    assert_eq!(station.send(Ask::new("DELETE", "/api/v1/session").by(&cookie)).await.status, 204);
+    assert_eq!(who(cookie).await, 401);
+    let cookie = station.sign_in("A").await;
+    let ask = Ask::new("PATCH", "/api/v1/accounts/2").by(&admin).json(&json!({"cameras": [1]}));
+    assert_eq!(station.send(ask).await.json()["cameras"], json!([1]));
+    assert_eq!(who(cookie).await, 401, "a changed account signs in anew");
+    let cookie = station.sign_in("A").await;
+    assert_eq!(station.send(Ask::new("DELETE", "/api/v1/accounts/2").by(&admin)).await.status, 204);
+    assert_eq!(who(cookie).await, 401);
+    station.clock.advance(11 * 3600 * SEC);
+    assert_eq!(who(admin.clone()).await, 200);
+    station.clock.advance(12 * 3600 * SEC);
+    assert_eq!(who(admin).await, 401, "idle for 12 h");
+}
+
+#[tokio::test]
+async fn a_new_password_ends_the_other_sessions_only() {
+    let station = Station::new();
+    let here = station.claim(false).await;
+    let there = station.sign_in("Chief").await;
+    let change = |old: &str, new: &str| json!({"old": old, "new": new});
+    let path = "/api/v1/session/password";
+    assert_problem(&station.post(path, &here, &change("wrong wrong", "another long sentence")).await, 403, "denied");
+    assert_problem(&station.post(path, &here, &change(PASSWORD, "short")).await, 422, "invalid-input");
+    assert_eq!(station.post(path, &here, &change(PASSWORD, "another long sentence")).await.status, 204);
+    assert_eq!(station.get("/api/v1/session", &here).await.status, 200);
+    assert_eq!(station.get("/api/v1/session", &there).await.status, 401);
+}
+
+#[tokio::test]
+async fn accounts_and_sessions_survive_a_restart_and_numbers_do_not_return() {
+    let station = Station::new();
+    let admin = station.claim(false).await;
+    station.account(&admin, "Gone", &[Role::Viewer], None).await;
+    assert_eq!(station.send(Ask::new("DELETE", "/api/v1/accounts/2").by(&admin)).await.status, 204);
+    let again = Station::on(Arc::clone(&station.register));
+    assert_eq!(again.app.claim_code(), None);
+    let list = again.get("/api/v1/accounts", &admin).await.json();
+    assert_eq!(list["accounts"].as_array().unwrap().len(), 1);
+    let body = json!({"name": "Next", "password": PASSWORD, "roles": ["viewer"]});
+    assert_eq!(again.post("/api/v1/accounts", &admin, &body).await.json()["id"], 3);
+    let stored = again.register.rows.lock().unwrap().values().cloned().collect::<Vec<_>>().concat();
+    let stored = String::from_utf8_lossy(&stored).into_owned();
+    let token = admin.split_once('=').unwrap().1;
+    assert!(!stored.contains(PASSWORD) && !stored.contains(token), "the register holds a password or a token");
+}
+
+#[tokio::test]
+async fn a_register_that_cannot_be_written_changes_nothing() {
+    let station = Station::new();
+    let admin = station.claim(false).await;
+    station.register.broken.store(true, Ordering::SeqCst);
+    let body = json!({"name": "New", "password": PASSWORD, "roles": ["viewer"]});
+    assert_problem(&station.post("/api/v1/accounts", &admin, &body).await, 500, "io");
+    let ask = Ask::new("PATCH", "/api/v1/accounts/1").by(&admin).json(&json!({"name": "Renamed"}));
+    assert_problem(&station.send(ask).await, 500, "io");
+    let list = station.get("/api/v1/accounts", &admin).await.json();
+    assert_eq!(list["accounts"], json!([{"id": 1, "name": "Chief", "roles": ["admin"], "cameras": null}]));
+}
+
+#[tokio::test]
+async fn names_and_passwords_have_bounds() {
+    let station = Station::new();
+    let admin = station.claim(false).await;
+    let account =
+        |name: &str, password: &str, roles: &[&str]| json!({"name": name, "password": password, "roles": roles});
+    let long = "n".repeat(129);
+    for body in [
+        account("", PASSWORD, &["viewer"]),
+        account(&long, PASSWORD, &["viewer"]),
+        account("a\u{202E}b", PASSWORD, &["viewer"]),
+        account("a\nb", PASSWORD, &["viewer"]),
+        account("ok", "short", &["viewer"]),
+        account("ok", "aaaaaaaaaaaa", &["viewer"]),
+        account("ok", "Password!!", &["viewer"]),
+        account("A long name", "a long name", &["viewer"]),
+        account("ok", &"p".repeat(300), &["viewer"]),
+        account("ok", PASSWORD, &[]),
+        account("ok", PASSWORD, &["superuser"]),
+        json!({"name": "ok", "password": PASSWORD, "roles": ["viewer"], "admin": true}),
+        json!({"name": "ok", "password": PASSWORD, "roles": ["viewer"], "cameras": [0]}),
+    ] {
+        assert_problem(&station.post("/api/v1/accounts", &admin, &body).await, 422, "invalid-input");
+    }
+    assert_problem(
+        &station.post("/api/v1/accounts", &admin, &account("CHIEF", PASSWORD, &["viewer"])).await,
+        409,
+        "conflict",
+    );
+    station.account(&admin, "សុខា", &[Role::Viewer], None).await;
+}
+
+#[tokio::test]
+async fn an_account_keeps_a_bounded_number_of_sessions() {
+    let station = Station::new();
+    let first = station.claim(false).await;
+    for _ in 0..16 {
+        station.clock.advance(SEC);
+        station.sign_in("Chief").await;
+    }
+    assert_eq!(station.get("/api/v1/session", &first).await.status, 401, "the oldest made room");
+}

@@ -1,0 +1,188 @@
+//! Camera settings: what is taken, what is refused, what is shown to whom.
+
+use super::station::{Ask, CAMERA_PASSWORD, Station, assert_problem};
+use serde_json::{Value, json};
+use watchbook_access::Role;
+use watchbook_base::CameraId;
+
+async fn patch(station: &Station, cookie: &str, body: &Value) -> super::station::Answer {
+    station.send(Ask::new("PATCH", "/api/v1/cameras/1").by(cookie).json(body)).await
+}
+
+fn stored_password(station: &Station) -> Option<String> {
+    let cameras = station.inner.cameras.lock().unwrap();
+    cameras[&CameraId::new(1).unwrap()].password.as_ref().map(|secret| secret.reveal().to_owned())
+}
+
+#[tokio::test]
+async fn addresses_and_user_names_are_for_admins() {
+    let station = Station::new();
+    let admin = station.claim(false).await;
+    let viewer = station.account(&admin, "V", &[Role::Viewer], None).await;
+    let shown = async |cookie: String| station.get("/api/v1/cameras/1", &cookie).await.json();
+    let (for_admin, for_viewer) = (shown(admin.clone()).await, shown(viewer).await);
+    assert_eq!(for_admin["main"]["url"], "rtsp://192.0.2.20/main");
+    assert_eq!((&for_admin["username"], &for_admin["has_password"]), (&json!("admin"), &json!(true)));
+    assert_eq!((&for_viewer["main"]["url"], &for_viewer["username"]), (&Value::Null, &Value::Null));
+    assert_eq!((&for_viewer["name"], &for_viewer["state"]["main"]["status"]), (&json!("Gate"), &json!("live")));
+}
+
+#[tokio::test]
+async fn a_user_name_in_the_address_is_split_off() {
+    let station = Station::new();
+    let admin = station.claim(false).await;
+    let body =
+        json!({"name": "Yard", "main": {"url": "rtsp://us%65r:p%40ss@192.0.2.9:8554/a?b=c", "transport": "udp"}});
+    let camera = station.post("/api/v1/cameras", &admin, &body).await.json();
+    assert_eq!(camera["main"], json!({"url": "rtsp://192.0.2.9:8554/a?b=c", "transport": "udp"}));
+    assert_eq!((&camera["username"], &camera["has_password"]), (&json!("user"), &json!(true)));
+    assert_eq!(
+        (&camera["retention_days_max"], &camera["record_audio"], &camera["enabled"]),
+        (&json!(7), &json!(false), &json!(true))
+    );
+    let cameras = station.inner.cameras.lock().unwrap();
+    assert_eq!(cameras[&CameraId::new(2).unwrap()].password.as_ref().unwrap().reveal(), "p@ss");
+}
+
+#[tokio::test]
+async fn a_stored_password_goes_to_no_other_host() {
+    let station = Station::new();
+    let admin = station.claim(false).await;
+    let main = |url: &str| json!({"main": {"url": url}});
+    patch(&station, &admin, &main("rtsp://192.0.2.20:554/other")).await;
+    assert_eq!(stored_password(&station).as_deref(), Some(CAMERA_PASSWORD), "another path of the same camera keeps it");
+    let moved = patch(&station, &admin, &main("rtsp://203.0.113.6/main")).await.json();
+    assert_eq!(moved["has_password"], false);
+    assert_eq!(stored_password(&station), None);
+    patch(&station, &admin, &json!({"password": "again-12"})).await;
+    patch(&station, &admin, &json!({"sub": {"url": "rtsp://203.0.113.7/sub"}})).await;
+    assert_eq!(stored_password(&station), None, "a sub stream elsewhere would get it too");
+    patch(&station, &admin, &json!({"main": {"url": "rtsp://203.0.113.8/"}, "password": "new-one"})).await;
+    assert_eq!(stored_password(&station).as_deref(), Some("new-one"));
+    let cleared = patch(&station, &admin, &json!({"password": null, "sub": null, "username": null})).await.json();
+    assert_eq!(
+        (&cleared["has_password"], &cleared["sub"], &cleared["username"]),
+        (&json!(false), &Value::Null, &Value::Null)
+    );
+}
+
+#[tokio::test]
+async fn hostile_addresses_reach_nothing() {
+    let station = Station::new();
+    let admin = station.claim(false).await;
+    let long = format!("rtsp://h/{}", "a".repeat(1024));
+    for url in [
+        "",
+        " ",
+        "x",
+        "rtsp:",
+        "rtsp://",
+        "rtsp:///path",
+        "file:///etc/passwd",
+        "exec:reboot",
+        "http://192.0.2.1/",
+        "concat:a|b",
+        "rtsp://h:0/",
+        "rtsp://h:99999/",
+        "rtsp://h/\nX: y",
+        "rtsp://h/a b",
+        "rtsp:\\\\h\\a",
+        "javascript:alert(1)",
+        "rtsp+exec://h/",
+        "rtsp://u:%FF@h/",
+        "pipe:1",
+        "tcp://h",
+        &long,
+    ] {
+        for path in ["/api/v1/cameras", "/api/v1/cameras/test"] {
+            let body = if path.ends_with("test") {
+                json!({"main": {"url": url}})
+            } else {
+                json!({"name": "x", "main": {"url": url}})
+            };
+            assert_problem(&station.post(path, &admin, &body).await, 422, "invalid-input");
+        }
+    }
+    assert!(station.inner.probes.lock().unwrap().is_empty());
+    assert_eq!(station.inner.cameras.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn settings_out_of_bounds_are_refused() {
+    let station = Station::new();
+    let admin = station.claim(false).await;
+    let corner = json!({"x": 0.5, "y": 0.5});
+    let triangle = vec![corner.clone(); 3];
+    for body in [
+        json!({"retention_days_max": 0}),
+        json!({"retention_days_max": 31}),
+        json!({"retention_days_max": -1}),
+        json!({"name": "a\u{2066}"}),
+        json!({"masks": [[corner, corner]]}),
+        json!({"masks": [vec![corner.clone(); 33]]}),
+        json!({"masks": vec![triangle.clone(); 17]}),
+        json!({"masks": [[{"x": 1.01, "y": 0.0}, corner, corner]]}),
+        json!({"masks": [[{"x": -0.01, "y": 0.0}, corner, corner]]}),
+        json!({"username": "a\u{0}b"}),
+        json!({"password": "p".repeat(257)}),
+        json!({"ffmpeg_args": "-f"}),
+        json!({"main": {"url": "rtsp://h/", "transport": "multicast"}}),
+        json!([]),
+    ] {
+        assert_problem(&patch(&station, &admin, &body).await, 422, "invalid-input");
+    }
+    let ask = Ask::new("PATCH", "/api/v1/cameras/1").by(&admin).bytes(b"{}".to_vec());
+    assert_problem(&station.send(ask).await, 422, "invalid-input");
+    assert_eq!(patch(&station, &admin, &json!({"masks": [triangle], "retention_days_max": 30})).await.status, 200);
+}
+
+#[tokio::test]
+async fn plugin_settings_have_bounds() {
+    let station = Station::new();
+    let admin = station.claim(false).await;
+    let bind = |body: Value| Ask::new("PUT", "/api/v1/cameras/1/plugins/org.watchbook.motion").by(&admin).json(&body);
+    let zone =
+        |name: &str, corners: usize| json!({"name": name, "outline": vec![json!({"x": 0.1, "y": 0.2}); corners]});
+    for body in [
+        json!({"settings": {}}),
+        json!({"enabled": true, "settings": {"a": [1]}}),
+        json!({"enabled": true, "settings": {"a": {"b": 1}}}),
+        json!({"enabled": true, "settings": {"a": "x".repeat(4096)}}),
+        json!({"enabled": true, "zones": [zone("", 3)]}),
+        json!({"enabled": true, "zones": [zone("a", 2)]}),
+        json!({"enabled": true, "zones": [zone("a", 3), zone("a", 3)]}),
+        json!({"enabled": true, "zones": [zone(&"z".repeat(65), 3)]}),
+        json!({"enabled": true, "plugin": "other"}),
+    ] {
+        assert_problem(&station.send(bind(body)).await, 422, "invalid-input");
+    }
+    let good = json!({"enabled": true, "settings": {"sensitivity": 0.5}, "zones": [zone("road", 3)]});
+    let bound = station.send(bind(good)).await.json();
+    assert_eq!((&bound["plugin"], &bound["zones"][0]["name"]), (&json!("org.watchbook.motion"), &json!("road")));
+}
+
+#[tokio::test]
+async fn a_failed_test_is_a_report() {
+    let station = Station::new();
+    let admin = station.claim(false).await;
+    let body = json!({"main": {"url": "rtsp://u:inline@192.0.2.9/s"}, "password": "given"});
+    let report = station.post("/api/v1/cameras/test", &admin, &body).await.json();
+    assert_eq!((&report["ok"], &report["problem"]["reason"]), (&json!(false), &json!("camera_denied")));
+    let probes = station.inner.probes.lock().unwrap();
+    assert_eq!(probes[0].main.url, "rtsp://192.0.2.9/s");
+    assert_eq!(probes[0].username.as_deref(), Some("u"));
+    assert_eq!(
+        probes[0].password.as_ref().unwrap().reveal(),
+        "given",
+        "what is given apart wins over what is in the address"
+    );
+}
+
+#[tokio::test]
+async fn settings_survive_the_register_with_their_password() {
+    let station = Station::new();
+    let config = station.inner.cameras.lock().unwrap()[&CameraId::new(1).unwrap()].clone();
+    let stored = serde_json::to_vec(&config).unwrap();
+    assert_eq!(serde_json::from_slice::<crate::ports::CameraConfig>(&stored).unwrap(), config);
+    assert!(!format!("{config:?}").contains("canary"), "Debug shows the password");
+}

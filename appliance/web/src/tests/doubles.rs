@@ -1,0 +1,287 @@
+//! The ports in memory. Each checks what its trait says it must check.
+
+use crate::api;
+use crate::error::Error;
+use crate::ports::*;
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use watchbook_access::{Action, AuditEntry, AuditError, AuditLog, Grant};
+use watchbook_base::{CameraId, Gap, GapReason, Kind, StreamId, Ticks90k, TimeRange, TrackRole, UtcNanos};
+use watchbook_media::{
+    Codec, RecordingId, RunTable, Sample, SourceError, SpanSource, SpanSummary, SpanTable, TrackFormat,
+};
+
+/// A Tuesday in 2026, on a whole five minutes.
+pub(super) const START_MS: i64 = 1_795_478_400_000;
+
+#[derive(Default)]
+pub(super) struct MemoryRegister {
+    pub(super) rows: Mutex<BTreeMap<(Space, Vec<u8>), Vec<u8>>>,
+    pub(super) broken: AtomicBool,
+    pub(super) writes: AtomicUsize,
+}
+
+impl Register for MemoryRegister {
+    fn list(&self, space: Space) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+        let rows = self.rows.lock().unwrap();
+        Ok(rows
+            .iter()
+            .filter(|((of, _), _)| *of == space)
+            .map(|((_, key), value)| (key.clone(), value.clone()))
+            .collect())
+    }
+
+    fn write(&self, changes: &[Change]) -> Result<(), Error> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(Error::new(Kind::Io, "the register's disk is read-only"));
+        }
+        self.writes.fetch_add(1, Ordering::SeqCst);
+        let mut rows = self.rows.lock().unwrap();
+        for change in changes {
+            match change.clone() {
+                Change::Put { space, key, value } => drop(rows.insert((space, key), value)),
+                Change::Remove { space, key } => drop(rows.remove(&(space, key))),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+pub(super) struct MemoryAudit {
+    pub(super) entries: Mutex<Vec<AuditEntry>>,
+    pub(super) broken: AtomicBool,
+}
+
+impl MemoryAudit {
+    pub(super) fn count(&self) -> usize {
+        self.entries.lock().unwrap().len()
+    }
+
+    pub(super) fn since(&self, from: usize) -> Vec<AuditEntry> {
+        self.entries.lock().unwrap()[from..].to_vec()
+    }
+}
+
+impl AuditLog for MemoryAudit {
+    fn append(&self, entry: &AuditEntry) -> Result<u64, AuditError> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(AuditError("read-only".into()));
+        }
+        let mut entries = self.entries.lock().unwrap();
+        entries.push(entry.clone());
+        Ok(entries.len() as u64 - 1)
+    }
+}
+
+impl AuditBook for MemoryAudit {
+    fn page(&self, before: Option<u64>, limit: usize) -> Result<Vec<AuditRecord>, Error> {
+        let entries = self.entries.lock().unwrap();
+        let end = before.map_or(entries.len(), |before| (before as usize).min(entries.len()));
+        let record = |index: usize| AuditRecord {
+            index: index as u64,
+            at: UtcNanos::from_ms(START_MS + index as i64),
+            entry_json: serde_json::to_vec(&entries[index]).unwrap(),
+        };
+        Ok((0..end).rev().take(limit).map(record).collect())
+    }
+}
+
+/// Cameras, plugins, events and health; counts every call.
+#[derive(Default)]
+pub(super) struct MemoryBox {
+    pub(super) cameras: Mutex<BTreeMap<CameraId, CameraConfig>>,
+    pub(super) probes: Mutex<Vec<CameraProbe>>,
+    pub(super) calls: AtomicUsize,
+}
+
+impl MemoryBox {
+    fn called(&self) {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn row(id: CameraId, config: &CameraConfig) -> CameraRow {
+        let state = api::StreamState::bare(api::StreamStatus::Live, START_MS);
+        let sub = config.sub.is_some().then(|| state.clone());
+        CameraRow { id, config: config.clone(), state: api::CameraStates { main: state, sub } }
+    }
+}
+
+impl Cameras for MemoryBox {
+    fn list(&self) -> Result<Vec<CameraRow>, Error> {
+        self.called();
+        Ok(self.cameras.lock().unwrap().iter().map(|(id, config)| Self::row(*id, config)).collect())
+    }
+
+    fn get(&self, camera: CameraId) -> Result<CameraRow, Error> {
+        self.called();
+        let cameras = self.cameras.lock().unwrap();
+        let config = cameras.get(&camera).ok_or_else(|| Error::not_found(format!("there is no camera {camera}")))?;
+        Ok(Self::row(camera, config))
+    }
+
+    fn create(&self, config: CameraConfig) -> Result<CameraRow, Error> {
+        self.called();
+        let mut cameras = self.cameras.lock().unwrap();
+        let id = CameraId::new(cameras.keys().last().map_or(1, |last| last.get() + 1)).unwrap();
+        let row = Self::row(id, &config);
+        cameras.insert(id, config);
+        Ok(row)
+    }
+
+    fn update(&self, camera: CameraId, config: CameraConfig) -> Result<CameraRow, Error> {
+        self.called();
+        let row = Self::row(camera, &config);
+        self.cameras.lock().unwrap().insert(camera, config);
+        Ok(row)
+    }
+
+    fn remove(&self, camera: CameraId) -> Result<(), Error> {
+        self.called();
+        let removed = self.cameras.lock().unwrap().remove(&camera);
+        removed.map(drop).ok_or_else(|| Error::not_found(format!("there is no camera {camera}")))
+    }
+
+    fn test(&self, probe: CameraProbe) -> Result<api::CameraTestReport, Error> {
+        self.called();
+        self.probes.lock().unwrap().push(probe);
+        let problem = api::TestProblem {
+            reason: GapReason::CameraDenied,
+            detail: "the camera refuses the password".into(),
+            next_step: "Check the password.".into(),
+        };
+        Ok(api::CameraTestReport { ok: false, main: None, sub: None, problem: Some(problem) })
+    }
+}
+
+impl Plugins for MemoryBox {
+    fn list(&self) -> Result<Vec<api::Plugin>, Error> {
+        self.called();
+        Ok(vec![])
+    }
+
+    fn bind(&self, _camera: CameraId, binding: api::PluginBinding) -> Result<api::PluginBinding, Error> {
+        self.called();
+        Ok(binding)
+    }
+}
+
+impl Events for MemoryBox {
+    fn query(&self, grant: &Grant, query: &EventQuery) -> Result<EventPage, Error> {
+        self.called();
+        assert!(matches!(grant.action(), Action::SearchEvents { .. }));
+        let cameras = query.cameras.iter().flatten();
+        assert!(cameras.clone().count() <= 1 || grant.covers_events(None));
+        Ok(EventPage::default())
+    }
+}
+
+impl StationHealth for MemoryBox {
+    fn ring(&self) -> Result<api::RingHealth, Error> {
+        self.called();
+        Err(Error::new(Kind::Unavailable, "the disk is away"))
+    }
+}
+
+/// Ten spans of 60 s at 25 pictures a second, a key frame every 2 s, on the main stream of camera 1 from [`START_MS`] on.
+pub(super) struct MemoryFootage {
+    format: Arc<TrackFormat>,
+    pub(super) opened: Mutex<Vec<TimeRange>>,
+}
+
+const SAMPLE_BYTES: u32 = 300;
+const SAMPLES: u32 = 1500;
+const SPANS: i64 = 10;
+
+pub(super) fn format() -> TrackFormat {
+    // High profile, level 3.1; a made-up SPS and PPS that nothing here decodes.
+    let config = [1, 0x64, 0, 0x1F, 0xFF, 0xE1, 0, 4, 0x67, 0x64, 0, 0x1F, 1, 0, 2, 0x68, 0xEE];
+    TrackFormat { codec: Codec::H264 { width: 640, height: 360 }, config: Bytes::copy_from_slice(&config) }
+}
+
+impl Default for MemoryFootage {
+    fn default() -> Self {
+        Self { format: Arc::new(format()), opened: Mutex::default() }
+    }
+}
+
+impl MemoryFootage {
+    fn span(&self, index: i64) -> SpanSummary {
+        let ticks = 60 * 90_000;
+        SpanSummary {
+            stream: CameraId::new(1).unwrap().stream(TrackRole::MainVideo),
+            recording: RecordingId(5),
+            format: Arc::clone(&self.format),
+            first_dts: Ticks90k(index * ticks),
+            end_dts: Ticks90k((index + 1) * ticks),
+            start_utc: UtcNanos::from_ms(START_MS + index * 60_000),
+            sample_count: SAMPLES,
+            key_count: SAMPLES / 50,
+            run_count: 1,
+            byte_count: u64::from(SAMPLES * SAMPLE_BYTES),
+            has_cts: false,
+            locator: index as u64,
+        }
+    }
+
+    fn may_list(grant: &Grant, stream: StreamId) -> Result<(), Error> {
+        match grant.covers_timeline(stream.camera) {
+            true => Ok(()),
+            false => Err(Error::new(Kind::Denied, "the grant is for something else")),
+        }
+    }
+}
+
+impl Footage for MemoryFootage {
+    fn spans(&self, grant: &Grant, stream: StreamId, range: TimeRange) -> Result<Vec<SpanSummary>, Error> {
+        Self::may_list(grant, stream)?;
+        let all = (0..SPANS).map(|index| self.span(index));
+        Ok(all.filter(|span| span.stream == stream && span.range().overlaps(range)).collect())
+    }
+
+    fn gaps(&self, grant: &Grant, stream: StreamId, range: TimeRange) -> Result<Vec<Gap>, Error> {
+        Self::may_list(grant, stream)?;
+        let end = UtcNanos::from_ms(START_MS + SPANS * 60_000);
+        let gap = Gap {
+            stream,
+            range: TimeRange { start: end, end: end.plus_nanos(7_000_000_000) },
+            reason: GapReason::CameraGone,
+        };
+        Ok([gap].into_iter().filter(|gap| gap.range.overlaps(range)).collect())
+    }
+
+    fn extent(&self, grant: &Grant, stream: StreamId) -> Result<Option<TimeRange>, Error> {
+        Self::may_list(grant, stream)?;
+        Ok(Some(TimeRange { start: self.span(0).range().start, end: self.span(SPANS - 1).range().end }))
+    }
+
+    fn open(&self, grant: &Grant, stream: StreamId, range: TimeRange) -> Result<Arc<dyn SpanSource>, Error> {
+        if !grant.covers_footage(stream.camera, range) {
+            return Err(Error::new(Kind::Denied, "the grant is for something else"));
+        }
+        self.opened.lock().unwrap().push(range);
+        Ok(Arc::new(Pattern))
+    }
+}
+
+/// Sample bytes that tell where they come from.
+struct Pattern;
+
+impl SpanSource for Pattern {
+    fn table(&self, span: &SpanSummary) -> Result<Arc<SpanTable>, SourceError> {
+        let sample = |index: u32| Sample {
+            dts: span.first_dts + Ticks90k(i64::from(index) * 3600),
+            cts_offset: 0,
+            size_bytes: SAMPLE_BYTES,
+            key: index % 50 == 0,
+        };
+        Ok(Arc::new(SpanTable { runs: vec![RunTable { samples: (0..SAMPLES).map(sample).collect() }] }))
+    }
+
+    fn read(&self, span: &SpanSummary, offset: u64, len: u64) -> Result<Bytes, SourceError> {
+        let byte = |at: u64| (at * 31 + span.locator * 7) as u8;
+        Ok((offset..offset + len).map(byte).collect())
+    }
+}

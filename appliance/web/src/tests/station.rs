@@ -1,0 +1,207 @@
+//! A station on doubles, and a client that speaks to its router without a network.
+
+use super::doubles::{MemoryAudit, MemoryBox, MemoryFootage, MemoryRegister, START_MS};
+use crate::api::{Point, Transport};
+use crate::ports::{CameraConfig, Ports, StreamConfig};
+use crate::server::Peer;
+use crate::{App, AppParts, HashCost, LiveHub, router};
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use std::net::IpAddr;
+use std::sync::Arc;
+use tower_service::Service;
+use watchbook_access::Role;
+use watchbook_base::clock::SimClock;
+use watchbook_base::{CameraId, UtcNanos};
+
+pub(super) const PASSWORD: &str = "canary-8c51 sings at dawn";
+pub(super) const CAMERA_PASSWORD: &str = "canary-77ab-camera";
+
+pub(super) struct Station {
+    pub(super) app: App,
+    pub(super) router: Router,
+    pub(super) clock: SimClock,
+    pub(super) register: Arc<MemoryRegister>,
+    pub(super) audit: Arc<MemoryAudit>,
+    pub(super) inner: Arc<MemoryBox>,
+    pub(super) footage: Arc<MemoryFootage>,
+    pub(super) live: Arc<LiveHub>,
+}
+
+/// An answer, whole.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Answer {
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The cookie that this answer sets, as the client sends it back.
+    pub(super) fn cookie(&self) -> String {
+        self.header("set-cookie").split(';').next().unwrap().to_owned()
+    }
+}
+
+/// A request in the making.
+pub(super) struct Ask {
+    method: Method,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+    peer: IpAddr,
+}
+
+impl Ask {
+    /// With everything a page of ours sends.
+    pub(super) fn new(method: &str, path: &str) -> Self {
+        let headers = vec![("host".to_owned(), "box".to_owned()), ("x-watchbook".to_owned(), "1".to_owned())];
+        let method = method.parse().unwrap();
+        Self { method, path: path.to_owned(), headers, body: Vec::new(), peer: [192, 0, 2, 1].into() }
+    }
+
+    pub(super) fn by(self, cookie: &str) -> Self {
+        self.header("cookie", cookie)
+    }
+
+    pub(super) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(super) fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(known, _)| known != name);
+        self
+    }
+
+    pub(super) fn json(mut self, body: &Value) -> Self {
+        self.body = serde_json::to_vec(body).unwrap();
+        self.header("content-type", "application/json")
+    }
+
+    pub(super) fn bytes(mut self, body: Vec<u8>) -> Self {
+        self.body = body;
+        self
+    }
+
+    pub(super) fn from(mut self, peer: [u8; 4]) -> Self {
+        self.peer = peer.into();
+        self
+    }
+}
+
+impl Station {
+    pub(super) fn new() -> Self {
+        Self::on(Arc::default())
+    }
+
+    /// A station that starts on this register.
+    pub(super) fn on(register: Arc<MemoryRegister>) -> Self {
+        let clock = SimClock::new(UtcNanos::from_ms(START_MS + 600_000));
+        let (audit, inner, footage) = (Arc::<MemoryAudit>::default(), Arc::<MemoryBox>::default(), Arc::default());
+        let live = Arc::new(LiveHub::new());
+        inner.cameras.lock().unwrap().insert(CameraId::new(1).unwrap(), camera_config());
+        let ports = Ports {
+            register: Arc::clone(&register) as _,
+            audit: Arc::clone(&audit) as _,
+            cameras: Arc::clone(&inner) as _,
+            footage: Arc::clone(&footage) as _,
+            events: Arc::clone(&inner) as _,
+            plugins: Arc::clone(&inner) as _,
+            health: Arc::clone(&inner) as _,
+        };
+        let app = App::load(AppParts {
+            ports,
+            live: Arc::clone(&live),
+            clock: Arc::new(clock.clone()),
+            hash_cost: HashCost { memory_kib: 8, passes: 1 },
+            version: "0.0.0".into(),
+        })
+        .unwrap();
+        Self { router: router(&app), app, clock, register, audit, inner, footage, live }
+    }
+
+    pub(super) async fn send(&self, ask: Ask) -> Answer {
+        let mut request = Request::builder().method(ask.method).uri(ask.path);
+        for (name, value) in ask.headers {
+            request = request.header(name, value);
+        }
+        let mut request = request.body(Body::from(ask.body)).unwrap();
+        request.extensions_mut().insert(Peer(ask.peer));
+        let response = self.router.clone().call(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        Answer { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes() }
+    }
+
+    pub(super) async fn get(&self, path: &str, cookie: &str) -> Answer {
+        self.send(Ask::new("GET", path).by(cookie)).await
+    }
+
+    pub(super) async fn post(&self, path: &str, cookie: &str, body: &Value) -> Answer {
+        self.send(Ask::new("POST", path).by(cookie).json(body)).await
+    }
+
+    /// Claims the box; the cookie of its first account.
+    pub(super) async fn claim(&self, one_person_station: bool) -> String {
+        let code = self.app.claim_code().unwrap();
+        let body =
+            json!({"code": code, "name": "Chief", "password": PASSWORD, "one_person_station": one_person_station});
+        let answer = self.post("/api/v1/claim", "", &body).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        answer.cookie()
+    }
+
+    /// An account with these roles, signed in; its cookie.
+    pub(super) async fn account(&self, admin: &str, name: &str, roles: &[Role], cameras: Option<&[u32]>) -> String {
+        let body = json!({"name": name, "password": PASSWORD, "roles": roles, "cameras": cameras});
+        let answer = self.post("/api/v1/accounts", admin, &body).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        self.sign_in(name).await
+    }
+
+    pub(super) async fn sign_in(&self, name: &str) -> String {
+        let answer = self.post("/api/v1/session", "", &json!({"name": name, "password": PASSWORD})).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        answer.cookie()
+    }
+}
+
+/// Camera 1.
+fn camera_config() -> CameraConfig {
+    let stream = |path: &str| StreamConfig { url: format!("rtsp://192.0.2.20/{path}"), transport: Transport::Tcp };
+    CameraConfig {
+        name: "Gate".into(),
+        main: stream("main"),
+        sub: Some(stream("sub")),
+        username: Some("admin".into()),
+        password: Some(crate::api::Secret::new(CAMERA_PASSWORD.into())),
+        record_audio: false,
+        enabled: true,
+        masks: vec![vec![Point { x: 0.0, y: 0.0 }, Point { x: 0.5, y: 0.0 }, Point { x: 0.0, y: 0.5 }]],
+        retention_days_max: 7,
+        plugins: vec![],
+    }
+}
+
+/// A problem document with this status and word, and a next step.
+pub(super) fn assert_problem(answer: &Answer, status: u16, slug: &str) {
+    assert_eq!(answer.status, status, "{answer:?}");
+    assert_eq!(answer.header(header::CONTENT_TYPE.as_str()), "application/problem+json");
+    let body = answer.json();
+    assert_eq!(body["type"], format!("urn:watchbook:problem:{slug}"), "{body}");
+    assert_eq!(body["status"], status);
+    assert!(body["title"].as_str().is_some_and(|title| !title.is_empty()), "{body}");
+    assert!(body["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{body}");
+}

@@ -1,0 +1,176 @@
+//! Playback, export and lists of footage.
+
+use super::doubles::START_MS;
+use super::station::{Ask, Station, assert_problem};
+use proptest::prelude::*;
+use serde_json::json;
+use watchbook_access::Action;
+use watchbook_base::UtcNanos;
+
+fn path(kind: &str, from_ms: i64, to_ms: i64) -> String {
+    format!("/api/v1/cameras/1/{kind}?from_utc_ms={}&to_utc_ms={}", START_MS + from_ms, START_MS + to_ms)
+}
+
+#[tokio::test]
+async fn playback_starts_at_the_key_frame_before_and_says_so() {
+    let station = Station::new();
+    let cookie = station.claim(true).await;
+    let answer = station.get(&path("playback.mp4", 61_000, 65_000), &cookie).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.header("content-type"), "video/mp4");
+    assert_eq!(answer.header("content-length"), answer.body.len().to_string());
+    assert_eq!(&answer.body[4..8], b"ftyp");
+    assert_eq!(answer.header("watchbook-start-utc-ms"), (START_MS + 60_000).to_string(), "a key frame every 2 s");
+    assert_eq!(answer.header("watchbook-end-utc-ms"), (START_MS + 65_000).to_string());
+    assert_eq!(answer.header("watchbook-codec"), "avc1.64001F");
+    assert_eq!(answer.header("accept-ranges"), "bytes");
+}
+
+#[tokio::test]
+async fn what_is_read_is_what_the_log_names_and_the_key_frame_before_it() {
+    let station = Station::new();
+    let cookie = station.claim(true).await;
+    let before = station.audit.count();
+    station.get(&path("playback.mp4", 61_000, 65_000), &cookie).await;
+    station.get(&path("export.mp4", 61_000, 65_000), &cookie).await;
+    let entries = station.audit.since(before);
+    let Action::Playback { range: played, .. } = &entries[0].action else { panic!("{entries:?}") };
+    let Action::Export { range: exported, .. } = &entries[1].action else { panic!("{entries:?}") };
+    let at = |ms: i64| UtcNanos::from_ms(START_MS + ms);
+    assert_eq!((exported.start, exported.end), (at(31_000), at(65_000)), "30 s for the key frame");
+    assert!(played.start <= at(31_000) && at(65_000) <= played.end && played.nanos() <= 600_000_000_000, "{played:?}");
+    let opened = station.footage.opened.lock().unwrap();
+    assert!(opened.iter().all(|range| (range.start, range.end) == (at(31_000), at(65_000))), "{opened:?}");
+}
+
+#[tokio::test]
+async fn watching_on_shares_an_entry_and_another_stretch_does_not() {
+    let station = Station::new();
+    let cookie = station.claim(true).await;
+    let before = station.audit.count();
+    for second in 40..60 {
+        station.get(&path("playback.mp4", second * 1000, second * 1000 + 1000), &cookie).await;
+    }
+    assert_eq!(station.audit.count() - before, 1, "20 requests for one stretch");
+    station.get(&path("playback.mp4", 400_000, 401_000), &cookie).await;
+    assert_eq!(station.audit.count() - before, 2, "another stretch");
+    station.clock.advance(600_000_000_000);
+    station.get(&path("playback.mp4", 40_000, 41_000), &cookie).await;
+    assert_eq!(station.audit.count() - before, 3, "ten minutes later");
+    let other = station.sign_in("Chief").await;
+    let before = station.audit.count();
+    station.get(&path("playback.mp4", 40_000, 41_000), &other).await;
+    assert_eq!(station.audit.count() - before, 1, "another session");
+}
+
+#[tokio::test]
+async fn an_export_is_cut_named_and_counted() {
+    let station = Station::new();
+    let cookie = station.claim(true).await;
+    let answer = station.get(&path("export.mp4", 61_000, 700_000), &cookie).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let interval = |from: i64, to: i64| format!("{}-{}", START_MS + from, START_MS + to);
+    assert_eq!(answer.header("watchbook-requested-utc-ms"), interval(61_000, 700_000));
+    assert_eq!(answer.header("watchbook-delivered-utc-ms"), interval(61_000, 600_000), "the footage ends there");
+    assert_eq!(answer.header("watchbook-gap-count"), "0");
+    let name = answer.header("content-disposition");
+    assert!(name.starts_with("attachment; filename=\"watchbook-camera-1-2026-11-"), "{name}");
+    assert_eq!(answer.header("content-length"), answer.body.len().to_string());
+}
+
+#[tokio::test]
+async fn a_bad_question_about_footage_is_a_problem() {
+    let station = Station::new();
+    let cookie = station.claim(true).await;
+    for (query, status, slug) in [
+        (path("playback.mp4", 5000, 5000), 422, "invalid-input"),
+        (path("playback.mp4", 5000, 4000), 422, "invalid-input"),
+        (path("playback.mp4", 0, 901_000), 422, "invalid-input"),
+        (path("playback.mp4", 0, 1000) + "&role=main_audio", 422, "invalid-input"),
+        (path("playback.mp4", 0, 1000) + "&base_utc_ms=x", 422, "invalid-input"),
+        (path("playback.mp4", 3_600_000, 3_601_000), 404, "not-found"),
+        (path("export.mp4", 3_600_000, 3_601_000), 404, "not-found"),
+        (path("export.mp4", 0, 32 * 86_400_000), 422, "invalid-input"),
+        ("/api/v1/cameras/1/export.mp4?from_utc_ms=1".to_owned(), 422, "invalid-input"),
+        (
+            "/api/v1/cameras/1/export.mp4?from_utc_ms=-9223372036854775808&to_utc_ms=9223372036854775807".to_owned(),
+            422,
+            "invalid-input",
+        ),
+        (
+            format!("/api/v1/cameras/1/recordings?from_utc_ms={START_MS}&to_utc_ms=99999999999999999999"),
+            422,
+            "invalid-input",
+        ),
+    ] {
+        assert_problem(&station.get(&query, &cookie).await, status, slug);
+    }
+}
+
+#[tokio::test]
+async fn the_timeline_joins_spans_and_shows_gaps() {
+    let station = Station::new();
+    let cookie = station.claim(true).await;
+    let list = station.get("/api/v1/cameras/1/recordings?from_utc_ms=0&to_utc_ms=4102444800000", &cookie).await.json();
+    let end = START_MS + 600_000;
+    let span = json!({
+        "start_utc_ms": START_MS, "end_utc_ms": end, "recording": "5", "codec_string": "avc1.64001F",
+        "width": 640, "height": 360, "byte_count": 4_500_000,
+    });
+    assert_eq!(list["spans"], json!([span]));
+    let gap = json!({"start_utc_ms": end, "end_utc_ms": end + 7000, "reason": "camera_gone"});
+    assert_eq!(list["gaps"], json!([]), "a gap after now is not asked for");
+    station.clock.advance(60_000_000_000);
+    let list = station.get(&path("recordings", 599_000, 660_000), &cookie).await.json();
+    assert_eq!(list["gaps"], json!([gap]));
+    assert_eq!((&list["first_utc_ms"], &list["last_utc_ms"]), (&json!(START_MS), &json!(end)));
+}
+
+#[tokio::test]
+async fn a_part_outside_the_file_is_416_and_a_changed_file_starts_over() {
+    let station = Station::new();
+    let cookie = station.claim(true).await;
+    let ask = || Ask::new("GET", &path("export.mp4", 0, 10_000)).by(&cookie);
+    let whole = station.send(ask()).await;
+    let len = whole.body.len();
+    let beyond = station.send(ask().header("range", &format!("bytes={len}-"))).await;
+    assert_problem(&beyond, 416, "range-not-satisfiable");
+    assert_eq!(beyond.header("content-range"), format!("bytes */{len}"));
+    let same = ask().header("range", "bytes=0-9").header("if-range", whole.header("etag"));
+    assert_eq!(station.send(same).await.status, 206);
+    let other = ask().header("range", "bytes=0-9").header("if-range", "\"other\"");
+    let other = station.send(other).await;
+    assert_eq!((other.status.as_u16(), other.body.len()), (200, len));
+}
+
+#[test]
+fn any_part_is_that_part_of_the_whole() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (station, cookie, files) = runtime.block_on(async {
+        let station = Station::new();
+        let cookie = station.claim(true).await;
+        let mut files = Vec::new();
+        for kind in ["export.mp4", "playback.mp4"] {
+            let path = path(kind, 31_500, 153_000);
+            let body = station.get(&path, &cookie).await.body;
+            files.push((path, body));
+        }
+        (station, cookie, files)
+    });
+    let config = ProptestConfig { cases: 64, ..ProptestConfig::default() };
+    proptest!(config, |(which in 0_usize..2, first in 0.0_f64..1.0, share in 0.0_f64..1.0, suffix in any::<bool>())| {
+        let (path, whole) = &files[which];
+        let start = (whole.len() as f64 * first) as usize;
+        let count = 1 + ((whole.len() - start - 1) as f64 * share.powi(3)) as usize;
+        let (range, expected) = match suffix {
+            true => (format!("bytes=-{count}"), whole.len() - count..whole.len()),
+            false => (format!("bytes={start}-{}", start + count - 1), start..start + count),
+        };
+        let answer = runtime.block_on(station.send(Ask::new("GET", path).by(&cookie).header("range", &range)));
+        prop_assert_eq!(answer.status.as_u16(), 206);
+        let shown = format!("bytes {}-{}/{}", expected.start, expected.end - 1, whole.len());
+        prop_assert_eq!(answer.header("content-range"), shown);
+        prop_assert_eq!(answer.header("content-length"), expected.len().to_string());
+        prop_assert!(answer.body == whole[expected], "{}", range);
+    });
+}

@@ -1,0 +1,279 @@
+//! Every row of the table, as nobody and as every role.
+
+use super::doubles::START_MS;
+use super::station::{Ask, CAMERA_PASSWORD, PASSWORD, Station, assert_problem};
+use crate::routes::{AuditRule, Permission, Route, table};
+use axum::http::{Method, StatusCode};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+use watchbook_access::Role;
+
+/// A request that is right in every way but perhaps its sender.
+fn good_request(row: &Route) -> Ask {
+    let path = row.path.replace("{camera}", "1").replace("{account}", "2").replace("{plugin}", "org.watchbook.motion");
+    let has = |name: &str| row.query.iter().any(|query| query.name == name);
+    let query = match has("from_utc_ms") {
+        true => format!("?from_utc_ms={}&to_utc_ms={}", START_MS + 60_000, START_MS + 70_000),
+        false => String::new(),
+    };
+    let ask = Ask::new(row.method.as_str(), &format!("{path}{query}"));
+    match body(row.id) {
+        Some(body) => ask.json(&body),
+        None => ask,
+    }
+}
+
+fn body(id: &str) -> Option<Value> {
+    let address = json!({"url": "rtsp://192.0.2.9/s"});
+    Some(match id {
+        "claim" => json!({"code": "x", "name": "x", "password": PASSWORD, "one_person_station": false}),
+        "sign_in" => json!({"name": "Chief", "password": "wrong wrong wrong"}),
+        "change_password" => json!({"old": PASSWORD, "new": "another long sentence"}),
+        "create_account" => json!({"name": "New", "password": PASSWORD, "roles": ["viewer"]}),
+        "change_account" => json!({"name": "Renamed"}),
+        "create_camera" => json!({"name": "Yard", "main": address}),
+        "change_camera" => json!({"name": "Yard"}),
+        "test_camera" => json!({"main": address}),
+        "bind_plugin" => json!({"enabled": true}),
+        _ => return None,
+    })
+}
+
+/// Who may, written down by hand. Rows that are not here are open to anybody.
+fn allowed(id: &str) -> Option<&'static [Role]> {
+    use Role::{Admin, Auditor, Investigator, Viewer};
+    Some(match id {
+        "sign_out" | "change_password" | "cameras" | "camera" | "plugins" | "health" => &Role::ALL,
+        "accounts" | "create_account" | "change_account" | "remove_account" | "create_camera" | "change_camera"
+        | "remove_camera" | "test_camera" | "bind_plugin" => &[Admin],
+        "recordings" | "playback" | "export" | "events" => &[Investigator],
+        "live" => &[Viewer],
+        "audit" => &[Auditor],
+        _ => return None,
+    })
+}
+
+#[test]
+fn every_row_says_who_and_what_is_kept_in_a_way_that_fits() {
+    let open: BTreeSet<&str> = ["status", "openapi", "claim", "session", "sign_in"].into();
+    for row in table() {
+        let public = matches!(row.permission, Permission::Public { .. });
+        assert_eq!(public, open.contains(row.id), "{}", row.id);
+        assert_eq!(public, allowed(row.id).is_none(), "{}", row.id);
+        let by_gate = matches!(row.audit, AuditRule::EveryTime | AuditRule::FirstIn { .. });
+        assert_eq!(by_gate, !public, "{}: a public row has no grant to log, another must log it", row.id);
+        if row.method != Method::GET && !public {
+            assert_eq!(row.audit, AuditRule::EveryTime, "{}: each change is an entry of its own", row.id);
+        }
+        assert_eq!(row.request.is_some(), row.body_bytes_max > 0, "{}", row.id);
+        assert_eq!(row.request.is_some(), body(row.id).is_some(), "{}", row.id);
+    }
+}
+
+#[tokio::test]
+async fn nobody_gets_past_any_row_that_is_not_public() {
+    for row in table() {
+        let station = Station::new();
+        station.claim(false).await;
+        let before = station.audit.count();
+        let (writes, calls) =
+            (station.register.writes.load(Ordering::SeqCst), station.inner.calls.load(Ordering::SeqCst));
+        let answer = station.send(good_request(&row)).await;
+        if matches!(row.permission, Permission::Public { .. }) {
+            let expected = match row.id {
+                "claim" => 409,
+                "sign_in" | "session" => 401,
+                _ => 200,
+            };
+            assert_eq!(answer.status, expected, "{}: {answer:?}", row.id);
+            continue;
+        }
+        assert_problem(&answer, 401, "sign-in-first");
+        assert_eq!(station.register.writes.load(Ordering::SeqCst), writes, "{}", row.id);
+        assert_eq!(station.inner.calls.load(Ordering::SeqCst), calls, "{}", row.id);
+        assert!(station.footage.opened.lock().unwrap().is_empty(), "{}", row.id);
+        let entries = station.audit.since(before);
+        assert!(entries.len() == 1 && entries[0].account.is_none(), "{}: {entries:?}", row.id);
+    }
+}
+
+#[tokio::test]
+async fn each_role_gets_past_its_rows_and_no_other() {
+    for row in table() {
+        let Some(allowed) = allowed(row.id) else { continue };
+        for role in Role::ALL {
+            let station = Station::new();
+            let admin = station.claim(false).await;
+            // Account 2 is there to be changed; 3 asks.
+            station.account(&admin, "Other", &[Role::Viewer], None).await;
+            let cookie = station.account(&admin, "Asker", &[role], None).await;
+            let (before, calls) = (station.audit.count(), station.inner.calls.load(Ordering::SeqCst));
+            let answer = station.send(good_request(&row).by(&cookie)).await;
+            let entries = station.audit.since(before);
+            assert_eq!(entries.len(), 1, "{role:?} {}: {entries:?}", row.id);
+            assert_eq!(entries[0].account, Some(3));
+            if allowed.contains(&role) {
+                let fine =
+                    answer.status.is_success() || (row.id == "live" && answer.status == StatusCode::UPGRADE_REQUIRED);
+                assert!(fine, "{role:?} {}: {answer:?}", row.id);
+            } else {
+                assert_problem(&answer, 403, "denied");
+                assert_eq!(station.inner.calls.load(Ordering::SeqCst), calls, "{role:?} {}", row.id);
+                assert!(station.footage.opened.lock().unwrap().is_empty());
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_account_without_the_camera_gets_nothing_of_it() {
+    let station = Station::new();
+    let admin = station.claim(false).await;
+    let cookie = station.account(&admin, "Asker", &[Role::Viewer, Role::Investigator], Some(&[2])).await;
+    for row in table().into_iter().filter(|row| ["recordings", "playback", "export", "live"].contains(&row.id)) {
+        assert_problem(&station.send(good_request(&row).by(&cookie)).await, 403, "denied");
+    }
+    assert_problem(&station.get("/api/v1/cameras/1", &cookie).await, 404, "not-found");
+    assert_eq!(station.get("/api/v1/cameras", &cookie).await.json(), json!({"cameras": []}));
+    assert_eq!(station.get("/api/v1/health", &cookie).await.json()["cameras"], json!([]));
+}
+
+#[tokio::test]
+async fn a_change_without_the_header_or_from_another_site_is_refused() {
+    for row in table().into_iter().filter(|row| row.method != Method::GET) {
+        let station = Station::new();
+        let admin = station.claim(false).await;
+        let before = (station.register.writes.load(Ordering::SeqCst), station.audit.count());
+        for ask in [
+            good_request(&row).by(&admin).without("x-watchbook"),
+            good_request(&row).by(&admin).header("origin", "http://evil.example"),
+        ] {
+            assert_problem(&station.send(ask).await, 403, "cross-site");
+        }
+        assert_eq!((station.register.writes.load(Ordering::SeqCst), station.audit.count()), before, "{}", row.id);
+    }
+}
+
+#[tokio::test]
+async fn no_answer_holds_a_password() {
+    let station = Station::new();
+    let cookie = station.claim(true).await;
+    for row in table() {
+        for ask in [good_request(&row), good_request(&row).by(&cookie)] {
+            let answer = station.send(ask).await;
+            let text = String::from_utf8_lossy(&answer.body).into_owned() + &format!("{:?}", answer.headers);
+            for canary in [PASSWORD, CAMERA_PASSWORD, "canary-", "$argon2"] {
+                assert!(!text.contains(canary), "{}: {text}", row.id);
+            }
+        }
+    }
+    let log = serde_json::to_string(&station.audit.since(0)).unwrap();
+    assert!(!log.contains("canary-") && !log.contains("Chief"), "the log holds a secret or a name: {log}");
+    // A password in the wrong place is not given back either.
+    for body in [
+        json!({"name": "x", "password": 7, "canary-field": "canary-value"}),
+        json!({"name": "x", "password": ["canary-value"]}),
+        json!({"name": {"canary-key": 1}, "password": "canary-value"}),
+    ] {
+        let answer = station.post("/api/v1/session", "", &body).await;
+        assert_problem(&answer, 422, "invalid-input");
+        assert!(!String::from_utf8_lossy(&answer.body).contains("canary-value"), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_security_headers() {
+    let station = Station::new();
+    let cookie = station.claim(true).await;
+    let paths = ["/", "/cameras/1", "/none.js", "/api/v1/status", "/api/v1/none", "/api/v1/audit", "/api/v1/cameras/9"];
+    for path in paths {
+        for cookie in ["", &cookie] {
+            let answer = station.get(path, cookie).await;
+            let csp = answer.header("content-security-policy");
+            assert!(
+                csp.starts_with("default-src 'none'; script-src 'self';") && !csp.contains("unsafe"),
+                "{path}: {csp}"
+            );
+            assert!(csp.contains("frame-ancestors 'none'") && csp.contains("form-action 'self'"), "{path}: {csp}");
+            assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+            assert_eq!(answer.header("referrer-policy"), "no-referrer", "{path}");
+            assert!(answer.header("permissions-policy").contains("camera=()"), "{path}");
+            assert!(!path.starts_with("/api") || answer.header("cache-control") == "no-store", "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_in_the_table_does_not_exist() {
+    let station = Station::new();
+    let cookie = station.claim(true).await;
+    for path in
+        ["/api", "/api/", "/api/v1", "/api/v1/none", "/api/v2/status", "/api/v1/cameras/1/none", "/assets/none.js"]
+    {
+        assert_problem(&station.get(path, &cookie).await, 404, "not-found");
+    }
+    assert_problem(&station.send(Ask::new("DELETE", "/api/v1/status").by(&cookie)).await, 405, "method-not-allowed");
+    assert_problem(&station.send(Ask::new("POST", "/").by(&cookie)).await, 405, "method-not-allowed");
+    for path in
+        ["/api/v1/status?x=1", "/api/v1/audit?limit=1&limit=2", "/api/v1/audit?limit=0", "/api/v1/audit?cursor=x"]
+    {
+        assert_problem(&station.get(path, &cookie).await, 422, "invalid-input");
+    }
+}
+
+#[tokio::test]
+async fn hostile_path_parts_are_only_ever_unknown() {
+    let station = Station::new();
+    let cookie = station.claim(true).await;
+    for part in [
+        "0",
+        "-1",
+        "16777216",
+        "99999999999999999999",
+        "1%2F..",
+        "..%2F..%2Fetc",
+        "%00",
+        "1;ls",
+        "a",
+        "%F0%9F%98%80",
+        "1%20",
+    ] {
+        assert_problem(&station.get(&format!("/api/v1/cameras/{part}"), &cookie).await, 404, "not-found");
+    }
+    for part in ["..%2F..", "%3Cscript%3E", "a%00b", "%E1%9E%80"] {
+        let ask =
+            Ask::new("PUT", &format!("/api/v1/cameras/1/plugins/{part}")).by(&cookie).json(&json!({"enabled": true}));
+        assert_problem(&station.send(ask).await, 404, "not-found");
+    }
+    assert_problem(&station.get("/api/v1/cameras/%FF", &cookie).await, 422, "invalid-input");
+}
+
+#[tokio::test]
+async fn each_body_has_its_bound() {
+    for row in table().into_iter().filter(|row| row.method != Method::GET) {
+        let station = Station::new();
+        let cookie = station.claim(true).await;
+        let body = vec![b' '; row.body_bytes_max + 1];
+        let ask = Ask::new(
+            row.method.as_str(),
+            &row.path.replace("{camera}", "1").replace("{account}", "2").replace("{plugin}", "p"),
+        );
+        let answer = station.send(ask.by(&cookie).header("content-type", "application/json").bytes(body)).await;
+        assert_problem(&answer, 413, "too-large");
+    }
+}
+
+#[tokio::test]
+async fn without_a_log_nothing_is_shown() {
+    let station = Station::new();
+    let cookie = station.claim(true).await;
+    station.audit.broken.store(true, Ordering::SeqCst);
+    for row in table().into_iter().filter(|row| matches!(row.permission, Permission::Asks(_))) {
+        assert_problem(&station.send(good_request(&row).by(&cookie)).await, 503, "log-unwritable");
+    }
+    assert!(station.footage.opened.lock().unwrap().is_empty());
+    let answer = station.post("/api/v1/session", "", &json!({"name": "Chief", "password": PASSWORD})).await;
+    assert_problem(&answer, 503, "log-unwritable");
+    assert!(answer.header("set-cookie").is_empty());
+}
