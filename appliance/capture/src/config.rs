@@ -147,7 +147,7 @@ pub struct SourceConfig {
     pub transport: Transport,
 }
 
-/// One camera.
+/// All that capture needs to record a camera.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CameraConfig {
     /// Which.

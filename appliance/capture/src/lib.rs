@@ -22,6 +22,7 @@ mod run;
 pub mod sink;
 pub mod timeline;
 mod track;
+mod watch;
 
 pub use config::{CameraConfig, Credentials, Error, SourceConfig, SourceUrl, Transport};
 pub use failure::Failure;

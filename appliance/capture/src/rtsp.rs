@@ -4,7 +4,9 @@
 //! * Its errors carry a status code and a text, no kind: the text's fixed parts are matched in [`fault_of`] and pinned by tests.
 //! * After a damaged packet the session goes on, but a fragmented NAL unit that breaks off without a loss ends its stream of frames: a new session is opened at once.
 //! * It sets no bound on the size of a message or of an access unit under way. Every wait here is bounded, and a session without a whole picture for
-//!   [`crate::run::SILENCE`] is given up, so a camera that floods us is held to what its link carries in that time.
+//!   [`crate::watch::SILENCE`] is given up, so a camera that floods us is held to what its link carries in that time.
+//! * Its UDP sockets have the system's default receive buffer (`net.core.rmem_default`): a key frame larger than that, sent in one burst to a busy machine, loses packets.
+//!   They are counted; TCP is the default.
 //! * It strips parameter sets from samples. They are in [`TrackFormat::config`] bit for bit, and any change of them starts a new recording.
 
 use crate::config::{SessionConfig, Transport};
@@ -320,7 +322,7 @@ enum PacketFault {
     Renumbered,
 }
 
-/// `None` when the text is that of a fault of the connection. Texts of retina 0.4.21, `error.rs` and `client/rtp.rs`.
+/// `None` when the text is that of a fault of the connection. The texts are those of retina 0.4.21.
 fn packet_fault(text: &str) -> Option<PacketFault> {
     let of_packet = text.contains("\nstream: ") && text.contains("\npkt: ");
     of_packet.then(|| {

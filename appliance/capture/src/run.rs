@@ -8,6 +8,7 @@ use crate::rtsp::{Item, Session, Sessions, VideoFormat};
 use crate::sink::{Sink, Status, StreamState};
 use crate::timeline::Arrival;
 use crate::track::Track;
+use crate::watch::{Watch, nanos};
 use core::panic::AssertUnwindSafe;
 use core::time::Duration;
 use futures::FutureExt;
@@ -17,12 +18,6 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use watchbook_base::{CameraId, Clock, GapReason, MonoNanos, TrackRole};
 
-/// A session without a whole picture for this long is given up.
-pub(crate) const SILENCE: Duration = Duration::from_secs(5);
-/// Pictures may come without parameter sets for this long.
-const PARAMETERS_WAIT: Duration = Duration::from_secs(5);
-/// Pictures may come without a key frame for this long: over the longest GOP seen in cameras' menus (20 s).
-const KEY_FRAME_WAIT: Duration = Duration::from_secs(30);
 /// How often time-outs are looked at: a timer for every frame would cost more than the frame.
 const TICK: Duration = Duration::from_secs(1);
 /// Rates and counters are published every so many ticks while live.
@@ -385,59 +380,6 @@ impl StreamTask {
     }
 }
 
-/// What a session has and has not sent.
-struct Watch {
-    ticks: u64,
-    started: MonoNanos,
-    last_picture: MonoNanos,
-    first_undecodable: Option<MonoNanos>,
-    damage: Option<String>,
-}
-
-impl Watch {
-    fn new(now: MonoNanos) -> Self {
-        Self { ticks: 0, started: now, last_picture: now, first_undecodable: None, damage: None }
-    }
-
-    fn picture(&mut self, now: MonoNanos) {
-        self.last_picture = now;
-        self.first_undecodable = None;
-        self.damage = None;
-    }
-
-    fn undecodable(&mut self, now: MonoNanos) {
-        self.last_picture = now;
-        self.first_undecodable.get_or_insert(now);
-    }
-
-    fn failure(&self, now: MonoNanos, live: bool, host_port: &str) -> Option<Failure> {
-        if self.first_undecodable.is_some_and(|first| now.nanos_since(first) >= nanos(PARAMETERS_WAIT)) {
-            return Some(Failure::unusable(
-                format!(
-                    "The camera at {host_port} sends no parameter sets (SPS, PPS): its pictures cannot be decoded by anybody."
-                ),
-                "Restart the camera, set its video to H.264 or H.265 anew, or update its firmware.",
-            ));
-        }
-        if now.nanos_since(self.last_picture) >= nanos(SILENCE) {
-            return Some(match &self.damage {
-                Some(what) => Failure::unusable(
-                    format!("The camera at {host_port} sends only damaged video: {what}."),
-                    "Check the network for loss, switch the transport to TCP, or restart the camera.",
-                ),
-                None => Failure::silent(host_port, SILENCE.as_secs()),
-            });
-        }
-        let waited = now.nanos_since(self.started);
-        (!live && waited >= nanos(KEY_FRAME_WAIT)).then(|| {
-            Failure::unusable(
-                format!("The camera at {host_port} sent no key frame within {} s.", KEY_FRAME_WAIT.as_secs()),
-                "Set the camera's key frame interval (GOP, I-frame interval) to 1 or 2 s.",
-            )
-        })
-    }
-}
-
 /// Returns when this stream is to stop or needs another session.
 async fn other_session_wanted(wanted: &mut watch::Receiver<Wanted>, role: TrackRole, config: &SessionConfig) {
     let other = |wanted: &Wanted| match wanted {
@@ -453,8 +395,4 @@ fn reader_failed(config: &SessionConfig) -> Failure {
         format!("What the camera at {} sends makes the reader fail.", config.source.url.host_port()),
         "Report the camera's model and firmware; recording goes on when the stream becomes readable.",
     )
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -120,9 +120,9 @@ async fn nonsense_that_makes_the_reader_panic_is_a_failure_like_any_other() {
     let mut config = camera(&format!("{}port-65535", server.url));
     config.main.transport = Transport::Udp;
     let recorded = Recorded::start(config);
-    recorded.wait("a failure", |tape| tape.is(Status::Lost));
-    recorded.wait("further attempts", |tape| {
+    let tape = recorded.wait("further attempts", |tape| {
         tape.states.iter().filter(|(_, state)| state.status == Status::Lost).count() >= 2
     });
+    assert_contains(&tape.lost(GapReason::StreamUnusable).unwrap().detail, "makes the reader fail", &tape.state());
     recorded.finish().await;
 }

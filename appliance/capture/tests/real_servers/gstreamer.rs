@@ -169,6 +169,23 @@ async fn a_camera_that_goes_away_leaves_a_gap_and_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_connection_is_opened_again_within_a_second() {
+    let mut server = Server::gstreamer(&[]);
+    let recorded = Recorded::start(camera(&format!("{}main", server.url)));
+    recorded.wait_packets(MAIN, 25);
+    server.say("drop");
+    recorded.wait("a second recording", |tape| tape.begins(MAIN).len() == 2);
+    let tape = recorded.finish().await;
+    assert_eq!(tape.ends(MAIN)[0], GapReason::CameraGone);
+    let lost = tape.lost(GapReason::CameraGone).unwrap();
+    // The pause, the new session, and the wait for a key frame.
+    let away_ns = tape.begins(MAIN)[1].utc.nanos_since(lost.since);
+    assert!(away_ns < 3_500_000_000, "{away_ns}");
+    let live: Vec<_> = tape.states.iter().filter(|(_, state)| state.status == Status::Live).collect();
+    assert_eq!(live.last().map(|(_, state)| state.sessions), Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_change_of_the_sub_stream_does_not_interrupt_the_main_one() {
     let server = Server::gstreamer(&[]);
     let mut recorded = Recorded::start(camera(&format!("{}main", server.url)));
