@@ -1,0 +1,333 @@
+//! The one writer of segment files. One commit is on its way at a time: gathered write, sync, index, acknowledgement.
+
+use crate::catalog::Catalog;
+use crate::catalog::rows::{Position, SlotRow};
+use crate::codec::{align, count, narrow};
+use crate::error::{Error, Result};
+use crate::format::{BLOCK_BYTES, Commit, PAYLOAD_ALIGN_BYTES, Record, SegmentHeader};
+use crate::plan::{Plan, begun, commit_bytes_max, plan};
+use crate::recover::Recovered;
+use crate::ring::Ring;
+use crate::writer::{Committed, Shared};
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+use watchbook_base::fs::{File, OpenMode};
+use watchbook_base::{Clock, Kind};
+use watchbook_evidence::sha256;
+use watchbook_media::RecordingId;
+
+/// Segments tried for one commit before the committer pauses and tells.
+const ATTEMPTS_MAX: u32 = 3;
+/// Good segments that are given up for commits that cannot be written. Afterwards the same ones are tried again and again: a dying disk must not cost the
+/// footage that it still has.
+const SACRIFICES_MAX: usize = 2;
+/// Pause after [`ATTEMPTS_MAX`] failures.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
+/// Attempts to write the last commit when the ring is closed.
+const CLOSING_ATTEMPTS_MAX: u32 = 3;
+
+/// Makes what waits durable.
+pub(crate) struct Committer {
+    shared: Arc<Shared>,
+    ring: Arc<Ring>,
+    clock: Arc<dyn Clock>,
+    catalog: Catalog,
+    /// The segment being written; `None` when the next commit must open one.
+    file: Option<Box<dyn File>>,
+    at: Position,
+    generation: u64,
+    /// Recordings that this segment states.
+    stated: HashSet<RecordingId>,
+    /// This segment must say which gaps go on.
+    gaps_unstated: bool,
+    /// Slots given up since the last good commit.
+    sacrificed: VecDeque<u32>,
+    plans: VecDeque<Plan>,
+    /// What the disk says is wrong, if anything.
+    trouble: Option<String>,
+}
+
+impl Committer {
+    pub(crate) fn new(shared: Arc<Shared>, ring: Arc<Ring>, clock: Arc<dyn Clock>, recovered: Recovered) -> Self {
+        let Recovered { catalog, at, generation, .. } = recovered;
+        // Footage goes on in the newest segment, behind the last good commit.
+        let file = if at.generation == 0 { None } else { ring.open_slot(at.slot, OpenMode::ReadWrite).ok() };
+        Self {
+            shared,
+            ring,
+            clock,
+            catalog,
+            file,
+            at,
+            generation,
+            stated: HashSet::new(),
+            gaps_unstated: at.offset == BLOCK_BYTES,
+            sacrificed: VecDeque::new(),
+            plans: VecDeque::new(),
+            trouble: None,
+        }
+    }
+
+    /// Makes everything that waits durable. True when there was something.
+    ///
+    /// # Errors
+    /// When the disk refused several segments in a row; nothing is lost, and another call tries again.
+    pub(crate) fn step(&mut self) -> Result<bool> {
+        if self.plans.is_empty() {
+            let taken = {
+                let mut pending = self.shared.pending();
+                if pending.is_empty() {
+                    let taken = pending.taken();
+                    pending.set_durable(taken);
+                    drop(pending);
+                    self.catalog.settle();
+                    self.shared.done.notify_all();
+                    return Ok(false);
+                }
+                pending.take()
+            };
+            self.plans = plan(taken, commit_bytes_max(self.ring.superblock.segment_bytes));
+        }
+        while let Some(plan) = self.plans.pop_front() {
+            match self.commit(&plan) {
+                Ok(committed) => self.acknowledge(&plan, committed),
+                Err(error) => {
+                    self.plans.push_front(plan);
+                    self.tell(Some(error.to_string()));
+                    return Err(error);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// One commit, moved to the next segment when it does not fit or the disk refuses.
+    fn commit(&mut self, plan: &Plan) -> Result<Committed> {
+        let mut last_error = None;
+        for _ in 0..ATTEMPTS_MAX {
+            if self.file.is_none()
+                && let Err(error) = self.open_next()
+            {
+                last_error = Some(error);
+                continue;
+            }
+            let mut commit = self.compose(plan);
+            let mut meta = commit.encode();
+            if self.at.offset + commit.commit_len > self.ring.superblock.segment_bytes {
+                assert!(self.at.offset > BLOCK_BYTES, "a commit is planned to fit into an empty segment");
+                if let Err(error) = self.open_next() {
+                    last_error = Some(error);
+                    continue;
+                }
+                commit = self.compose(plan);
+                meta = commit.encode();
+            }
+            let started = Instant::now();
+            match self.write(&commit, &meta, plan) {
+                Ok(()) => return Ok(self.committed(&commit, &meta, plan, started)),
+                Err(error) => {
+                    // Nothing written to this segment since its last sync can be relied on. What it held before stays good.
+                    self.file = None;
+                    self.sacrifice(self.at.slot);
+                    last_error = Some(error);
+                }
+            }
+        }
+        Err(last_error.unwrap_or_else(|| Error::new(Kind::Internal, "committing: no attempt was made")))
+    }
+
+    fn sacrifice(&mut self, slot: u32) {
+        // A segment with good commits is not given up by one that could not be added.
+        if self.at.offset == BLOCK_BYTES && !self.sacrificed.contains(&slot) {
+            self.sacrificed.push_back(slot);
+        }
+    }
+
+    fn compose(&self, plan: &Plan) -> Commit {
+        let mut records = plan.records_restated(&self.stated);
+        if self.gaps_unstated {
+            let restate = |end| (0, Record::End { recording: None, end, restated: true });
+            let mut all: Vec<_> = self.catalog.open_gaps().into_iter().map(restate).collect();
+            all.append(&mut records);
+            records = all;
+        }
+        Commit {
+            seq: self.at.seq,
+            generation: self.at.generation,
+            disk: self.ring.superblock.disk,
+            prev_hash: self.at.prev_hash,
+            commit_len: 0,
+            utc: self.clock.utc(),
+            mono: self.clock.mono(),
+            sync: self.clock.sync_state(),
+            next_recording: plan.next_recording,
+            next_event: plan.next_event,
+            runs: plan.runs.iter().map(|planned| planned.run.clone()).collect(),
+            records,
+        }
+    }
+
+    /// FORMAT.md "Commit", steps 2 and 3.
+    fn write(&self, commit: &Commit, meta: &[u8], plan: &Plan) -> Result<()> {
+        let file =
+            self.file.as_ref().ok_or_else(|| Error::new(Kind::Internal, "committing without an open segment"))?;
+        let zeros = [0_u8; 4096];
+        let meta_len = crate::codec::wide(meta.len());
+        let front = narrow(align(meta_len, PAYLOAD_ALIGN_BYTES) - meta_len);
+        let end =
+            commit.runs.last().map_or(align(meta_len, PAYLOAD_ALIGN_BYTES), |run| run.payload_offset + run.payload_len);
+        let back = narrow(commit.commit_len - end);
+        let mut bufs: Vec<&[u8]> = vec![meta, zeros.get(..front).unwrap_or_default()];
+        bufs.extend(plan.runs.iter().flat_map(|planned| &planned.packets).map(|packet| packet.data.as_ref()));
+        bufs.push(zeros.get(..back).unwrap_or_default());
+        let failed = |what: &str, error| {
+            Error::io(format!("{what} commit {} at {} of segment {}", commit.seq, self.at.offset, self.at.slot), error)
+        };
+        file.write_all_at(&bufs, self.at.offset).map_err(|error| failed("writing", error))?;
+        file.sync().map_err(|error| failed("syncing", error))
+    }
+
+    fn committed(&mut self, commit: &Commit, meta: &[u8], plan: &Plan, started: Instant) -> Committed {
+        let nanos = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let hash = sha256(meta);
+        self.catalog.apply(commit, self.at, hash);
+        self.at.offset += commit.commit_len;
+        self.at.seq += 1;
+        self.at.prev_hash = hash;
+        self.stated.extend(commit.records.iter().filter_map(|(_, record)| begun(record)));
+        self.gaps_unstated = false;
+        self.sacrificed.clear();
+        let committed =
+            Committed { seq: commit.seq, runs: count(commit.runs.len()), payload_bytes: plan.payload_bytes() };
+        let stats = &mut self.shared.pending().stats;
+        stats.commits += 1;
+        stats.last_seq = commit.seq;
+        stats.last_commit_utc = Some(commit.utc);
+        stats.last_commit_nanos = nanos;
+        stats.slowest_commit_nanos = stats.slowest_commit_nanos.max(nanos);
+        stats.payload_bytes += committed.payload_bytes;
+        stats.written_bytes += commit.commit_len;
+        committed
+    }
+
+    fn acknowledge(&mut self, plan: &Plan, committed: Committed) {
+        {
+            let mut pending = self.shared.pending();
+            pending.settle(plan.frees_bytes);
+            if let Some(taken) = plan.completes {
+                pending.set_durable(taken);
+            }
+        }
+        self.tell(None);
+        self.shared.done.notify_all();
+        for on_commit in self.shared.on_commit.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            on_commit(committed);
+        }
+    }
+
+    /// Publishes what is wrong: the disk's trouble first, then the index's, then the ring's size.
+    fn tell(&mut self, trouble: Option<String>) {
+        if let Some(trouble) = trouble.as_ref().filter(|trouble| self.trouble.as_ref() != Some(*trouble)) {
+            tracing::error!(%trouble, "footage cannot be written; it waits in memory and the write is tried again");
+        }
+        self.trouble = trouble;
+        let alarm = self.trouble.as_deref().or(self.catalog.alarm()).or(self.ring.alarm.as_deref());
+        let alarm = alarm.map(str::to_owned);
+        self.shared.pending().stats.alarm = alarm;
+    }
+
+    /// FORMAT.md "Evict": the next segment, its old rows gone, its new header durable.
+    fn open_next(&mut self) -> Result<()> {
+        self.file = None;
+        let slot = self.next_slot().ok_or_else(|| Error::new(Kind::Internal, "the ring has no segments"))?;
+        let old = self.ring.slots.get(slot);
+        let utc = self.clock.utc();
+        let generation = self.generation + 1;
+        self.generation = generation;
+        // From here on readers get "the ring has reused this space".
+        self.ring.slots.set(slot, 0);
+        let row = SlotRow { generation, first_seq: self.at.seq, utc: utc.0 };
+        if let Err(error) = self.catalog.reuse_slot(slot, old, Some(row)) {
+            tracing::error!(%error, slot, "the index rows of a reused segment could not be found; readers meet a changed generation instead");
+        }
+        let (next_recording, next_event) = (self.catalog.tail().next_recording, self.catalog.tail().next_event);
+        let header = SegmentHeader {
+            disk: self.ring.superblock.disk,
+            slot,
+            generation,
+            first_seq: self.at.seq,
+            prev_hash: self.at.prev_hash,
+            utc,
+            next_recording,
+            next_event,
+        };
+        self.at = Position { slot, generation, offset: BLOCK_BYTES, ..self.at };
+        self.stated.clear();
+        self.gaps_unstated = true;
+        let opened = self.write_header(&header);
+        if opened.is_err() {
+            self.sacrifice(slot);
+        }
+        self.file = Some(opened?);
+        self.ring.slots.set(slot, generation);
+        Ok(())
+    }
+
+    fn write_header(&self, header: &SegmentHeader) -> Result<Box<dyn File>> {
+        let file = self.ring.open_slot(header.slot, OpenMode::ReadWrite)?;
+        let write = || -> std::io::Result<()> {
+            file.write_all_at(&[&header.encode()], 0)?;
+            file.sync()
+        };
+        write().map_err(|error| Error::io(format!("writing the header of segment {}", header.slot), error))?;
+        Ok(file)
+    }
+
+    /// The slot with the oldest segment; after failures, one that was given up already.
+    fn next_slot(&mut self) -> Option<u32> {
+        if self.sacrificed.len() >= SACRIFICES_MAX {
+            self.sacrificed.rotate_left(1);
+            return self.sacrificed.front().copied();
+        }
+        let newest_good = self.catalog.tail().replay.slot;
+        let free = self.ring.slots.all().filter(|(slot, _)| !self.sacrificed.contains(slot) && *slot != newest_good);
+        free.min_by_key(|(slot, generation)| (*generation, *slot)).map(|(slot, _)| slot)
+    }
+
+    /// Commits every `interval` until the ring is closed.
+    pub(crate) fn run(mut self, interval: Duration) {
+        let mut due = Instant::now() + interval;
+        let mut closing_attempts = 0;
+        loop {
+            let closing = self.wait_for_work(due);
+            due = Instant::now() + interval;
+            match self.step() {
+                Ok(_) if closing && self.shared.pending().is_empty() => break,
+                Ok(_) => {}
+                Err(_) if closing => {
+                    closing_attempts += 1;
+                    if closing_attempts >= CLOSING_ATTEMPTS_MAX {
+                        break;
+                    }
+                }
+                Err(_) => due = Instant::now() + RETRY_PAUSE.max(interval),
+            }
+        }
+        self.shared.pending().stopped = true;
+        self.shared.done.notify_all();
+    }
+
+    /// Sleeps until `due`, a flush, or the end. True when the ring is to be closed.
+    fn wait_for_work(&self, due: Instant) -> bool {
+        let mut pending = self.shared.pending();
+        loop {
+            let left = due.saturating_duration_since(Instant::now());
+            let flush_now = pending.flush_wanted() && self.trouble.is_none();
+            if pending.closing || flush_now || left.is_zero() {
+                return pending.closing;
+            }
+            pending = self.shared.work.wait_timeout(pending, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}

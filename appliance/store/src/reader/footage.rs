@@ -1,0 +1,248 @@
+//! Sample tables and sample bytes, verified on the way out.
+
+use crate::catalog::Live;
+use crate::catalog::rows::{self, RunPlace, SpanKey, SpanRow, TablesRow, unpack};
+use crate::codec::{narrow, wide};
+use crate::error::{Error, Result};
+use crate::kv::Kv;
+use crate::ring::Ring;
+use bytes::Bytes;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use watchbook_base::fs::{File, OpenMode};
+use watchbook_base::{CameraId, Kind, TimeRange};
+use watchbook_media::{SourceError, SpanSource, SpanSummary, SpanTable, sample_table};
+
+/// Verified runs kept: the runs at the edges of ranges are asked for twice, and several players look at the same minute. A run of 4 Mbit/s is 250 kB.
+const CACHE_BYTES_MAX: usize = 32 << 20;
+/// Open segment files. A day of one camera on a ring of 64 touches every segment of that day, but in order.
+const FILES_MAX: usize = 64;
+/// How much earlier than the granted range a span may end whose bytes are still read: the key frame at or before the start may lie in the span before.
+const PREROLL_NANOS: i64 = 60 * 1_000_000_000;
+
+type Place = (Arc<TablesRow>, u32, u64);
+
+/// Open files and verified runs of one ring.
+pub(crate) struct Files {
+    ring: Arc<Ring>,
+    state: Mutex<FilesState>,
+}
+
+#[derive(Default)]
+struct FilesState {
+    open: HashMap<u32, Arc<Box<dyn File>>>,
+    order: VecDeque<u32>,
+    /// Newest last.
+    runs: VecDeque<(RunKey, Bytes)>,
+    run_bytes: usize,
+}
+
+/// Slot, generation and offset of a run's payload.
+type RunKey = (u32, u64, u64);
+
+impl Files {
+    pub(crate) fn new(ring: Arc<Ring>) -> Self {
+        Self { ring, state: Mutex::default() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, FilesState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn file(&self, slot: u32) -> Result<Arc<Box<dyn File>>> {
+        if let Some(file) = self.state().open.get(&slot) {
+            return Ok(file.clone());
+        }
+        let file = Arc::new(self.ring.open_slot(slot, OpenMode::Read)?);
+        let mut state = self.state();
+        if state.open.insert(slot, file.clone()).is_none() {
+            state.order.push_back(slot);
+        }
+        while state.open.len() > FILES_MAX {
+            let Some(oldest) = state.order.pop_front() else { break };
+            state.open.remove(&oldest);
+        }
+        Ok(file)
+    }
+
+    fn check_generation(&self, slot: u32, generation: u64) -> Result<()> {
+        if self.ring.slots.get(slot) == generation {
+            return Ok(());
+        }
+        Err(Error::new(Kind::NotFound, format!("reading segment {slot}: the ring has reused this space")))
+    }
+
+    /// The payload of one run, verified.
+    fn run(&self, run: &RunPlace, slot: u32, generation: u64) -> Result<Bytes> {
+        self.check_generation(slot, generation)?;
+        let key = (slot, generation, run.offset);
+        if let Some((_, bytes)) = self.state().runs.iter().find(|(cached, _)| *cached == key) {
+            return Ok(bytes.clone());
+        }
+        let place = || format!("reading {} bytes at {} of segment {slot}", run.len, run.offset);
+        if run.seal.is_some() {
+            return Err(Error::new(
+                Kind::Unavailable,
+                format!("{}: they are encrypted and this program has no keys", place()),
+            ));
+        }
+        let mut bytes = vec![0; narrow(run.len)];
+        let read = self.file(slot)?.read_exact_at(&mut bytes, run.offset);
+        // Reused while it was read: whatever was read means nothing.
+        self.check_generation(slot, generation)?;
+        read.map_err(|error| Error::io(place(), error))?;
+        if crc32c::crc32c(&bytes) != run.crc {
+            return Err(Error::corrupt(format!("{}: the checksum does not match; this run is damaged", place())));
+        }
+        let bytes = Bytes::from(bytes);
+        let mut state = self.state();
+        state.run_bytes += bytes.len();
+        state.runs.push_back((key, bytes.clone()));
+        while state.run_bytes > CACHE_BYTES_MAX {
+            let Some((_, oldest)) = state.runs.pop_front() else { break };
+            state.run_bytes -= oldest.len();
+        }
+        Ok(bytes)
+    }
+}
+
+/// Footage of one camera in one range. Made by [`crate::Reader::footage`] from a grant; there is no other way to sample bytes.
+#[derive(Clone)]
+pub struct Footage {
+    kv: Arc<dyn Kv>,
+    live: Live,
+    files: Arc<Files>,
+    camera: CameraId,
+    range: TimeRange,
+    /// The last span asked for: a file builder goes through one span at a time.
+    last: Arc<Mutex<Option<(SpanKey, Place)>>>,
+}
+
+impl Footage {
+    pub(crate) fn new(parts: (Arc<dyn Kv>, Live, Arc<Files>), camera: CameraId, range: TimeRange) -> Self {
+        let (kv, live, files) = parts;
+        Self { kv, live, files, camera, range, last: Arc::default() }
+    }
+
+    /// Camera of the grant.
+    #[must_use]
+    pub fn camera(&self) -> CameraId {
+        self.camera
+    }
+
+    /// Range of the grant.
+    #[must_use]
+    pub fn range(&self) -> TimeRange {
+        self.range
+    }
+
+    fn check_grant(&self, span: &SpanSummary) -> Result<()> {
+        let allowed = TimeRange { start: self.range.start.plus_nanos(-PREROLL_NANOS), end: self.range.end };
+        if span.stream.camera == self.camera && span.range().overlaps(allowed) {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::Denied,
+            format!("reading {} at {}: the grant is for something else", span.stream, span.start_utc),
+        ))
+    }
+
+    /// Tables and places of a span's runs, as many as the summary says.
+    fn place(&self, span: &SpanSummary) -> Result<Place> {
+        self.check_grant(span)?;
+        let key = SpanKey { stream: span.stream, start: span.start_utc, first_seq: span.locator };
+        if let Some((_, place)) = self.last().as_ref().filter(|(last, place)| *last == key && covers(&place.0, span)) {
+            self.files.check_generation(place.1, place.2)?;
+            return Ok(place.clone());
+        }
+        let open = self.live.read().unwrap_or_else(PoisonError::into_inner).get(&span.stream).cloned();
+        let place = match open.filter(|open| open.key() == key) {
+            Some(open) => (Arc::new(open.tables().clone()), open.place().0, open.place().1),
+            None => self.stored(span, &key)?,
+        };
+        self.files.check_generation(place.1, place.2)?;
+        if !covers(&place.0, span) {
+            return Err(Error::corrupt(format!(
+                "reading {} at {}: the index has fewer runs than the span",
+                span.stream, span.start_utc
+            )));
+        }
+        *self.last() = Some((key, place.clone()));
+        Ok(place)
+    }
+
+    fn stored(&self, span: &SpanSummary, key: &SpanKey) -> Result<Place> {
+        let key = key.encode();
+        let (row, tables) = (self.kv.get(rows::SPANS, &key)?, self.kv.get(rows::TABLES, &key)?);
+        let Some((row, tables)) = row.zip(tables) else {
+            return Err(Error::new(
+                Kind::NotFound,
+                format!("reading {} at {}: the ring has reused this space", span.stream, span.start_utc),
+            ));
+        };
+        let row: SpanRow = unpack(rows::SPANS, &row)?;
+        Ok((Arc::new(unpack(rows::TABLES, &tables)?), row.slot, row.generation))
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<(SpanKey, Place)>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read_table(&self, span: &SpanSummary) -> Result<SpanTable> {
+        let (tables, _, _) = self.place(span)?;
+        let mut cursor = tables.tables.as_slice();
+        let runs = (0..span.run_count)
+            .map(|_| sample_table::take_run(&mut cursor))
+            .collect::<core::result::Result<Vec<_>, _>>()
+            .map_err(|error| {
+                Error::corrupt(format!("reading the sample table of {} at {}: {error}", span.stream, span.start_utc))
+            })?;
+        Ok(SpanTable { runs })
+    }
+
+    fn read_bytes(&self, span: &SpanSummary, offset: u64, len: u64) -> Result<Bytes> {
+        let end = offset.checked_add(len).filter(|end| *end <= span.byte_count).ok_or_else(|| {
+            Error::invalid(format!(
+                "reading {len} bytes at {offset} of a span of {} bytes of {}",
+                span.byte_count, span.stream
+            ))
+        })?;
+        let (tables, slot, generation) = self.place(span)?;
+        let mut pieces: Vec<Bytes> = Vec::new();
+        let mut run_start = 0_u64;
+        for run in &tables.runs {
+            let run_end = run_start + run.len;
+            if run_start >= end {
+                break;
+            }
+            if run_end > offset {
+                let bytes = self
+                    .files
+                    .run(run, slot, generation)
+                    .map_err(|error| error.within(format!("{} at {}", span.stream, span.start_utc)))?;
+                let (from, to) = (offset.max(run_start) - run_start, end.min(run_end) - run_start);
+                pieces.push(bytes.slice(narrow(from)..narrow(to)));
+            }
+            run_start = run_end;
+        }
+        match pieces.as_slice() {
+            [one] => Ok(one.clone()),
+            _ => Ok(pieces.concat().into()),
+        }
+    }
+}
+
+/// True when the tables hold every run that the summary counts. An open span may have more by now.
+fn covers(tables: &TablesRow, span: &SpanSummary) -> bool {
+    wide(tables.runs.len()) >= u64::from(span.run_count)
+}
+
+impl SpanSource for Footage {
+    fn table(&self, span: &SpanSummary) -> core::result::Result<Arc<SpanTable>, SourceError> {
+        Ok(Arc::new(self.read_table(span)?))
+    }
+
+    fn read(&self, span: &SpanSummary, offset: u64, len: u64) -> core::result::Result<Bytes, SourceError> {
+        Ok(self.read_bytes(span, offset, len)?)
+    }
+}

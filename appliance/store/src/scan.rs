@@ -1,0 +1,160 @@
+//! Reading commits back from a segment file, past damage.
+
+use crate::catalog::rows::Position;
+use crate::codec::{narrow, wide};
+use crate::format::commit::extent;
+use crate::format::{
+    BLOCK_BYTES, COMMIT_BYTES_MAX, COMMIT_HEADER_BYTES, COMMIT_MAGIC, Commit, DiskId, Run, SegmentHeader, Superblock,
+};
+use watchbook_base::fs::File;
+use watchbook_evidence::{Hash, sha256};
+
+/// Read at once while looking for the next commit behind damage.
+const SEARCH_BYTES: u64 = 1 << 20;
+/// First read of a commit: header and most of the metadata of a commit of 64 streams.
+const FIRST_READ_BYTES: u64 = 16 << 10;
+
+/// The commits of one segment file.
+pub(crate) struct SegmentReader {
+    file: Box<dyn File>,
+    segment_bytes: u64,
+    disk: DiskId,
+    /// `None` takes any.
+    generation: Option<u64>,
+}
+
+/// A stretch of a segment that holds no commit though it should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// File number.
+    pub slot: u32,
+    /// First bad byte in the file.
+    pub from: u64,
+    /// First good byte behind it.
+    pub to: u64,
+    /// First commit that is missing.
+    pub seq_from: u64,
+    /// First commit that is there again.
+    pub seq_to: u64,
+}
+
+impl SegmentReader {
+    pub(crate) fn new(file: Box<dyn File>, superblock: &Superblock, generation: Option<u64>) -> Self {
+        Self { file, segment_bytes: superblock.segment_bytes, disk: superblock.disk, generation }
+    }
+
+    /// The commit at `offset` and the hash of its metadata, when header, directory, records and tables check out.
+    pub(crate) fn commit_at(&self, offset: u64) -> Option<(Commit, Hash)> {
+        let room = self.segment_bytes.checked_sub(offset)?;
+        let mut meta = self.read(offset, FIRST_READ_BYTES.min(room))?;
+        let extent = extent(&meta)?;
+        if extent.commit_len > room {
+            return None;
+        }
+        if extent.meta_len > wide(meta.len()) {
+            meta = self.read(offset, extent.meta_len)?;
+        }
+        meta.truncate(narrow(extent.meta_len));
+        let commit = Commit::decode(&meta)?;
+        let ours = commit.disk == self.disk && self.generation.is_none_or(|generation| generation == commit.generation);
+        ours.then(|| (commit, sha256(&meta)))
+    }
+
+    fn read(&self, offset: u64, len: u64) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; narrow(len)];
+        match self.file.read_exact_at(&mut bytes, offset) {
+            Ok(()) => Some(bytes),
+            Err(error) => {
+                tracing::warn!(%error, offset, len, "a part of a segment cannot be read");
+                None
+            }
+        }
+    }
+
+    /// The stored payload of `run` in the commit at `offset`.
+    pub(crate) fn payload(&self, offset: u64, run: &Run) -> Option<Vec<u8>> {
+        self.read(offset + run.payload_offset, run.payload_len)
+    }
+
+    /// True when every payload of the commit at `offset` has its checksum.
+    pub(crate) fn payloads_are_right(&self, offset: u64, commit: &Commit) -> bool {
+        commit.runs.iter().all(|run| self.payload(offset, run).is_some_and(|bytes| crc32c::crc32c(&bytes) == run.crc))
+    }
+
+    /// The first commit at a block boundary from `from` on, up to `until`, whose number is at least `seq`.
+    fn search(&self, from: u64, until: u64, seq: u64) -> Option<(u64, Commit, Hash)> {
+        let until = until.min(self.segment_bytes);
+        let mut window = from;
+        while window < until {
+            let Some(bytes) = self.read(window, SEARCH_BYTES.min(until - window)) else {
+                window += SEARCH_BYTES;
+                continue;
+            };
+            for (index, block) in bytes.chunks(narrow(BLOCK_BYTES)).enumerate() {
+                if !block.starts_with(&COMMIT_MAGIC) || block.len() < COMMIT_HEADER_BYTES {
+                    continue;
+                }
+                let offset = window + wide(index) * BLOCK_BYTES;
+                if let Some((commit, hash)) = self.commit_at(offset).filter(|(commit, _)| commit.seq >= seq) {
+                    return Some((offset, commit, hash));
+                }
+            }
+            window += SEARCH_BYTES;
+        }
+        None
+    }
+
+    /// Shows every commit from `start` on to `visit`, going on behind damage. `void_from`: the next generation's first commit; none of that number or later
+    /// counts here. Returns the place behind the last good commit, and the damage passed.
+    pub(crate) fn scan(
+        &self,
+        start: Position,
+        void_from: Option<u64>,
+        visit: &mut dyn FnMut(Position, Commit, Hash),
+    ) -> (Position, Vec<Damage>) {
+        let mut at = start;
+        let mut damage = Vec::new();
+        let counts = |commit: &Commit| void_from.is_none_or(|void| commit.seq < void);
+        while at.offset < self.segment_bytes && void_from.is_none_or(|void| at.seq < void) {
+            let here = self.commit_at(at.offset).filter(|(commit, _)| commit.seq >= at.seq && counts(commit));
+            let (offset, commit, hash) = match here {
+                Some((commit, hash)) => (at.offset, commit, hash),
+                None => {
+                    // A damaged commit is at most so long; behind the end of the log nothing of this generation follows.
+                    let until = at.offset.saturating_add(COMMIT_BYTES_MAX + 2 * BLOCK_BYTES);
+                    match self
+                        .search(at.offset + BLOCK_BYTES, until, at.seq + 1)
+                        .filter(|(_, commit, _)| counts(commit))
+                    {
+                        Some(found) => found,
+                        None => break,
+                    }
+                }
+            };
+            if commit.seq != at.seq || commit.prev_hash != at.prev_hash {
+                damage.push(Damage {
+                    slot: at.slot,
+                    from: at.offset,
+                    to: offset,
+                    seq_from: at.seq,
+                    seq_to: commit.seq,
+                });
+            }
+            let next = Position { offset: offset + commit.commit_len, seq: commit.seq + 1, prev_hash: hash, ..at };
+            visit(Position { offset, seq: commit.seq, prev_hash: commit.prev_hash, ..at }, commit, hash);
+            at = next;
+        }
+        (at, damage)
+    }
+}
+
+/// Where the commits of a segment begin.
+pub(crate) fn first_position(header: &SegmentHeader) -> Position {
+    Position {
+        slot: header.slot,
+        generation: header.generation,
+        offset: BLOCK_BYTES,
+        seq: header.first_seq,
+        prev_hash: header.prev_hash,
+    }
+}

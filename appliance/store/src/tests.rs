@@ -1,0 +1,4 @@
+//! Tests of the whole ring on the simulated file system.
+
+mod basics;
+mod harness;

@@ -1,0 +1,181 @@
+use super::harness::*;
+use crate::catalog::rows;
+use crate::kv::model::ModelKv;
+use crate::reader::EventQuery;
+use crate::recover::rebuild;
+use crate::ring::Ring;
+use std::sync::Arc;
+use watchbook_access::Action;
+use watchbook_base::{Clock, Event, EventSource, Gap, GapReason, Kind, TimeRange, UtcNanos};
+use watchbook_media::{RecordingEnd, SpanSource};
+
+#[test]
+fn what_goes_in_comes_out() {
+    let machine = Box_::new(1);
+    let mut parts = machine.open();
+    let mut cams = [Cam::new(1, 300), Cam::new(2, 900)];
+    let mut want: Vec<Vec<_>> = vec![Vec::new(); 2];
+    for cam in &mut cams {
+        parts.writer.begin(&cam.start(&machine.clock));
+    }
+    for _ in 0..130 {
+        for _ in 0..13 {
+            for (cam, want) in cams.iter_mut().zip(&mut want) {
+                let packet = cam.packet(&machine.clock);
+                want.push((packet.utc, packet.data.clone()));
+                parts.writer.append(packet).unwrap();
+            }
+            machine.clock.advance(STEP_NANOS);
+        }
+        assert!(parts.committer.step().unwrap());
+    }
+    for (cam, want) in cams.iter().zip(&want) {
+        assert!(samples(&parts, cam.stream) == *want, "every sample of {} in order", cam.stream);
+    }
+    let spans = parts.reader.spans(&playback(1), cams[0].stream, ALL).unwrap();
+    assert!(spans.len() >= 2, "{} spans", spans.len());
+    assert!(spans.windows(2).all(|pair| pair[0].end_dts == pair[1].first_dts), "spans of one recording touch");
+    assert!(spans.iter().all(|span| span.range().nanos() <= 60_000_000_000));
+    let stats = parts.writer.stats();
+    assert_eq!((stats.commits, stats.pending_bytes, stats.alarm), (130, 0, None));
+    assert!(machine.fs.counters().syncs < 130 + 20, "one sync a commit, whatever the number of streams");
+}
+
+#[test]
+fn ends_and_failed_attempts_become_gaps() {
+    let machine = Box_::new(2);
+    let mut parts = machine.open();
+    let mut cam = Cam::new(1, 100);
+    let clock = &machine.clock;
+    let t0 = clock.utc();
+    let end = |utc, reason| RecordingEnd { stream: video(1), utc, reason };
+    let second = |n: i64| t0.plus_nanos(n * 1_000_000_000);
+    parts.writer.end(&end(t0, GapReason::CameraGone));
+    clock.advance(5_000_000_000);
+    parts.writer.end(&end(second(5), GapReason::CameraGone));
+    parts.committer.step().unwrap();
+    clock.advance(5_000_000_000);
+    parts.writer.end(&end(second(10), GapReason::CameraDenied));
+    parts.writer.begin(&cam.start(clock));
+    clock.advance(5_000_000_000);
+    cam.begun = second(15);
+    (0..25).for_each(|_| parts.writer.append(cam.packet(clock)).unwrap());
+    parts.writer.end(&end(second(16), GapReason::FormatChange));
+    parts.writer.begin(&cam.start(clock));
+    cam.begun = second(16);
+    parts.writer.append(cam.packet(clock)).unwrap();
+    parts.writer.end(&end(second(20), GapReason::CameraSilent));
+    parts.committer.step().unwrap();
+    let gap = |a, b, reason| Gap { stream: video(1), range: TimeRange::new(second(a), second(b)).unwrap(), reason };
+    let want =
+        [gap(0, 10, GapReason::CameraGone), gap(10, 15, GapReason::CameraDenied), gap(20, 30, GapReason::CameraSilent)];
+    assert_eq!(parts.reader.gaps(&playback(1), video(1), ALL, second(30)).unwrap(), want);
+    let from_12 = TimeRange::new(second(12), second(14)).unwrap();
+    assert_eq!(parts.reader.gaps(&playback(1), video(1), from_12, second(30)).unwrap(), want[1..2]);
+    let footage = parts.reader.first_last(&playback(1), video(1)).unwrap().unwrap();
+    assert_eq!((footage.start, footage.end), (second(15), second(16).plus_nanos(STEP_NANOS as i64)));
+    assert_same_index(&machine);
+}
+
+fn event(camera_number: u32, start: UtcNanos, kind: &str) -> Event {
+    let source = EventSource {
+        plugin: "org.example.motion".into(),
+        version: "1.2.3".into(),
+        component_sha256: "aa".into(),
+        settings_sha256: "bb".into(),
+    };
+    Event {
+        camera: camera(camera_number),
+        kind: kind.into(),
+        score: 0.5,
+        start,
+        end: Some(start.plus_nanos(1_000)),
+        zone: None,
+        detections: vec![],
+        note: String::new(),
+        source,
+    }
+}
+
+#[test]
+fn events_are_found_by_camera_time_and_kind_page_by_page() {
+    let machine = Box_::new(3);
+    let mut parts = machine.open();
+    for number in 0..20 {
+        let kind = if number % 5 == 0 { "vehicle" } else { "motion" };
+        parts.writer.event(&event(1 + number % 2, START.plus_nanos(i64::from(number) * 1_000_000), kind)).unwrap();
+    }
+    assert_eq!(parts.writer.event(&event(1, START, "")).unwrap_err().kind, Kind::InvalidInput);
+    parts.committer.step().unwrap();
+    let all = grant(Action::SearchEvents { camera: None, range: ALL });
+    let query =
+        EventQuery { camera: None, only: None, kind: None, range: ALL, newest_first: true, limit: 7, after: None };
+    let mut pages = Vec::new();
+    let mut next = query.clone();
+    loop {
+        let page = parts.reader.events(&all, &next).unwrap();
+        pages.push(page.events.len());
+        let Some(after) = page.next else { break };
+        assert!(pages.len() < 10);
+        next.after = Some(after);
+    }
+    assert_eq!(pages.iter().sum::<usize>(), 20, "{pages:?}");
+    let list = |query: &EventQuery| -> Vec<u64> {
+        parts.reader.events(&all, query).unwrap().events.iter().map(|event| event.number).collect()
+    };
+    let vehicles = EventQuery { kind: Some("vehicle".into()), newest_first: false, ..query.clone() };
+    assert_eq!(list(&vehicles), [1, 6, 11, 16]);
+    assert_eq!(list(&EventQuery { only: Some([camera(2)].into()), ..vehicles.clone() }), [6, 16]);
+    let one = EventQuery { camera: Some(camera(2)), limit: 100, ..query };
+    assert_eq!(list(&one).len(), 10);
+    let other = grant(Action::SearchEvents { camera: Some(camera(1)), range: ALL });
+    assert_eq!(parts.reader.events(&other, &one).unwrap_err().kind, Kind::Denied);
+    assert_same_index(&machine);
+}
+
+#[test]
+fn nothing_is_shown_without_the_right_grant() {
+    let machine = Box_::new(4);
+    let mut parts = machine.open();
+    let mut cam = Cam::new(1, 100);
+    parts.writer.begin(&cam.start(&machine.clock));
+    (0..50).for_each(|_| parts.writer.append(cam.packet(&machine.clock)).unwrap());
+    parts.committer.step().unwrap();
+    assert_eq!(parts.reader.spans(&playback(2), video(1), ALL).unwrap_err().kind, Kind::Denied);
+    assert_eq!(parts.reader.footage(&playback(2), camera(1), ALL).err().unwrap().kind, Kind::Denied);
+    let timeline = grant(Action::Timeline { camera: camera(1) });
+    let spans = parts.reader.spans(&timeline, video(1), ALL).unwrap();
+    assert_eq!(parts.reader.footage(&timeline, camera(1), ALL).err().unwrap().kind, Kind::Denied);
+    let later = TimeRange::new(START.plus_nanos(3_600_000_000_000), ALL.end).unwrap();
+    let narrow = grant(Action::Playback { camera: camera(1), range: later });
+    assert_eq!(parts.reader.footage(&narrow, camera(1), ALL).err().unwrap().kind, Kind::Denied);
+    let footage = parts.reader.footage(&narrow, camera(1), later).unwrap();
+    assert_eq!(
+        footage.read(&spans[0], 0, 1).unwrap_err().kind,
+        Kind::Denied,
+        "a span an hour before the granted range"
+    );
+}
+
+/// The index made anew from the log alone is the one that was written along the way.
+pub(crate) fn assert_same_index(machine: &Box_) {
+    let ring = Ring::open(&machine.config, Arc::new(machine.fs.clone()), &machine.clock).unwrap();
+    let anew = ModelKv::new();
+    rebuild(&ring, Arc::new(anew.clone()), &mut |_| {}).unwrap();
+    for table in
+        [rows::SPANS, rows::TABLES, rows::RECORDINGS, rows::GAPS, rows::EVENTS, rows::EVENTS_BY_TIME, rows::SEGMENTS]
+    {
+        let (old, new) = (machine.kv.rows(table), anew.rows(table));
+        let keys = |a: &std::collections::BTreeMap<Vec<u8>, Vec<u8>>,
+                    b: &std::collections::BTreeMap<Vec<u8>, Vec<u8>>| {
+            a.iter().filter(|(key, value)| b.get(*key) != Some(value)).map(|(key, _)| key.clone()).collect::<Vec<_>>()
+        };
+        assert!(
+            old == new,
+            "{}: only or otherwise before {:?}, after {:?}",
+            table.0,
+            keys(&old, &new),
+            keys(&new, &old)
+        );
+    }
+}

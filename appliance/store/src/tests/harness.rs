@@ -1,0 +1,142 @@
+//! A ring without threads or real files: the test says when a commit happens.
+
+use crate::config::Config;
+use crate::kv::Kv;
+use crate::kv::model::ModelKv;
+use crate::store::{Deps, Parts, assemble};
+use bytes::Bytes;
+use std::sync::Arc;
+use watchbook_access::{Action, AuditEntry, AuditError, AuditLog, Grant, Role, Subject};
+use watchbook_base::clock::SimClock;
+use watchbook_base::fs::sim::{Dice, SimFs};
+use watchbook_base::{CameraId, Clock, StreamId, SyncState, Ticks90k, TimeRange, TrackRole, UtcNanos};
+use watchbook_media::{Codec, Packet, RecordingStart, SpanSource, SpanSummary, TrackFormat};
+
+pub(crate) const START: UtcNanos = UtcNanos(1_800_000_000_000_000_000);
+pub(crate) const ALL: TimeRange = TimeRange { start: UtcNanos(0), end: UtcNanos(i64::MAX / 2) };
+pub(crate) const MIB: u64 = 1 << 20;
+
+/// One box: what outlives a restart of the recorder.
+pub(crate) struct Box_ {
+    pub(crate) fs: SimFs,
+    pub(crate) kv: ModelKv,
+    pub(crate) clock: SimClock,
+    pub(crate) config: Config,
+}
+
+impl Box_ {
+    pub(crate) fn new(seed: u64) -> Self {
+        let config = Config { segment_bytes: Some(4 * MIB), ..Config::new("/ring", 16 * MIB) };
+        Self { fs: SimFs::new(seed), kv: ModelKv::crashing(), clock: SimClock::new(START), config }
+    }
+
+    pub(crate) fn open(&self) -> Parts {
+        self.try_open().unwrap()
+    }
+
+    pub(crate) fn try_open(&self) -> crate::Result<Parts> {
+        assemble(&self.config, &self.deps())
+    }
+
+    pub(crate) fn deps(&self) -> Deps {
+        let (fs, clock) = (Arc::new(self.fs.clone()), Arc::new(self.clock.clone()));
+        Deps { fs, clock, index: Arc::new(self.kv.clone()) as Arc<dyn Kv> }
+    }
+}
+
+pub(crate) fn camera(number: u32) -> CameraId {
+    CameraId::new(number).unwrap()
+}
+
+pub(crate) fn video(number: u32) -> StreamId {
+    camera(number).stream(TrackRole::MainVideo)
+}
+
+struct NoLog;
+
+impl AuditLog for NoLog {
+    fn append(&self, _: &AuditEntry) -> Result<u64, AuditError> {
+        Ok(0)
+    }
+}
+
+pub(crate) fn grant(action: Action) -> Grant {
+    let subject = Subject { account: Some(1), roles: [Role::Investigator].into_iter().collect(), cameras: None };
+    watchbook_access::open(&subject, action, &NoLog).unwrap()
+}
+
+pub(crate) fn playback(number: u32) -> Grant {
+    grant(Action::Playback { camera: camera(number), range: ALL })
+}
+
+/// A camera that makes up footage whose bytes tell where they belong.
+pub(crate) struct Cam {
+    pub(crate) stream: StreamId,
+    pub(crate) frame: i64,
+    pub(crate) begun: UtcNanos,
+    pub(crate) size: usize,
+    take: u64,
+}
+
+pub(crate) const STEP_TICKS: i64 = 3600;
+pub(crate) const STEP_NANOS: u64 = 40_000_000;
+
+impl Cam {
+    pub(crate) fn new(number: u32, size: usize) -> Self {
+        Self { stream: video(number), frame: 0, begun: START, size, take: 0 }
+    }
+
+    pub(crate) fn start(&mut self, clock: &SimClock) -> RecordingStart {
+        self.frame = 0;
+        self.take += 1;
+        self.begun = clock.utc();
+        RecordingStart {
+            stream: self.stream,
+            format: TrackFormat {
+                codec: Codec::H264 { width: 640, height: 360 },
+                config: Bytes::copy_from_slice(&self.take.to_le_bytes()),
+            },
+            utc: self.begun,
+            mono: clock.mono(),
+            sync: SyncState::Synchronised,
+        }
+    }
+
+    /// The next frame: 25 a second, a key frame every 12.
+    pub(crate) fn packet(&mut self, clock: &SimClock) -> Packet {
+        let dts = Ticks90k(self.frame * STEP_TICKS);
+        let mut dice = Dice::new(self.take << 32 ^ u64::from(self.stream.to_u32()) << 48 ^ self.frame as u64);
+        let key = self.frame % 12 == 0;
+        let size = if key { self.size * 4 } else { self.size } + dice.below(1 + self.size as u64 / 2) as usize;
+        let data: Vec<u8> = (0..size.div_ceil(8)).flat_map(|_| dice.roll().to_le_bytes()).take(size).collect();
+        self.frame += 1;
+        Packet {
+            stream: self.stream,
+            dts,
+            cts_offset: 0,
+            utc: self.begun.plus_ticks(dts),
+            mono: clock.mono(),
+            key,
+            data: data.into(),
+        }
+    }
+}
+
+/// Every sample of a stream that a reader gets: UTC of its decode time and bytes.
+pub(crate) fn samples(parts: &Parts, stream: StreamId) -> Vec<(UtcNanos, Bytes)> {
+    let grant = playback(stream.camera.get());
+    let spans = parts.reader.spans(&grant, stream, ALL).unwrap();
+    let footage = parts.reader.footage(&grant, stream.camera, ALL).unwrap();
+    spans.iter().flat_map(|span| samples_of(&footage, span)).collect()
+}
+
+pub(crate) fn samples_of(source: &dyn SpanSource, span: &SpanSummary) -> Vec<(UtcNanos, Bytes)> {
+    let table = source.table(span).unwrap();
+    assert_eq!(table.runs.len(), span.run_count as usize);
+    assert_eq!(table.samples().count(), span.sample_count as usize);
+    let get = |(at, sample): (u64, &watchbook_media::Sample)| {
+        let bytes = source.read(span, at, u64::from(sample.size_bytes)).unwrap();
+        (span.start_utc.plus_ticks(sample.dts - span.first_dts), bytes)
+    };
+    table.samples().map(get).collect()
+}

@@ -1,0 +1,150 @@
+//! What producers call. Nothing here waits for the disk, but [`Writer::flush`].
+
+mod pending;
+
+pub(crate) use pending::{Pending, Section, Taken, decode_utc};
+
+use crate::error::{Error, Result};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use watchbook_base::{Clock, Event, Kind, UtcNanos};
+use watchbook_media::{Packet, RecordingEnd, RecordingStart};
+
+/// What happened so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Commits made durable since start.
+    pub commits: u64,
+    /// Number of the newest durable commit; 0 when there is none.
+    pub last_seq: u64,
+    /// When it was made.
+    pub last_commit_utc: Option<UtcNanos>,
+    /// How long its write and sync took.
+    pub last_commit_nanos: u64,
+    /// Longest one since start.
+    pub slowest_commit_nanos: u64,
+    /// Sample bytes made durable since start.
+    pub payload_bytes: u64,
+    /// Bytes written to segments since start, headers and padding included.
+    pub written_bytes: u64,
+    /// What waits in memory now.
+    pub pending_bytes: u64,
+    /// Packets dropped because the disk could not keep up.
+    pub overload_drops: u64,
+    /// Why something is wrong, in a sentence for people; `None` when all is well.
+    pub alarm: Option<String>,
+}
+
+/// What a commit made durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// Its number.
+    pub seq: u64,
+    /// Runs in it.
+    pub runs: u32,
+    /// Sample bytes in it.
+    pub payload_bytes: u64,
+}
+
+/// Called after each commit, on the committer's thread: must be quick.
+pub type OnCommit = Box<dyn Fn(Committed) + Send + Sync>;
+
+/// What writer and committer share.
+pub(crate) struct Shared {
+    pub(crate) pending: Mutex<Pending>,
+    /// The committer waits here for work.
+    pub(crate) work: Condvar,
+    /// Those who flush wait here for the committer.
+    pub(crate) done: Condvar,
+    pub(crate) on_commit: Mutex<Vec<OnCommit>>,
+}
+
+impl Shared {
+    pub(crate) fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes footage and events. Clones write to the same ring.
+#[derive(Clone)]
+pub struct Writer {
+    shared: Arc<Shared>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Writer {
+    pub(crate) fn new(shared: Arc<Shared>, clock: Arc<dyn Clock>) -> Self {
+        Self { shared, clock }
+    }
+
+    /// A recording begins. One of the same stream that has not ended is ended first, as gone.
+    pub fn begin(&self, start: &RecordingStart) {
+        self.shared.pending().begin(start);
+    }
+
+    /// Takes one access unit of a recording that has begun.
+    ///
+    /// # Errors
+    /// `Exhausted` when the disk cannot keep up: this packet and the rest of its GOP are dropped, and a gap says so. `InvalidInput` when no recording has
+    /// begun, the decode time does not rise, or the packet is empty or too large.
+    pub fn append(&self, packet: Packet) -> Result<()> {
+        self.shared.pending().append(packet)
+    }
+
+    /// A recording ended, or an attempt to begin one failed: a gap begins, or goes on.
+    pub fn end(&self, end: &RecordingEnd) {
+        self.shared.pending().end(end);
+    }
+
+    /// Takes one event and returns its number.
+    ///
+    /// # Errors
+    /// `InvalidInput` when it breaks a limit of [`watchbook_base::Event::check`], `Exhausted` when the disk cannot keep up.
+    pub fn event(&self, event: &Event) -> Result<u64> {
+        self.shared.pending().event(event)
+    }
+
+    /// Waits until everything taken before this call is durable, and returns the number of the newest durable commit.
+    ///
+    /// # Errors
+    /// `Timeout` when the disk does not take it within `patience`, with the alarm if there is one; `Unavailable` when the ring is closed.
+    pub fn flush(&self, patience: Duration) -> Result<u64> {
+        let deadline = Instant::now() + patience;
+        let mut pending = self.shared.pending();
+        let wanted = pending.taken();
+        pending.want_flush(wanted);
+        self.shared.work.notify_all();
+        loop {
+            if pending.durable() >= wanted {
+                return Ok(pending.stats.last_seq);
+            }
+            if pending.stopped {
+                return Err(Error::new(Kind::Unavailable, "flushing the ring: it is closed"));
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                let alarm = pending.stats.alarm.clone().unwrap_or_else(|| "the disk is slow".to_owned());
+                return Err(Error::new(Kind::Timeout, format!("flushing the ring within {patience:?}: {alarm}")));
+            }
+            pending = self.shared.done.wait_timeout(pending, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let pending = self.shared.pending();
+        Stats { pending_bytes: pending.bytes(), ..pending.stats.clone() }
+    }
+
+    /// Calls `on_commit` after each commit from now on.
+    pub fn subscribe(&self, on_commit: OnCommit) {
+        self.shared.on_commit.lock().unwrap_or_else(PoisonError::into_inner).push(on_commit);
+    }
+
+    /// The clock that stamps commits.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+}

@@ -1,0 +1,341 @@
+//! What waits in memory for the next commit, stream by stream. Every method is short: it runs under the mutex that all cameras share.
+
+use super::Stats;
+use crate::codec::wide;
+use crate::error::{Error, Result};
+use crate::format::Record;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use watchbook_base::limits::{ACCESS_UNIT_BYTES_MAX, CODEC_CONFIG_BYTES_MAX};
+use watchbook_base::{Event, GapReason, Kind, StreamId, Ticks90k, UtcNanos};
+use watchbook_media::sample_table::DTS_TICKS_MAX;
+use watchbook_media::{Packet, RecordingEnd, RecordingId, RecordingStart};
+
+/// What begins, ends and events may take beyond the bound on packets, so that a full buffer still records why: 16 MiB are 50,000 of them.
+const RECORDS_BYTES_MAX: u64 = 16 << 20;
+/// Memory of a section beside its packets.
+const SECTION_BYTES: u64 = 256;
+/// Length of a last sample when the recording has only one: a frame of 25 a second.
+const STEP_TICKS_DEFAULT: i64 = 3600;
+/// A sample is not taken to last longer than this when its follower is unknown.
+const STEP_TICKS_MAX: i64 = 10 * 90_000;
+
+/// A stretch of one recording.
+#[derive(Debug)]
+pub(crate) struct Section {
+    pub(crate) stream: StreamId,
+    pub(crate) recording: Option<(RecordingId, Arc<RecordingStart>)>,
+    /// The recording begins here.
+    pub(crate) begins: bool,
+    pub(crate) packets: Vec<Packet>,
+    /// It ends here.
+    pub(crate) end: Option<RecordingEnd>,
+}
+
+impl Section {
+    /// What it counts for in the bound.
+    pub(crate) fn bytes(&self) -> u64 {
+        let config = self.recording.as_ref().map_or(0, |(_, start)| start.format.config.len());
+        SECTION_BYTES + wide(config) + self.packets.iter().map(packet_bytes).sum::<u64>()
+    }
+}
+
+/// What a packet counts for: its bytes and the struct around them.
+fn packet_bytes(packet: &Packet) -> u64 {
+    wide(packet.data.len() + size_of::<Packet>())
+}
+
+/// One stream that is recording.
+#[derive(Debug)]
+struct Current {
+    /// `None` until the first packet for which there is room.
+    recording: Option<RecordingId>,
+    start: Arc<RecordingStart>,
+    last_dts: Option<Ticks90k>,
+    step_ticks: i64,
+    /// End of the last sample taken, as far as known.
+    end_utc: UtcNanos,
+    /// Nothing is taken before the next key frame for which there is room.
+    dropping: bool,
+}
+
+/// All of it.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    currents: BTreeMap<StreamId, Current>,
+    sections: BTreeMap<StreamId, Vec<Section>>,
+    events: Vec<Record>,
+    bytes: u64,
+    bytes_max: u64,
+    packet_bytes_max: usize,
+    next_recording: u64,
+    next_event: u64,
+    /// Counts what was taken; a flush waits until the durable count reaches it.
+    taken: u64,
+    durable: u64,
+    flush_wanted: u64,
+    /// No more will come: commit what is there and stop.
+    pub(crate) closing: bool,
+    /// The committer is gone.
+    pub(crate) stopped: bool,
+    pub(crate) stats: Stats,
+}
+
+/// What the committer takes away.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    pub(crate) sections: Vec<Section>,
+    pub(crate) events: Vec<Record>,
+    pub(crate) taken: u64,
+    pub(crate) next_recording: u64,
+    pub(crate) next_event: u64,
+}
+
+impl Pending {
+    /// Nothing yet. `numbers`: next recording and event.
+    pub(crate) fn new(bytes_max: u64, segment_bytes: u64, numbers: (u64, u64)) -> Self {
+        Self {
+            currents: BTreeMap::new(),
+            sections: BTreeMap::new(),
+            events: Vec::new(),
+            bytes: 0,
+            bytes_max,
+            // A quarter of a segment, so that any commit of one packet fits into an empty segment beside its metadata.
+            packet_bytes_max: ACCESS_UNIT_BYTES_MAX.min(crate::codec::narrow(segment_bytes / 4)),
+            next_recording: numbers.0,
+            next_event: numbers.1,
+            taken: 0,
+            durable: 0,
+            flush_wanted: 0,
+            closing: false,
+            stopped: false,
+            stats: Stats::default(),
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    pub(crate) fn durable(&self) -> u64 {
+        self.durable
+    }
+
+    pub(crate) fn want_flush(&mut self, taken: u64) {
+        self.flush_wanted = self.flush_wanted.max(taken);
+    }
+
+    /// Somebody waits.
+    pub(crate) fn flush_wanted(&self) -> bool {
+        self.flush_wanted > self.durable
+    }
+
+    /// Nothing waits to be taken by the committer.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sections.is_empty() && self.events.is_empty()
+    }
+
+    pub(crate) fn begin(&mut self, start: &RecordingStart) {
+        if start.format.config.len() > CODEC_CONFIG_BYTES_MAX {
+            tracing::error!(stream = %start.stream, bytes = start.format.config.len(), "a recording with too long a codec configuration is not begun");
+            return;
+        }
+        if let Some(current) = self.currents.get(&start.stream) {
+            let utc = current.end_utc;
+            self.end(&RecordingEnd { stream: start.stream, utc, reason: GapReason::CameraGone });
+        }
+        let current = Current {
+            recording: None,
+            start: Arc::new(start.clone()),
+            last_dts: None,
+            step_ticks: STEP_TICKS_DEFAULT,
+            end_utc: start.utc,
+            dropping: false,
+        };
+        self.currents.insert(start.stream, current);
+        self.open_section(start.stream);
+    }
+
+    /// Gives the stream's recording a number and states it, when there is room.
+    fn open_section(&mut self, stream: StreamId) {
+        let room = self.bytes < self.bytes_max + RECORDS_BYTES_MAX;
+        let Some(current) = self.currents.get_mut(&stream) else { return };
+        if !room {
+            current.dropping = true;
+            return;
+        }
+        let recording = RecordingId(self.next_recording);
+        self.next_recording += 1;
+        current.recording = Some(recording);
+        let section = Section {
+            stream,
+            recording: Some((recording, current.start.clone())),
+            begins: true,
+            packets: Vec::new(),
+            end: None,
+        };
+        self.push(section);
+    }
+
+    fn push(&mut self, section: Section) {
+        self.bytes += section.bytes();
+        self.taken += 1;
+        self.sections.entry(section.stream).or_default().push(section);
+    }
+
+    pub(crate) fn append(&mut self, packet: Packet) -> Result<()> {
+        let stream = packet.stream;
+        let full = self.bytes + packet_bytes(&packet) > self.bytes_max;
+        let Some(current) = self.currents.get_mut(&stream) else {
+            return Err(Error::invalid(format!("storing a packet of {stream}: no recording has begun")));
+        };
+        check_packet(&packet, current.last_dts, self.packet_bytes_max)?;
+        if full || (current.dropping && !packet.key) {
+            return Err(self.drop_packet(stream));
+        }
+        if current.dropping || current.recording.is_none() {
+            current.dropping = false;
+            self.open_section(stream);
+        }
+        let Some(current) = self.currents.get_mut(&stream).filter(|current| current.recording.is_some()) else {
+            return Err(self.drop_packet(stream));
+        };
+        if let Some(last) = current.last_dts {
+            current.step_ticks = (packet.dts - last).0.min(STEP_TICKS_MAX);
+        }
+        current.last_dts = Some(packet.dts);
+        current.end_utc = decode_utc(&packet).plus_ticks(Ticks90k(current.step_ticks));
+        let recording = current.recording.map(|recording| (recording, current.start.clone()));
+        self.taken += 1;
+        self.bytes += packet_bytes(&packet);
+        let sections = self.sections.entry(stream).or_default();
+        let open = sections.last_mut().filter(|section| section.end.is_none());
+        match open {
+            Some(section) => section.packets.push(packet),
+            None => {
+                self.bytes += SECTION_BYTES;
+                sections.push(Section { stream, recording, begins: false, packets: vec![packet], end: None });
+            }
+        }
+        Ok(())
+    }
+
+    /// The rest of this GOP goes too. The first packet dropped ends the recording with a gap; another recording begins when there is room again.
+    fn drop_packet(&mut self, stream: StreamId) -> Error {
+        self.stats.overload_drops += 1;
+        if let Some(current) = self.currents.get_mut(&stream) {
+            current.dropping = true;
+            if let Some(recording) = current.recording.take() {
+                let start = current.start.clone();
+                let end = RecordingEnd { stream, utc: current.end_utc, reason: GapReason::Overload };
+                self.push_end(Some((recording, start)), end);
+            }
+        }
+        Error::new(
+            Kind::Exhausted,
+            format!(
+                "storing a packet of {stream}: {} MiB wait for the disk; dropping until the next key frame",
+                self.bytes >> 20
+            ),
+        )
+    }
+
+    fn push_end(&mut self, recording: Option<(RecordingId, Arc<RecordingStart>)>, end: RecordingEnd) {
+        let sections = self.sections.entry(end.stream).or_default();
+        match sections.last_mut().filter(|section| section.end.is_none() && recording.is_some()) {
+            Some(section) => {
+                section.end = Some(end);
+                self.taken += 1;
+            }
+            None if self.bytes < self.bytes_max + RECORDS_BYTES_MAX => {
+                self.push(Section {
+                    stream: end.stream,
+                    recording,
+                    begins: false,
+                    packets: Vec::new(),
+                    end: Some(end),
+                });
+            }
+            // Thousands of ends wait already. The recording's end is found again at the next start; a failed attempt is told by the next one.
+            None => self.stats.overload_drops += 1,
+        }
+    }
+
+    pub(crate) fn end(&mut self, end: &RecordingEnd) {
+        let recording = self.currents.remove(&end.stream).and_then(|current| Some((current.recording?, current.start)));
+        self.push_end(recording, *end);
+    }
+
+    /// The end, at start-up, of a recording that the last run of the recorder could not end.
+    pub(crate) fn end_unfinished(&mut self, recording: RecordingId, start: Arc<RecordingStart>, end: RecordingEnd) {
+        self.push(Section {
+            stream: end.stream,
+            recording: Some((recording, start)),
+            begins: false,
+            packets: Vec::new(),
+            end: Some(end),
+        });
+    }
+
+    pub(crate) fn event(&mut self, event: &Event) -> Result<u64> {
+        let number = self.next_event;
+        let record = Record::of_event(number, event)
+            .map_err(|why| Error::invalid(format!("storing an event of camera {}: {why}", event.camera)))?;
+        if self.bytes >= self.bytes_max + RECORDS_BYTES_MAX {
+            self.stats.overload_drops += 1;
+            return Err(Error::new(
+                Kind::Exhausted,
+                format!("storing an event of camera {}: the disk cannot keep up", event.camera),
+            ));
+        }
+        self.next_event += 1;
+        self.taken += 1;
+        self.bytes += wide(record.stored_bytes());
+        self.events.push(record);
+        Ok(number)
+    }
+
+    /// Hands everything to the committer. It counts as pending until [`Pending::settle`].
+    pub(crate) fn take(&mut self) -> Taken {
+        Taken {
+            sections: std::mem::take(&mut self.sections).into_values().flatten().collect(),
+            events: std::mem::take(&mut self.events),
+            taken: self.taken,
+            next_recording: self.next_recording,
+            next_event: self.next_event,
+        }
+    }
+
+    /// Memory that a commit has set free.
+    pub(crate) fn settle(&mut self, bytes: u64) {
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+
+    /// All that was taken up to this count is durable.
+    pub(crate) fn set_durable(&mut self, taken: u64) {
+        self.durable = taken;
+    }
+}
+
+/// UTC at a packet's decode time.
+pub(crate) fn decode_utc(packet: &Packet) -> UtcNanos {
+    packet.utc.plus_nanos(-Ticks90k(i64::from(packet.cts_offset)).as_nanos())
+}
+
+fn check_packet(packet: &Packet, last_dts: Option<Ticks90k>, bytes_max: usize) -> Result<()> {
+    let wrong = |why: String| Err(Error::invalid(format!("storing a packet of {}: {why}", packet.stream)));
+    if packet.data.is_empty() || packet.data.len() > bytes_max {
+        return wrong(format!("it has {} bytes; 1 to {bytes_max} are stored", packet.data.len()));
+    }
+    if !(0..=DTS_TICKS_MAX).contains(&packet.dts.0) {
+        return wrong(format!("its decode time {} is out of range", packet.dts.0));
+    }
+    if last_dts.is_some_and(|last| packet.dts <= last) {
+        return wrong("its decode time does not rise; a new recording must begin".to_owned());
+    }
+    Ok(())
+}
