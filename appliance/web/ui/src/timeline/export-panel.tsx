@@ -62,7 +62,7 @@ export function ExportPanel({ camera, cameraName, range, change, mark, spans, ga
       {range === null && <p class="muted">{t("export.how")}</p>}
       {range !== null && content !== null && (
         <>
-          <div class="export-range">
+          <div class="export-range" data-start={Math.round(range.start)} data-end={Math.round(range.end)}>
             <TimeInput label={t("export.from")} ms={range.start} change={(ms) => change(ordered(ms, range.end))} />
             <TimeInput label={t("export.to")} ms={range.end} change={(ms) => change(ordered(range.start, ms))} />
             <div class="export-size">

@@ -1,0 +1,362 @@
+/** A newcomer's way through the page, against the real recorder and real streams. The steps build on each other, in order.
+ *
+ * From the environment: BASE_URL, CLAIM_CODE, RTSP_URL_1, RTSP_SUB_1, RTSP_URL_2, RTSP_SUB_2, FOOTAGE; SHOTS for where screenshots go. */
+
+import assert from "node:assert/strict";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { changed, frames, grab, openBrowser, openPage, SOON_MS, until } from "./lib/browser.mjs";
+import { playThrough, probe } from "./lib/clip.mjs";
+import { startCamera } from "./lib/programs.mjs";
+
+const { BASE_URL, CLAIM_CODE, RTSP_URL_1, RTSP_SUB_1, RTSP_URL_2, RTSP_SUB_2, FOOTAGE } = process.env;
+const PASSWORD = "seven quiet herons";
+/** A name that must appear as text and do nothing. */
+const HOSTILE = `Road <img src=x onerror="alert(1)"> & "both" ways`;
+
+let world;
+let page;
+const programs = [];
+
+const tile = (id) => `.tile[data-camera="${id}"]`;
+const go = (hash) => page.goto(`${BASE_URL}${hash}`);
+const field = (name) => page.getByLabel(name, { exact: true });
+const button = (name) => page.getByRole("button", { name, exact: true });
+
+/** Fills the form of a new camera; `Main stream` and so on are the words that a person reads. */
+async function fillCamera({ name, main, sub, user, password }) {
+  await go("#/cameras/new");
+  await field("Name").fill(name);
+  await field("Main stream").fill(main);
+  if (sub) await field("Sub stream").fill(sub);
+  if (user) await field("User name at the camera").fill(user);
+  if (password) await field("Password at the camera").fill(password);
+}
+
+/** Adds what the form holds and returns the new camera's number. */
+async function addCamera() {
+  await button("Add camera").click();
+  await page.waitForURL(/#\/cameras\/\d+$/);
+  return Number(/\d+$/.exec(page.url())[0]);
+}
+
+/** What the recorder answers, asked from the page. */
+const ask = (path) => page.evaluate((to) => fetch(`/api/v1${to}`).then((answer) => answer.json()), path);
+
+/** Waits until a camera has `seconds` of footage without a gap, and returns its newest span. */
+async function recorded(id, seconds) {
+  const end = Date.now() + SOON_MS + seconds * 1000;
+  for (;;) {
+    const now = Date.now();
+    const { spans } = await ask(`/cameras/${id}/recordings?from_utc_ms=${now - 3_600_000}&to_utc_ms=${now + 60_000}&role=main_video`);
+    const newest = spans.at(-1);
+    if (newest !== undefined && newest.end_utc_ms - newest.start_utc_ms >= seconds * 1000) return newest;
+    assert.ok(Date.now() < end, `camera ${id} has no ${seconds} s of footage: ${JSON.stringify(spans)}`);
+    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(resolve)));
+  }
+}
+
+/** The moment that the timeline shows. */
+const shownMs = () => page.locator(".now-time").getAttribute("data-utc-ms").then(Number);
+const settled = () =>
+  until(page, "the picture is there", () => {
+    const video = document.querySelector(".review .stage video");
+    return video !== null && video.readyState >= 2 && !video.seeking && document.querySelector(".spinner") === null;
+  });
+
+describe("the page", { concurrency: 1 }, () => {
+  before(async () => {
+    world = await openBrowser();
+    page = await openPage(world);
+  });
+  after(async () => {
+    await world?.browser.close();
+    for (const program of programs) await program.stop("SIGKILL");
+  });
+
+  it("is claimed with the one-time code, and only with it", async () => {
+    await page.goto(BASE_URL);
+    await field("One-time code").fill("AAAA-AAAA-AAAA");
+    await field("Your account name").fill("dara");
+    await field("Password").fill(PASSWORD);
+    await field("The same password again").fill(PASSWORD);
+    await field("This station has one person").check();
+    await button("Claim").click();
+    await page.getByRole("alert").waitFor();
+    await page.shot("01-claim-refused");
+    await field("One-time code").fill(CLAIM_CODE);
+    await button("Claim").click();
+    await page.getByText("There is no camera yet.").waitFor();
+    await page.shot("02-no-cameras");
+  });
+
+  it("adds cameras after a test that shows what was found", async () => {
+    for (const [id, name, main, sub] of [
+      [1, "Square", RTSP_URL_1, RTSP_SUB_1],
+      [2, HOSTILE, RTSP_URL_2, RTSP_SUB_2],
+    ]) {
+      await fillCamera({ name, main, sub });
+      await button("Test").click();
+      const report = page.locator('[data-test-ok="true"]');
+      await report.waitFor();
+      assert.match(await report.innerText(), /avc1\.\w+ · 1280 × 720/);
+      if (id === 1) await page.shot("03-camera-test");
+      assert.equal(await addCamera(), id);
+      assert.equal(await page.locator("h1").innerText(), name);
+    }
+  });
+
+  it("says why a camera refuses, and what to do", async () => {
+    const locked = await startCamera(FOOTAGE, { user: "cam", password: "right" });
+    programs.push(locked);
+    await fillCamera({ name: "Locked", main: `${locked.url}main`, user: "cam", password: "wrong" });
+    await button("Test").click();
+    const report = page.locator('[data-test-ok="false"]');
+    await report.waitFor();
+    assert.match(await report.innerText(), /refuses the user name or password/);
+    assert.ok((await report.locator(".note-next").innerText()).length > 10, "the next step is said");
+    await page.shot("04-camera-refuses");
+    const id = await addCamera();
+    await go("#/wall");
+    await page.locator(`${tile(id)} .cover-lost`, { hasText: "refuses the user name or password" }).waitFor();
+    await page.locator(`${tile(id)} .cover-lost`, { hasText: "since" }).waitFor();
+  });
+
+  it("switches the motion plugin on for a camera", async () => {
+    await go("#/cameras/1");
+    const plugin = page.locator('.plugin[data-plugin="org.watchbook.motion"]');
+    await plugin.getByRole("checkbox").first().check();
+    await plugin.getByRole("button", { name: "Add a box" }).waitFor();
+    await page.shot("05-plugin-settings");
+    await plugin.getByRole("button", { name: "Save plugin settings" }).click();
+    await plugin.getByText("Saved.").waitFor();
+  });
+
+  it("shows moving pictures on the wall", async () => {
+    await go("#/wall");
+    for (const id of [1, 2]) {
+      const video = `${tile(id)} video`;
+      await page.locator(`${tile(id)} [data-live="true"]`).waitFor();
+      const start = await frames(page, video);
+      const picture = await grab(page, video);
+      await until(page, `camera ${id} decodes frames`, ([wanted, from]) => document.querySelector(wanted).getVideoPlaybackQuality().totalVideoFrames > from + 20, [video, start]);
+      await changed(page, video, picture, `camera ${id}`);
+    }
+    assert.equal(await page.locator(`${tile(2)} .tile-name`).innerText(), HOSTILE);
+    await page.shot("06-wall");
+  });
+
+  it("shows one camera large, close to live", async () => {
+    await page.locator(`${tile(1)} .tile-open`).click();
+    await page.waitForURL(/#\/live\/1$/);
+    await until(page, "the main stream is shown at the live edge", () => {
+      const video = document.querySelector(".stage video");
+      if (video === null || video.videoWidth !== 1280 || video.buffered.length === 0) return false;
+      return video.buffered.end(video.buffered.length - 1) - video.currentTime < 0.7 && video.getVideoPlaybackQuality().totalVideoFrames > 30;
+    });
+    await page.shot("07-live-large");
+  });
+
+  it("scrubs recorded footage by mouse and keyboard", async () => {
+    const footage = await recorded(1, 15);
+    await go("#/camera/1");
+    await settled();
+    await button("1 min").click();
+    const line = page.locator(".timeline");
+    const box = await line.boundingBox();
+    const first = await grab(page, ".review .stage video");
+    const before = await shownMs();
+    assert.ok(before >= footage.start_utc_ms && before <= Date.now(), `opens inside the footage: ${before}`);
+    // A minute is as wide as the timeline: eight seconds earlier is this far to the left of the playhead.
+    const head = await page.evaluate(() => {
+      const timeline = document.querySelector(".timeline");
+      const [min, max, now] = ["min", "max", "now"].map((name) => Number(timeline.getAttribute(`aria-value${name}`)));
+      return (now - min) / (max - min);
+    });
+    await page.mouse.move(box.x + head * box.width, box.y + 75);
+    await page.mouse.down();
+    await page.mouse.move(box.x + (head - 8 / 60) * box.width, box.y + 75, { steps: 8 });
+    await page.mouse.up();
+    await settled();
+    const scrubbed = await shownMs();
+    assert.ok(before - scrubbed > 5_000 && before - scrubbed < 11_000, `8 s back, not ${before - scrubbed} ms`);
+    const picture = await changed(page, ".review .stage video", first, "scrubbing");
+    await line.focus();
+    await page.keyboard.press("Shift+ArrowRight");
+    await until(page, "the arrow key moves", (from) => Number(document.querySelector(".now-time").dataset.utcMs) > from + 2_000, scrubbed);
+    await settled();
+    await changed(page, ".review .stage video", picture, "the arrow key");
+    await page.shot("08-timeline");
+  });
+
+  it("plays on from there, and pauses", async () => {
+    const from = await shownMs();
+    await button("Play").click();
+    await until(page, "two seconds are played", (start) => Number(document.querySelector(".now-time").dataset.utcMs) > start + 2_000, from);
+    assert.ok((await frames(page, ".review .stage video")) > 20);
+    await button("Pause").click();
+    await until(page, "it stands", () => document.querySelector(".review .stage video").paused);
+  });
+
+  it("goes live and back", async () => {
+    await button("Live").click();
+    await page.locator('.stage[data-mode="live"] [data-live="true"]').waitFor();
+    await page.getByRole("button", { name: "Live", pressed: true }).waitFor();
+    const line = page.locator(".timeline");
+    await line.focus();
+    await page.keyboard.press("ArrowLeft");
+    await page.locator('.stage[data-mode="recorded"]').waitFor();
+    await settled();
+  });
+
+  it("lists motion events, finds them by word, and opens one", async () => {
+    const row = page.locator(".event-row").first();
+    await row.waitFor({ timeout: 60_000 });
+    await page.getByLabel("Search events").fill("motion");
+    await row.waitFor();
+    await page.getByLabel("Search events").fill("no such thing");
+    await page.getByText("No event matches.").waitFor();
+    await page.getByLabel("Search events").fill("");
+    const start = Date.parse(await row.locator("time").getAttribute("datetime"));
+    await row.click();
+    await until(page, "the event is shown from just before it", (at) => Math.abs(Number(document.querySelector(".now-time").dataset.utcMs) - at) < 2_500, start);
+    await settled();
+    await page.shot("09-event");
+  });
+
+  it("downloads a marked range as a file that plays", async () => {
+    const footage = await recorded(1, 20);
+    const line = page.locator(".timeline");
+    await go(`#/camera/1?at=${footage.start_utc_ms + 3_000}`);
+    await page.reload();
+    await settled();
+    await button("1 min").click();
+    await line.focus();
+    await page.keyboard.press("i");
+    const begin = Number(await page.locator(".export-range").getAttribute("data-start"));
+    await button("10 seconds forward").click();
+    await until(page, "ten seconds on", (from) => Number(document.querySelector(".now-time").dataset.utcMs) >= from + 9_900, begin);
+    await line.focus();
+    await page.keyboard.press("o");
+    const range = page.locator(".export-range");
+    const wanted = (Number(await range.getAttribute("data-end")) - Number(await range.getAttribute("data-start"))) / 1000;
+    assert.ok(wanted > 9 && wanted < 11, `${wanted} s are marked`);
+    assert.match(await page.locator(".export-size").innerText(), /of footage, about \d/);
+    const [download] = await Promise.all([page.waitForEvent("download"), button("Download MP4").click()]);
+    const file = join(tmpdir(), `watchbook-clip-${process.pid}.mp4`);
+    await download.saveAs(file);
+    assert.match(download.suggestedFilename(), /\.mp4$/);
+    await page.locator("[data-delivered]", { hasText: "without a gap" }).waitFor();
+    await page.shot("10-download");
+    const clip = await probe(file);
+    assert.equal(clip.codec, "h264");
+    assert.equal(clip.width, 1280);
+    assert.ok(clip.frames >= wanted * 25 * 0.9, `${clip.frames} frames in ${wanted} s`);
+    assert.ok(Math.abs(clip.seconds - wanted) < 0.25, `${clip.seconds} s instead of ${wanted} s`);
+    assert.equal(clip.complaints, "");
+    assert.ok((await playThrough(page.context(), file)) > 10);
+  });
+
+  it("says that a camera is lost, since when and why, and shows it again when it is back", async () => {
+    const server = await startCamera(FOOTAGE);
+    programs.push(server);
+    await fillCamera({ name: "Yard", main: `${server.url}main`, sub: `${server.url}sub` });
+    const id = await addCamera();
+    await go("#/wall");
+    await page.locator(`${tile(id)} [data-live="true"]`).waitFor();
+    await server.stop("SIGKILL");
+    const cover = page.locator(`${tile(id)} .cover-lost`);
+    await cover.waitFor();
+    await page.locator(`${tile(id)}[data-status="lost"]`).waitFor();
+    const said = await cover.innerText();
+    assert.match(said, /camera cannot be reached/i);
+    assert.match(said, /since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d/);
+    assert.ok((await cover.locator(".cover-next").innerText()).length > 10, "the next step is said");
+    await page.shot("11-lost");
+    programs.push(await startCamera(FOOTAGE, { port: server.port }));
+    await page.locator(`${tile(id)} [data-live="true"]`).waitFor({ timeout: 60_000 });
+    await page.locator(`${tile(id)}[data-status="live"]`).waitFor();
+    await go(`#/camera/${id}`);
+    await page.getByText(/^Gaps shown: \d/).click();
+    await page.locator(".gap-list li", { hasText: "The camera cannot be reached" }).first().waitFor();
+    await page.shot("12-gap");
+  });
+
+  it("shows people, health, the audit log and the own account", async () => {
+    await go("#/health");
+    await page.getByRole("meter").waitFor();
+    await page.shot("13-health");
+    await go("#/audit");
+    await page.getByRole("cell", { name: "Took out footage" }).first().waitFor();
+    await page.shot("14-audit");
+    await go("#/account");
+    await page.getByText("What this account may do").waitFor();
+    await go("#/cameras");
+    await page.locator(".card").first().waitFor();
+    await page.shot("15-cameras");
+    await go("#/people");
+    await button("Add a person").click();
+    await field("Account name").fill("sokha");
+    await field("First password").fill(PASSWORD);
+    await button("Create account").click();
+    await page.locator(".card-title", { hasText: "sokha" }).waitFor();
+    await page.shot("16-people");
+  });
+
+  it("offers a viewer only what a viewer may do", async () => {
+    const viewer = await openPage(world);
+    await viewer.goto(BASE_URL);
+    await viewer.getByLabel("Account name").fill("sokha");
+    await viewer.getByLabel("Password").fill("not the password");
+    await viewer.getByRole("button", { name: "Sign in" }).click();
+    await viewer.getByRole("alert").waitFor();
+    await viewer.getByLabel("Password").fill(PASSWORD);
+    await viewer.getByRole("button", { name: "Sign in" }).click();
+    await viewer.locator(`${tile(1)} [data-live="true"]`).waitFor();
+    const offered = await viewer.getByRole("navigation").getByRole("link").allInnerTexts();
+    assert.deepEqual(offered, ["Live", "Health"]);
+    await viewer.goto(`${BASE_URL}#/cameras`);
+    await viewer.getByText("This page needs the role: Admin.").waitFor();
+    await viewer.shot("17-not-yours");
+    await viewer.context().close();
+  });
+
+  it("fits a phone, in Khmer, in the dark", async () => {
+    const phone = await openPage(world, {
+      viewport: { width: 390, height: 844 },
+      colorScheme: "dark",
+      hasTouch: true,
+      storageState: await page.context().storageState(),
+    });
+    await phone.goto(BASE_URL);
+    await phone.getByRole("button", { name: "ខ្មែរ" }).click();
+    await phone.getByRole("heading", { name: "ផ្សាយផ្ទាល់" }).waitFor();
+    for (const [hash, ready, name] of [
+      ["#/wall", `${tile(1)} [data-live="true"]`, "wall"],
+      ["#/camera/1", ".timeline canvas", "timeline"],
+      ["#/cameras/1", ".plugin", "camera"],
+      ["#/people", ".card", "people"],
+      ["#/health", ".ring", "health"],
+      ["#/audit", "table", "audit"],
+    ]) {
+      await phone.goto(`${BASE_URL}${hash}`);
+      await phone.locator(ready).first().waitFor();
+      await phone.shot(`20-phone-${name}`);
+      const over = await phone.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(over <= 0, `${hash} is ${over} pixels wider than the phone`);
+    }
+    await phone.context().close();
+  });
+
+  it("signs out", async () => {
+    await button("Sign out").click();
+    await page.getByRole("heading", { name: "Sign in" }).waitFor();
+    await page.reload();
+    await page.getByRole("heading", { name: "Sign in" }).waitFor();
+  });
+
+  it("broke no rule on the way: no script error, no console error, no violated policy, no server fault", () => {
+    assert.deepEqual(world.complaints, []);
+  });
+});

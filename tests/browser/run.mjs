@@ -1,0 +1,31 @@
+/** Starts a camera server and a new recorder, runs the tests against them, and cleans up. Needs WATCHBOOK_BIN; WATCHBOOK_PLUGINS for events. */
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { footage, startCamera, startRecorder } from "./lib/programs.mjs";
+
+const dir = await footage();
+const camera = await startCamera(dir);
+const recorder = await startRecorder();
+const tests = spawn(process.execPath, ["--test", "--test-concurrency=1", "--test-reporter=spec", "flow.test.mjs"], {
+  cwd: dirname(fileURLToPath(import.meta.url)),
+  stdio: "inherit",
+  env: {
+    ...process.env,
+    BASE_URL: recorder.page,
+    CLAIM_CODE: recorder.code,
+    RTSP_URL_1: `${camera.url}main`,
+    RTSP_SUB_1: `${camera.url}sub`,
+    RTSP_URL_2: `${camera.url}main2`,
+    RTSP_SUB_2: `${camera.url}sub2`,
+    FOOTAGE: dir,
+  },
+});
+const [code] = await once(tests, "exit");
+await recorder.stop();
+await camera.stop();
+if (code !== 0) console.error(`the recorder's last lines:\n${recorder.lines.join("\n")}`);
+await recorder.clean();
+process.exitCode = code ?? 1;
