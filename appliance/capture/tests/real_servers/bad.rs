@@ -1,8 +1,13 @@
 //! Against a server that misbehaves on purpose.
 
-use crate::support::{Recorded, Server, Tape, assert_contains, camera, footage};
-use watchbook_base::{GapReason, TrackRole};
-use watchbook_capture::{Status, Transport};
+use crate::support::{Recorded, SOON, Server, Tape, assert_contains, camera, footage};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use watchbook_base::clock::SystemClock;
+use watchbook_base::{CameraId, GapReason, TrackRole};
+use watchbook_capture::{Sink, Status, StreamState, Transport, spawn_camera};
+use watchbook_media::{Packet, RecordingEnd, RecordingStart};
 
 const MAIN: TrackRole = TrackRole::MainVideo;
 
@@ -115,14 +120,51 @@ async fn a_jump_of_rtp_time_is_a_new_recording_and_a_wrap_is_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nonsense_that_makes_the_reader_panic_is_a_failure_like_any_other() {
+async fn a_port_that_cannot_be_is_refused_in_words() {
     let server = bad_camera();
     let mut config = camera(&format!("{}port-65535", server.url));
     config.main.transport = Transport::Udp;
     let recorded = Recorded::start(config);
-    let tape = recorded.wait("further attempts", |tape| {
-        tape.states.iter().filter(|(_, state)| state.status == Status::Lost).count() >= 2
-    });
-    assert_contains(&tape.lost(GapReason::StreamUnusable).unwrap().detail, "makes the reader fail", &tape.state());
+    let tape = recorded.wait("a failure", |tape| tape.is(Status::Lost));
+    let state = tape.lost(GapReason::StreamUnusable).unwrap();
+    assert_contains(&state.detail, "cannot be understood", &state);
     recorded.finish().await;
+}
+
+/// Panics at its first packet, as a fault anywhere in the reader would.
+#[derive(Default)]
+struct Fragile {
+    packets: AtomicU64,
+    lost: AtomicU64,
+}
+
+impl Sink for Fragile {
+    fn begin(&self, _: &RecordingStart) {}
+    fn packet(&self, _: Packet) {
+        assert!(self.packets.fetch_add(1, Ordering::SeqCst) > 0, "the first packet is too much");
+    }
+    fn end(&self, _: &RecordingEnd) {}
+    fn state(&self, _: CameraId, _: TrackRole, state: StreamState) {
+        if state.detail.is_some_and(|detail| detail.contains("makes the reader fail")) {
+            self.lost.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+async fn wait_for_packets(sink: &Fragile, count: u64) {
+    let deadline = Instant::now() + SOON;
+    while sink.packets.load(Ordering::SeqCst) < count {
+        assert!(Instant::now() < deadline, "it did not come back");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_costs_a_session_and_not_the_camera() {
+    let server = bad_camera();
+    let sink = Arc::new(Fragile::default());
+    let handle = spawn_camera(camera(&format!("{}good", server.url)), sink.clone(), Arc::new(SystemClock));
+    wait_for_packets(&sink, 50).await;
+    assert_eq!(sink.lost.load(Ordering::SeqCst), 1);
+    handle.stop(GapReason::Restart).await;
 }
