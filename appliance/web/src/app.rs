@@ -11,8 +11,9 @@ use watchbook_base::Clock;
 
 /// Camera tests at once: each may hold a thread for 10 s.
 const CAMERA_TESTS_MAX: usize = 2;
-/// Files that are being read at once: each holds a thread while it reads and at most a few MiB of chunks.
-const DOWNLOADS_MAX: usize = 16;
+/// Files that are being read at once: each holds a thread and at most 4 MiB of chunks, 128 MiB in all. 16 cameras in lock-step and as many
+/// downloads.
+const DOWNLOADS_MAX: usize = 32;
 
 /// What the web is made of, to be filled in by the binary.
 pub struct AppParts {

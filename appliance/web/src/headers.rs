@@ -101,7 +101,8 @@ mod tests {
 
     #[test]
     fn a_request_of_another_site_is_refused() {
-        let cases: [(Method, &[(&str, &str)], bool); 9] = [
+        type Case<'a> = (Method, &'a [(&'a str, &'a str)], bool);
+        let cases: [Case<'_>; 9] = [
             (Method::GET, &[("origin", "http://evil.example")], true),
             (Method::POST, &[("host", "box")], false),
             (Method::POST, &[("host", "box"), ("x-watchbook", "0")], false),

@@ -64,13 +64,16 @@ pub enum Change {
     },
 }
 
+/// A key and its value.
+pub type RegisterRow = (Vec<u8>, Vec<u8>);
+
 /// Settings that survive a power cut.
 pub trait Register: Send + Sync {
     /// Every row of `space`, in order of the keys.
     ///
     /// # Errors
     /// When it cannot be read.
-    fn list(&self, space: Space) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error>;
+    fn list(&self, space: Space) -> Result<Vec<RegisterRow>, Error>;
 
     /// Makes all changes or none; durable when it returns.
     ///
@@ -180,7 +183,7 @@ pub trait Cameras: Send + Sync {
     /// When they cannot be read.
     fn list(&self) -> Result<Vec<CameraRow>, Error>;
 
-    /// One.
+    /// The one with this number, with its state as it is now.
     ///
     /// # Errors
     /// [`watchbook_base::Kind::NotFound`] when there is none with this number.

@@ -25,9 +25,10 @@ use watchbook_base::TimeRange;
 /// Footage that may be read before a requested start, to reach the key frame that its first picture needs. The longest distance between key
 /// frames that cameras of this kind are set to in practice is 20 s.
 pub const PRE_ROLL: Duration = Duration::from_secs(30);
-/// Connections at once: [`crate::live::VIEWERS_MAX`] live pictures and as many for everything else. About 70 KiB each with its buffers.
+/// HTTP connections at once, about 70 KiB each with its buffers. A connection that became a WebSocket is no longer among them: those are bounded by
+/// [`crate::live::VIEWERS_MAX`].
 const CONNECTIONS_MAX: usize = 512;
-/// Connections of one address: a wall of 32 live pictures and two browsers' other requests.
+/// HTTP connections of one address: a browser opens 6, and a station may sit behind one address translator.
 const CONNECTIONS_PER_ADDRESS_MAX: usize = 64;
 /// A request's head must have arrived by then; an idle connection is closed after it.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(20);

@@ -184,14 +184,14 @@ pub struct Camera {
     pub state: CameraStates,
 }
 
-/// Cameras.
+/// Answer of the list of cameras.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct CameraList {
     /// In order of their number; only those that the account may see.
     pub cameras: Vec<Camera>,
 }
 
-/// A new camera.
+/// What makes a camera; everything but its name and main stream has a default.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CameraRequest {

@@ -95,7 +95,7 @@ pub struct PasswordRequest {
     pub new: Secret,
 }
 
-/// One account.
+/// What is shown of somebody who may sign in; the password is not part of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Account {
     /// Number; what the audit log shows.
@@ -119,14 +119,14 @@ pub struct Session {
     pub one_person_station: bool,
 }
 
-/// Accounts.
+/// Answer of the list of everybody who may sign in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AccountList {
     /// In order of their number.
     pub accounts: Vec<Account>,
 }
 
-/// A new account.
+/// What makes somebody new who may sign in.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccountRequest {

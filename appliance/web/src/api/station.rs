@@ -75,7 +75,7 @@ pub struct Plugin {
     pub last_error: Option<String>,
 }
 
-/// Plugins.
+/// Answer of the list of what is installed.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct PluginList {
     /// In order of their id.

@@ -19,6 +19,12 @@ pub(crate) const CONFIG_READ: AuditRule =
     AuditRule::FirstIn { window_s: 3600, because: "the page polls it while it is open, and it shows no footage" };
 
 pub(crate) fn rows() -> Vec<Route> {
+    let mut rows = rows_for_all();
+    rows.extend(rows_for_one());
+    rows
+}
+
+fn rows_for_all() -> Vec<Route> {
     vec![
         Route {
             method: Method::GET,
@@ -61,6 +67,11 @@ pub(crate) fn rows() -> Vec<Route> {
             answer: Answer::Json(200, Shape::of::<api::CameraTestReport>()),
             handler: handler!(test),
         },
+    ]
+}
+
+fn rows_for_one() -> Vec<Route> {
+    vec![
         Route {
             method: Method::GET,
             path: ONE,

@@ -175,18 +175,25 @@ pub(crate) async fn blocking<T: Send + 'static>(
 ) -> Result<T, Error> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
-        Err(_) => Err(Error::new(Kind::Internal, "the work for this request was broken off")
-            .next("Try again; if it happens again, send the recorder's log to its maintainers.")),
+        Err(_) => Err(broken_off()),
     }
 }
 
-/// Answers one request to `route`.
+/// A panic, which the log shows.
+fn broken_off() -> Error {
+    Error::new(Kind::Internal, "the work for this request was broken off")
+        .next("Try again; if it happens again, send the recorder's log to its maintainers.")
+}
+
+/// Answers one request to `route`. What was let in runs to its end even when the caller goes away: half a change would leave the memory and the
+/// register at odds.
 pub(crate) async fn dispatch(app: App, route: &'static Route, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let answered = timeout(BODY_TIMEOUT + HANDLER_TIMEOUT, serve(app, route, parts, body)).await;
-    let response = match answered {
-        Ok(Ok(response)) => response,
-        Ok(Err(problem)) => problem.into_response(),
+    let running = tokio::spawn(serve(app, route, parts, body));
+    let response = match timeout(BODY_TIMEOUT + HANDLER_TIMEOUT, running).await {
+        Ok(Ok(Ok(response))) => response,
+        Ok(Ok(Err(problem))) => problem.into_response(),
+        Ok(Err(_)) => Problem::from(broken_off()).into_response(),
         Err(_) => {
             Problem::from(Error::new(Kind::Timeout, "the answer took too long").next("Try again.")).into_response()
         }

@@ -44,7 +44,7 @@ async fn export(call: Call) -> Result<Response, Problem> {
     let camera = call.path.camera()?;
     let range = call.query.range(DAYS_MAX)?;
     let grant = Arc::clone(call.grant()?);
-    let turn = video::turn(&call.app)?;
+    let turn = video::turn(&call.app).await?;
     let planned = call.blocking(move |app| {
         let footage = &app.ports().footage;
         let wide = widened(range);
@@ -68,7 +68,7 @@ async fn export(call: Call) -> Result<Response, Problem> {
             text(format!("attachment; filename=\"{}\"", file_name(camera, file.delivered()))),
         ),
     ];
-    Ok(video::answer(&call, turn, Video { file: Arc::new(file), source, etag, headers }))
+    video::answer(&call, turn, Video { file: Arc::new(file), source, etag, headers })
 }
 
 /// Camera number and times only: a camera's name may be anything, and a file name is no place for it.

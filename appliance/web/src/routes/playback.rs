@@ -63,7 +63,7 @@ async fn playback(call: Call) -> Result<Response, Problem> {
     let range = call.query.range(DAYS_MAX)?;
     let base = call.query.integer(BASE.name)?.map(UtcNanos::from_ms);
     let grant = Arc::clone(call.grant()?);
-    let turn = video::turn(&call.app)?;
+    let turn = video::turn(&call.app).await?;
     let planned = call.blocking(move |app| {
         let footage = &app.ports().footage;
         let wide = widened(range);
@@ -89,7 +89,7 @@ async fn playback(call: Call) -> Result<Response, Problem> {
     ];
     let salt = format!("playback {range:?} {base:?} {}", PRE_ROLL.as_secs());
     let etag = video::etag(&salt, &spans);
-    Ok(video::answer(&call, turn, Video { file: Arc::new(file), source, etag, headers }))
+    video::answer(&call, turn, Video { file: Arc::new(file), source, etag, headers })
 }
 
 #[cfg(test)]

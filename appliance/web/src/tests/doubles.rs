@@ -16,15 +16,17 @@ use watchbook_media::{
 /// A Tuesday in 2026, on a whole five minutes.
 pub(super) const START_MS: i64 = 1_795_478_400_000;
 
+type Rows = BTreeMap<(Space, Vec<u8>), Vec<u8>>;
+
 #[derive(Default)]
 pub(super) struct MemoryRegister {
-    pub(super) rows: Mutex<BTreeMap<(Space, Vec<u8>), Vec<u8>>>,
+    pub(super) rows: Mutex<Rows>,
     pub(super) broken: AtomicBool,
     pub(super) writes: AtomicUsize,
 }
 
 impl Register for MemoryRegister {
-    fn list(&self, space: Space) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+    fn list(&self, space: Space) -> Result<Vec<RegisterRow>, Error> {
         let rows = self.rows.lock().unwrap();
         Ok(rows
             .iter()
@@ -275,7 +277,7 @@ impl SpanSource for Pattern {
             dts: span.first_dts + Ticks90k(i64::from(index) * 3600),
             cts_offset: 0,
             size_bytes: SAMPLE_BYTES,
-            key: index % 50 == 0,
+            key: index.is_multiple_of(50),
         };
         Ok(Arc::new(SpanTable { runs: vec![RunTable { samples: (0..SAMPLES).map(sample).collect() }] }))
     }

@@ -8,6 +8,7 @@ use crate::{App, AppParts, HashCost, LiveHub, router};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use axum::response::Response;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -134,15 +135,25 @@ impl Station {
     }
 
     pub(super) async fn send(&self, ask: Ask) -> Answer {
+        let (parts, body) = self.response(ask).await.into_parts();
+        Answer { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes() }
+    }
+
+    /// The body of an answer that is good so far, to be read by hand.
+    pub(super) async fn begin(&self, ask: Ask) -> Body {
+        let response = self.response(ask).await;
+        assert!(response.status().is_success(), "{response:?}");
+        response.into_body()
+    }
+
+    async fn response(&self, ask: Ask) -> Response {
         let mut request = Request::builder().method(ask.method).uri(ask.path);
         for (name, value) in ask.headers {
             request = request.header(name, value);
         }
         let mut request = request.body(Body::from(ask.body)).unwrap();
         request.extensions_mut().insert(Peer(ask.peer));
-        let response = self.router.clone().call(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        Answer { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes() }
+        self.router.clone().call(request).await.unwrap()
     }
 
     pub(super) async fn get(&self, path: &str, cookie: &str) -> Answer {

@@ -2,6 +2,7 @@
 
 use super::doubles::START_MS;
 use super::station::{Ask, Station, assert_problem};
+use http_body_util::BodyExt;
 use proptest::prelude::*;
 use serde_json::json;
 use watchbook_access::Action;
@@ -173,4 +174,21 @@ fn any_part_is_that_part_of_the_whole() {
         prop_assert_eq!(answer.header("content-length"), expected.len().to_string());
         prop_assert!(answer.body == whole[expected], "{}", range);
     });
+}
+
+#[tokio::test]
+async fn a_download_ends_with_the_session_that_began_it() {
+    let station = Station::new();
+    let cookie = station.claim(true).await;
+    let mut body = station.begin(Ask::new("GET", &path("export.mp4", 0, 600_000)).by(&cookie)).await;
+    assert!(body.frame().await.unwrap().is_ok());
+    assert_eq!(station.send(Ask::new("DELETE", "/api/v1/session").by(&cookie)).await.status, 204);
+    let mut rest = 0;
+    let last = loop {
+        match body.frame().await {
+            Some(Ok(_)) => rest += 1,
+            other => break other,
+        }
+    };
+    assert!(matches!(last, Some(Err(_))) && rest <= 4, "{rest} chunks after the end, then {last:?}");
 }
