@@ -4,6 +4,7 @@ use crate::action::Action;
 use crate::role::{Role, Subject};
 use core::fmt;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use watchbook_base::{CameraId, TimeRange};
 
 /// What the gate writes before anything happens.
@@ -72,7 +73,7 @@ impl fmt::Display for Refusal {
 ///
 /// ```compile_fail,E0451
 /// let action = watchbook_access::Action::ReadAudit;
-/// let forged = watchbook_access::Grant { action, audit_index: 0 };
+/// let forged = watchbook_access::Grant { action, audit_index: 0, cameras: None };
 /// ```
 ///
 /// ```compile_fail,E0599
@@ -82,6 +83,8 @@ impl fmt::Display for Refusal {
 pub struct Grant {
     action: Action,
     audit_index: u64,
+    /// The cameras of the account; `None` means all.
+    cameras: Option<BTreeSet<CameraId>>,
 }
 
 impl Grant {
@@ -119,14 +122,23 @@ impl Grant {
         }
     }
 
-    /// True when this grant lets events be searched, on `camera` or, with `None`, on every camera of the account.
+    /// True when this grant lets events be searched, on `camera` or, with `None`, on every camera of [`Grant::cameras`].
     #[must_use]
     pub fn covers_events(&self, camera: Option<CameraId>) -> bool {
-        match &self.action {
-            Action::SearchEvents { camera: None, .. } => true,
-            Action::SearchEvents { camera: granted, .. } => *granted == camera,
+        match (&self.action, camera) {
+            (Action::SearchEvents { camera: None, .. }, None) => true,
+            (Action::SearchEvents { camera: None, .. }, Some(camera)) => {
+                self.cameras.as_ref().is_none_or(|cameras| cameras.contains(&camera))
+            }
+            (Action::SearchEvents { camera: granted, .. }, camera) => *granted == camera,
             _ => false,
         }
+    }
+
+    /// The cameras that a search without a camera may show; `None` means all.
+    #[must_use]
+    pub fn cameras(&self) -> Option<&BTreeSet<CameraId>> {
+        self.cameras.as_ref()
     }
 
     /// True when this grant lets `camera` be watched live.
@@ -148,7 +160,7 @@ pub fn open(subject: &Subject, action: Action, log: &dyn AuditLog) -> Result<Gra
     };
     let entry = AuditEntry { account: subject.account, action, outcome };
     let audit_index = log.append(&entry).map_err(Refusal::LogUnwritable)?;
-    decision.map(|()| Grant { action: entry.action, audit_index })
+    decision.map(|()| Grant { action: entry.action, audit_index, cameras: subject.cameras.clone() })
 }
 
 /// The decision alone, without an entry and therefore without a grant: total and pure. What is not allowed here is refused.

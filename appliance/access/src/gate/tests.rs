@@ -130,6 +130,16 @@ fn the_grant_names_its_entry() {
 }
 
 #[test]
+fn a_search_over_all_cameras_means_the_account_s_own() {
+    let log = MemoryLog::default();
+    let search = Action::SearchEvents { camera: None, range: range(0, 10) };
+    let grant = open(&subject(&[Role::Investigator]), search, &log).unwrap();
+    assert!(grant.covers_events(None) && grant.covers_events(Some(camera(1))));
+    assert!(!grant.covers_events(Some(camera(2))) && !grant.covers_timeline(camera(1)));
+    assert_eq!(grant.cameras(), Some(&[camera(1)].into()));
+}
+
+#[test]
 fn an_entry_reads_as_one_flat_object() {
     let entry = AuditEntry {
         account: Some(3),

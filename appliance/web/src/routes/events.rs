@@ -84,13 +84,27 @@ async fn events(call: Call) -> Result<Response, Problem> {
     })
 }
 
+/// `start.camera.id`, as the page before gave it.
 fn cursor(text: &str) -> Result<EventCursor, Error> {
     let mut parts = text.splitn(3, '.');
-    let mut part = || parts.next();
-    let parsed = (|| {
-        let start = UtcNanos(part()?.parse().ok()?);
-        let camera = CameraId::new(part()?.parse().ok()?)?;
-        Some(EventCursor { start, camera, id: part()?.parse().ok()? })
-    })();
-    parsed.ok_or_else(|| Error::invalid("cursor is not one of ours"))
+    let mut parsed = || {
+        let start = UtcNanos(parts.next()?.parse().ok()?);
+        let camera = parts.next()?.parse().ok().and_then(CameraId::new)?;
+        Some(EventCursor { start, camera, id: parts.next()?.parse().ok()? })
+    };
+    parsed().ok_or_else(|| Error::invalid("cursor is not one of ours"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_cursors_are_taken() {
+        let camera = CameraId::new(7).unwrap();
+        assert_eq!(cursor("-5.7.9").unwrap(), EventCursor { start: UtcNanos(-5), camera, id: 9 });
+        for bad in ["", "5", "5.7", "5.0.9", "5.7.9.1", "a.7.9", "5.7.-9", "5..9"] {
+            assert!(cursor(bad).is_err(), "{bad}");
+        }
+    }
 }
