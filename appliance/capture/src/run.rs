@@ -213,19 +213,19 @@ impl StreamTask {
         let changed = other_session_wanted(&mut wanted, self.role, config);
         tokio::pin!(changed);
         loop {
-            // In this order: packets first; the socket gives way after its share of the task's budget, so the others are reached under any load.
+            // In this order: a camera that sends faster than we read would never let go of the task's share of time, and neither the time-outs nor a stop be seen.
             tokio::select! {
                 biased;
-                item = session.next() => match item {
-                    Ok(item) => self.take(item, &mut watch),
-                    Err(failure) => return Exit::Failed(failure),
-                },
                 _ = ticks.tick() => {
                     if let Some(failure) = self.tick(&mut watch, &config.source.url.host_port()) {
                         return Exit::Failed(failure);
                     }
                 }
                 () = &mut changed => return Exit::Changed,
+                item = session.next() => match item {
+                    Ok(item) => self.take(item, &mut watch),
+                    Err(failure) => return Exit::Failed(failure),
+                },
             }
         }
     }
