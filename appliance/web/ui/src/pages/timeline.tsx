@@ -3,7 +3,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Camera, WatchEvent } from "../api";
 import { t } from "../i18n";
-import { useTitle } from "../lib/hooks";
+import { useTick, useTitle } from "../lib/hooks";
 import { has } from "../lib/roles";
 import { go, link, route } from "../lib/router";
 import { cameras, camerasProblem, loadCameras, nowMs, session } from "../lib/session";
@@ -15,7 +15,7 @@ import { ExportPanel } from "../timeline/export-panel";
 import { GapList } from "../timeline/gap-list";
 import { type Head, useHead } from "../timeline/head";
 import { PictureNote } from "../timeline/picture-note";
-import { nearestFootage, ordered, type Range } from "../timeline/ranges";
+import { ordered, type Range } from "../timeline/ranges";
 import { clampToNow, HOUR, reveal, type View, viewAround } from "../timeline/scale";
 import { Now, Transport, ViewButtons } from "../timeline/transport";
 import { Empty, Loading, Problem } from "../ui/parts";
@@ -51,38 +51,56 @@ function OneTimeline({ camera, list }: { camera: Camera; list: Camera[] }) {
   const [selection, setSelection] = useState<Range | null>(null);
   const [chosen, setChosen] = useState<string | null>(null);
   const data = useTimelineData(camera.id, view);
-  const head = useHead(camera.id, live, data.recordings?.spans ?? null);
+  const head = useHead(camera.id, live, data);
   const spans = data.recordings?.spans ?? [];
   const gaps = data.recordings?.gaps ?? [];
-
-  // The first footage that becomes known decides where the page opens: at the asked moment, or shortly before the newest picture.
   const newest = data.recordings?.last_utc_ms ?? null;
-  const placed = useRef(false);
+  const look = (ms: number) => setView((old) => clampToNow(reveal(old, ms), nowMs()));
+
+  // A moment outside of what is known is shown once the answer about it has come. The first one is what was asked for, or shortly before the newest picture.
+  const waiting = useRef<number | null>(asked);
+  const opened = useRef(asked !== null);
   useEffect(() => {
-    if (placed.current || newest === null) return;
-    const to = asked ?? Math.max(data.recordings?.first_utc_ms ?? 0, newest - 20_000);
-    if (nearestFootage(spans, to) !== null) {
-      placed.current = true;
-      head.seek(to);
+    if (!opened.current && newest !== null) {
+      opened.current = true;
+      waiting.current = Math.max(data.recordings?.first_utc_ms ?? 0, newest - 20_000);
+      look(waiting.current);
     }
-    setView((old) => clampToNow(reveal(old, to), nowMs()));
+    const to = waiting.current;
+    if (to === null || data.window === null || to < data.window.start || to > data.window.end || spans.length === 0) return;
+    waiting.current = null;
+    head.seek(to);
   }, [data.recordings]);
 
-  // While playing, the view follows the picture.
-  useEffect(
-    () =>
-      head.position.subscribe((ms) => {
-        if (ms !== null && (head.playing.peek() || live)) setView((old) => reveal(old, ms));
-      }),
-    [live],
-  );
+  useEffect(() => {
+    if (live) {
+      const follow = () => look(nowMs());
+      follow();
+      const timer = setInterval(follow, 1_000);
+      return () => clearInterval(timer);
+    }
+    // The view follows the picture as it leaves, but lets the reader look elsewhere.
+    let last = head.position.peek();
+    return head.position.subscribe((ms) => {
+      const from = last;
+      last = ms;
+      if (ms === null || from === null || !head.playing.peek()) return;
+      setView((old) => (from >= old.start && from <= old.end ? reveal(old, ms) : old));
+    });
+  }, [live]);
 
   const seek = (ms: number) => {
     setLive(false);
-    head.seek(ms);
+    waiting.current = null;
+    if (data.window !== null && ms >= data.window.start && ms <= data.window.end) head.seek(ms);
+    else waiting.current = ms;
+  };
+  const goTo = (ms: number) => {
+    look(ms);
+    seek(ms);
   };
   const mark = (end: "in" | "out") => {
-    const here = head.position.peek() ?? nowMs();
+    const here = live ? nowMs() : (head.position.peek() ?? nowMs());
     setSelection((old) => {
       if (end === "in") return { start: here, end: old !== null && old.end > here ? old.end : here + 10_000 };
       return old !== null && old.start < here ? { start: old.start, end: here } : ordered(here - 10_000, here);
@@ -91,11 +109,13 @@ function OneTimeline({ camera, list }: { camera: Camera; list: Camera[] }) {
   const choose = (event: WatchEvent) => {
     setChosen(event.id);
     // A little before it, so that the beginning is seen.
-    const to = event.start_utc_ms - 2_000;
-    setView((old) => reveal(old, to));
-    seek(to);
+    goTo(event.start_utc_ms - 2_000);
   };
-  const toggle = () => (head.playing.peek() ? head.pause() : head.play());
+  const toggle = () => {
+    if (live) return;
+    if (head.playing.peek()) head.pause();
+    else head.play();
+  };
 
   const scene = { view, spans, gaps, events: data.events, chosen, selection };
   return (
@@ -130,11 +150,11 @@ function OneTimeline({ camera, list }: { camera: Camera; list: Camera[] }) {
       <div class="panel transport-panel">
         <div class="transport-row">
           <Transport head={head} live={live} toggle={toggle} goLive={() => setLive(true)} mayLive={has(session.value, "viewer")} />
-          <Now head={head} live={live} />
+          <Now head={head} live={live} goTo={goTo} />
           <ViewButtons view={view} setView={(next) => setView(clampToNow(next, nowMs()))} head={head} />
         </div>
         <Canvas scene={scene} head={head} live={live} setView={setView} seek={seek} select={setSelection} mark={mark} toggle={toggle} />
-        <GapList gaps={gaps.filter((gap) => gap.end_utc_ms > view.start && gap.start_utc_ms < view.end)} seek={seek} />
+        <GapList gaps={gaps.filter((gap) => gap.end_utc_ms > view.start && gap.start_utc_ms < view.end)} seek={goTo} />
         <Problem problem={head.problem} />
       </div>
       <ExportPanel camera={camera.id} cameraName={camera.name} range={selection} change={setSelection} mark={mark} spans={spans} gaps={gaps} />
@@ -154,6 +174,7 @@ type CanvasProps = Omit<Parameters<typeof TimelineCanvas>[0], "scene"> & {
 
 /** Only this part is drawn again for every move of the picture. */
 function Canvas({ scene, head, live, ...rest }: CanvasProps) {
+  useTick(1_000);
   const now = nowMs();
   return <TimelineCanvas {...rest} scene={{ ...scene, position: live ? now : head.position.value, now }} />;
 }

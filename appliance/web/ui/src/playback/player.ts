@@ -3,7 +3,7 @@
 import { ApiError, playbackUrl, type RecordedSpan } from "../api";
 import { send } from "../api/client";
 import { asApiError } from "../lib/session";
-import { nearestFootage } from "../timeline/ranges";
+import { nearestFootage, type Range, remember } from "../timeline/ranges";
 import { baseFor, fitsBase, overHole, type Interval, plan, surplus } from "./plan";
 
 export interface PlaybackReport {
@@ -66,9 +66,9 @@ export class PlaybackPlayer {
     this.#video.load();
   }
 
-  /** What is recorded, as far as known; may grow at any time. */
-  setSpans(spans: readonly RecordedSpan[]): void {
-    this.#spans = spans;
+  /** All that is recorded inside `window`; may be told again at any time. */
+  setSpans(spans: readonly RecordedSpan[], window: Range): void {
+    this.#spans = remember(this.#spans, spans, window);
   }
 
   get position(): number | null {

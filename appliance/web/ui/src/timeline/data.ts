@@ -6,6 +6,8 @@ import { asApiError, nowMs } from "../lib/session";
 import { askFor, type View } from "./scale";
 
 export interface TimelineData {
+  /** The interval that the rest is about; `null` before the first answer. */
+  window: View | null;
   recordings: Recordings | null;
   events: WatchEvent[];
   /** More events exist than are held here. */
@@ -24,7 +26,7 @@ const EVENTS_PAGE = 500;
 const REST_MS = 120;
 
 type Held = Omit<TimelineData, "reload">;
-const EMPTY: Held = { recordings: null, events: [], eventsCut: false, problem: null };
+const EMPTY: Held = { window: null, recordings: null, events: [], eventsCut: false, problem: null };
 
 export function useTimelineData(camera: number, view: View): TimelineData {
   const [held, setHeld] = useState<Held>(EMPTY);
@@ -60,15 +62,15 @@ export function useTimelineData(camera: number, view: View): TimelineData {
 }
 
 async function fetchAll(camera: number, { start, end }: View, signal: AbortSignal): Promise<Held> {
-  const window = { from: start, to: end };
-  const recordings = await api.recordings(camera, window, "main_video", signal);
+  const asked = { from: start, to: end };
+  const recordings = await api.recordings(camera, asked, "main_video", signal);
   const events: WatchEvent[] = [];
   let cursor: string | null = null;
   do {
-    const page = await api.events(window, camera, cursor, EVENTS_PAGE, signal);
+    const page = await api.events(asked, camera, cursor, EVENTS_PAGE, signal);
     events.push(...page.events);
     cursor = page.next_cursor;
   } while (cursor !== null && events.length < EVENTS_MAX);
   events.sort((a, b) => a.start_utc_ms - b.start_utc_ms);
-  return { recordings, events, eventsCut: cursor !== null, problem: null };
+  return { window: { start, end }, recordings, events, eventsCut: cursor !== null, problem: null };
 }

@@ -3,8 +3,9 @@
 import { type Signal, useSignal } from "@preact/signals";
 import type { RefObject } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { ApiError, RecordedSpan } from "../api";
+import type { ApiError } from "../api";
 import { type Phase, PlaybackPlayer } from "../playback/player";
+import type { TimelineData } from "./data";
 
 /** What the page reads from and asks of the player. */
 export interface Head {
@@ -25,7 +26,7 @@ export interface Head {
 }
 
 /** One player for `camera`; it stands while the page shows the live picture. */
-export function useHead(camera: number, live: boolean, spans: readonly RecordedSpan[] | null): Head {
+export function useHead(camera: number, live: boolean, data: TimelineData): Head {
   const video = useRef<HTMLVideoElement>(null);
   const player = useRef<PlaybackPlayer | null>(null);
   const position = useSignal<number | null>(null);
@@ -49,8 +50,8 @@ export function useHead(camera: number, live: boolean, spans: readonly RecordedS
     return () => made.close();
   }, [camera]);
   useEffect(() => {
-    if (spans !== null) player.current?.setSpans(spans);
-  }, [spans]);
+    if (data.window !== null && data.recordings !== null) player.current?.setSpans(data.recordings.spans, data.window);
+  }, [data.recordings]);
   useEffect(() => {
     if (!live) return;
     player.current?.pause();

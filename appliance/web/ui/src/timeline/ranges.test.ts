@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { RecordedGap, RecordedSpan } from "../api/types";
-import { coalesce, contentOf, gapAt, nearestFootage, ordered, spanAfter, spanAt, spanBefore } from "./ranges";
+import { coalesce, contentOf, gapAt, nearestFootage, ordered, remember, REMEMBERED_MAX, spanAfter, spanAt, spanBefore } from "./ranges";
 
 const span = (start: number, end: number, bytes = 0): RecordedSpan => ({
   start_utc_ms: start,
@@ -42,6 +42,36 @@ describe("ranges", () => {
     expect(content.size).toBeCloseTo(2_000 + 6_000, 6);
     expect(content.gaps).toEqual(GAPS);
     expect(contentOf(SPANS, GAPS, { start: 8_000, end: 9_000 }).gaps).toEqual([]);
+  });
+
+  it("remembers footage outside the new window, and believes the new answer inside", () => {
+    const ends = (spans: RecordedSpan[]) => spans.map((each) => [each.start_utc_ms, each.end_utc_ms]);
+    const window = { start: 10_000, end: 30_000 };
+    expect(ends(remember(SPANS, [], window))).toEqual([
+      [1_000, 5_000],
+      [8_000, 10_000],
+    ]);
+    expect(ends(remember(SPANS, [span(10_000, 25_000)], window))).toEqual([
+      [1_000, 5_000],
+      [8_000, 10_000],
+      [10_000, 25_000],
+    ]);
+    expect(ends(remember([span(0, 100_000)], [span(10_000, 12_000)], window))).toEqual([
+      [0, 10_000],
+      [10_000, 12_000],
+      [30_000, 100_000],
+    ]);
+    expect(ends(remember([span(1_000, 20_000)], [span(7_500, 12_000)], window))).toEqual([
+      [1_000, 7_500],
+      [7_500, 12_000],
+    ]);
+  });
+
+  it("does not remember without bound", () => {
+    let known: RecordedSpan[] = [];
+    for (let at = 0; at < 3 * REMEMBERED_MAX; at += 1) known = remember(known, [span(at * 10, at * 10 + 5)], { start: at * 10, end: at * 10 + 10 });
+    expect(known.length).toBeLessThanOrEqual(REMEMBERED_MAX + 1);
+    expect(known.at(-1)?.start_utc_ms).toBe((3 * REMEMBERED_MAX - 1) * 10);
   });
 
   it("joins what is closer than a pixel, in any order, and nothing else", () => {

@@ -72,6 +72,23 @@ export function contentOf(spans: readonly RecordedSpan[], gaps: readonly Recorde
   return { footage, size, gaps: gaps.filter((gap) => overlap(gap, range) > 0).sort(startsFirst) };
 }
 
+/** Spans that are remembered beyond the window that was asked for last. */
+export const REMEMBERED_MAX = 500;
+
+/** What is known after `fresh` arrived, which is all there is inside `window`: the older knowledge stays for the time around it, so that footage goes on
+ * playing while another part of time is looked at. */
+export function remember(old: readonly RecordedSpan[], fresh: readonly RecordedSpan[], window: Range): RecordedSpan[] {
+  // A fresh span may reach over the window's edge; there it replaces what was known.
+  const first = Math.min(window.start, ...fresh.map((each) => each.start_utc_ms));
+  const last = Math.max(window.end, ...fresh.map((each) => each.end_utc_ms));
+  const kept: RecordedSpan[] = [];
+  for (const each of old) {
+    if (each.start_utc_ms < first) kept.push({ ...each, end_utc_ms: Math.min(each.end_utc_ms, first) });
+    if (each.end_utc_ms > last) kept.push({ ...each, start_utc_ms: Math.max(each.start_utc_ms, last) });
+  }
+  return [...kept.slice(-REMEMBERED_MAX), ...fresh].sort(startsFirst);
+}
+
 /** Intervals joined where fewer than `closeness` milliseconds lie between them: what is one pixel on the screen is drawn once. */
 export function coalesce(intervals: readonly Interval[], closeness: number): Range[] {
   const out: Range[] = [];

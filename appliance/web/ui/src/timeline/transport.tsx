@@ -1,6 +1,7 @@
 /** Play, speed, live, the clock on the picture, and how much time the timeline shows. */
 
 import { t } from "../i18n";
+import { useTick } from "../lib/hooks";
 import { nowMs } from "../lib/session";
 import { clockText, dateText, fromInput, toInput, utcText, zoneText } from "../lib/time";
 import { Icon } from "../ui/icon";
@@ -51,7 +52,8 @@ export function Transport({ head, live, mayLive, toggle, goLive }: TransportProp
 }
 
 /** The moment on the picture; typing another one goes there. */
-export function Now({ head, live }: { head: Head; live: boolean }) {
+export function Now({ head, live, goTo }: { head: Head; live: boolean; goTo: (utcMs: number) => void }) {
+  useTick(1_000);
   const ms = live ? nowMs() : head.position.value;
   if (ms === null) return <div class="now" />;
   return (
@@ -72,7 +74,7 @@ export function Now({ head, live }: { head: Head; live: boolean }) {
             value={toInput(ms)}
             onChange={(event) => {
               const to = fromInput(event.currentTarget.value);
-              if (to !== null) head.seek(to);
+              if (to !== null) goTo(to);
             }}
           />
         </label>
