@@ -1,8 +1,17 @@
 //! How long a download of ten seconds, an hour or a day takes to begin.
 
+use crate::clip::{Clip, Shape};
+use crate::error::Attempt;
 use crate::http::Client;
-use crate::{Error, Result};
-use std::time::Duration;
+use crate::recorders::Station;
+use crate::recorders::watchbook::Watchbook;
+use crate::{Error, Result, fill};
+use serde_json::Value;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// A day, the longest download that is measured.
+const DAY_SEC: i64 = 24 * 3600;
 
 /// Requests for each length after the first one.
 const REPEATS: usize = 9;
@@ -19,24 +28,54 @@ pub struct FirstByte {
     pub file_bytes: u64,
 }
 
-/// Asks for each of `ranges` (words for the table, milliseconds UTC) of `camera`.
+/// What is asked for: words for the table, length in seconds.
+const LENGTHS: [(&str, i64); 3] = [("10 s", 10), ("1 h", 3600), ("24 h", DAY_SEC)];
+
+/// Fills a ring with a day of one camera, starts Watchbook on it and asks for downloads over its HTTP interface. Returns the rows, and a sentence about the
+/// conditions.
 ///
 /// # Errors
-/// A request fails, or its file is empty.
-pub fn measure(client: &Client, camera: u64, ranges: &[(&'static str, i64, i64)]) -> Result<Vec<FirstByte>> {
+/// The ring cannot be filled, Watchbook does not start on it, or a request fails.
+pub fn measure(programs: &Path, clip: &Clip, shape: Shape, folder: &Path) -> Result<(Vec<FirstByte>, String)> {
+    let disk = tempfile::tempdir_in(folder).attempt("making a folder")?;
+    let scratch = tempfile::tempdir_in(folder).attempt("making a folder")?;
+    let station = Station {
+        // Nobody listens there: the camera stays lost, its footage is there.
+        urls: vec!["rtsp://127.0.0.1:9/cam/0".to_owned()],
+        disk: disk.path().to_owned(),
+        scratch: scratch.path().to_owned(),
+        udp: false,
+        footage_bytes_max: fill::footage_bytes_max(clip, DAY_SEC),
+    };
+    let started = Instant::now();
+    let filled = fill::fill(&station, clip, shape, DAY_SEC)?;
+    eprintln!("  {} commits in {:.0} s", filled.commits, started.elapsed().as_secs_f64());
+    let running = Watchbook { programs: programs.to_owned() }.run(&station)?;
+    let camera = running.client.json("/api/v1/cameras")?.pointer("/cameras/0/id").and_then(Value::as_u64);
+    let camera = camera.attempt("finding the camera of the filled ring")?;
     let mut rows = Vec::new();
-    for &(length, from, to) in ranges {
-        let path = format!("/api/v1/cameras/{camera}/export.mp4?from_utc_ms={from}&to_utc_ms={to}");
-        let (first, file_bytes) = client.first_byte(&path)?;
-        if file_bytes == 0 {
-            return Err(Error(format!("{path} gave an empty file")));
-        }
-        let mut others = Vec::new();
-        for _ in 0..REPEATS {
-            others.push(client.first_byte(&path)?.0);
-        }
-        others.sort_unstable();
-        rows.push(FirstByte { length, first, median: others[REPEATS / 2], file_bytes });
+    for (length, seconds) in LENGTHS {
+        // From the middle for the short ones, so that the range has to be found.
+        let from = filled.start_utc_ms + (DAY_SEC - seconds) / 2 * 1000;
+        rows.push(ask(&running.client, camera, length, [from, from + seconds * 1000])?);
     }
-    Ok(rows)
+    let how = format!(
+        "One camera, {} frames in {} commits, filled through the store's writer with small pictures; downloads over the HTTP interface, page cache warm.",
+        filled.frames, filled.commits
+    );
+    Ok((rows, how))
+}
+
+fn ask(client: &Client, camera: u64, length: &'static str, [from, to]: [i64; 2]) -> Result<FirstByte> {
+    let path = format!("/api/v1/cameras/{camera}/export.mp4?from_utc_ms={from}&to_utc_ms={to}");
+    let (first, file_bytes) = client.first_byte(&path)?;
+    if file_bytes == 0 {
+        return Err(Error(format!("{path} gave an empty file")));
+    }
+    let mut others = Vec::new();
+    for _ in 0..REPEATS {
+        others.push(client.first_byte(&path)?.0);
+    }
+    others.sort_unstable();
+    Ok(FirstByte { length, first, median: others[REPEATS / 2], file_bytes })
 }

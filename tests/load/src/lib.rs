@@ -13,6 +13,7 @@ pub mod camera;
 pub mod clip;
 pub mod disk;
 pub mod error;
+pub mod fill;
 pub mod first_byte;
 pub mod http;
 pub mod measure;

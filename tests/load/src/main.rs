@@ -10,7 +10,7 @@ use watchbook_load::error::Attempt as _;
 use watchbook_load::measure::Conditions;
 use watchbook_load::recorders::{Recorder, ffmpeg::Ffmpeg, floor, moonfire::Moonfire, on_path, watchbook::Watchbook};
 use watchbook_load::table::Row;
-use watchbook_load::{Error, Result, measure, meter, table};
+use watchbook_load::{Error, Result, first_byte, measure, meter, table};
 
 const HELP: &str = "\
 Measures Watchbook beside its peers. Takes about a quarter of an hour; nothing else should run.
@@ -27,6 +27,8 @@ OPTIONS
   --programs DIR     where watchbook and its programs are      [beside this program]
   --folder DIR       where disks and logs go for a while       [the system's temporary folder]
   --out FILE         write the tables there too
+  --no-first-byte    leave out the downloads from a filled ring
+  --no-recording     leave out everything else
   --smoke            two cameras with a small picture for a few seconds: does the harness work?
   --skip-every N     leave out every N-th frame, to see it counted
   -h, --help         this text
@@ -41,6 +43,7 @@ struct Wanted {
     recorders: Vec<String>,
     conditions: Conditions,
     shape: Shape,
+    first_byte: bool,
     moonfire: Option<PathBuf>,
     programs: PathBuf,
     folder: PathBuf,
@@ -71,7 +74,11 @@ fn run(mut args: Arguments) -> Result<()> {
     let machine = meter::machine();
     let clip = Clip::cached(wanted.shape, &cache())?;
     let rows = measure_all(&wanted, &clip);
-    let text = table::recording(&rows, &wanted.conditions, &machine);
+    let mut text = table::recording(&rows, &wanted.conditions, &machine);
+    if wanted.first_byte {
+        text.push('\n');
+        text.push_str(&first_byte(&wanted));
+    }
     println!("\n{text}");
     if let Some(out) = &wanted.out {
         std::fs::write(out, &text).attempt(format!("writing {}", out.display()))?;
@@ -82,6 +89,8 @@ fn run(mut args: Arguments) -> Result<()> {
 fn parse(mut args: Arguments) -> Result<Wanted> {
     let smoke = args.contains("--smoke");
     let udp = args.contains("--udp");
+    let first_byte = !args.contains("--no-first-byte") && !smoke;
+    let recording = !args.contains("--no-recording");
     let mut list = |name: &'static str, default: &str| -> Result<Vec<String>> {
         let text: Option<String> = args.opt_value_from_str(name).attempt(name)?;
         Ok(text.as_deref().unwrap_or(default).split(',').map(str::to_owned).collect())
@@ -95,7 +104,10 @@ fn parse(mut args: Arguments) -> Result<Wanted> {
     let beside = own.parent().map(PathBuf::from).unwrap_or_default();
     let mut path = |name: &'static str| -> Result<Option<PathBuf>> { args.opt_value_from_str(name).attempt(name) };
     let wanted = Wanted {
-        cameras: cameras.iter().map(|text| text.parse().attempt("--cameras")).collect::<Result<_>>()?,
+        cameras: match recording {
+            true => cameras.iter().map(|text| text.parse().attempt("--cameras")).collect::<Result<_>>()?,
+            false => Vec::new(),
+        },
         recorders,
         conditions: Conditions {
             cameras: 0,
@@ -105,6 +117,7 @@ fn parse(mut args: Arguments) -> Result<Wanted> {
             skip_every: skip_every.unwrap_or(0),
         },
         shape: if smoke { Shape::SMALL } else { Shape::STREET },
+        first_byte,
         moonfire: path("--moonfire")?.or_else(|| on_path("moonfire-nvr")),
         programs: path("--programs")?.unwrap_or(beside),
         folder: path("--folder")?.unwrap_or_else(std::env::temp_dir),
@@ -139,6 +152,16 @@ fn measure_all(wanted: &Wanted, clip: &Clip) -> Vec<Row> {
         }
     }
     rows
+}
+
+fn first_byte(wanted: &Wanted) -> String {
+    eprintln!("downloads from a filled ring …");
+    let rows = Clip::cached(Shape::STAMP, &cache())
+        .and_then(|clip| first_byte::measure(&wanted.programs, &clip, Shape::STAMP, &wanted.folder));
+    match rows {
+        Ok((rows, how)) => table::first_bytes(&rows, &how),
+        Err(error) => format!("First bytes were not measured: {error}\n"),
+    }
 }
 
 fn recorder(name: &str, wanted: &Wanted) -> Result<Box<dyn Recorder>> {

@@ -8,10 +8,14 @@ use crate::tags::Tags;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Twice the commit interval: what was received before is durable and listed after it.
 const SETTLE: Duration = Duration::from_millis(1000);
+/// Longer than any measurement.
+const HOUR_MS: u128 = 3_600_000;
+/// More than any clock here is ahead of another.
+const MINUTE_MS: u128 = 60_000;
 /// Smallest and largest segment. A station's ring has hundreds of large segments; a ring for two minutes has eight that are as large as they can be, so that
 /// a minute of a stream is cut as seldom as possible.
 const SEGMENT_MIB: [u64; 2] = [64, 1024];
@@ -64,15 +68,32 @@ impl Watchbook {
     }
 }
 
+/// Sizes of a ring.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RingSize {
+    /// As the configuration file says it.
+    pub gib: f64,
+    /// Of one segment.
+    pub segment_mib: u64,
+}
+
+impl RingSize {
+    /// Room for `footage_bytes_max` and at least a quarter more.
+    #[must_use]
+    pub fn for_footage(footage_bytes_max: u64) -> Self {
+        let wanted = footage_bytes_max / 4 * 5;
+        let segment_mib = (wanted / SEGMENTS / (1 << 20)).next_power_of_two().clamp(SEGMENT_MIB[0], SEGMENT_MIB[1]);
+        // Whole segments; a sixteenth of a GiB is the smallest one, so the number has few digits.
+        let segments = wanted.div_ceil(segment_mib << 20).max(SEGMENTS);
+        Self { gib: (segments * segment_mib) as f64 / 1024.0, segment_mib }
+    }
+}
+
 fn config_text(station: &Station, programs: &Path) -> Result<String> {
-    // At least a quarter more than will come.
-    let segment_mib = (station.footage_bytes_max / 4 * 5 / SEGMENTS / (1 << 20)).next_power_of_two();
-    let segment_mib = segment_mib.clamp(SEGMENT_MIB[0], SEGMENT_MIB[1]);
-    let ring_bytes = (station.footage_bytes_max / 4 * 5).max((SEGMENTS * segment_mib) << 20);
-    let ring_gib = ring_bytes as f64 / f64::from(1 << 30);
+    let RingSize { gib, segment_mib } = RingSize::for_footage(station.footage_bytes_max);
     let (state, ring) = (station.disk.join("state"), station.disk.join("ring"));
     let mut text = format!(
-        "[web]\nlisten = \"127.0.0.1:0\"\n\n[storage]\nstate_dir = {state:?}\nring_dir = {ring:?}\nring_gib = {ring_gib:.3}\n\
+        "[web]\nlisten = \"127.0.0.1:0\"\n\n[storage]\nstate_dir = {state:?}\nring_dir = {ring:?}\nring_gib = {gib}\n\
          segment_mib = {segment_mib}\n\n[plugins]\ndir = {:?}\nprogram_dir = {programs:?}\n",
         station.scratch.join("plugins"),
     );
@@ -101,8 +122,11 @@ impl Running for Claimed {
         let cameras = self.client.json("/api/v1/cameras")?;
         for camera in cameras["cameras"].as_array().attempt("listing the cameras")? {
             let id = camera["id"].as_u64().attempt("reading a camera's number")?;
+            let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).attempt("asking for the time")?.as_millis();
             let recordings = self.client.json(&format!(
-                "/api/v1/cameras/{id}/recordings?from_utc_ms=0&to_utc_ms=4102444800000&role=main_video"
+                "/api/v1/cameras/{id}/recordings?from_utc_ms={}&to_utc_ms={}&role=main_video",
+                now_ms - HOUR_MS,
+                now_ms + MINUTE_MS
             ))?;
             let (Some(from), Some(to)) = (recordings["first_utc_ms"].as_i64(), recordings["last_utc_ms"].as_i64())
             else {
@@ -114,5 +138,20 @@ impl Running for Claimed {
         }
         self.program.terminate()?;
         Ok(tags)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_has_room_and_whole_segments() {
+        for footage in [0, 100 << 20, 5 << 30, 50 << 30] {
+            let RingSize { gib, segment_mib } = RingSize::for_footage(footage);
+            let bytes = (gib * f64::from(1 << 30)) as u64;
+            assert!(bytes >= footage / 4 * 5, "{footage}: {bytes}");
+            assert_eq!((bytes % (segment_mib << 20), bytes / (segment_mib << 20) >= SEGMENTS), (0, true), "{footage}");
+        }
     }
 }
