@@ -13,7 +13,7 @@ const span = (start: number, end: number): RecordedSpan => ({
 });
 const T = 1_700_000_000_000;
 const SPANS = [span(T, T + 60_000), span(T + 90_000, T + 300_000)];
-const at = (part: Partial<Situation>) => plan({ spans: SPANS, position: T, buffered: [], rate: 1, fetchedUntil: null, ...part });
+const at = (part: Partial<Situation>) => plan({ spans: SPANS, position: T, buffered: [], rate: 1, stalled: false, fetchedUntil: null, ...part });
 
 describe("plan", () => {
   it("fetches a short piece first, longer ones after, never beyond the span", () => {
@@ -32,6 +32,8 @@ describe("plan", () => {
     const before = { buffered: [{ start: T + 40_000, end: T + 60_000 }], fetchedUntil: T + 60_000 };
     expect(at({ ...before, position: T + 58_000 })).toMatchObject({ kind: "fetch", from: T + 90_000 });
     expect(at({ ...before, position: T + 60_000 })).toEqual({ kind: "jump", to: T + 90_000 });
+    expect(at({ ...before, position: T + 59_600 }).kind).toBe("fetch");
+    expect(at({ ...before, position: T + 59_600, stalled: true })).toEqual({ kind: "jump", to: T + 90_000 });
     expect(at({ position: T + 70_000 })).toEqual({ kind: "jump", to: T + 90_000 });
   });
 
@@ -52,8 +54,9 @@ describe("plan", () => {
     let pieces = 0;
     const buffered = [{ start: T, end: T }];
     for (let turn = 0; turn < 1_000; turn += 1) {
-      position = overHole(buffered, position) ?? position;
-      const next = plan({ spans: SPANS, position, buffered, rate: 1, fetchedUntil: until });
+      // A browser stops a little before the end of what it has.
+      const stalled = bufferedUntil(buffered, position) - position < 200;
+      const next = plan({ spans: SPANS, position, buffered, rate: 1, stalled, fetchedUntil: until });
       if (next.kind === "end") break;
       if (next.kind === "jump") {
         expect(next.to).toBeGreaterThan(position);
@@ -65,10 +68,10 @@ describe("plan", () => {
         until = next.to;
         pieces += 1;
       } else {
-        position = bufferedUntil(buffered, position) - 1 > position + 5_000 ? position + 5_000 : bufferedUntil(buffered, position);
+        position = Math.min(position + 5_000, Math.max(position, bufferedUntil(buffered, position) - 150));
       }
     }
-    expect(position).toBe(T + 300_000);
+    expect(position).toBeGreaterThan(T + 299_000);
     expect(pieces).toBeLessThan(20);
   });
 });
@@ -98,9 +101,18 @@ describe("buffer", () => {
       { start: T, end: T + 1_000 },
       { start: T + 1_200, end: T + 2_000 },
     ];
-    expect(overHole(buffered, T + 500)).toBeNull();
-    expect(overHole(buffered, T + 1_000)).toBe(T + 1_200);
-    expect(overHole(buffered, T + 2_000)).toBeNull();
+    expect(overHole(buffered, T + 400, T + 2_000)).toBeNull();
+    expect(overHole(buffered, T + 800, T + 2_000)).toBe(T + 1_200);
+    expect(overHole(buffered, T + 2_000, T + 2_000)).toBeNull();
+  });
+
+  it("does not take what was buffered long ago for the rest of the piece that is on its way", () => {
+    const buffered = [
+      { start: T, end: T + 1_000 },
+      { start: T + 2_000, end: T + 3_000 },
+    ];
+    expect(overHole(buffered, T + 900, T + 1_000)).toBeNull();
+    expect(overHole(buffered, T + 900, null)).toBeNull();
   });
 
   it("chooses a time 0 that footage days later can share and that is never negative", () => {

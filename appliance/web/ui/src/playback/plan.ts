@@ -15,6 +15,10 @@ export const BEHIND_MS = 20_000;
 export const AHEAD_MAX_MS = 60_000;
 /** Holes below this inside the buffer are frame timing, not gaps. */
 export const HOLE_MS = 250;
+/** A browser stops this long before the end of what it has, more so at higher speeds. */
+export const TAIL_MS = 500;
+/** A longer hole inside a span would be a gap, and gaps are the plan's. */
+export const HOLE_SKIPPED_MAX_MS = 3_000;
 
 export interface Interval {
   start: number;
@@ -45,27 +49,30 @@ export interface Situation {
   buffered: readonly Interval[];
   /** Playback speed, 1 = real time. */
   rate: number;
+  /** The browser shows no new picture, for want of footage. */
+  stalled: boolean;
   /** Where the last finished request ended, so that a piece that brought less than asked is not asked for again; `null` after a jump. */
   fetchedUntil: number | null;
 }
 
 /** What to do next. */
-export function plan({ spans, position, buffered, rate, fetchedUntil }: Situation): Plan {
-  const until = Math.max(bufferedUntil(buffered, position), fetchedUntil ?? position);
-  const wanted = Math.min(AHEAD_MAX_MS / 2, AHEAD_MS * Math.max(1, rate));
-  const here = spanAt(spans, until);
-  if (here === null) {
-    const next = spanAfter(spans, until - 1);
-    if (until - position > HOLE_MS) {
-      // Still something to show. Fetch across a gap early only when it is about to be reached.
-      if (next !== null && until - position < wanted) return piece(next, next.start_utc_ms, fetchedUntil);
-      return { kind: "rest" };
-    }
-    if (next === null) return { kind: "end" };
-    return { kind: "jump", to: next.start_utc_ms };
+export function plan({ spans, position, buffered, rate, stalled, fetchedUntil }: Situation): Plan {
+  const contiguous = bufferedUntil(buffered, position);
+  const after = spanAt(spans, contiguous);
+  const over = after === null || after.end_utc_ms - contiguous <= HOLE_MS;
+  if (over && contiguous - position <= (stalled ? TAIL_MS : HOLE_MS)) {
+    const next = spanAfter(spans, Math.max(position, contiguous - 1));
+    return next === null ? { kind: "end" } : { kind: "jump", to: next.start_utc_ms };
   }
+  const until = Math.max(contiguous, fetchedUntil ?? contiguous);
+  const wanted = Math.min(AHEAD_MAX_MS / 2, AHEAD_MS * Math.max(1, rate));
   if (until - position >= wanted) return { kind: "rest" };
-  return piece(here, until, fetchedUntil);
+  const here = spanAt(spans, until);
+  if (here !== null) return piece(here, until, fetchedUntil);
+  // Beyond a gap that will be reached soon, unless that is buffered already.
+  const next = spanAfter(spans, until - 1);
+  if (next === null || contiguous - position >= wanted) return { kind: "rest" };
+  return bufferedUntil(buffered, next.start_utc_ms) > next.start_utc_ms ? { kind: "rest" } : piece(next, next.start_utc_ms, fetchedUntil);
 }
 
 function piece(span: RecordedSpan, from: number, fetchedUntil: number | null): Plan {
@@ -83,11 +90,12 @@ export function surplus(buffered: readonly Interval[], position: number): Interv
   return out;
 }
 
-/** Where to go on when the player stands still at `position`: over a hole in the buffer, if buffered footage follows. */
-export function overHole(buffered: readonly Interval[], position: number): number | null {
-  if (buffered.some((each) => each.start <= position && position < each.end - 20)) return null;
-  const next = buffered.find((each) => each.start > position || (each.start <= position && position < each.end));
-  return next === undefined || next.start <= position ? null : next.start;
+/** Where to go on when the player stands still at a hole of a few frames inside footage that was fetched already; `null` when that is not why it stands. */
+export function overHole(buffered: readonly Interval[], position: number, fetchedUntil: number | null): number | null {
+  if (buffered.some((each) => each.start <= position && position < each.end - TAIL_MS)) return null;
+  const next = buffered.find((each) => each.start > position);
+  if (next === undefined || fetchedUntil === null || fetchedUntil < next.start) return null;
+  return next.start - position <= HOLE_SKIPPED_MAX_MS ? next.start : null;
 }
 
 /** Media time 0 for footage around `position`: midnight UTC of the day before, so that seconds stay small, never negative, and one source serves days. */

@@ -4,7 +4,7 @@ import { ApiError, playbackUrl, type RecordedSpan } from "../api";
 import { send } from "../api/client";
 import { asApiError } from "../lib/session";
 import { nearestFootage, type Range, remember } from "../timeline/ranges";
-import { baseFor, fitsBase, overHole, type Interval, plan, surplus } from "./plan";
+import { baseFor, bufferedUntil, fitsBase, overHole, type Interval, plan, surplus } from "./plan";
 
 export interface PlaybackReport {
   /** The moment on the screen, milliseconds UTC. */
@@ -175,9 +175,8 @@ export class PlaybackPlayer {
 
   #leaveHole(buffered: readonly Interval[], position: number): void {
     if (this.#wanted !== null || this.#video.readyState >= HTMLMediaElement.HAVE_FUTURE_DATA) return;
-    const to = overHole(buffered, position);
+    const to = overHole(buffered, position, this.#fetchedUntil);
     if (to === null) return;
-    if (to - position > 1_000) this.#report.jumped(position, to);
     this.#video.currentTime = (to + 1 - this.#base) / 1_000;
   }
 
@@ -193,10 +192,13 @@ export class PlaybackPlayer {
 
   /** Does what the plan says. `true`: nothing is recorded from here on. */
   #act(position: number, buffered: readonly Interval[]): boolean {
-    const next = plan({ spans: this.#spans, position, buffered, rate: this.#rate, fetchedUntil: this.#fetchedUntil });
+    const stalled = this.#playing && this.#wanted === null && this.#video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA;
+    const next = plan({ spans: this.#spans, position, buffered, rate: this.#rate, stalled, fetchedUntil: this.#fetchedUntil });
     if (next.kind === "jump") {
+      // Who only looks at the last picture before a gap stays there; who plays goes on after it.
+      if (!this.#playing && this.#wanted === null) return false;
       this.#report.jumped(position, next.to);
-      this.#stopFetch();
+      if (bufferedUntil(buffered, next.to) <= next.to) this.#stopFetch();
       this.#wanted = next.to;
     } else if (next.kind === "fetch") {
       void this.#load(next.from, next.to, next.codec);

@@ -7,6 +7,9 @@ import type { ApiError } from "../api";
 import { type Phase, PlaybackPlayer } from "../playback/player";
 import type { TimelineData } from "./data";
 
+/** How long the note about a jump stays on the picture. */
+const NOTE_MS = 6_000;
+
 /** What the page reads from and asks of the player. */
 export interface Head {
   video: RefObject<HTMLVideoElement>;
@@ -42,7 +45,13 @@ export function useHead(camera: number, live: boolean, data: TimelineData): Head
     const made = new PlaybackPlayer(video.current, camera, {
       position: (ms) => (position.value = ms),
       phase: (next) => (phase.value = next),
-      jumped: (from, to) => (jumped.value = { from, to }),
+      jumped: (from, to) => {
+        const note = { from, to };
+        jumped.value = note;
+        setTimeout(() => {
+          if (jumped.peek() === note) jumped.value = null;
+        }, NOTE_MS);
+      },
       problem: setProblem,
       unsupported: (mime) => (unsupported.value = mime),
     });
