@@ -21,7 +21,7 @@ const FLAGS_OTHER: u32 = 0x0101_0000;
 /// Seconds from 1900-01-01, where NTP counts from, to 1970-01-01 (RFC 5905 §6).
 const SECS_1900_TO_1970: i64 = 2_208_988_800;
 
-/// One sample of a fragment.
+/// What a player must know of an access unit in `mdat`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FragmentSample {
     /// Until the next sample, in 1/90,000 s.

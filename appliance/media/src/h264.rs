@@ -2,8 +2,9 @@
 
 use crate::bits::{Bits, Reason};
 use crate::error::Error;
-use crate::h26x::{Display, take_sets};
+use crate::h26x::Display;
 use crate::packet::{Codec, TrackFormat};
+use crate::parameter_sets::take_sets;
 use bytes::Bytes;
 use watchbook_base::limits::PICTURE_SIDE_PX_MAX;
 
@@ -71,6 +72,26 @@ fn read_sps(nal: &[u8]) -> Result<Sps, Reason> {
     skip_picture_order(&mut bits)?;
     bits.ue()?; // reference frames
     bits.skip(1)?;
+    let (width, height) = read_size(&mut bits, if planes { 0 } else { chroma_format })?;
+    // The rest is a hint for players: cameras get it wrong, and the pictures decode without.
+    let display =
+        if bits.flag() == Ok(true) { Display::read(&mut bits).unwrap_or_default() } else { Display::default() };
+    Ok(Sps {
+        profile,
+        constraints,
+        level,
+        number,
+        chroma_format,
+        bit_depth_luma,
+        bit_depth_chroma,
+        width,
+        height,
+        display,
+    })
+}
+
+/// Picture size behind cropping, §7.3.2.1.1 from `pic_width_in_mbs_minus1` on. `chroma_array_type` is 0 where each plane is coded by itself.
+fn read_size(bits: &mut Bits, chroma_array_type: u8) -> Result<(u32, u32), Reason> {
     let columns = bits.ue_max(SIDE_MACROBLOCKS_MAX - 1, "its picture is too wide")? + 1;
     let rows = bits.ue_max(SIDE_MACROBLOCKS_MAX - 1, "its picture is too high")? + 1;
     let frames_only = bits.flag()?;
@@ -80,9 +101,9 @@ fn read_sps(nal: &[u8]) -> Result<Sps, Reason> {
     bits.skip(1)?;
     // §7.4.2.1.1: cropping counts chroma samples, and pairs of lines when fields are possible.
     let fields = if frames_only { 1 } else { 2 };
-    let (unit_x, unit_y) = match (chroma_format, planes) {
-        (1, _) => (2, 2 * fields),
-        (2, _) => (2, fields),
+    let (unit_x, unit_y) = match chroma_array_type {
+        1 => (2, 2 * fields),
+        2 => (2, fields),
         _ => (1, fields),
     };
     let mut crop = [0; 4];
@@ -104,21 +125,7 @@ fn read_sps(nal: &[u8]) -> Result<Sps, Reason> {
     if height > PICTURE_SIDE_PX_MAX {
         return Err("its picture is too high");
     }
-    // The rest is a hint for players: cameras get it wrong, and the pictures decode without.
-    let display =
-        if bits.flag() == Ok(true) { Display::read(&mut bits).unwrap_or_default() } else { Display::default() };
-    Ok(Sps {
-        profile,
-        constraints,
-        level,
-        number,
-        chroma_format,
-        bit_depth_luma,
-        bit_depth_chroma,
-        width,
-        height,
-        display,
-    })
+    Ok((width, height))
 }
 
 /// §7.3.2.1.1: the profiles whose sets carry chroma format, bit depth and scaling lists.
@@ -202,7 +209,7 @@ pub(crate) fn format_of(sps: &[&Bytes], pps: &[&Bytes]) -> Result<Option<TrackFo
     Ok(Some(TrackFormat { codec, config: Bytes::from(config) }))
 }
 
-/// Sets behind 2-byte lengths; [`crate::h26x::ParameterSets`] keeps none that is longer.
+/// Sets behind 2-byte lengths; [`crate::parameter_sets::ParameterSets`] keeps none that is longer.
 pub(crate) fn put_sets<'a>(config: &mut Vec<u8>, sets: impl Iterator<Item = &'a &'a Bytes>) {
     for set in sets {
         config.extend_from_slice(&u16::try_from(set.len()).unwrap_or(u16::MAX).to_be_bytes());

@@ -2,9 +2,10 @@
 
 use crate::bits::{Bits, Reason};
 use crate::error::Error;
-use crate::h26x::{Display, take_sets};
+use crate::h26x::Display;
 use crate::h264::put_sets;
 use crate::packet::{Codec, TrackFormat};
+use crate::parameter_sets::take_sets;
 use bytes::Bytes;
 use watchbook_base::limits::PICTURE_SIDE_PX_MAX;
 

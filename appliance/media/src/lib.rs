@@ -4,7 +4,8 @@
 //! * **Leaves:** [`Packet`]s, track formats, MP4 and fragmented MP4 as a plan whose every byte range can be produced on its own.
 //! * **Promises:** no input makes it panic or allocate without bound.
 //! * **Never:** does I/O, reads a clock, knows a database or a socket.
-//! * **Proof:** unit and property tests beside each file, `tests/fuzz`.
+//! * **Proof:** unit and property tests beside each file; `appliance/media/tests/it`: any part of a file equals that part of the whole, and ffmpeg decodes
+//!   the same pictures at the same times; `tests/fuzz`.
 
 #![deny(clippy::indexing_slicing, clippy::as_conversions)]
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::as_conversions, reason = "a test may panic"))]
@@ -20,6 +21,7 @@ pub mod h265;
 pub mod h26x;
 pub mod mp4_file;
 pub mod packet;
+mod parameter_sets;
 pub mod sample_entry;
 pub mod sample_table;
 pub mod selection;

@@ -67,6 +67,8 @@ pub struct ProgressiveFile {
     requested: TimeRange,
     delivered: TimeRange,
     gaps: Vec<TimeRange>,
+    /// What a player shows, which is shorter than the delivered interval when a gap was too long for the timeline.
+    movie_ticks: u64,
     tracks: Vec<TrackPlan>,
     groups: Vec<Group>,
     parts: Vec<Part>,
@@ -90,18 +92,19 @@ impl ProgressiveFile {
         source: &dyn SpanSource,
     ) -> Result<Self, Error> {
         let mut video = select(video, range, source, same_family)?;
-        limit_formats(&mut video);
+        video.limit_formats(FORMATS_MAX);
         let first_cts = first_cts(&video, source)?;
         let shown = video.start_utc.plus_ticks(first_cts);
         let start = range.start.max(shown);
         let end = range.end.min(video.end_utc.plus_ticks(first_cts)).max(start);
         let delivered = TimeRange { start, end };
+        let movie_ticks = shown_ticks(&video, first_cts, start, range.end);
         let mut selections = vec![video];
         if !audio.is_empty() {
             // A file without sound is better than none, so footage that has no sound in this range is no error.
             match select(audio, delivered, source, same_family) {
                 Ok(mut sound) => {
-                    limit_formats(&mut sound);
+                    sound.limit_formats(FORMATS_MAX);
                     selections.push(sound);
                 }
                 Err(error) if error.kind == watchbook_base::Kind::NotFound => {}
@@ -116,8 +119,16 @@ impl ProgressiveFile {
             )));
         }
         let gaps = selections.first().map(|video| video.gaps.clone()).unwrap_or_default();
-        let mut file =
-            Self { requested: range, delivered, gaps, tracks, groups: Vec::new(), parts: Vec::new(), len: 0 };
+        let mut file = Self {
+            requested: range,
+            delivered,
+            gaps,
+            movie_ticks,
+            tracks,
+            groups: Vec::new(),
+            parts: Vec::new(),
+            len: 0,
+        };
         file.lay_out(&selections);
         Ok(file)
     }
@@ -221,26 +232,25 @@ impl ProgressiveFile {
         data_bytes: u64,
     ) -> (Vec<u8>, Vec<boxes::Hole>, Vec<(usize, TableKind)>) {
         let created = boxes::secs_since_1904(self.delivered.start);
-        let movie_ticks = ticks_between(self.delivered.start, self.delivered.end);
         let mut tables = Vec::new();
         let mut w = BoxWriter::default();
         boxes::ftyp(&mut w, &[b"isom", b"iso2", b"avc1", b"mp41"]);
         w.boxed(b"moov", |w| {
-            boxes::mvhd(w, created, movie_ticks, u32::try_from(self.tracks.len()).unwrap_or(0) + 1);
+            boxes::mvhd(w, created, self.movie_ticks, u32::try_from(self.tracks.len()).unwrap_or(0) + 1);
             for ((index, track), selection) in self.tracks.iter().enumerate().zip(selections) {
                 let Some(first) = track.formats.first() else { continue };
                 let header = TrackHeader {
                     track_id: u32::try_from(index).unwrap_or(0) + 1,
                     format: first,
                     media_ticks: boxes::unsigned_ticks(Ticks90k(track.media_ticks)),
-                    movie_ticks,
+                    movie_ticks: self.movie_ticks,
                     created,
                 };
                 w.boxed(b"trak", |w| {
                     boxes::tkhd(w, header);
-                    w.boxed(b"edts", |w| self.edit_list(w, selection));
+                    w.boxed(b"edts", |w| self.edit_list(w, selection, header));
                     let formats: Vec<&TrackFormat> = track.formats.iter().map(AsRef::as_ref).collect();
-                    boxes::mdia(w, header, &formats, |w| table_boxes(w, track, |kind| tables.push((index, kind))));
+                    boxes::mdia(w, header, &formats, |w| track.write_tables(w, |kind| tables.push((index, kind))));
                 });
             }
         });
@@ -252,10 +262,12 @@ impl ProgressiveFile {
     }
 
     /// Edit list (§8.6.6), version 1: wait until the track's first sample if it comes late, else start inside it.
-    fn edit_list(&self, w: &mut BoxWriter, selection: &Selection) {
+    fn edit_list(&self, w: &mut BoxWriter, selection: &Selection, track: TrackHeader<'_>) {
         let wait = ticks_between(self.delivered.start, selection.start_utc);
         let skip = ticks_between(selection.start_utc, self.delivered.start);
-        let duration = ticks_between(self.delivered.start, self.delivered.end).saturating_sub(wait);
+        // Sound may end before the pictures do. Pictures are what the length was made from.
+        let left = if track.format.codec.is_video() { u64::MAX } else { track.media_ticks.saturating_sub(skip) };
+        let duration = self.movie_ticks.saturating_sub(wait).min(left);
         w.full(b"elst", 1, 0, |w| {
             w.u32(1 + u32::from(wait > 0));
             if wait > 0 {
@@ -373,50 +385,6 @@ impl ByteFile for ProgressiveFile {
     }
 }
 
-/// The boxes of the sample table behind `stsd`; `kinds` hears of each hole.
-fn table_boxes(w: &mut BoxWriter, track: &TrackPlan, mut kinds: impl FnMut(TableKind)) {
-    let video = track.formats.first().is_some_and(|format| format.codec.is_video());
-    let mut table = |w: &mut BoxWriter, name: &[u8; 4], version: u8, kind: TableKind| {
-        let count = track.totals.entries(kind);
-        w.full(name, version, 0, |w| {
-            if kind == TableKind::Stsz {
-                w.u32(0); // sizes differ
-            }
-            w.u32(u32::try_from(count).unwrap_or(u32::MAX));
-            w.hole(count * kind.entry_bytes());
-        });
-        kinds(kind);
-    };
-    table(w, b"stts", 0, TableKind::Stts);
-    if track.has_cts {
-        table(w, b"ctts", 1, TableKind::Ctts);
-    }
-    // Without `stss` every sample is a key.
-    if video {
-        table(w, b"stss", 0, TableKind::Stss);
-    }
-    table(w, b"stsc", 0, TableKind::Stsc);
-    table(w, b"stsz", 0, TableKind::Stsz);
-    table(w, b"co64", 0, TableKind::Co64);
-}
-
-/// Ends the selection before the sample entry that would be one too many.
-fn limit_formats(selection: &mut Selection) {
-    let mut formats: Vec<Arc<TrackFormat>> = Vec::new();
-    let fits = |slice: &crate::selection::Slice| {
-        if !formats.contains(&slice.span.format) {
-            formats.push(Arc::clone(&slice.span.format));
-        }
-        formats.len() <= FORMATS_MAX
-    };
-    let count = selection.slices.iter().map(fits).take_while(|fits| *fits).count();
-    selection.slices.truncate(count);
-    if let Some(last) = selection.slices.last() {
-        selection.end_utc = last.utc_of(last.end_dts);
-        selection.gaps.retain(|gap| gap.end <= selection.end_utc);
-    }
-}
-
 /// Presentation − decode time of the first picture, 0 if negative.
 fn first_cts(selection: &Selection, source: &dyn SpanSource) -> Result<Ticks90k, Error> {
     let Some(slice) = selection.slices.first().filter(|slice| slice.span.has_cts) else { return Ok(Ticks90k(0)) };
@@ -424,6 +392,15 @@ fn first_cts(selection: &Selection, source: &dyn SpanSource) -> Result<Ticks90k,
     let index = usize::try_from(slice.samples.start).unwrap_or(usize::MAX);
     let cts = table.samples().nth(index).map_or(0, |(_, sample)| sample.cts_offset);
     Ok(Ticks90k(i64::from(cts.max(0))))
+}
+
+/// How long the video is shown: its media without what comes before `start` and behind `end`. Usually that is the time between the two, but media time
+/// differs from UTC when the clock was set back or a gap was too long.
+fn shown_ticks(video: &Selection, first_cts: Ticks90k, start: UtcNanos, end: UtcNanos) -> u64 {
+    let Some(last) = video.slices.last() else { return 0 };
+    let media = boxes::unsigned_ticks(Ticks90k(last.file_end_ticks()) + first_cts);
+    let behind = ticks_between(end, last.utc_of(last.end_dts).plus_ticks(first_cts));
+    media.saturating_sub(ticks_between(video.start_utc, start)).saturating_sub(behind)
 }
 
 /// From `a` to `b`, 0 when `b` is earlier.

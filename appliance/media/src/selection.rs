@@ -109,10 +109,31 @@ pub(crate) struct Selection {
     pub(crate) slices: Vec<Slice>,
     /// UTC of the first sample's decode time: where the file's timeline starts.
     pub(crate) start_utc: UtcNanos,
-    /// UTC at which the last sample ends.
+    /// UTC at which the last sample ends; where the clock was set back, the latest such moment.
     pub(crate) end_utc: UtcNanos,
     /// What is missing between the first and the last sample.
     pub(crate) gaps: Vec<TimeRange>,
+}
+
+impl Selection {
+    /// Ends the selection before the sample entry that would be one over `max`.
+    pub(crate) fn limit_formats(&mut self, max: usize) {
+        let mut formats: Vec<Arc<TrackFormat>> = Vec::new();
+        let fits = |slice: &Slice| {
+            if !formats.contains(&slice.span.format) {
+                formats.push(Arc::clone(&slice.span.format));
+            }
+            formats.len() <= max
+        };
+        let count = self.slices.iter().map(fits).take_while(|fits| *fits).count();
+        self.slices.truncate(count);
+        self.end_utc = latest_end(&self.slices).unwrap_or(self.start_utc);
+        self.gaps.retain(|gap| gap.end <= self.end_utc);
+    }
+}
+
+fn latest_end(slices: &[Slice]) -> Option<UtcNanos> {
+    slices.iter().map(|slice| slice.utc_of(slice.end_dts)).max()
 }
 
 /// Whether footage of another format may follow.
@@ -154,10 +175,10 @@ pub(crate) fn select(
         }
     }
     let gaps = place(&mut slices);
-    let (Some(head), Some(tail)) = (slices.first(), slices.last()) else {
+    let Some(start_utc) = slices.first().map(|slice| slice.utc_of(slice.first_dts)) else {
         return Err(nothing(range));
     };
-    let (start_utc, end_utc) = (head.utc_of(head.first_dts), tail.utc_of(tail.end_dts));
+    let end_utc = latest_end(&slices).unwrap_or(start_utc);
     Ok(Selection { start_utc, end_utc, gaps, slices })
 }
 

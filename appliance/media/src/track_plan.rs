@@ -1,6 +1,7 @@
 //! One track of a progressive MP4: its slices with running totals, and the bytes that each slice contributes to each sample table
 //! (ISO/IEC 14496-12 §8.6 and §8.7).
 
+use crate::boxes::BoxWriter;
 use crate::error::Error;
 use crate::packet::TrackFormat;
 use crate::selection::{Selection, Slice, read_table};
@@ -98,7 +99,7 @@ pub(crate) struct TrackPlan {
 }
 
 impl TrackPlan {
-    /// `None` when the selection needs more than [`FORMATS_MAX`] sample entries before its first slice, that is never.
+    /// Counts what comes before each slice, and gives each format its sample entry.
     pub(crate) fn new(selection: &Selection) -> Self {
         let mut plan = Self {
             placed: Vec::with_capacity(selection.slices.len()),
@@ -122,6 +123,33 @@ impl TrackPlan {
             plan.media_ticks = slice.file_end_ticks();
         }
         plan
+    }
+
+    /// The boxes of the sample table behind `stsd`; `kinds` hears of each hole.
+    pub(crate) fn write_tables(&self, w: &mut BoxWriter, mut kinds: impl FnMut(TableKind)) {
+        let video = self.formats.first().is_some_and(|format| format.codec.is_video());
+        let mut table = |w: &mut BoxWriter, name: &[u8; 4], version: u8, kind: TableKind| {
+            let count = self.totals.entries(kind);
+            w.full(name, version, 0, |w| {
+                if kind == TableKind::Stsz {
+                    w.u32(0); // sizes differ
+                }
+                w.u32(u32::try_from(count).unwrap_or(u32::MAX));
+                w.hole(count * kind.entry_bytes());
+            });
+            kinds(kind);
+        };
+        table(w, b"stts", 0, TableKind::Stts);
+        if self.has_cts {
+            table(w, b"ctts", 1, TableKind::Ctts);
+        }
+        // Without `stss` every sample is a key.
+        if video {
+            table(w, b"stss", 0, TableKind::Stss);
+        }
+        table(w, b"stsc", 0, TableKind::Stsc);
+        table(w, b"stsz", 0, TableKind::Stsz);
+        table(w, b"co64", 0, TableKind::Co64);
     }
 
     /// The index of the slice that has entry `number` (from 0) of a table.

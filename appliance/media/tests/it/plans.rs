@@ -74,6 +74,7 @@ fn a_gap_of_a_day_takes_six_hours_of_the_timeline() {
     assert_eq!(file.gaps(), [range_ms(10_000, 86_400_000)]);
     let bytes = whole(&file, &memory);
     assert_eq!(be(&body(&bytes, b"stts")[8 + 99 * 8 + 4..][..4]), 9000 + 6 * 3600 * 90_000);
+    assert_eq!(be(&body(&bytes, b"elst")[8..16]), (20 + 6 * 3600) * 90_000);
 }
 
 #[test]
@@ -220,4 +221,16 @@ fn a_table_that_disagrees_with_its_summary_is_corrupt() {
     let mut spans = spans;
     spans[1].sample_count = 0;
     assert_eq!(ProgressiveFile::plan(&spans, &[], range_ms(0, 30_000), &memory).unwrap_err().kind, Kind::Corrupt);
+}
+
+#[test]
+fn a_clock_that_was_set_back_loses_no_picture() {
+    let mut memory = Memory::default();
+    let mut spans = recording(&mut memory, 1, 0, 1, 1);
+    spans.extend(recording(&mut memory, 2, 4_000, 1, 1));
+    let file = ProgressiveFile::plan(&spans, &[], range_ms(0, 60_000), &memory).unwrap();
+    assert_eq!(file.delivered(), range_ms(0, 14_000));
+    let bytes = whole(&file, &memory);
+    assert_eq!(be(&body(&bytes, b"stsz")[8..12]), 200);
+    assert_eq!(be(&body(&bytes, b"elst")[8..16]), 20 * 90_000, "all of both recordings is shown, one behind the other");
 }
