@@ -10,7 +10,7 @@ use std::borrow::Cow;
 /// What the page's build left in `ui/dist`; empty when it was not built.
 #[derive(RustEmbed)]
 #[folder = "ui/dist"]
-struct Files;
+pub(crate) struct Files;
 
 /// Vite names these by their content, so they never change.
 const HASHED: &str = "assets/";

@@ -4,6 +4,7 @@ mod accounts;
 mod cameras;
 mod doubles;
 mod live;
+mod page;
 mod station;
 mod video;
 mod walk;

@@ -256,3 +256,32 @@ async fn an_account_keeps_a_bounded_number_of_sessions() {
     }
     assert_eq!(station.get("/api/v1/session", &first).await.status, 401, "the oldest made room");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_that_leaves_in_the_middle_leaves_a_whole_change() {
+    let station = Arc::new(Station::new());
+    let admin = station.claim(false).await;
+    let before = station.register.writes.load(Ordering::SeqCst);
+    let asking = {
+        let (station, admin) = (Arc::clone(&station), admin.clone());
+        let body = json!({"name": "New", "password": PASSWORD, "roles": ["viewer"]});
+        let register = Arc::clone(&station.register);
+        let held = register.slow.lock().unwrap();
+        let asking = tokio::spawn(async move { station.post("/api/v1/accounts", &admin, &body).await });
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while register.writes.load(Ordering::SeqCst) == before {
+            assert!(std::time::Instant::now() < deadline, "the write never began");
+            std::thread::yield_now();
+        }
+        asking.abort();
+        drop(held);
+        asking
+    };
+    assert!(asking.await.unwrap_err().is_cancelled());
+    // The next change waits for the one before it.
+    let body = json!({"name": "Next", "password": PASSWORD, "roles": ["viewer"]});
+    assert_eq!(station.post("/api/v1/accounts", &admin, &body).await.json()["id"], 3);
+    let list = station.get("/api/v1/accounts", &admin).await.json();
+    let names: Vec<_> = list["accounts"].as_array().unwrap().iter().map(|account| account["name"].clone()).collect();
+    assert_eq!(names, ["Chief", "New", "Next"]);
+}

@@ -23,6 +23,8 @@ pub(super) struct MemoryRegister {
     pub(super) rows: Mutex<Rows>,
     pub(super) broken: AtomicBool,
     pub(super) writes: AtomicUsize,
+    /// A disk that takes its time: held by a test, it makes writes wait.
+    pub(super) slow: Mutex<()>,
 }
 
 impl Register for MemoryRegister {
@@ -40,6 +42,7 @@ impl Register for MemoryRegister {
             return Err(Error::new(Kind::Io, "the register's disk is read-only"));
         }
         self.writes.fetch_add(1, Ordering::SeqCst);
+        drop(self.slow.lock().unwrap());
         let mut rows = self.rows.lock().unwrap();
         for change in changes {
             match change.clone() {
