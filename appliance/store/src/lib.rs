@@ -27,6 +27,7 @@ pub mod synth;
 mod writer;
 
 pub use catalog::rows::INDEX_TABLES;
+pub use check::{BadRun, Report, check, rebuild_index};
 pub use config::Config;
 pub use error::{Error, Result};
 pub use reader::{EventCursor, EventPage, EventQuery, Footage, Reader, RingInfo, StoredEvent};

@@ -1,4 +1,7 @@
 //! Tests of the whole ring on the simulated file system.
 
 mod basics;
+mod crash;
+mod damage;
 mod harness;
+mod wrap;

@@ -1,0 +1,143 @@
+//! Bit rot, lost files, lost index.
+
+use super::harness::*;
+use crate::check::{check, rebuild_index};
+use crate::format::segment_name;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use watchbook_base::Kind;
+use watchbook_base::fs::sim::Dice;
+use watchbook_media::SpanSource;
+
+fn segment(slot: u32) -> PathBuf {
+    Path::new("/ring/segments").join(segment_name(slot))
+}
+
+/// Half a ring of two cameras, closed.
+fn recorded(seed: u64, commits: usize) -> Box_ {
+    let machine = Box_::new(seed);
+    let mut parts = machine.open();
+    let mut cams = [Cam::new(1, 3000), Cam::new(2, 3000)];
+    for cam in &mut cams {
+        parts.writer.begin(&cam.start(&machine.clock));
+    }
+    for _ in 0..commits {
+        for _ in 0..12 {
+            cams.iter_mut().for_each(|cam| parts.writer.append(cam.packet(&machine.clock)).unwrap());
+            machine.clock.advance(STEP_NANOS);
+        }
+        parts.committer.step().unwrap();
+    }
+    machine
+}
+
+fn report(machine: &Box_) -> crate::Report {
+    check(Path::new("/ring"), Arc::new(machine.fs.clone()), Some(&machine.kv), &mut |_| {}).unwrap()
+}
+
+#[test]
+fn a_flipped_bit_is_reported_and_never_served() {
+    let machine = recorded(40, 30);
+    let parts = machine.open();
+    let clean = report(&machine);
+    assert!(clean.is_clean() && clean.runs == 60, "{clean:?}");
+    let want: Vec<_> = [1, 2].map(|number| samples(&parts, video(number))).to_vec();
+    let mut payload_hits = 0;
+    for seed in 0..60 {
+        let mut dice = Dice::new(seed);
+        let (offset, mask) = (dice.below(2 * MIB), 1 << dice.below(8));
+        assert!(machine.fs.rot(&segment(1), offset, mask));
+        let found = report(&machine);
+        let parts = machine.open();
+        for (number, want) in [1, 2].into_iter().zip(&want) {
+            let footage = parts.reader.footage(&playback(number), camera(number), ALL).unwrap();
+            for span in parts.reader.spans(&playback(number), video(number), ALL).unwrap() {
+                let Ok(table) = footage.table(&span) else { continue };
+                for (at, sample) in table.samples() {
+                    let utc = span.start_utc.plus_ticks(sample.dts - span.first_dts);
+                    match footage.read(&span, at, u64::from(sample.size_bytes)) {
+                        Ok(bytes) => assert!(want.contains(&(utc, bytes)), "seed {seed}: wrong bytes were served"),
+                        Err(error) => assert_eq!(error.kind, Kind::Corrupt, "seed {seed}: {error}"),
+                    }
+                }
+            }
+        }
+        payload_hits += found.bad_run_count;
+        assert!(found.bad_run_count <= 1);
+        drop(parts);
+        assert!(machine.fs.rot(&segment(1), offset, mask), "and turned back");
+        machine.kv.wipe();
+        drop(machine.open());
+    }
+    assert!(payload_hits > 40, "{payload_hits} of 60 flips hit a run");
+    assert!(report(&machine).is_log_clean());
+}
+
+#[test]
+fn a_damaged_commit_header_costs_that_commit_alone() {
+    let machine = recorded(41, 30);
+    let before = report(&machine).commits;
+    // The second commit begins where the first ends; its length is in the header.
+    let second = {
+        let ring = crate::ring::Ring::open_existing(Path::new("/ring"), Arc::new(machine.fs.clone())).unwrap();
+        let (first, _) = ring.reader(1, 1).unwrap().commit_at(4096).unwrap();
+        4096 + first.commit_len
+    };
+    assert!(machine.fs.rot(&segment(1), second + 20, 4));
+    let found = report(&machine);
+    assert_eq!((found.commits, found.damage.len()), (before - 1, 1));
+    assert_eq!((found.damage[0].seq_from, found.damage[0].seq_to), (2, 3));
+    machine.kv.wipe();
+    let parts = machine.open();
+    assert!(parts.opened.index_rebuilt && parts.opened.damage.len() == 1);
+    assert_eq!(samples(&parts, video(1)).len(), 29 * 12);
+}
+
+#[test]
+fn superblock_and_segment_headers_can_be_lost() {
+    let machine = recorded(42, 80);
+    let want = samples(&machine.open(), video(1));
+    assert!(machine.fs.rot(Path::new("/ring/superblock"), 30, 1));
+    assert!(machine.fs.rot(&segment(2), 44, 1));
+    machine.kv.wipe();
+    let parts = machine.open();
+    assert!(samples(&parts, video(1)) == want);
+}
+
+#[test]
+fn a_lost_or_foreign_or_old_index_is_made_anew() {
+    let machine = recorded(43, 60);
+    let want = samples(&machine.open(), video(1));
+    machine.kv.wipe();
+    let parts = machine.open();
+    assert!(parts.opened.index_rebuilt && samples(&parts, video(1)) == want);
+    drop(parts);
+    // The index of another disk.
+    let other = recorded(44, 3);
+    let foreign = Box_ {
+        kv: other.kv.clone(),
+        fs: machine.fs.clone(),
+        clock: machine.clock.clone(),
+        config: machine.config.clone(),
+    };
+    let parts = foreign.open();
+    assert!(parts.opened.index_rebuilt && samples(&parts, video(1)) == want);
+    drop(parts);
+    let mut seen = Vec::new();
+    let index = Arc::new(crate::kv::model::ModelKv::new());
+    rebuild_index(Path::new("/ring"), Arc::new(machine.fs.clone()), index, &mut |progress| seen.push(progress))
+        .unwrap();
+    assert!(seen.last().is_some_and(|last| last.segments_done == last.segments && last.segments > 1), "{seen:?}");
+}
+
+#[test]
+fn a_missing_segment_file_costs_that_segment_alone() {
+    use watchbook_base::fs::Fs;
+    let machine = recorded(45, 80);
+    let all = samples(&machine.open(), video(1)).len();
+    machine.fs.remove(&segment(1)).unwrap();
+    machine.kv.wipe();
+    let parts = machine.open();
+    let left = samples(&parts, video(1)).len();
+    assert!(left > all / 4 && left < all, "{left} of {all} samples");
+}
