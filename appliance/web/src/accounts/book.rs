@@ -177,16 +177,16 @@ impl AccountBook {
     /// Takes the box into possession.
     pub(crate) async fn claim(&self, gate: &Gate, peer: IpAddr, request: api::ClaimRequest) -> Result<Begun, Problem> {
         let keys = [Key::of_address(peer), Key::Account(hex::sha256(b"\0claim"))];
-        self.not_too_fast(gate, &keys)?;
+        self.begin_attempt(gate, &keys)?;
         let _change = self.changes.lock().await;
         let right = self.state().claim.as_ref().map(|code| code.is(request.code.reveal()));
         match right {
             None => {
+                self.state().throttle.refund(&keys);
                 return Err(Error::new(Kind::Conflict, "this box is claimed already").next("Sign in instead.").into());
             }
-            Some(true) => {}
+            Some(true) => self.state().throttle.refund(&keys),
             Some(false) => {
-                self.state().throttle.failed(&keys, self.clock.mono());
                 let why = "this is not the claim code";
                 gate.note(entry(None, Action::Claim, Some(why))).await?;
                 return Err(Error::new(Kind::Denied, why)
@@ -230,13 +230,12 @@ impl AccountBook {
         let folded = fold(&request.name);
         let name_hash = hex::sha256(folded.as_bytes());
         let keys = [Key::of_address(peer), Key::Account(name_hash)];
-        self.not_too_fast(gate, &keys)?;
+        self.begin_attempt(gate, &keys)?;
         let found = self.state().accounts.values().find(|account| fold(&account.name) == folded).cloned();
         let right =
-            self.passwords.verify(&request.password, found.as_ref().map(|account| account.password.as_str())).await?;
+            self.judged(&keys, &request.password, found.as_ref().map(|account| account.password.as_str())).await?;
         let action = Action::SignIn { name_sha256: hex::encode(&name_hash) };
         let Some(account) = found.filter(|_| right) else {
-            self.state().throttle.failed(&keys, self.clock.mono());
             gate.note(entry(None, action, Some(WRONG))).await?;
             return Err(Problem::with(axum::http::StatusCode::UNAUTHORIZED, "sign-in-first", WRONG)
                 .next("Check both and try again; an admin can set a new password."));
@@ -263,9 +262,8 @@ impl AccountBook {
     ) -> Result<(), Problem> {
         let mut account = self.account(who.account)?;
         let keys = [Key::of_address(peer), Key::Account(hex::sha256(fold(&account.name).as_bytes()))];
-        self.not_too_fast(gate, &keys)?;
-        if !self.passwords.verify(&request.old, Some(&account.password)).await? {
-            self.state().throttle.failed(&keys, self.clock.mono());
+        self.begin_attempt(gate, &keys)?;
+        if !self.judged(&keys, &request.old, Some(&account.password)).await? {
             return Err(Error::new(Kind::Denied, "the old password is not right").into());
         }
         Passwords::check(&request.new, &account.name)?;
@@ -392,14 +390,29 @@ impl AccountBook {
         Ok(())
     }
 
-    fn not_too_fast(&self, gate: &Gate, keys: &[Key]) -> Result<(), Problem> {
-        match self.state().throttle.wait_s(keys, self.clock.mono()) {
-            0 => Ok(()),
+    /// Begins an attempt, which counts as failed until it is refunded.
+    fn begin_attempt(&self, gate: &Gate, keys: &[Key]) -> Result<(), Problem> {
+        let now = self.clock.mono();
+        let mut state = self.state();
+        match state.throttle.wait_s(keys, now) {
+            0 => {
+                state.throttle.charge(keys, now);
+                Ok(())
+            }
             wait_s => {
                 gate.count_not_logged();
                 Err(Problem::wait(wait_s))
             }
         }
+    }
+
+    /// [`Passwords::verify`] within an attempt: what is not wrong is refunded.
+    async fn judged(&self, keys: &[Key], secret: &api::Secret, stored: Option<&str>) -> Result<bool, Error> {
+        let right = self.passwords.verify(secret, stored).await;
+        if !matches!(right, Ok(false)) {
+            self.state().throttle.refund(keys);
+        }
+        right
     }
 
     /// Why this account may not be, if so: a taken name, no role, or duties that must be kept apart.

@@ -75,8 +75,8 @@ impl Throttle {
         wait_s.saturating_sub(since_s)
     }
 
-    /// An attempt failed.
-    pub(super) fn failed(&mut self, keys: &[Key], now: MonoNanos) {
+    /// An attempt begins: it counts as failed until [`Throttle::refund`] says otherwise, so that attempts at the same time count each other.
+    pub(super) fn charge(&mut self, keys: &[Key], now: MonoNanos) {
         for key in keys {
             if !self.0.contains_key(key) && self.0.len() >= ROWS_MAX {
                 self.forget_some(now);
@@ -84,6 +84,18 @@ impl Throttle {
             let row = self.0.entry(*key).or_insert(Row { failures: 0, last: now });
             row.failures = row.failures.saturating_add(1);
             row.last = now;
+        }
+    }
+
+    /// The attempt was not wrong after all, or could not be judged.
+    pub(super) fn refund(&mut self, keys: &[Key]) {
+        for key in keys {
+            if let Some(row) = self.0.get_mut(key) {
+                row.failures = row.failures.saturating_sub(1);
+                if row.failures == 0 {
+                    self.0.remove(key);
+                }
+            }
         }
     }
 
@@ -117,7 +129,7 @@ mod tests {
         let address = Key::of_address("192.0.2.1".parse().unwrap());
         let mut waits = Vec::new();
         for _ in 0..17 {
-            throttle.failed(&[address], clock.mono());
+            throttle.charge(&[address], clock.mono());
             waits.push(throttle.wait_s(&[address], clock.mono()));
         }
         assert_eq!(waits, [0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]);
@@ -133,7 +145,7 @@ mod tests {
         let mut throttle = Throttle::default();
         let account = Key::Account([7; 32]);
         for _ in 0..1000 {
-            throttle.failed(&[account], clock.mono());
+            throttle.charge(&[account], clock.mono());
         }
         assert_eq!(throttle.wait_s(&[account], clock.mono()), ACCOUNT_WAIT_MAX_S);
         throttle.succeeded(account);
@@ -146,11 +158,11 @@ mod tests {
         let mut throttle = Throttle::default();
         let worst = Key::of_address("2001:db8::1".parse().unwrap());
         for _ in 0..40 {
-            throttle.failed(&[worst], clock.mono());
+            throttle.charge(&[worst], clock.mono());
         }
         for number in 0..2 * ROWS_MAX as u32 {
             clock.advance(1);
-            throttle.failed(&[Key::of_address(IpAddr::V4(number.into()))], clock.mono());
+            throttle.charge(&[Key::of_address(IpAddr::V4(number.into()))], clock.mono());
             assert!(throttle.0.len() <= ROWS_MAX);
         }
         assert_eq!(throttle.wait_s(&[worst], clock.mono()), ADDRESS_WAIT_MAX_S);

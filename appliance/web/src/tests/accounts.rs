@@ -119,6 +119,18 @@ async fn wrong_passwords_get_slow_and_tell_nothing() {
 }
 
 #[tokio::test]
+async fn guesses_at_the_same_time_count_each_other() {
+    let station = Station::new();
+    station.claim(false).await;
+    let wrong = json!({"name": "Chief", "password": "wrong wrong"});
+    let guesses = (0..40).map(|_| station.post("/api/v1/session", "", &wrong));
+    let answers = futures::future::join_all(guesses).await;
+    let looked_at = answers.iter().filter(|answer| answer.status == 401).count();
+    assert_eq!(looked_at, 6, "five are free, the sixth starts the wait");
+    assert!(answers.iter().all(|answer| [401, 429].contains(&answer.status.as_u16())));
+}
+
+#[tokio::test]
 async fn failed_sign_ins_are_in_the_log_without_the_name() {
     let station = Station::new();
     station.claim(false).await;
