@@ -228,6 +228,39 @@ mod tests {
     }
 
     #[test]
+    fn format_md_is_what_the_code_does() {
+        let text = include_str!("../FORMAT.md");
+        let table = |name: &str| -> u64 {
+            let line = text
+                .lines()
+                .find(|line| line.starts_with(&format!("| {name} | ")))
+                .unwrap_or_else(|| panic!("{name} is missing"));
+            line.split('|').nth(2).unwrap().trim().parse().unwrap()
+        };
+        let constants = [
+            ("FORMAT_VERSION", u64::from(FORMAT_VERSION)),
+            ("BLOCK_BYTES", BLOCK_BYTES),
+            ("HEADER_BYTES", HEADER_BYTES as u64),
+            ("COMMIT_HEADER_BYTES", COMMIT_HEADER_BYTES as u64),
+            ("RUN_ENTRY_BYTES", RUN_ENTRY_BYTES as u64),
+            ("RECORD_HEAD_BYTES", RECORD_HEAD_BYTES as u64),
+            ("PAYLOAD_ALIGN_BYTES", PAYLOAD_ALIGN_BYTES),
+            ("META_BYTES_MAX", META_BYTES_MAX),
+            ("COMMIT_BYTES_MAX", COMMIT_BYTES_MAX),
+            ("SEGMENT_BYTES_MIN", SEGMENT_BYTES_MIN),
+            ("SEGMENT_BYTES_MAX", SEGMENT_BYTES_MAX),
+            ("SLOTS_MIN", crate::config::SLOTS_MIN),
+        ];
+        for (name, value) in constants {
+            assert_eq!(table(name), value, "{name}");
+        }
+        for magic in [SUPERBLOCK_MAGIC, SEGMENT_MAGIC, COMMIT_MAGIC] {
+            let drawn = format!("| 0 | 8 | `{}` |", str::from_utf8(&magic).unwrap().escape_default());
+            assert!(text.contains(&drawn), "{drawn}");
+        }
+    }
+
+    #[test]
     fn slot_names_are_one_to_one() {
         assert_eq!((segment_name(7), slot_of_name("000007.seg")), ("000007.seg".to_owned(), Some(7)));
         assert_eq!(slot_of_name(&segment_name(1_234_567)), Some(1_234_567));

@@ -5,7 +5,8 @@
 //! * **Promises:** what [`Writer::flush`] acknowledged survives a power cut (P1); the ring cannot grow (P2); every gap is a row with its reason (P5);
 //!   bytes that fail their checksum are never served (P6); no sample byte without a grant (P7); nothing here makes a producer wait for the disk (P10).
 //! * **Never:** knows tokio, a codec, a network. Only [`kv::rocks`] names RocksDB.
-//! * **Proof:** `FORMAT.md` and its test, the unit tests beside each file, and `tests/it`: seeded crashes at every kind of sync point against a model.
+//! * **Proof:** `FORMAT.md` and its test, the unit tests beside each file, and `tests`: seeded power cuts at any write, sync and rename against a model, bit rot,
+//!   full and failing disks, with a disk that lies as the negative control.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 mod catalog;

@@ -1,6 +1,6 @@
 //! The directory: superblock and slots.
 
-use crate::codec::{narrow, wide};
+use crate::codec::narrow;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::format::{self, BLOCK_BYTES, Commit, DiskId, SegmentHeader, Superblock, segment_name, slot_of_name};
@@ -266,5 +266,5 @@ fn allocate_slot(fs: &dyn Fs, path: &Path, segment_bytes: u64) -> std::io::Resul
 
 /// Bytes of a ring with so many slots.
 pub(crate) fn capacity_bytes(slots: &Slots, superblock: &Superblock) -> u64 {
-    u64::from(slots.count()).saturating_mul(superblock.segment_bytes).max(wide(0))
+    u64::from(slots.count()).saturating_mul(superblock.segment_bytes)
 }

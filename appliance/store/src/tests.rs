@@ -4,4 +4,5 @@ mod basics;
 mod crash;
 mod damage;
 mod harness;
+mod threads;
 mod wrap;

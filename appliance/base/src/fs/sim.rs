@@ -83,6 +83,7 @@ struct Disk {
     /// Writes, syncs and name changes still to be done before the power goes.
     fuse: Option<u64>,
     off: bool,
+    lies: bool,
     counters: Counters,
 }
 
@@ -119,6 +120,7 @@ impl SimFs {
             faults: Vec::new(),
             fuse: None,
             off: false,
+            lies: false,
             counters: Counters::default(),
         })))
     }
@@ -171,6 +173,11 @@ impl SimFs {
     /// Makes the operation after the next `skip` ones of this kind fail with `errno`, `times` times in a row.
     pub fn fail(&self, op: Op, errno: i32, skip: u64, times: u64) {
         self.disk().faults.push(Fault { op, errno, skip, times });
+    }
+
+    /// From now on syncs report success and do nothing: the negative control of a crash test.
+    pub fn lie(&self) {
+        self.disk().lies = true;
     }
 
     /// Forgets all faults.
@@ -414,6 +421,9 @@ impl File for SimFile {
             return Err(power_is_off());
         }
         disk.counters.syncs += 1;
+        if disk.lies {
+            return Ok(());
+        }
         let fault = disk.fault(Op::Sync);
         let mut dice = disk.dice.clone();
         let inode = disk.inode(self.inode)?;

@@ -106,9 +106,12 @@ fn record_until_cut(
     acknowledged
 }
 
-fn one_life(seed: u64) -> u64 {
+fn one_life(seed: u64, lying_disk: bool) -> u64 {
     let mut dice = Dice::new(seed);
     let machine = Box_::new(seed);
+    if lying_disk {
+        machine.fs.lie();
+    }
     let mut model = Model::default();
     let mut cams: Vec<Cam> =
         (1..=1 + dice.below(3) as u32).map(|n| Cam::new(n, 500 + dice.below(12_000) as usize)).collect();
@@ -196,8 +199,15 @@ fn what_was_acknowledged_survives_every_power_cut() {
     let acknowledged: u64 = seeds
         .iter()
         .map(|seed| {
-            std::panic::catch_unwind(|| one_life(*seed)).unwrap_or_else(|_| panic!("replay with WATCHBOOK_SEED={seed}"))
+            std::panic::catch_unwind(|| one_life(*seed, false))
+                .unwrap_or_else(|_| panic!("replay with WATCHBOOK_SEED={seed}"))
         })
         .sum();
     assert!(seeds.len() == 1 || acknowledged > SEEDS * 50, "only {acknowledged} commits were acknowledged in all");
+}
+
+#[test]
+fn the_test_notices_a_disk_that_lies_about_syncs() {
+    let caught = (0..8).filter(|seed| std::panic::catch_unwind(|| one_life(*seed, true)).is_err()).count();
+    assert!(caught >= 6, "only {caught} of 8 lives on a lying disk were noticed");
 }

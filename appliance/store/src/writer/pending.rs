@@ -189,6 +189,7 @@ impl Pending {
 
     pub(crate) fn append(&mut self, packet: Packet) -> Result<()> {
         let stream = packet.stream;
+        self.check_open()?;
         let full = self.bytes + packet_bytes(&packet) > self.bytes_max;
         let Some(current) = self.currents.get_mut(&stream) else {
             return Err(Error::invalid(format!("storing a packet of {stream}: no recording has begun")));
@@ -282,6 +283,7 @@ impl Pending {
     }
 
     pub(crate) fn event(&mut self, event: &Event) -> Result<u64> {
+        self.check_open()?;
         let number = self.next_event;
         let record = Record::of_event(number, event)
             .map_err(|why| Error::invalid(format!("storing an event of camera {}: {why}", event.camera)))?;
@@ -297,6 +299,10 @@ impl Pending {
         self.bytes += wide(record.stored_bytes());
         self.events.push(record);
         Ok(number)
+    }
+
+    fn check_open(&self) -> Result<()> {
+        if self.stopped { Err(Error::new(Kind::Unavailable, "writing to the ring: it is closed")) } else { Ok(()) }
     }
 
     /// Hands everything to the committer. It counts as pending until [`Pending::settle`].

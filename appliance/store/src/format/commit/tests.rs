@@ -85,6 +85,39 @@ fn commits_survive_storage() {
     }
 }
 
+/// Offsets as FORMAT.md draws them, read with nothing but the drawing.
+#[test]
+fn the_layout_is_as_drawn() {
+    let mut commit = sample_commit(3);
+    let meta = commit.encode();
+    let u32_at = |at: usize| u64::from(u32::from_le_bytes(meta[at..at + 4].try_into().unwrap()));
+    let u64_at = |at: usize| u64::from_le_bytes(meta[at..at + 8].try_into().unwrap());
+    assert_eq!(&meta[..8], b"WB-CMIT\n");
+    assert_eq!((u64_at(16), u64_at(24), &meta[32..48], &meta[48..80]), (42, 7, &[1; 16][..], &[2; 32][..]));
+    assert_eq!((u64_at(80), u32_at(88)), (commit.commit_len, meta.len() as u64));
+    assert_eq!((u32_at(92), u32_at(96), u32_at(100)), (3, 3, 192 + 3 * 128));
+    assert_eq!((u32_at(108), u32_at(100) + u32_at(104)), (u32_at(108), u32_at(108)));
+    assert_eq!(u32_at(108) + u32_at(112), meta.len() as u64);
+    assert_eq!((u32_at(116), u64_at(120), u64_at(128), u64_at(136), u64_at(144)), (2, 1_000, 2_000, 5, 6));
+    let run = 192 + 2 * 128;
+    assert_eq!((u32_at(run), meta[run + 4], meta[run + 5]), (3 << 8 | 2, 1, 0));
+    assert_eq!((u64_at(run + 8), u64_at(run + 16), u64_at(run + 24)), (3, commit.runs[2].payload_offset, 2001));
+    assert_eq!((u32_at(run + 36), u32_at(run + 40), u32_at(run + 44)), (2, 7, 1));
+    assert_eq!((u64_at(run + 48), u64_at(run + 56) as i64, u64_at(run + 64)), (90_000, -5, 6));
+    assert_eq!((u32_at(run + 72), u32_at(run + 76), &meta[run + 80..run + 112]), (0xDEAD_BEEF, 77, &[2; 32][..]));
+    assert_eq!((&meta[run + 112..run + 124], u32_at(run + 124)), (&[3; 12][..], 3000));
+    let record = u32_at(100) as usize;
+    assert_eq!((meta[record], meta[record + 2], u32_at(record + 4), u32_at(record + 8)), (1, 1, 50, 0));
+    assert_eq!((u32_at(record + 16), meta[record + 20], meta[record + 21], meta[record + 22]), (3 << 8 | 2, 3, 1, 2));
+    assert_eq!((u64_at(record + 24), u64_at(record + 32), u64_at(record + 40)), (1, 123, 9));
+    assert_eq!(
+        (u32_at(record + 56), u32_at(record + 60), &meta[record + 64..record + 66]),
+        (48_000, 2, &[0x11, 0x90][..])
+    );
+    let table = u32_at(run + 32) as usize;
+    assert_eq!(meta[table..table + 2], [2, 2]);
+}
+
 #[test]
 fn payloads_follow_each_other_inside_the_commit() {
     let mut commit = sample_commit(4);
