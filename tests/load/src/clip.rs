@@ -24,8 +24,6 @@ pub struct Shape {
 impl Shape {
     /// What a street camera sends: 1080p30 at 4 Mbit/s. 20 s are ten GOPs and 10 MB, which all cameras share.
     pub const STREET: Self = Self { width: 1920, height: 1080, bits_per_sec: 4_000_000, seconds: 20 };
-    /// A stamp-sized one to fill a day with: what a header costs depends on the number of samples, not on their size.
-    pub const STAMP: Self = Self { width: 160, height: 90, bits_per_sec: 48_000, seconds: 4 };
     /// A small one for trying the harness out.
     pub const SMALL: Self = Self { width: 320, height: 180, bits_per_sec: 200_000, seconds: 4 };
 }

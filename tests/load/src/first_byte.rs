@@ -1,6 +1,5 @@
 //! How long a download of ten seconds, an hour or a day takes to begin.
 
-use crate::clip::{Clip, Shape};
 use crate::error::Attempt;
 use crate::http::Client;
 use crate::recorders::Station;
@@ -11,7 +10,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// A day, the longest download that is measured.
-const DAY_SEC: i64 = 24 * 3600;
+const DAY_SEC: u64 = 24 * 3600;
 
 /// Requests for each length after the first one.
 const REPEATS: usize = 9;
@@ -29,14 +28,14 @@ pub struct FirstByte {
 }
 
 /// What is asked for: words for the table, length in seconds.
-const LENGTHS: [(&str, i64); 3] = [("10 s", 10), ("1 h", 3600), ("24 h", DAY_SEC)];
+const LENGTHS: [(&str, u64); 3] = [("10 s", 10), ("1 h", 3600), ("24 h", DAY_SEC)];
 
 /// Fills a ring with a day of one camera, starts Watchbook on it and asks for downloads over its HTTP interface. Returns the rows, and a sentence about the
 /// conditions.
 ///
 /// # Errors
 /// The ring cannot be filled, Watchbook does not start on it, or a request fails.
-pub fn measure(programs: &Path, clip: &Clip, shape: Shape, folder: &Path) -> Result<(Vec<FirstByte>, String)> {
+pub fn measure(programs: &Path, folder: &Path) -> Result<(Vec<FirstByte>, String)> {
     let disk = tempfile::tempdir_in(folder).attempt("making a folder")?;
     let scratch = tempfile::tempdir_in(folder).attempt("making a folder")?;
     let station = Station {
@@ -45,10 +44,10 @@ pub fn measure(programs: &Path, clip: &Clip, shape: Shape, folder: &Path) -> Res
         disk: disk.path().to_owned(),
         scratch: scratch.path().to_owned(),
         udp: false,
-        footage_bytes_max: fill::footage_bytes_max(clip, DAY_SEC),
+        footage_bytes_max: fill::footage_bytes_max(DAY_SEC),
     };
     let started = Instant::now();
-    let filled = fill::fill(&station, clip, shape, DAY_SEC)?;
+    let filled = fill::fill(&station, DAY_SEC)?;
     eprintln!("  {} commits in {:.0} s", filled.commits, started.elapsed().as_secs_f64());
     let running = Watchbook { programs: programs.to_owned() }.run(&station)?;
     let camera = running.client.json("/api/v1/cameras")?.pointer("/cameras/0/id").and_then(Value::as_u64);
@@ -56,11 +55,12 @@ pub fn measure(programs: &Path, clip: &Clip, shape: Shape, folder: &Path) -> Res
     let mut rows = Vec::new();
     for (length, seconds) in LENGTHS {
         // From the middle for the short ones, so that the range has to be found.
-        let from = filled.start_utc_ms + (DAY_SEC - seconds) / 2 * 1000;
-        rows.push(ask(&running.client, camera, length, [from, from + seconds * 1000])?);
+        let ms = |seconds: u64| i64::try_from(seconds * 1000).attempt("counting milliseconds");
+        let from = filled.start_utc_ms + ms((DAY_SEC - seconds) / 2)?;
+        rows.push(ask(&running.client, camera, length, [from, from + ms(seconds)?])?);
     }
     let how = format!(
-        "One camera, {} frames in {} commits, filled through the store's writer with small pictures; downloads over the HTTP interface, page cache warm.",
+        "One camera, {} frames in {} commits, written by the store's own writer with samples of 145 bytes; downloads over the HTTP interface, page cache warm.",
         filled.frames, filled.commits
     );
     Ok((rows, how))

@@ -72,11 +72,13 @@ fn run(mut args: Arguments) -> Result<()> {
     }
     let wanted = parse(args)?;
     let machine = meter::machine();
-    let clip = Clip::cached(wanted.shape, &cache())?;
-    let rows = measure_all(&wanted, &clip);
-    let mut text = table::recording(&rows, &wanted.conditions, &machine);
+    let mut text = String::new();
+    if !wanted.cameras.is_empty() {
+        let clip = Clip::cached(wanted.shape, &cache())?;
+        let rows = measure_all(&wanted, &clip);
+        text = table::recording(&rows, &wanted.conditions, &machine) + "\n";
+    }
     if wanted.first_byte {
-        text.push('\n');
         text.push_str(&first_byte(&wanted));
     }
     println!("\n{text}");
@@ -156,9 +158,7 @@ fn measure_all(wanted: &Wanted, clip: &Clip) -> Vec<Row> {
 
 fn first_byte(wanted: &Wanted) -> String {
     eprintln!("downloads from a filled ring …");
-    let rows = Clip::cached(Shape::STAMP, &cache())
-        .and_then(|clip| first_byte::measure(&wanted.programs, &clip, Shape::STAMP, &wanted.folder));
-    match rows {
+    match first_byte::measure(&wanted.programs, &wanted.folder) {
         Ok((rows, how)) => table::first_bytes(&rows, &how),
         Err(error) => format!("First bytes were not measured: {error}\n"),
     }
