@@ -5,7 +5,7 @@
 //! * **Promises:** changing, removing or reordering any entry changes the root; a proof that verifies binds the entry or the older root to it.
 //! * **Never:** does I/O, reads a clock, keeps a key.
 //! * **Proof:** the test vectors of Certificate Transparency and property tests in [`merkle`].
-#![deny(clippy::indexing_slicing)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 pub mod leaf;
 pub mod merkle;

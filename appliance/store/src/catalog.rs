@@ -311,7 +311,7 @@ impl Catalog {
         match state.row.gap {
             // The same again, or an attempt that failed for the same reason.
             Some((start, reason)) if reason == end.reason as u8 && (restated || start <= end.utc.0) => {
-                self.put_gap(end.stream, UtcNanos(start), None, reason, generation);
+                self.put_open_gap(end.stream, UtcNanos(start), reason, generation);
             }
             Some(_) => {
                 self.end_gap(end.stream, end.utc);
@@ -323,13 +323,13 @@ impl Catalog {
 
     fn open_gap(&mut self, end: &RecordingEnd, generation: u64) {
         self.streams.entry(end.stream).or_default().row.gap = Some((end.utc.0, end.reason as u8));
-        self.put_gap(end.stream, end.utc, None, end.reason as u8, generation);
+        self.put_open_gap(end.stream, end.utc, end.reason as u8, generation);
     }
 
-    fn put_gap(&mut self, stream: StreamId, start: UtcNanos, end: Option<UtcNanos>, reason: u8, generation: u64) {
+    fn put_open_gap(&mut self, stream: StreamId, start: UtcNanos, reason: u8, generation: u64) {
         let key = rows::stream_time(stream, start);
         self.batch.put(rows::SEGMENTS, rows::owned_key(generation, owned::GAP, &key), Vec::new());
-        self.batch.put(rows::GAPS, key, pack(&GapRow { end: end.map(|end| end.0), reason, generation }));
+        self.batch.put(rows::GAPS, key, pack(&GapRow { end: None, reason, generation }));
     }
 
     /// A gap ends where footage, or a gap for another reason, begins. One without length is none.

@@ -10,7 +10,7 @@ use crate::error::Result;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Table(pub &'static str);
 
-/// One change.
+/// A row to set or to remove.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// Sets a key.

@@ -29,7 +29,7 @@ const EVENT_ROWS_PER_PAGE_MAX: usize = 200_000;
 /// Time over which the fill rate of the ring is measured.
 const RATE_NANOS: i64 = 86_400 * 1_000_000_000;
 
-/// Which events.
+/// A question about plugins' events; every condition must hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventQuery {
     /// Of one camera, or of all that the grant covers.

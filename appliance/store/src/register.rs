@@ -73,7 +73,7 @@ pub struct Entry {
     pub version: u64,
 }
 
-/// One change.
+/// A value to set or to remove, if nobody was faster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// Which table.

@@ -65,7 +65,7 @@ pub enum Record {
 }
 
 impl Record {
-    /// The record of an event.
+    /// Encodes an event once, for log and index alike.
     ///
     /// # Errors
     /// A sentence when the event breaks a limit.

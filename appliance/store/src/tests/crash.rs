@@ -8,7 +8,7 @@ use watchbook_base::fs::sim::Dice;
 use watchbook_base::{Clock, Event, EventSource, GapReason, StreamId, UtcNanos};
 use watchbook_media::RecordingEnd;
 
-const SEEDS: u64 = 40;
+const SEEDS: u64 = if cfg!(debug_assertions) { 40 } else { 400 };
 const CUTS: u64 = 4;
 
 /// What was handed over: sample by stream, in order, with the commit attempt that carried it.
