@@ -9,9 +9,14 @@ use std::fs::File as StdFile;
 use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 /// Buffers that one `pwritev(2)` takes (`IOV_MAX` of Linux).
 const BUFFERS_PER_WRITE_MAX: usize = 1024;
+/// Alignment that direct writes need of offset, length and memory: the largest logical block in use.
+const DIRECT_ALIGN_BYTES: usize = 4096;
+/// Gathered before a direct write goes out: long enough that a disk streams, short enough to stay resident.
+const DIRECT_BUFFER_BYTES: usize = 4 << 20;
 
 /// How [`Fs::open`] opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +25,8 @@ pub enum OpenMode {
     Read,
     /// An existing file, for reading and writing.
     ReadWrite,
+    /// An existing file, for long aligned writes that nobody reads back soon: they go past the page cache where the file system can.
+    Log,
     /// A new file, for reading and writing; an error when the name is taken. The name is durable only after [`Fs::sync_dir`].
     Create,
 }
@@ -126,7 +133,11 @@ pub trait File: Send + Sync {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RealFs;
 
-struct RealFile(StdFile);
+struct RealFile {
+    file: StdFile,
+    /// The same file, opened `O_DIRECT`, and the memory that its writes are gathered in.
+    direct: Option<(StdFile, Mutex<Vec<u8>>)>,
+}
 
 impl Fs for RealFs {
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
@@ -136,11 +147,14 @@ impl Fs for RealFs {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn File>> {
         let flags = match mode {
             OpenMode::Read => OFlags::RDONLY,
-            OpenMode::ReadWrite => OFlags::RDWR,
+            OpenMode::ReadWrite | OpenMode::Log => OFlags::RDWR,
             OpenMode::Create => OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
         };
-        let file = rustix::fs::open(path, flags | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::RUSR | Mode::WUSR)?;
-        Ok(Box::new(RealFile(file.into())))
+        let open = |flags| rustix::fs::open(path, flags | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::RUSR | Mode::WUSR);
+        let file = open(flags)?.into();
+        // Not every file system has direct writes; those without take them through the page cache.
+        let direct = (mode == OpenMode::Log).then(|| open(OFlags::WRONLY | OFlags::DIRECT).ok()).flatten();
+        Ok(Box::new(RealFile { file, direct: direct.map(|file| (file.into(), Mutex::default())) }))
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
@@ -185,48 +199,110 @@ impl Fs for RealFs {
 
 impl File for RealFile {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn allocate(&self, len: u64) -> io::Result<()> {
-        match rustix::fs::fallocate(&self.0, FallocateFlags::empty(), 0, len) {
+        match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, len) {
             // A file system without fallocate: the length at least; its writes may then meet a full disk.
-            Err(rustix::io::Errno::OPNOTSUPP) => self.0.set_len(len),
+            Err(rustix::io::Errno::OPNOTSUPP) => self.file.set_len(len),
             other => other.map_err(io::Error::from),
         }
     }
 
     fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
-        self.0.read_exact_at(buf, offset)
+        self.file.read_exact_at(buf, offset)
     }
 
-    fn write_all_at(&self, bufs: &[&[u8]], mut offset: u64) -> io::Result<()> {
-        for chunk in bufs.chunks(BUFFERS_PER_WRITE_MAX) {
-            let mut slices: Vec<IoSlice<'_>> =
-                chunk.iter().filter(|buf| !buf.is_empty()).map(|buf| IoSlice::new(buf)).collect();
-            let mut left: &mut [IoSlice<'_>] = &mut slices;
-            while !left.is_empty() {
-                let written = match rustix::io::pwritev(&self.0, left, offset) {
-                    Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                    Ok(written) => written,
-                    Err(rustix::io::Errno::INTR) => continue,
-                    Err(error) => return Err(error.into()),
-                };
-                IoSlice::advance_slices(&mut left, written);
-                offset = offset.saturating_add(u64::try_from(written).unwrap_or(u64::MAX));
+    fn write_all_at(&self, bufs: &[&[u8]], offset: u64) -> io::Result<()> {
+        let len: usize = bufs.iter().map(|buf| buf.len()).sum();
+        let aligned = len.is_multiple_of(DIRECT_ALIGN_BYTES)
+            && usize::try_from(offset).is_ok_and(|offset| offset.is_multiple_of(DIRECT_ALIGN_BYTES));
+        match &self.direct {
+            Some((file, buffer)) if aligned => {
+                let mut buffer = buffer.lock().unwrap_or_else(PoisonError::into_inner);
+                write_direct(file, &mut buffer, bufs, offset)
             }
+            _ => write_gathered(&self.file, bufs, offset),
         }
-        Ok(())
     }
 
     fn sync(&self) -> io::Result<()> {
-        Ok(rustix::fs::fdatasync(&self.0)?)
+        Ok(rustix::fs::fdatasync(&self.file)?)
     }
+}
+
+/// Straight from the buffers' memory: one `pwritev(2)` for every [`BUFFERS_PER_WRITE_MAX`] of them.
+fn write_gathered(file: &StdFile, bufs: &[&[u8]], mut offset: u64) -> io::Result<()> {
+    for chunk in bufs.chunks(BUFFERS_PER_WRITE_MAX) {
+        let mut slices: Vec<IoSlice<'_>> =
+            chunk.iter().filter(|buf| !buf.is_empty()).map(|buf| IoSlice::new(buf)).collect();
+        let mut left: &mut [IoSlice<'_>] = &mut slices;
+        while !left.is_empty() {
+            let written = match rustix::io::pwritev(file, left, offset) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => written,
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            IoSlice::advance_slices(&mut left, written);
+            offset = offset.saturating_add(u64::try_from(written).unwrap_or(u64::MAX));
+        }
+    }
+    Ok(())
+}
+
+/// Gathers into aligned memory, and from there to the disk without a copy in the page cache. The total length is aligned, so every piece is.
+fn write_direct(file: &StdFile, buffer: &mut Vec<u8>, bufs: &[&[u8]], mut offset: u64) -> io::Result<()> {
+    buffer.resize(DIRECT_BUFFER_BYTES + DIRECT_ALIGN_BYTES, 0);
+    let start = buffer.as_ptr().align_offset(DIRECT_ALIGN_BYTES);
+    let Some(room) = buffer.get_mut(start..start.saturating_add(DIRECT_BUFFER_BYTES)) else {
+        return Err(io::Error::other("no aligned memory"));
+    };
+    let mut filled = 0;
+    for buf in bufs {
+        let mut rest = *buf;
+        while !rest.is_empty() {
+            let (_, free) = room.split_at_mut(filled);
+            let (piece, tail) = rest.split_at(rest.len().min(free.len()));
+            if let Some(free) = free.get_mut(..piece.len()) {
+                free.copy_from_slice(piece);
+            }
+            filled += piece.len();
+            rest = tail;
+            if filled == room.len() {
+                file.write_all_at(room, offset)?;
+                offset = offset.saturating_add(u64::try_from(filled).unwrap_or(u64::MAX));
+                filled = 0;
+            }
+        }
+    }
+    let (last, _) = room.split_at(filled);
+    file.write_all_at(last, offset)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn direct_and_gathered_writes_put_the_same_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let len = 3 * DIRECT_BUFFER_BYTES / 2;
+        RealFs.open(&path, OpenMode::Create).unwrap().allocate(u64::try_from(len).unwrap() + 8192).unwrap();
+        let log = RealFs.open(&path, OpenMode::Log).unwrap();
+        let bytes: Vec<u8> = (0..len).map(|at| (at % 253) as u8).collect();
+        let (a, rest) = bytes.split_at(77);
+        let (b, c) = rest.split_at(5_000_001);
+        log.write_all_at(&[a, &[], b, c], 4096).unwrap();
+        log.write_all_at(&[b"odd"], 1).unwrap();
+        log.sync().unwrap();
+        let mut got = vec![0; len + 4096];
+        log.read_exact_at(&mut got, 0).unwrap();
+        assert_eq!(&got[..5], b"\0odd\0");
+        assert!(got[4096..] == bytes);
+    }
 
     /// What both file systems must do alike.
     fn behaves(fs: &dyn Fs, root: &Path) {

@@ -52,7 +52,7 @@ impl Committer {
     pub(crate) fn new(shared: Arc<Shared>, ring: Arc<Ring>, clock: Arc<dyn Clock>, recovered: Recovered) -> Self {
         let Recovered { catalog, at, generation, .. } = recovered;
         // Footage goes on in the newest segment, behind the last good commit.
-        let file = if at.generation == 0 { None } else { ring.open_slot(at.slot, OpenMode::ReadWrite).ok() };
+        let file = if at.generation == 0 { None } else { ring.open_slot(at.slot, OpenMode::Log).ok() };
         Self {
             shared,
             ring,
@@ -275,7 +275,7 @@ impl Committer {
     }
 
     fn write_header(&self, header: &SegmentHeader) -> Result<Box<dyn File>> {
-        let file = self.ring.open_slot(header.slot, OpenMode::ReadWrite)?;
+        let file = self.ring.open_slot(header.slot, OpenMode::Log)?;
         let write = || -> std::io::Result<()> {
             file.write_all_at(&[&header.encode()], 0)?;
             file.sync()
