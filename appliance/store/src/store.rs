@@ -72,10 +72,11 @@ pub(crate) fn assemble(config: &Config, deps: &Deps) -> Result<Parts> {
     let numbers = (tail.next_recording, tail.next_event);
     let mut pending = Pending::new(config.pending_bytes_max, ring.superblock.segment_bytes, numbers);
     for (stream, recording, end) in recovered.catalog.unfinished() {
-        // The start record is never read for an end without packets; the format is the catalog's.
-        if let Some(start) = recovered.catalog.recording_start(recording) {
-            let end = RecordingEnd { stream, utc: end, reason: GapReason::Restart };
-            pending.end_unfinished(recording, Arc::new(start), end);
+        let end = RecordingEnd { stream, utc: end, reason: GapReason::Restart };
+        match recovered.catalog.recording_start(recording) {
+            Some(start) => pending.end_unfinished(recording, Arc::new(start), end),
+            // The segments that stated it are gone or damaged: the gap is what counts.
+            None => pending.end(&end),
         }
     }
     pending.stats.last_seq = recovered.at.seq.saturating_sub(1);
