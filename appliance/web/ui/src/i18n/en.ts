@@ -95,7 +95,7 @@ export const en = {
   "timeline.title": "{name} through time",
   "timeline.camera": "Camera",
   "timeline.picture": "Recorded picture of {name}",
-  "timeline.ring": "Footage is kept for about {days} days at today's rate",
+  "timeline.ring": "At the present rate the disk keeps {duration} of footage",
   "timeline.label": "Timeline",
   "timeline.keys":
     "Arrow left and right move through time, with Shift ten times as far. Page up and page down show earlier and later. Plus and minus zoom. I and O mark the beginning and the end of a range. Space plays and pauses.",

@@ -97,7 +97,7 @@ export const km: Catalogue = {
   "timeline.title": "{name} តាមពេលវេលា",
   "timeline.camera": "កាមេរ៉ា",
   "timeline.picture": "រូបភាពដែលបានថតរបស់ {name}",
-  "timeline.ring": "តាមអត្រាថ្ងៃនេះ រូបភាពត្រូវបានរក្សាទុកប្រហែល {days} ថ្ងៃ",
+  "timeline.ring": "តាមអត្រាបច្ចុប្បន្ន ថាសរក្សាទុករូបភាពបាន {duration}",
   "timeline.label": "បន្ទាត់ពេលវេលា",
   "timeline.keys":
     "ព្រួញឆ្វេងស្តាំផ្លាស់ទីតាមពេលវេលា ជាមួយ Shift ឆ្ងាយជាងដប់ដង។ Page up និង Page down បង្ហាញមុន និងក្រោយ។ បូក និងដក ពង្រីក និងបង្រួម។ I និង O កំណត់ដើម និងចុងនៃចន្លោះពេល។ Space ចាក់ និងផ្អាក។",

@@ -66,7 +66,7 @@ export function AuditPage() {
                   <td>
                     <Moment ms={entry.at_utc_ms} />
                   </td>
-                  <td>{whoText(entry)}</td>
+                  <td class="nowrap">{whoText(entry)}</td>
                   <td>{actionText(entry)}</td>
                   <td>{detailText(entry)}</td>
                   <td>{outcomeText(entry)}</td>

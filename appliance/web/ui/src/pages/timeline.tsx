@@ -7,6 +7,7 @@ import { useTick, useTitle } from "../lib/hooks";
 import { has } from "../lib/roles";
 import { go, link, route } from "../lib/router";
 import { cameras, camerasProblem, loadCameras, nowMs, session } from "../lib/session";
+import { durationText } from "../lib/time";
 import { LiveVideo } from "../live/live-video";
 import { TimelineCanvas } from "../timeline/canvas";
 import { useTimelineData } from "../timeline/data";
@@ -16,7 +17,7 @@ import { GapList } from "../timeline/gap-list";
 import { type Head, useHead } from "../timeline/head";
 import { PictureNote } from "../timeline/picture-note";
 import { ordered, type Range } from "../timeline/ranges";
-import { clampToNow, HOUR, reveal, type View, viewAround } from "../timeline/scale";
+import { clampToNow, DAY, HOUR, reveal, type View, viewAround } from "../timeline/scale";
 import { Now, Transport, ViewButtons } from "../timeline/transport";
 import { Empty, Loading, Problem } from "../ui/parts";
 import { NoCameras } from "./wall";
@@ -132,7 +133,7 @@ function OneTimeline({ camera, list }: { camera: Camera; list: Camera[] }) {
           </select>
         </label>
         <h1 class="visually-hidden">{t("timeline.title", { name: camera.name })}</h1>
-        {data.recordings?.ring_days_now != null && <p class="muted">{t("timeline.ring", { days: daysText(data.recordings.ring_days_now) })}</p>}
+        {data.recordings?.ring_days_now != null && <p class="muted">{t("timeline.ring", { duration: durationText(data.recordings.ring_days_now * DAY) })}</p>}
       </div>
       <Problem problem={data.problem} retry={data.reload} />
       <div class="review-main">
@@ -160,10 +161,6 @@ function OneTimeline({ camera, list }: { camera: Camera; list: Camera[] }) {
       <ExportPanel camera={camera.id} cameraName={camera.name} range={selection} change={setSelection} mark={mark} spans={spans} gaps={gaps} />
     </div>
   );
-}
-
-function daysText(days: number): string {
-  return days < 10 ? days.toFixed(1) : String(Math.round(days));
 }
 
 type CanvasProps = Omit<Parameters<typeof TimelineCanvas>[0], "scene"> & {

@@ -90,6 +90,7 @@ describe("ruler", () => {
 
   it("moves the arrow keys by a hundredth of the view at most", () => {
     expect(keyStep(viewAround(NOON, HOUR))).toBe(30 * SECOND);
+    expect(keyStep(viewAround(NOON, MINUTE))).toBe(500);
     expect(keyStep(viewAround(NOON, SPAN_MIN))).toBe(100);
   });
 });

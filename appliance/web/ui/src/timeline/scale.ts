@@ -115,10 +115,13 @@ export function localOffset(ms: number): number {
   return -new Date(ms).getTimezoneOffset() * MINUTE;
 }
 
-/** How far one press of an arrow key moves: a hundredth of the view, rounded to a whole ruler step below it. */
+/** Steps of the arrow keys below a second: about three pictures, and a few more. */
+const SMALL_STEPS: readonly number[] = [100, 200, 500];
+
+/** How far one press of an arrow key moves: a hundredth of the view, rounded down to a step that people count in. */
 export function keyStep(view: View): number {
   const wanted = span(view) / 100;
-  return STEPS.filter((step) => step <= wanted).at(-1) ?? 100;
+  return [...SMALL_STEPS, ...STEPS].filter((step) => step <= wanted).at(-1) ?? 100;
 }
 
 /** What to ask the recorder for so that `view` is covered with room on both sides: at most 32 days, and the same for views that differ little. Each
