@@ -335,7 +335,7 @@ describe("the page", { concurrency: 1 }, () => {
     for (const [hash, ready, name] of [
       ["#/wall", `${tile(1)} [data-live="true"]`, "wall"],
       ["#/camera/1", ".timeline canvas", "timeline"],
-      ["#/cameras/1", ".plugin", "camera"],
+      ["#/cameras/1", "form.panel", "camera"],
       ["#/people", ".card", "people"],
       ["#/health", ".ring", "health"],
       ["#/audit", "table", "audit"],
