@@ -334,7 +334,7 @@ describe("the page", { concurrency: 1 }, () => {
     await phone.getByRole("heading", { name: "ផ្សាយផ្ទាល់" }).waitFor();
     for (const [hash, ready, name] of [
       ["#/wall", `${tile(1)} [data-live="true"]`, "wall"],
-      ["#/camera/1", ".timeline canvas", "timeline"],
+      ["#/camera/1", ".now-time", "timeline"],
       ["#/cameras/1", "form.panel", "camera"],
       ["#/people", ".card", "people"],
       ["#/health", ".ring", "health"],

@@ -59,6 +59,8 @@ function Station() {
     if (location.hash === "" && first !== undefined) location.replace(first.hash);
   }, [first?.hash]);
   const lit = NAV_PARENT[here.page] ?? here.page;
+  // On a phone the row of pages is wider than the screen: the open one must be in it.
+  useEffect(() => document.querySelector("nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" }), [lit]);
   return (
     <>
       <a class="skip" href="#main" onClick={(event) => (event.preventDefault(), document.getElementById("main")?.focus())}>
