@@ -159,7 +159,8 @@ describe("the page", { concurrency: 1 }, () => {
   });
 
   it("scrubs recorded footage by mouse and keyboard", async () => {
-    const footage = await recorded(1, 15);
+    // It opens 20 s before the newest picture; there must be footage to go back to.
+    const footage = await recorded(1, 32);
     await go("#/camera/1");
     await settled();
     await button("1 min").click();
