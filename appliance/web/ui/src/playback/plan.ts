@@ -77,7 +77,9 @@ export function plan({ spans, position, buffered, rate, stalled, fetchedUntil }:
 
 function piece(span: RecordedSpan, from: number, fetchedUntil: number | null): Plan {
   const length = fetchedUntil === null ? FIRST_CHUNK_MS : CHUNK_MS;
-  return { kind: "fetch", from, to: Math.min(span.end_utc_ms, from + length), codec: span.codec_string };
+  // A span's start is rounded down to the millisecond, where the span before it may not have ended yet; one more is surely inside.
+  const inside = Math.max(from, span.start_utc_ms + 1);
+  return { kind: "fetch", from: inside, to: Math.min(span.end_utc_ms, from + length), codec: span.codec_string };
 }
 
 /** What to drop: everything but a stretch around the position. */
