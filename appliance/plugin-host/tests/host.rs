@@ -1,0 +1,388 @@
+//! The real `watchbook-plugins` with orderly and hostile plugins, written as text so that no other tool-chain is needed.
+
+#![allow(missing_docs, reason = "a test")]
+
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use watchbook_analysis::{Frame, Output, PixelFormat, Point};
+use watchbook_base::{CameraId, Event, Kind, TrackRole, UtcNanos, memfd};
+use watchbook_plugin_host::{Binding, InstanceState, InstanceStatus, Level, Plugins, Report, Zone};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const START_NS: i64 = 1_764_000_000_000_000_000;
+const OUTPUT: Output = Output { width: 32, height: 16, format: PixelFormat::Luma, fps_max: 5.0 };
+
+/// A core module of the world `analytics-plugin`: `start` and `frame` are the bodies of its two calls. Each returns the address of its result; 1400 holds
+/// zeros, which is `ok` of nothing and `ok` of no marks.
+fn module(name: &str, start: &str, frame: &str) -> String {
+    let id = format!("org.example.{name}");
+    let words = |numbers: &[usize]| {
+        numbers
+            .iter()
+            .flat_map(|number| (*number as u32).to_le_bytes())
+            .map(|byte| format!("\\{byte:02x}"))
+            .collect::<String>()
+    };
+    format!(
+        r#"(module
+          (import "watchbook:plugin/frames@0.1.0" "[resource-drop]frame" (func $drop (param i32)))
+          (import "watchbook:plugin/frames@0.1.0" "[method]frame.info" (func $info (param i32 i32)))
+          (import "watchbook:plugin/frames@0.1.0" "[method]frame.luma" (func $luma (param i32 i32)))
+          (import "watchbook:plugin/log@0.1.0" "write" (func $log (param i32 i32 i32)))
+          (memory (export "memory") 2)
+          (global $top (mut i32) (i32.const 65536))
+          (data (i32.const 1024) "{id}")
+          (data (i32.const 1100) "1.0.00.1")
+          (data (i32.const 1200) "{card}")
+          (data (i32.const 1700) "testroad is too narrow")
+          (data (i32.const 1600) "{refusal}")
+          (data (i32.const 1500) "{one_mark}")
+          (data (i32.const 1520) "{many_marks}")
+          (data (i32.const 4096) "{kind}")
+          (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+            (local $at i32)
+            (local.set $at (i32.and (i32.add (global.get $top) (i32.const 7)) (i32.const -8)))
+            (global.set $top (i32.add (local.get $at) (local.get 3)))
+            (local.get $at))
+          (func (export "watchbook:plugin/about@0.1.0#describe") (result i32) (i32.const 1200))
+          (func (export "watchbook:plugin/analyzer@0.1.0#start")
+            (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32) {start})
+          (func (export "watchbook:plugin/analyzer@0.1.0#on-frame") (param $frame i32) (result i32) (local $i i32)
+            (call $info (local.get $frame) (i32.const 2048))
+            {frame})
+          (func (export "watchbook:plugin/analyzer@0.1.0#stop") (result i32) (i32.const 1400)))"#,
+        card = words(&[1024, id.len(), 1100, 5, 1105, 3]),
+        // err(config("road is too narrow"))
+        refusal = words(&[1, 0, 1704, 18]),
+        one_mark = words(&[0, 4096, 1]),
+        many_marks = words(&[0, 8192, 65]),
+        kind = words(&[1700, 4]),
+    )
+}
+
+const OK: &str = "(i32.const 1400)";
+/// One mark of kind `test` that begins with the frame, which has 512 bytes: 32 × 16.
+const STEADY: &str = "
+    (call $luma (local.get $frame) (i32.const 2100))
+    (if (i32.ne (i32.load (i32.const 2104)) (i32.const 512)) (then unreachable))
+    (global.set $top (i32.const 65536))
+    (i64.store (i32.const 4112) (i64.load (i32.const 2064)))
+    (call $drop (local.get $frame))
+    (i32.const 1500)";
+const LOOP: &str = "(loop $again (br $again)) unreachable";
+const BOMB: &str = "(loop $again (drop (memory.grow (i32.const 16))) (br $again)) unreachable";
+const TRAP: &str = "unreachable";
+const FLOOD: &str = "(call $drop (local.get $frame)) (i32.const 1520)";
+const KEEPS: &str = "(i32.const 1400)";
+const CHATTER: &str = "
+    (loop $again
+      (call $log (i32.const 3) (i32.const 1704) (i32.const 18))
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br_if $again (i32.lt_u (local.get $i) (i32.const 200))))
+    (call $drop (local.get $frame))
+    (i32.const 1400)";
+
+struct Station {
+    plugins: Plugins,
+    reports: Mutex<Receiver<Report>>,
+    clock_ns: AtomicI64,
+    _folder: tempfile::TempDir,
+}
+
+fn install(directory: &Path, name: &str, component: &[u8]) {
+    let folder = directory.join(name);
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("plugin.wasm"), component).unwrap();
+    let manifest = format!(
+        r#"
+        id = "org.example.{name}"
+        version = "1.0.0"
+        world = "analytics-plugin"
+        api = "0.1"
+        publisher = "Example"
+        licence = "Apache-2.0"
+        summary = "A fixture."
+        purpose = "motion-detection"
+        [input]
+        width = 32
+        height = 16
+        fps = 5.0
+        format = "luma"
+        [budget]
+        memory_mib = 8
+        [[settings]]
+        name = "sensitivity"
+        label = "Sensitivity"
+        kind = "integer"
+        min = 0
+        max = 100
+        default = 50
+        [[emits]]
+        kind = "test"
+        meaning = "A frame came."
+        "#
+    );
+    std::fs::write(folder.join("plugin.toml"), manifest).unwrap();
+}
+
+fn component(name: &str, start: &str, frame: &str) -> Vec<u8> {
+    let core = wat::parse_str(module(name, start, frame)).unwrap();
+    let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk/wit/0.1");
+    watchbook_plugin_cli::build(&core, &wit, "analytics-plugin").unwrap()
+}
+
+fn station(fixtures: &[(&str, &str, &str)]) -> Station {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, start, frame) in fixtures {
+        install(folder.path(), name, &component(name, start, frame));
+    }
+    open(folder)
+}
+
+fn open(folder: tempfile::TempDir) -> Station {
+    let (sender, receiver) = channel();
+    let program = Path::new(env!("CARGO_BIN_EXE_watchbook-plugins"));
+    let (plugins, problems) = Plugins::spawn(program, folder.path(), move |report| {
+        let _ = sender.send(report);
+    })
+    .unwrap();
+    assert_eq!(problems, Vec::<String>::new());
+    Station { plugins, reports: Mutex::new(receiver), clock_ns: AtomicI64::new(START_NS), _folder: folder }
+}
+
+fn camera(number: u32) -> CameraId {
+    CameraId::new(number).unwrap()
+}
+
+fn binding(plugin: &str) -> Binding {
+    Binding { plugin: format!("org.example.{plugin}"), settings: Map::new(), zones: Vec::new() }
+}
+
+impl Station {
+    fn bind(&self, number: u32, plugin: &str) {
+        self.plugins.bind(camera(number), binding(plugin)).unwrap();
+    }
+
+    /// One frame, 200 ms after the one before.
+    fn frame(&self, number: u32) {
+        let pixels = memfd::seal("frame", &vec![128; OUTPUT.frame_bytes()]).unwrap();
+        let utc = UtcNanos(self.clock_ns.fetch_add(200_000_000, Ordering::SeqCst));
+        let stream = camera(number).stream(TrackRole::SubVideo);
+        let frame = Frame { stream, output: OUTPUT, seq: 0, utc, masked: true, pixels: Arc::new(pixels) };
+        self.plugins.frame(&frame);
+    }
+
+    fn status(&self, number: u32, plugin: &str) -> InstanceStatus {
+        let list = self.plugins.list();
+        let plugin = list.iter().find(|status| status.id.ends_with(plugin)).unwrap();
+        plugin.instances.iter().find(|instance| instance.camera == camera(number)).unwrap().clone()
+    }
+
+    fn reports(&self) -> Vec<Report> {
+        self.reports.lock().unwrap().try_iter().collect()
+    }
+
+    fn events(&self) -> Vec<Event> {
+        let event = |report| if let Report::Event(event) = report { Some(event) } else { None };
+        self.reports().into_iter().filter_map(event).collect()
+    }
+
+    /// Gives frames to the cameras until `done`, or fails after [`PATIENCE`].
+    fn feed_until<T>(&self, what: &str, cameras: &[u32], mut done: impl FnMut() -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            cameras.iter().for_each(|number| self.frame(*number));
+            if let Some(found) = done() {
+                return found;
+            }
+            assert!(Instant::now() < deadline, "gave up waiting: {what}; {:#?}", self.plugins.list());
+            std::thread::yield_now();
+        }
+    }
+
+    fn until_state(&self, number: u32, plugin: &str, state: InstanceState) -> InstanceStatus {
+        self.feed_until(&format!("{plugin} to be {state:?}"), &[number], || {
+            Some(self.status(number, plugin)).filter(|status| status.state == state)
+        })
+    }
+}
+
+#[test]
+fn an_orderly_plugin_gets_frames_and_its_marks_become_events() {
+    let station = station(&[("steady", OK, STEADY)]);
+    let zones = vec![Zone { name: "road".into(), outline: vec![Point { x: 0, y: 0 }; 3] }];
+    let settings = Map::from_iter([("sensitivity".to_owned(), json!(70))]);
+    station.plugins.bind(camera(1), Binding { settings, zones, ..binding("steady") }).unwrap();
+    assert_eq!(station.plugins.outputs(camera(1)), [OUTPUT]);
+    assert!(station.plugins.outputs(camera(2)).is_empty());
+
+    let event = station.feed_until("an event", &[1], || station.events().into_iter().next());
+    assert_eq!((event.camera, event.kind.as_str(), event.end), (camera(1), "test", None));
+    assert!(event.start.0 >= START_NS && (event.start.0 - START_NS) % 200_000_000 == 0);
+    assert_eq!((event.source.plugin.as_str(), event.source.version.as_str()), ("org.example.steady", "1.0.0"));
+    assert_eq!(event.source.component_sha256.len(), 64);
+
+    let status = station.feed_until("counts", &[1], || Some(station.status(1, "steady")).filter(|s| s.counts.seen > 0));
+    assert_eq!((status.state, status.traps, status.counts.reads), (InstanceState::Running, 0, status.counts.seen));
+    assert_eq!(status.counts.memory_bytes, 2 * 65_536);
+
+    station.plugins.unbind(camera(1), "org.example.steady");
+    assert!(station.plugins.list()[0].instances.is_empty());
+    assert_eq!(station.plugins.list()[0].state, "idle");
+}
+
+#[test]
+fn each_hostile_call_is_stopped_with_a_sentence_and_others_go_on() {
+    let station = station(&[
+        ("bomb", OK, BOMB),
+        ("chatter", OK, CHATTER),
+        ("endless", OK, LOOP),
+        ("flood", OK, FLOOD),
+        ("keeps", OK, KEEPS),
+        ("steady", OK, STEADY),
+        ("traps", OK, TRAP),
+    ]);
+    station.bind(1, "steady");
+    let hostile = ["bomb", "endless", "flood", "keeps", "traps"];
+    let words = ["limit is 8388608 bytes", "100 ms of processor time", "65 marks", "borrow", "unreachable"];
+    for (index, name) in hostile.iter().enumerate() {
+        station.bind(index as u32 + 2, name);
+    }
+    for (index, (name, word)) in hostile.iter().zip(words).enumerate() {
+        let number = index as u32 + 2;
+        let status = station
+            .feed_until(name, &[1, number], || Some(station.status(number, name)).filter(|status| status.traps > 0));
+        let sentence = status.last_error.unwrap();
+        assert!(sentence.contains(word), "{name}: {word} is not in: {sentence}");
+    }
+    let before = station.status(1, "steady").events;
+    station.feed_until("the orderly one to go on", &[1, 2, 3, 4, 5, 6], || {
+        (station.status(1, "steady").events > before).then_some(())
+    });
+    assert_eq!(station.status(1, "steady").traps, 0);
+
+    station.bind(20, "chatter");
+    let dropped = station.feed_until("dropped lines", &[20], || {
+        Some(station.status(20, "chatter").counts.lines_dropped).filter(|dropped| *dropped > 0)
+    });
+    let line = |report: &Report| matches!(report, Report::Log { level: Level::Warn, text, .. } if text == " is too narrow" || text == "road is too narrow");
+    let lines = station.reports().iter().filter(|report| line(report)).count();
+    assert!(lines <= 50 && dropped >= 150, "{lines} lines, {dropped} dropped");
+}
+
+#[test]
+fn a_trapped_instance_comes_back_and_the_fifth_trap_is_the_end() {
+    // Traps at every second frame, so that each fresh instance runs first.
+    let second = format!("(if (i64.ne (i64.load (i32.const 2056)) (i64.const 0)) (then unreachable)) {STEADY}");
+    let station = station(&[("shaky", OK, &second)]);
+    station.bind(1, "shaky");
+    station.until_state(1, "shaky", InstanceState::Restarting);
+    let status = station.until_state(1, "shaky", InstanceState::Quarantined);
+    assert_eq!(status.traps, 5);
+    assert!(status.events >= 5, "a fresh instance worked after each trap: {} events", status.events);
+    assert!(status.counts.skipped > 0, "frames during the pauses are counted");
+    let before = status.missed;
+    station.frame(1);
+    assert_eq!(station.status(1, "shaky").missed, before + 1);
+    station.bind(1, "shaky");
+    station.until_state(1, "shaky", InstanceState::Running);
+}
+
+#[test]
+fn wrong_settings_and_wrong_components_are_set_aside_with_a_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    install(folder.path(), "narrow", &component("narrow", "(i32.const 1600)", STEADY));
+    install(folder.path(), "liar", &component("honest", OK, STEADY));
+    install(folder.path(), "noise", b"not a component");
+    install(folder.path(), "sleepy", &component("sleepy", LOOP, STEADY));
+    let station = open(folder);
+    for (number, name, word) in
+        [(1, "narrow", "road is too narrow"), (2, "liar", "org.example.honest"), (3, "noise", "not a component")]
+    {
+        station.bind(number, name);
+        let sentence = station.until_state(number, name, InstanceState::Faulted).last_error.unwrap();
+        assert!(sentence.contains(word), "{name}: {word} is not in: {sentence}");
+    }
+    station.bind(4, "sleepy");
+    let sentence = station.until_state(4, "sleepy", InstanceState::Restarting).last_error.unwrap();
+    assert!(sentence.contains("2000 ms"), "{sentence}");
+}
+
+#[test]
+fn bindings_that_do_not_fit_are_refused_at_once() {
+    let station = station(&[("steady", OK, STEADY)]);
+    let refused = |change: fn(&mut Binding)| {
+        let mut binding = binding("steady");
+        change(&mut binding);
+        let error = station.plugins.bind(camera(1), binding.clone()).unwrap_err();
+        assert_eq!(station.plugins.check(&binding).unwrap_err().to_string(), error.to_string());
+        (error.kind(), error.to_string())
+    };
+    assert_eq!(refused(|binding| binding.plugin = "org.example.none".into()).0, Kind::NotFound);
+    let (kind, sentence) = refused(|binding| {
+        binding.settings.insert("sensitivity".into(), Value::from(101));
+    });
+    assert!(kind == Kind::InvalidInput && sentence.contains("at most 100"), "{sentence}");
+    let (_, sentence) = refused(|binding| binding.zones.push(Zone { name: "road".into(), outline: vec![] }));
+    assert!(sentence.contains("corners"), "{sentence}");
+    // 8 MiB each of 2 GiB.
+    let (taken, error) = (1..)
+        .find_map(|number| Some((number, station.plugins.bind(camera(number), binding("steady")).err()?)))
+        .unwrap();
+    assert_eq!((taken, error.kind()), (257, Kind::Exhausted));
+}
+
+#[test]
+fn a_killed_host_comes_back_and_every_binding_with_it() {
+    let station = station(&[("steady", OK, STEADY)]);
+    station.bind(1, "steady");
+    station.bind(2, "steady");
+    station.until_state(1, "steady", InstanceState::Running);
+    station.feed_until("counts", &[1], || (station.status(1, "steady").counts.seen > 0).then_some(()));
+    let seen = station.status(1, "steady").counts.seen;
+    let first = station.plugins.child_id().unwrap();
+    let process = rustix::process::Pid::from_raw(first as i32).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
+    station.feed_until("the new host", &[1, 2], || station.plugins.child_id().filter(|id| *id != first));
+    station.reports();
+    for number in [1, 2] {
+        station.feed_until("an event after the restart", &[number], || {
+            station.events().into_iter().find(|event| event.camera == camera(number))
+        });
+    }
+    let status = station.status(1, "steady");
+    assert!(status.missed > 0, "frames while there was no host are counted");
+    assert!(status.counts.seen >= seen, "counts go on");
+}
+
+#[test]
+fn a_host_that_hangs_costs_frames_and_never_time() {
+    let station = station(&[("steady", OK, STEADY)]);
+    station.bind(1, "steady");
+    station.until_state(1, "steady", InstanceState::Running);
+    let process = rustix::process::Pid::from_raw(station.plugins.child_id().unwrap() as i32).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::STOP).unwrap();
+    let before = station.status(1, "steady").missed;
+    let begin = Instant::now();
+    (0..5000).for_each(|_| station.frame(1));
+    let spent = begin.elapsed();
+    let missed = station.status(1, "steady").missed - before;
+    assert!(missed > 4000, "{missed} of 5000 dropped");
+    assert!(spent < Duration::from_secs(5), "5000 frames took {spent:?}");
+    rustix::process::kill_process(process, rustix::process::Signal::CONT).unwrap();
+    station.reports();
+    station.feed_until("an event", &[1], || station.events().into_iter().next());
+}
+
+/// The component that `plugins/build.sh` makes, when it has been built.
+#[test]
+fn the_motion_plugin_runs_when_it_is_built() {
+    let Some(built) = std::env::var_os("WATCHBOOK_PLUGINS").map(PathBuf::from) else { return };
+    let (packages, problems) = watchbook_plugin_host::Package::read_all(&built);
+    assert!(problems.is_empty(), "{problems:?}");
+    assert!(packages.iter().any(|package| package.manifest.id == "org.watchbook.motion"));
+}

@@ -1,0 +1,20 @@
+//! The subcommands.
+
+mod check;
+mod run;
+
+pub use check::check;
+pub use run::run;
+
+use crate::error::{Error, Result};
+use watchbook_base::Kind;
+
+/// The HTTP API as an OpenAPI 3.1 document with a final newline.
+///
+/// # Errors
+/// Never in practice: the document is made of strings and numbers.
+pub fn openapi() -> Result<String> {
+    let text = serde_json::to_string_pretty(&watchbook_web::openapi())
+        .map_err(|error| Error::new(Kind::Internal, format!("writing the OpenAPI document: {error}")))?;
+    Ok(text + "\n")
+}

@@ -1,0 +1,9 @@
+//! What fills the web's ports, and where captured packets go.
+
+pub mod analysis;
+pub mod book;
+pub mod desk;
+pub mod footage;
+pub mod probe;
+pub mod sink;
+pub mod states;

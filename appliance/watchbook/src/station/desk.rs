@@ -1,0 +1,270 @@
+//! The cameras of the station: their settings in the register, their capture tasks, their states.
+
+use super::analysis::Analysis;
+use super::sink::StationSink;
+use super::states::States;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use watchbook_base::clock::SystemClock;
+use watchbook_base::limits::CAMERAS_MAX;
+use watchbook_base::{CameraId, Clock as _, Kind, TrackRole};
+use watchbook_capture::{self as capture, CameraHandle};
+use watchbook_store::register::Entry;
+use watchbook_store::register::{Change, Namespace, Register};
+use watchbook_web::api;
+use watchbook_web::error::Error;
+use watchbook_web::ports::{CameraConfig, CameraProbe, CameraRow, Cameras, StreamConfig};
+
+/// Setting that holds the number of the next camera: numbers are never given twice.
+const NEXT_NUMBER: &[u8] = b"camera_number_next";
+/// How long a try of a camera may take.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Settings, tasks and states of all cameras.
+pub struct CameraDesk {
+    register: Arc<Register>,
+    states: Arc<States>,
+    analysis: Arc<Analysis>,
+    sink: Arc<StationSink>,
+    runtime: tokio::runtime::Handle,
+    /// Capture has begun: until then settings are only kept.
+    started: AtomicBool,
+    cameras: Mutex<BTreeMap<CameraId, Desk>>,
+}
+
+struct Desk {
+    config: CameraConfig,
+    capture: Option<CameraHandle>,
+}
+
+impl CameraDesk {
+    /// Reads the settings of all cameras; captures nothing yet.
+    ///
+    /// # Errors
+    /// When the register cannot be read or a row of it makes no sense.
+    pub fn open(
+        register: Arc<Register>,
+        states: Arc<States>,
+        analysis: Arc<Analysis>,
+        sink: Arc<StationSink>,
+        runtime: tokio::runtime::Handle,
+    ) -> Result<Self, Error> {
+        let mut cameras = BTreeMap::new();
+        for Entry { key, value, .. } in register.scan(Namespace::Camera, b"").map_err(stored)? {
+            let id = <[u8; 4]>::try_from(key.as_slice()).ok().map(u32::from_be_bytes).and_then(CameraId::new);
+            let config = serde_json::from_slice(&value).ok();
+            let (Some(id), Some(config)) = (id, config) else {
+                let message = format!("the settings of camera row {key:02x?} in the register cannot be read");
+                return Err(Error::new(Kind::Corrupt, message).next("Restore the state directory from a backup."));
+            };
+            cameras.insert(id, Desk { config, capture: None });
+        }
+        let started = AtomicBool::new(false);
+        Ok(Self { register, states, analysis, sink, runtime, started, cameras: Mutex::new(cameras) })
+    }
+
+    /// Starts capturing every enabled camera.
+    pub fn start_all(&self) {
+        let mut cameras = self.lock();
+        self.started.store(true, Ordering::Release);
+        for (id, desk) in cameras.iter_mut() {
+            self.apply(*id, desk);
+        }
+    }
+
+    /// Stops all cameras; their recordings end with `Restart`.
+    pub async fn stop_all(&self) {
+        let handles: Vec<_> = self.lock().values_mut().filter_map(|desk| desk.capture.take()).collect();
+        for handle in handles {
+            handle.stop(watchbook_base::GapReason::Restart).await;
+        }
+    }
+
+    /// Number of cameras.
+    pub fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Changes one camera's settings by `change` and brings them into force.
+    fn change<T>(
+        &self,
+        camera: CameraId,
+        change: impl FnOnce(&mut CameraConfig) -> Result<T, Error>,
+    ) -> Result<(CameraRow, T), Error> {
+        let mut cameras = self.lock();
+        let desk = cameras.get_mut(&camera).ok_or_else(|| unknown(camera))?;
+        let mut config = desk.config.clone();
+        let value = change(&mut config)?;
+        self.save(camera, &config, Vec::new())?;
+        desk.config = config;
+        self.apply(camera, desk);
+        Ok((self.row(camera, &desk.config), value))
+    }
+
+    /// Binds a plugin to a camera: replaces its binding or adds one.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown camera.
+    pub fn bind(&self, camera: CameraId, binding: api::PluginBinding) -> Result<api::PluginBinding, Error> {
+        let (_, binding) = self.change(camera, |config| {
+            config.plugins.retain(|bound| bound.plugin != binding.plugin);
+            config.plugins.push(binding.clone());
+            config.plugins.sort_by(|a, b| a.plugin.cmp(&b.plugin));
+            Ok(binding)
+        })?;
+        Ok(binding)
+    }
+
+    /// Brings the settings of one camera into force: analysis first, so that it is there when the first packet comes.
+    fn apply(&self, camera: CameraId, desk: &mut Desk) {
+        if !self.started.load(Ordering::Acquire) {
+            return;
+        }
+        self.analysis.configure(camera, &desk.config);
+        if !desk.config.enabled {
+            return self.retire(camera, desk);
+        }
+        let _runtime = self.runtime.enter();
+        match (capture_config(camera, &desk.config), &desk.capture) {
+            (Ok(config), Some(handle)) => handle.reconfigure(config),
+            (Ok(config), None) => {
+                desk.capture = Some(capture::spawn_camera(config, self.sink.clone(), Arc::new(SystemClock)));
+            }
+            (Err(error), _) => {
+                tracing::error!(%camera, %error, "the stored address of the camera is refused; edit the camera on the page");
+                self.retire(camera, desk);
+            }
+        }
+    }
+
+    /// Stops capture in the background; the gap's reason is `Configuration`.
+    fn retire(&self, camera: CameraId, desk: &mut Desk) {
+        if let Some(handle) = desk.capture.take() {
+            self.runtime.spawn(handle.stop(watchbook_base::GapReason::Configuration));
+        }
+        let now = SystemClock.utc().as_ms();
+        for role in [TrackRole::MainVideo, TrackRole::SubVideo] {
+            self.states.set(camera.stream(role), api::StreamState::bare(api::StreamStatus::Disabled, now));
+        }
+    }
+
+    fn save(&self, camera: CameraId, config: &CameraConfig, mut more: Vec<Change>) -> Result<(), Error> {
+        let value = serde_json::to_vec(config).map_err(|error| Error::new(Kind::Internal, error.to_string()))?;
+        more.push(Change::put(Namespace::Camera, camera.get().to_be_bytes(), value));
+        self.register.apply(&more).map_err(stored)
+    }
+
+    fn row(&self, camera: CameraId, config: &CameraConfig) -> CameraRow {
+        let state = self.states.camera(camera, config.sub.is_some(), config.enabled, SystemClock.utc());
+        CameraRow { id: camera, config: config.clone(), state }
+    }
+
+    fn next_number(&self, cameras: &BTreeMap<CameraId, Desk>) -> Result<CameraId, Error> {
+        let kept = self.register.get(Namespace::Setting, NEXT_NUMBER).map_err(stored)?;
+        let kept = kept.and_then(|entry| <[u8; 4]>::try_from(entry.value.as_slice()).ok()).map_or(1, u32::from_be_bytes);
+        let used = cameras.keys().next_back().map_or(0, |id| id.get());
+        CameraId::new(kept.max(used + 1))
+            .ok_or_else(|| Error::new(Kind::Exhausted, "every camera number has been used once"))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<CameraId, Desk>> {
+        self.cameras.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Cameras for CameraDesk {
+    fn list(&self) -> Result<Vec<CameraRow>, Error> {
+        Ok(self.lock().iter().map(|(id, desk)| self.row(*id, &desk.config)).collect())
+    }
+
+    fn get(&self, camera: CameraId) -> Result<CameraRow, Error> {
+        self.lock().get(&camera).map(|desk| self.row(camera, &desk.config)).ok_or_else(|| unknown(camera))
+    }
+
+    fn create(&self, config: CameraConfig) -> Result<CameraRow, Error> {
+        let mut cameras = self.lock();
+        if cameras.len() >= CAMERAS_MAX {
+            let message = format!("there are {CAMERAS_MAX} cameras already, the most that one station records");
+            return Err(Error::new(Kind::Exhausted, message).next("Remove a camera that is no longer used."));
+        }
+        let camera = self.next_number(&cameras)?;
+        let next = (camera.get() + 1).to_be_bytes().to_vec();
+        self.save(camera, &config, vec![Change::put(Namespace::Setting, NEXT_NUMBER, next)])?;
+        let desk = cameras.entry(camera).or_insert(Desk { config, capture: None });
+        self.apply(camera, desk);
+        Ok(self.row(camera, &desk.config))
+    }
+
+    fn update(&self, camera: CameraId, config: CameraConfig) -> Result<CameraRow, Error> {
+        self.change(camera, |current| {
+            *current = config;
+            Ok(())
+        })
+        .map(|(row, ())| row)
+    }
+
+    fn remove(&self, camera: CameraId) -> Result<(), Error> {
+        let mut cameras = self.lock();
+        let desk = cameras.get_mut(&camera).ok_or_else(|| unknown(camera))?;
+        self.register.apply(&[Change::delete(Namespace::Camera, camera.get().to_be_bytes())]).map_err(stored)?;
+        self.retire(camera, desk);
+        self.analysis.forget(camera);
+        self.sink.forget(camera);
+        self.states.forget(camera);
+        cameras.remove(&camera);
+        Ok(())
+    }
+
+    fn test(&self, probe: CameraProbe) -> Result<api::CameraTestReport, Error> {
+        let config = CameraConfig {
+            name: String::new(),
+            main: probe.main,
+            sub: probe.sub,
+            username: probe.username,
+            password: probe.password,
+            record_audio: false,
+            enabled: true,
+            masks: Vec::new(),
+            retention_days_max: 1,
+            plugins: Vec::new(),
+        };
+        // The number means nothing to a probe; it only has to be one.
+        let camera = CameraId::new(CameraId::MAX).ok_or_else(|| Error::new(Kind::Internal, "no camera number"))?;
+        let config = capture_config(camera, &config)?;
+        Ok(super::probe::shown(self.runtime.block_on(capture::probe(&config, PROBE_TIMEOUT))))
+    }
+}
+
+/// What capture needs of a camera's settings.
+fn capture_config(camera: CameraId, config: &CameraConfig) -> Result<capture::CameraConfig, Error> {
+    let source = |stream: &StreamConfig| -> Result<capture::SourceConfig, Error> {
+        let (url, _) = capture::SourceUrl::parse(&stream.url).map_err(|error| Error::new(error.kind, error.message))?;
+        let transport = match stream.transport {
+            api::Transport::Tcp => capture::Transport::Tcp,
+            api::Transport::Udp => capture::Transport::Udp,
+        };
+        Ok(capture::SourceConfig { url, transport })
+    };
+    let credentials = config.username.clone().map(|username| capture::Credentials {
+        username,
+        password: config.password.as_ref().map(|secret| secret.reveal().to_owned()).unwrap_or_default(),
+    });
+    Ok(capture::CameraConfig {
+        camera,
+        main: source(&config.main)?,
+        sub: config.sub.as_ref().map(source).transpose()?,
+        credentials,
+        record_audio: config.record_audio,
+    })
+}
+
+fn unknown(camera: CameraId) -> Error {
+    Error::not_found(format!("there is no camera {camera}")).next("Look at the list of cameras.")
+}
+
+/// A failure of the register in the web's words.
+pub fn stored(error: watchbook_store::Error) -> Error {
+    Error::new(error.kind, error.message)
+}

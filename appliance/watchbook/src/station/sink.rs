@@ -1,0 +1,63 @@
+//! Where every camera's packets go: the ring, the live hub, the analysis tap. Nothing here waits.
+
+use super::analysis::Analysis;
+use super::states::{States, shown};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use watchbook_base::{CameraId, TrackRole};
+use watchbook_capture::{Sink, StreamState};
+use watchbook_media::{Packet, RecordingEnd, RecordingStart};
+use watchbook_store::Writer;
+use watchbook_web::LiveHub;
+
+/// Hands each packet to the three that want it.
+pub struct StationSink {
+    writer: Writer,
+    live: Arc<LiveHub>,
+    analysis: Arc<Analysis>,
+    states: Arc<States>,
+    refused: AtomicU64,
+}
+
+impl StationSink {
+    /// Ready for packets.
+    pub fn new(writer: Writer, live: Arc<LiveHub>, analysis: Arc<Analysis>, states: Arc<States>) -> Self {
+        Self { writer, live, analysis, states, refused: AtomicU64::new(0) }
+    }
+
+    /// Lets the viewers of a removed camera go.
+    pub fn forget(&self, camera: CameraId) {
+        self.live.remove(camera);
+    }
+}
+
+impl Sink for StationSink {
+    fn begin(&self, start: &RecordingStart) {
+        self.writer.begin(start);
+        self.live.begin(start);
+        self.analysis.begin(start);
+    }
+
+    fn packet(&self, packet: Packet) {
+        self.analysis.packet(&packet);
+        self.live.packet(packet.clone());
+        let stream = packet.stream;
+        if self.writer.append(packet).is_err() && self.refused.fetch_add(1, Ordering::Relaxed) == 0 {
+            // The store counts, writes the gap row and raises the alarm that the page shows; the log needs it once.
+            tracing::error!(%stream, "the disk cannot keep up: the first picture was dropped; see the health page");
+        }
+    }
+
+    fn end(&self, end: &RecordingEnd) {
+        self.writer.end(end);
+        self.live.end(end);
+        self.analysis.end(end.stream);
+    }
+
+    fn state(&self, camera: CameraId, role: TrackRole, state: StreamState) {
+        let stream = camera.stream(role);
+        let state = shown(&state);
+        self.live.state(stream, state.clone());
+        self.states.set(stream, state);
+    }
+}

@@ -1,0 +1,208 @@
+//! Builds everything, in start order, and takes it down in the opposite one.
+//!
+//! 1. The state directory and the register: accounts, cameras, audit log.
+//! 2. The ring: recovered, its index brought up to date, the committer at work.
+//! 3. The children: plugins, then the decoder that feeds them. They may fail; recording does not need them.
+//! 4. The live hub and the cameras' settings.
+//! 5. The page.
+//! 6. Capture, last, so that the first packet finds everybody in place.
+
+use crate::config::{Config, SeedCamera, Storage};
+use crate::error::{Error, Result};
+use crate::station::analysis::{Analysis, PluginDesk};
+use crate::station::book::Book;
+use crate::station::desk::CameraDesk;
+use crate::station::footage::Ring;
+use crate::station::sink::StationSink;
+use crate::station::states::States;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use watchbook_base::Kind;
+use watchbook_base::clock::SystemClock;
+use watchbook_base::fs::RealFs;
+use watchbook_store::Store;
+use watchbook_store::register::Register;
+use watchbook_web::ports::{CameraConfig, Cameras as _, Ports, StreamConfig};
+use watchbook_web::{App, AppParts, HashCost, LiveHub, api};
+
+/// Days that a camera of the configuration file keeps footage at most, as the page's own default.
+const SEED_RETENTION_DAYS: u32 = 7;
+/// File in the state directory that holds the claim code of an unclaimed station, readable by its owner alone.
+const CLAIM_FILE: &str = "claim-code";
+
+/// The whole recorder.
+pub struct Station {
+    store: Store,
+    cameras: Arc<CameraDesk>,
+    app: App,
+    state_dir: PathBuf,
+}
+
+impl Station {
+    /// Steps 1 to 5. Blocking: recovering a ring may take seconds, rebuilding its index minutes.
+    ///
+    /// # Errors
+    /// When a step cannot be done; the message names the directory.
+    pub fn open(config: &Config, runtime: tokio::runtime::Handle) -> Result<Self> {
+        let state_dir = config.storage.state_dir.clone();
+        std::fs::create_dir_all(&state_dir)
+            .map_err(|error| Error::io(format!("making the state directory {}", state_dir.display()), &error))?;
+        let register = Arc::new(Register::open(&state_dir.join("register"), Arc::new(SystemClock)).map_err(store_error)?);
+        let store = open_store(&config.storage)?;
+        let program_dir = program_dir(&config.plugins.program_dir)?;
+        let analysis = Arc::new(Analysis::open(&program_dir, &config.plugins.dir, store.writer()));
+        let (live, states) = (Arc::new(LiveHub::new()), Arc::new(States::default()));
+        let sink =
+            Arc::new(StationSink::new(store.writer(), Arc::clone(&live), Arc::clone(&analysis), Arc::clone(&states)));
+        let cameras = CameraDesk::open(Arc::clone(&register), states, Arc::clone(&analysis), sink, runtime);
+        let cameras = Arc::new(cameras.map_err(web_error)?);
+        seed(&cameras, &config.camera)?;
+        let ring = Arc::new(Ring { reader: store.reader(), writer: store.writer() });
+        let book = Arc::new(Book(register));
+        let ports = Ports {
+            register: book.clone(),
+            audit: book,
+            cameras: cameras.clone(),
+            footage: ring.clone(),
+            events: ring.clone(),
+            plugins: Arc::new(PluginDesk { analysis, cameras: Arc::clone(&cameras) }),
+            health: ring,
+        };
+        let clock = Arc::new(SystemClock);
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let app = App::load(AppParts { ports, live, clock, hash_cost: HashCost::default(), version }).map_err(web_error)?;
+        Ok(Self { store, cameras, app, state_dir })
+    }
+
+    /// Step 6.
+    pub fn start(&self) {
+        self.cameras.start_all();
+    }
+
+    /// Ends all recordings with the reason `Restart`.
+    pub async fn stop_capture(&self) {
+        self.cameras.stop_all().await;
+    }
+
+    /// Commits what waits and closes the ring.
+    pub fn close(self) {
+        if let Err(error) = self.store.close() {
+            tracing::error!(%error, "the last commit may be lost");
+        }
+    }
+
+    /// The web application.
+    pub fn app(&self) -> App {
+        self.app.clone()
+    }
+
+    /// Number of cameras.
+    pub fn camera_count(&self) -> usize {
+        self.cameras.count()
+    }
+
+    /// The claim code of a station that nobody has claimed, which is also kept in the state directory; `None` afterwards.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn claim_code(&self) -> Result<Option<String>> {
+        let file = self.state_dir.join(CLAIM_FILE);
+        match self.app.claim_code() {
+            Some(code) => {
+                write_private(&file, &format!("{code}\n"))?;
+                Ok(Some(code))
+            }
+            None => match std::fs::remove_file(&file) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    Err(Error::io(format!("removing {}", file.display()), &error))
+                }
+                _ => Ok(None),
+            },
+        }
+    }
+}
+
+fn open_store(storage: &Storage) -> Result<Store> {
+    let config = store_config(storage);
+    let index = watchbook_store::open_index(&storage.state_dir).map_err(store_error)?;
+    let deps = watchbook_store::Deps { fs: Arc::new(RealFs), clock: Arc::new(SystemClock), index };
+    let store = Store::open(&config, &deps).map_err(store_error)?;
+    let opened = store.opened();
+    tracing::info!(disk = %opened.disk, index_rebuilt = opened.index_rebuilt, "the ring is open");
+    Ok(store)
+}
+
+/// What the store needs of the configuration.
+pub fn store_config(storage: &Storage) -> watchbook_store::Config {
+    watchbook_store::Config {
+        segment_bytes: Some(storage.segment_mib << 20),
+        commit_interval_ms: storage.commit_interval_ms,
+        ..watchbook_store::Config::new(&storage.ring_dir, storage.ring_bytes())
+    }
+}
+
+fn program_dir(configured: &Path) -> Result<PathBuf> {
+    if !configured.as_os_str().is_empty() {
+        return Ok(configured.to_owned());
+    }
+    let own = std::env::current_exe().map_err(|error| Error::io("asking where this program is", &error))?;
+    Ok(own.parent().map(Path::to_owned).unwrap_or_default())
+}
+
+/// Adds the cameras of the configuration file to a station that has none.
+fn seed(cameras: &CameraDesk, seeds: &[SeedCamera]) -> Result<()> {
+    if cameras.count() > 0 {
+        return Ok(());
+    }
+    for seed in seeds {
+        let refused = |why: String| Error::new(Kind::InvalidInput, format!("[[camera]] {:?}: {why}", seed.name));
+        let transport = match seed.transport.as_str() {
+            "tcp" => api::Transport::Tcp,
+            "udp" => api::Transport::Udp,
+            other => return Err(refused(format!("transport {other:?}; tcp or udp is allowed"))),
+        };
+        let parse = |text: &str| watchbook_capture::SourceUrl::parse(text).map_err(|error| refused(error.message));
+        let (main, credentials) = parse(&seed.main_url)?;
+        let sub = seed.sub_url.as_deref().map(parse).transpose()?.map(|(url, _)| url);
+        let stream = |url: &watchbook_capture::SourceUrl| StreamConfig { url: url.as_str().to_owned(), transport };
+        let plugin = |id: &String| api::PluginBinding {
+            plugin: id.clone(),
+            enabled: true,
+            settings: serde_json::Map::new(),
+            zones: Vec::new(),
+        };
+        let config = CameraConfig {
+            name: seed.name.clone(),
+            main: stream(&main),
+            sub: sub.as_ref().map(stream),
+            username: credentials.as_ref().map(|credentials| credentials.username.clone()),
+            password: credentials.map(|credentials| api::Secret::new(credentials.password)),
+            record_audio: false,
+            enabled: true,
+            masks: Vec::new(),
+            retention_days_max: SEED_RETENTION_DAYS,
+            plugins: seed.plugins.iter().map(plugin).collect(),
+        };
+        cameras.create(config).map_err(web_error)?;
+    }
+    Ok(())
+}
+
+fn write_private(file: &Path, text: &str) -> Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = std::fs::OpenOptions::new();
+    let opened = options.create(true).write(true).truncate(true).mode(0o600).open(file);
+    opened
+        .and_then(|mut opened| opened.write_all(text.as_bytes()))
+        .map_err(|error| Error::io(format!("writing {}", file.display()), &error))
+}
+
+/// A failure of the store in the program's words.
+pub fn store_error(error: watchbook_store::Error) -> Error {
+    Error::new(error.kind, error.message)
+}
+
+fn web_error(error: watchbook_web::Error) -> Error {
+    Error::new(error.kind, error.message)
+}
