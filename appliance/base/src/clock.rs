@@ -60,7 +60,10 @@ impl Clock for SystemClock {
     }
 }
 
-#[allow(unsafe_code, reason = "no safe wrapper of adjtimex exists in rustix; this is the only foreign call of the crate")]
+#[allow(
+    unsafe_code,
+    reason = "no safe wrapper of adjtimex exists in rustix; this is the only foreign call of the crate"
+)]
 fn kernel_sync_state() -> SyncState {
     // SAFETY: `timex` is plain old data for which all-zero is valid (modes = 0 asks for the state and changes nothing), and the pointer is
     // to a live local for the length of the call.
@@ -140,7 +143,10 @@ mod tests {
         let (first, utc) = (SystemClock.mono(), SystemClock.utc());
         assert!(SystemClock.mono() >= first && first.0 > 0);
         assert!(utc > UtcNanos::from_ms(1_700_000_000_000), "this code is younger than 2023: {utc}");
-        assert!(matches!(SystemClock.sync_state(), SyncState::Synchronised | SyncState::Unsynchronised | SyncState::Unknown));
+        assert!(matches!(
+            SystemClock.sync_state(),
+            SyncState::Synchronised | SyncState::Unsynchronised | SyncState::Unknown
+        ));
     }
 
     #[test]

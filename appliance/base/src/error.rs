@@ -37,9 +37,11 @@ impl Kind {
             E::PermissionDenied => Self::Denied,
             E::TimedOut => Self::Timeout,
             E::StorageFull | E::QuotaExceeded | E::OutOfMemory => Self::Exhausted,
-            E::ConnectionRefused | E::ConnectionReset | E::NotConnected | E::HostUnreachable | E::NetworkUnreachable => {
-                Self::Unavailable
-            }
+            E::ConnectionRefused
+            | E::ConnectionReset
+            | E::NotConnected
+            | E::HostUnreachable
+            | E::NetworkUnreachable => Self::Unavailable,
             E::InvalidInput => Self::InvalidInput,
             E::InvalidData | E::UnexpectedEof => Self::Corrupt,
             _ => Self::Io,

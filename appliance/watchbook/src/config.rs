@@ -127,8 +127,8 @@ impl Config {
             return Err(Error::new(Kind::InvalidInput, format!("{}: {size} bytes are too many", at("reading"))));
         }
         let text = std::fs::read_to_string(path).map_err(|error| Error::io(at("reading"), &error))?;
-        let config: Self =
-            toml::from_str(&text).map_err(|error| Error::new(Kind::InvalidInput, format!("{}: {error}", at("parsing"))))?;
+        let config: Self = toml::from_str(&text)
+            .map_err(|error| Error::new(Kind::InvalidInput, format!("{}: {error}", at("parsing"))))?;
         config.check().map_err(|why| Error::new(Kind::InvalidInput, format!("{}: {why}", at("checking"))))?;
         Ok(config)
     }

@@ -47,7 +47,8 @@ impl Station {
         let state_dir = config.storage.state_dir.clone();
         std::fs::create_dir_all(&state_dir)
             .map_err(|error| Error::io(format!("making the state directory {}", state_dir.display()), &error))?;
-        let register = Arc::new(Register::open(&state_dir.join("register"), Arc::new(SystemClock)).map_err(store_error)?);
+        let register =
+            Arc::new(Register::open(&state_dir.join("register"), Arc::new(SystemClock)).map_err(store_error)?);
         let store = open_store(&config.storage)?;
         let program_dir = program_dir(&config.plugins.program_dir)?;
         let analysis = Arc::new(Analysis::open(&program_dir, &config.plugins.dir, store.writer()));
@@ -70,7 +71,8 @@ impl Station {
         };
         let clock = Arc::new(SystemClock);
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        let app = App::load(AppParts { ports, live, clock, hash_cost: HashCost::default(), version }).map_err(web_error)?;
+        let app =
+            App::load(AppParts { ports, live, clock, hash_cost: HashCost::default(), version }).map_err(web_error)?;
         Ok(Self { store, cameras, app, state_dir })
     }
 

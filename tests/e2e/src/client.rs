@@ -55,10 +55,8 @@ impl Answer {
 impl Client {
     /// A client of the page at `base`, such as `http://127.0.0.1:8080/`.
     pub fn new(base: &str) -> Self {
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(120)))
-            .build();
+        let config =
+            Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(120))).build();
         Self { base: base.trim_end_matches('/').to_owned(), agent: config.into(), cookie: None }
     }
 

@@ -41,9 +41,9 @@ pub fn run(path: &Path) -> Result<ExitCode> {
 
 async fn serve(config: &Config, station: &Station) -> Result<()> {
     let listen = config.web.listen;
-    let listener = tokio::net::TcpListener::bind(listen)
-        .await
-        .map_err(|error| Error::io(format!("listening on {listen} (web.listen); is another program using the port?"), &error))?;
+    let listener = tokio::net::TcpListener::bind(listen).await.map_err(|error| {
+        Error::io(format!("listening on {listen} (web.listen); is another program using the port?"), &error)
+    })?;
     let address = listener.local_addr().map_err(|error| Error::io("asking for the page's address", &error))?;
     let stop = stop_signal()?;
     station.start();

@@ -37,15 +37,16 @@ struct Watched {
 impl Analysis {
     /// Starts the children. A child that cannot be started costs the events, never the recording: it is logged, and the plugin list stays empty.
     pub fn open(program_dir: &Path, plugin_dir: &Path, writer: Writer) -> Self {
-        let plugins = Plugins::spawn(&program_dir.join("watchbook-plugins"), plugin_dir, move |report| note(&writer, report))
-            .map(|(plugins, problems)| {
-                for problem in problems {
-                    tracing::error!(problem, "a plugin is left out");
-                }
-                Arc::new(plugins)
-            })
-            .map_err(|error| tracing::error!(%error, "no plugin runs: the plugin host could not be started"))
-            .ok();
+        let plugins =
+            Plugins::spawn(&program_dir.join("watchbook-plugins"), plugin_dir, move |report| note(&writer, report))
+                .map(|(plugins, problems)| {
+                    for problem in problems {
+                        tracing::error!(problem, "a plugin is left out");
+                    }
+                    Arc::new(plugins)
+                })
+                .map_err(|error| tracing::error!(%error, "no plugin runs: the plugin host could not be started"))
+                .ok();
         let decoder = plugins.clone().and_then(|plugins| {
             let on = move |emitted| match emitted {
                 Emitted::Frame(frame) => plugins.frame(&frame),
@@ -94,7 +95,9 @@ impl Analysis {
         }
         let mut table = self.lock();
         table.formats.insert(start.stream, start.format.clone());
-        if let Some(watched) = table.watched.get(&start.stream.camera).filter(|watched| watched.role == start.stream.role) {
+        if let Some(watched) =
+            table.watched.get(&start.stream.camera).filter(|watched| watched.role == start.stream.role)
+        {
             self.reopen(&table, start.stream.camera, watched);
         }
     }
@@ -133,8 +136,7 @@ impl Analysis {
         let outputs = plugins.outputs(camera);
         self.close_all(camera);
         let Some(format) = table.formats.get(&stream).filter(|_| !outputs.is_empty()) else { return };
-        let plan =
-            Plan { format: format.clone(), masks: watched.masks.clone(), outputs, keys_only: watched.keys_only };
+        let plan = Plan { format: format.clone(), masks: watched.masks.clone(), outputs, keys_only: watched.keys_only };
         if let Err(error) = decoder.open(stream, plan) {
             tracing::error!(%stream, %error, "the stream is not decoded for plugins");
         }

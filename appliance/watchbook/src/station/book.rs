@@ -65,8 +65,11 @@ impl AuditBook for Book {
         let count = usize::try_from(end - start).unwrap_or(0);
         let mut rows = self.0.audit_entries(start, count).map_err(stored)?;
         rows.reverse();
-        let record =
-            |row: watchbook_store::register::AuditRow| AuditRecord { index: row.index, at: row.leaf.utc, entry_json: row.leaf.body };
+        let record = |row: watchbook_store::register::AuditRow| AuditRecord {
+            index: row.index,
+            at: row.leaf.utc,
+            entry_json: row.leaf.body,
+        };
         Ok(rows.into_iter().map(record).collect())
     }
 }

@@ -163,7 +163,8 @@ impl CameraDesk {
 
     fn next_number(&self, cameras: &BTreeMap<CameraId, Desk>) -> Result<CameraId, Error> {
         let kept = self.register.get(Namespace::Setting, NEXT_NUMBER).map_err(stored)?;
-        let kept = kept.and_then(|entry| <[u8; 4]>::try_from(entry.value.as_slice()).ok()).map_or(1, u32::from_be_bytes);
+        let kept =
+            kept.and_then(|entry| <[u8; 4]>::try_from(entry.value.as_slice()).ok()).map_or(1, u32::from_be_bytes);
         let used = cameras.keys().next_back().map_or(0, |id| id.get());
         CameraId::new(kept.max(used + 1))
             .ok_or_else(|| Error::new(Kind::Exhausted, "every camera number has been used once"))

@@ -25,9 +25,5 @@ fn found(stream: StreamProbe) -> api::FoundStream {
 }
 
 fn problem(failure: &Failure) -> api::TestProblem {
-    api::TestProblem {
-        reason: failure.reason,
-        detail: failure.detail.clone(),
-        next_step: failure.next_step.clone(),
-    }
+    api::TestProblem { reason: failure.reason, detail: failure.detail.clone(), next_step: failure.next_step.clone() }
 }

@@ -36,7 +36,10 @@ fn kill_9_costs_at_most_a_second_and_leaves_a_gap_row() {
         if gaps.iter().any(|gap| gap["reason"] == "restart") { Ok(()) } else { Err(recordings.to_string()) }
     });
     recorder.wait_recorded(&camera, 2);
-    let (code, text) = { recorder.stop(); recorder.check(&[]) };
+    let (code, text) = {
+        recorder.stop();
+        recorder.check(&[])
+    };
     assert_eq!(code, Some(0), "after a kill and a restart the ring is whole:\n{text}");
 }
 
@@ -53,7 +56,8 @@ fn a_lost_index_is_made_again_from_the_ring() {
     recorder.restart();
     let before = recorder.recordings(&camera)["spans"].clone();
     recorder.stop();
-    std::fs::remove_dir_all(dir.path().join("state").join("index")).expect("the index is a folder of the state directory");
+    std::fs::remove_dir_all(dir.path().join("state").join("index"))
+        .expect("the index is a folder of the state directory");
     recorder.restart();
     assert_eq!(recorder.recordings(&camera)["spans"], before, "the ring alone must give the same list");
     recorder.stop();
