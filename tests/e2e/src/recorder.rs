@@ -26,9 +26,15 @@ pub struct Camera {
 }
 
 impl Recorder {
-    /// Starts a fresh station in `dir` and claims it.
+    /// Starts a fresh station in `dir` and claims it. Its plugins are those of `WATCHBOOK_PLUGINS`.
     pub fn claim(dir: &Path) -> Self {
-        write_config(dir);
+        let plugins = std::env::var_os("WATCHBOOK_PLUGINS").map(PathBuf::from).unwrap_or_default();
+        Self::claim_with_plugins(dir, &plugins)
+    }
+
+    /// Starts a fresh station in `dir` with the plugins in the folder `plugins`, and claims it.
+    pub fn claim_with_plugins(dir: &Path, plugins: &Path) -> Self {
+        write_config(dir, plugins);
         let (process, mut client, code) = start(dir);
         client.claim(&code.expect("a fresh station prints a claim code"));
         Self { dir: dir.to_owned(), process, client }
@@ -100,6 +106,22 @@ impl Recorder {
         self.client.get(&format!("/api/v1/cameras/{}", camera.id)).ok().json()["state"]["main"].clone()
     }
 
+    /// Switches a plugin on for a camera, with its default settings and the whole picture.
+    ///
+    /// # Panics
+    /// When the API refuses.
+    pub fn bind_plugin(&mut self, camera: &Camera, plugin: &str) {
+        let bind = json!({ "enabled": true, "settings": {}, "zones": [] });
+        let path = format!("/api/v1/cameras/{}/plugins/{plugin}", camera.id);
+        self.client.send("PUT", &path, &bind).ok();
+    }
+
+    /// The plugin as the API describes it, `null` when there is none.
+    pub fn plugin(&self, id: &str) -> Value {
+        let list = self.client.get("/api/v1/plugins").ok().json();
+        list["plugins"].as_array().and_then(|all| all.iter().find(|one| one["id"] == id)).cloned().unwrap_or_default()
+    }
+
     /// Waits until the main stream's state is `status` (and the reason `reason`, if given); returns the state.
     pub fn wait_state(&self, camera: &Camera, status: &str, reason: Option<&str>) -> Value {
         wait_for(&format!("camera {} to be {status} {reason:?}", camera.id), SOON, || {
@@ -158,8 +180,7 @@ pub fn now_ms() -> i64 {
     i64::try_from(since.as_millis()).expect("fits until the year 292 million")
 }
 
-fn write_config(dir: &Path) {
-    let plugins = std::env::var("WATCHBOOK_PLUGINS").unwrap_or_default();
+fn write_config(dir: &Path, plugins: &Path) {
     let config = format!(
         "[web]\nlisten = \"127.0.0.1:0\"\n\n[storage]\nstate_dir = {:?}\nring_dir = {:?}\nring_gib = 0.5\nsegment_mib = 16\n\n[plugins]\ndir = {plugins:?}\n",
         dir.join("state"),

@@ -60,6 +60,7 @@ pub fn shown(state: &StreamState) -> api::StreamState {
         fps: live.then_some(state.fps),
         bitrate_bps: live.then_some(state.bitrate_bps),
         lost_packets: state.lost_packets,
+        damaged_access_units: state.damaged_access_units,
         media_utc_offset_ms: state.clock_offset_ms,
         ..api::StreamState::bare(status, state.since.as_ms())
     }

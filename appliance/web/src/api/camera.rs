@@ -120,6 +120,8 @@ pub struct StreamState {
     pub bitrate_bps: Option<u64>,
     /// Packets lost between camera and recorder since the stream was opened.
     pub lost_packets: u64,
+    /// Pictures that came damaged and were left out since the stream was opened.
+    pub damaged_access_units: u64,
     /// The camera's clock minus ours, where the camera tells its time.
     pub media_utc_offset_ms: Option<i64>,
 }
@@ -140,6 +142,7 @@ impl StreamState {
             fps: None,
             bitrate_bps: None,
             lost_packets: 0,
+            damaged_access_units: 0,
             media_utc_offset_ms: None,
         }
     }

@@ -54,9 +54,7 @@ fn motion_events_of_the_plugin_reach_the_index() {
     let server = gst(&[]);
     let mut recorder = Recorder::claim(dir.path());
     let camera = recorder.add_camera("Square", &format!("{}main", server.url()), Some(&format!("{}sub", server.url())));
-    let bind = serde_json::json!({ "enabled": true, "settings": {}, "zones": [] });
-    let path = format!("/api/v1/cameras/{}/plugins/org.watchbook.motion", camera.id);
-    drop(recorder.client.send("PUT", &path, &bind).ok());
+    recorder.bind_plugin(&camera, "org.watchbook.motion");
     let events = wait_for("a motion event", SOON + SOON + SOON, || {
         let path = format!("/api/v1/events?from_utc_ms={}&to_utc_ms={}", now_ms() - 600_000, now_ms() + 60_000);
         let events = recorder.client.get(&path).ok().json();

@@ -78,6 +78,7 @@ export const en = {
   "stream.fps": "{count} pictures/s",
   "stream.bitrate": "Data rate",
   "stream.lost": "Lost packets",
+  "stream.damaged": "Damaged pictures",
 
   "reason.camera_gone": "The camera cannot be reached",
   "reason.camera_silent": "The camera is connected but sends nothing",

@@ -80,6 +80,7 @@ export const km: Catalogue = {
   "stream.fps": "{count} រូបភាព/វិ",
   "stream.bitrate": "អត្រាទិន្នន័យ",
   "stream.lost": "កញ្ចប់ដែលបាត់",
+  "stream.damaged": "រូបភាពខូច",
 
   "reason.camera_gone": "មិនអាចភ្ជាប់ទៅកាមេរ៉ាបានទេ",
   "reason.camera_silent": "កាមេរ៉ាបានភ្ជាប់ ប៉ុន្តែមិនផ្ញើអ្វីសោះ",

@@ -54,6 +54,9 @@ function Shown({ health }: { health: Health }) {
                   <th scope="col" class="end">
                     {t("stream.lost")}
                   </th>
+                  <th scope="col" class="end">
+                    {t("stream.damaged")}
+                  </th>
                 </tr>
               </thead>
               <tbody>
@@ -139,6 +142,7 @@ function CameraRow({ name, state }: { name: string; state: StreamState }) {
       <td class="num">{state.codec === null ? "–" : `${state.width} × ${state.height}`}</td>
       <td class="num end">{state.bitrate_bps === null ? "–" : rateText(state.bitrate_bps)}</td>
       <td class="num end">{state.lost_packets}</td>
+      <td class="num end">{state.damaged_access_units}</td>
     </tr>
   );
 }

@@ -91,6 +91,7 @@ export function StreamFacts({ state }: { state: StreamState }) {
       {state.fps !== null && <Fact name={t("stream.rate")} value={t("stream.fps", { count: Math.round(state.fps * 10) / 10 })} />}
       {state.bitrate_bps !== null && <Fact name={t("stream.bitrate")} value={rateText(state.bitrate_bps)} />}
       <Fact name={t("stream.lost")} value={String(state.lost_packets)} />
+      <Fact name={t("stream.damaged")} value={String(state.damaged_access_units)} />
     </dl>
   );
 }
