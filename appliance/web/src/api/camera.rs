@@ -273,6 +273,10 @@ pub(super) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> 
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CameraTest {
+    /// Number of the stored camera whose user name and password are used where none are given; they go only to the host and port they were
+    /// stored for.
+    #[serde(default)]
+    pub camera: Option<u32>,
     /// Main stream.
     pub main: StreamAddress,
     /// Sub stream.

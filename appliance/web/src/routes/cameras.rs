@@ -10,7 +10,7 @@ use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use std::sync::Arc;
 use watchbook_access::{Action, Role, Subject};
-use watchbook_base::Kind;
+use watchbook_base::{CameraId, Kind};
 
 const PATH: &str = "/api/v1/cameras";
 pub(crate) const ONE: &str = "/api/v1/cameras/{camera}";
@@ -186,13 +186,15 @@ async fn remove(call: Call) -> Result<Response, Problem> {
 
 async fn test(call: Call) -> Result<Response, Problem> {
     let request: api::CameraTest = call.json()?;
-    let (main, found) = check::address("main", &request.main)?;
-    let sub = request.sub.as_ref().map(|sub| check::address("sub", sub)).transpose()?;
-    let probe = CameraProbe {
-        main,
-        sub: sub.map(|(sub, _)| sub),
-        username: check::credential("username", request.username)?.or(found.username),
-        password: check::secret("password", request.password)?.or(found.password),
+    let probe = match request.camera {
+        None => probe_of(request)?,
+        Some(number) => {
+            let subject = &call.who()?.subject;
+            let camera = CameraId::new(number).filter(|camera| subject.covers(*camera));
+            let camera = camera.ok_or_else(|| Error::not_found(format!("there is no camera {number}")))?;
+            let config = call.blocking(move |app| app.ports().cameras.get(camera)).await?.config;
+            probe_of_stored(config, request)?
+        }
     };
     let busy = || Error::new(Kind::Exhausted, "other cameras are being tested").next("Try again in a few seconds.");
     let turn = Arc::clone(call.app.camera_tests()).try_acquire_owned().map_err(|_| busy())?;
@@ -202,6 +204,31 @@ async fn test(call: Call) -> Result<Response, Problem> {
         app.ports().cameras.test(probe)
     });
     ok(&report.await?)
+}
+
+/// A checked test of an address that no camera has.
+fn probe_of(request: api::CameraTest) -> Result<CameraProbe, Error> {
+    let (main, found) = check::address("main", &request.main)?;
+    let sub = request.sub.as_ref().map(|sub| check::address("sub", sub)).transpose()?;
+    Ok(CameraProbe {
+        main,
+        sub: sub.map(|(sub, _)| sub),
+        username: check::credential("username", request.username)?.or(found.username),
+        password: check::secret("password", request.password)?.or(found.password),
+    })
+}
+
+/// A checked test of changes to a stored camera, with its password only where a change of the camera would keep it.
+fn probe_of_stored(config: CameraConfig, request: api::CameraTest) -> Result<CameraProbe, Error> {
+    let changes = api::CameraPatch {
+        main: Some(request.main),
+        sub: Some(request.sub),
+        username: request.username.map(Some),
+        password: request.password.map(Some),
+        ..api::CameraPatch::default()
+    };
+    let CameraConfig { main, sub, username, password, .. } = patched(config, changes)?;
+    Ok(CameraProbe { main, sub, username, password })
 }
 
 /// A checked new camera.

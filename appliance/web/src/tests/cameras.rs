@@ -179,6 +179,29 @@ async fn a_failed_test_is_a_report() {
 }
 
 #[tokio::test]
+async fn a_test_of_a_stored_camera_uses_its_password_at_its_own_host_alone() {
+    let station = Station::new();
+    let admin = station.claim(false).await;
+    let test = async |body: Value| {
+        station.post("/api/v1/cameras/test", &admin, &body).await.json();
+        let probe = station.inner.probes.lock().unwrap().pop().unwrap();
+        (probe.username, probe.password.map(|password| password.reveal().to_owned()))
+    };
+    let stored = Some(CAMERA_PASSWORD.to_owned());
+    let main = json!({"url": "rtsp://192.0.2.20/other"});
+    assert_eq!(test(json!({"camera": 1, "main": main})).await, (Some("admin".to_owned()), stored));
+    let given = Some("given".to_owned());
+    assert_eq!(test(json!({"camera": 1, "main": main, "password": "given"})).await.1, given);
+    assert_eq!(test(json!({"camera": 1, "main": {"url": "rtsp://203.0.113.6/"}})).await.1, None);
+    let elsewhere = json!({"camera": 1, "main": main, "sub": {"url": "rtsp://203.0.113.6/"}});
+    assert_eq!(test(elsewhere).await.1, None, "a sub stream elsewhere would get it too");
+    for number in [0, 77] {
+        let body = json!({"camera": number, "main": main});
+        assert_problem(&station.post("/api/v1/cameras/test", &admin, &body).await, 404, "not-found");
+    }
+}
+
+#[tokio::test]
 async fn settings_survive_the_register_with_their_password() {
     let station = Station::new();
     let config = station.inner.cameras.lock().unwrap()[&CameraId::new(1).unwrap()].clone();

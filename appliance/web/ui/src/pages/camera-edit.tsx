@@ -66,6 +66,7 @@ function Editor({ camera, reload }: { camera: Camera | null; reload: () => void 
       const sub = subOf(form);
       setTested(
         await api.testCamera({
+          ...(camera === null ? {} : { camera: camera.id }),
           main: { url: form.mainUrl.trim(), transport: form.mainTransport },
           ...(sub === null ? {} : { sub }),
           ...(form.username.trim() === "" ? {} : { username: form.username.trim() }),
