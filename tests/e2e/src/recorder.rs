@@ -113,7 +113,7 @@ impl Recorder {
     pub fn bind_plugin(&mut self, camera: &Camera, plugin: &str) {
         let bind = json!({ "enabled": true, "settings": {}, "zones": [] });
         let path = format!("/api/v1/cameras/{}/plugins/{plugin}", camera.id);
-        self.client.send("PUT", &path, &bind).ok();
+        drop(self.client.send("PUT", &path, &bind).ok());
     }
 
     /// The plugin as the API describes it, `null` when there is none.
