@@ -26,7 +26,7 @@ pub enum SettingKind {
     Choice,
 }
 
-/// One setting.
+/// What an administrator can set: its form field, default and bounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Setting {

@@ -50,7 +50,7 @@ impl InstanceStatus {
     }
 }
 
-/// One plugin.
+/// An installed plugin and how each of its instances is doing.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PluginStatus {
     /// From the manifest.

@@ -77,7 +77,7 @@ impl Storage {
     }
 }
 
-/// Plugins.
+/// Where plugins and the programs that run them are.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Plugins {

@@ -60,7 +60,7 @@ impl Client {
         Self { base: base.trim_end_matches('/').to_owned(), agent: config.into(), cookie: None }
     }
 
-    /// `GET`.
+    /// A `GET` with the session of the account, if there is one.
     pub fn get(&self, path: &str) -> Answer {
         self.get_range(path, None)
     }

@@ -68,7 +68,7 @@ impl Watchbook {
     }
 }
 
-/// Sizes of a ring.
+/// How large a ring must be for a measurement, in the units of the configuration file.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RingSize {
     /// As the configuration file says it.

@@ -204,12 +204,12 @@ impl watchbook::plugin::store::Host for HostState {
 
 /// A part of a plane, scaled by averaging: each output pixel is the mean of the source pixels that it covers, at least one.
 fn scaled_part(plane: &[u8], (width, height): (u32, u32), part: Area, (to_width, to_height): (u32, u32)) -> Vec<u8> {
-    // Edges in source pixels: a part narrower than a pixel still takes the pixel that it lies in.
-    let edge = |position: u32, side: u32| (u64::from(position.min(65_536)) * u64::from(side) / 65_536) as usize;
+    // Every source pixel that the part touches belongs to it: 65,535 is the largest length that can be said and must reach the last row.
     let span = |from: u16, length: u16, side: u32| {
-        let start = edge(u32::from(from), side);
-        let end = edge(u32::from(from) + u32::from(length), side).max(start + 1).min(side as usize);
-        start..end
+        let scaled = |position: u64| position.min(65_536) * u64::from(side);
+        let start = scaled(u64::from(from)) / 65_536;
+        let end = scaled(u64::from(from) + u64::from(length)).div_ceil(65_536);
+        start as usize..end as usize
     };
     if part.w == 0 || part.h == 0 {
         return Vec::new();
@@ -241,9 +241,10 @@ mod tests {
         // 4×2: left half 10 and 30 in rows, right half 100.
         let plane = [10, 10, 100, 100, 30, 30, 100, 100];
         let whole = Area { x: 0, y: 0, w: u16::MAX, h: u16::MAX };
-        assert_eq!(scaled_part(&plane, (4, 2), Area { x: 0, y: 0, w: 32_768, h: 65_535 }, (1, 2)), [10, 10]);
+        assert_eq!(scaled_part(&plane, (4, 2), Area { x: 0, y: 0, w: 32_768, h: 65_535 }, (1, 2)), [10, 30]);
         assert_eq!(scaled_part(&plane, (4, 2), Area { x: 32_768, y: 0, w: 32_768, h: 1 }, (2, 1)), [100, 100]);
-        assert_eq!(scaled_part(&plane, (4, 2), whole, (1, 1)).len(), 1);
+        assert_eq!(scaled_part(&plane, (4, 2), whole, (1, 1)), [60]);
+        assert_eq!(scaled_part(&plane, (4, 2), whole, (4, 2)), plane);
         assert_eq!(scaled_part(&plane, (4, 2), Area { w: 0, ..whole }, (1, 1)), Vec::<u8>::new());
         assert_eq!(scaled_part(&plane, (4, 2), Area { x: u16::MAX, y: u16::MAX, w: 9, h: 9 }, (3, 3)), [100; 9]);
     }
