@@ -109,14 +109,14 @@ fn touched_by_edges(polygon: &[(f64, f64)], row: usize, covered: &mut Vec<(usize
             continue;
         }
         let column_at = |y: f64| {
-            if high.1 - low.1 < f64::EPSILON {
+            if (high.1 - low.1).abs() < f64::EPSILON {
                 low.0
             } else {
                 low.0 + (y - low.1) / (high.1 - low.1) * (high.0 - low.0)
             }
         };
         let (mut left, mut right) = (column_at(low.1.max(top)), column_at(high.1.min(bottom)));
-        if high.1 - low.1 < f64::EPSILON {
+        if (high.1 - low.1).abs() < f64::EPSILON {
             (left, right) = (low.0, high.0);
         }
         let (left, right) = if left <= right { (left, right) } else { (right, left) };

@@ -138,7 +138,8 @@ mod tests {
             keys_only: false,
         };
         good.check().unwrap();
-        let broken: [(&str, fn(&mut Plan)); 7] = [
+        type Breakage = (&'static str, fn(&mut Plan));
+        let broken: [Breakage; 7] = [
             ("sound", |plan| plan.format.codec = Codec::Aac { sample_rate_hz: 8000, channels: 1 }),
             ("corners", |plan| {
                 plan.masks[0].pop();

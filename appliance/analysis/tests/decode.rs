@@ -1,6 +1,6 @@
 //! The real `watchbook-decode` with real streams, made by the `ffmpeg` program: an encoder that shares nothing with this crate's code.
 
-#![allow(missing_docs, reason = "a test")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
 
 use bytes::Bytes;
 use std::path::Path;

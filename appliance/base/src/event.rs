@@ -132,7 +132,8 @@ mod tests {
     #[test]
     fn each_bound_is_named_when_it_is_broken() {
         assert_eq!(event().check(), Ok(()));
-        let broken: [(&str, fn(&mut Event)); 6] = [
+        type Breakage = (&'static str, fn(&mut Event));
+        let broken: [Breakage; 6] = [
             ("kind", |e| e.kind.clear()),
             ("score", |e| e.score = f32::NAN),
             ("zone", |e| e.zone = Some("z".repeat(65))),

@@ -159,7 +159,8 @@ mod tests {
 
     #[test]
     fn each_lie_is_refused_and_counted() {
-        let lies: [(&str, fn(&mut Mark)); 10] = [
+        type Lie = (&'static str, fn(&mut Mark));
+        let lies: [Lie; 10] = [
             ("emits", |mark| mark.kind = "person".into()),
             ("zone", |mark| mark.zone = Some("river".into())),
             ("score", |mark| mark.score = f32::INFINITY),

@@ -1,6 +1,6 @@
 //! The real `watchbook-plugins` with orderly and hostile plugins, written as text so that no other tool-chain is needed.
 
-#![allow(missing_docs, reason = "a test")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
 
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
