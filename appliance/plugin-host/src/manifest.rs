@@ -57,6 +57,13 @@ pub struct Capabilities {
     pub optional: Vec<String>,
 }
 
+impl Capabilities {
+    /// Both lists, one after the other.
+    pub fn all(&self) -> impl Iterator<Item = &str> {
+        self.required.iter().chain(&self.optional).map(String::as_str)
+    }
+}
+
 /// The frames that it wants.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -187,8 +194,8 @@ impl Manifest {
         if self.api != API {
             return Err(format!("api `{}`; this host offers `{API}`", self.api));
         }
-        for capability in self.capabilities.required.iter().chain(&self.capabilities.optional) {
-            if !matches!(capability.as_str(), "frames" | "log" | "store") {
+        for capability in self.capabilities.all() {
+            if !matches!(capability, "frames" | "log" | "store") {
                 return Err(format!("capability `{capability}`; this host offers frames, log and store"));
             }
         }

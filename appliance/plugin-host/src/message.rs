@@ -99,6 +99,8 @@ pub enum ToPlugins {
         version: String,
         /// Of each instance.
         limits: Limits,
+        /// What the manifest asks for: the only interfaces that the component may import.
+        capabilities: Vec<String>,
     },
     /// Start an instance of a loaded plugin.
     Bind {

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use watchbook_analysis::child::{Child, Handler, Sender};
 use watchbook_analysis::message::{decode, encode};
+use watchbook_analysis::plan::OUTPUTS_MAX;
 use watchbook_analysis::{Frame, Output};
 use watchbook_base::limits::EVENT_WORD_BYTES_MAX;
 use watchbook_base::{CameraId, EventSource, Kind, UtcNanos, memfd};
@@ -112,26 +113,42 @@ impl Plugins {
         Ok((Self { child, shared }, problems.iter().map(ToString::to_string).collect()))
     }
 
-    /// Whether a binding could be made.
+    /// Whether a binding fits its plugin and, for a camera that the plugin is to watch, the limits of the station.
     ///
     /// # Errors
-    /// As [`Plugins::bind`], without the limits of the station.
-    pub fn check(&self, binding: &Binding) -> Result<(), Error> {
-        self.shared.lock().fitting(binding).map(|_| ())
+    /// As [`Plugins::bind`].
+    pub fn check(&self, camera: Option<CameraId>, binding: &Binding) -> Result<(), Error> {
+        let state = self.shared.lock();
+        let (plugin, _) = state.fitting(binding)?;
+        match camera {
+            Some(camera) if state.number_of(camera, plugin).is_none() => state.admit(camera, plugin),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the plugin was set aside on this camera, until somebody binds it again.
+    #[must_use]
+    pub fn is_set_aside(&self, camera: CameraId, plugin: &str) -> bool {
+        let state = self.shared.lock();
+        let over = |state| matches!(state, InstanceState::Faulted | InstanceState::Quarantined);
+        state.instances.values().any(|instance| {
+            let status = &instance.status;
+            status.camera == camera && instance.binding.plugin == plugin && over(status.state)
+        })
     }
 
     /// Lets a plugin watch a camera, with fresh counts. An earlier binding of the same plugin and camera ends.
     ///
     /// # Errors
     /// [`Kind::NotFound`] for a plugin that is not there; [`Kind::InvalidInput`] for settings or zones that do not fit; [`Kind::Exhausted`] when
-    /// [`INSTANCES_MAX`] or [`MEMORY_BYTES_MAX`] is reached.
+    /// [`INSTANCES_MAX`], [`MEMORY_BYTES_MAX`] or the [`OUTPUTS_MAX`] of a camera is reached.
     pub fn bind(&self, camera: CameraId, binding: Binding) -> Result<(), Error> {
         let mut state = self.shared.lock();
         let (plugin, settings_json) = state.fitting(&binding)?;
         if let Some(number) = state.number_of(camera, plugin) {
             self.unbind_number(&mut state, number);
         }
-        state.admit(plugin)?;
+        state.admit(camera, plugin)?;
         state.last += 1;
         let number = state.last;
         let instance = state.instance(camera, plugin, binding, settings_json);
@@ -175,21 +192,10 @@ impl Plugins {
     }
 
     /// The frames that the plugins of a camera want: what to give [`watchbook_analysis::Plan::outputs`]. Plugins that want the same share one. At most
-    /// [`watchbook_analysis::plan::OUTPUTS_MAX`]; empty when no plugin watches the camera.
+    /// [`OUTPUTS_MAX`]; empty when no plugin watches the camera.
     #[must_use]
     pub fn outputs(&self, camera: CameraId) -> Vec<Output> {
-        let state = self.shared.lock();
-        let mut numbers: Vec<_> =
-            state.instances.iter().filter(|(_, instance)| instance.status.camera == camera).collect();
-        numbers.sort_by_key(|(number, _)| **number);
-        let mut outputs: Vec<Output> = Vec::new();
-        for (_, instance) in numbers {
-            if !outputs.contains(&instance.output) {
-                outputs.push(instance.output);
-            }
-        }
-        outputs.truncate(watchbook_analysis::plan::OUTPUTS_MAX);
-        outputs
+        self.shared.lock().outputs(camera)
     }
 
     /// Hands a frame to every plugin that watches its camera and wants this output. Never waits: what cannot be taken is dropped and counted.
@@ -254,6 +260,7 @@ impl Plugins {
                     call_ms: manifest.call_ms(),
                     store_bytes: manifest.budget.store_kib << 10,
                 },
+                capabilities: manifest.capabilities.all().map(str::to_owned).collect(),
             };
             if !self.send(generation, &message, Some(plugin.component.as_fd())) {
                 return false;
@@ -298,6 +305,19 @@ impl State {
             .map(|(number, _)| *number)
     }
 
+    fn outputs(&self, camera: CameraId) -> Vec<Output> {
+        let of_camera = |(_, instance): &(&InstanceNumber, &Instance)| instance.status.camera == camera;
+        let mut bound: Vec<_> = self.instances.iter().filter(of_camera).collect();
+        bound.sort_by_key(|(number, _)| **number);
+        let mut outputs: Vec<Output> = Vec::new();
+        for (_, instance) in bound {
+            if !outputs.contains(&instance.output) {
+                outputs.push(instance.output);
+            }
+        }
+        outputs
+    }
+
     /// The plugin of a binding and the complete settings.
     fn fitting(&self, binding: &Binding) -> Result<(usize, String), Error> {
         let wrong = |sentence: String| Err(Error::new(Kind::InvalidInput, sentence));
@@ -326,8 +346,16 @@ impl State {
         Ok((index, settings_json))
     }
 
-    /// Whether one more instance of a plugin fits the station.
-    fn admit(&self, plugin: usize) -> Result<(), Error> {
+    /// Whether one more instance of a plugin fits the station and the camera.
+    fn admit(&self, camera: CameraId, plugin: usize) -> Result<(), Error> {
+        let output = self.plugins[plugin].package.manifest.output();
+        let outputs = self.outputs(camera);
+        if outputs.len() >= OUTPUTS_MAX && !outputs.contains(&output) {
+            let sentence = format!(
+                "the plugins of this camera ask for {OUTPUTS_MAX} sizes of picture already and this one for another; unbind one first"
+            );
+            return Err(Error::new(Kind::Exhausted, sentence));
+        }
         if self.instances.len() >= INSTANCES_MAX {
             let sentence = format!("{INSTANCES_MAX} plugins are bound to cameras already; unbind one first");
             return Err(Error::new(Kind::Exhausted, sentence));
@@ -396,10 +424,12 @@ impl State {
             frames_seen: instances.iter().map(|instance| instance.counts.seen).sum(),
             frames_dropped: instances.iter().map(InstanceStatus::dropped).sum(),
             traps: instances.iter().map(|instance| instance.traps).sum(),
-            last_error: plugin
-                .refused
-                .clone()
-                .or_else(|| instances.iter().find_map(|instance| instance.last_error.clone())),
+            last_error: plugin.refused.clone().or_else(|| {
+                let said = |instance: &InstanceStatus| {
+                    instance.last_error.as_ref().map(|sentence| format!("camera {}: {sentence}", instance.camera))
+                };
+                instances.iter().find_map(said)
+            }),
             instances,
         }
     }

@@ -94,6 +94,10 @@ struct Station {
 }
 
 fn install(directory: &Path, name: &str, component: &[u8]) {
+    install_with(directory, name, component, r#""frames", "log""#);
+}
+
+fn install_with(directory: &Path, name: &str, component: &[u8], capabilities: &str) {
     let folder = directory.join(name);
     std::fs::create_dir(&folder).unwrap();
     std::fs::write(folder.join("plugin.wasm"), component).unwrap();
@@ -107,6 +111,8 @@ fn install(directory: &Path, name: &str, component: &[u8]) {
         licence = "Apache-2.0"
         summary = "A fixture."
         purpose = "motion-detection"
+        [capabilities]
+        required = [{capabilities}]
         [input]
         width = 32
         height = 16
@@ -285,6 +291,8 @@ fn a_trapped_instance_comes_back_and_the_fifth_trap_is_the_end() {
     assert_eq!(status.traps, 5);
     assert!(status.events >= 5, "a fresh instance worked after each trap: {} events", status.events);
     assert!(status.counts.skipped > 0, "frames during the pauses are counted");
+    assert!(station.plugins.is_set_aside(camera(1), "org.example.shaky"));
+    assert!(!station.plugins.is_set_aside(camera(2), "org.example.shaky"));
     let before = status.missed;
     station.frame(1);
     assert_eq!(station.status(1, "shaky").missed, before + 1);
@@ -299,10 +307,14 @@ fn wrong_settings_and_wrong_components_are_set_aside_with_a_reason() {
     install(folder.path(), "liar", &component("honest", OK, STEADY));
     install(folder.path(), "noise", b"not a component");
     install(folder.path(), "sleepy", &component("sleepy", LOOP, STEADY));
+    install_with(folder.path(), "greedy", &component("greedy", OK, STEADY), r#""frames""#);
     let station = open(folder);
-    for (number, name, word) in
-        [(1, "narrow", "road is too narrow"), (2, "liar", "org.example.honest"), (3, "noise", "not a component")]
-    {
+    for (number, name, word) in [
+        (1, "narrow", "road is too narrow"),
+        (2, "liar", "org.example.honest"),
+        (3, "noise", "not a component"),
+        (5, "greedy", "imports `log`"),
+    ] {
         station.bind(number, name);
         let sentence = station.until_state(number, name, InstanceState::Faulted).last_error.unwrap();
         assert!(sentence.contains(word), "{name}: {word} is not in: {sentence}");
@@ -319,7 +331,7 @@ fn bindings_that_do_not_fit_are_refused_at_once() {
         let mut binding = binding("steady");
         change(&mut binding);
         let error = station.plugins.bind(camera(1), binding.clone()).unwrap_err();
-        assert_eq!(station.plugins.check(&binding).unwrap_err().to_string(), error.to_string());
+        assert_eq!(station.plugins.check(Some(camera(1)), &binding).unwrap_err().to_string(), error.to_string());
         (error.kind(), error.to_string())
     };
     assert_eq!(refused(|binding| binding.plugin = "org.example.none".into()).0, Kind::NotFound);
@@ -330,10 +342,14 @@ fn bindings_that_do_not_fit_are_refused_at_once() {
     let (_, sentence) = refused(|binding| binding.zones.push(Zone { name: "road".into(), outline: vec![] }));
     assert!(sentence.contains("corners"), "{sentence}");
     // 8 MiB each of 2 GiB.
-    let (taken, error) = (1..)
+    let (taken, error) = (1_u32..)
         .find_map(|number| Some((number, station.plugins.bind(camera(number), binding("steady")).err()?)))
         .unwrap();
     assert_eq!((taken, error.kind()), (257, Kind::Exhausted));
+    let one_more = station.plugins.check(Some(camera(257)), &binding("steady")).unwrap_err();
+    assert_eq!(one_more.to_string(), error.to_string());
+    assert!(station.plugins.check(Some(camera(1)), &binding("steady")).is_ok(), "what is bound may be bound anew");
+    assert!(station.plugins.check(None, &binding("steady")).is_ok());
 }
 
 #[test]

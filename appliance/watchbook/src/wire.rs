@@ -45,8 +45,7 @@ impl Station {
     /// When a step cannot be done; the message names the directory.
     pub fn open(config: &Config, runtime: tokio::runtime::Handle) -> Result<Self> {
         let state_dir = config.storage.state_dir.clone();
-        std::fs::create_dir_all(&state_dir)
-            .map_err(|error| Error::io(format!("making the state directory {}", state_dir.display()), &error))?;
+        make_private_dir(&state_dir)?;
         let register =
             Arc::new(Register::open(&state_dir.join("register"), Arc::new(SystemClock)).map_err(store_error)?);
         let store = open_store(&config.storage)?;
@@ -188,6 +187,17 @@ fn seed(cameras: &CameraDesk, seeds: &[SeedCamera]) -> Result<()> {
         cameras.create(config).map_err(web_error)?;
     }
     Ok(())
+}
+
+/// Makes the state directory for its owner alone: camera passwords and the accounts' hashes lie in it. One that is there already is narrowed.
+fn make_private_dir(dir: &Path) -> Result<()> {
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .and_then(|()| std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700)))
+        .map_err(|error| Error::io(format!("making the state directory {} private", dir.display()), &error))
 }
 
 fn write_private(file: &Path, text: &str) -> Result<()> {

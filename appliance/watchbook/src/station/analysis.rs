@@ -17,6 +17,21 @@ pub struct Analysis {
     decoder: Option<Decoder>,
     plugins: Option<Arc<Plugins>>,
     table: Mutex<Table>,
+    trouble: Arc<Trouble>,
+}
+
+/// What keeps pictures from the plugins of every camera at the moment.
+#[derive(Default)]
+struct Trouble(Mutex<Option<String>>);
+
+impl Trouble {
+    fn is(&self, sentence: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = sentence;
+    }
+
+    fn get(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 #[derive(Default)]
@@ -37,6 +52,7 @@ struct Watched {
 impl Analysis {
     /// Starts the children. A child that cannot be started costs the events, never the recording: it is logged, and the plugin list stays empty.
     pub fn open(program_dir: &Path, plugin_dir: &Path, writer: Writer) -> Self {
+        let trouble = Arc::new(Trouble::default());
         let plugins =
             Plugins::spawn(&program_dir.join("watchbook-plugins"), plugin_dir, move |report| note(&writer, report))
                 .map(|(plugins, problems)| {
@@ -48,16 +64,26 @@ impl Analysis {
                 .map_err(|error| tracing::error!(%error, "no plugin runs: the plugin host could not be started"))
                 .ok();
         let decoder = plugins.clone().and_then(|plugins| {
+            let told = Arc::clone(&trouble);
             let on = move |emitted| match emitted {
-                Emitted::Frame(frame) => plugins.frame(&frame),
+                Emitted::Frame(frame) => {
+                    told.is(None);
+                    plugins.frame(&frame);
+                }
                 Emitted::Problem { stream, sentence } => tracing::warn!(%stream, sentence, "no pictures for plugins"),
-                Emitted::Restarting { .. } => {}
+                Emitted::Restarting { sentence, again } => {
+                    tracing::warn!(sentence, again_secs = again.as_secs(), "the decoder ended");
+                    told.is(Some(format!("the decoder of pictures ended and is started again: {sentence}")));
+                }
             };
             Decoder::spawn(&program_dir.join("watchbook-decode"), on)
                 .map_err(|error| tracing::error!(%error, "no plugin gets pictures: the decoder could not be started"))
                 .ok()
         });
-        Self { decoder, plugins, table: Mutex::default() }
+        if plugins.is_some() && decoder.is_none() {
+            trouble.is(Some("the decoder of pictures could not be started; the recorder's log says why".to_owned()));
+        }
+        Self { decoder, plugins, table: Mutex::default(), trouble }
     }
 
     /// Brings a camera's masks and plugin bindings into force.
@@ -120,13 +146,45 @@ impl Analysis {
     /// Refuses a binding that the plugin would not take.
     ///
     /// # Errors
-    /// `NotFound` for an unknown plugin, `InvalidInput` for settings or zones that do not fit, `Unavailable` while there is no plugin host.
-    pub fn check(&self, binding: &api::PluginBinding) -> Result<(), Error> {
-        let Some(plugins) = &self.plugins else {
-            return Err(Error::new(watchbook_base::Kind::Unavailable, "the plugin host could not be started")
-                .next("Look at the recorder's log, then start it again."));
-        };
-        plugins.check(&bound(binding)).map_err(|error| Error::new(error.kind(), error.to_string()))
+    /// `NotFound` for an unknown plugin, `InvalidInput` for settings or zones that do not fit, `Exhausted` when it would be one too many,
+    /// `Unavailable` while there is no plugin host.
+    fn check(&self, camera: CameraId, binding: &api::PluginBinding) -> Result<(), Error> {
+        let watching = binding.enabled.then_some(camera);
+        let fits = self.host()?.check(watching, &bound(binding));
+        fits.map_err(|error| Error::new(error.kind(), error.to_string()))
+    }
+
+    /// Starts a plugin again that was set aside on this camera.
+    fn revive(&self, camera: CameraId, binding: &api::PluginBinding) -> Result<(), Error> {
+        let plugins = self.host()?;
+        if !binding.enabled || !plugins.is_set_aside(camera, &binding.plugin) {
+            return Ok(());
+        }
+        plugins.bind(camera, bound(binding)).map_err(|error| Error::new(error.kind(), error.to_string()))
+    }
+
+    fn host(&self) -> Result<&Plugins, Error> {
+        self.plugins.as_deref().ok_or_else(|| {
+            Error::new(watchbook_base::Kind::Unavailable, "the plugin host could not be started")
+                .next("Look at the recorder's log, then start it again.")
+        })
+    }
+
+    /// Every plugin. One that nothing is wrong with by itself is shown with what keeps its pictures away.
+    fn list(&self) -> Result<Vec<PluginStatus>, Error> {
+        let mut list = self.host()?.list();
+        let slots = self.decoder.as_ref().map(Decoder::status).unwrap_or_default();
+        for plugin in &mut list {
+            let mine = |stream: StreamId| plugin.instances.iter().any(|instance| instance.camera == stream.camera);
+            let watched: Vec<_> = slots.iter().filter(|slot| mine(slot.stream)).collect();
+            plugin.frames_dropped += watched.iter().map(|slot| slot.dropped + slot.failed).sum::<u64>();
+            let blind = watched.iter().find_map(|slot| {
+                slot.problem.as_ref().map(|sentence| format!("camera {}: {sentence}", slot.stream.camera))
+            });
+            let trouble = self.trouble.get().filter(|_| !plugin.instances.is_empty());
+            plugin.last_error = plugin.last_error.take().or(blind).or(trouble);
+        }
+        Ok(list)
     }
 
     /// Decodes what the camera's plugins want, with its masks, in the format of its current recording.
@@ -207,13 +265,14 @@ pub struct PluginDesk {
 
 impl ports::Plugins for PluginDesk {
     fn list(&self) -> Result<Vec<api::Plugin>, Error> {
-        let list = self.analysis.plugins.as_ref().map(|plugins| plugins.list()).unwrap_or_default();
-        list.into_iter().map(listed).collect()
+        self.analysis.list()?.into_iter().map(listed).collect()
     }
 
     fn bind(&self, camera: CameraId, binding: api::PluginBinding) -> Result<api::PluginBinding, Error> {
-        self.analysis.check(&binding)?;
-        self.cameras.bind(camera, binding)
+        self.analysis.check(camera, &binding)?;
+        let binding = self.cameras.bind(camera, binding)?;
+        self.analysis.revive(camera, &binding)?;
+        Ok(binding)
     }
 }
 

@@ -28,6 +28,8 @@ publisher = "Example"
 licence = "Apache-2.0"
 summary = "Traps at every frame."
 purpose = "motion-detection"
+[capabilities]
+required = ["frames"]
 [input]
 width = 320
 height = 180

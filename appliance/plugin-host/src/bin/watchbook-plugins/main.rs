@@ -80,9 +80,9 @@ fn run() -> std::io::Result<()> {
 impl Host {
     fn handle(&mut self, message: ToPlugins, descriptor: Option<OwnedFd>) -> std::io::Result<()> {
         match message {
-            ToPlugins::Load { plugin, id, version, limits } => {
+            ToPlugins::Load { plugin, id, version, limits, capabilities } => {
                 let component = descriptor.ok_or_else(|| Error::other("no component came with a plugin"))?;
-                let loaded = Arc::new(Loaded::new(limits));
+                let loaded = Arc::new(Loaded::new(limits, capabilities));
                 self.plugins.insert(plugin, Arc::clone(&loaded));
                 let (machine, outbox) = (Arc::clone(&self.machine), self.outbox.clone());
                 // Compiling takes from milliseconds (Rust) to seconds (a language run-time): never on this thread.
