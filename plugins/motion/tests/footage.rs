@@ -1,6 +1,6 @@
 //! Real footage: pedestrians on a square (vtest.avi of OpenCV's samples, Debian package opencv-doc), decoded by ffmpeg.
 
-#![allow(missing_docs, reason = "a test")]
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test may panic")]
 
 use std::path::Path;
 use std::process::Command;

@@ -1,6 +1,6 @@
 //! Drawn scenes: what moves in them is known to the pixel.
 
-#![allow(missing_docs, reason = "a test")]
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test may panic")]
 
 use proptest::prelude::*;
 use watchbook_motion::{Area, Corner, Detector, Motion, Picture, Settings, Zone};

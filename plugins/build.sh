@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Builds every plugin of this folder into OUT/<name>/plugin.toml and plugin.wasm.
+# Usage: plugins/build.sh OUT
+# Needs `watchbook-plugin`, built by `cargo build --release -p watchbook-plugin-cli`. The same sources give the same bytes on every machine with the same
+# compiler: paths are replaced by names.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd -P)
+root=$(dirname "$here")
+out=${1:?"usage: plugins/build.sh OUT"}
+target=$(realpath -m "${CARGO_TARGET_DIR:-$root/target}")
+tool="$target/release/watchbook-plugin"
+[ -x "$tool" ] || { echo "plugins/build.sh: $tool is missing; run: cargo build --release -p watchbook-plugin-cli" >&2; exit 1; }
+mkdir -p "$out"
+out=$(cd "$out" && pwd -P)
+
+# One at a time: two would write the same new files.
+mkdir -p "$target"
+exec 9>"$target/plugins-build.lock"
+flock 9
+
+# A folder of its own: these flags must not make cargo build the recorder anew.
+export CARGO_TARGET_DIR="$target/plugins-build"
+sysroot=$(rustc --print sysroot)
+# Unit separators between flags, so that a path may hold spaces. The stack of 128 KiB is eight times what the deepest call needs; the default is 1 MiB.
+export CARGO_ENCODED_RUSTFLAGS=$(printf '%s\x1f' \
+    -Ctarget-feature=+simd128 -Clink-arg=-zstack-size=131072 \
+    "--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=crates" \
+    "--remap-path-prefix=$sysroot/lib/rustlib/src/rust=rust" \
+    "--remap-path-prefix=$root=watchbook")
+CARGO_ENCODED_RUSTFLAGS=${CARGO_ENCODED_RUSTFLAGS%$'\x1f'}
+
+for manifest in "$here"/*/plugin.toml; do
+    folder=$(dirname "$manifest")
+    name=$(basename "$folder")
+    crate=$(sed -n 's/^name = "\(.*\)"/\1/p;T;q' "$folder/Cargo.toml")
+    cargo build --quiet --release --locked --target wasm32-unknown-unknown --manifest-path "$folder/Cargo.toml"
+    # Beside its place, then renamed: a recorder that starts meanwhile reads a whole file, the old one or the new one.
+    mkdir -p "$out/$name"
+    "$tool" build --wit "$root/sdk/wit/0.1" --world analytics-plugin \
+        "$CARGO_TARGET_DIR/wasm32-unknown-unknown/release/${crate//-/_}.wasm" -o "$out/$name/.plugin.wasm.new" >/dev/null
+    cp "$manifest" "$out/$name/.plugin.toml.new"
+    mv -f "$out/$name/.plugin.wasm.new" "$out/$name/plugin.wasm"
+    mv -f "$out/$name/.plugin.toml.new" "$out/$name/plugin.toml"
+done
