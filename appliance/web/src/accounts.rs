@@ -8,4 +8,4 @@ mod throttle;
 
 pub(crate) use book::{AccountBook, Who};
 pub use password::HashCost;
-pub(crate) use session::SESSION_MAX_S;
+pub(crate) use session::{SESSION_MAX_S, SessionKey};

@@ -4,6 +4,7 @@ use crate::accounts::{AccountBook, HashCost};
 use crate::error::Error;
 use crate::gate::Gate;
 use crate::live::LiveHub;
+use crate::places::Places;
 use crate::ports::Ports;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -11,9 +12,14 @@ use watchbook_base::Clock;
 
 /// Camera tests at once: each may hold a thread for 10 s.
 const CAMERA_TESTS_MAX: usize = 2;
-/// Files that are being read at once: each holds a thread and at most 4 MiB of chunks, 128 MiB in all. 16 cameras in lock-step and as many
-/// downloads.
-const DOWNLOADS_MAX: usize = 32;
+/// Files that are being sent at once, for 8 sessions with all they may have. Each holds at most 4 MiB of chunks, 128 MiB in all, and no thread
+/// while its reader is slow.
+pub(crate) const DOWNLOADS_MAX: usize = 32;
+/// Of them for one session. Cameras that play in lock-step take turns in them: a browser opens 6 connections, and 2 stay for other calls.
+pub(crate) const DOWNLOADS_PER_SESSION_MAX: usize = 4;
+/// Chunks (of at most 1 MiB) that are read from the disk at once, each on a thread that may block. Far fewer than there are such threads, so
+/// that a slow disk leaves some to the other calls.
+const CHUNK_READS_MAX: usize = 8;
 
 /// What the web is made of, to be filled in by the binary.
 pub struct AppParts {
@@ -39,6 +45,8 @@ struct Inner {
     gate: Gate,
     camera_tests: Arc<Semaphore>,
     downloads: Arc<Semaphore>,
+    downloads_by_session: Places,
+    chunk_reads: Arc<Semaphore>,
 }
 
 impl App {
@@ -55,6 +63,8 @@ impl App {
             gate,
             camera_tests: Arc::new(Semaphore::new(CAMERA_TESTS_MAX)),
             downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),
+            downloads_by_session: Places::new(DOWNLOADS_PER_SESSION_MAX),
+            chunk_reads: Arc::new(Semaphore::new(CHUNK_READS_MAX)),
         })))
     }
 
@@ -94,6 +104,14 @@ impl App {
 
     pub(crate) fn downloads(&self) -> &Arc<Semaphore> {
         &self.0.downloads
+    }
+
+    pub(crate) fn downloads_by_session(&self) -> &Places {
+        &self.0.downloads_by_session
+    }
+
+    pub(crate) fn chunk_reads(&self) -> &Arc<Semaphore> {
+        &self.0.chunk_reads
     }
 }
 

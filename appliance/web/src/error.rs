@@ -94,6 +94,11 @@ impl Problem {
             .header(header::RETRY_AFTER, wait_s.to_string())
     }
 
+    /// The session has as much open as one session may; `what` says what, and what to do.
+    pub(crate) fn too_many(what: impl Into<String>, step: &'static str) -> Self {
+        Self::with(StatusCode::TOO_MANY_REQUESTS, "too-many", what).next(step)
+    }
+
     /// Status of the answer.
     #[must_use]
     pub fn status(&self) -> StatusCode {
@@ -114,6 +119,7 @@ impl Problem {
             "io" => "The operating system refused",
             "log-unwritable" => "The audit log cannot be written",
             "wait" => "Too many attempts",
+            "too-many" => "Too much is open in this session",
             "cross-site" => "The request comes from another site",
             "method-not-allowed" => "This address does not take this method",
             "too-large" => "The request is too large",

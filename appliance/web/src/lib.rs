@@ -19,10 +19,12 @@ mod hex;
 pub mod live;
 mod openapi;
 mod page;
+mod places;
 pub mod ports;
 mod range;
 mod routes;
 mod server;
+mod stall;
 mod video;
 
 pub use accounts::HashCost;

@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::routes::dispatch::dispatch;
 use crate::routes::{Route, table};
+use crate::stall::Stalling;
 use crate::{headers, page};
 use axum::Router;
 use axum::extract::Request;
@@ -17,6 +18,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
@@ -125,6 +127,14 @@ async fn connection(stream: TcpStream, peer: IpAddr, router: Router, mut stopped
     drop(stream.set_nodelay(true));
     let unacked_ms = u32::try_from(UNACKED_MAX.as_millis()).unwrap_or(u32::MAX);
     let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, unacked_ms);
+    serve_on(stream, peer, router, &mut stopped).await;
+}
+
+/// One connection, on anything that carries bytes.
+pub(crate) async fn serve_on<T>(stream: T, peer: IpAddr, router: Router, stopped: &mut watch::Receiver<bool>)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = service_fn(move |mut request: Request<Incoming>| {
         let mut router = router.clone();
         request.extensions_mut().insert(Peer(peer));
@@ -136,10 +146,11 @@ async fn connection(stream: TcpStream, peer: IpAddr, router: Router, mut stopped
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX);
-    let mut serving = core::pin::pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
+    let mut serving =
+        core::pin::pin!(builder.serve_connection(TokioIo::new(Stalling::new(stream)), service).with_upgrades());
     let ended = tokio::select! {
         ended = serving.as_mut() => Some(ended),
-        () = until_stopped(&mut stopped) => None,
+        () = until_stopped(stopped) => None,
     };
     let ended = match ended {
         Some(ended) => ended,

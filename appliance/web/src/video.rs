@@ -1,10 +1,10 @@
-//! Sends a planned file: whole or in part, read on blocking threads, never more than a few chunks ahead of the network.
+//! Sends a planned file: whole or in part, a chunk at a time. Threads that may block are used for reading alone, never while a reader is slow.
 
-use crate::app::App;
+use crate::app::DOWNLOADS_PER_SESSION_MAX;
 use crate::error::{Error, Problem};
 use crate::hex;
 use crate::range::{Part, part};
-use crate::routes::dispatch::Call;
+use crate::routes::dispatch::{Call, blocking};
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -15,14 +15,12 @@ use core::task::{Context, Poll};
 use core::time::Duration;
 use http_body::{Frame, SizeHint};
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use watchbook_access::decide;
 use watchbook_base::Kind;
 use watchbook_media::{ByteFile, SpanSource, SpanSummary, chunks};
-
-/// Chunks (of at most 1 MiB) that wait for the network. With the one being read and the one being sent a download holds at most 4 MiB.
-const CHUNKS_AHEAD: usize = 2;
 
 /// How long a request waits for a place: cameras that play in lock-step ask all at once, and each part is read within a second or so.
 const TURN_WAIT: Duration = Duration::from_secs(10);
@@ -36,15 +34,25 @@ pub(crate) struct Video {
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// A place among the downloads, waited for; held until the file is sent or given up.
-pub(crate) async fn turn(app: &App) -> Result<OwnedSemaphorePermit, Problem> {
-    match timeout(TURN_WAIT, Arc::clone(app.downloads()).acquire_owned()).await {
-        Ok(Ok(turn)) => Ok(turn),
-        Ok(Err(_)) | Err(_) => {
-            let busy = Error::new(Kind::Exhausted, "too many files are being read at once");
-            Err(busy.next("Wait until a download is done.").into())
-        }
-    }
+/// A place among the downloads of the session and of the station; held until the file is sent or given up.
+pub(crate) struct Turn {
+    _of_session: OwnedSemaphorePermit,
+    _of_station: OwnedSemaphorePermit,
+}
+
+/// A place among the downloads, waited for. The session's comes first, so that one session cannot fill the station's queue.
+pub(crate) async fn turn(call: &Call) -> Result<Turn, Problem> {
+    let app = &call.app;
+    let own = app.downloads_by_session().of(&call.who()?.session);
+    let Ok(Ok(of_session)) = timeout(TURN_WAIT, own.acquire_owned()).await else {
+        let what = format!("this session is reading {DOWNLOADS_PER_SESSION_MAX} files already");
+        return Err(Problem::too_many(what, "Wait until one of your downloads is done, or cancel it."));
+    };
+    let Ok(Ok(of_station)) = timeout(TURN_WAIT, Arc::clone(app.downloads()).acquire_owned()).await else {
+        let busy = Error::new(Kind::Exhausted, "too many files are being read at once");
+        return Err(busy.next("Wait until a download is done.").into());
+    };
+    Ok(Turn { _of_session: of_session, _of_station: of_station })
 }
 
 /// A strong tag: two files planned from the same spans for the same request have the same bytes.
@@ -59,14 +67,23 @@ pub(crate) fn etag<'a>(request: &str, spans: impl IntoIterator<Item = &'a SpanSu
 }
 
 /// The answer to a call for `video`.
-pub(crate) fn answer(call: &Call, turn: OwnedSemaphorePermit, video: Video) -> Result<Response, Problem> {
+pub(crate) fn answer(call: &Call, turn: Turn, video: Video) -> Result<Response, Problem> {
     let len = video.file.len();
     let (status, start, end) = match part(&call.headers, len, &video.etag) {
         Part::Whole => (StatusCode::OK, 0, len),
         Part::Some { start, end } => (StatusCode::PARTIAL_CONTENT, start, end),
         Part::Unsatisfiable => return Err(unsatisfiable(len)),
     };
-    let mut response = Response::new(body(turn, &video, start..end, still_allowed(call)?));
+    let download = Download {
+        file: Arc::clone(&video.file),
+        source: Arc::clone(&video.source),
+        left: start..end,
+        reading: None,
+        reads: Arc::clone(call.app.chunk_reads()),
+        still_allowed: still_allowed(call)?,
+        _turn: turn,
+    };
+    let mut response = Response::new(Body::new(download));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.extend(video.headers);
@@ -85,7 +102,7 @@ pub(crate) fn answer(call: &Call, turn: OwnedSemaphorePermit, video: Video) -> R
 }
 
 /// Whether the session that began a download may still have what it began: asked before each chunk.
-fn still_allowed(call: &Call) -> Result<impl Fn() -> bool + Send + 'static + use<>, Problem> {
+fn still_allowed(call: &Call) -> Result<impl Fn() -> bool + Send + Unpin + 'static + use<>, Problem> {
     let (app, session, action) = (call.app.clone(), call.who()?.session, call.grant()?.action().clone());
     Ok(move || app.accounts().subject_now(&session).is_some_and(|subject| decide(&subject, &action).is_ok()))
 }
@@ -95,65 +112,95 @@ fn unsatisfiable(len: u64) -> Problem {
         .header(header::CONTENT_RANGE, format!("bytes */{len}"))
 }
 
-/// A body that a blocking thread fills. An error in the middle closes the connection, so that nobody takes the part for the whole.
-fn body(
-    turn: OwnedSemaphorePermit,
-    video: &Video,
-    part: Range<u64>,
-    still_allowed: impl Fn() -> bool + Send + 'static,
-) -> Body {
-    let left = part.end - part.start;
-    let (to, from) = mpsc::channel(CHUNKS_AHEAD);
-    let (file, source) = (Arc::clone(&video.file), Arc::clone(&video.source));
-    // Detached: it ends when the file is sent or when the receiver is dropped.
-    drop(tokio::task::spawn_blocking(move || {
-        let _turn = turn;
-        for chunk in chunks(&*file, part, &*source) {
-            let chunk = if still_allowed() {
-                chunk.map_err(media_error)
-            } else {
-                Err(Error::new(Kind::Denied, "the session has ended"))
-            };
-            if let Err(error) = &chunk {
-                tracing::warn!(%error, "a download broke off");
-            }
-            if to.blocking_send(chunk).is_err() {
-                return;
-            }
+/// A file on its way out. It holds the chunk that is being sent and the one that is read ahead. An error in the middle closes the connection, so
+/// that nobody takes the part for the whole.
+struct Download<F> {
+    file: Arc<dyn ByteFile>,
+    source: Arc<dyn SpanSource>,
+    /// Bytes of the file that are still to be sent.
+    left: Range<u64>,
+    /// The chunk at the start of `left`.
+    reading: Option<JoinHandle<Result<Bytes, Error>>>,
+    reads: Arc<Semaphore>,
+    still_allowed: F,
+    _turn: Turn,
+}
+
+impl<F> Download<F> {
+    /// Reads one chunk, of at most 1 MiB, on a thread that may block; waits for its turn without one.
+    fn read(&self) -> JoinHandle<Result<Bytes, Error>> {
+        let (file, source, left) = (Arc::clone(&self.file), Arc::clone(&self.source), self.left.clone());
+        let turn = Arc::clone(&self.reads).acquire_owned();
+        tokio::spawn(async move {
+            let turn = turn.await.map_err(|_| Error::new(Kind::Internal, "files are no longer read"))?;
+            blocking(move || {
+                // Held until the read is done, even when the download was given up.
+                let _turn = turn;
+                let broken = || Err(Error::new(Kind::Unavailable, "the file broke off"));
+                chunks(&*file, left, &*source).next().map_or_else(broken, |chunk| chunk.map_err(media_error))
+            })
+            .await
+        })
+    }
+
+    /// Counts `chunk` as sent.
+    fn take(&mut self, chunk: &Bytes) -> Result<(), Error> {
+        let len = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+        if len == 0 {
+            return Err(Error::new(Kind::Unavailable, "the file broke off"));
         }
-    }));
-    Body::new(Chunked { from, left })
+        if len > self.left.end - self.left.start {
+            return Err(Error::new(Kind::Internal, "a planned file gave more bytes than it has"));
+        }
+        self.left.start += len;
+        Ok(())
+    }
 }
 
-struct Chunked {
-    from: mpsc::Receiver<Result<Bytes, Error>>,
-    left: u64,
-}
-
-impl http_body::Body for Chunked {
+impl<F: Fn() -> bool + Unpin> http_body::Body for Download<F> {
     type Data = Bytes;
     type Error = Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        if self.left == 0 {
+        if self.left.is_empty() {
             return Poll::Ready(None);
         }
-        self.from.poll_recv(context).map(|chunk| match chunk {
-            Some(Ok(bytes)) => {
-                let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-                let Some(left) = self.left.checked_sub(len) else {
-                    return Some(Err(Error::new(Kind::Internal, "a planned file gave more bytes than it has")));
-                };
-                self.left = left;
-                Some(Ok(Frame::data(bytes)))
+        let mut reading = self.reading.take().unwrap_or_else(|| self.read());
+        let Poll::Ready(read) = Pin::new(&mut reading).poll(context) else {
+            self.reading = Some(reading);
+            return Poll::Pending;
+        };
+        let read = read.unwrap_or_else(|_| Err(Error::new(Kind::Internal, "the read was broken off")));
+        let chunk = match (self.still_allowed)() {
+            true => read,
+            false => Err(Error::new(Kind::Denied, "the session has ended")),
+        };
+        let chunk = chunk.and_then(|chunk| self.take(&chunk).map(|()| chunk));
+        match chunk {
+            Ok(chunk) => {
+                if !self.left.is_empty() {
+                    self.reading = Some(self.read());
+                }
+                Poll::Ready(Some(Ok(Frame::data(chunk))))
             }
-            Some(Err(error)) => Some(Err(error)),
-            None => Some(Err(Error::new(Kind::Unavailable, "the file broke off"))),
-        })
+            Err(error) => {
+                tracing::warn!(%error, "a download broke off");
+                Poll::Ready(Some(Err(error)))
+            }
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left)
+        SizeHint::with_exact(self.left.end - self.left.start)
+    }
+}
+
+impl<F> Drop for Download<F> {
+    fn drop(&mut self) {
+        // A read that waits for its turn is no longer wanted; one that has begun ends by itself.
+        if let Some(reading) = &self.reading {
+            reading.abort();
+        }
     }
 }
 

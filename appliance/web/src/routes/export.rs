@@ -44,7 +44,7 @@ async fn export(call: Call) -> Result<Response, Problem> {
     let camera = call.path.camera()?;
     let range = call.query.range(DAYS_MAX)?;
     let grant = Arc::clone(call.grant()?);
-    let turn = video::turn(&call.app).await?;
+    let turn = video::turn(&call).await?;
     let planned = call.blocking(move |app| {
         let footage = &app.ports().footage;
         let wide = widened(range);

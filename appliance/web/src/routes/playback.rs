@@ -63,7 +63,7 @@ async fn playback(call: Call) -> Result<Response, Problem> {
     let range = call.query.range(DAYS_MAX)?;
     let base = call.query.integer(BASE.name)?.map(UtcNanos::from_ms);
     let grant = Arc::clone(call.grant()?);
-    let turn = video::turn(&call.app).await?;
+    let turn = video::turn(&call).await?;
     let planned = call.blocking(move |app| {
         let footage = &app.ports().footage;
         let wide = widened(range);

@@ -2,9 +2,14 @@
 
 use super::doubles::START_MS;
 use super::station::{Ask, Station, assert_problem};
+use crate::app::{DOWNLOADS_MAX, DOWNLOADS_PER_SESSION_MAX};
+use axum::body::Body;
+use core::time::Duration;
 use http_body_util::BodyExt;
 use proptest::prelude::*;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::watch;
 use watchbook_access::Action;
 use watchbook_base::UtcNanos;
 
@@ -191,4 +196,84 @@ async fn a_download_ends_with_the_session_that_began_it() {
         }
     };
     assert!(matches!(last, Some(Err(_))) && rest <= 4, "{rest} chunks after the end, then {last:?}");
+}
+
+/// Sessions of one account that hold as many downloads as the station has places for, none of them read beyond its first chunk.
+async fn all_places_taken(station: &Station) -> (Vec<Body>, Vec<String>) {
+    let mut sessions = vec![station.claim(true).await];
+    let mut bodies = Vec::new();
+    while bodies.len() < DOWNLOADS_MAX {
+        if !bodies.is_empty() {
+            sessions.push(station.sign_in("Chief").await);
+        }
+        for _ in 0..DOWNLOADS_PER_SESSION_MAX {
+            let ask = Ask::new("GET", &path("export.mp4", 0, 600_000)).by(sessions.last().unwrap());
+            let mut body = station.begin(ask).await;
+            assert!(body.frame().await.unwrap().is_ok());
+            bodies.push(body);
+        }
+    }
+    (bodies, sessions)
+}
+
+#[test]
+fn slow_downloads_leave_the_api_its_threads() {
+    // As many blocking threads as there are downloads.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(DOWNLOADS_MAX)
+        .enable_all()
+        .build()
+        .unwrap();
+    let answered = runtime.block_on(async {
+        let station = Station::new();
+        let (bodies, sessions) = all_places_taken(&station).await;
+        let asked = station.get("/api/v1/cameras", sessions.last().unwrap());
+        let status = tokio::time::timeout(Duration::from_secs(20), asked).await.map(|answer| answer.status.as_u16());
+        drop(bodies);
+        status.ok()
+    });
+    runtime.shutdown_background();
+    assert_eq!(answered, Some(200));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_session_has_a_few_downloads_and_leaves_the_others_theirs() {
+    let station = Station::new();
+    let cookie = station.claim(true).await;
+    let ask = |cookie: &str| Ask::new("GET", &path("export.mp4", 0, 600_000)).by(cookie);
+    let mut held = Vec::new();
+    for _ in 0..DOWNLOADS_PER_SESSION_MAX {
+        held.push(station.begin(ask(&cookie)).await);
+    }
+    let refused = station.send(ask(&cookie)).await;
+    assert_problem(&refused, 429, "too-many");
+    assert!(refused.json()["next_step"].as_str().is_some_and(|step| step.contains("download")), "{refused:?}");
+    let other = station.sign_in("Chief").await;
+    drop(station.begin(ask(&other)).await);
+    held.pop();
+    drop(station.begin(ask(&cookie)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_nothing_is_cut() {
+    let station = Station::new();
+    let cookie = station.claim(true).await;
+    let (mut client, server) = tokio::io::duplex(64 << 10);
+    let head = format!("GET {} HTTP/1.1\r\nhost: box\r\ncookie: {cookie}\r\n\r\n", path("export.mp4", 0, 600_000));
+    client.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 15];
+    let router = station.router.clone();
+    let running = tokio::spawn(async move {
+        let (_stop, mut stopped) = watch::channel(false);
+        crate::server::serve_on(server, [192, 0, 2, 1].into(), router, &mut stopped).await;
+    });
+    client.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200 OK");
+    let began = tokio::time::Instant::now();
+    running.await.unwrap();
+    assert!(
+        began.elapsed() >= crate::stall::TAKES_NOTHING_MAX && began.elapsed() < 2 * crate::stall::TAKES_NOTHING_MAX
+    );
+    assert_eq!(station.app.downloads().available_permits(), DOWNLOADS_MAX);
 }
