@@ -8,6 +8,8 @@ CACHE ?= $(HOME)/.cache/watchbook
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 export PATH := $(CACHE)/node/node_modules/.bin:$(PATH)
 BIN := $(CARGO_TARGET_DIR)/release
+# The plugin is its own workspace, with its own versions of what it uses.
+MOTION := $(CARGO_TARGET_DIR)/motion
 export WATCHBOOK_PLUGINS := $(CARGO_TARGET_DIR)/plugins
 
 .PHONY: help setup page plugins build run test test-rust test-page test-browser lint load clean-demo
@@ -36,9 +38,13 @@ test: lint test-rust test-page test-browser
 lint: setup page
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings
+	cargo fmt --manifest-path plugins/motion/Cargo.toml --check
+	cargo clippy --release --locked --manifest-path plugins/motion/Cargo.toml --target-dir "$(MOTION)" --all-targets -- -D warnings
+	cargo clippy --release --locked --manifest-path plugins/motion/Cargo.toml --target-dir "$(MOTION)" --target wasm32-unknown-unknown -- -D warnings
 
 test-rust: plugins
 	cargo test --release --workspace
+	cargo test --release --locked --manifest-path plugins/motion/Cargo.toml --target-dir "$(MOTION)"
 
 test-page: page
 	@cd appliance/web/ui && npm run --silent check && npm test --silent

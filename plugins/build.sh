@@ -21,7 +21,7 @@ flock 9
 # A folder of its own: these flags must not make cargo build the recorder anew.
 export CARGO_TARGET_DIR="$target/plugins-build"
 sysroot=$(rustc --print sysroot)
-# Unit separators between flags, so that a path may hold spaces. The stack of 128 KiB is eight times what the deepest call needs; the default is 1 MiB.
+# Unit separators between flags, so that a path may hold spaces. A stack of 128 KiB instead of 1 MiB: the largest thing on it has 4 KiB.
 export CARGO_ENCODED_RUSTFLAGS=$(printf '%s\x1f' \
     -Ctarget-feature=+simd128 -Clink-arg=-zstack-size=131072 \
     "--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=crates" \

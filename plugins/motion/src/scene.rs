@@ -159,7 +159,8 @@ impl Scene {
         let mut counts = [0_usize; LIGHT_STEPS];
         let mut all = 0;
         for change in self.cells.iter().map(|cell| cell.change).filter(|change| change.usual_sum >= BLACK) {
-            let step = usize::try_from(i64::from(change.sum) * 256 / i64::from(change.usual_sum)).unwrap_or(0);
+            // A sum is at most 130,560.
+            let step = (change.sum * 256 / change.usual_sum).unsigned_abs() as usize;
             counts[step.min(LIGHT_STEPS - 1)] += 1;
             all += 1;
         }

@@ -64,8 +64,9 @@ impl Tile {
         // How much of a pattern there is: light that is a tenth brighter changes a pattern by a tenth of it.
         let contrast = distance(&usual, &[0; PIXELS], mean(usual_sum));
         let against = |then: &[i16; PIXELS], then_sum: i32| {
-            let light = i64::from((sum - then_sum).abs()) * i64::from(contrast) / i64::from(then_sum.max(DARK));
-            let light = i32::try_from(light).unwrap_or(i32::MAX);
+            // Numbers of 32 bits with a point divide in a few cycles and give the same on every machine.
+            let light = (sum - then_sum).abs() as f32 * contrast as f32 / then_sum.max(DARK) as f32;
+            let light = light as i32;
             distance(now, then, mean(sum) - mean(then_sum)).saturating_sub(light).max(0)
         };
         let (pattern, stir) = (against(&usual, usual_sum), against(&self.before, before_sum));
