@@ -345,7 +345,7 @@ impl StreamTask {
     fn fail(&mut self, reason: GapReason) {
         let now = self.clock.utc();
         self.video.fail(reason, now);
-        if self.audio.is_open() {
+        if !self.audio.is_closed() {
             self.audio.fail(reason, now);
         }
     }

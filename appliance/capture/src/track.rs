@@ -73,6 +73,11 @@ impl Track {
         matches!(self.recording, Recording::Open(_))
     }
 
+    /// Nothing is recorded and nothing is held back for a recording to come.
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(self.recording, Recording::Closed)
+    }
+
     pub(crate) fn drift_ppm(&self) -> Option<f32> {
         match &self.recording {
             Recording::Open(timeline) => timeline.drift_ppm(),

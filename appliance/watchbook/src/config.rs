@@ -12,6 +12,11 @@ pub const EXAMPLE: &str = include_str!("../watchbook.example.toml");
 /// Largest configuration file that is read.
 const CONFIG_BYTES_MAX: u64 = 1 << 20;
 
+/// An access unit must fit a quarter of a segment: the largest that a camera may send ([`watchbook_base::limits::ACCESS_UNIT_BYTES_MAX`]) does.
+const SEGMENT_MIB_MIN: u64 = 16;
+/// At most a second is lost at a power cut: a commit interval, and the commit that is under way.
+const COMMIT_INTERVAL_MS_MAX: u64 = 500;
+
 /// A whole configuration file.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -138,8 +143,11 @@ impl Config {
         if !(0.03..=1_048_576.0).contains(&storage.ring_gib) {
             return Err(format!("storage.ring_gib is {}; 0.03 to 1048576 (1 PiB) is allowed", storage.ring_gib));
         }
-        if !(4..=4096).contains(&storage.segment_mib) {
-            return Err(format!("storage.segment_mib is {}; 4 to 4096 is allowed", storage.segment_mib));
+        if !(SEGMENT_MIB_MIN..=4096).contains(&storage.segment_mib) {
+            return Err(format!(
+                "storage.segment_mib is {}; {SEGMENT_MIB_MIN} to 4096 is allowed",
+                storage.segment_mib
+            ));
         }
         if storage.ring_bytes() < 4 * (storage.segment_mib << 20) {
             return Err(format!(
@@ -147,8 +155,11 @@ impl Config {
                 storage.ring_gib, storage.segment_mib
             ));
         }
-        if !(50..=5000).contains(&storage.commit_interval_ms) {
-            return Err(format!("storage.commit_interval_ms is {}; 50 to 5000 is allowed", storage.commit_interval_ms));
+        if !(50..=COMMIT_INTERVAL_MS_MAX).contains(&storage.commit_interval_ms) {
+            return Err(format!(
+                "storage.commit_interval_ms is {}; 50 to {COMMIT_INTERVAL_MS_MAX} is allowed",
+                storage.commit_interval_ms
+            ));
         }
         Ok(())
     }
@@ -170,9 +181,10 @@ mod tests {
         for (text, key) in [
             ("[storage]\nring_gib = 0.001", "ring_gib"),
             ("[storage]\nring_gib = nan", "ring_gib"),
-            ("[storage]\nsegment_mib = 1", "segment_mib"),
+            ("[storage]\nsegment_mib = 15", "segment_mib"),
             ("[storage]\nring_gib = 1.0\nsegment_mib = 1024", "four segments"),
             ("[storage]\ncommit_interval_ms = 1", "commit_interval_ms"),
+            ("[storage]\ncommit_interval_ms = 501", "commit_interval_ms"),
             ("[storage]\nring_dirr = '/x'", "ring_dirr"),
             ("[web]\nlisten = 'everywhere'", "listen"),
         ] {

@@ -5,7 +5,7 @@ use crate::places::Place;
 
 const MS: u64 = 1_000_000;
 /// A motion that goes on is given in parts of this length, so that it shows up before it ends.
-pub const PART_MS: u64 = 60_000;
+pub const PART_MS: u64 = 30_000;
 /// How far before the frame at hand a motion may begin: what the plugin interface takes.
 pub const AGE_MS_MAX: u64 = 600_000;
 
@@ -169,9 +169,9 @@ mod tests {
 
     #[test]
     fn a_long_motion_is_given_in_parts() {
-        let parts = run(settings(r#"{"cooldown_ms": 600000}"#), 200_000, |ms| ms <= 150_000);
-        assert_eq!(parts, [(0, 60_000), (60_000, 120_000), (120_000, 150_000)], "the pause is not between parts");
-        assert_eq!(run(Settings::default(), 70_000, |ms| ms <= 60_000), [(0, 60_000)], "no empty last part");
+        let parts = run(settings(r#"{"cooldown_ms": 600000}"#), 200_000, |ms| ms <= 75_000);
+        assert_eq!(parts, [(0, 30_000), (30_000, 60_000), (60_000, 75_000)], "the pause is not between parts");
+        assert_eq!(run(Settings::default(), 40_000, |ms| ms <= 30_000), [(0, 30_000)], "no empty last part");
     }
 
     #[test]

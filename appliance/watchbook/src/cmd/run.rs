@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use watchbook_base::Kind;
 
@@ -14,6 +15,8 @@ use watchbook_base::Kind;
 const RUNTIME_THREADS_MAX: usize = 4;
 /// Threads for disk reads of the page, tests of cameras, passwords. Beyond that requests wait.
 const BLOCKING_THREADS_MAX: usize = 32;
+/// Pause between attempts to listen for the page.
+const LISTEN_AGAIN: Duration = Duration::from_secs(2);
 /// How long the page's connections may take to end at a stop.
 const GOODBYE: Duration = Duration::from_secs(5);
 
@@ -40,16 +43,47 @@ pub fn run(path: &Path) -> Result<ExitCode> {
 }
 
 async fn serve(config: &Config, station: &Station) -> Result<()> {
-    let listen = config.web.listen;
-    let listener = tokio::net::TcpListener::bind(listen).await.map_err(|error| {
-        Error::io(format!("listening on {listen} (web.listen); is another program using the port?"), &error)
-    })?;
-    let address = listener.local_addr().map_err(|error| Error::io("asking for the page's address", &error))?;
-    let stop = stop_signal()?;
+    let mut stop = Box::pin(stop_signal()?);
     station.start();
-    announce(station, address)?;
-    let served = watchbook_web::serve(listener, station.app(), stop).await;
+    let served = match listen(config.web.listen, &mut stop).await {
+        Some(listener) => serve_page(listener, station, stop).await,
+        None => Ok(()),
+    };
     station.stop_capture().await;
+    served
+}
+
+/// Listens for the page, again and again until it works: a port that is taken, or an address that the network gives later, must not keep the cameras
+/// from being recorded. `None` when it is time to stop.
+async fn listen(address: SocketAddr, stop: &mut (impl Future<Output = ()> + Unpin)) -> Option<TcpListener> {
+    let mut told = false;
+    loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => return Some(listener),
+            Err(error) if !told => {
+                tracing::error!(%address, %error, "the page cannot be served (web.listen; is another program using the port?); cameras are recorded, and it is tried again");
+                told = true;
+            }
+            Err(_) => {}
+        }
+        tokio::select! {
+            () = &mut *stop => return None,
+            () = tokio::time::sleep(LISTEN_AGAIN) => {}
+        }
+    }
+}
+
+async fn serve_page(
+    listener: TcpListener,
+    station: &Station,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<()> {
+    let address = listener.local_addr().map_err(|error| Error::io("asking for the page's address", &error))?;
+    // The code is also on the page's machine: a closed terminal or a full state disk is no reason to stop recording.
+    if let Err(error) = announce(station, address) {
+        tracing::error!(%error, "the page's address or the claim code could not be told");
+    }
+    let served = watchbook_web::serve(listener, station.app(), stop).await;
     served.map_err(|error| Error::new(Kind::Io, format!("serving the page on {address}: {error}")))
 }
 

@@ -43,7 +43,7 @@ impl CameraDesk {
     /// Reads the settings of all cameras; captures nothing yet.
     ///
     /// # Errors
-    /// When the register cannot be read or a row of it makes no sense.
+    /// When the register cannot be read. A row that makes no sense costs that camera alone and is logged.
     pub fn open(
         register: Arc<Register>,
         states: Arc<States>,
@@ -56,8 +56,11 @@ impl CameraDesk {
             let id = <[u8; 4]>::try_from(key.as_slice()).ok().map(u32::from_be_bytes).and_then(CameraId::new);
             let config = serde_json::from_slice(&value).ok();
             let (Some(id), Some(config)) = (id, config) else {
-                let message = format!("the settings of camera row {key:02x?} in the register cannot be read");
-                return Err(Error::new(Kind::Corrupt, message).next("Restore the state directory from a backup."));
+                tracing::error!(
+                    ?key,
+                    "a camera's settings in the register cannot be read; it is not recorded: add it again"
+                );
+                continue;
             };
             cameras.insert(id, Desk { config, capture: None });
         }

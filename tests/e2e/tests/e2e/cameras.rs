@@ -2,7 +2,7 @@
 
 use crate::footage;
 use watchbook_e2e::media::{decode_complaints, probe};
-use watchbook_e2e::recorder::SOON;
+use watchbook_e2e::recorder::{SOON, now_ms};
 use watchbook_e2e::{CameraServer, Recorder, wait_for};
 
 /// GStreamer's RTSP server with the test footage: `/main` and `/sub`.
@@ -23,22 +23,28 @@ fn a_camera_that_stops_and_returns_leaves_one_gap_with_its_reason() {
     let (_, before) = recorder.wait_recorded(&camera, 3);
 
     drop(server);
+    let gone = now_ms();
     let state = recorder.wait_state(&camera, "lost", Some("camera_gone"));
     assert!(state["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{state}");
     assert!(state["next_step"].as_str().is_some_and(|step| !step.is_empty()), "{state}");
 
+    let back = now_ms();
     let _server = gst(&["--port", &port]);
     recorder.wait_state(&camera, "live", None);
-    let gap = wait_for("footage after the outage", SOON, || {
+    let outages = wait_for("footage after the outage", SOON, || {
         let recordings = recorder.recordings(&camera);
         let gaps = recordings["gaps"].as_array().cloned().unwrap_or_default();
         let spans = recordings["spans"].as_array().cloned().unwrap_or_default();
         let resumed = spans.last().and_then(|span| span["end_utc_ms"].as_i64()).is_some_and(|end| end > before + 3_000);
-        gaps.into_iter()
-            .find(|gap| resumed && gap["start_utc_ms"].as_i64() >= Some(before - 1_000))
-            .ok_or_else(|| recordings.to_string())
+        if resumed { Ok(gaps) } else { Err(recordings.to_string()) }
     });
-    assert!(["camera_gone", "camera_silent"].iter().any(|reason| gap["reason"] == *reason), "{gap}");
+    assert_eq!(outages.len(), 1, "one outage, one gap: {outages:?}");
+    let (gap, ms) = (&outages[0], |name: &str| outages[0][name].as_i64().unwrap_or_default());
+    assert_eq!(gap["reason"], "camera_gone", "{gap}");
+    let start = ms("start_utc_ms");
+    // The last picture lasts as long as the one before it, and came a moment after its own time.
+    assert!((before - 1_000..=gone + 200).contains(&start), "it begins with the outage at {gone}: {gap}");
+    assert!(ms("end_utc_ms") >= back, "it lasts until the camera is back at {back}: {gap}");
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! The main path: record, list, play, download, and what the plugin saw.
 
 use crate::cameras::gst;
+use watchbook_e2e::client::Client;
 use watchbook_e2e::media::{decode_complaints, probe};
-use watchbook_e2e::recorder::{SOON, now_ms};
+use watchbook_e2e::process::Process;
+use watchbook_e2e::recorder::{SOON, now_ms, program};
 use watchbook_e2e::{Recorder, wait_for};
 
 #[test]
@@ -46,6 +48,45 @@ fn a_camera_is_recorded_listed_played_and_downloaded() {
     let health = recorder.client.get("/api/v1/health").ok().json();
     assert!(health["ring"]["commits"].as_u64().is_some_and(|commits| commits > 0), "{health}");
     assert_eq!(recorder.stop(), Some(0), "SIGTERM must end it cleanly");
+}
+
+#[test]
+fn a_taken_port_keeps_no_camera_from_being_recorded() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = gst(&[]);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (state, ring) = (dir.path().join("state"), dir.path().join("ring"));
+    let config = format!(
+        "[web]\nlisten = \"{}\"\n[storage]\nstate_dir = {state:?}\nring_dir = {ring:?}\nring_gib = 0.5\nsegment_mib = 16\n\
+         [[camera]]\nname = \"Gate\"\nmain_url = \"{}main\"\n",
+        taken.local_addr().unwrap(),
+        server.url(),
+    );
+    let file = dir.path().join("watchbook.toml");
+    std::fs::write(&file, config).unwrap();
+    let mut command = std::process::Command::new(program("watchbook"));
+    let mut process = Process::start("watchbook", command.args(["run", "--config"]).arg(&file));
+    process.wait_line("the page cannot be served", SOON);
+
+    // The first commit lies behind the header of the first segment.
+    wait_for("footage on disk", SOON, || {
+        use std::os::unix::fs::FileExt as _;
+        let mut bytes = [0; 4096];
+        let segments = std::fs::read_dir(ring.join("segments")).unwrap();
+        let written = segments.filter_map(Result::ok).any(|segment| {
+            let read = std::fs::File::open(segment.path()).and_then(|file| file.read_exact_at(&mut bytes, 8192));
+            read.is_ok() && bytes.iter().any(|byte| *byte != 0)
+        });
+        if written { Ok(()) } else { Err("nothing yet".to_owned()) }
+    });
+    let recorded_by = now_ms();
+    drop(taken);
+    let page = process.wait_line("page: ", SOON);
+    let mut client = Client::new(&page);
+    client.claim(&process.wait_line("claim code: ", SOON));
+    let path = format!("/api/v1/cameras/1/recordings?from_utc_ms={}&to_utc_ms={}", recorded_by - 600_000, now_ms());
+    let recordings = client.get(&path).ok().json();
+    assert!(recordings["spans"][0]["start_utc_ms"].as_i64().is_some_and(|start| start < recorded_by), "{recordings}");
 }
 
 #[test]
