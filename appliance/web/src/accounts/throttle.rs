@@ -52,6 +52,13 @@ struct Row {
     last: MonoNanos,
 }
 
+impl Row {
+    /// Counts as absent, whether or not it has been removed yet.
+    fn is_forgotten(&self, now: MonoNanos) -> bool {
+        now.nanos_since(self.last) >= FORGET_S * NANOS_PER_SEC.unsigned_abs()
+    }
+}
+
 /// Who failed how often.
 #[derive(Debug, Default)]
 pub(super) struct Throttle(HashMap<Key, Row>);
@@ -63,7 +70,7 @@ impl Throttle {
     }
 
     fn wait_of(&self, key: Key, now: MonoNanos) -> u64 {
-        let Some(row) = self.0.get(&key) else { return 0 };
+        let Some(row) = self.0.get(&key).filter(|row| !row.is_forgotten(now)) else { return 0 };
         let (free, wait_max_s) = key.bounds();
         let over = row.failures.saturating_sub(free);
         if over == 0 {
@@ -82,6 +89,9 @@ impl Throttle {
                 self.forget_some(now);
             }
             let row = self.0.entry(*key).or_insert(Row { failures: 0, last: now });
+            if row.is_forgotten(now) {
+                row.failures = 0;
+            }
             row.failures = row.failures.saturating_add(1);
             row.last = now;
         }
@@ -105,7 +115,7 @@ impl Throttle {
     }
 
     fn forget_some(&mut self, now: MonoNanos) {
-        self.0.retain(|_, row| now.nanos_since(row.last) < FORGET_S * NANOS_PER_SEC.unsigned_abs());
+        self.0.retain(|_, row| !row.is_forgotten(now));
         if self.0.len() >= ROWS_MAX {
             let first =
                 self.0.iter().min_by_key(|(_, row)| (row.failures > ADDRESS_FREE, row.last)).map(|(key, _)| *key);
@@ -137,6 +147,23 @@ mod tests {
         assert_eq!(throttle.wait_s(&[address], clock.mono()), 1);
         clock.advance(SEC);
         assert_eq!(throttle.wait_s(&[address], clock.mono()), 0);
+    }
+
+    #[test]
+    fn failures_are_forgotten_after_an_hour_in_a_table_with_room() {
+        let clock = SimClock::new(UtcNanos(0));
+        let mut throttle = Throttle::default();
+        let address = Key::of_address("192.0.2.1".parse().unwrap());
+        for _ in 0..20 {
+            throttle.charge(&[address], clock.mono());
+        }
+        clock.advance(FORGET_S * SEC);
+        for _ in 0..ADDRESS_FREE {
+            throttle.charge(&[address], clock.mono());
+            assert_eq!(throttle.wait_s(&[address], clock.mono()), 0, "people mistype again an hour later");
+        }
+        throttle.charge(&[address], clock.mono());
+        assert_eq!(throttle.wait_s(&[address], clock.mono()), 1);
     }
 
     #[test]
