@@ -235,14 +235,20 @@ impl AccountBook {
         let right =
             self.judged(&keys, &request.password, found.as_ref().map(|account| account.password.as_str())).await?;
         let action = Action::SignIn { name_sha256: hex::encode(&name_hash) };
-        let Some(account) = found.filter(|_| right) else {
+        let (mut _change, mut current) = (None, None);
+        if right {
+            // Held until the session is in force, and the account read again under it: an admin may have set another password or removed the
+            // account while this one was judged.
+            _change = Some(self.changes.lock().await);
+            current = found.and_then(|judged| self.unchanged(&judged));
+        }
+        let Some(account) = current else {
             gate.note(entry(None, action, Some(WRONG))).await?;
             return Err(Problem::with(axum::http::StatusCode::UNAUTHORIZED, "sign-in-first", WRONG)
                 .next("Check both and try again; an admin can set a new password."));
         };
         gate.note(entry(Some(account.id), action, None)).await?;
         self.state().throttle.succeeded(keys[1]);
-        let _change = self.changes.lock().await;
         self.begin_session(&account).await
     }
 
@@ -260,19 +266,31 @@ impl AccountBook {
         who: &Who,
         request: api::PasswordRequest,
     ) -> Result<(), Problem> {
-        let mut account = self.account(who.account)?;
+        let account = self.account(who.account)?;
         let keys = [Key::of_address(peer), Key::Account(hex::sha256(fold(&account.name).as_bytes()))];
         self.begin_attempt(gate, &keys)?;
         if !self.judged(&keys, &request.old, Some(&account.password)).await? {
-            return Err(Error::new(Kind::Denied, "the old password is not right").into());
+            return Err(self.wrong_old(gate, who).await);
         }
         Passwords::check(&request.new, &account.name)?;
         let password = self.passwords.hash(&request.new).await?;
         let _change = self.changes.lock().await;
-        account = Account { password, ..self.account(who.account)? };
+        let Some(account) = self.unchanged(&account) else {
+            return Err(self.wrong_old(gate, who).await);
+        };
+        let account = Account { password, ..account };
         self.write(vec![put_account(&account)?]).await?;
         self.state().accounts.insert(account.id, account);
         self.end_sessions(gate, |key, session| session.account == who.account && *key != who.session).await
+    }
+
+    /// The refusal of a password change whose old password is not right, in the log beside the entry that the gate wrote before it was judged.
+    async fn wrong_old(&self, gate: &Gate, who: &Who) -> Problem {
+        let why = "the old password is not right";
+        match gate.note(entry(Some(who.account), Action::ChangeOwnAccount, Some(why))).await {
+            Ok(()) => Error::new(Kind::Denied, why).into(),
+            Err(problem) => problem,
+        }
     }
 
     pub(crate) fn list(&self) -> Vec<api::Account> {
@@ -450,6 +468,11 @@ impl AccountBook {
 
     fn account(&self, id: u32) -> Result<Account, Error> {
         self.state().accounts.get(&id).cloned().ok_or_else(|| Error::not_found(format!("there is no account {id}")))
+    }
+
+    /// The account as it is now, if it still has the password that was judged. Called with `changes` held.
+    fn unchanged(&self, judged: &Account) -> Option<Account> {
+        self.account(judged.id).ok().filter(|now| now.password == judged.password)
     }
 
     async fn write(&self, changes: Vec<Change>) -> Result<(), Error> {

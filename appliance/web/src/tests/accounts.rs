@@ -2,6 +2,7 @@
 
 use super::station::{Ask, PASSWORD, Station, assert_problem};
 use axum::http::StatusCode;
+use futures::FutureExt;
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -193,6 +194,43 @@ async fn a_new_password_ends_the_other_sessions_only() {
     assert_eq!(station.post(path, &here, &change(PASSWORD, "another long sentence")).await.status, 204);
     assert_eq!(station.get("/api/v1/session", &here).await.status, 200);
     assert_eq!(station.get("/api/v1/session", &there).await.status, 401);
+}
+
+#[test]
+fn a_password_set_while_the_old_one_is_judged_keeps_the_old_one_out() {
+    // One thread for all hashes: the test holds it until the sign-in waits for its own.
+    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let station = Station::new();
+        let cookie = station.claim(false).await;
+        let (accounts, gate) = (station.app.accounts(), station.app.gate());
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let holding = tokio::task::spawn_blocking(move || held.recv());
+        let request = serde_json::from_value(json!({"name": "Chief", "password": PASSWORD})).unwrap();
+        let mut signing_in = Box::pin(accounts.sign_in(gate, [192, 0, 2, 1].into(), request));
+        assert!((&mut signing_in).now_or_never().is_none(), "it is to be compared with the password of now");
+        release.send(()).unwrap();
+        holding.await.unwrap().unwrap();
+        let patch = serde_json::from_value(json!({"password": "another long sentence"})).unwrap();
+        accounts.update(gate, 1, patch).await.unwrap();
+        assert_eq!(signing_in.await.err().expect("the old password began a session").status(), 401);
+        assert_eq!(station.get("/api/v1/session", &cookie).await.status, 401);
+        let body = json!({"name": "Chief", "password": "another long sentence"});
+        assert_eq!(station.post("/api/v1/session", "", &body).await.status, 201);
+    });
+}
+
+#[tokio::test]
+async fn a_wrong_old_password_stands_in_the_log_as_refused() {
+    let station = Station::new();
+    let cookie = station.claim(false).await;
+    let before = station.audit.count();
+    let body = json!({"old": "wrong wrong", "new": "another long sentence"});
+    assert_problem(&station.post("/api/v1/session/password", &cookie, &body).await, 403, "denied");
+    let entries = station.audit.since(before);
+    let last = entries.last().unwrap();
+    assert_eq!((last.account, &last.action), (Some(1), &Action::ChangeOwnAccount));
+    assert!(matches!(last.outcome, Outcome::Refused(_)), "{entries:?}");
 }
 
 #[tokio::test]
