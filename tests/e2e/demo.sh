@@ -11,6 +11,8 @@ bin=$1 plugins=$2 cache=$3
 here=$(cd "$(dirname "$0")" && pwd)
 demo="$cache/demo"
 port=${WATCHBOOK_CAMERA_PORT:-18554}
+second="Square, mirrored"
+[ -z "${WATCHBOOK_SCENE:-}" ] || second="Scene"
 mkdir -p "$demo"
 
 "$here/servers/prepare_footage.sh" "$cache/footage" ${WATCHBOOK_SCENE:+"$WATCHBOOK_SCENE"}
@@ -52,7 +54,7 @@ sub_url = "${url}sub"
 plugins = ["org.watchbook.motion"]
 
 [[camera]]
-name = "Road"
+name = "$second"
 main_url = "${url}main2"
 sub_url = "${url}sub2"
 plugins = ["org.watchbook.motion"]
