@@ -3,7 +3,7 @@
 use crate::accounts::{AccountBook, HashCost};
 use crate::error::Error;
 use crate::gate::Gate;
-use crate::live::LiveHub;
+use crate::live::{LiveHub, VIEWERS_PER_SESSION_MAX};
 use crate::places::Places;
 use crate::ports::Ports;
 use std::sync::Arc;
@@ -46,6 +46,7 @@ struct Inner {
     camera_tests: Arc<Semaphore>,
     downloads: Arc<Semaphore>,
     downloads_by_session: Places,
+    viewers_by_session: Places,
     chunk_reads: Arc<Semaphore>,
 }
 
@@ -64,6 +65,7 @@ impl App {
             camera_tests: Arc::new(Semaphore::new(CAMERA_TESTS_MAX)),
             downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),
             downloads_by_session: Places::new(DOWNLOADS_PER_SESSION_MAX),
+            viewers_by_session: Places::new(VIEWERS_PER_SESSION_MAX),
             chunk_reads: Arc::new(Semaphore::new(CHUNK_READS_MAX)),
         })))
     }
@@ -108,6 +110,10 @@ impl App {
 
     pub(crate) fn downloads_by_session(&self) -> &Places {
         &self.0.downloads_by_session
+    }
+
+    pub(crate) fn viewers_by_session(&self) -> &Places {
+        &self.0.viewers_by_session
     }
 
     pub(crate) fn chunk_reads(&self) -> &Arc<Semaphore> {

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use watchbook_access::Grant;
-use watchbook_base::{GapReason, Kind, StreamId};
+use watchbook_base::{GapReason, Kind, StreamId, Ticks90k};
 use watchbook_media::{Packet, RecordingEnd, RecordingStart};
 
 /// Coded bytes of one stream's current GOP that are kept. 4 Mbit/s with a key frame every 10 s is 5 MB; 8 MiB also holds 12 Mbit/s with one
@@ -25,9 +25,19 @@ pub const GOP_SAMPLES_MAX: usize = 1800;
 pub const GOP_BYTES_TOTAL_MAX: usize = 256 << 20;
 /// Bytes that wait for one viewer: the GOP it starts with and as much again.
 pub const VIEWER_BYTES_MAX: usize = 2 * GOP_BYTES_MAX;
-/// Open viewers: 32 people with a wall of 8 cameras. What waits for them is at most 256 × 16 MiB in theory; packets are shared between the
-/// viewers of a stream, so in practice it is the streams' rate × the time until the slowest is cut.
+/// Open viewers: 32 people with a wall of 8 cameras.
+///
+/// Packets are not copied into the queues, and what waits for the viewers of a stream is always the newest part of the same stream: at most
+/// [`VIEWER_BYTES_MAX`] a stream, however many viewers it has. Besides, each viewer has one message at a time that is built and sent, of
+/// [`MESSAGE_SAMPLE_BYTES`] or one larger picture, which the WebSocket copies once: 256 × 2 × 1 MiB are 512 MiB if every one of them is stuck in
+/// the middle of a full message, for at most 10 s each.
 pub const VIEWERS_MAX: usize = 256;
+/// Of them for one session: a wall of 64 tiles, and half as many that are being opened again while the server has not yet noticed their end.
+pub const VIEWERS_PER_SESSION_MAX: usize = 96;
+/// Sample bytes of one message; a GOP of 8 MiB goes in a few. No longer than a second at 8 Mbit/s on a slow network.
+pub const MESSAGE_SAMPLE_BYTES: usize = 1 << 20;
+/// Samples of one message, far below what a fragment may hold.
+pub const MESSAGE_SAMPLES: usize = 256;
 
 /// The streams that are live and who watches them. One for the whole station.
 #[derive(Debug, Default)]
@@ -51,8 +61,14 @@ pub enum LiveItem {
     State(Arc<StreamState>),
     /// A recording has begun: another decoder configuration, another media time 0.
     Format(Arc<RecordingStart>),
-    /// Packets in decode order. The first after a format or a skip is a key frame.
-    Packets(Vec<Packet>),
+    /// Packets in decode order, for one message: at most [`MESSAGE_SAMPLES`] with at most [`MESSAGE_SAMPLE_BYTES`], or one larger packet. The
+    /// first after a format or a skip is a key frame.
+    Packets {
+        /// At least one.
+        packets: Vec<Packet>,
+        /// Decode time of the packet after the last, when it waits already.
+        next_dts: Option<Ticks90k>,
+    },
     /// So many pictures were skipped because this viewer was too slow; what follows starts with a key frame.
     Skipped(u64),
     /// The recording ended.

@@ -1,6 +1,9 @@
 //! One stream's current GOP and the queues of its viewers. Pure bookkeeping: no task, no clock.
 
-use super::{GOP_BYTES_MAX, GOP_BYTES_TOTAL_MAX, GOP_SAMPLES_MAX, LiveItem, Totals, VIEWER_BYTES_MAX, lock};
+use super::{
+    GOP_BYTES_MAX, GOP_BYTES_TOTAL_MAX, GOP_SAMPLES_MAX, LiveItem, MESSAGE_SAMPLE_BYTES, MESSAGE_SAMPLES, Totals,
+    VIEWER_BYTES_MAX, lock,
+};
 use crate::api::StreamState;
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
@@ -173,10 +176,22 @@ impl Queue {
             if self.skipped > 0 {
                 return Some(LiveItem::Skipped(std::mem::take(&mut self.skipped)));
             }
-            self.bytes = 0;
-            return Some(LiveItem::Packets(self.packets.drain(..).collect()));
+            return Some(self.pop_message());
         }
         self.ended.take().map(LiveItem::Ended)
+    }
+
+    /// The packets of one message; the others go on waiting, so that what a slow viewer has not been sent stays counted.
+    fn pop_message(&mut self) -> LiveItem {
+        let mut bytes = 0;
+        let fitting = self.packets.iter().take(MESSAGE_SAMPLES).enumerate().take_while(|(index, packet)| {
+            bytes += packet.data.len();
+            *index == 0 || bytes <= MESSAGE_SAMPLE_BYTES
+        });
+        let count = fitting.count();
+        let packets: Vec<Packet> = self.packets.drain(..count).collect();
+        self.bytes -= packets.iter().map(|packet| packet.data.len()).sum::<usize>();
+        LiveItem::Packets { packets, next_dts: self.packets.front().map(|packet| packet.dts) }
     }
 }
 

@@ -8,11 +8,11 @@ use crate::error::Error;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use bytes::{Bytes, BytesMut};
 use core::time::Duration;
-use futures::{SinkExt, StreamExt};
+use futures::{Sink, SinkExt, Stream, StreamExt};
 use serde_json::json;
 use std::sync::Arc;
 use tokio::time::{Instant, interval, timeout};
-use watchbook_base::Kind;
+use watchbook_base::{Kind, Ticks90k};
 use watchbook_media::fragment::{FragmentHead, FragmentSample, fragment, init_segment};
 use watchbook_media::sample_entry::mime;
 use watchbook_media::{Codec, Packet, RecordingStart};
@@ -25,22 +25,29 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 const CHECK_EVERY: Duration = Duration::from_secs(5);
 /// No pong or other sign of life for so long: gone.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
-/// Sample bytes of one message; a GOP of 8 MiB goes in a few. No longer than a second at 8 Mbit/s on a slow network.
-const MESSAGE_SAMPLE_BYTES: usize = 1 << 20;
-/// Samples of one message, far below what a fragment may hold.
-const MESSAGE_SAMPLES: usize = 256;
 /// The guess for a picture whose successor is not there yet and whose predecessor was the first: 1/25 s.
 const FIRST_DURATION_TICKS: u32 = 3600;
 /// A longer distance between two pictures is a hole, not a duration: 10 s.
 const DURATION_TICKS_MAX: i64 = 900_000;
 
 /// Sends until the viewer leaves, the camera goes, or `still_allowed` says no.
-pub(crate) async fn run(socket: WebSocket, mut subscription: Subscription, still_allowed: impl Fn() -> bool) {
-    let (mut to, mut from) = socket.split();
+pub(crate) async fn run(socket: WebSocket, subscription: Subscription, still_allowed: impl Fn() -> bool) {
+    let (to, from) = socket.split();
+    run_on(to, from, subscription, still_allowed).await;
+}
+
+/// [`run`] on the two halves of any socket. One item at a time is made into messages and sent; meanwhile the others wait in the subscription, where
+/// they are counted.
+pub(crate) async fn run_on<E>(
+    mut to: impl Sink<Message> + Unpin,
+    mut from: impl Stream<Item = Result<Message, E>> + Unpin,
+    mut subscription: Subscription,
+    still_allowed: impl Fn() -> bool,
+) {
     let mut check = interval(CHECK_EVERY);
     let mut heard = Instant::now();
     let mut muxer = Muxer::default();
-    let reason = loop {
+    let reason = 'serving: loop {
         let messages = tokio::select! {
             item = subscription.next() => match item {
                 Some(item) => match muxer.messages(item) {
@@ -57,9 +64,6 @@ pub(crate) async fn run(socket: WebSocket, mut subscription: Subscription, still
                 }
             },
             _ = check.tick() => {
-                if !still_allowed() {
-                    break "the session has ended".to_owned();
-                }
                 if heard.elapsed() > SILENCE_MAX {
                     return;
                 }
@@ -67,6 +71,9 @@ pub(crate) async fn run(socket: WebSocket, mut subscription: Subscription, still
             }
         };
         for message in messages {
+            if !still_allowed() {
+                break 'serving "the session has ended".to_owned();
+            }
             match timeout(SEND_TIMEOUT, to.send(message)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) | Err(_) => return,
@@ -101,7 +108,7 @@ impl Muxer {
             LiveItem::Skipped(pictures) => vec![text(&json!({"type": "skipped", "pictures": pictures}))],
             LiveItem::Ended(reason) => vec![text(&json!({"type": "ended", "reason": reason}))],
             LiveItem::Format(start) => self.format(start)?,
-            LiveItem::Packets(packets) => self.packets(&packets)?,
+            LiveItem::Packets { packets, next_dts } => vec![self.one_fragment(&packets, next_dts)?],
         })
     }
 
@@ -120,29 +127,12 @@ impl Muxer {
         Ok(vec![text(&head), Message::Binary(init)])
     }
 
-    fn packets(&mut self, packets: &[Packet]) -> Result<Vec<Message>, Error> {
-        let mut messages = Vec::new();
-        let mut from = 0;
-        while from < packets.len() {
-            let mut bytes = 0;
-            let fitting = packets[from..].iter().take(MESSAGE_SAMPLES).take_while(|packet| {
-                let first = bytes == 0;
-                bytes += packet.data.len();
-                first || bytes <= MESSAGE_SAMPLE_BYTES
-            });
-            let to = from + fitting.count();
-            messages.push(self.one_fragment(&packets[from..to], packets.get(to))?);
-            from = to;
-        }
-        Ok(messages)
-    }
-
-    fn one_fragment(&mut self, packets: &[Packet], after: Option<&Packet>) -> Result<Message, Error> {
+    fn one_fragment(&mut self, packets: &[Packet], after: Option<Ticks90k>) -> Result<Message, Error> {
         let mut samples = Vec::with_capacity(packets.len());
         for (index, packet) in packets.iter().enumerate() {
-            let next = packets.get(index + 1).or(after);
+            let next = packets.get(index + 1).map(|next| next.dts).or(after);
             samples.push(FragmentSample {
-                duration_ticks: self.duration(packet, next),
+                duration_ticks: self.duration(packet.dts, next),
                 size_bytes: u32::try_from(packet.data.len()).unwrap_or(u32::MAX),
                 cts_offset: packet.cts_offset,
                 key: packet.key,
@@ -162,8 +152,8 @@ impl Muxer {
     }
 
     /// To the next picture when it is there; else as long as the one before: waiting for the next would cost a picture of delay.
-    fn duration(&mut self, packet: &Packet, next: Option<&Packet>) -> u32 {
-        let known = next.map(|next| (next.dts - packet.dts).0).filter(|ticks| (1..=DURATION_TICKS_MAX).contains(ticks));
+    fn duration(&mut self, dts: Ticks90k, next: Option<Ticks90k>) -> u32 {
+        let known = next.map(|next| (next - dts).0).filter(|ticks| (1..=DURATION_TICKS_MAX).contains(ticks));
         let ticks = known.and_then(|ticks| u32::try_from(ticks).ok());
         if ticks.is_some() {
             self.last_duration_ticks = ticks;

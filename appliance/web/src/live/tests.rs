@@ -2,6 +2,7 @@ use super::*;
 use crate::live::socket::Muxer;
 use axum::extract::ws::Message;
 use bytes::Bytes;
+use futures::StreamExt;
 use proptest::prelude::*;
 use watchbook_access::{Action, AuditEntry, AuditError, AuditLog, Role, Subject};
 use watchbook_base::{CameraId, MonoNanos, SyncState, Ticks90k, TrackRole, UtcNanos};
@@ -51,9 +52,12 @@ fn drain(subscription: &Subscription) -> Vec<LiveItem> {
     std::iter::from_fn(|| subscription.viewer.pop()).collect()
 }
 
+fn packets_of(item: &LiveItem) -> Vec<Packet> {
+    if let LiveItem::Packets { packets, .. } = item { packets.clone() } else { Vec::new() }
+}
+
 fn packets(items: &[LiveItem]) -> Vec<Packet> {
-    let of = |item: &LiveItem| if let LiveItem::Packets(packets) = item { packets.clone() } else { Vec::new() };
-    items.iter().flat_map(of).collect()
+    items.iter().flat_map(packets_of).collect()
 }
 
 #[test]
@@ -150,7 +154,7 @@ async fn a_waiting_viewer_wakes_and_a_removed_camera_lets_it_go() {
     tokio::task::yield_now().await;
     hub.remove(camera());
     let (first, second) = waiting.await.unwrap();
-    assert!(matches!(first, Some(LiveItem::Packets(_))) && second.is_none());
+    assert!(matches!(first, Some(LiveItem::Packets { .. })) && second.is_none());
 }
 
 proptest! {
@@ -185,12 +189,58 @@ fn a_gop_that_outgrows_its_bound_is_given_up_until_the_next_key_frame() {
 
 #[test]
 fn large_gops_go_in_several_messages_that_hold_every_byte() {
+    let hub = LiveHub::new();
+    hub.begin(&start_of(stream()));
+    (0..20).for_each(|number| hub.packet(packet(number, number == 0, 300_000)));
+    let viewer = hub.subscribe(&live_grant(), stream()).unwrap();
     let mut muxer = Muxer::default();
-    muxer.messages(LiveItem::Format(Arc::new(start_of(stream())))).unwrap();
-    let gop: Vec<Packet> = (0..20).map(|number| packet(number, number == 0, 300_000)).collect();
-    let messages = muxer.messages(LiveItem::Packets(gop)).unwrap();
-    let sizes: Vec<usize> =
-        messages.iter().map(|message| if let Message::Binary(bytes) = message { bytes.len() } else { 0 }).collect();
-    assert!(sizes.len() > 3 && sizes.iter().all(|size| *size < (1 << 20) + 10_000), "{sizes:?}");
-    assert!((6_000_000..6_010_000).contains(&sizes.iter().sum::<usize>()), "{sizes:?}");
+    let mut sizes = Vec::new();
+    while let Some(item) = viewer.viewer.pop() {
+        for message in muxer.messages(item).unwrap() {
+            sizes.extend(if let Message::Binary(bytes) = message { Some(bytes.len()) } else { None });
+        }
+    }
+    let pictures = sizes.split_off(1);
+    assert!(pictures.len() > 3 && pictures.iter().all(|size| *size < (1 << 20) + 10_000), "{pictures:?}");
+    assert!((6_000_000..6_010_000).contains(&pictures.iter().sum::<usize>()), "{pictures:?}");
+}
+
+#[test]
+fn a_viewer_takes_one_message_and_the_rest_goes_on_waiting() {
+    let hub = LiveHub::new();
+    hub.begin(&start_of(stream()));
+    let viewer = hub.subscribe(&live_grant(), stream()).unwrap();
+    (0..7).for_each(|number| hub.packet(packet(number, number == 0, 1 << 20)));
+    assert!(matches!(viewer.viewer.pop(), Some(LiveItem::Format(_))));
+    let Some(LiveItem::Packets { packets, next_dts }) = viewer.viewer.pop() else { panic!("no packets") };
+    assert_eq!((packets.len(), next_dts), (1, Some(Ticks90k(3600))), "the duration of the last is known all the same");
+    assert_eq!(viewer.waiting_bytes(), 6 << 20);
+    // A viewer that takes too little is still told what it lost.
+    (7..30).for_each(|number| hub.packet(packet(number, number % 7 == 0, 1 << 20)));
+    assert!(viewer.waiting_bytes() <= VIEWER_BYTES_MAX);
+    assert!(matches!(viewer.viewer.pop(), Some(LiveItem::Skipped(1..))));
+    // Small pictures are bounded by their number, and one that is larger than a message goes alone.
+    hub.begin(&start_of(stream()));
+    (0..300).for_each(|number| hub.packet(packet(number, number == 0, 0)));
+    hub.packet(packet(300, true, 3 << 20));
+    let counts: Vec<usize> = drain(&viewer).iter().map(|item| packets_of(item).len()).collect();
+    assert_eq!(counts, [0, MESSAGE_SAMPLES, 44, 1]);
+}
+
+#[tokio::test]
+async fn an_ended_session_gets_no_message_more_of_what_waits() {
+    let hub = LiveHub::new();
+    hub.begin(&start_of(stream()));
+    (0..8).for_each(|number| hub.packet(packet(number, number == 0, 1 << 20)));
+    let viewer = hub.subscribe(&live_grant(), stream()).unwrap();
+    let (to, sent) = futures::channel::mpsc::unbounded();
+    let silent = futures::stream::pending::<Result<Message, ()>>();
+    let asked = AtomicUsize::new(0);
+    // Format, head, and one message of pictures; perhaps a ping.
+    let still_allowed = || asked.fetch_add(1, Ordering::Relaxed) < 4;
+    socket::run_on(to, silent, viewer, still_allowed).await;
+    let messages: Vec<Message> = sent.collect().await;
+    assert_eq!(messages.len(), 5, "{} messages", messages.len());
+    let Some(Message::Close(Some(frame))) = messages.last() else { panic!("no close") };
+    assert_eq!(frame.reason.as_str(), "the session has ended");
 }

@@ -3,7 +3,7 @@
 use super::dispatch::Call;
 use super::{Answer, AuditRule, NO_BODY, Permission, ROLE, Route, handler};
 use crate::error::Problem;
-use crate::live::socket;
+use crate::live::{VIEWERS_PER_SESSION_MAX, socket};
 use axum::http::Method;
 use axum::response::Response;
 use watchbook_access::{Action, decide};
@@ -32,6 +32,11 @@ async fn live(mut call: Call) -> Result<Response, Problem> {
     let stream = call.query.stream_of(camera)?;
     let upgrade = call.upgrade()?;
     call.blocking(move |app| app.ports().cameras.get(camera)).await?;
+    let places = call.app.viewers_by_session().of(&call.who()?.session);
+    let Ok(place) = places.try_acquire_owned() else {
+        let what = format!("this session has {VIEWERS_PER_SESSION_MAX} live pictures open already");
+        return Err(Problem::too_many(what, "Close some live views, then try again."));
+    };
     let subscription = call.app.live().subscribe(call.grant()?, stream)?;
     let (app, session) = (call.app.clone(), call.who()?.session);
     let still_allowed = move || {
@@ -39,5 +44,8 @@ async fn live(mut call: Call) -> Result<Response, Problem> {
         subject.is_some_and(|subject| decide(&subject, &Action::Live { camera }).is_ok())
     };
     let limited = upgrade.max_message_size(socket::MESSAGE_BYTES_MAX).max_frame_size(socket::MESSAGE_BYTES_MAX);
-    Ok(limited.on_upgrade(move |socket| socket::run(socket, subscription, still_allowed)))
+    Ok(limited.on_upgrade(async move |socket| {
+        let _place = place;
+        socket::run(socket, subscription, still_allowed).await;
+    }))
 }

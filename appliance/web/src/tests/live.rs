@@ -2,6 +2,7 @@
 
 use super::doubles::format;
 use super::station::Station;
+use crate::live::VIEWERS_PER_SESSION_MAX;
 use crate::serve;
 use bytes::Bytes;
 use core::time::Duration;
@@ -129,6 +130,23 @@ async fn live_pictures_are_refused_to_nobody_and_to_other_sites() {
     });
     assert_eq!(statuses.await.unwrap(), (Some(401), Some(403)));
     assert_eq!(server.station.live.counts().0, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_session_opens_a_wall_and_leaves_the_others_room() {
+    let server = server().await;
+    let cookie = server.station.claim(true).await;
+    let other = server.station.sign_in("Chief").await;
+    let address = server.address;
+    let opened = spawn_blocking(move || {
+        let wall: Vec<_> =
+            (0..VIEWERS_PER_SESSION_MAX).map(|_| connect(address, &cookie, None).expect("a tile")).collect();
+        let one_more = connect(address, &cookie, None).err();
+        let elsewhere = connect(address, &other, None).is_ok();
+        drop(wall);
+        (one_more, elsewhere)
+    });
+    assert_eq!(opened.await.unwrap(), (Some(429), true));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
