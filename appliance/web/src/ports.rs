@@ -175,6 +175,9 @@ pub struct CameraProbe {
     pub password: Option<api::Secret>,
 }
 
+/// Changes the settings that it is given, or says why not. It computes and waits for nothing.
+pub type CameraChange<'a> = Box<dyn FnOnce(&mut CameraConfig) -> Result<(), Error> + 'a>;
+
 /// The station's cameras. Changes are durable and in force when a method returns.
 pub trait Cameras: Send + Sync {
     /// All, in order of their number.
@@ -195,11 +198,11 @@ pub trait Cameras: Send + Sync {
     /// `Exhausted` at [`watchbook_base::limits::CAMERAS_MAX`].
     fn create(&self, config: CameraConfig) -> Result<CameraRow, Error>;
 
-    /// Replaces the settings of one.
+    /// Changes the settings of one: no other change of it comes between what `change` is given and what it leaves.
     ///
     /// # Errors
-    /// `NotFound`.
-    fn update(&self, camera: CameraId, config: CameraConfig) -> Result<CameraRow, Error>;
+    /// `NotFound`, or what `change` says; then nothing has changed.
+    fn update(&self, camera: CameraId, change: CameraChange<'_>) -> Result<CameraRow, Error>;
 
     /// Stops capturing one and forgets its settings. Its footage stays until the ring or its maximum age takes it.
     ///

@@ -15,7 +15,7 @@ use watchbook_store::register::Entry;
 use watchbook_store::register::{Change, Namespace, Register};
 use watchbook_web::api;
 use watchbook_web::error::Error;
-use watchbook_web::ports::{CameraConfig, CameraProbe, CameraRow, Cameras, StreamConfig};
+use watchbook_web::ports::{CameraChange, CameraConfig, CameraProbe, CameraRow, Cameras, StreamConfig};
 
 /// Setting that holds the number of the next camera: numbers are never given twice.
 const NEXT_NUMBER: &[u8] = b"camera_number_next";
@@ -201,12 +201,8 @@ impl Cameras for CameraDesk {
         Ok(self.row(camera, &desk.config))
     }
 
-    fn update(&self, camera: CameraId, config: CameraConfig) -> Result<CameraRow, Error> {
-        self.change(camera, |current| {
-            *current = config;
-            Ok(())
-        })
-        .map(|(row, ())| row)
+    fn update(&self, camera: CameraId, change: CameraChange<'_>) -> Result<CameraRow, Error> {
+        self.change(camera, change).map(|(row, ())| row)
     }
 
     fn remove(&self, camera: CameraId) -> Result<(), Error> {

@@ -169,9 +169,11 @@ async fn update(call: Call) -> Result<Response, Problem> {
     let patch: api::CameraPatch = call.json()?;
     let row = call
         .blocking(move |app| {
-            let cameras = &app.ports().cameras;
-            let config = patched(cameras.get(camera)?.config, patch)?;
-            cameras.update(camera, config)
+            let change = |config: &mut CameraConfig| {
+                *config = patched(config.clone(), patch)?;
+                Ok(())
+            };
+            app.ports().cameras.update(camera, Box::new(change))
         })
         .await?;
     ok(&shown(row, &call.who()?.subject))

@@ -1,6 +1,8 @@
 //! Camera settings: what is taken, what is refused, what is shown to whom.
 
 use super::station::{Ask, CAMERA_PASSWORD, Station, assert_problem};
+use crate::api::PluginBinding;
+use crate::ports::CameraConfig;
 use serde_json::{Value, json};
 use watchbook_access::Role;
 use watchbook_base::CameraId;
@@ -202,10 +204,33 @@ async fn a_test_of_a_stored_camera_uses_its_password_at_its_own_host_alone() {
 }
 
 #[tokio::test]
+async fn two_changes_at_once_are_both_kept() {
+    let station = Station::new();
+    let admin = station.claim(false).await;
+    let stored = || station.inner.cameras.lock().unwrap()[&CameraId::new(1).unwrap()].clone();
+    // Somebody renames the camera and binds a plugin after the request came in and before its change is made.
+    let binding = PluginBinding { plugin: "p".into(), enabled: true, settings: Default::default(), zones: vec![] };
+    let other = {
+        let binding = binding.clone();
+        move |config: &mut CameraConfig| {
+            config.name = "Renamed".into();
+            config.plugins.push(binding);
+        }
+    };
+    *station.inner.before_update.lock().unwrap() = Some(Box::new(other));
+    let answer = patch(&station, &admin, &json!({"retention_days_max": 3})).await.json();
+    assert_eq!((&answer["name"], &answer["retention_days_max"]), (&json!("Renamed"), &json!(3)));
+    assert_eq!((stored().plugins, stored().retention_days_max), (vec![binding], 3));
+    let (name, days) = (json!({"name": "Yard"}), json!({"retention_days_max": 4}));
+    tokio::join!(patch(&station, &admin, &name), patch(&station, &admin, &days));
+    assert_eq!((stored().name.as_str(), stored().retention_days_max), ("Yard", 4));
+}
+
+#[tokio::test]
 async fn settings_survive_the_register_with_their_password() {
     let station = Station::new();
     let config = station.inner.cameras.lock().unwrap()[&CameraId::new(1).unwrap()].clone();
     let stored = serde_json::to_vec(&config).unwrap();
-    assert_eq!(serde_json::from_slice::<crate::ports::CameraConfig>(&stored).unwrap(), config);
+    assert_eq!(serde_json::from_slice::<CameraConfig>(&stored).unwrap(), config);
     assert!(!format!("{config:?}").contains("canary"), "Debug shows the password");
 }

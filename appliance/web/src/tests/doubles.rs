@@ -100,7 +100,11 @@ pub(super) struct MemoryBox {
     pub(super) cameras: Mutex<BTreeMap<CameraId, CameraConfig>>,
     pub(super) probes: Mutex<Vec<CameraProbe>>,
     pub(super) calls: AtomicUsize,
+    /// A change by somebody else, made just before the next update.
+    pub(super) before_update: Mutex<Option<OtherChange>>,
 }
+
+pub(super) type OtherChange = Box<dyn FnOnce(&mut CameraConfig) + Send>;
 
 impl MemoryBox {
     fn called(&self) {
@@ -136,11 +140,18 @@ impl Cameras for MemoryBox {
         Ok(row)
     }
 
-    fn update(&self, camera: CameraId, config: CameraConfig) -> Result<CameraRow, Error> {
+    fn update(&self, camera: CameraId, change: CameraChange<'_>) -> Result<CameraRow, Error> {
         self.called();
-        let row = Self::row(camera, &config);
-        self.cameras.lock().unwrap().insert(camera, config);
-        Ok(row)
+        if let Some(other) = self.before_update.lock().unwrap().take() {
+            other(self.cameras.lock().unwrap().get_mut(&camera).unwrap());
+        }
+        let mut cameras = self.cameras.lock().unwrap();
+        let config =
+            cameras.get_mut(&camera).ok_or_else(|| Error::not_found(format!("there is no camera {camera}")))?;
+        let mut changed = config.clone();
+        change(&mut changed)?;
+        *config = changed;
+        Ok(Self::row(camera, config))
     }
 
     fn remove(&self, camera: CameraId) -> Result<(), Error> {
@@ -167,8 +178,12 @@ impl Plugins for MemoryBox {
         Ok(vec![])
     }
 
-    fn bind(&self, _camera: CameraId, binding: api::PluginBinding) -> Result<api::PluginBinding, Error> {
+    fn bind(&self, camera: CameraId, binding: api::PluginBinding) -> Result<api::PluginBinding, Error> {
         self.called();
+        let mut cameras = self.cameras.lock().unwrap();
+        let config =
+            cameras.get_mut(&camera).ok_or_else(|| Error::not_found(format!("there is no camera {camera}")))?;
+        config.plugins.push(binding.clone());
         Ok(binding)
     }
 }
