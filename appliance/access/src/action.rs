@@ -51,7 +51,10 @@ pub enum Action {
     ReadConfig,
     /// Change the configuration.
     ChangeConfig {
-        /// What is changed, such as `camera 3`; never a secret.
+        /// Of which camera; `None` for one that does not exist yet and for what belongs to no camera.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        camera: Option<CameraId>,
+        /// What is changed, such as `removal`; never a secret.
         what: String,
     },
     /// Read accounts and their roles.

@@ -178,7 +178,8 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
         }
         Action::SearchEvents { camera, .. } => (&[Role::Investigator], *camera),
         Action::ReadConfig => (&Role::ALL, None),
-        Action::ChangeConfig { .. } | Action::ReadAccounts | Action::ChangeAccount { .. } => (&[Role::Admin], None),
+        Action::ChangeConfig { camera, .. } => (&[Role::Admin], *camera),
+        Action::ReadAccounts | Action::ChangeAccount { .. } => (&[Role::Admin], None),
         Action::ReadAudit => (&[Role::Auditor], None),
     };
     if subject.account.is_none() {

@@ -50,7 +50,8 @@ fn table() -> Vec<(Action, Option<Vec<Role>>)> {
         (Action::SignOut, everyone()),
         (Action::Claim, None),
         (Action::ReadConfig, everyone()),
-        (Action::ChangeConfig { what: "camera 1".into() }, Some(vec![Admin])),
+        (Action::ChangeConfig { camera: Some(one), what: "name".into() }, Some(vec![Admin])),
+        (Action::ChangeConfig { camera: None, what: "new camera".into() }, Some(vec![Admin])),
         (Action::ReadAccounts, Some(vec![Admin])),
         (Action::ChangeAccount { account: Some(2), what: "roles".into() }, Some(vec![Admin])),
         (Action::ChangeOwnAccount, everyone()),
@@ -95,6 +96,7 @@ fn another_camera_is_refused_whatever_the_roles() {
         Action::SearchEvents { camera: Some(other), range: window },
         Action::Playback { camera: other, range: window },
         Action::Export { camera: other, range: window },
+        Action::ChangeConfig { camera: Some(other), what: "removal".into() },
     ] {
         let refusal = decide(&subject(&Role::ALL), &action).unwrap_err();
         assert!(refusal.to_string().contains("camera 2"), "{refusal}");
@@ -151,6 +153,13 @@ fn an_entry_reads_as_one_flat_object() {
         "account": 3, "action": "playback", "camera": 2, "range": {"start": 5, "end": 9}, "outcome": {"refused": "no"}
     });
     assert_eq!(json, expected);
+}
+
+#[test]
+fn a_change_of_no_camera_names_none() {
+    let change = |camera| serde_json::to_value(Action::ChangeConfig { camera, what: "name".into() }).unwrap();
+    assert_eq!(change(None), serde_json::json!({"action": "change_config", "what": "name"}));
+    assert_eq!(change(Some(camera(2))), serde_json::json!({"action": "change_config", "camera": 2, "what": "name"}));
 }
 
 proptest! {

@@ -45,7 +45,7 @@ fn rows_for_all() -> Vec<Route> {
             id: "create_camera",
             summary: "Adds a camera and starts to capture it.",
             permission: Permission::Asks(|asked| {
-                Ok(Action::ChangeConfig { what: format!("new camera: {}", asked.field_names()) })
+                Ok(Action::ChangeConfig { camera: None, what: format!("new camera: {}", asked.field_names()) })
             }),
             audit: AuditRule::EveryTime,
             body_bytes_max: SETTINGS_BODY,
@@ -59,7 +59,7 @@ fn rows_for_all() -> Vec<Route> {
             path: "/api/v1/cameras/test",
             id: "test_camera",
             summary: "Tries an address for at most 10 s. A camera that fails is a report, not an error.",
-            permission: Permission::Asks(|_| Ok(Action::ChangeConfig { what: "test of a camera address".to_owned() })),
+            permission: Permission::Asks(|asked| Ok(asked_test(asked))),
             audit: AuditRule::EveryTime,
             body_bytes_max: SETTINGS_BODY,
             query: &[],
@@ -115,7 +115,18 @@ fn rows_for_one() -> Vec<Route> {
 }
 
 fn change(asked: &Asked<'_>, what: &str) -> Result<Action, Error> {
-    Ok(Action::ChangeConfig { what: format!("camera {}: {what}", asked.path.camera()?) })
+    Ok(Action::ChangeConfig { camera: Some(asked.path.camera()?), what: what.to_owned() })
+}
+
+/// A test of an address, of the stored camera that the body names.
+fn asked_test(asked: &Asked<'_>) -> Action {
+    #[derive(serde::Deserialize)]
+    struct Named {
+        camera: Option<CameraId>,
+    }
+    let camera = serde_json::from_slice::<Named>(asked.body).ok().and_then(|named| named.camera);
+    let camera = camera.and_then(|camera| CameraId::new(camera.get()));
+    Action::ChangeConfig { camera, what: "test of a camera address".to_owned() }
 }
 
 /// What `subject` may see of a camera.

@@ -33,7 +33,7 @@ pub(crate) fn rows() -> Vec<Route> {
             permission: Permission::Asks(|asked| {
                 let plugin: String =
                     asked.path.text("plugin").unwrap_or_default().chars().take(NAME_BYTES_MAX).collect();
-                Ok(Action::ChangeConfig { what: format!("camera {}: plugin {plugin}", asked.path.camera()?) })
+                Ok(Action::ChangeConfig { camera: Some(asked.path.camera()?), what: format!("plugin {plugin}") })
             }),
             audit: AuditRule::EveryTime,
             body_bytes_max: SETTINGS_BODY,
