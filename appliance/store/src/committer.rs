@@ -4,12 +4,12 @@ use crate::catalog::Catalog;
 use crate::catalog::rows::{Position, SlotRow};
 use crate::codec::{align, count, narrow};
 use crate::error::{Error, Result};
-use crate::format::{BLOCK_BYTES, Commit, PAYLOAD_ALIGN_BYTES, Record, SegmentHeader};
+use crate::format::{BLOCK_BYTES, Commit, PAYLOAD_ALIGN_BYTES, Record, SegmentHeader, segment_name};
 use crate::plan::{Plan, begun, commit_bytes_max, plan};
 use crate::recover::Recovered;
 use crate::ring::Ring;
 use crate::writer::{Committed, Shared};
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 use watchbook_base::fs::{File, OpenMode};
@@ -19,11 +19,16 @@ use watchbook_media::RecordingId;
 
 /// Segments tried for one commit before the committer pauses and tells.
 const ATTEMPTS_MAX: u32 = 3;
-/// Good segments that are given up for commits that cannot be written. Afterwards the same ones are tried again and again: a dying disk must not cost the
-/// footage that it still has.
-const SACRIFICES_MAX: usize = 2;
+/// Segments with footage that are given up for one commit that cannot be written. Afterwards only slots without footage are tried, again and again: a dying
+/// disk must not cost the footage that it still has.
+const SACRIFICES_MAX: u32 = 2;
+/// A slot that could not be written so often, each time while another one could, is bad: the others go before it until the next start. Once may be the disk's
+/// bad moment.
+const STRIKES_MAX: u32 = 2;
 /// Pause after [`ATTEMPTS_MAX`] failures.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
+/// Segments that an alarm names; the rest is counted.
+const NAMED_MAX: usize = 8;
 /// Attempts to write the last commit when the ring is closed.
 const CLOSING_ATTEMPTS_MAX: u32 = 3;
 
@@ -41,8 +46,14 @@ pub(crate) struct Committer {
     stated: HashSet<RecordingId>,
     /// This segment must say which gaps go on.
     gaps_unstated: bool,
-    /// Slots given up since the last good commit.
-    sacrificed: VecDeque<u32>,
+    /// Slots that failed since the last good commit; the next one to be tried again first.
+    failed: VecDeque<u32>,
+    /// How many of them held footage.
+    sacrifices: u32,
+    /// The segment being opened held footage of an older generation.
+    held_footage: bool,
+    /// How often each slot failed while another one could be written; none that was written since.
+    strikes: BTreeMap<u32, u32>,
     plans: VecDeque<Plan>,
     /// What the disk says is wrong, if anything.
     trouble: Option<String>,
@@ -53,7 +64,8 @@ impl Committer {
         let Recovered { catalog, at, generation, .. } = recovered;
         // Footage goes on in the newest segment, behind the last good commit.
         let file = if at.generation == 0 { None } else { ring.open_slot(at.slot, OpenMode::Log).ok() };
-        Self {
+        let strikes = ring.unopened.iter().map(|slot| (*slot, STRIKES_MAX)).collect();
+        let mut committer = Self {
             shared,
             ring,
             clock,
@@ -63,10 +75,15 @@ impl Committer {
             generation,
             stated: HashSet::new(),
             gaps_unstated: at.offset == BLOCK_BYTES,
-            sacrificed: VecDeque::new(),
+            failed: VecDeque::new(),
+            sacrifices: 0,
+            held_footage: false,
+            strikes,
             plans: VecDeque::new(),
             trouble: None,
-        }
+        };
+        committer.tell(None);
+        committer
     }
 
     /// Makes everything that waits durable. True when there was something.
@@ -129,7 +146,7 @@ impl Committer {
                 Err(error) => {
                     // Nothing written to this segment since its last sync can be relied on. What it held before stays good.
                     self.file = None;
-                    self.sacrifice(self.at.slot);
+                    self.give_up(self.at.slot);
                     last_error = Some(error);
                 }
             }
@@ -137,11 +154,26 @@ impl Committer {
         Err(last_error.unwrap_or_else(|| Error::new(Kind::Internal, "committing: no attempt was made")))
     }
 
-    fn sacrifice(&mut self, slot: u32) {
+    /// Notes that `slot` could not be written.
+    fn give_up(&mut self, slot: u32) {
         // A segment with good commits is not given up by one that could not be added.
-        if self.at.offset == BLOCK_BYTES && !self.sacrificed.contains(&slot) {
-            self.sacrificed.push_back(slot);
+        if self.at.offset == BLOCK_BYTES && !self.failed.contains(&slot) {
+            self.failed.push_back(slot);
+            self.sacrifices += u32::from(self.held_footage);
         }
+    }
+
+    /// A commit is good: the slots that failed before it have a strike more, its own has none.
+    fn count_strikes(&mut self) {
+        for slot in self.failed.drain(..) {
+            *self.strikes.entry(slot).or_default() += 1;
+        }
+        self.sacrifices = 0;
+        self.strikes.remove(&self.at.slot);
+    }
+
+    fn is_bad(&self, slot: u32) -> bool {
+        self.strikes.get(&slot).is_some_and(|strikes| *strikes >= STRIKES_MAX)
     }
 
     fn compose(&self, plan: &Plan) -> Commit {
@@ -197,7 +229,7 @@ impl Committer {
         self.at.prev_hash = hash;
         self.stated.extend(commit.records.iter().filter_map(|(_, record)| begun(record)));
         self.gaps_unstated = false;
-        self.sacrificed.clear();
+        self.count_strikes();
         let committed =
             Committed { seq: commit.seq, runs: count(commit.runs.len()), payload_bytes: plan.payload_bytes() };
         let stats = &mut self.shared.pending().stats;
@@ -226,15 +258,35 @@ impl Committer {
         }
     }
 
-    /// Publishes what is wrong: the disk's trouble first, then the index's, then the ring's size.
+    /// Publishes what is wrong: the disk's trouble first, then the index's, then the ring's size, then slots that cannot be written.
     fn tell(&mut self, trouble: Option<String>) {
         if let Some(trouble) = trouble.as_ref().filter(|trouble| self.trouble.as_ref() != Some(*trouble)) {
             tracing::error!(%trouble, "footage cannot be written; it waits in memory and the write is tried again");
         }
         self.trouble = trouble;
-        let alarm = self.trouble.as_deref().or(self.catalog.alarm()).or(self.ring.alarm.as_deref());
-        let alarm = alarm.map(str::to_owned);
+        let bad = self.bad_slots();
+        let all = [self.trouble.as_deref(), self.catalog.alarm(), self.ring.alarm.as_deref(), bad.as_deref()];
+        let all: Vec<&str> = all.into_iter().flatten().collect();
+        let alarm = (!all.is_empty()).then(|| all.join(". "));
         self.shared.pending().stats.alarm = alarm;
+    }
+
+    /// The sentence about slots that cannot be written.
+    fn bad_slots(&self) -> Option<String> {
+        let bad: Vec<u32> = self.strikes.keys().copied().filter(|slot| self.is_bad(*slot)).collect();
+        let names: Vec<String> = bad.iter().take(NAMED_MAX).map(|slot| segment_name(*slot)).collect();
+        let more = match bad.len().saturating_sub(names.len()) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        (!bad.is_empty()).then(|| {
+            format!(
+                "{} of {} segments cannot be written ({}{more}); recording goes on in the others. Check this disk",
+                bad.len(),
+                self.ring.slots.count(),
+                names.join(", ")
+            )
+        })
     }
 
     /// FORMAT.md "Evict": the next segment, its old rows gone, its new header durable.
@@ -242,6 +294,7 @@ impl Committer {
         self.file = None;
         let slot = self.next_slot().ok_or_else(|| Error::new(Kind::Internal, "the ring has no segments"))?;
         let old = self.ring.slots.get(slot);
+        self.held_footage = old != 0;
         let utc = self.clock.utc();
         let generation = self.generation + 1;
         self.generation = generation;
@@ -267,7 +320,7 @@ impl Committer {
         self.gaps_unstated = true;
         let opened = self.write_header(&header);
         if opened.is_err() {
-            self.sacrifice(slot);
+            self.give_up(slot);
         }
         self.file = Some(opened?);
         self.ring.slots.set(slot, generation);
@@ -284,15 +337,18 @@ impl Committer {
         Ok(file)
     }
 
-    /// The slot with the oldest segment; after failures, one that was given up already.
+    /// The slot with the oldest segment, bad ones last; when no more footage may be given up, one without any; at last one that failed already.
     fn next_slot(&mut self) -> Option<u32> {
-        if self.sacrificed.len() >= SACRIFICES_MAX {
-            self.sacrificed.rotate_left(1);
-            return self.sacrificed.front().copied();
-        }
         let newest_good = self.catalog.tail().replay.slot;
-        let free = self.ring.slots.all().filter(|(slot, _)| !self.sacrificed.contains(slot) && *slot != newest_good);
-        free.min_by_key(|(slot, generation)| (*generation, *slot)).map(|(slot, _)| slot)
+        let may_sacrifice = self.sacrifices < SACRIFICES_MAX;
+        let free = self.ring.slots.all().filter(|(slot, generation)| {
+            (may_sacrifice || *generation == 0) && !self.failed.contains(slot) && *slot != newest_good
+        });
+        let next = free.min_by_key(|(slot, generation)| (self.is_bad(*slot), *generation, *slot));
+        next.map(|(slot, _)| slot).or_else(|| {
+            self.failed.rotate_left(1);
+            self.failed.back().copied()
+        })
     }
 
     /// Commits every `interval` until the ring is closed.

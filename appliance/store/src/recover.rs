@@ -12,8 +12,8 @@ use std::sync::Arc;
 use watchbook_evidence::Hash;
 
 /// Slots in a row, in the order in which the writer would take them, that must hold nothing new before the search for newer segments ends. The writer passes
-/// over at most two slots that cannot be written.
-const MISSES_MAX: u32 = 4;
+/// over slots that cannot be written; a disk with more of them than this is beyond use. Each costs one read.
+const MISSES_MAX: u32 = 32;
 
 /// The state in which writing goes on.
 pub(crate) struct Recovered {

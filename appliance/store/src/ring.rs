@@ -51,6 +51,8 @@ pub(crate) struct Ring {
     pub(crate) slots: Slots,
     /// Why the ring is smaller than configured, if it is.
     pub(crate) alarm: Option<String>,
+    /// Slots whose file is there and could not be opened or made whole at start-up.
+    pub(crate) unopened: Vec<u32>,
     _lock: LockGuard,
 }
 
@@ -82,7 +84,8 @@ impl Ring {
         };
         let wanted = config.slots(superblock.segment_bytes)?;
         let highest = found.iter().copied().max().unwrap_or(0);
-        let (count, alarm) = allocate_slots(&*fs, &segments, superblock.segment_bytes, (wanted, highest));
+        let Allocated { count, alarm, unopened } =
+            allocate_slots(&*fs, &segments, superblock.segment_bytes, (wanted, highest));
         if u64::from(count) < crate::config::SLOTS_MIN {
             return Err(Error::new(
                 Kind::Exhausted,
@@ -90,7 +93,7 @@ impl Ring {
             ));
         }
         let slots = Slots((0..count).map(|_| AtomicU64::new(0)).collect());
-        Ok(Self { fs, dir: config.dir.clone(), superblock, slots, alarm, _lock: lock })
+        Ok(Self { fs, dir: config.dir.clone(), superblock, slots, alarm, unopened, _lock: lock })
     }
 
     /// Opens an existing ring for checking: makes and changes nothing.
@@ -104,7 +107,7 @@ impl Ring {
         };
         let count = found.iter().copied().max().unwrap_or(0);
         let slots = Slots((0..count).map(|_| AtomicU64::new(0)).collect());
-        Ok(Self { fs, dir: dir.to_owned(), superblock, slots, alarm: None, _lock: lock })
+        Ok(Self { fs, dir: dir.to_owned(), superblock, slots, alarm: None, unopened: Vec::new(), _lock: lock })
     }
 
     pub(crate) fn path(&self, slot: u32) -> PathBuf {
@@ -210,11 +213,20 @@ fn salvage_superblock(fs: &dyn Fs, segments: &Path, slots: &[u32]) -> Option<Sup
     })
 }
 
-/// Makes the missing slots up to `wanted`, or checks those up to `highest` when there are more. Returns how many slots there are, and why they are fewer than wanted.
-fn allocate_slots(fs: &dyn Fs, segments: &Path, segment_bytes: u64, sizes: (u32, u32)) -> (u32, Option<String>) {
+/// What [`allocate_slots`] made of the slots.
+struct Allocated {
+    count: u32,
+    /// Why they are fewer than wanted.
+    alarm: Option<String>,
+    unopened: Vec<u32>,
+}
+
+/// Makes the missing slots up to `wanted`, or checks those up to `highest` when there are more.
+fn allocate_slots(fs: &dyn Fs, segments: &Path, segment_bytes: u64, sizes: (u32, u32)) -> Allocated {
     let (wanted, highest) = sizes;
     let mut made = false;
     let mut alarm = None;
+    let mut unopened = Vec::new();
     let mut count = wanted.max(highest);
     for slot in 1..=count {
         let path = segments.join(segment_name(slot));
@@ -222,7 +234,8 @@ fn allocate_slots(fs: &dyn Fs, segments: &Path, segment_bytes: u64, sizes: (u32,
             Ok(new) => made |= new,
             // A file that was there and cannot be opened now is a damaged slot among good ones; a file that cannot be made is the end of the ring.
             Err(error) if slot <= highest => {
-                tracing::error!(%error, segment = %path.display(), "a segment cannot be opened")
+                tracing::error!(%error, segment = %path.display(), "a segment cannot be opened");
+                unopened.push(slot);
             }
             Err(error) => {
                 alarm = Some(format!(
@@ -238,7 +251,7 @@ fn allocate_slots(fs: &dyn Fs, segments: &Path, segment_bytes: u64, sizes: (u32,
     if made && let Err(error) = fs.sync_dir(segments) {
         alarm.get_or_insert(format!("the names of new segments could not be synced: {error}"));
     }
-    (count, alarm)
+    Allocated { count, alarm, unopened }
 }
 
 /// True when the file was made or grown.

@@ -80,7 +80,6 @@ pub(crate) fn assemble(config: &Config, deps: &Deps) -> Result<Parts> {
         }
     }
     pending.stats.last_seq = recovered.at.seq.saturating_sub(1);
-    pending.stats.alarm.clone_from(&ring.alarm);
     let shared = Arc::new(Shared {
         pending: Mutex::new(pending),
         work: Condvar::new(),

@@ -52,11 +52,15 @@ pub enum Op {
     Read,
     /// [`File::allocate`].
     Allocate,
+    /// [`Fs::open`] of a file that is there.
+    Open,
 }
 
 #[derive(Debug)]
 struct Fault {
     op: Op,
+    /// Hits this file alone.
+    inode: Option<usize>,
     errno: i32,
     skip: u64,
     times: u64,
@@ -172,7 +176,18 @@ impl SimFs {
 
     /// Makes the operation after the next `skip` ones of this kind fail with `errno`, `times` times in a row.
     pub fn fail(&self, op: Op, errno: i32, skip: u64, times: u64) {
-        self.disk().faults.push(Fault { op, errno, skip, times });
+        self.disk().faults.push(Fault { op, inode: None, errno, skip, times });
+    }
+
+    /// Makes every operation of this kind on one file fail with `errno` until [`SimFs::heal`]. False when there is no such file.
+    #[must_use]
+    pub fn fail_file(&self, path: &Path, op: Op, errno: i32) -> bool {
+        let mut disk = self.disk();
+        let inode = disk.names.get(path).copied();
+        if inode.is_some() {
+            disk.faults.push(Fault { op, inode, errno, skip: 0, times: u64::MAX });
+        }
+        inode.is_some()
     }
 
     /// From now on syncs report success and do nothing: the negative control of a crash test.
@@ -264,8 +279,9 @@ impl Disk {
         }
     }
 
-    fn fault(&mut self, op: Op) -> Option<io::Error> {
-        let fault = self.faults.iter_mut().find(|fault| fault.op == op && fault.times > 0)?;
+    fn fault(&mut self, op: Op, inode: usize) -> Option<io::Error> {
+        let hits = |fault: &&mut Fault| fault.op == op && fault.times > 0 && fault.inode.is_none_or(|one| one == inode);
+        let fault = self.faults.iter_mut().find(hits)?;
         if fault.skip > 0 {
             fault.skip -= 1;
             return None;
@@ -303,7 +319,10 @@ impl Fs for SimFs {
                 disk.names.insert(path.to_owned(), inode);
                 inode
             }
-            (_, Some(inode)) => inode,
+            (_, Some(inode)) => match disk.fault(Op::Open, inode) {
+                Some(error) => return Err(error),
+                None => inode,
+            },
             (_, None) => return Err(io::ErrorKind::NotFound.into()),
         };
         Ok(Box::new(SimFile { fs: self.clone(), inode }))
@@ -367,7 +386,7 @@ impl File for SimFile {
     fn allocate(&self, len: u64) -> io::Result<()> {
         let mut disk = self.fs.disk();
         let cut = disk.step()?;
-        if let Some(error) = disk.fault(Op::Allocate) {
+        if let Some(error) = disk.fault(Op::Allocate, self.inode) {
             return Err(error);
         }
         let inode = disk.inode(self.inode)?;
@@ -381,7 +400,7 @@ impl File for SimFile {
     fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
         let mut disk = self.fs.disk();
         disk.alive()?;
-        if let Some(error) = disk.fault(Op::Read) {
+        if let Some(error) = disk.fault(Op::Read, self.inode) {
             return Err(error);
         }
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
@@ -394,7 +413,7 @@ impl File for SimFile {
     fn write_all_at(&self, bufs: &[&[u8]], offset: u64) -> io::Result<()> {
         let mut disk = self.fs.disk();
         let cut = disk.step()?;
-        let fault = disk.fault(Op::Write);
+        let fault = disk.fault(Op::Write, self.inode);
         let mut bytes = bufs.concat();
         if fault.is_some() {
             let kept = disk.dice.below(u64::try_from(bytes.len()).unwrap_or(0));
@@ -424,7 +443,7 @@ impl File for SimFile {
         if disk.lies {
             return Ok(());
         }
-        let fault = disk.fault(Op::Sync);
+        let fault = disk.fault(Op::Sync, self.inode);
         let mut dice = disk.dice.clone();
         let inode = disk.inode(self.inode)?;
         match fault {

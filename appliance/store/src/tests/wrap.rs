@@ -159,6 +159,38 @@ fn a_write_or_sync_that_fails_moves_on_and_loses_nothing() {
 }
 
 #[test]
+fn slots_that_cannot_be_written_are_passed_over_and_named() {
+    for op in [Op::Open, Op::Write, Op::Sync] {
+        let mut machine = Box_::new(35);
+        machine.config.capacity_bytes = 24 * MIB;
+        let mut parts = machine.open();
+        let mut cams = [Cam::new(1, 9000)];
+        parts.writer.begin(&cams[0].start(&machine.clock));
+        record(&machine, &mut parts, &mut cams, 10);
+        for slot in [2, 3] {
+            let path = Path::new("/ring/segments").join(crate::format::segment_name(slot));
+            assert!(machine.fs.fail_file(&path, op, libc::EIO));
+        }
+        record(&machine, &mut parts, &mut cams, 400);
+        let written = parts.writer.stats().written_bytes;
+        assert!(written > 48 * MIB, "{op:?}: {written} bytes went through the four good segments of 4 MiB");
+        let alarm = parts.writer.stats().alarm.unwrap();
+        assert!(alarm.contains("2 of 6 segments") && alarm.contains("000002.seg, 000003.seg"), "{op:?}: {alarm}");
+        let want = samples(&parts, video(1));
+        assert!(want.len() > 600, "{} samples are kept", want.len());
+        drop(parts);
+        let parts = machine.open();
+        assert!(samples(&parts, video(1)) == want, "{op:?}");
+        let alarm = parts.writer.stats().alarm;
+        assert_eq!(
+            alarm.is_some_and(|alarm| alarm.contains("000002.seg")),
+            op == Op::Open,
+            "told before the first commit"
+        );
+    }
+}
+
+#[test]
 fn a_dying_disk_keeps_its_old_footage() {
     let mut machine = Box_::new(30);
     machine.config.capacity_bytes = 24 * MIB;
