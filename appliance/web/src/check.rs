@@ -101,7 +101,8 @@ pub(crate) fn destination(url: &str) -> Option<(String, String, u16)> {
     Some((url.scheme().to_owned(), url.host_str()?.to_owned(), port))
 }
 
-fn percent_decode(text: &str) -> Option<String> {
+/// `None` when it is not encoded well or not UTF-8.
+pub(crate) fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

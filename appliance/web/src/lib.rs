@@ -9,6 +9,7 @@
 //! * **Proof:** `tests/walk.rs` walks every row as nobody and as every role; unit and property tests beside each file.
 
 pub mod accounts;
+mod address_secret;
 pub mod api;
 mod app;
 mod check;

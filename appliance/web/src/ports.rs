@@ -3,6 +3,7 @@
 //! Every method may block for a disk or a camera: the routes call them on threads that may block. A method that gives footage or a list of
 //! footage away takes a [`Grant`] and must check it.
 
+use crate::address_secret;
 use crate::api;
 use crate::error::Error;
 use serde::{Deserialize, Serialize};
@@ -129,12 +130,19 @@ pub struct CameraConfig {
 }
 
 /// Address of one stream as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamConfig {
-    /// `rtsp://` or `rtsps://`, without user name and password.
+    /// `rtsp://` or `rtsps://`, without user name and password before the host. Its path or query may hold a password.
     pub url: String,
     /// How media travels.
     pub transport: api::Transport,
+}
+
+impl core::fmt::Debug for StreamConfig {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let url = address_secret::shown(&self.url);
+        f.debug_struct("StreamConfig").field("url", &url).field("transport", &self.transport).finish()
+    }
 }
 
 /// The one place where a secret is serialised: into the register.

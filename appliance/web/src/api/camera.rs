@@ -18,14 +18,23 @@ pub enum Transport {
 }
 
 /// Address of one stream of a camera.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StreamAddress {
-    /// `rtsp://host/path`. Null in answers to accounts that are not admin. A user name and password inside are split off.
+    /// `rtsp://host/path`. Null in answers to accounts that are not admin. A user name and password before the host are split off. A password in
+    /// the path or query, as in `?passwd=x`, is `•••` in answers; where a request has `•••`, the value that is stored for the same host and port
+    /// stays.
     pub url: Option<String>,
     /// How media travels.
     #[serde(default)]
     pub transport: Transport,
+}
+
+impl core::fmt::Debug for StreamAddress {
+    /// Without the address: it may hold a password in any of its parts.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("StreamAddress").field("transport", &self.transport).finish_non_exhaustive()
+    }
 }
 
 /// A place in the picture, as fractions of its width and height.

@@ -2,6 +2,7 @@
 
 use super::dispatch::{Asked, Call, blocking, empty, json, ok};
 use super::{Answer, AuditRule, NO_BODY, Permission, Route, SETTINGS_BODY, Shape, handler};
+use crate::address_secret;
 use crate::api::{self, StreamAddress};
 use crate::check;
 use crate::error::{Error, Problem};
@@ -129,11 +130,27 @@ fn asked_test(asked: &Asked<'_>) -> Action {
     Action::ChangeConfig { camera, what: "test of a camera address".to_owned() }
 }
 
+/// How the streams of a camera are doing. The sentences may quote what a camera or a library says about its address.
+pub(crate) fn states(row: &CameraRow) -> api::CameraStates {
+    let mut states = row.state.clone();
+    for state in [Some(&mut states.main), states.sub.as_mut()].into_iter().flatten() {
+        state.detail = state.detail.as_deref().map(|detail| address_secret::scrubbed(detail, urls(&row.config)));
+    }
+    states
+}
+
+fn urls(config: &CameraConfig) -> impl Iterator<Item = &str> {
+    [&config.main].into_iter().chain(&config.sub).map(|stream| stream.url.as_str())
+}
+
 /// What `subject` may see of a camera.
 pub(crate) fn shown(row: CameraRow, subject: &Subject) -> api::Camera {
     let admin = subject.roles.has(Role::Admin);
-    let address =
-        |stream: StreamConfig| StreamAddress { url: admin.then_some(stream.url), transport: stream.transport };
+    let address = |stream: StreamConfig| StreamAddress {
+        url: admin.then(|| address_secret::shown(&stream.url)),
+        transport: stream.transport,
+    };
+    let state = states(&row);
     let config = row.config;
     api::Camera {
         id: row.id,
@@ -147,7 +164,7 @@ pub(crate) fn shown(row: CameraRow, subject: &Subject) -> api::Camera {
         masks: config.masks,
         retention_days_max: config.retention_days_max,
         plugins: config.plugins,
-        state: row.state,
+        state,
     }
 }
 
@@ -214,15 +231,20 @@ async fn test(call: Call) -> Result<Response, Problem> {
     let app = call.app.clone();
     let report = blocking(move || {
         let _turn = turn;
-        app.ports().cameras.test(probe)
+        let tried: Vec<String> = [&probe.main].into_iter().chain(&probe.sub).map(|stream| stream.url.clone()).collect();
+        let mut report = app.ports().cameras.test(probe)?;
+        if let Some(problem) = &mut report.problem {
+            problem.detail = address_secret::scrubbed(&problem.detail, tried.iter().map(String::as_str));
+        }
+        Ok(report)
     });
     ok(&report.await?)
 }
 
 /// A checked test of an address that no camera has.
 fn probe_of(request: api::CameraTest) -> Result<CameraProbe, Error> {
-    let (main, found) = check::address("main", &request.main)?;
-    let sub = request.sub.as_ref().map(|sub| check::address("sub", sub)).transpose()?;
+    let (main, found) = address("main", &request.main, &[])?;
+    let sub = request.sub.as_ref().map(|sub| address("sub", sub, &[])).transpose()?;
     Ok(CameraProbe {
         main,
         sub: sub.map(|(sub, _)| sub),
@@ -246,8 +268,8 @@ fn probe_of_stored(config: CameraConfig, request: api::CameraTest) -> Result<Cam
 
 /// A checked new camera.
 fn config_of(request: api::CameraRequest) -> Result<CameraConfig, Error> {
-    let (main, found) = check::address("main", &request.main)?;
-    let sub = request.sub.as_ref().map(|sub| check::address("sub", sub)).transpose()?;
+    let (main, found) = address("main", &request.main, &[])?;
+    let sub = request.sub.as_ref().map(|sub| address("sub", sub, &[])).transpose()?;
     check::masks(&request.masks)?;
     Ok(CameraConfig {
         name: check::name("name", &request.name)?,
@@ -271,11 +293,15 @@ pub(crate) fn patched(mut config: CameraConfig, patch: api::CameraPatch) -> Resu
     if let Some(name) = patch.name {
         config.name = check::name("name", &name)?;
     }
+    let main_url = config.main.url.clone();
+    let sub_url = config.sub.as_ref().map(|sub| sub.url.clone());
     if let Some(main) = patch.main {
-        (config.main, found) = check::address("main", &main)?;
+        let stored: Vec<String> = [&main_url].into_iter().chain(&sub_url).cloned().collect();
+        (config.main, found) = address("main", &main, &stored)?;
     }
     if let Some(sub) = patch.sub {
-        config.sub = sub.map(|sub| check::address("sub", &sub)).transpose()?.map(|(sub, _)| sub);
+        let stored: Vec<String> = sub_url.into_iter().chain([main_url]).collect();
+        config.sub = sub.map(|sub| address("sub", &sub, &stored)).transpose()?.map(|(sub, _)| sub);
     }
     let moved = destinations(&config).iter().any(|place| !before.contains(place));
     if moved {
@@ -303,6 +329,13 @@ pub(crate) fn patched(mut config: CameraConfig, patch: api::CameraPatch) -> Resu
         config.retention_days_max = check::retention_days(days)?;
     }
     Ok(config)
+}
+
+/// [`check::address`], with the passwords of `stored` addresses where it has placeholders for them.
+fn address(field: &str, given: &StreamAddress, stored: &[String]) -> Result<(StreamConfig, check::Userinfo), Error> {
+    let (mut stream, found) = check::address(field, given)?;
+    stream.url = address_secret::restored(field, stream.url, stored)?;
+    Ok((stream, found))
 }
 
 fn destinations(config: &CameraConfig) -> Vec<Option<(String, String, u16)>> {

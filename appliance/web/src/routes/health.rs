@@ -38,7 +38,7 @@ async fn health(call: Call) -> Result<Response, Problem> {
         Ok(api::Health {
             ring,
             cameras: cameras
-                .map(|row| api::CameraHealth { id: row.id, name: row.config.name, state: row.state })
+                .map(|row| api::CameraHealth { id: row.id, state: super::cameras::states(&row), name: row.config.name })
                 .collect(),
             plugins: ports.plugins.list().unwrap_or_default(),
             clock: api::ClockHealth { sync_state: app.clock().sync_state(), now_utc_ms: app.clock().utc().as_ms() },

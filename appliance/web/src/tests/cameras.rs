@@ -204,6 +204,39 @@ async fn a_test_of_a_stored_camera_uses_its_password_at_its_own_host_alone() {
 }
 
 #[tokio::test]
+async fn a_password_in_the_address_is_kept_by_its_placeholder_at_its_own_host_alone() {
+    let station = Station::new();
+    let admin = station.claim(false).await;
+    let stored = || station.inner.cameras.lock().unwrap()[&CameraId::new(1).unwrap()].clone();
+    let main = |url: &str| json!({"main": {"url": url}});
+    let body = main("rtsp://192.0.2.20/user=a&password=canary-url&channel=1");
+    let shown = patch(&station, &admin, &body).await.json()["main"]["url"].as_str().unwrap().to_owned();
+    assert_eq!(shown, "rtsp://192.0.2.20/user=a&password=•••&channel=1");
+    // As the page does: everything that it was shown goes back, with one change.
+    let changed = patch(&station, &admin, &main(&shown.replace("channel=1", "channel=2"))).await;
+    assert_eq!(changed.status, 200, "{changed:?}");
+    assert_eq!(stored().main.url, "rtsp://192.0.2.20/user=a&password=canary-url&channel=2");
+    let tried = json!({"camera": 1, "main": {"url": shown}, "sub": {"url": shown}});
+    assert_eq!(station.post("/api/v1/cameras/test", &admin, &tried).await.status, 200);
+    let probe = station.inner.probes.lock().unwrap().pop().unwrap();
+    assert_eq!(probe.main.url, "rtsp://192.0.2.20/user=a&password=canary-url&channel=1");
+    assert_eq!(probe.sub.unwrap().url, probe.main.url);
+    let before = stored();
+    let elsewhere = shown.replace("192.0.2.20", "203.0.113.6");
+    for (path, body) in [
+        ("/api/v1/cameras/test", json!({"camera": 1, "main": {"url": elsewhere}})),
+        ("/api/v1/cameras/test", json!({"main": {"url": shown}})),
+        ("/api/v1/cameras", json!({"name": "x", "main": {"url": shown}})),
+    ] {
+        assert_problem(&station.post(path, &admin, &body).await, 422, "invalid-input");
+    }
+    assert_problem(&patch(&station, &admin, &main(&elsewhere)).await, 422, "invalid-input");
+    assert_problem(&patch(&station, &admin, &json!({"sub": {"url": elsewhere}})).await, 422, "invalid-input");
+    assert_eq!(stored(), before);
+    assert!(station.inner.probes.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn two_changes_at_once_are_both_kept() {
     let station = Station::new();
     let admin = station.claim(false).await;

@@ -112,7 +112,9 @@ impl MemoryBox {
     }
 
     fn row(id: CameraId, config: &CameraConfig) -> CameraRow {
-        let state = api::StreamState::bare(api::StreamStatus::Live, START_MS);
+        let mut state = api::StreamState::bare(api::StreamStatus::Live, START_MS);
+        // As a library or a camera may quote it.
+        state.detail = Some(format!("no answer to DESCRIBE {}", config.main.url));
         let sub = config.sub.is_some().then(|| state.clone());
         CameraRow { id, config: config.clone(), state: api::CameraStates { main: state, sub } }
     }
@@ -162,12 +164,12 @@ impl Cameras for MemoryBox {
 
     fn test(&self, probe: CameraProbe) -> Result<api::CameraTestReport, Error> {
         self.called();
-        self.probes.lock().unwrap().push(probe);
         let problem = api::TestProblem {
             reason: GapReason::CameraDenied,
-            detail: "the camera refuses the password".into(),
+            detail: format!("the camera refuses the password for {}", probe.main.url),
             next_step: "Check the password.".into(),
         };
+        self.probes.lock().unwrap().push(probe);
         Ok(api::CameraTestReport { ok: false, main: None, sub: None, problem: Some(problem) })
     }
 }

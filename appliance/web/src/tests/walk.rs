@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use watchbook_access::Role;
+use watchbook_base::CameraId;
 
 /// A request that is right in every way but perhaps its sender.
 fn good_request(row: &Route) -> Ask {
@@ -25,16 +26,16 @@ fn good_request(row: &Route) -> Ask {
 }
 
 fn body(id: &str) -> Option<Value> {
-    let address = json!({"url": "rtsp://192.0.2.9/s"});
+    let address = json!({"url": "rtsp://u:canary-inline@192.0.2.9/s?pwd=canary-query"});
     Some(match id {
         "claim" => json!({"code": "x", "name": "x", "password": PASSWORD, "one_person_station": false}),
         "sign_in" => json!({"name": "Chief", "password": "wrong wrong wrong"}),
         "change_password" => json!({"old": PASSWORD, "new": "another long sentence"}),
         "create_account" => json!({"name": "New", "password": PASSWORD, "roles": ["viewer"]}),
         "change_account" => json!({"name": "Renamed"}),
-        "create_camera" => json!({"name": "Yard", "main": address}),
-        "change_camera" => json!({"name": "Yard"}),
-        "test_camera" => json!({"main": address}),
+        "create_camera" => json!({"name": "Yard", "main": address, "password": "canary-given"}),
+        "change_camera" => json!({"name": "Yard", "main": address, "password": "canary-given"}),
+        "test_camera" => json!({"main": address, "password": "canary-given"}),
         "bind_plugin" => json!({"enabled": true}),
         _ => return None,
     })
@@ -176,21 +177,56 @@ async fn a_change_without_the_header_or_from_another_site_is_refused() {
     }
 }
 
-#[tokio::test]
-async fn no_answer_holds_a_password() {
+/// A station with an account to be changed and a camera that has a password in each place where it may have one; the cookie of somebody who may
+/// do everything.
+async fn with_secrets() -> (Station, String) {
     let station = Station::new();
     let cookie = station.claim(true).await;
+    station.account(&cookie, "Other", &[Role::Viewer], None).await;
+    let mut cameras = station.inner.cameras.lock().unwrap();
+    let config = cameras.get_mut(&CameraId::new(1).unwrap()).unwrap();
+    config.main.url = "rtsp://192.0.2.20/user=admin&password=canary-path&channel=1".into();
+    config.sub.as_mut().unwrap().url = "rtsp://192.0.2.20/sub?passwd=canary-sub".into();
+    drop(cameras);
+    (station, cookie)
+}
+
+#[tokio::test]
+async fn no_answer_holds_a_password() {
     for row in table() {
-        for ask in [good_request(&row), good_request(&row).by(&cookie)] {
-            let answer = station.send(ask).await;
+        let (station, cookie) = with_secrets().await;
+        let (for_nobody, for_all) =
+            (station.send(good_request(&row)).await, station.send(good_request(&row).by(&cookie)).await);
+        let expected = match row.id {
+            "claim" => StatusCode::CONFLICT,
+            "sign_in" => StatusCode::UNAUTHORIZED,
+            "live" => StatusCode::UPGRADE_REQUIRED,
+            _ => for_all.status,
+        };
+        let succeeds = !["claim", "sign_in", "live"].contains(&row.id);
+        assert!(for_all.status == expected && for_all.status.is_success() == succeeds, "{}: {for_all:?}", row.id);
+        for answer in [for_nobody, for_all] {
             let text = String::from_utf8_lossy(&answer.body).into_owned() + &format!("{:?}", answer.headers);
             for canary in [PASSWORD, CAMERA_PASSWORD, "canary-", "$argon2"] {
                 assert!(!text.contains(canary), "{}: {text}", row.id);
             }
         }
+        let log = serde_json::to_string(&station.audit.since(0)).unwrap();
+        assert!(
+            !log.contains("canary-") && !log.contains("Chief"),
+            "{}: the log holds a secret or a name: {log}",
+            row.id
+        );
+        for config in station.inner.cameras.lock().unwrap().values() {
+            assert!(!format!("{config:?}").contains("canary-"), "{}: Debug shows a secret", row.id);
+        }
     }
-    let log = serde_json::to_string(&station.audit.since(0)).unwrap();
-    assert!(!log.contains("canary-") && !log.contains("Chief"), "the log holds a secret or a name: {log}");
+}
+
+#[tokio::test]
+async fn no_question_about_a_body_holds_a_password() {
+    let station = Station::new();
+    station.claim(true).await;
     // A password in the wrong place is not given back either.
     for body in [
         json!({"name": "x", "password": 7, "canary-field": "canary-value"}),
