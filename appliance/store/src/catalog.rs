@@ -75,22 +75,18 @@ impl Catalog {
         Ok(Some(catalog))
     }
 
-    /// A state without streams on an index whose rows, if any, are removed first.
+    /// A state without streams on an empty index. Rows that are there are set aside unread.
     pub(crate) fn fresh(kv: Arc<dyn Kv>, disk: DiskId) -> Result<Self> {
-        /// Rows removed in one batch: keys are under 40 bytes.
-        const ROWS_PER_BATCH: usize = 10_000;
-        for table in rows::INDEX_TABLES {
-            loop {
-                let mut batch = Batch::default();
-                kv.scan(table, &Keys::prefix(b""), &mut |key, _| {
-                    batch.delete(table, key);
-                    batch.changes.len() < ROWS_PER_BATCH
-                })?;
-                if batch.changes.is_empty() {
-                    break;
-                }
-                kv.write(&batch, false)?;
-            }
+        let is_empty = |table: &crate::kv::Table| {
+            let mut empty = true;
+            let scanned = kv.scan(*table, &Keys::prefix(b""), &mut |_, _| {
+                empty = false;
+                false
+            });
+            scanned.is_ok() && empty
+        };
+        if !rows::INDEX_TABLES.iter().all(is_empty) {
+            kv.renew()?;
         }
         let mut batch = Batch::default();
         batch.put(rows::META, rows::FORMAT_KEY, pack(&rows::FormatRow::of(disk)));

@@ -110,6 +110,12 @@ pub trait Kv: Send + Sync {
     /// # Errors
     /// When it was not applied.
     fn write(&self, batch: &Batch, sync: bool) -> Result<()>;
+
+    /// Goes on without any row, and without reading those that are there: they may be damaged.
+    ///
+    /// # Errors
+    /// When an empty store cannot be made, or this one's rows must not be given up.
+    fn renew(&self) -> Result<()>;
 }
 
 /// Every key and value of a range, in order.

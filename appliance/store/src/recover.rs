@@ -39,9 +39,11 @@ pub struct Progress {
 /// FORMAT.md "Start-up".
 pub(crate) fn recover(ring: &Ring, kv: Arc<dyn Kv>) -> Result<Recovered> {
     match Catalog::load(kv.clone(), ring.superblock.disk) {
-        Ok(Some(catalog)) => match catch_up(ring, catalog)? {
-            Some(recovered) => return Ok(recovered),
-            None => tracing::warn!("the index does not belong to this state of the log; it is rebuilt"),
+        Ok(Some(catalog)) => match catch_up(ring, catalog) {
+            Ok(Some(recovered)) => return Ok(recovered),
+            Ok(None) => tracing::warn!("the index does not belong to this state of the log; it is rebuilt"),
+            // A segment that cannot be read shows again below.
+            Err(error) => tracing::error!(%error, "the index cannot be brought up to date; it is rebuilt"),
         },
         Ok(None) => tracing::info!("there is no index yet; it is made from the log"),
         Err(error) => tracing::error!(%error, "the index cannot be read; it is rebuilt"),

@@ -160,27 +160,22 @@ impl Drop for Store {
     }
 }
 
-/// The RocksDB index of the ring in `dir`. One that is damaged beyond opening is moved aside, to be rebuilt from the log.
+/// The RocksDB index of the ring in `dir`. One that cannot be opened is moved aside, to be rebuilt from the log.
 ///
 /// # Errors
-/// When a fresh one cannot be made either, or another program has it open.
+/// `Conflict` when another program has it open; `Io` when a fresh one cannot be made either.
 #[cfg(feature = "rocks")]
 pub fn open_index(dir: &Path) -> Result<Arc<dyn Kv>> {
-    use crate::kv::rocks::{RocksKv, Use};
+    use crate::kv::rocks::{RocksKv, Use, set_aside};
     let path = dir.join("index");
-    match RocksKv::open(&path, &crate::catalog::rows::INDEX_TABLES, Use::Index) {
+    let open = || RocksKv::open(&path, &crate::catalog::rows::INDEX_TABLES, Use::Index);
+    match open() {
         Ok(kv) => Ok(Arc::new(kv)),
-        Err(error) if error.kind == Kind::Corrupt => {
-            tracing::error!(%error, "the index is damaged; it is set aside and rebuilt");
-            let aside = dir.join("index.damaged");
-            if aside.exists() {
-                std::fs::remove_dir_all(&aside)
-                    .map_err(|error| Error::io(format!("removing {}", aside.display()), error))?;
-            }
-            std::fs::rename(&path, &aside)
-                .map_err(|error| Error::io(format!("setting {} aside", path.display()), error))?;
-            Ok(Arc::new(RocksKv::open(&path, &crate::catalog::rows::INDEX_TABLES, Use::Index)?))
+        Err(error) if error.kind == Kind::Conflict => Err(error),
+        Err(error) => {
+            tracing::error!(%error, "the index cannot be opened; it is set aside and rebuilt");
+            set_aside(&path)?;
+            Ok(Arc::new(open()?))
         }
-        Err(error) => Err(error),
     }
 }

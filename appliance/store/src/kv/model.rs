@@ -16,6 +16,7 @@ struct State {
     durable: Tables,
     unsynced: Vec<Batch>,
     broken: bool,
+    unreadable: bool,
     /// Keep `durable` and `unsynced`: only crash tests need them.
     tracked: bool,
 }
@@ -58,6 +59,18 @@ impl ModelKv {
         self.state().broken = broken;
     }
 
+    /// Makes every read fail until called with false, or until the store is renewed.
+    pub fn break_reads(&self, unreadable: bool) {
+        self.state().unreadable = unreadable;
+    }
+
+    fn readable(&self) -> Result<()> {
+        match self.state().unreadable {
+            true => Err(Error::corrupt("reading the index: it was broken on purpose")),
+            false => Ok(()),
+        }
+    }
+
     /// Loses everything.
     pub fn wipe(&self) {
         let tracked = self.state().tracked;
@@ -86,10 +99,12 @@ fn apply(tables: &mut Tables, batch: &Batch) {
 
 impl Kv for ModelKv {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.readable()?;
         Ok(self.state().now.get(&table).and_then(|rows| rows.get(key)).cloned())
     }
 
     fn scan(&self, table: Table, keys: &Keys, visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<()> {
+        self.readable()?;
         let rows = self.rows(table);
         if keys.to.as_ref().is_some_and(|to| *to <= keys.from) {
             return Ok(());
@@ -118,6 +133,11 @@ impl Kv for ModelKv {
                 unsynced.drain(..).for_each(|batch| apply(durable, &batch));
             }
         }
+        Ok(())
+    }
+
+    fn renew(&self) -> Result<()> {
+        self.wipe();
         Ok(())
     }
 }

@@ -6,7 +6,8 @@ use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, Direction, IteratorMode, LogLevel,
     Options, ReadOptions, WriteBatch, WriteOptions,
 };
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use watchbook_base::Kind;
 
 /// Uncompressed blocks, index and filter blocks of one database. A week of one camera's tables is 40 MB, so a screenful of timelines stays in.
@@ -38,27 +39,63 @@ pub enum Use {
 }
 
 /// A RocksDB database.
-pub struct RocksKv(DB);
+pub struct RocksKv {
+    /// `None` only when [`Kv::renew`] failed half-way.
+    db: RwLock<Option<DB>>,
+    dir: PathBuf,
+    tables: Vec<Table>,
+    purpose: Use,
+}
 
 impl RocksKv {
     /// Opens or makes the database in `dir` with these tables.
     ///
     /// # Errors
-    /// When RocksDB refuses: another process has it open, or it is damaged.
+    /// `Conflict` when another process has it open; what RocksDB says when it is damaged.
     pub fn open(dir: &Path, tables: &[Table], purpose: Use) -> Result<Self> {
-        std::fs::create_dir_all(dir).map_err(|error| Error::io(format!("making {}", dir.display()), error))?;
-        let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
-        let families = tables.iter().map(|table| ColumnFamilyDescriptor::new(table.0, table_options(&cache)));
-        let db = DB::open_cf_descriptors(&database_options(purpose), dir, families)
-            .map_err(|error| failed(&format!("opening the database {}", dir.display()), &error))?;
-        Ok(Self(db))
+        let db = open_database(dir, tables, purpose)?;
+        Ok(Self { db: RwLock::new(Some(db)), dir: dir.to_owned(), tables: tables.to_vec(), purpose })
     }
 
-    fn table(&self, table: Table) -> Result<&rocksdb::ColumnFamily> {
-        self.0.cf_handle(table.0).ok_or_else(|| {
-            Error::new(Kind::Internal, format!("table {} was not named when the database was opened", table.0))
-        })
+    fn db(&self) -> RwLockReadGuard<'_, Option<DB>> {
+        self.db.read().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn open_database(dir: &Path, tables: &[Table], purpose: Use) -> Result<DB> {
+    std::fs::create_dir_all(dir).map_err(|error| Error::io(format!("making {}", dir.display()), error))?;
+    let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
+    let families = tables.iter().map(|table| ColumnFamilyDescriptor::new(table.0, table_options(&cache)));
+    DB::open_cf_descriptors(&database_options(purpose), dir, families).map_err(|error| {
+        let mut told = failed(&format!("opening the database {}", dir.display()), &error);
+        // RocksDB has no kind for this; both of its messages end with the lock file and the reason.
+        if error.as_ref().contains("/LOCK: ") {
+            told.kind = Kind::Conflict;
+        }
+        told
+    })
+}
+
+/// Renames the database directory `dir` to `….damaged`, in place of an older one. Nothing is synced: what is set aside can be made again.
+///
+/// # Errors
+/// The operating system's.
+pub fn set_aside(dir: &Path) -> Result<()> {
+    let aside = dir.with_extension("damaged");
+    if aside.exists() {
+        std::fs::remove_dir_all(&aside).map_err(|error| Error::io(format!("removing {}", aside.display()), error))?;
+    }
+    std::fs::rename(dir, &aside).map_err(|error| Error::io(format!("setting {} aside", dir.display()), error))
+}
+
+fn opened(db: &Option<DB>) -> Result<&DB> {
+    db.as_ref().ok_or_else(|| Error::new(Kind::Unavailable, "using a database that could not be renewed"))
+}
+
+fn family(db: &DB, table: Table) -> Result<&rocksdb::ColumnFamily> {
+    db.cf_handle(table.0).ok_or_else(|| {
+        Error::new(Kind::Internal, format!("table {} was not named when the database was opened", table.0))
+    })
 }
 
 fn database_options(purpose: Use) -> Options {
@@ -112,15 +149,19 @@ fn failed(what: &str, error: &rocksdb::Error) -> Error {
 
 impl Kv for RocksKv {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        let family = self.table(table)?;
-        self.0.get_cf(family, key).map_err(|error| failed(&format!("reading a row of {}", table.0), &error))
+        let guard = self.db();
+        let db = opened(&guard)?;
+        let family = family(db, table)?;
+        db.get_cf(family, key).map_err(|error| failed(&format!("reading a row of {}", table.0), &error))
     }
 
     fn scan(&self, table: Table, keys: &Keys, visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<()> {
         if keys.to.as_ref().is_some_and(|to| *to <= keys.from) {
             return Ok(());
         }
-        let family = self.table(table)?;
+        let guard = self.db();
+        let db = opened(&guard)?;
+        let family = family(db, table)?;
         let mut options = ReadOptions::default();
         options.set_iterate_lower_bound(keys.from.clone());
         if let Some(to) = &keys.to {
@@ -130,7 +171,7 @@ impl Kv for RocksKv {
             true => IteratorMode::End,
             false => IteratorMode::From(&keys.from, Direction::Forward),
         };
-        for row in self.0.iterator_cf_opt(family, options, mode) {
+        for row in db.iterator_cf_opt(family, options, mode) {
             let (key, value) = row.map_err(|error| failed(&format!("scanning {}", table.0), &error))?;
             if !visit(&key, &value) {
                 break;
@@ -140,15 +181,29 @@ impl Kv for RocksKv {
     }
 
     fn write(&self, batch: &Batch, sync: bool) -> Result<()> {
+        let guard = self.db();
+        let db = opened(&guard)?;
         let mut changes = WriteBatch::default();
         for change in &batch.changes {
             match change {
-                Change::Put(table, key, value) => changes.put_cf(self.table(*table)?, key, value),
-                Change::Delete(table, key) => changes.delete_cf(self.table(*table)?, key),
+                Change::Put(table, key, value) => changes.put_cf(family(db, *table)?, key, value),
+                Change::Delete(table, key) => changes.delete_cf(family(db, *table)?, key),
             }
         }
         let mut options = WriteOptions::default();
         options.set_sync(sync);
-        self.0.write_opt(changes, &options).map_err(|error| failed("writing to the database", &error))
+        db.write_opt(changes, &options).map_err(|error| failed("writing to the database", &error))
+    }
+
+    fn renew(&self) -> Result<()> {
+        if self.purpose != Use::Index {
+            return Err(Error::new(Kind::Internal, "renewing the register: it is the only copy"));
+        }
+        let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
+        // Closed before its directory moves.
+        *db = None;
+        set_aside(&self.dir)?;
+        *db = Some(open_database(&self.dir, &self.tables, self.purpose)?);
+        Ok(())
     }
 }

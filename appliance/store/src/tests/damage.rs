@@ -141,3 +141,59 @@ fn a_missing_segment_file_costs_that_segment_alone() {
     let left = samples(&parts, video(1)).len();
     assert!(left > all / 4 && left < all, "{left} of {all} samples");
 }
+
+#[test]
+fn an_index_that_cannot_be_read_is_made_anew() {
+    let machine = recorded(46, 60);
+    let want = samples(&machine.open(), video(1));
+    machine.kv.break_reads(true);
+    let parts = machine.open();
+    assert!(parts.opened.index_rebuilt && samples(&parts, video(1)) == want);
+    drop(parts);
+    machine.kv.break_reads(true);
+    rebuild_index(Path::new("/ring"), Arc::new(machine.fs.clone()), Arc::new(machine.kv.clone()), &mut |_| {}).unwrap();
+    assert!(report(&machine).is_clean());
+}
+
+#[cfg(feature = "rocks")]
+mod rocks {
+    use super::*;
+    use crate::store::{Deps, Parts, assemble, open_index};
+
+    fn open(machine: &Box_, state: &Path) -> Parts {
+        let deps = Deps { index: open_index(state).unwrap(), ..machine.deps() };
+        assemble(&machine.config, &deps).unwrap()
+    }
+
+    fn files(state: &Path, part: &str) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(state.join("index")).unwrap().map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.file_name().unwrap().to_str().unwrap().contains(part)).collect()
+    }
+
+    #[test]
+    fn a_real_index_with_a_bad_block_or_without_its_manifest_is_made_anew() {
+        let machine = recorded(47, 60);
+        let want = samples(&machine.open(), video(1));
+        for what in [".sst", "MANIFEST"] {
+            let state = tempfile::tempdir().unwrap();
+            // What the first run leaves in its write-ahead log, the second one puts into tables.
+            drop(open(&machine, state.path()));
+            drop(open(&machine, state.path()));
+            let hit = files(state.path(), what);
+            assert!(!hit.is_empty(), "{what}");
+            for path in hit {
+                if what == "MANIFEST" {
+                    std::fs::remove_file(&path).unwrap();
+                } else {
+                    let mut bytes = std::fs::read(&path).unwrap();
+                    bytes[..16].fill(0x5A);
+                    std::fs::write(&path, bytes).unwrap();
+                }
+            }
+            let parts = open(&machine, state.path());
+            assert!(parts.opened.index_rebuilt && samples(&parts, video(1)) == want, "{what}");
+            assert!(state.path().join("index.damaged").exists());
+            assert_eq!(open_index(state.path()).err().unwrap().kind, Kind::Conflict, "open here, so not set aside");
+        }
+    }
+}
