@@ -1,6 +1,6 @@
 //! Looking over a ring that nobody has open: every checksum, every link of the chain, every digest; and index against log.
 
-use crate::catalog::rows::{self, SpanKey, SpanRow, StreamRow, TablesRow, TailRow, owned, unpack};
+use crate::catalog::rows::{self, Position, SlotRow, SpanKey, SpanRow, StreamRow, TablesRow, TailRow, owned, unpack};
 use crate::codec::wide;
 use crate::error::Result;
 use crate::format::{Commit, DiskId, SegmentHeader};
@@ -33,6 +33,15 @@ pub struct BadRun {
     pub what: &'static str,
 }
 
+/// A segment that does not go on from the commit before it: somebody has written one of the two anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BrokenLink {
+    /// File number of the later segment.
+    pub slot: u32,
+    /// Its first commit.
+    pub seq: u64,
+}
+
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -52,11 +61,13 @@ pub struct Report {
     pub last_seq: u64,
     /// Stretches without the commits that should be there.
     pub damage: Vec<Damage>,
+    /// Segments whose header names another commit before them than there is.
+    pub broken_links: Vec<BrokenLink>,
     /// Runs whose bytes are wrong; the first [`LISTED_MAX`].
     pub bad_runs: Vec<BadRun>,
     /// How many there are.
     pub bad_run_count: u64,
-    /// Runs that the log has and the index, which should, has not or has otherwise; `None` when there was no index to compare.
+    /// Runs that the log has and the index, which should, has not or has otherwise; `None` when there was no index, or an empty one.
     pub missing_in_index: Option<u64>,
     /// Runs that the index has and the log has not.
     pub only_in_index: Option<u64>,
@@ -72,58 +83,98 @@ impl Report {
     /// True when nothing is wrong with the log; the index can always be rebuilt from it.
     #[must_use]
     pub fn is_log_clean(&self) -> bool {
-        self.damage.is_empty() && self.bad_run_count == 0
+        self.damage.is_empty() && self.broken_links.is_empty() && self.bad_run_count == 0
     }
 }
 
-/// Reads all of the ring in `dir` and verifies it; changes nothing. With `index`, compares that too.
+/// A ring that is locked against the recorder, for as long as it is checked.
+pub struct ClosedRing(Ring);
+
+impl ClosedRing {
+    /// Locks the ring in `dir`. To be done before its index is opened.
+    ///
+    /// # Errors
+    /// `Conflict` when the recorder has the ring open, `Corrupt` when not even its identity can be found, `NotFound` when there is none.
+    pub fn open(dir: &Path, fs: Arc<dyn Fs>) -> Result<Self> {
+        Ok(Self(Ring::open_existing(dir, fs)?))
+    }
+
+    /// Reads all of the ring and verifies it; changes nothing. With `index`, compares that too.
+    ///
+    /// # Errors
+    /// `Io` when a segment file cannot be opened or the index cannot be read.
+    pub fn check(&self, index: Option<&dyn Kv>, progress: &mut dyn FnMut(Progress)) -> Result<Report> {
+        let ring = &self.0;
+        let mut headers: Vec<SegmentHeader> = (1..=ring.slots.count()).filter_map(|slot| ring.header(slot)).collect();
+        headers.sort_by_key(|header| header.generation);
+        let mut report = Report {
+            disk: Some(ring.superblock.disk),
+            slots: u64::from(ring.slots.count()),
+            segments: wide(headers.len()),
+            ..Report::default()
+        };
+        // An index without a tail has taken in no commit: it can neither agree nor disagree.
+        let horizon = index.map(Horizon::load).transpose()?.flatten();
+        if horizon.is_some() {
+            (report.missing_in_index, report.only_in_index) = (Some(0), Some(0));
+        }
+        let mut before: Option<Position> = None;
+        for (at, header) in headers.iter().enumerate() {
+            let void_from = headers.get(at + 1).map(|next| next.first_seq);
+            follow(before, header, ring.superblock.segment_bytes, &mut report);
+            let reader = ring.reader(header.slot, header.generation)?;
+            let mut runs: BTreeMap<IndexedRun, u64> = BTreeMap::new();
+            let (end, damage) = reader.scan(first_position(header), void_from, &mut |place, commit, _| {
+                check_commit(&reader, (header.slot, place.offset), &commit, &mut report);
+                for run in &commit.runs {
+                    runs.insert((run.stream, place.offset + run.payload_offset, run.payload_len, run.crc), commit.seq);
+                }
+            });
+            // A torn last commit was never acknowledged; anything else that ends early shows as a jump in the next segment's first number.
+            report.damage.extend(damage);
+            before = Some(end);
+            if let (Some(index), Some(horizon)) = (index, &horizon) {
+                compare(index, horizon, header.generation, runs, &mut report)?;
+            }
+            progress(Progress { segments_done: wide(at) + 1, segments: wide(headers.len()) });
+        }
+        if let Some(horizon) = &horizon {
+            horizon.find_lost(&headers, ring.superblock.segment_bytes, &mut report);
+        }
+        Ok(report)
+    }
+
+    /// Makes the index anew from the log.
+    ///
+    /// # Errors
+    /// `Io` when a segment cannot be opened or the index cannot be written.
+    pub fn rebuild_index(&self, index: Arc<dyn Kv>, progress: &mut dyn FnMut(Progress)) -> Result<Vec<Damage>> {
+        Ok(rebuild(&self.0, index, progress)?.damage)
+    }
+}
+
+/// [`ClosedRing::check`] of the ring in `dir`.
 ///
 /// # Errors
-/// `Conflict` when the recorder has the ring open, `Corrupt` when not even its identity can be found, `Io` when a segment file cannot be opened.
+/// Those of [`ClosedRing::open`] and [`ClosedRing::check`].
 pub fn check(
     dir: &Path,
     fs: Arc<dyn Fs>,
     index: Option<&dyn Kv>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Report> {
-    let ring = Ring::open_existing(dir, fs)?;
-    let mut headers: Vec<SegmentHeader> = (1..=ring.slots.count()).filter_map(|slot| ring.header(slot)).collect();
-    headers.sort_by_key(|header| header.generation);
-    let mut report = Report {
-        disk: Some(ring.superblock.disk),
-        slots: u64::from(ring.slots.count()),
-        segments: wide(headers.len()),
-        ..Report::default()
-    };
-    let horizon = index.map(Horizon::load).transpose()?;
-    if horizon.is_some() {
-        report.missing_in_index = Some(0);
-        report.only_in_index = Some(0);
+    ClosedRing::open(dir, fs)?.check(index, progress)
+}
+
+/// Holds a segment's header against the end of the segment before it.
+fn follow(before: Option<Position>, header: &SegmentHeader, segment_bytes: u64, report: &mut Report) {
+    let Some(before) = before else { return };
+    let (slot, seq) = (header.slot, header.first_seq);
+    if seq > before.seq {
+        report.damage.push(Damage { slot, from: 0, to: segment_bytes, seq_from: before.seq, seq_to: seq });
+    } else if seq == before.seq && header.prev_hash != before.prev_hash {
+        report.broken_links.push(BrokenLink { slot, seq });
     }
-    let mut expected_seq = None;
-    for (at, header) in headers.iter().enumerate() {
-        let void_from = headers.get(at + 1).map(|next| next.first_seq);
-        let reader = ring.reader(header.slot, header.generation)?;
-        let mut runs: BTreeMap<IndexedRun, u64> = BTreeMap::new();
-        if let Some(seq) = expected_seq.filter(|seq| header.first_seq > *seq) {
-            let end = ring.superblock.segment_bytes;
-            report.damage.push(Damage { slot: header.slot, from: 0, to: end, seq_from: seq, seq_to: header.first_seq });
-        }
-        let (end, damage) = reader.scan(first_position(header), void_from, &mut |place, commit, _| {
-            check_commit(&reader, (header.slot, place.offset), &commit, &mut report);
-            for run in &commit.runs {
-                runs.insert((run.stream, place.offset + run.payload_offset, run.payload_len, run.crc), commit.seq);
-            }
-        });
-        // A torn last commit was never acknowledged; anything else that ends early shows as a jump in the next segment's first number.
-        report.damage.extend(damage);
-        expected_seq = Some(end.seq);
-        if let (Some(index), Some(horizon)) = (index, &horizon) {
-            compare(index, horizon, header.generation, runs, &mut report)?;
-        }
-        progress(Progress { segments_done: wide(at) + 1, segments: wide(headers.len()) });
-    }
-    Ok(report)
 }
 
 /// Stream, payload offset in the segment, length and checksum.
@@ -163,11 +214,23 @@ struct Horizon {
     /// Runs of each stream up to this commit are in the index.
     closed: BTreeMap<StreamId, u64>,
     replay_seq: u64,
+    /// Newest commit in the index.
+    applied_seq: u64,
+    /// Generation and first commit of each slot.
+    slots: BTreeMap<u32, SlotRow>,
 }
 
 impl Horizon {
-    fn load(kv: &dyn Kv) -> Result<Self> {
-        let tail = kv.get(rows::META, rows::TAIL_KEY)?.map(|tail| unpack::<TailRow>(rows::META, &tail)).transpose()?;
+    /// `None` when the index holds nothing.
+    fn load(kv: &dyn Kv) -> Result<Option<Self>> {
+        let Some(tail) = kv.get(rows::META, rows::TAIL_KEY)? else { return Ok(None) };
+        let tail: TailRow = unpack(rows::META, &tail)?;
+        let mut slots = BTreeMap::new();
+        for (key, value) in collect(kv, rows::META, &Keys::prefix(b"slot/"))? {
+            if let Some(slot) = key.last_chunk::<4>() {
+                slots.insert(u32::from_be_bytes(*slot), unpack(rows::META, &value)?);
+            }
+        }
         let mut closed = BTreeMap::new();
         for (key, value) in collect(kv, rows::META, &Keys::prefix(b"stream/"))? {
             let stream = key.last_chunk::<4>().and_then(|bytes| StreamId::from_u32(u32::from_be_bytes(*bytes)));
@@ -176,7 +239,32 @@ impl Horizon {
                 closed.insert(stream, row.closed_seq);
             }
         }
-        Ok(Self { closed, replay_seq: tail.map_or(0, |tail| tail.replay.seq) })
+        Ok(Some(Self { closed, replay_seq: tail.replay.seq, applied_seq: tail.applied_seq, slots }))
+    }
+
+    /// Reports segments whose commits the index has taken in and whose header is gone or an older one, and a log that ends before the index does.
+    fn find_lost(&self, headers: &[SegmentHeader], segment_bytes: u64, report: &mut Report) {
+        let found: BTreeMap<u32, u64> = headers.iter().map(|header| (header.slot, header.generation)).collect();
+        let firsts: BTreeMap<u64, u64> = (self.slots.values().map(|row| (row.generation, row.first_seq)))
+            .chain(headers.iter().map(|header| (header.generation, header.first_seq)))
+            .collect();
+        let mut lost = Vec::new();
+        for (slot, row) in &self.slots {
+            // A slot that was reused since has a newer header; one that could not be written has a row and no commits.
+            let next = firsts.range(row.generation + 1..).next().map_or(self.applied_seq + 1, |(_, first)| *first);
+            if found.get(slot).is_none_or(|generation| *generation < row.generation) && next > row.first_seq {
+                lost.push((*slot, row.first_seq, next));
+            }
+        }
+        if self.applied_seq > report.last_seq {
+            lost.push((headers.last().map_or(0, |header| header.slot), report.last_seq + 1, self.applied_seq + 1));
+        }
+        for (slot, seq_from, seq_to) in lost {
+            let told = |damage: &Damage| damage.seq_from <= seq_from && seq_to <= damage.seq_to;
+            if !report.damage.iter().any(told) {
+                report.damage.push(Damage { slot, from: 0, to: segment_bytes, seq_from, seq_to });
+            }
+        }
     }
 
     /// True when a start-up would find this run in the index and not replay it.
@@ -223,6 +311,5 @@ pub fn rebuild_index(
     index: Arc<dyn Kv>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<Damage>> {
-    let ring = Ring::open_existing(dir, fs)?;
-    Ok(rebuild(&ring, index, progress)?.damage)
+    ClosedRing::open(dir, fs)?.rebuild_index(index, progress)
 }

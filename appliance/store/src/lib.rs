@@ -28,16 +28,16 @@ pub mod synth;
 mod writer;
 
 pub use catalog::rows::INDEX_TABLES;
-pub use check::{BadRun, Report, check, rebuild_index};
+pub use check::{BadRun, BrokenLink, ClosedRing, Report, check, rebuild_index};
 pub use config::Config;
 pub use error::{Error, Result};
 pub use reader::{EventCursor, EventPage, EventQuery, Footage, Reader, RingInfo, StoredEvent};
 pub use recover::Progress;
 pub use register::Register;
 pub use scan::Damage;
-#[cfg(feature = "rocks")]
-pub use store::open_index;
 pub use store::{Deps, Opened, Store};
+#[cfg(feature = "rocks")]
+pub use store::{open_existing_index, open_index};
 pub use writer::{Committed, OnCommit, Stats, Writer};
 
 #[cfg(test)]

@@ -179,3 +179,17 @@ pub fn open_index(dir: &Path) -> Result<Arc<dyn Kv>> {
         }
     }
 }
+
+/// The RocksDB index in `dir` as it is; `None` when there is none. Makes nothing and sets nothing aside.
+///
+/// # Errors
+/// `Conflict` when another program has it open; what RocksDB says when it is damaged.
+#[cfg(feature = "rocks")]
+pub fn open_existing_index(dir: &Path) -> Result<Option<Arc<dyn Kv>>> {
+    use crate::kv::rocks::{RocksKv, Use};
+    let path = dir.join("index");
+    if !path.join("CURRENT").exists() {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(RocksKv::open(&path, &crate::catalog::rows::INDEX_TABLES, Use::Index)?)))
+}

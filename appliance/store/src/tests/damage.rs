@@ -155,6 +155,55 @@ fn an_index_that_cannot_be_read_is_made_anew() {
     assert!(report(&machine).is_clean());
 }
 
+#[test]
+fn a_segment_written_anew_breaks_the_chain_to_the_next_one() {
+    use watchbook_base::fs::{Fs, OpenMode};
+    let machine = recorded(48, 80);
+    assert!(report(&machine).is_clean());
+    let ring = crate::ring::Ring::open_existing(Path::new("/ring"), Arc::new(machine.fs.clone())).unwrap();
+    let reader = ring.reader(1, 1).unwrap();
+    let first = crate::scan::first_position(&ring.header(1).unwrap());
+    let mut commits = Vec::new();
+    reader
+        .scan(first, ring.header(2).map(|next| next.first_seq), &mut |at, commit, _| commits.push((at.offset, commit)));
+    let (offset, mut last) = commits.pop().unwrap();
+    let mut payload = reader.payload(offset, &last.runs[0]).unwrap();
+    payload[0] ^= 1;
+    let run = &mut last.runs[0];
+    run.crc = crc32c::crc32c(&payload);
+    run.sha256 = watchbook_evidence::sha256_of(&[&run.table, &payload]);
+    let meta = last.encode();
+    let file = machine.fs.open(&segment(1), OpenMode::ReadWrite).unwrap();
+    file.write_all_at(&[&meta], offset).unwrap();
+    file.write_all_at(&[&payload], offset + last.runs[0].payload_offset).unwrap();
+    let found = report(&machine);
+    assert_eq!((found.bad_run_count, found.damage.len(), found.broken_links.len()), (0, 0, 1), "{found:?}");
+    assert_eq!((found.broken_links[0].slot, found.broken_links[0].seq), (2, last.seq + 1));
+    assert!(!found.is_clean());
+}
+
+#[test]
+fn a_lost_newest_or_oldest_segment_is_told_when_the_index_knew_it() {
+    use watchbook_base::fs::Fs;
+    let newest = { report(&recorded(49, 80)).segments as u32 };
+    assert!(newest > 2);
+    for slot in [1, newest] {
+        let machine = recorded(49, 80);
+        machine.fs.remove(&segment(slot)).unwrap();
+        let found = report(&machine);
+        assert!(found.damage.iter().any(|damage| damage.slot == slot), "{slot}: {:?}", found.damage);
+        assert!(!found.is_log_clean());
+    }
+}
+
+#[test]
+fn an_empty_index_does_not_agree() {
+    let machine = recorded(50, 10);
+    machine.kv.wipe();
+    let found = report(&machine);
+    assert_eq!((found.missing_in_index, found.only_in_index), (None, None));
+}
+
 #[cfg(feature = "rocks")]
 mod rocks {
     use super::*;

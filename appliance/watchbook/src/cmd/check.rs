@@ -7,11 +7,12 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use watchbook_base::Kind;
 use watchbook_base::clock::SystemClock;
 use watchbook_base::fs::RealFs;
-use watchbook_store::check::{Report, check as check_ring, rebuild_index};
+use watchbook_store::check::{ClosedRing, Report};
 use watchbook_store::register::Register;
-use watchbook_store::{Progress, open_index};
+use watchbook_store::{Progress, open_existing_index, open_index};
 
 /// Exit code when something is damaged.
 const DAMAGED: u8 = 1;
@@ -23,17 +24,22 @@ const DAMAGED: u8 = 1;
 pub fn check(path: &Path, rebuild: bool) -> Result<ExitCode> {
     let config = Config::read(path)?;
     let (ring_dir, state_dir) = (&config.storage.ring_dir, &config.storage.state_dir);
-    let fs = Arc::new(RealFs);
-    let index = open_index(state_dir).map_err(store_error)?;
-    if rebuild {
-        rebuild_index(ring_dir, fs.clone(), index.clone(), &mut |progress| show("rebuilding the index", progress))
-            .map_err(store_error)?;
+    // The ring's lock comes first: what a running recorder has open is not touched.
+    must_be_there(&ring_dir.join("segments"))?;
+    let ring = ClosedRing::open(ring_dir, Arc::new(RealFs)).map_err(store_error)?;
+    let register_dir = state_dir.join("register");
+    must_be_there(&register_dir.join("CURRENT"))?;
+    let index = match rebuild {
+        true => Some(open_index(state_dir).map_err(store_error)?),
+        false => open_existing_index(state_dir).map_err(store_error)?,
+    };
+    if let Some(index) = index.clone().filter(|_| rebuild) {
+        ring.rebuild_index(index, &mut |progress| show("rebuilding the index", progress)).map_err(store_error)?;
         eprintln!();
     }
-    let report =
-        check_ring(ring_dir, fs, Some(&*index), &mut |progress| show("reading", progress)).map_err(store_error)?;
+    let report = ring.check(index.as_deref(), &mut |progress| show("reading", progress)).map_err(store_error)?;
     eprintln!();
-    let register = Register::open(&state_dir.join("register"), Arc::new(SystemClock)).map_err(store_error)?;
+    let register = Register::open(&register_dir, Arc::new(SystemClock)).map_err(store_error)?;
     let audit = register.verify();
     let mut text = described(&report);
     let clean = report.is_clean() && audit.is_ok();
@@ -80,6 +86,15 @@ fn described(report: &Report) -> String {
             ),
         );
     }
+    for link in &report.broken_links {
+        line(
+            &mut text,
+            format_args!(
+                "DAMAGED: segment {:06}: its first commit, {}, does not follow from the commit before it; one of the two was written anew",
+                link.slot, link.seq
+            ),
+        );
+    }
     let unlisted = report.bad_run_count.saturating_sub(report.bad_runs.len() as u64);
     if unlisted > 0 {
         line(&mut text, format_args!("DAMAGED: {unlisted} more runs"));
@@ -94,8 +109,18 @@ fn described(report: &Report) -> String {
                 ),
             ),
         }
+    } else {
+        line(&mut text, format_args!("there is no index, or an empty one; `watchbook check --rebuild` makes it"));
     }
     text
+}
+
+/// Refuses a path that is not there, before anything could make it.
+fn must_be_there(path: &Path) -> Result<()> {
+    match path.exists() {
+        true => Ok(()),
+        false => Err(Error::new(Kind::NotFound, format!("checking: {} is not there", path.display()))),
+    }
 }
 
 fn line(text: &mut String, what: std::fmt::Arguments<'_>) {
@@ -110,4 +135,35 @@ fn print(text: &str) -> Result<()> {
 
 fn show(what: &str, progress: Progress) {
     eprint!("\r{what}: segment {} of {}", progress.segments_done, progress.segments);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_makes_nothing_and_wants_the_recorder_stopped() {
+        let dir = tempfile::tempdir().unwrap();
+        let (ring, state, file) =
+            (dir.path().join("ring"), dir.path().join("state"), dir.path().join("watchbook.toml"));
+        let text = format!("[storage]\nring_dir = '{}'\nstate_dir = '{}'\n", ring.display(), state.display());
+        std::fs::write(&file, text).unwrap();
+        let refused = |what: &str| {
+            let message = check(&file, false).unwrap_err().to_string();
+            assert!(message.contains(what), "{message}");
+        };
+        refused("ring/segments is not there");
+        assert!(!ring.exists() && !state.exists());
+        let config = watchbook_store::Config::new(&ring, 16 << 20);
+        let index = open_index(&dir.path().join("other")).unwrap();
+        let deps = watchbook_store::Deps { fs: Arc::new(RealFs), clock: Arc::new(SystemClock), index };
+        let recorder = watchbook_store::Store::open(&config, &deps).unwrap();
+        refused("stop the recorder first");
+        recorder.close().unwrap();
+        refused("state/register/CURRENT is not there");
+        assert!(!state.exists());
+        drop(Register::open(&state.join("register"), Arc::new(SystemClock)).unwrap());
+        check(&file, false).unwrap();
+        assert!(!state.join("index").exists());
+    }
 }
