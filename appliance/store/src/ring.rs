@@ -213,6 +213,26 @@ fn salvage_superblock(fs: &dyn Fs, segments: &Path, slots: &[u32]) -> Option<Sup
     })
 }
 
+/// Left free on the file system for the index, the register and whoever else lives there: this much, or so many hundredths of it when that is more.
+const RESERVE_BYTES: u64 = 1 << 30;
+const RESERVE_PERCENT: u64 = 2;
+
+/// Refuses a new slot that would take the file system below its reserve; the smallest ring is made all the same.
+fn keep_reserve(fs: &dyn Fs, segments: &Path, segment_bytes: u64, slot: u32) -> std::io::Result<()> {
+    if u64::from(slot) <= crate::config::SLOTS_MIN {
+        return Ok(());
+    }
+    let space = fs.space(segments)?;
+    let reserve = RESERVE_BYTES.max(space.total_bytes / 100 * RESERVE_PERCENT);
+    match space.free_bytes.saturating_sub(segment_bytes) < reserve {
+        true => Err(std::io::Error::new(
+            std::io::ErrorKind::StorageFull,
+            format!("{} bytes are free, and {reserve} stay so for other files", space.free_bytes),
+        )),
+        false => Ok(()),
+    }
+}
+
 /// What [`allocate_slots`] made of the slots.
 struct Allocated {
     count: u32,
@@ -230,7 +250,8 @@ fn allocate_slots(fs: &dyn Fs, segments: &Path, segment_bytes: u64, sizes: (u32,
     let mut count = wanted.max(highest);
     for slot in 1..=count {
         let path = segments.join(segment_name(slot));
-        match allocate_slot(fs, &path, segment_bytes) {
+        let room = if slot > highest { keep_reserve(fs, segments, segment_bytes, slot) } else { Ok(()) };
+        match room.and_then(|()| allocate_slot(fs, &path, segment_bytes)) {
             Ok(new) => made |= new,
             // A file that was there and cannot be opened now is a damaged slot among good ones; a file that cannot be made is the end of the ring.
             Err(error) if slot <= highest => {

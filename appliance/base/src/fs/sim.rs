@@ -88,6 +88,7 @@ struct Disk {
     fuse: Option<u64>,
     off: bool,
     lies: bool,
+    space: Space,
     counters: Counters,
 }
 
@@ -125,6 +126,7 @@ impl SimFs {
             fuse: None,
             off: false,
             lies: false,
+            space: Space { total_bytes: 1 << 40, free_bytes: 1 << 39 },
             counters: Counters::default(),
         })))
     }
@@ -188,6 +190,11 @@ impl SimFs {
             disk.faults.push(Fault { op, inode, errno, skip: 0, times: u64::MAX });
         }
         inode.is_some()
+    }
+
+    /// What [`Fs::space`] says from now on; allocations take from it, but are never refused for it.
+    pub fn set_space(&self, space: Space) {
+        self.disk().space = space;
     }
 
     /// From now on syncs report success and do nothing: the negative control of a crash test.
@@ -366,8 +373,9 @@ impl Fs for SimFs {
     }
 
     fn space(&self, _dir: &Path) -> io::Result<Space> {
-        self.disk().alive()?;
-        Ok(Space { total_bytes: 1 << 40, free_bytes: 1 << 39 })
+        let disk = self.disk();
+        disk.alive()?;
+        Ok(disk.space)
     }
 
     fn lock(&self, _path: &Path) -> io::Result<LockGuard> {
@@ -391,9 +399,11 @@ impl File for SimFile {
         }
         let inode = disk.inode(self.inode)?;
         let len = usize::try_from(len).map_err(|_| io::ErrorKind::StorageFull)?;
-        if inode.current.len() < len {
+        let grown = len.saturating_sub(inode.current.len());
+        if grown > 0 {
             inode.current.resize(len, 0);
         }
+        disk.space.free_bytes = disk.space.free_bytes.saturating_sub(u64::try_from(grown).unwrap_or(u64::MAX));
         if cut { Err(power_is_off()) } else { Ok(()) }
     }
 

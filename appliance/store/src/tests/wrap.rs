@@ -254,6 +254,25 @@ fn a_full_disk_makes_a_smaller_ring_and_says_so() {
 }
 
 #[test]
+fn a_new_ring_leaves_the_file_system_its_reserve() {
+    use watchbook_base::fs::{Fs, Space};
+    // 1 GiB stays free of 10 GiB, 2 % of 100 GiB.
+    for (total_gib, reserve) in [(10, 1 << 30), (100, (100_u64 << 30) / 100 * 2)] {
+        let machine = Box_::new(36);
+        let mut config = machine.config.clone();
+        config.capacity_bytes = 40 * MIB;
+        machine.fs.set_space(Space { total_bytes: total_gib << 30, free_bytes: reserve + 26 * MIB });
+        let parts = crate::store::assemble(&config, &machine.deps()).unwrap();
+        let alarm = parts.writer.stats().alarm.unwrap();
+        assert!(alarm.contains("6 of 10 segments") && alarm.contains("stay so"), "{alarm}");
+        assert!(machine.fs.space(Path::new("/ring")).unwrap().free_bytes >= reserve);
+        let tiny = Box_::new(37);
+        tiny.fs.set_space(Space { total_bytes: total_gib << 30, free_bytes: 20 * MIB });
+        assert_eq!(tiny.open().reader.ring().unwrap().segments, 4, "the smallest ring is made all the same");
+    }
+}
+
+#[test]
 fn bad_packets_are_refused_one_by_one() {
     let machine = Box_::new(34);
     let mut parts = machine.open();
