@@ -92,6 +92,16 @@ pub(crate) fn assemble(config: &Config, deps: &Deps) -> Result<Parts> {
     Ok(Parts { shared, committer, writer, reader, opened })
 }
 
+/// Runs the committer. After a panic of it nothing would be recorded any more, while all else goes on: `give_up` ends the process, and the service manager
+/// starts it again. Returns only for a `give_up` that does.
+fn guarded<R>(work: impl FnOnce(), give_up: &dyn Fn() -> R) {
+    // Nothing that the panic left half done is looked at again.
+    if std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err() {
+        tracing::error!("the committer has panicked; the program ends, to be started again");
+        give_up();
+    }
+}
+
 impl Store {
     /// Opens the ring in `config.dir`, makes it when there is none, brings the index up to date and starts the committer.
     ///
@@ -103,7 +113,7 @@ impl Store {
         let interval = Duration::from_millis(config.commit_interval_ms);
         let thread = std::thread::Builder::new()
             .name("committer".to_owned())
-            .spawn(move || committer.run(interval))
+            .spawn(move || guarded(move || committer.run(interval), &std::process::abort))
             .map_err(|error| Error::io("starting the committer thread", error))?;
         Ok(Self { writer, reader, opened, shared, committer: Some(thread) })
     }
@@ -192,4 +202,20 @@ pub fn open_existing_index(dir: &Path) -> Result<Option<Arc<dyn Kv>>> {
         return Ok(None);
     }
     Ok(Some(Arc::new(RocksKv::open(&path, &crate::catalog::rows::INDEX_TABLES, Use::Index)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn a_panic_of_the_committer_ends_the_program() {
+        let ended = Cell::new(0);
+        let end = || ended.set(ended.get() + 1);
+        guarded(|| {}, &end);
+        assert_eq!(ended.get(), 0);
+        guarded(|| panic!("on purpose"), &end);
+        assert_eq!(ended.get(), 1);
+    }
 }
