@@ -8,6 +8,7 @@ use crate::format::{BLOCK_BYTES, Commit, PAYLOAD_ALIGN_BYTES, Record, SegmentHea
 use crate::plan::{Plan, begun, commit_bytes_max, plan};
 use crate::recover::Recovered;
 use crate::ring::Ring;
+use crate::scan::Damage;
 use crate::writer::{Committed, Shared};
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Arc, PoisonError};
@@ -54,6 +55,8 @@ pub(crate) struct Committer {
     held_footage: bool,
     /// How often each slot failed while another one could be written; none that was written since.
     strikes: BTreeMap<u32, u32>,
+    /// What start-up could not read, as a sentence.
+    damage: Option<String>,
     plans: VecDeque<Plan>,
     /// What the disk says is wrong, if anything.
     trouble: Option<String>,
@@ -61,7 +64,7 @@ pub(crate) struct Committer {
 
 impl Committer {
     pub(crate) fn new(shared: Arc<Shared>, ring: Arc<Ring>, clock: Arc<dyn Clock>, recovered: Recovered) -> Self {
-        let Recovered { catalog, at, generation, .. } = recovered;
+        let Recovered { catalog, at, generation, damage, .. } = recovered;
         // Footage goes on in the newest segment, behind the last good commit.
         let file = if at.generation == 0 { None } else { ring.open_slot(at.slot, OpenMode::Log).ok() };
         let strikes = ring.unopened.iter().map(|slot| (*slot, STRIKES_MAX)).collect();
@@ -79,6 +82,7 @@ impl Committer {
             sacrifices: 0,
             held_footage: false,
             strikes,
+            damage: described(&damage),
             plans: VecDeque::new(),
             trouble: None,
         };
@@ -258,14 +262,20 @@ impl Committer {
         }
     }
 
-    /// Publishes what is wrong: the disk's trouble first, then the index's, then the ring's size, then slots that cannot be written.
+    /// Publishes what is wrong: the disk's trouble first, then the index's, then the ring's size, then slots that cannot be written, then damage.
     fn tell(&mut self, trouble: Option<String>) {
         if let Some(trouble) = trouble.as_ref().filter(|trouble| self.trouble.as_ref() != Some(*trouble)) {
             tracing::error!(%trouble, "footage cannot be written; it waits in memory and the write is tried again");
         }
         self.trouble = trouble;
         let bad = self.bad_slots();
-        let all = [self.trouble.as_deref(), self.catalog.alarm(), self.ring.alarm.as_deref(), bad.as_deref()];
+        let all = [
+            self.trouble.as_deref(),
+            self.catalog.alarm(),
+            self.ring.alarm.as_deref(),
+            bad.as_deref(),
+            self.damage.as_deref(),
+        ];
         let all: Vec<&str> = all.into_iter().flatten().collect();
         let alarm = (!all.is_empty()).then(|| all.join(". "));
         self.shared.pending().stats.alarm = alarm;
@@ -386,4 +396,16 @@ impl Committer {
             pending = self.shared.work.wait_timeout(pending, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
+}
+
+/// The sentence about parts of the log that start-up could not read.
+fn described(damage: &[Damage]) -> Option<String> {
+    let segments: HashSet<u32> = damage.iter().map(|damage| damage.slot).collect();
+    let bytes: u64 = damage.iter().map(|damage| damage.to.saturating_sub(damage.from)).sum();
+    (!damage.is_empty()).then(|| {
+        format!(
+            "footage in {} segments cannot be read, {bytes} bytes at most; `watchbook check` lists the places",
+            segments.len()
+        )
+    })
 }

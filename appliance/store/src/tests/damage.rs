@@ -90,6 +90,8 @@ fn a_damaged_commit_header_costs_that_commit_alone() {
     machine.kv.wipe();
     let parts = machine.open();
     assert!(parts.opened.index_rebuilt && parts.opened.damage.len() == 1);
+    let alarm = parts.writer.stats().alarm.unwrap();
+    assert!(alarm.contains("in 1 segments") && alarm.contains("bytes at most"), "{alarm}");
     assert_eq!(samples(&parts, video(1)).len(), 29 * 12);
 }
 
