@@ -10,12 +10,14 @@ use axum::response::Response;
 use std::sync::Arc;
 use watchbook_access::Action;
 use watchbook_base::time::NANOS_PER_SEC;
-use watchbook_base::{TimeRange, UtcNanos};
+use watchbook_base::{GapReason, TimeRange, UtcNanos};
 use watchbook_media::{Codec, SpanSummary, sample_entry::codec_string};
 
 /// Longest interval of one list: 32 days × 1440 spans are 46,080 rows of the index before neighbours are joined. A longer question is answered
 /// when the footage that exists inside it is not longer.
 const DAYS_MAX: i64 = 32;
+/// Neighbours of one recording touch; clocks and roundings are allowed this much.
+const TOUCH_MS: i64 = 1000;
 /// Longest question: any two moments that a range can name.
 const ASKED_DAYS_MAX: i64 = 84_500;
 
@@ -51,9 +53,10 @@ async fn recordings(call: Call) -> Result<Response, Problem> {
         let gaps = footage.gaps(&grant, stream, range)?;
         // The list is useful without this figure, and the health page shows why it is missing.
         let ring_days_now = app.ports().health.ring().ok().and_then(|ring| ring.ring_days_now);
+        let (spans, lost) = joined(&spans);
         Ok(api::RecordingList {
-            spans: joined(&spans),
-            gaps: gaps.iter().map(shown_gap).collect(),
+            spans,
+            gaps: with_lost(gaps.iter().map(shown_gap).collect(), lost),
             first_utc_ms: extent.map(|extent| extent.start.as_ms()),
             last_utc_ms: extent.map(|extent| extent.end.as_ms()),
             ring_days_now,
@@ -83,15 +86,30 @@ fn shown_gap(gap: &watchbook_base::Gap) -> api::Gap {
     api::Gap { start_utc_ms: gap.range.start.as_ms(), end_utc_ms: gap.range.end.as_ms(), reason: gap.reason }
 }
 
-/// Neighbours of one recording as one.
-fn joined(spans: &[SpanSummary]) -> Vec<api::Span> {
+/// Adds what was `lost` after it had been recorded: stretches that no row of `gaps` tells of.
+fn with_lost(mut gaps: Vec<api::Gap>, lost: Vec<api::Gap>) -> Vec<api::Gap> {
+    let untold = |hole: &api::Gap| {
+        !gaps.iter().any(|gap| gap.start_utc_ms < hole.end_utc_ms && hole.start_utc_ms < gap.end_utc_ms)
+    };
+    let untold: Vec<_> = lost.into_iter().filter(untold).collect();
+    gaps.extend(untold);
+    gaps.sort_by_key(|gap| gap.start_utc_ms);
+    gaps
+}
+
+/// Neighbours of one recording as one, and the holes between those that do not touch. A recording has none when it is written: such footage was lost
+/// with a segment of the disk.
+fn joined(spans: &[SpanSummary]) -> (Vec<api::Span>, Vec<api::Gap>) {
     let mut list: Vec<api::Span> = Vec::new();
+    let mut holes = Vec::new();
     let mut last = None;
     for span in spans {
         let range = span.range();
-        if last == Some(span.recording)
-            && let Some(open) = list.last_mut()
-        {
+        let open = list.last_mut().filter(|_| last == Some(span.recording));
+        let (start, end) = (range.start.as_ms(), open.as_ref().map_or(i64::MAX, |open| open.end_utc_ms));
+        if start.saturating_sub(end) > TOUCH_MS {
+            holes.push(api::Gap { start_utc_ms: end, end_utc_ms: start, reason: GapReason::Disk });
+        } else if let Some(open) = open {
             open.end_utc_ms = range.end.as_ms();
             open.byte_count += span.byte_count;
             continue;
@@ -111,5 +129,50 @@ fn joined(spans: &[SpanSummary]) -> Vec<api::Span> {
             byte_count: span.byte_count,
         });
     }
-    list
+    (list, holes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use watchbook_base::{CameraId, Ticks90k, TrackRole};
+    use watchbook_media::{RecordingId, TrackFormat};
+
+    /// A second-long span of a recording that begins at this second.
+    fn span(recording: u64, second: i64) -> SpanSummary {
+        let codec = Codec::H264 { width: 640, height: 360 };
+        SpanSummary {
+            stream: CameraId::new(1).unwrap().stream(TrackRole::MainVideo),
+            recording: RecordingId(recording),
+            format: Arc::new(TrackFormat { codec, config: Bytes::from_static(&[1, 0x64, 0, 0x1F]) }),
+            first_dts: Ticks90k(second * 90_000),
+            end_dts: Ticks90k((second + 1) * 90_000),
+            start_utc: UtcNanos::from_ms(second * 1000),
+            sample_count: 25,
+            key_count: 1,
+            run_count: 1,
+            byte_count: 100,
+            has_cts: false,
+            locator: 0,
+        }
+    }
+
+    fn gap(start_utc_ms: i64, end_utc_ms: i64, reason: GapReason) -> api::Gap {
+        api::Gap { start_utc_ms, end_utc_ms, reason }
+    }
+
+    #[test]
+    fn footage_lost_with_a_segment_is_a_gap_and_not_part_of_a_span() {
+        // 0 to 2, nothing until 7, 7 to 8; then another recording after a pause that has its row.
+        let (spans, lost) = joined(&[span(1, 0), span(1, 1), span(1, 7), span(2, 20)]);
+        let ranges: Vec<_> = spans.iter().map(|span| (span.start_utc_ms, span.end_utc_ms, span.byte_count)).collect();
+        assert_eq!(ranges, [(0, 2000, 200), (7000, 8000, 100), (20_000, 21_000, 100)]);
+        assert_eq!(lost, [gap(2000, 7000, GapReason::Disk)]);
+
+        let told = gap(8000, 20_000, GapReason::Restart);
+        assert_eq!(with_lost(vec![told.clone()], lost.clone()), [lost[0].clone(), told]);
+        let dropped = gap(2000, 7000, GapReason::Overload);
+        assert_eq!(with_lost(vec![dropped.clone()], lost), [dropped], "the row that says why is enough");
+    }
 }
