@@ -123,7 +123,7 @@ pub struct CameraConfig {
     pub enabled: bool,
     /// Polygons that plugins never see.
     pub masks: Vec<Vec<api::Point>>,
-    /// Footage older than this is erased.
+    /// The maximum age of footage that is wanted; not enforced by this version.
     pub retention_days_max: u32,
     /// Bound plugins.
     pub plugins: Vec<api::PluginBinding>,
@@ -212,7 +212,7 @@ pub trait Cameras: Send + Sync {
     /// `NotFound`, or what `change` says; then nothing has changed.
     fn update(&self, camera: CameraId, change: CameraChange<'_>) -> Result<CameraRow, Error>;
 
-    /// Stops capturing one and forgets its settings. Its footage stays until the ring or its maximum age takes it.
+    /// Stops capturing one and forgets its settings. Its footage stays until the ring needs the room.
     ///
     /// # Errors
     /// `NotFound`.

@@ -188,7 +188,7 @@ pub struct Camera {
     pub enabled: bool,
     /// Polygons that plugins never see.
     pub masks: Vec<Vec<Point>>,
-    /// Footage older than this is erased, whatever room there is.
+    /// The maximum age of footage that is wanted. This version does not enforce it: footage stays readable until the ring needs its room.
     pub retention_days_max: u32,
     /// Bound plugins.
     pub plugins: Vec<PluginBinding>,

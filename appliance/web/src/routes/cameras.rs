@@ -103,7 +103,7 @@ fn rows_for_one() -> Vec<Route> {
             method: Method::DELETE,
             path: ONE,
             id: "remove_camera",
-            summary: "Stops capturing a camera and forgets its settings. Its footage stays until its maximum age.",
+            summary: "Stops capturing a camera and forgets its settings. Its footage stays readable until the ring needs the room.",
             permission: Permission::Asks(|asked| change(asked, "removal")),
             audit: AuditRule::EveryTime,
             body_bytes_max: NO_BODY,

@@ -5,27 +5,25 @@ import type { Camera } from "../api";
 import { t, word } from "../i18n";
 import { useTitle } from "../lib/hooks";
 import { link } from "../lib/router";
+import { found } from "../lib/search";
 import { cameras, camerasProblem, loadCameras } from "../lib/session";
 import { rateText } from "../lib/time";
 import { Icon } from "../ui/icon";
-import { Empty, Loading, Moment, Problem } from "../ui/parts";
+import { Loading, Moment, Problem } from "../ui/parts";
+import { NothingFound, Search } from "../ui/search";
 import { NoCameras } from "./wall";
 
 export function CameraList() {
   useTitle(t("nav.cameras"));
   const [search, setSearch] = useState("");
   const list = cameras.value;
-  const found = (list ?? []).filter((camera) => `${camera.name} ${camera.main.url ?? ""}`.toLowerCase().includes(search.trim().toLowerCase()));
+  const shown = (list ?? []).filter((camera) => found(search, camera.name, camera.main.url));
   return (
     <>
       <div class="page-head">
         <h1>{t("nav.cameras")}</h1>
         <div class="row row-end">
-          <label class="search">
-            <Icon name="search" />
-            <span class="visually-hidden">{t("cameras.search")}</span>
-            <input type="search" placeholder={t("cameras.search")} value={search} onInput={(event) => setSearch(event.currentTarget.value)} />
-          </label>
+          <Search label={t("cameras.search")} value={search} change={setSearch} />
           <a class="button primary" href={link.cameraNew}>
             <Icon name="plus" /> {t("cameras.add")}
           </a>
@@ -34,16 +32,10 @@ export function CameraList() {
       <Problem problem={camerasProblem.value} retry={() => void loadCameras()} />
       {list === null && camerasProblem.value === null && <Loading />}
       {list?.length === 0 && <NoCameras />}
-      {list !== null && list.length > 0 && found.length === 0 && (
-        <Empty title={t("cameras.no_match")}>
-          <button type="button" onClick={() => setSearch("")}>
-            {t("cameras.show_all")}
-          </button>
-        </Empty>
-      )}
-      {found.length > 0 && (
+      {list !== null && list.length > 0 && shown.length === 0 && <NothingFound title={t("cameras.no_match")} showAll={() => setSearch("")} />}
+      {shown.length > 0 && (
         <ul class="cards">
-          {found.map((camera) => (
+          {shown.map((camera) => (
             <Row key={camera.id} camera={camera} />
           ))}
         </ul>

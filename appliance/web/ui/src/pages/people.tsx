@@ -5,9 +5,11 @@ import { api, type Account, type Role } from "../api";
 import { type Key, t } from "../i18n";
 import { useAct, useLoaded, useTitle } from "../lib/hooks";
 import { mixesDuties } from "../lib/roles";
+import { found } from "../lib/search";
 import { cameras, session } from "../lib/session";
 import { Icon } from "../ui/icon";
 import { Check, Confirm, Loading, Note, Problem, TextField } from "../ui/parts";
+import { NothingFound, Search } from "../ui/search";
 
 const ROLES: readonly Role[] = ["viewer", "investigator", "approver", "auditor", "admin"];
 
@@ -15,11 +17,14 @@ export function PeoplePage() {
   useTitle(t("nav.people"));
   const accounts = useLoaded(api.accounts, "accounts");
   const [adding, setAdding] = useState(false);
+  const [search, setSearch] = useState("");
+  const shown = (accounts.data ?? []).filter((account) => found(search, account.name, ...account.roles.map((role) => t(`role.${role}`))));
   return (
     <div class="narrow">
       <div class="page-head">
         <h1>{t("nav.people")}</h1>
         <div class="row row-end">
+          <Search label={t("people.search")} value={search} change={setSearch} />
           <button type="button" class="primary" aria-expanded={adding} onClick={() => setAdding(!adding)}>
             <Icon name="plus" /> {t("people.add")}
           </button>
@@ -36,8 +41,9 @@ export function PeoplePage() {
       )}
       <Problem problem={accounts.problem} retry={accounts.reload} />
       {accounts.data === null && accounts.problem === null && <Loading />}
+      {accounts.data !== null && shown.length === 0 && <NothingFound title={t("people.no_match")} showAll={() => setSearch("")} />}
       <ul class="cards">
-        {accounts.data?.map((account) => (
+        {shown.map((account) => (
           <Person key={account.id} account={account} reload={accounts.reload} />
         ))}
       </ul>

@@ -1,27 +1,32 @@
 /** Every camera, live. */
 
-import { useRef } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import type { Camera } from "../api";
 import { t } from "../i18n";
 import { useRemembered, useTitle, useVisible } from "../lib/hooks";
 import { has } from "../lib/roles";
 import { link } from "../lib/router";
+import { found } from "../lib/search";
 import { cameras, camerasProblem, loadCameras, session } from "../lib/session";
 import { LiveVideo } from "../live/live-video";
 import { Icon } from "../ui/icon";
 import { Empty, Loading, Problem } from "../ui/parts";
+import { NothingFound, Search } from "../ui/search";
 
 const SIZES = ["small", "medium", "large"] as const;
 
 export function Wall() {
   useTitle(t("nav.wall"));
   const [size, setSize] = useRemembered("wall-size", SIZES, "medium");
+  const [search, setSearch] = useState("");
   const list = cameras.value;
+  const shown = (list ?? []).filter((camera) => found(search, camera.name));
   return (
     <>
       <div class="page-head">
         <h1>{t("wall.title")}</h1>
         {list !== null && <p class="muted">{summary(list)}</p>}
+        {list !== null && list.length > 0 && <Search label={t("cameras.search")} value={search} change={setSearch} />}
         <div class="segmented" role="group" aria-label={t("wall.size")}>
           {SIZES.map((each) => (
             <button type="button" key={each} aria-pressed={size === each} onClick={() => setSize(each)}>
@@ -33,8 +38,9 @@ export function Wall() {
       <Problem problem={camerasProblem.value} retry={() => void loadCameras()} />
       {list === null && camerasProblem.value === null && <Loading />}
       {list?.length === 0 && <NoCameras />}
+      {list !== null && list.length > 0 && shown.length === 0 && <NothingFound title={t("cameras.no_match")} showAll={() => setSearch("")} />}
       <ul class={`wall wall-${size}`}>
-        {list?.map((camera) => <Tile key={camera.id} camera={camera} />)}
+        {shown.map((camera) => <Tile key={camera.id} camera={camera} />)}
       </ul>
     </>
   );
