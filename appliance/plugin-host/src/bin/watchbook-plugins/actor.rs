@@ -98,6 +98,7 @@ impl Actor {
             };
         }
         if let Phase::Live(mut live) = phase {
+            let _calling = self.machine.calling();
             live.arm(Duration::from_millis(u64::from(self.loaded.limits.call_ms)));
             // What it wants saved has no place yet; the call lets it end in order.
             let _ = live.plugin.watchbook_plugin_analyzer().call_stop(&mut live.store);
@@ -118,6 +119,7 @@ impl Actor {
     /// A started instance. On failure `lasting` is put back.
     fn try_start(&self, lasting: &mut Option<Box<Lasting>>) -> Result<Live, Failure> {
         let ready = self.loaded.ready().map_err(Failure::Refused)?;
+        let _calling = self.machine.calling();
         let limiter = Limiter { limits: self.loaded.limits, memory_bytes: 0 };
         let state = HostState {
             instance: self.number,
@@ -203,7 +205,9 @@ impl Actor {
         let trapped = |error: wasmtime::Error| trap(&error);
         let owned = live.store.data_mut().table.push(frame).map_err(|error| trapped(error.into()))?;
         let lent = Resource::new_borrow(owned.rep());
+        let calling = self.machine.calling();
         let given = live.plugin.watchbook_plugin_analyzer().call_on_frame(&mut live.store, lent).map_err(trapped)?;
+        drop(calling);
         live.store.data_mut().table.delete(owned).map_err(|error| trapped(error.into()))?;
         match given {
             Ok(marks) if marks.len() > MARKS_MAX => Err(Failure::Trap(format!(
