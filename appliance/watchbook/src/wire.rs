@@ -4,8 +4,8 @@
 //! 2. The ring: recovered, its index brought up to date, the committer at work.
 //! 3. The children: plugins, then the decoder that feeds them. They may fail; recording does not need them.
 //! 4. The live hub and the cameras' settings.
-//! 5. The page.
-//! 6. Capture, last, so that the first packet finds everybody in place.
+//! 5. The page, not listening yet.
+//! 6. Capture, so that the first packet finds everybody in place. Only then does the page listen: recording does not need it.
 
 use crate::config::{Config, SeedCamera, Storage};
 use crate::error::{Error, Result};

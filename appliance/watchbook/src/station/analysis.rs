@@ -50,7 +50,7 @@ struct Watched {
 }
 
 impl Analysis {
-    /// Starts the children. A child that cannot be started costs the events, never the recording: it is logged, and the plugin list stays empty.
+    /// Starts the children. A child that cannot be started costs the events, never the recording: it is logged, and the plugin list says so.
     pub fn open(program_dir: &Path, plugin_dir: &Path, writer: Writer) -> Self {
         let trouble = Arc::new(Trouble::default());
         let plugins =
