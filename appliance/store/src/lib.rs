@@ -25,6 +25,7 @@ mod ring;
 mod scan;
 mod store;
 pub mod synth;
+pub mod vault;
 mod writer;
 
 pub use catalog::rows::INDEX_TABLES;
@@ -38,6 +39,9 @@ pub use scan::Damage;
 pub use store::{Deps, Opened, Store};
 #[cfg(feature = "rocks")]
 pub use store::{open_existing_index, open_index};
+pub use vault::{
+    HoldId, HoldInfo, HoldPlaced, HoldReleased, HoldRequest, HoldState, MissingFootage, MissingReason, VaultInfo,
+};
 pub use writer::{Committed, OnCommit, Stats, Writer};
 
 #[cfg(test)]
