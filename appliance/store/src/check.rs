@@ -99,6 +99,12 @@ impl ClosedRing {
         Ok(Self(Ring::open_existing(dir, fs)?))
     }
 
+    /// Whose ring.
+    #[must_use]
+    pub fn disk(&self) -> DiskId {
+        self.0.superblock.disk
+    }
+
     /// Reads all of the ring and verifies it; changes nothing. With `index`, compares that too.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! The one writer of segment files. One commit is on its way at a time: gathered write, sync, index, acknowledgement.
 
+use crate::alarm::AlarmKind;
 use crate::catalog::Catalog;
 use crate::catalog::rows::{Position, SlotRow};
 use crate::codec::{align, count, narrow};
@@ -257,28 +258,26 @@ impl Committer {
         }
         self.tell(None);
         self.shared.done.notify_all();
-        for on_commit in self.shared.on_commit.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            on_commit(committed);
-        }
+        self.shared.on_commit.call(committed);
     }
 
-    /// Publishes what is wrong: the disk's trouble first, then the index's, then the ring's size, then slots that cannot be written, then damage.
+    /// Publishes what is wrong: the disk's trouble, slots that cannot be written, damage, the ring's size, the index.
     fn tell(&mut self, trouble: Option<String>) {
         if let Some(trouble) = trouble.as_ref().filter(|trouble| self.trouble.as_ref() != Some(*trouble)) {
             tracing::error!(%trouble, "footage cannot be written; it waits in memory and the write is tried again");
         }
         self.trouble = trouble;
-        let bad = self.bad_slots();
         let all = [
-            self.trouble.as_deref(),
-            self.catalog.alarm(),
-            self.ring.alarm.as_deref(),
-            bad.as_deref(),
-            self.damage.as_deref(),
+            (AlarmKind::DiskFailed, self.trouble.clone()),
+            (AlarmKind::SegmentsBad, self.bad_slots()),
+            (AlarmKind::LogDamaged, self.damage.clone()),
+            (AlarmKind::RingShrunk, self.ring.alarm.clone()),
+            (AlarmKind::IndexBehind, self.catalog.alarm().map(str::to_owned)),
         ];
-        let all: Vec<&str> = all.into_iter().flatten().collect();
-        let alarm = (!all.is_empty()).then(|| all.join(". "));
-        self.shared.pending().stats.alarm = alarm;
+        let (disk, now) = (self.shared.disk, self.clock.utc());
+        for (kind, text) in all {
+            self.shared.alarms.set(kind, Some(disk), text, now);
+        }
     }
 
     /// The sentence about slots that cannot be written.

@@ -45,7 +45,7 @@ pub const SEGMENT_BYTES_MAX: u64 = 4 << 30;
 const HEADER_CRC_AT: usize = HEADER_BYTES - 4;
 
 /// Identity of one disk's ring: random, made when the ring is created.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DiskId(pub [u8; 16]);
 
 impl fmt::Display for DiskId {

@@ -9,11 +9,13 @@
 //!   full and failing disks, with a disk that lies as the negative control.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
+pub mod alarm;
 mod catalog;
 pub mod check;
 mod codec;
 mod committer;
 pub mod config;
+mod disk;
 mod error;
 pub mod format;
 pub mod kv;
@@ -28,15 +30,17 @@ pub mod synth;
 pub mod vault;
 mod writer;
 
+pub use alarm::{Alarm, AlarmKind};
 pub use catalog::rows::INDEX_TABLES;
 pub use check::{BadRun, BrokenLink, ClosedRing, Report, check, rebuild_index};
 pub use config::Config;
+pub use disk::Opened;
 pub use error::{Error, Result};
 pub use reader::{EventCursor, EventPage, EventQuery, Footage, Reader, RingInfo, StoredEvent};
 pub use recover::Progress;
 pub use register::Register;
 pub use scan::Damage;
-pub use store::{Deps, Opened, Store};
+pub use store::{Deps, OpenIndex, Store};
 #[cfg(feature = "rocks")]
 pub use store::{open_existing_index, open_index};
 pub use vault::{

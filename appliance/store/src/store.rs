@@ -1,121 +1,78 @@
-//! A ring, opened: recovered, indexed, with its committer at work.
+//! The store: the rings of all disks as one.
 
-use crate::committer::Committer;
+use crate::alarm::Alarm;
 use crate::config::Config;
+use crate::disk::{Common, Disk, Opened};
+#[cfg(test)]
+use crate::disk::{DiskParts, assemble_disk};
 use crate::error::{Error, Result};
 use crate::format::DiskId;
 use crate::kv::Kv;
-use crate::reader::Reader;
-use crate::recover::recover;
-use crate::ring::Ring;
-use crate::scan::Damage;
-use crate::writer::{Pending, Shared, Writer};
+use crate::reader::{PartList, Reader};
+use crate::writer::Writer;
 #[cfg(feature = "rocks")]
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex};
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::sync::Arc;
+use watchbook_base::Clock;
 use watchbook_base::fs::Fs;
-use watchbook_base::{Clock, GapReason, Kind};
-use watchbook_media::RecordingEnd;
 
-/// What a ring stands on.
+/// Opens the index of one disk.
+pub type OpenIndex = Arc<dyn Fn(DiskId) -> Result<Arc<dyn Kv>> + Send + Sync>;
+
+/// What a store stands on.
 #[derive(Clone)]
 pub struct Deps {
     /// Files.
     pub fs: Arc<dyn Fs>,
     /// Time.
     pub clock: Arc<dyn Clock>,
-    /// The index; [`open_index`] opens the real one.
-    pub index: Arc<dyn Kv>,
+    /// The index of a disk, which lies elsewhere; [`open_index`] opens the real one.
+    pub index: OpenIndex,
 }
 
-/// What start-up found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Opened {
-    /// Whose ring.
-    pub disk: DiskId,
-    /// The index was missing or did not fit and was made anew.
-    pub index_rebuilt: bool,
-    /// Places in the log that could not be read.
-    pub damage: Vec<Damage>,
-}
-
-/// An open ring. Dropping it closes it.
+/// An open store. Dropping it closes it.
 pub struct Store {
+    disks: Vec<Disk>,
     writer: Writer,
     reader: Reader,
-    opened: Opened,
-    shared: Arc<Shared>,
-    committer: Option<JoinHandle<()>>,
+    common: Common,
 }
 
-/// Everything but the thread: what [`Store`] and the tests share.
+/// What tests use of a store of one disk, without a thread.
+#[cfg(test)]
 pub(crate) struct Parts {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) committer: Committer,
+    pub(crate) committer: crate::committer::Committer,
     pub(crate) writer: Writer,
     pub(crate) reader: Reader,
     pub(crate) opened: Opened,
 }
 
-/// Recovers the ring, without a thread.
+/// Recovers one ring, without a thread.
+#[cfg(test)]
 pub(crate) fn assemble(config: &Config, deps: &Deps) -> Result<Parts> {
-    let ring = Arc::new(Ring::open(config, deps.fs.clone(), &*deps.clock)?);
-    let recovered = recover(&ring, deps.index.clone())?;
-    for damage in &recovered.damage {
-        tracing::error!(?damage, "a part of the log cannot be read");
-    }
-    let opened =
-        Opened { disk: ring.superblock.disk, index_rebuilt: recovered.rebuilt, damage: recovered.damage.clone() };
-    let tail = recovered.catalog.tail();
-    let numbers = (tail.next_recording, tail.next_event);
-    let mut pending = Pending::new(config.pending_bytes_max, ring.superblock.segment_bytes, numbers);
-    for (stream, recording, end) in recovered.catalog.unfinished() {
-        let end = RecordingEnd { stream, utc: end, reason: GapReason::Restart };
-        match recovered.catalog.recording_start(recording) {
-            Some(start) => pending.end_unfinished(recording, Arc::new(start), end),
-            // The segments that stated it are gone or damaged: the gap is what counts.
-            None => pending.end(&end),
-        }
-    }
-    pending.stats.last_seq = recovered.at.seq.saturating_sub(1);
-    let shared = Arc::new(Shared {
-        pending: Mutex::new(pending),
-        work: Condvar::new(),
-        done: Condvar::new(),
-        on_commit: Mutex::new(Vec::new()),
-    });
-    let reader = Reader::new(ring.clone(), deps.index.clone(), recovered.catalog.live());
-    let writer = Writer::new(shared.clone(), deps.clock.clone());
-    let committer = Committer::new(shared.clone(), ring, deps.clock.clone(), recovered);
-    Ok(Parts { shared, committer, writer, reader, opened })
-}
-
-/// Runs the committer. After a panic of it nothing would be recorded any more, while all else goes on: `give_up` ends the process, and the service manager
-/// starts it again. Returns only for a `give_up` that does.
-fn guarded<R>(work: impl FnOnce(), give_up: &dyn Fn() -> R) {
-    // Nothing that the panic left half done is looked at again.
-    if std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err() {
-        tracing::error!("the committer has panicked; the program ends, to be started again");
-        give_up();
-    }
+    let DiskParts { shared, committer, part, opened } = assemble_disk(config, deps, &Common::default(), 0)?;
+    let reader = Reader::new(PartList::new(vec![part].into()));
+    let writer = Writer::new(shared, deps.clock.clone());
+    Ok(Parts { committer, writer, reader, opened })
 }
 
 impl Store {
-    /// Opens the ring in `config.dir`, makes it when there is none, brings the index up to date and starts the committer.
+    /// Opens the rings of `configs`, one a disk, makes those that are not there, brings their indexes up to date and starts their committers.
     ///
     /// # Errors
-    /// `Conflict` when another program has it open, `InvalidInput` for settings that cannot work, `Exhausted` when the disk has no room for four
+    /// `Conflict` when another program has one open, `InvalidInput` for settings that cannot work, `Exhausted` when a disk has no room for four
     /// segments, and what the operating system says.
-    pub fn open(config: &Config, deps: &Deps) -> Result<Self> {
-        let Parts { shared, committer, writer, reader, opened } = assemble(config, deps)?;
-        let interval = Duration::from_millis(config.commit_interval_ms);
-        let thread = std::thread::Builder::new()
-            .name("committer".to_owned())
-            .spawn(move || guarded(move || committer.run(interval), &std::process::abort))
-            .map_err(|error| Error::io("starting the committer thread", error))?;
-        Ok(Self { writer, reader, opened, shared, committer: Some(thread) })
+    pub fn open(configs: &[Config], deps: &Deps) -> Result<Self> {
+        let common = Common::default();
+        let mut disks = Vec::new();
+        for (ordinal, config) in (0_u8..).zip(configs) {
+            disks.push(Disk::open(config, deps, &common, ordinal)?);
+        }
+        let first = disks.first().ok_or_else(|| Error::invalid("opening the store: no disk is configured"))?;
+        let writer = Writer::new(first.shared.clone(), deps.clock.clone());
+        let parts: Vec<_> = disks.iter().map(|disk| disk.part.clone()).collect();
+        let reader = Reader::new(PartList::new(parts.into()));
+        Ok(Self { disks, writer, reader, common })
     }
 
     /// A handle that writes.
@@ -130,54 +87,65 @@ impl Store {
         self.reader.clone()
     }
 
-    /// What start-up found.
+    /// What start-up found, disk by disk.
     #[must_use]
-    pub fn opened(&self) -> &Opened {
-        &self.opened
+    pub fn opened(&self) -> Vec<Opened> {
+        self.disks.iter().map(|disk| disk.opened.clone()).collect()
     }
 
-    /// Commits what waits and stops the committer.
+    /// What is wrong now, the gravest first.
+    #[must_use]
+    pub fn alarms(&self) -> Vec<Alarm> {
+        self.common.alarms.all()
+    }
+
+    /// Commits what waits and stops the committers.
     ///
     /// # Errors
-    /// `Io` with the alarm when the last commit could not be written, `Internal` when the committer had died.
+    /// `Io` with the alarm when a last commit could not be written, `Internal` when a committer had died.
     pub fn close(mut self) -> Result<()> {
         self.stop()
     }
 
     fn stop(&mut self) -> Result<()> {
-        let Some(committer) = self.committer.take() else { return Ok(()) };
-        self.shared.pending().closing = true;
-        self.shared.work.notify_all();
-        committer
-            .join()
-            .map_err(|_| Error::new(Kind::Internal, "closing the ring: the committer thread had panicked"))?;
-        let pending = self.shared.pending();
-        match pending.durable() < pending.taken() {
-            true => {
-                let why = pending.stats.alarm.clone().unwrap_or_default();
-                Err(Error::new(Kind::Io, format!("closing the ring: the last commit could not be written: {why}")))
-            }
-            false => Ok(()),
-        }
+        // Each disk is closed, whatever became of the others.
+        let closed: Vec<Result<()>> = self.disks.iter_mut().map(Disk::close).collect();
+        closed.into_iter().collect()
     }
 }
 
 impl Drop for Store {
     fn drop(&mut self) {
         if let Err(error) = self.stop() {
-            tracing::error!(%error, "the ring was dropped without being closed");
+            tracing::error!(%error, "the store was dropped without being closed");
         }
     }
 }
 
-/// The RocksDB index of the ring in `dir`. One that cannot be opened is moved aside, to be rebuilt from the log.
+/// Folder of the indexes in the state directory.
+#[cfg(feature = "rocks")]
+const INDEX_DIR: &str = "index";
+
+/// Where the index of `disk` lies.
+#[cfg(feature = "rocks")]
+fn index_dir(state_dir: &Path, disk: DiskId) -> std::path::PathBuf {
+    state_dir.join(INDEX_DIR).join(disk.to_string())
+}
+
+/// The RocksDB index of `disk` in the state directory. One that cannot be opened is moved aside, to be rebuilt from the log.
 ///
 /// # Errors
 /// `Conflict` when another program has it open; `Io` when a fresh one cannot be made either.
 #[cfg(feature = "rocks")]
-pub fn open_index(dir: &Path) -> Result<Arc<dyn Kv>> {
+pub fn open_index(state_dir: &Path, disk: DiskId) -> Result<Arc<dyn Kv>> {
     use crate::kv::rocks::{RocksKv, Use, set_aside};
-    let path = dir.join("index");
+    use watchbook_base::Kind;
+    // The index of a store that had one disk lay in the folder itself.
+    let folder = state_dir.join(INDEX_DIR);
+    if folder.join("CURRENT").exists() {
+        set_aside(&folder)?;
+    }
+    let path = index_dir(state_dir, disk);
     let open = || RocksKv::open(&path, &crate::catalog::rows::INDEX_TABLES, Use::Index);
     match open() {
         Ok(kv) => Ok(Arc::new(kv)),
@@ -190,32 +158,16 @@ pub fn open_index(dir: &Path) -> Result<Arc<dyn Kv>> {
     }
 }
 
-/// The RocksDB index in `dir` as it is; `None` when there is none. Makes nothing and sets nothing aside.
+/// The RocksDB index of `disk` as it is; `None` when there is none. Makes nothing and sets nothing aside.
 ///
 /// # Errors
 /// `Conflict` when another program has it open; what RocksDB says when it is damaged.
 #[cfg(feature = "rocks")]
-pub fn open_existing_index(dir: &Path) -> Result<Option<Arc<dyn Kv>>> {
+pub fn open_existing_index(state_dir: &Path, disk: DiskId) -> Result<Option<Arc<dyn Kv>>> {
     use crate::kv::rocks::{RocksKv, Use};
-    let path = dir.join("index");
+    let path = index_dir(state_dir, disk);
     if !path.join("CURRENT").exists() {
         return Ok(None);
     }
     Ok(Some(Arc::new(RocksKv::open(&path, &crate::catalog::rows::INDEX_TABLES, Use::Index)?)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::cell::Cell;
-
-    #[test]
-    fn a_panic_of_the_committer_ends_the_program() {
-        let ended = Cell::new(0);
-        let end = || ended.set(ended.get() + 1);
-        guarded(|| {}, &end);
-        assert_eq!(ended.get(), 0);
-        guarded(|| panic!("on purpose"), &end);
-        assert_eq!(ended.get(), 1);
-    }
 }

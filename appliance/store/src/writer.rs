@@ -4,7 +4,10 @@ mod pending;
 
 pub(crate) use pending::{Pending, Section, Taken, decode_utc};
 
+use crate::alarm::Alarms;
 use crate::error::{Error, Result};
+use crate::format::DiskId;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use watchbook_base::{Clock, Event, Kind, UtcNanos};
@@ -31,7 +34,7 @@ pub struct Stats {
     pub pending_bytes: u64,
     /// Packets dropped because the disk could not keep up.
     pub overload_drops: u64,
-    /// Why something is wrong, in a sentence for people; `None` when all is well.
+    /// Why something is wrong, in sentences for people; `None` when all is well. [`crate::Store::alarms`] has them one by one.
     pub alarm: Option<String>,
 }
 
@@ -49,14 +52,64 @@ pub struct Committed {
 /// Called after each commit, on the committer's thread: must be quick.
 pub type OnCommit = Box<dyn Fn(Committed) + Send + Sync>;
 
-/// What writer and committer share.
+/// Everybody who wants to hear of commits.
+#[derive(Default)]
+pub(crate) struct OnCommits(Mutex<Vec<OnCommit>>);
+
+impl OnCommits {
+    pub(crate) fn push(&self, on_commit: OnCommit) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(on_commit);
+    }
+
+    pub(crate) fn call(&self, committed: Committed) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|on_commit| on_commit(committed));
+    }
+}
+
+/// Hands out recording and event numbers, each once over all disks.
+#[derive(Debug)]
+pub(crate) struct Numbers {
+    recording: AtomicU64,
+    event: AtomicU64,
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        Self { recording: AtomicU64::new(1), event: AtomicU64::new(1) }
+    }
+}
+
+impl Numbers {
+    /// Numbers below these are given out already.
+    pub(crate) fn raise(&self, next_recording: u64, next_event: u64) {
+        self.recording.fetch_max(next_recording, Ordering::SeqCst);
+        self.event.fetch_max(next_event, Ordering::SeqCst);
+    }
+
+    pub(crate) fn take_recording(&self) -> u64 {
+        self.recording.fetch_add(1, Ordering::SeqCst)
+    }
+
+    pub(crate) fn take_event(&self) -> u64 {
+        self.event.fetch_add(1, Ordering::SeqCst)
+    }
+
+    /// The next recording and event number.
+    pub(crate) fn next(&self) -> (u64, u64) {
+        (self.recording.load(Ordering::SeqCst), self.event.load(Ordering::SeqCst))
+    }
+}
+
+/// What writer and committer of one disk share.
 pub(crate) struct Shared {
+    pub(crate) disk: DiskId,
     pub(crate) pending: Mutex<Pending>,
     /// The committer waits here for work.
     pub(crate) work: Condvar,
     /// Those who flush wait here for the committer.
     pub(crate) done: Condvar,
-    pub(crate) on_commit: Mutex<Vec<OnCommit>>,
+    pub(crate) alarms: Arc<Alarms>,
+    pub(crate) on_commit: Arc<OnCommits>,
 }
 
 impl Shared {
@@ -123,7 +176,7 @@ impl Writer {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                let alarm = pending.stats.alarm.clone().unwrap_or_else(|| "the disk is slow".to_owned());
+                let alarm = self.shared.alarms.joined().unwrap_or_else(|| "the disk is slow".to_owned());
                 return Err(Error::new(Kind::Timeout, format!("flushing the ring within {patience:?}: {alarm}")));
             }
             pending = self.shared.done.wait_timeout(pending, left).unwrap_or_else(PoisonError::into_inner).0;
@@ -134,12 +187,12 @@ impl Writer {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let pending = self.shared.pending();
-        Stats { pending_bytes: pending.bytes(), ..pending.stats.clone() }
+        Stats { pending_bytes: pending.bytes(), alarm: self.shared.alarms.joined(), ..pending.stats.clone() }
     }
 
     /// Calls `on_commit` after each commit from now on.
     pub fn subscribe(&self, on_commit: OnCommit) {
-        self.shared.on_commit.lock().unwrap_or_else(PoisonError::into_inner).push(on_commit);
+        self.shared.on_commit.push(on_commit);
     }
 
     /// The clock that stamps commits.

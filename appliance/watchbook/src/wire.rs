@@ -125,11 +125,13 @@ impl Station {
 
 fn open_store(storage: &Storage) -> Result<Store> {
     let config = store_config(storage);
-    let index = watchbook_store::open_index(&storage.state_dir).map_err(store_error)?;
+    let state_dir = storage.state_dir.clone();
+    let index: watchbook_store::OpenIndex = Arc::new(move |disk| watchbook_store::open_index(&state_dir, disk));
     let deps = watchbook_store::Deps { fs: Arc::new(RealFs), clock: Arc::new(SystemClock), index };
-    let store = Store::open(&config, &deps).map_err(store_error)?;
-    let opened = store.opened();
-    tracing::info!(disk = %opened.disk, index_rebuilt = opened.index_rebuilt, "the ring is open");
+    let store = Store::open(&[config], &deps).map_err(store_error)?;
+    for opened in store.opened() {
+        tracing::info!(disk = %opened.disk, index_rebuilt = opened.index_rebuilt, "the ring is open");
+    }
     Ok(store)
 }
 

@@ -51,9 +51,9 @@ pub fn fill(station: &Station, seconds: u64) -> Result<Filled> {
     }
     let capacity_bytes = (gib * f64::from(1 << 30)) as u64;
     let config = Config { segment_bytes: Some(segment_mib << 20), ..Config::new(&ring, capacity_bytes) };
-    let index = watchbook_store::open_index(&state).attempt("making the index")?;
+    let index: watchbook_store::OpenIndex = Arc::new(move |disk| watchbook_store::open_index(&state, disk));
     let deps = Deps { fs: Arc::new(Unsynced), clock: Arc::new(SystemClock), index };
-    let store = Store::open(&config, &deps).attempt("making the ring")?;
+    let store = Store::open(&[config], &deps).attempt("making the ring")?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).attempt("asking for the time")?;
     // A minute ago, so that nothing of it lies in the future of whoever asks.
     let start_utc_ms = i64::try_from(now.as_millis()).attempt("asking for the time")?

@@ -1,10 +1,9 @@
 //! Sample tables and sample bytes, verified on the way out.
 
-use crate::catalog::Live;
+use super::{Part, PartList, located};
 use crate::catalog::rows::{self, RunPlace, SpanKey, SpanRow, TablesRow, unpack};
 use crate::codec::{narrow, wide};
 use crate::error::{Error, Result};
-use crate::kv::Kv;
 use crate::ring::Ring;
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
@@ -20,7 +19,21 @@ const FILES_MAX: usize = 64;
 /// How much earlier than the granted range a span may end whose bytes are still read: the key frame at or before the start may lie in the span before.
 const PREROLL_NANOS: i64 = 60 * 1_000_000_000;
 
-type Place = (Arc<TablesRow>, u32, u64);
+/// Where a span's runs are: part, tables, slot and generation.
+#[derive(Clone)]
+struct Place {
+    part: Arc<Part>,
+    tables: Arc<TablesRow>,
+    slot: u32,
+    generation: u64,
+}
+
+impl Place {
+    /// The space has not been reused.
+    fn check(&self) -> Result<()> {
+        self.part.files.check_generation(self.slot, self.generation)
+    }
+}
 
 /// Open files and verified runs of one ring.
 pub(crate) struct Files {
@@ -109,19 +122,16 @@ impl Files {
 /// Footage of one camera in one range. Made by [`crate::Reader::footage`] from a grant; there is no other way to sample bytes.
 #[derive(Clone)]
 pub struct Footage {
-    kv: Arc<dyn Kv>,
-    live: Live,
-    files: Arc<Files>,
+    parts: PartList,
     camera: CameraId,
     range: TimeRange,
-    /// The last span asked for: a file builder goes through one span at a time.
+    /// The last span asked for, by stream, start and locator: a file builder goes through one span at a time.
     last: Arc<Mutex<Option<(SpanKey, Place)>>>,
 }
 
 impl Footage {
-    pub(crate) fn new(parts: (Arc<dyn Kv>, Live, Arc<Files>), camera: CameraId, range: TimeRange) -> Self {
-        let (kv, live, files) = parts;
-        Self { kv, live, files, camera, range, last: Arc::default() }
+    pub(crate) fn new(parts: PartList, camera: CameraId, range: TimeRange) -> Self {
+        Self { parts, camera, range, last: Arc::default() }
     }
 
     /// Camera of the grant.
@@ -150,38 +160,38 @@ impl Footage {
     /// Tables and places of a span's runs, as many as the summary says.
     fn place(&self, span: &SpanSummary) -> Result<Place> {
         self.check_grant(span)?;
-        let key = SpanKey { stream: span.stream, start: span.start_utc, first_seq: span.locator };
-        if let Some((_, place)) = self.last().as_ref().filter(|(last, place)| *last == key && covers(&place.0, span)) {
-            self.files.check_generation(place.1, place.2)?;
+        let whole = SpanKey { stream: span.stream, start: span.start_utc, first_seq: span.locator };
+        if let Some((_, place)) =
+            self.last().as_ref().filter(|(last, place)| *last == whole && covers(&place.tables, span))
+        {
+            place.check()?;
             return Ok(place.clone());
         }
-        let open = self.live.read().unwrap_or_else(PoisonError::into_inner).get(&span.stream).cloned();
+        let (ordinal, first_seq) = located(span.locator);
+        let part = self.part(ordinal).ok_or_else(|| gone(span, "its disk is not there any more"))?;
+        let key = SpanKey { first_seq, ..whole };
+        let open = part.open_span(span.stream);
         let place = match open.filter(|open| open.key() == key) {
-            Some(open) => (Arc::new(open.tables().clone()), open.place().0, open.place().1),
-            None => self.stored(span, &key)?,
+            Some(open) => {
+                let (slot, generation) = open.place();
+                Place { part, tables: Arc::new(open.tables().clone()), slot, generation }
+            }
+            None => stored(part, span, &key)?,
         };
-        self.files.check_generation(place.1, place.2)?;
-        if !covers(&place.0, span) {
+        place.check()?;
+        if !covers(&place.tables, span) {
             return Err(Error::corrupt(format!(
                 "reading {} at {}: the index has fewer runs than the span",
                 span.stream, span.start_utc
             )));
         }
-        *self.last() = Some((key, place.clone()));
+        *self.last() = Some((whole, place.clone()));
         Ok(place)
     }
 
-    fn stored(&self, span: &SpanSummary, key: &SpanKey) -> Result<Place> {
-        let key = key.encode();
-        let (row, tables) = (self.kv.get(rows::SPANS, &key)?, self.kv.get(rows::TABLES, &key)?);
-        let Some((row, tables)) = row.zip(tables) else {
-            return Err(Error::new(
-                Kind::NotFound,
-                format!("reading {} at {}: the ring has reused this space", span.stream, span.start_utc),
-            ));
-        };
-        let row: SpanRow = unpack(rows::SPANS, &row)?;
-        Ok((Arc::new(unpack(rows::TABLES, &tables)?), row.slot, row.generation))
+    fn part(&self, ordinal: u8) -> Option<Arc<Part>> {
+        let parts = self.parts.read().unwrap_or_else(PoisonError::into_inner);
+        parts.iter().find(|part| part.ordinal == ordinal).cloned()
     }
 
     fn last(&self) -> MutexGuard<'_, Option<(SpanKey, Place)>> {
@@ -189,8 +199,8 @@ impl Footage {
     }
 
     fn read_table(&self, span: &SpanSummary) -> Result<SpanTable> {
-        let (tables, _, _) = self.place(span)?;
-        let mut cursor = tables.tables.as_slice();
+        let place = self.place(span)?;
+        let mut cursor = place.tables.tables.as_slice();
         let runs = (0..span.run_count)
             .map(|_| sample_table::take_run(&mut cursor))
             .collect::<core::result::Result<Vec<_>, _>>()
@@ -207,7 +217,7 @@ impl Footage {
                 span.byte_count, span.stream
             ))
         })?;
-        let (tables, slot, generation) = self.place(span)?;
+        let Place { part, tables, slot, generation } = self.place(span)?;
         let mut pieces: Vec<Bytes> = Vec::new();
         let mut run_start = 0_u64;
         for run in &tables.runs {
@@ -216,7 +226,7 @@ impl Footage {
                 break;
             }
             if run_end > offset {
-                let bytes = self
+                let bytes = part
                     .files
                     .run(run, slot, generation)
                     .map_err(|error| error.within(format!("{} at {}", span.stream, span.start_utc)))?;
@@ -230,6 +240,21 @@ impl Footage {
             _ => Ok(pieces.concat().into()),
         }
     }
+}
+
+fn gone(span: &SpanSummary, why: &str) -> Error {
+    Error::new(Kind::NotFound, format!("reading {} at {}: {why}", span.stream, span.start_utc))
+}
+
+/// The place of a span that is in the index.
+fn stored(part: Arc<Part>, span: &SpanSummary, key: &SpanKey) -> Result<Place> {
+    let key = key.encode();
+    let (row, tables) = (part.kv.get(rows::SPANS, &key)?, part.kv.get(rows::TABLES, &key)?);
+    let Some((row, tables)) = row.zip(tables) else {
+        return Err(gone(span, "the ring has reused this space"));
+    };
+    let row: SpanRow = unpack(rows::SPANS, &row)?;
+    Ok(Place { part, tables: Arc::new(unpack(rows::TABLES, &tables)?), slot: row.slot, generation: row.generation })
 }
 
 /// True when the tables hold every run that the summary counts. An open span may have more by now.

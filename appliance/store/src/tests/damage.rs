@@ -209,15 +209,18 @@ fn an_empty_index_does_not_agree() {
 #[cfg(feature = "rocks")]
 mod rocks {
     use super::*;
+    use crate::format::DiskId;
     use crate::store::{Deps, Parts, assemble, open_index};
 
     fn open(machine: &Box_, state: &Path) -> Parts {
-        let deps = Deps { index: open_index(state).unwrap(), ..machine.deps() };
+        let state = state.to_owned();
+        let deps = Deps { index: Arc::new(move |disk| open_index(&state, disk)), ..machine.deps() };
         assemble(&machine.config, &deps).unwrap()
     }
 
-    fn files(state: &Path, part: &str) -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(state.join("index")).unwrap().map(|entry| entry.unwrap().path());
+    fn files(state: &Path, disk: DiskId, part: &str) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(state.join("index").join(disk.to_string())).unwrap();
+        let entries = entries.map(|entry| entry.unwrap().path());
         entries.filter(|path| path.file_name().unwrap().to_str().unwrap().contains(part)).collect()
     }
 
@@ -229,8 +232,8 @@ mod rocks {
             let state = tempfile::tempdir().unwrap();
             // What the first run leaves in its write-ahead log, the second one puts into tables.
             drop(open(&machine, state.path()));
-            drop(open(&machine, state.path()));
-            let hit = files(state.path(), what);
+            let disk = open(&machine, state.path()).opened.disk;
+            let hit = files(state.path(), disk, what);
             assert!(!hit.is_empty(), "{what}");
             for path in hit {
                 if what == "MANIFEST" {
@@ -243,8 +246,12 @@ mod rocks {
             }
             let parts = open(&machine, state.path());
             assert!(parts.opened.index_rebuilt && samples(&parts, video(1)) == want, "{what}");
-            assert!(state.path().join("index.damaged").exists());
-            assert_eq!(open_index(state.path()).err().unwrap().kind, Kind::Conflict, "open here, so not set aside");
+            assert!(state.path().join("index").join(format!("{disk}.damaged")).exists());
+            assert_eq!(
+                open_index(state.path(), disk).err().unwrap().kind,
+                Kind::Conflict,
+                "open here, so not set aside"
+            );
         }
     }
 }

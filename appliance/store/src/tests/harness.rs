@@ -40,7 +40,8 @@ impl Box_ {
 
     pub(crate) fn deps(&self) -> Deps {
         let (fs, clock) = (Arc::new(self.fs.clone()), Arc::new(self.clock.clone()));
-        Deps { fs, clock, index: Arc::new(self.kv.clone()) as Arc<dyn Kv> }
+        let kv: Arc<dyn Kv> = Arc::new(self.kv.clone());
+        Deps { fs, clock, index: Arc::new(move |_| Ok(kv.clone())) }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::harness::*;
 use crate::config::Config;
+use crate::format::DiskId;
 use crate::kv::Kv;
 use crate::store::{Deps, Store};
 use crate::synth::Synth;
@@ -17,18 +18,20 @@ use watchbook_media::SpanSource;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[cfg(feature = "rocks")]
-fn index(dir: &Path) -> Arc<dyn Kv> {
-    crate::open_index(dir).unwrap()
+fn index(dir: &Path, disk: DiskId) -> crate::Result<Arc<dyn Kv>> {
+    crate::open_index(dir, disk)
 }
 
 #[cfg(not(feature = "rocks"))]
-fn index(_: &Path) -> Arc<dyn Kv> {
-    Arc::new(crate::kv::model::ModelKv::new())
+fn index(_: &Path, _: DiskId) -> crate::Result<Arc<dyn Kv>> {
+    Ok(Arc::new(crate::kv::model::ModelKv::new()))
 }
 
 fn open(config: &Config) -> Store {
-    let deps = Deps { fs: Arc::new(RealFs), clock: Arc::new(SystemClock), index: index(&config.dir) };
-    Store::open(config, &deps).unwrap()
+    let dir = config.dir.clone();
+    let deps =
+        Deps { fs: Arc::new(RealFs), clock: Arc::new(SystemClock), index: Arc::new(move |disk| index(&dir, disk)) };
+    Store::open(std::slice::from_ref(config), &deps).unwrap()
 }
 
 fn small(dir: &Path, segments: u64) -> Config {
@@ -58,8 +61,12 @@ fn a_ring_is_written_closed_opened_and_checked() {
     assert_eq!(read_all(&store, 1), 130 * 30);
     assert!(commits.load(Ordering::SeqCst) >= 260);
     let second = Store::open(
-        &config,
-        &Deps { fs: Arc::new(RealFs), clock: Arc::new(SystemClock), index: Arc::new(crate::kv::model::ModelKv::new()) },
+        std::slice::from_ref(&config),
+        &Deps {
+            fs: Arc::new(RealFs),
+            clock: Arc::new(SystemClock),
+            index: Arc::new(|_| Ok(Arc::new(crate::kv::model::ModelKv::new()))),
+        },
     );
     assert_eq!(second.err().unwrap().kind, Kind::Conflict, "one program at a time");
     let writer = store.writer();
@@ -72,7 +79,8 @@ fn a_ring_is_written_closed_opened_and_checked() {
     );
 
     let store = open(&config);
-    assert!(!store.opened().index_rebuilt || cfg!(not(feature = "rocks")));
+    let [opened] = store.opened().try_into().unwrap();
+    assert!(!opened.index_rebuilt || cfg!(not(feature = "rocks")));
     assert_eq!((read_all(&store, 1), read_all(&store, 2)), (130 * 30, 130 * 30));
     store.writer().flush(PATIENCE).unwrap();
     let gaps = store
@@ -82,7 +90,7 @@ fn a_ring_is_written_closed_opened_and_checked() {
     assert_eq!((gaps.len(), gaps[0].reason), (1, GapReason::Restart));
     assert_eq!(gaps[0].range.start, START.plus_nanos(130_000_000_000));
     store.close().unwrap();
-    let index = index(dir.path());
+    let index = index(dir.path(), opened.disk).unwrap();
     let compared = cfg!(feature = "rocks").then_some(&*index);
     let report = crate::check(dir.path(), Arc::new(RealFs), compared, &mut |_| {}).unwrap();
     assert!(report.is_clean() && report.runs >= 520, "{report:?}");

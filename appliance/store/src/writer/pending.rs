@@ -1,6 +1,6 @@
 //! What waits in memory for the next commit, stream by stream. Every method is short: it runs under the mutex that all cameras share.
 
-use super::Stats;
+use super::{Numbers, Stats};
 use crate::codec::wide;
 use crate::error::{Error, Result};
 use crate::format::Record;
@@ -68,8 +68,7 @@ pub(crate) struct Pending {
     bytes: u64,
     bytes_max: u64,
     packet_bytes_max: usize,
-    next_recording: u64,
-    next_event: u64,
+    numbers: Arc<Numbers>,
     /// Counts what was taken; a flush waits until the durable count reaches it.
     taken: u64,
     durable: u64,
@@ -92,8 +91,8 @@ pub(crate) struct Taken {
 }
 
 impl Pending {
-    /// Nothing yet. `numbers`: next recording and event.
-    pub(crate) fn new(bytes_max: u64, segment_bytes: u64, numbers: (u64, u64)) -> Self {
+    /// Nothing yet.
+    pub(crate) fn new(bytes_max: u64, segment_bytes: u64, numbers: Arc<Numbers>) -> Self {
         Self {
             currents: BTreeMap::new(),
             sections: BTreeMap::new(),
@@ -102,8 +101,7 @@ impl Pending {
             bytes_max,
             // A quarter of a segment, so that any commit of one packet fits into an empty segment beside its metadata.
             packet_bytes_max: ACCESS_UNIT_BYTES_MAX.min(crate::codec::narrow(segment_bytes / 4)),
-            next_recording: numbers.0,
-            next_event: numbers.1,
+            numbers,
             taken: 0,
             durable: 0,
             flush_wanted: 0,
@@ -168,8 +166,7 @@ impl Pending {
             current.dropping = true;
             return;
         }
-        let recording = RecordingId(self.next_recording);
-        self.next_recording += 1;
+        let recording = RecordingId(self.numbers.take_recording());
         current.recording = Some(recording);
         let section = Section {
             stream,
@@ -284,9 +281,6 @@ impl Pending {
 
     pub(crate) fn event(&mut self, event: &Event) -> Result<u64> {
         self.check_open()?;
-        let number = self.next_event;
-        let record = Record::of_event(number, event)
-            .map_err(|why| Error::invalid(format!("storing an event of camera {}: {why}", event.camera)))?;
         if self.bytes >= self.bytes_max + RECORDS_BYTES_MAX {
             self.stats.overload_drops += 1;
             return Err(Error::new(
@@ -294,7 +288,9 @@ impl Pending {
                 format!("storing an event of camera {}: the disk cannot keep up", event.camera),
             ));
         }
-        self.next_event += 1;
+        let number = self.numbers.take_event();
+        let record = Record::of_event(number, event)
+            .map_err(|why| Error::invalid(format!("storing an event of camera {}: {why}", event.camera)))?;
         self.taken += 1;
         self.bytes += wide(record.stored_bytes());
         self.events.push(record);
@@ -307,12 +303,13 @@ impl Pending {
 
     /// Hands everything to the committer. It counts as pending until [`Pending::settle`].
     pub(crate) fn take(&mut self) -> Taken {
+        let (next_recording, next_event) = self.numbers.next();
         Taken {
             sections: std::mem::take(&mut self.sections).into_values().flatten().collect(),
             events: std::mem::take(&mut self.events),
             taken: self.taken,
-            next_recording: self.next_recording,
-            next_event: self.next_event,
+            next_recording,
+            next_event,
         }
     }
 

@@ -30,8 +30,8 @@ pub fn check(path: &Path, rebuild: bool) -> Result<ExitCode> {
     let register_dir = state_dir.join("register");
     must_be_there(&register_dir.join("CURRENT"))?;
     let index = match rebuild {
-        true => Some(open_index(state_dir).map_err(store_error)?),
-        false => open_existing_index(state_dir).map_err(store_error)?,
+        true => Some(open_index(state_dir, ring.disk()).map_err(store_error)?),
+        false => open_existing_index(state_dir, ring.disk()).map_err(store_error)?,
     };
     if let Some(index) = index.clone().filter(|_| rebuild) {
         ring.rebuild_index(index, &mut |progress| show("rebuilding the index", progress)).map_err(store_error)?;
@@ -155,9 +155,10 @@ mod tests {
         refused("ring/segments is not there");
         assert!(!ring.exists() && !state.exists());
         let config = watchbook_store::Config::new(&ring, 16 << 20);
-        let index = open_index(&dir.path().join("other")).unwrap();
+        let other = dir.path().join("other");
+        let index: watchbook_store::OpenIndex = Arc::new(move |disk| open_index(&other, disk));
         let deps = watchbook_store::Deps { fs: Arc::new(RealFs), clock: Arc::new(SystemClock), index };
-        let recorder = watchbook_store::Store::open(&config, &deps).unwrap();
+        let recorder = watchbook_store::Store::open(&[config], &deps).unwrap();
         refused("stop the recorder first");
         recorder.close().unwrap();
         refused("state/register/CURRENT is not there");

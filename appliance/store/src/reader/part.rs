@@ -1,0 +1,287 @@
+//! What one ring, or the vault, has: the index rows and open spans of its log.
+
+use super::{EVENT_LOOK_BACK_NANOS, EVENT_ROWS_PER_PAGE_MAX, EVENTS_PER_PAGE_MAX, LOOK_BACK_NANOS};
+use super::{EventCursor, EventPage, EventQuery, Files, RingInfo, StoredEvent};
+use crate::catalog::Live;
+use crate::catalog::rows::{self, GapRow, RecordingRow, SpanKey, SpanRow, TailRow, unpack};
+use crate::catalog::span::{OpenSpan, summary_of};
+use crate::error::Result;
+use crate::format::DiskId;
+use crate::kv::{Keys, Kv};
+use crate::ring::{Ring, capacity_bytes};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError};
+use watchbook_base::{Event, Gap, GapReason, StreamId, TimeRange, UtcNanos};
+use watchbook_media::{RecordingId, SpanSummary, TrackFormat};
+
+/// Time over which the fill rate of the ring is measured.
+const RATE_NANOS: i64 = 86_400 * 1_000_000_000;
+/// Bits of a locator below the part's ordinal: the number of a span's first commit. At two commits a second 56 bits last a billion years.
+const SEQ_BITS: u32 = 56;
+
+/// A log with its index, as readers see it.
+pub(crate) struct Part {
+    /// Tells spans of different parts apart; in the top byte of a locator.
+    pub(crate) ordinal: u8,
+    pub(crate) ring: Arc<Ring>,
+    pub(crate) kv: Arc<dyn Kv>,
+    pub(crate) live: Live,
+    pub(crate) files: Arc<Files>,
+}
+
+impl Part {
+    pub(crate) fn new(ordinal: u8, ring: Arc<Ring>, kv: Arc<dyn Kv>, live: Live) -> Self {
+        let files = Arc::new(Files::new(ring.clone()));
+        Self { ordinal, ring, kv, live, files }
+    }
+
+    /// Whose log.
+    pub(crate) fn disk(&self) -> DiskId {
+        self.ring.superblock.disk
+    }
+
+    pub(crate) fn open_span(&self, stream: StreamId) -> Option<Arc<OpenSpan>> {
+        self.live.read().unwrap_or_else(PoisonError::into_inner).get(&stream).cloned()
+    }
+
+    /// The spans of `stream` that share a moment with `range`, by start.
+    pub(crate) fn spans(&self, stream: StreamId, range: TimeRange) -> Result<Vec<SpanSummary>> {
+        // Open spans first: one that closes meanwhile is then found in the index.
+        let open = self.open_span(stream);
+        let mut spans: BTreeMap<SpanKey, SpanSummary> = BTreeMap::new();
+        if let Some(open) = open {
+            spans.insert(open.key(), open.summary());
+        }
+        let from = rows::stream_time(stream, range.start.plus_nanos(-LOOK_BACK_NANOS));
+        let mut formats: HashMap<u64, Option<Arc<TrackFormat>>> = HashMap::new();
+        let mut failed = None;
+        let keys = Keys::between(from, rows::stream_time(stream, range.end));
+        let mut found = Vec::new();
+        self.kv.scan(rows::SPANS, &keys, &mut |key, value| {
+            match (SpanKey::decode(key), unpack::<SpanRow>(rows::SPANS, value)) {
+                (Some(key), Ok(row)) => found.push((key, row)),
+                (_, Err(error)) => failed = Some(error),
+                (None, _) => {}
+            }
+            failed.is_none()
+        })?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        for (key, row) in found {
+            // A row of a segment that is just being reused.
+            if self.ring.slots.get(row.slot) != row.generation {
+                continue;
+            }
+            let format = match formats.entry(row.recording) {
+                std::collections::hash_map::Entry::Occupied(known) => known.get().clone(),
+                std::collections::hash_map::Entry::Vacant(new) => {
+                    new.insert(self.format(RecordingId(row.recording))?).clone()
+                }
+            };
+            if let Some(format) = format {
+                spans.insert(key, summary_of(&key, &row, format));
+            }
+        }
+        let mut spans: Vec<_> = spans.into_values().filter(|span| span.range().overlaps(range)).collect();
+        spans.iter_mut().for_each(|span| span.locator = locator(self.ordinal, span.locator));
+        Ok(spans)
+    }
+
+    fn format(&self, recording: RecordingId) -> Result<Option<Arc<TrackFormat>>> {
+        let row = self.kv.get(rows::RECORDINGS, &rows::recording_key(recording))?;
+        let row = row.map(|row| unpack::<RecordingRow>(rows::RECORDINGS, &row)).transpose()?;
+        Ok(row.and_then(|row| row.start()).map(|start| Arc::new(start.format)))
+    }
+
+    /// The gaps of `stream` that share a moment with `range`, by start. One that goes on ends at `now`.
+    pub(crate) fn gaps(&self, stream: StreamId, range: TimeRange, now: UtcNanos) -> Result<Vec<Gap>> {
+        let mut gaps = Vec::new();
+        let mut failed = None;
+        // Gaps of one stream do not overlap, so going back from the end of the range the first that ends before it is the last to look at; a clock that
+        // was set back is why a few more are looked at.
+        let mut outside = 0;
+        let keys = Keys::between(stream.to_u32().to_be_bytes(), rows::stream_time(stream, range.end)).reversed();
+        self.kv.scan(rows::GAPS, &keys, &mut |key, value| {
+            let row = match unpack::<GapRow>(rows::GAPS, value) {
+                Ok(row) => row,
+                Err(error) => {
+                    failed = Some(error);
+                    return false;
+                }
+            };
+            let Some((_, start)) = rows::decode_stream_time(key) else { return true };
+            let end = row.end.map_or(now.max(start), UtcNanos);
+            match (TimeRange::new(start, end), GapReason::from_number(row.reason)) {
+                (Some(interval), Some(reason)) if interval.overlaps(range) => {
+                    gaps.push(Gap { stream, range: interval, reason })
+                }
+                _ => outside += 1,
+            }
+            outside < 8
+        })?;
+        gaps.reverse();
+        failed.map_or(Ok(gaps), Err)
+    }
+
+    /// Start of the first and end of the last footage of `stream`.
+    pub(crate) fn first_last(&self, stream: StreamId) -> Result<Option<TimeRange>> {
+        let open = self.open_span(stream).map(|open| open.summary().range());
+        let edge = |reverse: bool| -> Result<Option<TimeRange>> {
+            let mut keys = Keys::prefix(&stream.to_u32().to_be_bytes());
+            keys.reverse = reverse;
+            let mut found = None;
+            self.kv.scan(rows::SPANS, &keys, &mut |key, value| {
+                let row = unpack::<SpanRow>(rows::SPANS, value).ok();
+                found = row.filter(|row| self.ring.slots.get(row.slot) == row.generation).zip(SpanKey::decode(key));
+                found.is_none()
+            })?;
+            Ok(found.and_then(|(row, key)| {
+                TimeRange::new(key.start, key.start.plus_ticks(rows::ticks_between(row.first_dts, row.end_dts)))
+            }))
+        };
+        let first = edge(false)?.or(open);
+        let last = open.or(edge(true)?);
+        Ok(first.zip(last).and_then(|(first, last)| TimeRange::new(first.start, last.end.max(first.end))))
+    }
+
+    /// One page of events.
+    pub(crate) fn events(&self, query: &EventQuery) -> Result<EventPage> {
+        let limit = query.limit.clamp(1, EVENTS_PER_PAGE_MAX);
+        let mut looked_at = Vec::new();
+        let from = query.range.start.plus_nanos(-EVENT_LOOK_BACK_NANOS);
+        let (table, mut keys) = match query.camera {
+            Some(camera) => (
+                rows::EVENTS,
+                Keys::between(rows::event_key(camera, from, 0), rows::event_key(camera, query.range.end, 0)),
+            ),
+            None => (rows::EVENTS_BY_TIME, Keys::between(rows::ordered(from), rows::ordered(query.range.end))),
+        };
+        if let Some(after) = query.after {
+            let mut key = match query.camera {
+                Some(camera) => rows::event_key(camera, after.start, after.number),
+                None => rows::event_time_key(after.camera, after.start, after.number),
+            };
+            if query.newest_first {
+                keys.to = Some(key);
+            } else {
+                key.push(0);
+                keys.from = key;
+            }
+        }
+        keys.reverse = query.newest_first;
+        self.kv.scan(table, &keys, &mut |key, value| {
+            looked_at.push((key.to_vec(), value.to_vec()));
+            looked_at.len() < EVENT_ROWS_PER_PAGE_MAX
+                && (looked_at.len() < limit * 4 || query.kind.is_some() || query.only.is_some())
+        })?;
+        self.page(query, looked_at, limit)
+    }
+
+    /// Decodes and filters rows up to the limit; the cursor stands on the last row looked at.
+    fn page(&self, query: &EventQuery, looked_at: Vec<(Vec<u8>, Vec<u8>)>, limit: usize) -> Result<EventPage> {
+        let more = looked_at.len() >= limit;
+        let mut page = EventPage::default();
+        let mut cursor = None;
+        for (key, value) in looked_at {
+            if page.events.len() >= limit {
+                break;
+            }
+            let by_time = if query.camera.is_some() { rows::event_key_by_time(&key) } else { Some(key.clone()) };
+            let Some((camera, start, number)) = by_time.and_then(|key| rows::decode_event_time_key(&key)) else {
+                continue;
+            };
+            cursor = Some(EventCursor { camera, start, number });
+            if query.only.as_ref().is_some_and(|only| !only.contains(&camera)) {
+                continue;
+            }
+            let json = match query.camera {
+                Some(_) => Some(value),
+                None => self.kv.get(rows::EVENTS, &rows::event_key(camera, start, number))?,
+            };
+            let Some(event) = json.and_then(|json| serde_json::from_slice::<Event>(&json).ok()) else { continue };
+            let reaches = event.start >= query.range.start || event.end.is_some_and(|end| end > query.range.start);
+            if reaches && query.kind.as_ref().is_none_or(|kind| *kind == event.kind) {
+                page.events.push(StoredEvent { number, event });
+            }
+        }
+        page.next = cursor.filter(|_| more);
+        Ok(page)
+    }
+
+    /// How full the ring is and how long it lasts.
+    pub(crate) fn ring_info(&self) -> Result<RingInfo> {
+        let mut opened: Vec<(u64, i64)> = Vec::new();
+        for (key, value) in crate::kv::collect(&*self.kv, rows::META, &Keys::prefix(b"slot/"))? {
+            let row: rows::SlotRow = unpack(rows::META, &value)?;
+            let slot = key.last_chunk::<4>().map_or(0, |slot| u32::from_be_bytes(*slot));
+            if self.ring.slots.get(slot) == row.generation {
+                opened.push((row.generation, row.utc));
+            }
+        }
+        opened.sort_unstable();
+        let tail =
+            self.kv.get(rows::META, rows::TAIL_KEY)?.map(|tail| unpack::<TailRow>(rows::META, &tail)).transpose()?;
+        let segment_bytes = self.ring.superblock.segment_bytes;
+        let capacity_bytes = capacity_bytes(&self.ring.slots, &self.ring.superblock);
+        let used = crate::codec::wide(opened.len()).saturating_mul(segment_bytes);
+        let in_last = tail.map_or(0, |tail| segment_bytes.saturating_sub(tail.replay.offset));
+        Ok(RingInfo {
+            capacity_bytes,
+            used_bytes: used.saturating_sub(if opened.is_empty() { 0 } else { in_last }),
+            segments: self.ring.slots.count(),
+            segment_bytes,
+            oldest_utc: opened.first().map(|(_, utc)| UtcNanos(*utc)),
+            days_now: days_now(&opened, segment_bytes, capacity_bytes),
+        })
+    }
+}
+
+/// Locator of a span whose first commit is `seq` in the part `ordinal`.
+fn locator(ordinal: u8, seq: u64) -> u64 {
+    u64::from(ordinal) << SEQ_BITS | (seq & ((1 << SEQ_BITS) - 1))
+}
+
+/// Ordinal of the part and number of the commit that a locator names.
+pub(crate) fn located(locator: u64) -> (u8, u64) {
+    let [ordinal, ..] = locator.to_be_bytes();
+    (ordinal, locator & ((1 << SEQ_BITS) - 1))
+}
+
+/// Days that the capacity lasts at the rate at which segments were filled over the last day. `opened`: generation and UTC of each segment, in log order.
+fn days_now(opened: &[(u64, i64)], segment_bytes: u64, capacity_bytes: u64) -> Option<f64> {
+    let (_, newest) = opened.last()?;
+    let recent: Vec<i64> =
+        opened.iter().map(|(_, utc)| *utc).filter(|utc| newest.saturating_sub(*utc) <= RATE_NANOS).collect();
+    let (first, filled) = (recent.first()?, recent.len() - 1);
+    let nanos = newest.saturating_sub(*first);
+    if filled == 0 || nanos <= 0 {
+        return None;
+    }
+    // Whole segments between two openings; one is always being reused.
+    let bytes_per_nano = filled as f64 * segment_bytes as f64 / nanos as f64;
+    Some(capacity_bytes.saturating_sub(segment_bytes) as f64 / bytes_per_nano / 86_400e9)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_follow_the_rate_of_the_last_day() {
+        let hour = 3_600_000_000_000;
+        let opened: Vec<(u64, i64)> = (0..100).map(|i| (i + 1, i as i64 * hour)).collect();
+        // A segment an hour: a ring of 241 segments keeps 240 full ones, ten days.
+        let days = days_now(&opened, 1 << 30, 241 << 30).unwrap();
+        assert!((days - 10.0).abs() < 1e-9, "{days}");
+        assert_eq!(days_now(&opened[..1], 1 << 30, 1 << 40), None);
+    }
+
+    #[test]
+    fn a_locator_says_part_and_commit() {
+        for (ordinal, seq) in [(0, 1), (7, 1 << 40), (255, (1 << SEQ_BITS) - 1)] {
+            assert_eq!(located(locator(ordinal, seq)), (ordinal, seq));
+        }
+        assert_eq!(locator(0, 12), 12);
+    }
+}
