@@ -96,6 +96,7 @@ impl Committer {
     /// # Errors
     /// When the disk refused several segments in a row; nothing is lost, and another call tries again.
     pub(crate) fn step(&mut self) -> Result<bool> {
+        self.shared.tell_overload(self.clock.utc());
         if self.plans.is_empty() {
             let taken = {
                 let mut pending = self.shared.pending();

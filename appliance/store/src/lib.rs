@@ -46,7 +46,7 @@ pub use store::{open_existing_index, open_index};
 pub use vault::{
     HoldId, HoldInfo, HoldPlaced, HoldReleased, HoldRequest, HoldState, MissingFootage, MissingReason, VaultInfo,
 };
-pub use writer::{Committed, OnCommit, Stats, Writer};
+pub use writer::{Committed, OnCommit, Overload, STEPS, Stats, Writer, step_of};
 
 #[cfg(test)]
 mod tests;

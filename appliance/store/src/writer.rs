@@ -1,16 +1,23 @@
 //! What producers call. Nothing here waits for the disk, but [`Writer::flush`].
 
+mod overload;
 mod pending;
+mod shed;
+#[cfg(test)]
+mod tests;
+
+pub use overload::Overload;
+pub use shed::{STEPS, step_of};
 
 pub(crate) use pending::{Pending, Section, Taken, decode_utc};
 
-use crate::alarm::Alarms;
+use crate::alarm::{AlarmKind, Alarms};
 use crate::error::{Error, Result};
 use crate::format::DiskId;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use watchbook_base::{Clock, Event, Kind, UtcNanos};
+use watchbook_base::{Clock, Event, Importance, Kind, StreamId, UtcNanos};
 use watchbook_media::{Packet, RecordingEnd, RecordingStart};
 
 /// What happened so far.
@@ -34,6 +41,8 @@ pub struct Stats {
     pub pending_bytes: u64,
     /// Packets dropped because the disk could not keep up.
     pub overload_drops: u64,
+    /// The same by step of importance ([`step_of`]), the least important first. Events are in none of them.
+    pub overload_drops_by_step: [u64; STEPS],
     /// Why something is wrong, in sentences for people; `None` when all is well. [`crate::Store::alarms`] has them one by one.
     pub alarm: Option<String>,
 }
@@ -116,6 +125,12 @@ impl Shared {
     pub(crate) fn pending(&self) -> MutexGuard<'_, Pending> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Sets or lifts the alarm about a disk that is too slow.
+    pub(crate) fn tell_overload(&self, now: UtcNanos) {
+        let overload = self.pending().overload(now);
+        self.alarms.set(AlarmKind::DiskSlow, Some(self.disk), overload.map(|overload| overload.text()), now);
+    }
 }
 
 /// Takes footage and events. Clones write to the same ring.
@@ -147,6 +162,19 @@ impl Writer {
     /// A recording ended, or an attempt to begin one failed: a gap begins, or goes on.
     pub fn end(&self, end: &RecordingEnd) {
         self.shared.pending().end(end);
+    }
+
+    /// Says how much a stream matters from now on: whose GOPs are dropped first when the disk is too slow. A stream of which nothing was said is of normal
+    /// importance.
+    pub fn set_importance(&self, stream: StreamId, importance: Importance) {
+        self.shared.pending().set_importance(stream, importance);
+    }
+
+    /// What is dropped because the disk is too slow, or was within the last minutes; `None` when all is well.
+    #[must_use]
+    pub fn overload(&self) -> Option<Overload> {
+        let now = self.clock.utc();
+        self.shared.pending().overload(now)
     }
 
     /// Takes one event and returns its number.

@@ -110,6 +110,12 @@ fn a_slow_disk_costs_whole_ends_of_gops_and_leaves_a_gap() {
         }
     }
     parts.committer.step().unwrap();
+    let alarm = parts.writer.stats().alarm.unwrap();
+    assert!(alarm.contains("too slow") && alarm.contains("camera 1 main"), "{alarm}");
+    machine.clock.advance(600 * 1_000_000_000);
+    parts.writer.end(&watchbook_media::RecordingEnd { stream: video(1), utc: START, reason: GapReason::CameraGone });
+    parts.committer.step().unwrap();
+    assert_eq!(parts.writer.stats().alarm, None, "and it is over some minutes after the last drop");
     assert_eq!(parts.writer.stats().overload_drops, refused);
     assert!(refused > 100);
     for pair in kept.windows(2) {

@@ -1,5 +1,7 @@
 //! What waits in memory for the next commit, stream by stream. Every method is short: it runs under the mutex that all cameras share.
 
+use super::overload::Overload;
+use super::shed::{STEPS, Shedding, plan_shedding, step_of};
 use super::{Numbers, Stats};
 use crate::codec::wide;
 use crate::error::{Error, Result};
@@ -7,7 +9,7 @@ use crate::format::Record;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use watchbook_base::limits::{ACCESS_UNIT_BYTES_MAX, CODEC_CONFIG_BYTES_MAX};
-use watchbook_base::{Event, GapReason, Kind, StreamId, Ticks90k, UtcNanos};
+use watchbook_base::{Event, GapReason, Importance, Kind, StreamId, Ticks90k, UtcNanos};
 use watchbook_media::sample_table::DTS_TICKS_MAX;
 use watchbook_media::{Packet, RecordingEnd, RecordingId, RecordingStart};
 
@@ -57,6 +59,8 @@ struct Current {
     end_utc: UtcNanos,
     /// Nothing is taken before the next key frame for which there is room.
     dropping: bool,
+    /// Its step of importance.
+    step: usize,
 }
 
 /// All of it.
@@ -65,6 +69,12 @@ pub(crate) struct Pending {
     currents: BTreeMap<StreamId, Current>,
     sections: BTreeMap<StreamId, Vec<Section>>,
     events: Vec<Record>,
+    /// Of streams that are not of normal importance.
+    importance: BTreeMap<StreamId, Importance>,
+    /// Streams recording, by step.
+    recording: [usize; STEPS],
+    shedding: Shedding,
+    overload: Overload,
     bytes: u64,
     bytes_max: u64,
     packet_bytes_max: usize,
@@ -97,6 +107,10 @@ impl Pending {
             currents: BTreeMap::new(),
             sections: BTreeMap::new(),
             events: Vec::new(),
+            importance: BTreeMap::new(),
+            recording: [0; STEPS],
+            shedding: Shedding::default(),
+            overload: Overload::default(),
             bytes: 0,
             bytes_max,
             // A quarter of a segment, so that any commit of one packet fits into an empty segment beside its metadata.
@@ -153,17 +167,51 @@ impl Pending {
             step_ticks: STEP_TICKS_DEFAULT,
             end_utc: start.utc,
             dropping: false,
+            step: self.step(start.stream),
         };
+        self.count_recording(current.step, 1);
         self.currents.insert(start.stream, current);
         self.open_section(start.stream);
+    }
+
+    fn step(&self, stream: StreamId) -> usize {
+        step_of(self.importance.get(&stream).copied().unwrap_or_default(), stream.role)
+    }
+
+    fn count_recording(&mut self, step: usize, by: isize) {
+        if let Some(count) = self.recording.get_mut(step) {
+            *count = count.saturating_add_signed(by);
+        }
+    }
+
+    /// How much this stream matters from now on.
+    pub(crate) fn set_importance(&mut self, stream: StreamId, importance: Importance) {
+        match importance {
+            Importance::Normal => self.importance.remove(&stream),
+            other => self.importance.insert(stream, other),
+        };
+        let step = self.step(stream);
+        if let Some(before) = self.currents.get_mut(&stream).map(|current| std::mem::replace(&mut current.step, step)) {
+            self.count_recording(before, -1);
+            self.count_recording(step, 1);
+        }
+    }
+
+    /// How many steps this one is below the most important one that records.
+    fn below_top(&self, step: usize) -> usize {
+        self.recording.iter().rposition(|streams| *streams > 0).unwrap_or(step).saturating_sub(step)
+    }
+
+    fn full_percent(&self) -> u64 {
+        self.bytes.saturating_mul(100).checked_div(self.bytes_max).unwrap_or(100)
     }
 
     /// Gives the stream's recording a number and states it, when there is room.
     fn open_section(&mut self, stream: StreamId) {
         let room = self.bytes < self.bytes_max + RECORDS_BYTES_MAX;
         let Some(current) = self.currents.get_mut(&stream) else { return };
+        current.dropping = !room;
         if !room {
-            current.dropping = true;
             return;
         }
         let recording = RecordingId(self.numbers.take_recording());
@@ -192,15 +240,21 @@ impl Pending {
             return Err(Error::invalid(format!("storing a packet of {stream}: no recording has begun")));
         };
         check_packet(&packet, current.last_dts, self.packet_bytes_max)?;
-        if full || (current.dropping && !packet.key) {
-            return Err(self.drop_packet(stream));
+        let (step, waits_for_key) = (current.step, current.dropping && !packet.key);
+        let below_top = self.below_top(step);
+        self.shedding = plan_shedding(self.shedding, self.full_percent());
+        if full && !waits_for_key {
+            self.shedding = self.shedding.not_fitting(below_top);
         }
+        if full || waits_for_key || self.shedding.drops(below_top, packet.key) {
+            return Err(self.drop_packet(&packet, step));
+        }
+        let Some(current) = self.currents.get(&stream) else { return Err(self.drop_packet(&packet, step)) };
         if current.dropping || current.recording.is_none() {
-            current.dropping = false;
             self.open_section(stream);
         }
         let Some(current) = self.currents.get_mut(&stream).filter(|current| current.recording.is_some()) else {
-            return Err(self.drop_packet(stream));
+            return Err(self.drop_packet(&packet, step));
         };
         if let Some(last) = current.last_dts {
             current.step_ticks = (packet.dts - last).0.min(STEP_TICKS_MAX);
@@ -223,8 +277,13 @@ impl Pending {
     }
 
     /// The rest of this GOP goes too. The first packet dropped ends the recording with a gap; another recording begins when there is room again.
-    fn drop_packet(&mut self, stream: StreamId) -> Error {
+    fn drop_packet(&mut self, packet: &Packet, step: usize) -> Error {
+        let stream = packet.stream;
         self.stats.overload_drops += 1;
+        if let Some(drops) = self.stats.overload_drops_by_step.get_mut(step) {
+            *drops += 1;
+        }
+        self.overload.dropped(packet.utc);
         if let Some(current) = self.currents.get_mut(&stream) {
             current.dropping = true;
             if let Some(recording) = current.recording.take() {
@@ -236,7 +295,7 @@ impl Pending {
         Error::new(
             Kind::Exhausted,
             format!(
-                "storing a packet of {stream}: {} MiB wait for the disk; dropping until the next key frame",
+                "storing a packet of {stream}: {} MiB wait for the disk; dropping until a key frame for which there is room",
                 self.bytes >> 20
             ),
         )
@@ -264,7 +323,11 @@ impl Pending {
     }
 
     pub(crate) fn end(&mut self, end: &RecordingEnd) {
-        let recording = self.currents.remove(&end.stream).and_then(|current| Some((current.recording?, current.start)));
+        let current = self.currents.remove(&end.stream);
+        if let Some(current) = &current {
+            self.count_recording(current.step, -1);
+        }
+        let recording = current.and_then(|current| Some((current.recording?, current.start)));
         self.push_end(recording, *end);
     }
 
@@ -311,6 +374,19 @@ impl Pending {
             next_recording,
             next_event,
         }
+    }
+
+    /// What is dropped because the disk is too slow, or was within the last minutes.
+    pub(crate) fn overload(&self, now: UtcNanos) -> Option<Overload> {
+        let mut dropping: Vec<(usize, StreamId)> = (self.currents.iter())
+            .filter(|(_, current)| current.dropping)
+            .map(|(stream, current)| (current.step, *stream))
+            .collect();
+        dropping.sort_unstable();
+        let (waiting_bytes, waiting_bytes_max) = (self.bytes, self.bytes_max);
+        let dropping = dropping.into_iter().map(|(_, stream)| stream).collect();
+        let overload = Overload { dropping, waiting_bytes, waiting_bytes_max, ..self.overload.clone() };
+        overload.is_told(now).then_some(overload)
     }
 
     /// Memory that a commit has set free.
