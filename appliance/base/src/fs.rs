@@ -3,10 +3,11 @@
 
 pub mod sim;
 
-use rustix::fs::{FallocateFlags, FlockOperation, Mode, OFlags};
+use rustix::fs::{Advice, FallocateFlags, FlockOperation, Mode, OFlags};
 use std::any::Any;
 use std::fs::File as StdFile;
 use std::io::{self, IoSlice};
+use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -127,6 +128,12 @@ pub trait File: Send + Sync {
     /// # Errors
     /// The operating system's.
     fn sync(&self) -> io::Result<()>;
+
+    /// Lets the system forget its copies of these bytes in memory, so that the next read asks the disk. A hint: it may do nothing, and what was written
+    /// and not synced stays.
+    fn forget(&self, offset: u64, len: u64) {
+        let _ = (offset, len);
+    }
 }
 
 /// The operating system's files.
@@ -230,6 +237,13 @@ impl File for RealFile {
     fn sync(&self) -> io::Result<()> {
         Ok(rustix::fs::fdatasync(&self.file)?)
     }
+
+    fn forget(&self, offset: u64, len: u64) {
+        // A length of 0 would mean the rest of the file. That the hint is not taken is no error.
+        if let Some(len) = NonZeroU64::new(len) {
+            let _ = rustix::fs::fadvise(&self.file, offset, Some(len), Advice::DontNeed);
+        }
+    }
 }
 
 /// Straight from the buffers' memory: one `pwritev(2)` for every [`BUFFERS_PER_WRITE_MAX`] of them.
@@ -324,6 +338,9 @@ mod tests {
         want.extend(many.concat());
         want.resize(5001, 0);
         assert!(got == want, "3000 buffers arrive in order behind zeros");
+        file.forget(0, 10_000);
+        fs.open(&path, OpenMode::Read).unwrap().read_exact_at(&mut got, 2999).unwrap();
+        assert!(got == want, "what is forgotten is read again");
         let end = file.read_exact_at(&mut [0; 2], file.len().unwrap() - 1).unwrap_err();
         assert_eq!(end.kind(), io::ErrorKind::UnexpectedEof);
         fs.rename(&path, &dir.join("y")).unwrap();

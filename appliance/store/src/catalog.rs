@@ -264,7 +264,7 @@ impl Catalog {
                     self.start(*recording, start, *restated, generation);
                 }
             }
-            Record::End { .. } | Record::Event { .. } | Record::Unknown(_) if again => {}
+            Record::End { .. } | Record::Event { .. } | Record::Damage(_) | Record::Unknown(_) if again => {}
             Record::End { recording, end, restated } => self.end(*recording, end, *restated, generation),
             Record::Event { number, json, event } => {
                 let key = rows::event_key(event.camera, event.start, *number);
@@ -275,6 +275,13 @@ impl Catalog {
                 );
                 self.batch.put(rows::SEGMENTS, rows::owned_key(generation, owned::EVENT, &key), Vec::new());
                 self.batch.put(rows::EVENTS, key, json.to_vec());
+            }
+            // The row goes with the damaged segment, not with the one that tells of it.
+            Record::Damage(run) => {
+                let (key, row) = rows::damage_row(run);
+                let owner = rows::owned_key(run.generation, owned::DAMAGE, &key);
+                self.batch.put(rows::SEGMENTS, owner, Vec::new());
+                self.batch.put(rows::DAMAGE, key, pack(&row));
             }
             Record::Unknown(_) => {}
         }
@@ -402,6 +409,7 @@ impl Catalog {
                     batch.delete(rows::EVENTS_BY_TIME, by_time);
                 }
             }
+            owned::DAMAGE => batch.delete(rows::DAMAGE, key),
             owned::GAP => {
                 let row = self.kv.get(rows::GAPS, key)?.map(|row| unpack::<GapRow>(rows::GAPS, &row)).transpose()?;
                 if row.is_some_and(|row| row.generation <= generation) {

@@ -1,6 +1,7 @@
 //! One ring on one disk, opened: recovered, indexed, with its committer at work.
 
 use crate::alarm::Alarms;
+use crate::care::{Care, CareState, Stop};
 use crate::committer::Committer;
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -75,7 +76,8 @@ pub(crate) fn assemble_disk(config: &Config, deps: &Deps, common: &Common, ordin
         alarms: common.alarms.clone(),
         on_commit: common.on_commit.clone(),
     });
-    let part = Arc::new(Part::new(ordinal, ring.clone(), kv, recovered.catalog.live()));
+    let care = CareState::new(shared.clone(), deps.clock.clone());
+    let part = Arc::new(Part::new(ordinal, (ring.clone(), kv), recovered.catalog.live(), care));
     let committer = Committer::new(shared.clone(), ring, deps.clock.clone(), recovered);
     Ok(DiskParts { shared, committer, part, opened })
 }
@@ -86,6 +88,7 @@ pub(crate) struct Disk {
     pub(crate) part: Arc<Part>,
     pub(crate) opened: Opened,
     committer: Option<JoinHandle<()>>,
+    care: Option<(Arc<Stop>, JoinHandle<()>)>,
 }
 
 impl Disk {
@@ -100,7 +103,11 @@ impl Disk {
             .name("committer".to_owned())
             .spawn(move || guarded(move || committer.run(interval), &std::process::abort))
             .map_err(|error| Error::io("starting the committer thread", error))?;
-        Ok(Self { shared, part, opened, committer: Some(thread) })
+        let (care, stop) = (Care::new(shared.clone(), part.clone(), deps.clock.clone()), Arc::new(Stop::default()));
+        let told = stop.clone();
+        let care = std::thread::Builder::new().name("care".to_owned()).spawn(move || care.run(&told));
+        let care = care.map_err(|error| Error::io("starting the care thread", error))?;
+        Ok(Self { shared, part, opened, committer: Some(thread), care: Some((stop, care)) })
     }
 
     /// Commits what waits and stops the committer.
@@ -108,6 +115,12 @@ impl Disk {
     /// # Errors
     /// `Io` with the alarm when the last commit could not be written, `Internal` when the committer had died.
     pub(crate) fn close(&mut self) -> Result<()> {
+        if let Some((stop, care)) = self.care.take() {
+            stop.stop();
+            if care.join().is_err() {
+                tracing::error!("the care thread had panicked");
+            }
+        }
         let Some(committer) = self.committer.take() else { return Ok(()) };
         self.shared.pending().closing = true;
         self.shared.work.notify_all();

@@ -1,9 +1,11 @@
 //! What the bytes of a ring directory mean. `FORMAT.md` draws them; a test compares its table of constants with this file.
 
 pub mod commit;
+pub mod damage;
 pub mod record;
 
 pub use commit::{Commit, Run, Seal};
+pub use damage::{DamageKind, DamagedRun};
 pub use record::Record;
 
 use crate::codec::{Put, Take};

@@ -10,6 +10,7 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 pub mod alarm;
+mod care;
 mod catalog;
 pub mod check;
 mod codec;
@@ -31,11 +32,13 @@ pub mod vault;
 mod writer;
 
 pub use alarm::{Alarm, AlarmKind};
+pub use care::ScrubProgress;
 pub use catalog::rows::INDEX_TABLES;
 pub use check::{BadRun, BrokenLink, ClosedRing, Report, check, rebuild_index};
 pub use config::Config;
 pub use disk::Opened;
 pub use error::{Error, Result};
+pub use format::{DamageKind, DamagedRun};
 pub use reader::{EventCursor, EventPage, EventQuery, Footage, Reader, RingInfo, StoredEvent};
 pub use recover::Progress;
 pub use register::Register;

@@ -176,9 +176,9 @@ pub(crate) fn plan(taken: Taken, bytes_max: u64) -> VecDeque<Plan> {
             filling.record(Record::End { recording: recording.map(|(recording, _)| recording), end, restated: false });
         }
     }
-    for event in taken.events {
-        filling.plan.frees_bytes += wide(event.stored_bytes());
-        filling.record(event);
+    for record in taken.records {
+        filling.plan.frees_bytes += wide(record.stored_bytes());
+        filling.record(record);
     }
     filling.plan.completes = Some(taken.taken);
     filling.full.push_back(filling.plan);

@@ -8,8 +8,9 @@ pub(crate) use footage::Files;
 pub use footage::Footage;
 pub(crate) use part::{Part, located};
 
+use crate::care::ScrubProgress;
 use crate::error::{Error, Result};
-use crate::format::DiskId;
+use crate::format::{DamagedRun, DiskId};
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use watchbook_access::Grant;
@@ -136,6 +137,35 @@ impl Reader {
         Self::check_timeline(grant, stream.camera)?;
         let of_parts = self.parts().iter().map(|part| part.gaps(stream, range, now)).collect::<Result<Vec<_>>>()?;
         Ok(merge::gaps(of_parts))
+    }
+
+    /// The damaged runs of `stream` that share a moment with `range`, by start. Reading one gives `Corrupt`, except where only its description is damaged.
+    ///
+    /// # Errors
+    /// As [`Reader::spans`].
+    pub fn damage(&self, grant: &Grant, stream: StreamId, range: TimeRange) -> Result<Vec<DamagedRun>> {
+        Self::check_timeline(grant, stream.camera)?;
+        let of_parts = self.parts().iter().map(|part| part.damage(stream, range)).collect::<Result<Vec<_>>>()?;
+        let mut damage = of_parts.concat();
+        damage.sort_by_key(|run| run.range.start);
+        Ok(damage)
+    }
+
+    /// Damaged runs of `only` these cameras, or of all, the newest footage first, at most `limit`: which and when, and no byte of them.
+    ///
+    /// # Errors
+    /// `Corrupt` or `Io` when an index cannot be read.
+    pub fn damaged(&self, only: Option<&BTreeSet<CameraId>>, limit: usize) -> Result<Vec<DamagedRun>> {
+        let mut damage = self.parts().iter().map(|part| part.all_damage(only)).collect::<Result<Vec<_>>>()?.concat();
+        damage.sort_by_key(|run| core::cmp::Reverse(run.range.start));
+        damage.truncate(limit);
+        Ok(damage)
+    }
+
+    /// How far the scrub of each disk is.
+    #[must_use]
+    pub fn scrubs(&self) -> Vec<(DiskId, ScrubProgress)> {
+        self.parts().iter().map(|part| (part.disk(), part.care.scrub())).collect()
     }
 
     /// Start of the first and end of the last footage of `stream`; `None` when there is none.

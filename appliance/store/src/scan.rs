@@ -76,6 +76,16 @@ impl SegmentReader {
         self.read(offset + run.payload_offset, run.payload_len)
     }
 
+    /// The next read of these bytes asks the disk.
+    pub(crate) fn forget(&self, offset: u64, len: u64) {
+        self.file.forget(offset, len);
+    }
+
+    /// `len` bytes of the file.
+    pub(crate) fn bytes(&self, offset: u64, len: u64) -> Option<Vec<u8>> {
+        self.read(offset, len)
+    }
+
     /// True when every payload of the commit at `offset` has its checksum.
     pub(crate) fn payloads_are_right(&self, offset: u64, commit: &Commit) -> bool {
         commit.runs.iter().all(|run| self.payload(offset, run).is_some_and(|bytes| crc32c::crc32c(&bytes) == run.crc))
@@ -104,6 +114,20 @@ impl SegmentReader {
         None
     }
 
+    /// The first good commit at `at` or behind it, with its offset and the hash of its metadata; `void_from` as in [`SegmentReader::scan`].
+    pub(crate) fn next(&self, at: Position, void_from: Option<u64>) -> Option<(u64, Commit, Hash)> {
+        let counts = |commit: &Commit| void_from.is_none_or(|void| commit.seq < void);
+        if at.offset >= self.segment_bytes || void_from.is_some_and(|void| at.seq >= void) {
+            return None;
+        }
+        let here = self.commit_at(at.offset).filter(|(commit, _)| commit.seq >= at.seq && counts(commit));
+        here.map(|(commit, hash)| (at.offset, commit, hash)).or_else(|| {
+            // A damaged commit is at most so long; behind the end of the log nothing of this generation follows.
+            let until = at.offset.saturating_add(COMMIT_BYTES_MAX + 2 * BLOCK_BYTES);
+            self.search(at.offset + BLOCK_BYTES, until, at.seq + 1).filter(|(_, commit, _)| counts(commit))
+        })
+    }
+
     /// Shows every commit from `start` on to `visit`, going on behind damage. `void_from`: the next generation's first commit; none of that number or later
     /// counts here. Returns the place behind the last good commit, and the damage passed.
     pub(crate) fn scan(
@@ -114,23 +138,7 @@ impl SegmentReader {
     ) -> (Position, Vec<Damage>) {
         let mut at = start;
         let mut damage = Vec::new();
-        let counts = |commit: &Commit| void_from.is_none_or(|void| commit.seq < void);
-        while at.offset < self.segment_bytes && void_from.is_none_or(|void| at.seq < void) {
-            let here = self.commit_at(at.offset).filter(|(commit, _)| commit.seq >= at.seq && counts(commit));
-            let (offset, commit, hash) = match here {
-                Some((commit, hash)) => (at.offset, commit, hash),
-                None => {
-                    // A damaged commit is at most so long; behind the end of the log nothing of this generation follows.
-                    let until = at.offset.saturating_add(COMMIT_BYTES_MAX + 2 * BLOCK_BYTES);
-                    match self
-                        .search(at.offset + BLOCK_BYTES, until, at.seq + 1)
-                        .filter(|(_, commit, _)| counts(commit))
-                    {
-                        Some(found) => found,
-                        None => break,
-                    }
-                }
-            };
+        while let Some((offset, commit, hash)) = self.next(at, void_from) {
             if commit.seq != at.seq || commit.prev_hash != at.prev_hash {
                 damage.push(Damage {
                     slot: at.slot,

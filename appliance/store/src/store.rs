@@ -42,6 +42,8 @@ pub struct Store {
 #[cfg(test)]
 pub(crate) struct Parts {
     pub(crate) committer: crate::committer::Committer,
+    pub(crate) part: Arc<crate::reader::Part>,
+    pub(crate) care: crate::care::Care,
     pub(crate) writer: Writer,
     pub(crate) reader: Reader,
     pub(crate) opened: Opened,
@@ -51,9 +53,10 @@ pub(crate) struct Parts {
 #[cfg(test)]
 pub(crate) fn assemble(config: &Config, deps: &Deps) -> Result<Parts> {
     let DiskParts { shared, committer, part, opened } = assemble_disk(config, deps, &Common::default(), 0)?;
-    let reader = Reader::new(PartList::new(vec![part].into()));
+    let reader = Reader::new(PartList::new(vec![part.clone()].into()));
+    let care = crate::care::Care::new(shared.clone(), part.clone(), deps.clock.clone());
     let writer = Writer::new(shared, deps.clock.clone());
-    Ok(Parts { committer, writer, reader, opened })
+    Ok(Parts { committer, part, care, writer, reader, opened })
 }
 
 impl Store {

@@ -1,6 +1,7 @@
 //! Tests of the whole ring on the simulated file system.
 
 mod basics;
+mod care;
 mod crash;
 mod damage;
 mod harness;

@@ -2,11 +2,11 @@
 //! index of another version is rebuilt.
 
 use crate::error::{Error, Result};
-use crate::format::{DiskId, Seal};
+use crate::format::{DamageKind, DamagedRun, DiskId, Seal};
 use crate::kv::Table;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use watchbook_base::{CameraId, MonoNanos, StreamId, SyncState, Ticks90k, UtcNanos};
+use watchbook_base::{CameraId, MonoNanos, StreamId, SyncState, Ticks90k, TimeRange, UtcNanos};
 use watchbook_evidence::Hash;
 use watchbook_media::{RecordingId, RecordingStart, TrackFormat};
 
@@ -25,13 +25,15 @@ pub(crate) const GAPS: Table = Table("gaps");
 pub(crate) const EVENTS: Table = Table("events");
 /// The same by time alone. Key: start (ordered), number, camera; no value.
 pub(crate) const EVENTS_BY_TIME: Table = Table("events_by_time");
+/// Damaged runs. Key: stream u32 big-endian, start (ordered), generation and offset of the run, u64 big-endian.
+pub(crate) const DAMAGE: Table = Table("damage");
 /// What each generation put into the other tables. Key: generation u64 big-endian, kind u8, key there; no value.
 pub(crate) const SEGMENTS: Table = Table("segments");
 /// One row each: `format`, `tail`; and one a stream and a slot.
 pub(crate) const META: Table = Table("meta");
 
 /// Every table of the index.
-pub const INDEX_TABLES: [Table; 8] = [SPANS, TABLES, RECORDINGS, GAPS, EVENTS, EVENTS_BY_TIME, SEGMENTS, META];
+pub const INDEX_TABLES: [Table; 9] = [SPANS, TABLES, RECORDINGS, GAPS, EVENTS, EVENTS_BY_TIME, DAMAGE, SEGMENTS, META];
 
 /// Kinds of [`SEGMENTS`] keys.
 pub(crate) mod owned {
@@ -39,6 +41,7 @@ pub(crate) mod owned {
     pub(crate) const EVENT: u8 = 2;
     pub(crate) const GAP: u8 = 3;
     pub(crate) const RECORDING: u8 = 4;
+    pub(crate) const DAMAGE: u8 = 8;
 }
 
 pub(crate) const FORMAT_KEY: &[u8] = b"format";
@@ -271,6 +274,38 @@ impl RecordingRow {
             sync: SyncState::from_number(self.sync),
         })
     }
+}
+
+/// Value of [`DAMAGE`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DamageRow {
+    pub(crate) end: i64,
+    pub(crate) kind: u8,
+    pub(crate) slot: u32,
+    pub(crate) found: i64,
+}
+
+/// Key and row of a damaged run.
+pub(crate) fn damage_row(run: &DamagedRun) -> (Vec<u8>, DamageRow) {
+    let place = [run.generation.to_be_bytes(), run.offset.to_be_bytes()].concat();
+    let key = [stream_time(run.stream, run.range.start), place].concat();
+    (key, DamageRow { end: run.range.end.0, kind: run.kind as u8, slot: run.slot, found: run.found.0 })
+}
+
+/// The damaged run of a key and a row.
+pub(crate) fn damaged_run(key: &[u8], row: DamageRow) -> Option<DamagedRun> {
+    let (front, offset) = key.split_last_chunk::<8>()?;
+    let (front, generation) = front.split_last_chunk::<8>()?;
+    let (stream, start) = decode_stream_time(front)?;
+    Some(DamagedRun {
+        stream,
+        range: TimeRange::new(start, UtcNanos(row.end))?,
+        kind: DamageKind::from_number(row.kind)?,
+        slot: row.slot,
+        generation: u64::from_be_bytes(*generation),
+        offset: u64::from_be_bytes(*offset),
+        found: UtcNanos(row.found),
+    })
 }
 
 /// Encodes a value.

@@ -1,6 +1,7 @@
 //! Records: what a commit says beside footage.
 
 use super::RECORD_HEAD_BYTES;
+use super::damage::{DAMAGED_RUN_BYTES, DamagedRun};
 use crate::codec::{Put, Take, count};
 use bytes::Bytes;
 use watchbook_base::limits::CODEC_CONFIG_BYTES_MAX;
@@ -23,6 +24,8 @@ pub mod kind {
     pub const RELEASE: u16 = 17;
     /// Reserved: a key was destroyed, and with it what it covered.
     pub const ERASURE: u16 = 18;
+    /// [`super::Record::Damage`].
+    pub const DAMAGE: u16 = 19;
 }
 
 /// Bit 0 of the flags: says again what an older segment said, because that one may be gone.
@@ -60,6 +63,8 @@ pub enum Record {
         /// The same, decoded.
         event: Box<Event>,
     },
+    /// A run's bytes are not what was written.
+    Damage(DamagedRun),
     /// A type that this program does not know; skipped.
     Unknown(u16),
 }
@@ -89,6 +94,7 @@ impl Record {
                 body.put(json);
                 (kind::EVENT, false, body)
             }
+            Self::Damage(run) => (kind::DAMAGE, false, run.encode()),
             Self::Unknown(kind) => (*kind, false, Vec::new()),
         };
         out.u16(kind);
@@ -122,6 +128,8 @@ impl Record {
                     Err(_) => Self::Unknown(kind::EVENT),
                 }
             }
+            // So is a finding of a kind that only a later program knows.
+            kind::DAMAGE => DamagedRun::decode(&mut body).map_or(Self::Unknown(kind::DAMAGE), Self::Damage),
             other => Self::Unknown(other),
         };
         Some((position, record))
@@ -134,6 +142,7 @@ impl Record {
                 Self::Start { start, .. } => 48 + start.format.config.len(),
                 Self::End { .. } => 24,
                 Self::Event { json, .. } => 8 + json.len(),
+                Self::Damage(_) => DAMAGED_RUN_BYTES,
                 Self::Unknown(_) => 0,
             }
     }

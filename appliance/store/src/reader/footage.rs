@@ -1,9 +1,11 @@
 //! Sample tables and sample bytes, verified on the way out.
 
 use super::{Part, PartList, located};
+use crate::care::findings::run_times;
 use crate::catalog::rows::{self, RunPlace, SpanKey, SpanRow, TablesRow, unpack};
 use crate::codec::{narrow, wide};
 use crate::error::{Error, Result};
+use crate::format::{DamageKind, DamagedRun};
 use crate::ring::Ring;
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
@@ -220,7 +222,7 @@ impl Footage {
         let Place { part, tables, slot, generation } = self.place(span)?;
         let mut pieces: Vec<Bytes> = Vec::new();
         let mut run_start = 0_u64;
-        for run in &tables.runs {
+        for (index, run) in tables.runs.iter().enumerate() {
             let run_end = run_start + run.len;
             if run_start >= end {
                 break;
@@ -229,6 +231,7 @@ impl Footage {
                 let bytes = part
                     .files
                     .run(run, slot, generation)
+                    .inspect_err(|error| tell_damage(&part, span, (&tables, index), (slot, generation), error))
                     .map_err(|error| error.within(format!("{} at {}", span.stream, span.start_utc)))?;
                 let (from, to) = (offset.max(run_start) - run_start, end.min(run_end) - run_start);
                 pieces.push(bytes.slice(narrow(from)..narrow(to)));
@@ -239,6 +242,25 @@ impl Footage {
             [one] => Ok(one.clone()),
             _ => Ok(pieces.concat().into()),
         }
+    }
+}
+
+/// Tells of a run that a reader found damaged, as the scrub would.
+fn tell_damage(
+    part: &Part,
+    span: &SpanSummary,
+    (tables, index): (&TablesRow, usize),
+    (slot, generation): (u32, u64),
+    error: &Error,
+) {
+    if error.kind != Kind::Corrupt {
+        return;
+    }
+    let key = SpanKey { stream: span.stream, start: span.start_utc, first_seq: 0 };
+    let range = run_times(&key, (span.first_dts.0, span.end_dts.0), tables).get(index).copied();
+    if let (Some(range), Some(run)) = (range, tables.runs.get(index)) {
+        let (kind, offset, found) = (DamageKind::Checksum, run.offset, span.start_utc);
+        part.care.findings.report_now(DamagedRun { stream: span.stream, range, kind, slot, generation, offset, found });
     }
 }
 

@@ -2,16 +2,18 @@
 
 use super::{EVENT_LOOK_BACK_NANOS, EVENT_ROWS_PER_PAGE_MAX, EVENTS_PER_PAGE_MAX, LOOK_BACK_NANOS};
 use super::{EventCursor, EventPage, EventQuery, Files, RingInfo, StoredEvent};
+use crate::care::CareState;
+use crate::care::findings::{all_damage, damage_of};
 use crate::catalog::Live;
 use crate::catalog::rows::{self, GapRow, RecordingRow, SpanKey, SpanRow, TailRow, unpack};
 use crate::catalog::span::{OpenSpan, summary_of};
 use crate::error::Result;
-use crate::format::DiskId;
+use crate::format::{DamagedRun, DiskId};
 use crate::kv::{Keys, Kv};
 use crate::ring::{Ring, capacity_bytes};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError};
-use watchbook_base::{Event, Gap, GapReason, StreamId, TimeRange, UtcNanos};
+use watchbook_base::{CameraId, Event, Gap, GapReason, StreamId, TimeRange, UtcNanos};
 use watchbook_media::{RecordingId, SpanSummary, TrackFormat};
 
 /// Time over which the fill rate of the ring is measured.
@@ -27,12 +29,14 @@ pub(crate) struct Part {
     pub(crate) kv: Arc<dyn Kv>,
     pub(crate) live: Live,
     pub(crate) files: Arc<Files>,
+    pub(crate) care: CareState,
 }
 
 impl Part {
-    pub(crate) fn new(ordinal: u8, ring: Arc<Ring>, kv: Arc<dyn Kv>, live: Live) -> Self {
+    /// `care`: where its damaged runs are told.
+    pub(crate) fn new(ordinal: u8, (ring, kv): (Arc<Ring>, Arc<dyn Kv>), live: Live, care: CareState) -> Self {
         let files = Arc::new(Files::new(ring.clone()));
-        Self { ordinal, ring, kv, live, files }
+        Self { ordinal, ring, kv, live, files, care }
     }
 
     /// Whose log.
@@ -122,6 +126,16 @@ impl Part {
         })?;
         gaps.reverse();
         failed.map_or(Ok(gaps), Err)
+    }
+
+    /// The damaged runs of `stream` that share a moment with `range`, by start.
+    pub(crate) fn damage(&self, stream: StreamId, range: TimeRange) -> Result<Vec<DamagedRun>> {
+        damage_of(&*self.kv, &self.ring.slots, (stream, range), LOOK_BACK_NANOS)
+    }
+
+    /// The damaged runs of these cameras, or of all.
+    pub(crate) fn all_damage(&self, only: Option<&BTreeSet<CameraId>>) -> Result<Vec<DamagedRun>> {
+        all_damage(&*self.kv, &self.ring.slots, only)
     }
 
     /// Start of the first and end of the last footage of `stream`.

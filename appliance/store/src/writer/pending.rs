@@ -68,7 +68,8 @@ struct Current {
 pub(crate) struct Pending {
     currents: BTreeMap<StreamId, Current>,
     sections: BTreeMap<StreamId, Vec<Section>>,
-    events: Vec<Record>,
+    /// Events, and what the recorder itself notes.
+    records: Vec<Record>,
     /// Of streams that are not of normal importance.
     importance: BTreeMap<StreamId, Importance>,
     /// Streams recording, by step.
@@ -94,7 +95,7 @@ pub(crate) struct Pending {
 #[derive(Debug, Default)]
 pub(crate) struct Taken {
     pub(crate) sections: Vec<Section>,
-    pub(crate) events: Vec<Record>,
+    pub(crate) records: Vec<Record>,
     pub(crate) taken: u64,
     pub(crate) next_recording: u64,
     pub(crate) next_event: u64,
@@ -106,7 +107,7 @@ impl Pending {
         Self {
             currents: BTreeMap::new(),
             sections: BTreeMap::new(),
-            events: Vec::new(),
+            records: Vec::new(),
             importance: BTreeMap::new(),
             recording: [0; STEPS],
             shedding: Shedding::default(),
@@ -148,7 +149,7 @@ impl Pending {
 
     /// Nothing waits to be taken by the committer.
     pub(crate) fn is_empty(&self) -> bool {
-        self.sections.is_empty() && self.events.is_empty()
+        self.sections.is_empty() && self.records.is_empty()
     }
 
     pub(crate) fn begin(&mut self, start: &RecordingStart) {
@@ -202,7 +203,8 @@ impl Pending {
         self.recording.iter().rposition(|streams| *streams > 0).unwrap_or(step).saturating_sub(step)
     }
 
-    fn full_percent(&self) -> u64 {
+    /// How full the memory for waiting footage is.
+    pub(crate) fn full_percent(&self) -> u64 {
         self.bytes.saturating_mul(100).checked_div(self.bytes_max).unwrap_or(100)
     }
 
@@ -356,8 +358,19 @@ impl Pending {
             .map_err(|why| Error::invalid(format!("storing an event of camera {}: {why}", event.camera)))?;
         self.taken += 1;
         self.bytes += wide(record.stored_bytes());
-        self.events.push(record);
+        self.records.push(record);
         Ok(number)
+    }
+
+    /// A record of the recorder itself, for the next commit. False when there is no room for it now.
+    pub(crate) fn note(&mut self, record: Record) -> bool {
+        if self.stopped || self.bytes >= self.bytes_max + RECORDS_BYTES_MAX {
+            return false;
+        }
+        self.taken += 1;
+        self.bytes += wide(record.stored_bytes());
+        self.records.push(record);
+        true
     }
 
     fn check_open(&self) -> Result<()> {
@@ -369,7 +382,7 @@ impl Pending {
         let (next_recording, next_event) = self.numbers.next();
         Taken {
             sections: std::mem::take(&mut self.sections).into_values().flatten().collect(),
-            events: std::mem::take(&mut self.events),
+            records: std::mem::take(&mut self.records),
             taken: self.taken,
             next_recording,
             next_event,
