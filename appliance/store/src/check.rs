@@ -59,6 +59,8 @@ pub struct Report {
     pub payload_bytes: u64,
     /// Number of the newest commit.
     pub last_seq: u64,
+    /// Number of a commit behind it that a power cut has torn. It was never acknowledged, and the next start drops it.
+    pub torn_seq: Option<u64>,
     /// Stretches without the commits that should be there.
     pub damage: Vec<Damage>,
     /// Segments whose header names another commit before them than there is.
@@ -127,20 +129,33 @@ impl ClosedRing {
         let mut before: Option<Position> = None;
         for (at, header) in headers.iter().enumerate() {
             let void_from = headers.get(at + 1).map(|next| next.first_seq);
-            follow(before, header, ring.superblock.segment_bytes, &mut report);
+            let all_known = headers.len() == crate::codec::narrow(u64::from(ring.slots.count()));
+            follow((before, all_known), header, ring.superblock.segment_bytes, &mut report);
             let reader = ring.reader(header.slot, header.generation)?;
-            let mut runs: BTreeMap<IndexedRun, u64> = BTreeMap::new();
+            // One commit is held back: the last one of the log counts only if its payloads are there, as at a start.
+            let mut held: Option<(Position, Commit)> = None;
+            let mut runs = IndexedRuns::new();
             let (end, damage) = reader.scan(first_position(header), void_from, &mut |place, commit, _| {
-                check_commit(&reader, (header.slot, place.offset), &commit, &mut report);
-                for run in &commit.runs {
-                    runs.insert((run.stream, place.offset + run.payload_offset, run.payload_len, run.crc), commit.seq);
+                if let Some((place, commit)) = held.replace((place, commit)) {
+                    check_commit(&reader, (header.slot, place.offset), &commit, &mut report);
+                    list(&mut runs, place.offset, &commit);
                 }
             });
-            // A torn last commit was never acknowledged; anything else that ends early shows as a jump in the next segment's first number.
+            if let Some((place, commit)) = held {
+                let known = horizon.as_ref().is_some_and(|horizon| commit.seq <= horizon.applied_seq);
+                let last_of_log = at + 1 == headers.len();
+                if last_of_log && !known && !reader.payloads_are_right(place.offset, &commit) {
+                    report.torn_seq = Some(commit.seq);
+                } else {
+                    check_commit(&reader, (header.slot, place.offset), &commit, &mut report);
+                    list(&mut runs, place.offset, &commit);
+                }
+            }
+            // What ends early shows as a jump in the next segment's first number.
             report.damage.extend(damage);
             before = Some(end);
             if let (Some(index), Some(horizon)) = (index, &horizon) {
-                compare(index, horizon, header.generation, runs, &mut report)?;
+                compare(index, horizon, header, runs, &mut report)?;
             }
             progress(Progress { segments_done: wide(at) + 1, segments: wide(headers.len()) });
         }
@@ -172,11 +187,18 @@ pub fn check(
     ClosedRing::open(dir, fs)?.check(index, progress)
 }
 
-/// Holds a segment's header against the end of the segment before it.
-fn follow(before: Option<Position>, header: &SegmentHeader, segment_bytes: u64, report: &mut Report) {
+/// Holds a segment's header against the end of the segment before it. `all_known`: every slot has a header.
+fn follow(
+    (before, all_known): (Option<Position>, bool),
+    header: &SegmentHeader,
+    segment_bytes: u64,
+    report: &mut Report,
+) {
     let Some(before) = before else { return };
     let (slot, seq) = (header.slot, header.first_seq);
-    if seq > before.seq {
+    // A segment that could not be reused in its turn outlives those that came after it: their generations are in no slot any more.
+    let outlived = all_known && header.generation > before.generation + 1;
+    if seq > before.seq && !outlived {
         report.damage.push(Damage { slot, from: 0, to: segment_bytes, seq_from: before.seq, seq_to: seq });
     } else if seq == before.seq && header.prev_hash != before.prev_hash {
         report.broken_links.push(BrokenLink { slot, seq });
@@ -185,6 +207,14 @@ fn follow(before: Option<Position>, header: &SegmentHeader, segment_bytes: u64, 
 
 /// Stream, payload offset in the segment, length and checksum.
 type IndexedRun = (StreamId, u64, u64, u32);
+/// The runs of a segment as an index would have them, with commit and recording.
+type IndexedRuns = BTreeMap<IndexedRun, (u64, u64)>;
+
+fn list(runs: &mut IndexedRuns, offset: u64, commit: &Commit) {
+    runs.extend(commit.runs.iter().map(|run| {
+        ((run.stream, offset + run.payload_offset, run.payload_len, run.crc), (commit.seq, run.recording.0))
+    }));
+}
 
 fn check_commit(reader: &SegmentReader, place: (u32, u64), commit: &Commit, report: &mut Report) {
     let (slot, offset) = place;
@@ -217,8 +247,8 @@ fn check_commit(reader: &SegmentReader, place: (u32, u64), commit: &Commit, repo
 
 /// How far the index claims to be.
 struct Horizon {
-    /// Runs of each stream up to this commit are in the index.
-    closed: BTreeMap<StreamId, u64>,
+    /// Runs of each stream up to this commit, and to this recording within it, are in the index.
+    closed: BTreeMap<StreamId, (u64, u64)>,
     replay_seq: u64,
     /// Newest commit in the index.
     applied_seq: u64,
@@ -242,7 +272,7 @@ impl Horizon {
             let stream = key.last_chunk::<4>().and_then(|bytes| StreamId::from_u32(u32::from_be_bytes(*bytes)));
             let row: StreamRow = unpack(rows::META, &value)?;
             if let Some(stream) = stream {
-                closed.insert(stream, row.closed_seq);
+                closed.insert(stream, (row.closed_seq, row.closed_recording));
             }
         }
         Ok(Some(Self { closed, replay_seq: tail.replay.seq, applied_seq: tail.applied_seq, slots }))
@@ -274,8 +304,13 @@ impl Horizon {
     }
 
     /// True when a start-up would find this run in the index and not replay it.
-    fn claims(&self, stream: StreamId, seq: u64) -> bool {
-        seq < self.replay_seq || self.closed.get(&stream).is_some_and(|closed| seq <= *closed)
+    fn claims(&self, stream: StreamId, (seq, recording): (u64, u64)) -> bool {
+        seq < self.replay_seq || self.closed.get(&stream).is_some_and(|closed| (seq, recording) <= *closed)
+    }
+
+    /// True when the index was told that this segment is given up, and the power went before its new header was written.
+    fn has_given_up(&self, header: &SegmentHeader) -> bool {
+        self.slots.get(&header.slot).is_some_and(|row| row.generation > header.generation)
     }
 }
 
@@ -283,10 +318,14 @@ impl Horizon {
 fn compare(
     kv: &dyn Kv,
     horizon: &Horizon,
-    generation: u64,
-    mut runs: BTreeMap<IndexedRun, u64>,
+    header: &SegmentHeader,
+    mut runs: IndexedRuns,
     report: &mut Report,
 ) -> Result<()> {
+    if horizon.has_given_up(header) {
+        return Ok(());
+    }
+    let generation = header.generation;
     let mut indexed = BTreeSet::new();
     let prefix = rows::owned_key(generation, owned::SPAN, &[]);
     for (key, _) in collect(kv, rows::SEGMENTS, &Keys::prefix(&prefix))? {
@@ -301,7 +340,7 @@ fn compare(
         }
     }
     let only_in_index = indexed.iter().filter(|run| runs.remove(*run).is_none()).count();
-    let missing = runs.iter().filter(|((stream, ..), seq)| horizon.claims(*stream, **seq)).count();
+    let missing = runs.iter().filter(|((stream, ..), place)| horizon.claims(*stream, **place)).count();
     report.only_in_index = report.only_in_index.map(|sum| sum + wide(only_in_index));
     report.missing_in_index = report.missing_in_index.map(|sum| sum + wide(missing));
     Ok(())

@@ -2,6 +2,7 @@
 
 mod basics;
 mod care;
+mod check;
 mod crash;
 mod damage;
 mod harness;

@@ -67,6 +67,14 @@ fn described(report: &Report) -> String {
             report.last_seq
         ),
     );
+    if let Some(seq) = report.torn_seq {
+        line(
+            &mut text,
+            format_args!(
+                "commit {seq} was torn by a power cut; it was never acknowledged, and the next start drops it"
+            ),
+        );
+    }
     for damage in &report.damage {
         let (slot, from, to) = (damage.slot, damage.from, damage.to);
         line(
