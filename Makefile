@@ -1,6 +1,7 @@
 # make run    sets everything up, builds, and runs a demo station with two cameras
 # make test   sets everything up and passes every test
 # make load   the benchmarks (see tests/load)
+# make crash  power cuts, kills and failing disks at length (see tests/crash)
 
 SHELL := /bin/bash
 CACHE ?= $(HOME)/.cache/watchbook
@@ -12,7 +13,7 @@ BIN := $(CARGO_TARGET_DIR)/release
 MOTION := $(CARGO_TARGET_DIR)/motion
 export WATCHBOOK_PLUGINS := $(CARGO_TARGET_DIR)/plugins
 
-.PHONY: help setup page plugins build run test test-rust test-page test-browser lint load clean-demo
+.PHONY: help setup page plugins build run test test-rust test-page test-browser lint load crash clean-demo
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -55,6 +56,9 @@ test-browser: plugins
 
 load: plugins
 	cargo run --release -p watchbook-load --
+
+crash:
+	cargo run --release -p watchbook-crash -- sim
 
 clean-demo:
 	rm -rf "$(CACHE)/demo"

@@ -1,0 +1,205 @@
+//! The store as a crash test sees it. Only this file knows how one is opened and read, so that it alone changes when the store's interface does.
+
+use crate::error::{Attempt as _, Error, Result};
+use crate::footage::Mark;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use watchbook_access::{Action, AuditEntry, AuditError, AuditLog, Grant, Role, Subject};
+use watchbook_base::fs::Fs;
+use watchbook_base::{Clock, Gap, Kind, StreamId, TimeRange, UtcNanos};
+use watchbook_media::SpanSource as _;
+use watchbook_store::kv::Kv;
+use watchbook_store::{Config, Deps, EventQuery, OpenIndex, Report, Store};
+
+pub use watchbook_store::{Stats, Writer};
+
+/// All time.
+pub const ALL: TimeRange = TimeRange { start: UtcNanos(0), end: UtcNanos(i64::MAX / 2) };
+
+/// What a ring stands on: it outlives the recorder.
+#[derive(Clone)]
+pub struct Ground {
+    /// Files.
+    pub fs: Arc<dyn Fs>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The index of a disk.
+    pub index: OpenIndex,
+    /// Size and place.
+    pub config: Config,
+}
+
+/// An open ring.
+pub struct Ring {
+    store: Store,
+    clock: Arc<dyn Clock>,
+}
+
+/// What a ring has of one stream.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Samples whose every byte is right, in the order of their recordings.
+    pub marks: Vec<Mark>,
+    /// Bytes of these samples.
+    pub bytes: u64,
+    /// Runs that the ring lists and says it cannot read.
+    pub unreadable: Vec<String>,
+}
+
+struct NoLog;
+
+impl AuditLog for NoLog {
+    fn append(&self, _: &AuditEntry) -> std::result::Result<u64, AuditError> {
+        Ok(0)
+    }
+}
+
+fn grant(action: Action) -> Result<Grant> {
+    let subject = Subject { account: Some(1), roles: [Role::Investigator].into_iter().collect(), cameras: None };
+    watchbook_access::open(&subject, action, &NoLog)
+        .map_err(|refusal| Error(format!("asking for a grant: {refusal:?}")))
+}
+
+impl Ring {
+    /// Opens it as the recorder does at its start.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn open(ground: &Ground) -> watchbook_store::Result<Self> {
+        let deps = Deps { fs: ground.fs.clone(), clock: ground.clock.clone(), index: ground.index.clone() };
+        Ok(Self { store: Store::open(std::slice::from_ref(&ground.config), &deps)?, clock: ground.clock.clone() })
+    }
+
+    /// A handle that writes.
+    #[must_use]
+    pub fn writer(&self) -> Writer {
+        self.store.writer()
+    }
+
+    /// Whether the start made the index anew, and what of the log it could not read.
+    #[must_use]
+    pub fn opened(&self) -> (bool, String) {
+        let opened = self.store.opened();
+        let damage: Vec<_> = opened.iter().flat_map(|disk| &disk.damage).collect();
+        let damage = if damage.is_empty() { String::new() } else { format!("{damage:?}") };
+        (opened.iter().any(|disk| disk.index_rebuilt), damage)
+    }
+
+    /// Everything of `stream`. A sample that nobody made, or one with a wrong byte, is an error: it was passed off as good.
+    ///
+    /// # Errors
+    /// For such a sample, and when the list of spans cannot be read.
+    pub fn found(&self, stream: StreamId) -> Result<Found> {
+        let grant = grant(Action::Playback { camera: stream.camera, range: ALL })?;
+        let reader = self.store.reader();
+        let mut spans = reader.spans(&grant, stream, ALL).attempt(format!("listing spans of {stream}"))?;
+        // A clock that was set back puts later recordings at earlier times.
+        spans.sort_by_key(|span| (span.recording, span.first_dts));
+        let footage = reader.footage(&grant, stream.camera, ALL).attempt("opening footage")?;
+        let mut found = Found::default();
+        for span in &spans {
+            let table = match footage.table(span) {
+                Ok(table) => table,
+                Err(error) => {
+                    found.unreadable.push(error.message);
+                    continue;
+                }
+            };
+            let mut offset = 0;
+            for run in &table.runs {
+                match footage.read(span, offset, run.byte_count()) {
+                    Ok(bytes) => cut(stream, &run.samples, &bytes, &mut found)?,
+                    Err(error) if error.kind == Kind::Corrupt || error.kind == Kind::Io => {
+                        found.unreadable.push(error.message);
+                    }
+                    Err(error) => return Err(Error(format!("reading {stream}: {}", error.message))),
+                }
+                offset += run.byte_count();
+            }
+        }
+        Ok(found)
+    }
+
+    /// The gap rows of `stream`; one that goes on ends now.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn gaps(&self, stream: StreamId) -> Result<Vec<Gap>> {
+        let grant = grant(Action::Timeline { camera: stream.camera })?;
+        let now = self.clock.utc();
+        self.store.reader().gaps(&grant, stream, ALL, now).attempt(format!("listing gaps of {stream}"))
+    }
+
+    /// Numbers of all events, rising.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn events(&self) -> Result<Vec<u64>> {
+        let grant = grant(Action::SearchEvents { camera: None, range: ALL })?;
+        let mut query = EventQuery {
+            camera: None,
+            only: None,
+            kind: None,
+            range: ALL,
+            newest_first: false,
+            limit: 1000,
+            after: None,
+        };
+        let mut numbers = Vec::new();
+        loop {
+            let page = self.store.reader().events(&grant, &query).attempt("listing events")?;
+            numbers.extend(page.events.iter().map(|event| event.number));
+            match page.next {
+                Some(next) => query.after = Some(next),
+                None => break,
+            }
+        }
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// Waits until all that was handed over is durable; false when that takes longer than `patience`.
+    ///
+    /// # Errors
+    /// What the store says, but for the time-out.
+    pub fn flush(&self, patience: Duration) -> Result<bool> {
+        match self.store.writer().flush(patience) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind == Kind::Timeout => Ok(false),
+            Err(error) => Err(Error(error.to_string())),
+        }
+    }
+
+    /// Commits what waits and closes.
+    ///
+    /// # Errors
+    /// When the last commit could not be written.
+    pub fn close(self) -> Result<()> {
+        self.store.close().attempt("closing")
+    }
+}
+
+fn cut(stream: StreamId, samples: &[watchbook_media::Sample], bytes: &[u8], found: &mut Found) -> Result<()> {
+    let mut rest = bytes;
+    for sample in samples {
+        let (one, after) = rest
+            .split_at_checked(usize::try_from(sample.size_bytes).unwrap_or(usize::MAX))
+            .attempt("cutting a run into samples")?;
+        let mark = Mark::of(one).filter(|mark| mark.stream == stream.to_u32());
+        found
+            .marks
+            .push(mark.ok_or_else(|| Error(format!("{stream}: a sample with wrong bytes was passed off as good")))?);
+        rest = after;
+    }
+    found.bytes += u64::try_from(bytes.len()).unwrap_or(0);
+    Ok(())
+}
+
+/// Looks over the closed ring in `dir` as `watchbook check` does.
+///
+/// # Errors
+/// What the store says.
+pub fn check(dir: &Path, fs: Arc<dyn Fs>, index: Option<&dyn Kv>) -> Result<Report> {
+    watchbook_store::check(dir, fs, index, &mut |_| {}).attempt("checking the ring")
+}
