@@ -1,6 +1,8 @@
 //! Footage for benchmarks: recordings of chosen length and sample sizes, committed in half-second commits as a camera would fill them, as fast as the disk
 //! takes them.
 
+pub mod paper;
+
 use crate::error::Result;
 use crate::store::Store;
 use bytes::Bytes;

@@ -21,6 +21,7 @@ pub mod meter;
 pub mod recorders;
 pub mod rtp;
 pub mod rtsp;
+pub mod store;
 pub mod table;
 pub mod tags;
 

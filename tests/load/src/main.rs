@@ -10,13 +10,14 @@ use watchbook_load::error::Attempt as _;
 use watchbook_load::measure::Conditions;
 use watchbook_load::recorders::{Recorder, ffmpeg::Ffmpeg, floor, moonfire::Moonfire, on_path, watchbook::Watchbook};
 use watchbook_load::table::Row;
-use watchbook_load::{Error, Result, first_byte, measure, meter, table};
+use watchbook_load::{Error, Result, first_byte, measure, meter, store, table};
 
 const HELP: &str = "\
 Measures Watchbook beside its peers. Takes about a quarter of an hour; nothing else should run.
 
 USAGE
   watchbook-load [OPTIONS]
+  watchbook-load store [OPTIONS]    the store alone, without cameras and network; see store --help
 
 OPTIONS
   --cameras LIST     numbers of cameras                        [1,16,64]
@@ -35,6 +36,30 @@ OPTIONS
 
 A fresh ext4 on a loop device is made for each recorder; without the rights for that (root), device bytes and flushes are left out.
 A recorder that is not installed has a line that says so.
+";
+
+const STORE_HELP: &str = "\
+Measures the store alone. Takes about half an hour and 15 GB for a while; nothing else should run.
+
+USAGE
+  watchbook-load store [OPTIONS]
+
+OPTIONS
+  --bench LIST       of ceiling, latency, export, week, recovery, query        [all]
+                     ceiling   what the store takes when nothing else is in the way, beside the disk itself
+                     latency   commits at the pace of cameras: times, flushes and bytes of the device
+                     export    an MP4 out of the ring beside cat of the same bytes
+                     week      what the index writes in a simulated week
+                     recovery  restarts on a full ring of 8 TiB (payloads on paper), and questions to its million spans
+                     query     questions to ten million spans
+  --streams LIST     numbers of streams for latency                            [1,16,64,200]
+  --seconds N        length of each paced measurement                          [30]
+  --folder DIR       where disks go for a while                                [the system's temporary folder]
+  --out FILE         write the tables there too
+  --tiny             sizes at which everything takes seconds: does it work?
+  -h, --help         this text
+
+Device bytes need a loop device, and cold caches need /proc/sys/vm/drop_caches: run it as root.
 ";
 
 /// What the command line asks for.
@@ -61,14 +86,20 @@ fn main() -> ExitCode {
 }
 
 fn run(mut args: Arguments) -> Result<()> {
+    let command = args.subcommand().attempt("reading the command")?;
     if args.contains(["-h", "--help"]) {
-        print!("{HELP}");
+        print!("{}", if command.as_deref() == Some("store") { STORE_HELP } else { HELP });
         return Ok(());
     }
-    if args.subcommand().attempt("reading the command")?.as_deref() == Some("floor") {
-        let words: Vec<String> = args.finish().into_iter().map(|word| word.to_string_lossy().into_owned()).collect();
-        let (folder, urls) = words.split_first().attempt("finding the floor's folder")?;
-        return floor::record(folder.as_ref(), urls);
+    match command.as_deref() {
+        Some("floor") => {
+            let words = args.finish().into_iter().map(|word| word.to_string_lossy().into_owned());
+            let words: Vec<String> = words.collect();
+            let (folder, urls) = words.split_first().attempt("finding the floor's folder")?;
+            return floor::record(folder.as_ref(), urls);
+        }
+        Some("store") => return store_alone(args),
+        _ => {}
     }
     let wanted = parse(args)?;
     let machine = meter::machine();
@@ -86,6 +117,34 @@ fn run(mut args: Arguments) -> Result<()> {
         std::fs::write(out, &text).attempt(format!("writing {}", out.display()))?;
     }
     Ok(())
+}
+
+fn store_alone(mut args: Arguments) -> Result<()> {
+    let tiny = args.contains("--tiny");
+    let mut list = |name: &'static str, default: &str| -> Result<Vec<String>> {
+        let text: Option<String> = args.opt_value_from_str(name).attempt(name)?;
+        Ok(text.as_deref().unwrap_or(default).split(',').map(str::to_owned).collect())
+    };
+    let all: Vec<&str> = store::BENCHES.iter().map(|(name, _)| *name).collect();
+    let benches = list("--bench", &all.join(","))?;
+    let streams = list("--streams", if tiny { "2" } else { "1,16,64,200" })?;
+    let seconds: Option<u64> = args.opt_value_from_str("--seconds").attempt("--seconds")?;
+    let folder: Option<PathBuf> = args.opt_value_from_str("--folder").attempt("--folder")?;
+    let out: Option<PathBuf> = args.opt_value_from_str("--out").attempt("--out")?;
+    let wanted = store::Wanted {
+        benches,
+        streams: streams.iter().map(|text| text.parse().attempt("--streams")).collect::<Result<_>>()?,
+        seconds: seconds.unwrap_or(if tiny { 2 } else { 30 }),
+        folder: folder.unwrap_or_else(std::env::temp_dir),
+        tiny,
+    };
+    let rest = args.finish();
+    if !rest.is_empty() {
+        return Err(Error(format!("did not understand {rest:?}; see store --help")));
+    }
+    let text = format!("The store alone. {}.\n\n{}", meter::machine(), store::run(&wanted)?);
+    println!("\n{text}");
+    out.map_or(Ok(()), |out| std::fs::write(&out, &text).attempt(format!("writing {}", out.display())))
 }
 
 fn parse(mut args: Arguments) -> Result<Wanted> {

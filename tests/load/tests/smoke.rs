@@ -38,3 +38,28 @@ fn frames_that_never_came_are_counted_as_lost() {
     // Of any run of n numbers, n/10 are divisible by ten, one more or less for each camera.
     assert!(lost.abs_diff(frames / 10) <= 2, "{lost} of {frames} lost");
 }
+
+#[test]
+fn every_measurement_of_the_store_runs_on_a_tiny_ring() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let output = Command::new(env!("CARGO_BIN_EXE_watchbook-load"))
+        .args(["store", "--tiny", "--folder"])
+        .arg(folder.path())
+        .output()
+        .expect("the harness was built");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && !text.contains("was not measured"), "{text}{errors}");
+    // One line at least of each of the seven tables.
+    for line in [
+        "| 2 |",
+        "| 2 | wrapped |",
+        "| 2 | warm |",
+        "| 1 camera",
+        "| index intact |",
+        "| gaps of a camera",
+        "| index lost |",
+    ] {
+        assert!(text.contains(line), "{line} is missing in {text}{errors}");
+    }
+}

@@ -3,31 +3,63 @@
 use super::{Batch, Change, Keys, Kv, Table};
 use crate::error::{Error, Result};
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, Direction, IteratorMode, LogLevel,
-    Options, ReadOptions, WriteBatch, WriteOptions,
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, LogLevel, Options, ReadOptions,
+    WriteBatch, WriteBufferManager, WriteOptions,
 };
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use watchbook_base::Kind;
 
-/// Uncompressed blocks, index and filter blocks of one database. A week of one camera's tables is 40 MB, so a screenful of timelines stays in.
-const BLOCK_CACHE_BYTES: usize = 64 << 20;
-/// All memtables of one database together.
-const WRITE_BUFFERS_BYTES: usize = 32 << 20;
-/// One memtable.
-const WRITE_BUFFER_BYTES: usize = 8 << 20;
-/// Open table files. 10 M rows of 5 kB at 64 MiB a file, compressed, are about 400.
+/// Cached blocks with their indexes and filters, and the memtables, of all databases of this process. A day of one camera's spans is 90 kB and of its tables
+/// 12 MB, so a screenful of timelines stays in.
+const CACHE_BYTES: usize = 128 << 20;
+/// Of these, memtables: two of [`LARGE_BUFFER_BYTES`], and the small ones.
+const WRITE_BUFFERS_BYTES: usize = 48 << 20;
+/// The table with rows of kilobytes: sample tables. All others have small rows.
+const LARGE: Table = crate::catalog::rows::TABLES;
+/// Read at once, and compressed together.
+const BLOCK_BYTES: usize = 16 << 10;
+/// One memtable of sample tables: seven minutes of 400 streams. Fewer and larger files are merged less often.
+const LARGE_BUFFER_BYTES: usize = 16 << 20;
+/// One memtable of any other table.
+const WRITE_BUFFER_BYTES: usize = 4 << 20;
+/// Open table files of one database.
 const OPEN_FILES_MAX: i32 = 512;
-/// Write-ahead logs of all column families together, before the oldest one is flushed away.
+/// What an open table file keeps outside the cache: its properties and footer.
+const OPEN_FILE_BYTES: usize = 8 << 10;
+/// Read at once by a compaction from each of its inputs.
+const COMPACTION_READ_BYTES: usize = 512 << 10;
+/// Inputs of one compaction that are read at the same time.
+const COMPACTION_INPUTS_MAX: usize = 16;
+/// Write-ahead logs of one database together, before the table with the oldest unflushed row is flushed: a start reads them all.
 const WAL_BYTES_MAX: u64 = 64 << 20;
+/// The list of files is begun anew at this size: a start reads it.
+const MANIFEST_BYTES_MAX: usize = 4 << 20;
 /// RocksDB's own text log.
 const INFO_LOG_BYTES: usize = 4 << 20;
 /// Kept text logs.
 const INFO_LOGS_KEPT: usize = 2;
 /// Threads that flush and compact: the recorder runs on two cores.
-const BACKGROUND_JOBS: i32 = 2;
-/// Bytes of an SST file written between syncs, so that a compaction never queues more than this in front of a commit.
+const BACKGROUND_JOBS: usize = 2;
+/// Bytes of a file written between syncs, so that a compaction never queues more than this in front of a commit.
 const BYTES_PER_SYNC: u64 = 1 << 20;
+/// Flushes and compactions of one database write no faster, so that a hard disk which they share with a ring has most of its time for the ring. It is
+/// twenty times what 400 streams need.
+const BACKGROUND_BYTES_PER_SEC: i64 = 64 << 20;
+/// Of the rate limit, given out at once.
+const RATE_REFILL_MICROS: i64 = 100_000;
+/// One request in so many of lower priority goes first: RocksDB's default.
+const RATE_FAIRNESS: i32 = 10;
+
+/// Memory of all databases of this process together, when each works as hard as it may; `databases` are the register and one index a disk.
+#[must_use]
+pub fn index_memory_bytes_max(databases: usize) -> usize {
+    CACHE_BYTES + databases * (open_files_bytes() + BACKGROUND_JOBS * COMPACTION_INPUTS_MAX * COMPACTION_READ_BYTES)
+}
+
+fn open_files_bytes() -> usize {
+    usize::try_from(OPEN_FILES_MAX).unwrap_or(0) * OPEN_FILE_BYTES
+}
 
 /// What the database is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,10 +94,59 @@ impl RocksKv {
     }
 }
 
+/// How a database is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Memtables and cached blocks of all databases, and what this one keeps of open files.
+    pub memory_bytes: u64,
+    /// Something is being flushed or compacted, or waits for it.
+    pub is_busy: bool,
+    /// Its table files that are in use.
+    pub file_bytes: u64,
+}
+
+impl RocksKv {
+    /// How it is doing.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let guard = self.db();
+        let number = |name: &str, table: &Table| {
+            let db = guard.as_ref()?;
+            db.property_int_value_cf(db.cf_handle(table.0)?, name).ok().flatten()
+        };
+        let sum = |name: &str| self.tables.iter().filter_map(|table| number(name, table)).sum::<u64>();
+        let first = |name: &str| self.tables.first().and_then(|table| number(name, table)).unwrap_or(0);
+        // Running work and the cache belong to the whole database; what waits, memtables and readers to each table.
+        let running = first("rocksdb.num-running-flushes") + first("rocksdb.num-running-compactions");
+        let waiting = sum("rocksdb.mem-table-flush-pending") + sum("rocksdb.compaction-pending");
+        Status {
+            memory_bytes: first("rocksdb.block-cache-usage") + sum("rocksdb.estimate-table-readers-mem"),
+            is_busy: running + waiting > 0,
+            file_bytes: sum("rocksdb.live-sst-files-size"),
+        }
+    }
+}
+
+/// What all databases of this process share.
+struct Shared {
+    cache: Cache,
+    buffers: WriteBufferManager,
+}
+
+fn shared() -> &'static Shared {
+    static SHARED: OnceLock<Shared> = OnceLock::new();
+    SHARED.get_or_init(|| {
+        let cache = Cache::new_lru_cache(CACHE_BYTES);
+        // Memtables are charged to the cache: one bound for both. Writers are not stalled by it; a flush is begun instead.
+        let buffers =
+            WriteBufferManager::new_write_buffer_manager_with_cache(WRITE_BUFFERS_BYTES, false, cache.clone());
+        Shared { cache, buffers }
+    })
+}
+
 fn open_database(dir: &Path, tables: &[Table], purpose: Use) -> Result<DB> {
     std::fs::create_dir_all(dir).map_err(|error| Error::io(format!("making {}", dir.display()), error))?;
-    let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
-    let families = tables.iter().map(|table| ColumnFamilyDescriptor::new(table.0, table_options(&cache)));
+    let families = tables.iter().map(|table| ColumnFamilyDescriptor::new(table.0, table_options(*table)));
     DB::open_cf_descriptors(&database_options(purpose), dir, families).map_err(|error| {
         let mut told = failed(&format!("opening the database {}", dir.display()), &error);
         // RocksDB has no kind for this; both of its messages end with the lock file and the reason.
@@ -102,14 +183,22 @@ fn database_options(purpose: Use) -> Options {
     let mut options = Options::default();
     options.create_if_missing(true);
     options.create_missing_column_families(true);
-    options.set_db_write_buffer_size(WRITE_BUFFERS_BYTES);
+    options.set_write_buffer_manager(&shared().buffers);
     options.set_max_open_files(OPEN_FILES_MAX);
     options.set_max_total_wal_size(WAL_BYTES_MAX);
-    options.set_max_background_jobs(BACKGROUND_JOBS);
+    options.set_max_manifest_file_size(MANIFEST_BYTES_MAX);
+    options.set_max_background_jobs(i32::try_from(BACKGROUND_JOBS).unwrap_or(1));
+    options.set_compaction_readahead_size(COMPACTION_READ_BYTES);
+    options.set_ratelimiter(BACKGROUND_BYTES_PER_SEC, RATE_REFILL_MICROS, RATE_FAIRNESS);
     options.set_bytes_per_sync(BYTES_PER_SYNC);
+    options.set_wal_bytes_per_sync(BYTES_PER_SYNC);
     options.set_max_log_file_size(INFO_LOG_BYTES);
     options.set_keep_log_file_num(INFO_LOGS_KEPT);
     options.set_log_level(LogLevel::Warn);
+    options.set_stats_dump_period_sec(0);
+    options.set_stats_persist_period_sec(0);
+    // Looking into every file before the first question would make a start as slow as the index is large.
+    options.set_skip_stats_update_on_db_open(true);
     options.set_paranoid_checks(true);
     if purpose == Use::Index {
         // The log is the truth: whatever prefix of the write-ahead log is intact will do.
@@ -121,16 +210,16 @@ fn database_options(purpose: Use) -> Options {
     options
 }
 
-fn table_options(cache: &Cache) -> Options {
+fn table_options(table: Table) -> Options {
     let mut blocks = BlockBasedOptions::default();
-    blocks.set_block_cache(cache);
+    blocks.set_block_cache(&shared().cache);
     blocks.set_cache_index_and_filter_blocks(true);
     blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
-    blocks.set_block_size(16 << 10);
+    blocks.set_block_size(BLOCK_BYTES);
     blocks.set_format_version(5);
     let mut options = Options::default();
     options.set_block_based_table_factory(&blocks);
-    options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+    options.set_write_buffer_size(if table == LARGE { LARGE_BUFFER_BYTES } else { WRITE_BUFFER_BYTES });
     options.set_compression_type(DBCompressionType::Zstd);
     options.set_level_compaction_dynamic_level_bytes(true);
     options
@@ -167,17 +256,20 @@ impl Kv for RocksKv {
         if let Some(to) = &keys.to {
             options.set_iterate_upper_bound(to.clone());
         }
-        let mode = match keys.reverse {
-            true => IteratorMode::End,
-            false => IteratorMode::From(&keys.from, Direction::Forward),
-        };
-        for row in db.iterator_cf_opt(family, options, mode) {
-            let (key, value) = row.map_err(|error| failed(&format!("scanning {}", table.0), &error))?;
-            if !visit(&key, &value) {
-                break;
-            }
+        let mut rows = db.raw_iterator_cf_opt(family, options);
+        if keys.reverse {
+            rows.seek_to_last()
+        } else {
+            rows.seek_to_first()
         }
-        Ok(())
+        // The bounds are the iterator's; keys and values are shown where they lie.
+        while let Some((key, value)) = rows.item() {
+            if !visit(key, value) {
+                return Ok(());
+            }
+            if keys.reverse { rows.prev() } else { rows.next() }
+        }
+        rows.status().map_err(|error| failed(&format!("scanning {}", table.0), &error))
     }
 
     fn write(&self, batch: &Batch, sync: bool) -> Result<()> {
