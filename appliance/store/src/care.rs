@@ -1,13 +1,16 @@
-//! What goes on beside recording, one thread a disk: the scrub that reads everything again.
+//! What goes on beside recording, one thread a disk: the scrub that reads everything again, and the look-out for room on a shared file system.
 
 pub(crate) mod findings;
+mod pressure;
 mod scrub;
 
+pub(crate) use pressure::Shrinking;
 pub use scrub::ScrubProgress;
 
 use crate::reader::Part;
 use crate::writer::Shared;
 use findings::Findings;
+use pressure::Pressure;
 use scrub::Scrub;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -73,19 +76,23 @@ pub(crate) struct Care {
     part: Arc<Part>,
     clock: Arc<dyn Clock>,
     scrub: Scrub,
+    pressure: Pressure,
     refreshed: Option<MonoNanos>,
 }
 
 impl Care {
     pub(crate) fn new(shared: Arc<Shared>, part: Arc<Part>, clock: Arc<dyn Clock>) -> Self {
         let scrub = Scrub::new(part.clone());
-        Self { shared, part, clock, scrub, refreshed: None }
+        let pressure = Pressure::new(shared.clone(), part.clone());
+        Self { shared, part, clock, scrub, pressure, refreshed: None }
     }
 
     /// What is due now.
     pub(crate) fn step(&mut self) {
         let (now, utc) = (self.clock.mono(), self.clock.utc());
         self.shared.tell_overload(utc);
+        self.scrub.let_go();
+        self.pressure.step(now, utc);
         let late = self.shared.pending().full_percent() >= LATE_PERCENT;
         self.scrub.step(now, utc, late);
         *self.part.care.progress() = self.scrub.progress();

@@ -113,7 +113,7 @@ impl ClosedRing {
     /// `Io` when a segment file cannot be opened or the index cannot be read.
     pub fn check(&self, index: Option<&dyn Kv>, progress: &mut dyn FnMut(Progress)) -> Result<Report> {
         let ring = &self.0;
-        let mut headers: Vec<SegmentHeader> = (1..=ring.slots.count()).filter_map(|slot| ring.header(slot)).collect();
+        let mut headers: Vec<SegmentHeader> = ring.slots.numbers().filter_map(|slot| ring.header(slot)).collect();
         headers.sort_by_key(|header| header.generation);
         let mut report = Report {
             disk: Some(ring.superblock.disk),

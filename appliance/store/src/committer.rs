@@ -4,6 +4,7 @@ use crate::alarm::AlarmKind;
 use crate::catalog::Catalog;
 use crate::catalog::rows::{Position, SlotRow};
 use crate::codec::{align, count, narrow};
+use crate::config::SLOTS_MIN;
 use crate::error::{Error, Result};
 use crate::format::{BLOCK_BYTES, Commit, PAYLOAD_ALIGN_BYTES, Record, SegmentHeader, segment_name};
 use crate::plan::{Plan, begun, commit_bytes_max, plan};
@@ -97,6 +98,7 @@ impl Committer {
     /// When the disk refused several segments in a row; nothing is lost, and another call tries again.
     pub(crate) fn step(&mut self) -> Result<bool> {
         self.shared.tell_overload(self.clock.utc());
+        self.shrink();
         if self.plans.is_empty() {
             let taken = {
                 let mut pending = self.shared.pending();
@@ -272,7 +274,7 @@ impl Committer {
             (AlarmKind::DiskFailed, self.trouble.clone()),
             (AlarmKind::SegmentsBad, self.bad_slots()),
             (AlarmKind::LogDamaged, self.damage.clone()),
-            (AlarmKind::RingShrunk, self.ring.alarm.clone()),
+            (AlarmKind::RingShrunk, self.ring.alarm()),
             (AlarmKind::IndexBehind, self.catalog.alarm().map(str::to_owned)),
         ];
         let (disk, now) = (self.shared.disk, self.clock.utc());
@@ -359,6 +361,36 @@ impl Committer {
             self.failed.rotate_left(1);
             self.failed.back().copied()
         })
+    }
+
+    /// FORMAT.md "Shrink", steps 1 and 4: takes slots away that care asks for, and the rows of those whose files are gone.
+    fn shrink(&mut self) {
+        let (wanted, removed) = {
+            let mut shrinking = self.shared.shrinking();
+            (std::mem::take(&mut shrinking.wanted), std::mem::take(&mut shrinking.removed))
+        };
+        for (slot, generation) in removed {
+            if let Err(error) = self.catalog.reuse_slot(slot, generation, None) {
+                tracing::error!(%error, slot, "the index rows of a removed segment could not be found; readers pass over them, and the next start removes them");
+            }
+        }
+        for _ in 0..wanted {
+            let Some((slot, generation)) = self.slot_to_give_up() else { break };
+            self.ring.slots.take_away(slot);
+            self.failed.retain(|failed| *failed != slot);
+            self.strikes.remove(&slot);
+            self.shared.shrinking().taken.push((slot, generation));
+        }
+    }
+
+    /// The oldest slot, empty ones first; never the newest one, and none when the ring is as small as it may be.
+    fn slot_to_give_up(&self) -> Option<(u32, u64)> {
+        if u64::from(self.ring.slots.count()) <= SLOTS_MIN {
+            return None;
+        }
+        let newest = [self.at.slot, self.catalog.tail().replay.slot];
+        let others = self.ring.slots.all().filter(|(slot, _)| !newest.contains(slot));
+        others.min_by_key(|(slot, generation)| (*generation, core::cmp::Reverse(*slot)))
     }
 
     /// Commits every `interval` until the ring is closed.

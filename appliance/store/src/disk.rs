@@ -75,6 +75,7 @@ pub(crate) fn assemble_disk(config: &Config, deps: &Deps, common: &Common, ordin
         done: Condvar::new(),
         alarms: common.alarms.clone(),
         on_commit: common.on_commit.clone(),
+        shrinking: Mutex::default(),
     });
     let care = CareState::new(shared.clone(), deps.clock.clone());
     let part = Arc::new(Part::new(ordinal, (ring.clone(), kv), recovered.catalog.live(), care));

@@ -60,6 +60,10 @@ fn catch_up(ring: &Ring, mut catalog: Catalog) -> Result<Option<Recovered>> {
     let mut newer = newer_segments(ring, &indexed, replay.generation);
     for (slot, row) in &indexed {
         ring.slots.set(*slot, row.generation);
+        // The ring was made smaller, and the power went before the rows did.
+        if !ring.slots.has(*slot) {
+            catalog.reuse_slot(*slot, row.generation, None)?;
+        }
     }
     for (slot, header) in &newer.probed {
         let known = indexed.get(slot).copied().unwrap_or_default();
@@ -88,7 +92,7 @@ struct Newer {
 /// Headers of the segments that are newer than `generation`, found in the order in which the writer reuses slots, without reading them all.
 fn newer_segments(ring: &Ring, indexed: &HashMap<u32, SlotRow>, generation: u64) -> Newer {
     let known = |slot: u32| indexed.get(&slot).map_or(0, |row| row.generation);
-    let mut order: Vec<u32> = (1..=ring.slots.count()).filter(|slot| known(*slot) != generation).collect();
+    let mut order: Vec<u32> = ring.slots.numbers().filter(|slot| known(*slot) != generation).collect();
     // What the index has as newer comes first, then the oldest, as the writer takes them.
     order.sort_by_key(|slot| (known(*slot) < generation, known(*slot), *slot));
     let mut newer = Newer { found: Vec::new(), probed: Vec::new() };
@@ -117,7 +121,7 @@ fn slot_row(header: &SegmentHeader) -> SlotRow {
 /// Makes the index anew from all segments.
 pub(crate) fn rebuild(ring: &Ring, kv: Arc<dyn Kv>, progress: &mut dyn FnMut(Progress)) -> Result<Recovered> {
     let mut catalog = Catalog::fresh(kv, ring.superblock.disk)?;
-    let mut headers: Vec<SegmentHeader> = (1..=ring.slots.count()).filter_map(|slot| ring.header(slot)).collect();
+    let mut headers: Vec<SegmentHeader> = ring.slots.numbers().filter_map(|slot| ring.header(slot)).collect();
     headers.sort_by_key(|header| header.generation);
     for header in &headers {
         ring.slots.set(header.slot, header.generation);

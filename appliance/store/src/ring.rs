@@ -1,47 +1,24 @@
 //! The directory: superblock and slots.
 
-use crate::codec::narrow;
+mod layout;
+mod slots;
+
+pub(crate) use layout::{add_slot, remove_slot, reserve_bytes};
+pub(crate) use slots::Slots;
+
+use crate::codec::{narrow, wide};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::format::{self, BLOCK_BYTES, Commit, DiskId, SegmentHeader, Superblock, segment_name, slot_of_name};
 use crate::scan::SegmentReader;
+use layout::{Laid, lay_out};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use watchbook_base::fs::{File, Fs, LockGuard, OpenMode};
 use watchbook_base::{Clock, Kind};
 
 const SUPERBLOCK: &str = "superblock";
 const SEGMENTS: &str = "segments";
-
-/// Generation of each slot, shared with readers. 0: empty, or being reused.
-pub(crate) struct Slots(Vec<AtomicU64>);
-
-impl Slots {
-    pub(crate) fn get(&self, slot: u32) -> u64 {
-        self.cell(slot).map_or(0, |cell| cell.load(Ordering::SeqCst))
-    }
-
-    pub(crate) fn set(&self, slot: u32, generation: u64) {
-        if let Some(cell) = self.cell(slot) {
-            cell.store(generation, Ordering::SeqCst);
-        }
-    }
-
-    fn cell(&self, slot: u32) -> Option<&AtomicU64> {
-        self.0.get(narrow(u64::from(slot)).checked_sub(1)?)
-    }
-
-    /// How many there are.
-    pub(crate) fn count(&self) -> u32 {
-        crate::codec::count(self.0.len())
-    }
-
-    /// Every slot with its generation.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (u32, u64)> {
-        (1..=self.count()).map(|slot| (slot, self.get(slot)))
-    }
-}
 
 /// An opened ring directory.
 pub(crate) struct Ring {
@@ -49,8 +26,10 @@ pub(crate) struct Ring {
     pub(crate) dir: PathBuf,
     pub(crate) superblock: Superblock,
     pub(crate) slots: Slots,
+    /// How many slots it should have.
+    pub(crate) wanted: u32,
     /// Why the ring is smaller than configured, if it is.
-    pub(crate) alarm: Option<String>,
+    shrunk: Mutex<Option<String>>,
     /// Slots whose file is there and could not be opened or made whole at start-up.
     pub(crate) unopened: Vec<u32>,
     _lock: LockGuard,
@@ -83,17 +62,15 @@ impl Ring {
             }
         };
         let wanted = config.slots(superblock.segment_bytes)?;
-        let highest = found.iter().copied().max().unwrap_or(0);
-        let Allocated { count, alarm, unopened } =
-            allocate_slots(&*fs, &segments, superblock.segment_bytes, (wanted, highest));
-        if u64::from(count) < crate::config::SLOTS_MIN {
+        let Laid { present, alarm, unopened } = lay_out(&*fs, &segments, superblock.segment_bytes, (wanted, found));
+        if wide(present.len()) < crate::config::SLOTS_MIN {
             return Err(Error::new(
                 Kind::Exhausted,
                 alarm.unwrap_or_else(|| "making the ring: too few segments".to_owned()),
             ));
         }
-        let slots = Slots((0..count).map(|_| AtomicU64::new(0)).collect());
-        Ok(Self { fs, dir: config.dir.clone(), superblock, slots, alarm, unopened, _lock: lock })
+        let (slots, shrunk) = (Slots::new(wanted, &present), Mutex::new(alarm));
+        Ok(Self { fs, dir: config.dir.clone(), superblock, slots, wanted, shrunk, unopened, _lock: lock })
     }
 
     /// Opens an existing ring for checking: makes and changes nothing.
@@ -105,9 +82,27 @@ impl Ring {
             Ok(superblock) => superblock,
             Err(error) => salvage_superblock(&*fs, &segments, &found).ok_or(error)?,
         };
-        let count = found.iter().copied().max().unwrap_or(0);
-        let slots = Slots((0..count).map(|_| AtomicU64::new(0)).collect());
-        Ok(Self { fs, dir: dir.to_owned(), superblock, slots, alarm: None, unopened: Vec::new(), _lock: lock })
+        let (slots, wanted, shrunk) = (Slots::new(0, &found), crate::codec::count(found.len()), Mutex::default());
+        Ok(Self { fs, dir: dir.to_owned(), superblock, slots, wanted, shrunk, unopened: Vec::new(), _lock: lock })
+    }
+
+    fn shrunk(&self) -> MutexGuard<'_, Option<String>> {
+        self.shrunk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why the ring is smaller than configured, if it is.
+    pub(crate) fn alarm(&self) -> Option<String> {
+        self.shrunk().clone()
+    }
+
+    /// Says why the ring is smaller than configured, or that it is not any more.
+    pub(crate) fn set_alarm(&self, alarm: Option<String>) {
+        *self.shrunk() = alarm;
+    }
+
+    /// Where the segment files are.
+    pub(crate) fn segments(&self) -> PathBuf {
+        self.dir.join(SEGMENTS)
     }
 
     pub(crate) fn path(&self, slot: u32) -> PathBuf {
@@ -211,91 +206,6 @@ fn salvage_superblock(fs: &dyn Fs, segments: &Path, slots: &[u32]) -> Option<Sup
         let possible = (format::SEGMENT_BYTES_MIN..=format::SEGMENT_BYTES_MAX).contains(&segment_bytes);
         possible.then_some(Superblock { disk: header.disk, segment_bytes, created: header.utc })
     })
-}
-
-/// Left free on the file system for the index, the register and whoever else lives there: this much, or so many hundredths of it when that is more.
-const RESERVE_BYTES: u64 = 1 << 30;
-const RESERVE_PERCENT: u64 = 2;
-
-/// Refuses a new slot that would take the file system below its reserve; the smallest ring is made all the same.
-fn keep_reserve(fs: &dyn Fs, segments: &Path, segment_bytes: u64, slot: u32) -> std::io::Result<()> {
-    if u64::from(slot) <= crate::config::SLOTS_MIN {
-        return Ok(());
-    }
-    let space = fs.space(segments)?;
-    let reserve = RESERVE_BYTES.max(space.total_bytes / 100 * RESERVE_PERCENT);
-    match space.free_bytes.saturating_sub(segment_bytes) < reserve {
-        true => Err(std::io::Error::new(
-            std::io::ErrorKind::StorageFull,
-            format!("{} bytes are free, and {reserve} stay so for other files", space.free_bytes),
-        )),
-        false => Ok(()),
-    }
-}
-
-/// What [`allocate_slots`] made of the slots.
-struct Allocated {
-    count: u32,
-    /// Why they are fewer than wanted.
-    alarm: Option<String>,
-    unopened: Vec<u32>,
-}
-
-/// Makes the missing slots up to `wanted`, or checks those up to `highest` when there are more.
-fn allocate_slots(fs: &dyn Fs, segments: &Path, segment_bytes: u64, sizes: (u32, u32)) -> Allocated {
-    let (wanted, highest) = sizes;
-    let mut made = false;
-    let mut alarm = None;
-    let mut unopened = Vec::new();
-    let mut count = wanted.max(highest);
-    for slot in 1..=count {
-        let path = segments.join(segment_name(slot));
-        let room = if slot > highest { keep_reserve(fs, segments, segment_bytes, slot) } else { Ok(()) };
-        match room.and_then(|()| allocate_slot(fs, &path, segment_bytes)) {
-            Ok(new) => made |= new,
-            // A file that was there and cannot be opened now is a damaged slot among good ones; a file that cannot be made is the end of the ring.
-            Err(error) if slot <= highest => {
-                tracing::error!(%error, segment = %path.display(), "a segment cannot be opened");
-                unopened.push(slot);
-            }
-            Err(error) => {
-                alarm = Some(format!(
-                    "the ring has {} of {wanted} segments: making {} failed ({error}). Free space on this disk or lower capacity_bytes",
-                    slot - 1,
-                    path.display()
-                ));
-                count = slot - 1;
-                break;
-            }
-        }
-    }
-    if made && let Err(error) = fs.sync_dir(segments) {
-        alarm.get_or_insert(format!("the names of new segments could not be synced: {error}"));
-    }
-    Allocated { count, alarm, unopened }
-}
-
-/// True when the file was made or grown.
-fn allocate_slot(fs: &dyn Fs, path: &Path, segment_bytes: u64) -> std::io::Result<bool> {
-    let (file, new) = match fs.open(path, OpenMode::ReadWrite) {
-        Ok(file) => (file, false),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => (fs.open(path, OpenMode::Create)?, true),
-        Err(error) => return Err(error),
-    };
-    if !new && file.len()? >= segment_bytes {
-        return Ok(false);
-    }
-    let reserve = || -> std::io::Result<()> {
-        file.allocate(segment_bytes)?;
-        file.sync()
-    };
-    reserve().inspect_err(|_| {
-        if new {
-            // Half a segment is of no use, and its blocks may be what the disk lacks. If even this fails, the next start tries again.
-            let _ = fs.remove(path);
-        }
-    })?;
-    Ok(true)
 }
 
 /// Bytes of a ring with so many slots.

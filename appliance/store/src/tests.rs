@@ -6,5 +6,6 @@ mod check;
 mod crash;
 mod damage;
 mod harness;
+mod room;
 mod threads;
 mod wrap;

@@ -12,6 +12,7 @@ pub use shed::{STEPS, step_of};
 pub(crate) use pending::{Pending, Section, Taken, decode_utc};
 
 use crate::alarm::{AlarmKind, Alarms};
+use crate::care::Shrinking;
 use crate::error::{Error, Result};
 use crate::format::DiskId;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -119,9 +120,14 @@ pub(crate) struct Shared {
     pub(crate) done: Condvar,
     pub(crate) alarms: Arc<Alarms>,
     pub(crate) on_commit: Arc<OnCommits>,
+    pub(crate) shrinking: Mutex<Shrinking>,
 }
 
 impl Shared {
+    pub(crate) fn shrinking(&self) -> MutexGuard<'_, Shrinking> {
+        self.shrinking.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn pending(&self) -> MutexGuard<'_, Pending> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -177,6 +177,13 @@ impl Scrub {
         }
     }
 
+    /// Closes the segment when it is not there any more: a removed file gives its room back only when nobody has it open.
+    pub(crate) fn let_go(&mut self) {
+        if self.row.at.is_none_or(|at| self.part.ring.slots.get(at.slot) != at.generation) {
+            self.segment = None;
+        }
+    }
+
     /// Reads what the rate allows since the last call. `late`: the disk is behind with recording, so nothing is read now.
     pub(crate) fn step(&mut self, now: MonoNanos, utc: UtcNanos, late: bool) {
         let rate = plan_rate(self.capacity_bytes());

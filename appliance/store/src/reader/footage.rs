@@ -45,8 +45,9 @@ pub(crate) struct Files {
 
 #[derive(Default)]
 struct FilesState {
-    open: HashMap<u32, Arc<Box<dyn File>>>,
-    order: VecDeque<u32>,
+    /// By slot and generation: a slot may go, and come back as another file.
+    open: HashMap<(u32, u64), Arc<Box<dyn File>>>,
+    order: VecDeque<(u32, u64)>,
     /// Newest last.
     runs: VecDeque<(RunKey, Bytes)>,
     run_bytes: usize,
@@ -64,20 +65,30 @@ impl Files {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn file(&self, slot: u32) -> Result<Arc<Box<dyn File>>> {
-        if let Some(file) = self.state().open.get(&slot) {
+    fn file(&self, slot: u32, generation: u64) -> Result<Arc<Box<dyn File>>> {
+        let key = (slot, generation);
+        if let Some(file) = self.state().open.get(&key) {
             return Ok(file.clone());
         }
         let file = Arc::new(self.ring.open_slot(slot, OpenMode::Read)?);
         let mut state = self.state();
-        if state.open.insert(slot, file.clone()).is_none() {
-            state.order.push_back(slot);
+        // Under the lock of `let_go`: a file that is being removed must not be kept.
+        self.check_generation(slot, generation)?;
+        if state.open.insert(key, file.clone()).is_none() {
+            state.order.push_back(key);
         }
         while state.open.len() > FILES_MAX {
             let Some(oldest) = state.order.pop_front() else { break };
             state.open.remove(&oldest);
         }
         Ok(file)
+    }
+
+    /// Closes what is open of a slot that has been taken away: a removed file gives its room back only when nobody has it open.
+    pub(crate) fn let_go(&self, slot: u32) {
+        let mut state = self.state();
+        state.open.retain(|(open, _), _| *open != slot);
+        state.order.retain(|(open, _)| *open != slot);
     }
 
     fn check_generation(&self, slot: u32, generation: u64) -> Result<()> {
@@ -102,10 +113,11 @@ impl Files {
             ));
         }
         let mut bytes = vec![0; narrow(run.len)];
-        let read = self.file(slot)?.read_exact_at(&mut bytes, run.offset);
-        // Reused while it was read: whatever was read means nothing.
+        let file = self.file(slot, generation);
+        let read = file.map(|file| file.read_exact_at(&mut bytes, run.offset));
+        // Reused or taken away while it was read: whatever was read, or could not be opened, means nothing.
         self.check_generation(slot, generation)?;
-        read.map_err(|error| Error::io(place(), error))?;
+        read?.map_err(|error| Error::io(place(), error))?;
         if crc32c::crc32c(&bytes) != run.crc {
             return Err(Error::corrupt(format!("{}: the checksum does not match; this run is damaged", place())));
         }
