@@ -96,8 +96,10 @@ pub(crate) fn plan_rate(capacity_bytes: u64) -> u64 {
 /// A segment being read.
 struct Segment {
     reader: SegmentReader,
-    /// First commit of the segment behind it.
+    /// First commit of the next newer segment that is there.
     void_from: Option<u64>,
+    /// That segment came right behind this one; else those between are in no slot any more.
+    followed: bool,
 }
 
 /// What one piece of work came to.
@@ -244,7 +246,7 @@ impl Scrub {
             }
             None => {
                 // Commits of this segment are missing at its end.
-                if segment.void_from.is_some_and(|first| at.seq < first) {
+                if segment.followed && segment.void_from.is_some_and(|first| at.seq < first) {
                     damaged = self.described(at, self.segment_bytes(), utc, false);
                     places += u64::from(damaged.is_empty());
                 }
@@ -325,14 +327,15 @@ impl Scrub {
         Some((at.seq, at.prev_hash))
     }
 
-    /// First commit of the segment behind `generation`.
-    fn first_behind(&self, generation: u64) -> Option<u64> {
+    /// First commit of the next newer segment than `generation`, and whether that came right behind it.
+    fn first_behind(&self, generation: u64) -> Option<(u64, bool)> {
         let newer = self.part.ring.slots.all().filter(|(_, other)| *other > generation);
         let (slot, next) = newer.min_by_key(|(_, generation)| *generation)?;
         let row = self.part.kv.get(rows::META, &rows::slot_key(slot)).ok().flatten();
         let row = row.and_then(|row| unpack::<SlotRow>(rows::META, &row).ok()).filter(|row| row.generation == next);
         let header = || self.part.ring.header(slot).filter(|header| header.generation == next);
-        row.map(|row| row.first_seq).or_else(|| header().map(|header| header.first_seq))
+        let first = row.map(|row| row.first_seq).or_else(|| header().map(|header| header.first_seq))?;
+        Some((first, next == generation + 1))
     }
 
     /// Opens the segment of `at`. A header that is not what was written is a place of the log; the commits behind it say the same.
@@ -350,7 +353,9 @@ impl Scrub {
         // What lies in memory says nothing about the disk.
         file.forget(0, ring.superblock.segment_bytes);
         let reader = SegmentReader::new(file, &ring.superblock, Some(at.generation));
-        self.segment = Some(Segment { reader, void_from: self.first_behind(at.generation) });
+        let behind = self.first_behind(at.generation);
+        let (void_from, followed) = (behind.map(|(first, _)| first), behind.is_some_and(|(_, followed)| followed));
+        self.segment = Some(Segment { reader, void_from, followed });
         self.unreadable = 0;
         Ok(())
     }

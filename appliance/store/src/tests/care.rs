@@ -121,6 +121,26 @@ fn commits_that_were_never_acknowledged_are_no_damage() {
     }
 }
 
+#[test]
+fn a_segment_that_outlives_those_behind_it_has_lost_nothing() {
+    let (machine, mut parts, mut cams) = recorded(63, 20);
+    let slot = parts.part.ring.slots.all().max_by_key(|(_, generation)| *generation).unwrap().0;
+    let generation = parts.part.ring.slots.get(slot);
+    // From here on nobody can write to it: it is passed over when its turn comes.
+    record(&machine, &mut parts, &mut cams, 20);
+    assert!(machine.fs.fail_file(&segment(slot), Op::Open, libc::EACCES));
+    record(&machine, &mut parts, &mut cams, 150);
+    machine.fs.heal();
+    drop(parts);
+    machine.kv.wipe();
+    let mut parts = machine.open();
+    let left: Vec<u64> = parts.part.ring.slots.all().map(|(_, generation)| generation).collect();
+    assert!(left.contains(&generation) && !left.contains(&(generation + 1)), "{left:?}");
+    whole_pass(&machine, &mut parts);
+    assert_eq!(parts.reader.scrubs()[0].1.last_found, 0);
+    assert_eq!(parts.reader.damaged(None, 10).unwrap(), []);
+}
+
 /// Where a byte is turned over, and what must come of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Rot {
