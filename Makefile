@@ -57,8 +57,8 @@ test-browser: plugins
 load: plugins
 	cargo run --release -p watchbook-load --
 
-crash:
-	cargo run --release -p watchbook-crash -- sim
+crash: setup
+	cargo run --release -p watchbook-crash -- all
 
 clean-demo:
 	rm -rf "$(CACHE)/demo"

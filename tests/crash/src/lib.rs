@@ -6,9 +6,17 @@
 //! * **Never:** reaches behind the store's interface: what is judged is what the recorder and `watchbook check` would see.
 //! * **Proof:** negative controls: a simulated disk that lies about syncs, and a real one, must both be found out.
 
+pub mod child;
 pub mod error;
+pub mod flakey;
 pub mod footage;
+pub mod kill;
+pub mod nbd;
+pub mod power;
 pub mod ring;
+pub mod rounds;
+pub mod shutdown;
 pub mod sim;
+pub mod vm;
 
 pub use error::{Error, Result};

@@ -2,18 +2,37 @@
 #![allow(clippy::print_stdout, reason = "printing what was found is what this program is for")]
 
 use pico_args::Arguments;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use watchbook_crash::child::{self, Job};
 use watchbook_crash::error::Attempt as _;
+use watchbook_crash::flakey::Flakey;
+use watchbook_crash::power::{self, PowerCut};
+use watchbook_crash::rounds::{self, Machine, Running};
+use watchbook_crash::shutdown::LoopMount;
 use watchbook_crash::sim::script::Script;
 use watchbook_crash::sim::{self, Tally};
-use watchbook_crash::{Error, Result};
+use watchbook_crash::vm::{self, Kit};
+use watchbook_crash::{Error, Result, kill};
+
+/// A round of dm-flakey in an emulated machine on a busy host.
+const FLAKEY_PATIENCE: Duration = Duration::from_secs(60);
+
+/// A command.
+type Do = fn(Arguments) -> Result<bool>;
 
 const HELP: &str = "\
 Crashes the ring and says what was lost.
 
 USAGE
   watchbook-crash sim [--seeds N] [--from N] [--seed N] [--steps N] [--life N --step N] [--jobs N] [--lie]
+  watchbook-crash kill     [--rounds N] [--seed N] [--tell] [--dir DIR]
+  watchbook-crash shutdown [--rounds N] [--seed N] [--tell]
+  watchbook-crash power    [--rounds N] [--seed N] [--tell] [--lie]
+  watchbook-crash flakey   [--rounds N] [--seed N] [--tell]
+  watchbook-crash all
 
 sim  A simulated box. Every seed is one life with several power cuts and, by chance, failing writes and syncs, rot, a lost, older or
      foreign index, and clock steps.
@@ -24,6 +43,17 @@ sim  A simulated box. Every seed is one life with several power cuts and, by cha
   --life N --step N  one of those alone
   --jobs N           at a time                                  [one a processor]
   --lie              a disk that reports syncs it does not do: broken promises are what is expected
+
+The others crash the real store and index on a real file system, at load, at moments that a seed chooses.
+  kill               100 times SIGKILL
+  shutdown           20 times ext4's shutdown ioctl on a loop mount (root, loop devices)
+  power              12 times a virtual machine is killed over a disk that loses what was not flushed (QEMU)
+  flakey             20 times a disk drops all writes from one moment on, in one virtual machine (QEMU)
+  --rounds N         so many crashes
+  --seed N           when they come                             [1]
+  --tell             a line about each round
+  --dir DIR          where the ring lies                        [a temporary folder]
+  --lie              a disk that ignores flushes: it must be found out
 ";
 
 fn main() -> ExitCode {
@@ -48,8 +78,39 @@ fn run(mut args: Arguments) -> Result<bool> {
     }
     match args.subcommand().attempt("reading the command")?.as_deref() {
         Some("sim") => simulate(args),
+        Some("kill") => kill(args),
+        Some("shutdown") => shut_down(args),
+        Some("power") => power(args),
+        Some("flakey") => flakey(args),
+        Some("flakey-guest") => flakey_guest(args),
+        Some("all") => all(args),
+        Some("child") => child::run(&Job::parse(args)?).map(|()| true),
         other => Err(Error(format!("there is no command {other:?}; see --help"))),
     }
+}
+
+/// Everything at length, one behind the other; what fails does not keep the rest from being done.
+fn all(args: Arguments) -> Result<bool> {
+    done(args)?;
+    let plan: [(&[&str], Do); 6] = [
+        (&[], simulate),
+        (&[], kill),
+        (&[], shut_down),
+        (&[], power),
+        (&["--lie", "--rounds", "3"], power),
+        (&[], flakey),
+    ];
+    let mut good = true;
+    for (words, work) in plan {
+        match work(Arguments::from_vec(words.iter().map(OsString::from).collect())) {
+            Ok(kept) => good &= kept,
+            Err(error) => {
+                println!("FAILED: {error}");
+                good = false;
+            }
+        }
+    }
+    Ok(good)
 }
 
 fn number(args: &mut Arguments, name: &'static str) -> Result<Option<u64>> {
@@ -87,6 +148,118 @@ fn simulate(mut args: Arguments) -> Result<bool> {
         lives.extend(sim::every_step(life).attempt(format!("living short life {life} undisturbed"))?);
     }
     Ok(report("lives cut at every step", &sim::run(&lives, jobs, lying), begun) && good)
+}
+
+fn kill(mut args: Arguments) -> Result<bool> {
+    let options = options(&mut args, 100)?;
+    let dir: Option<PathBuf> = args.opt_value_from_str("--dir").attempt("--dir")?;
+    done(args)?;
+    let folder = tempfile::tempdir().attempt("making a folder")?;
+    let job = kill::job(dir.as_deref().unwrap_or(folder.path()));
+    crash("kill -9", &mut kill::Process::new(None)?, &job, options)
+}
+
+/// The options that all rounds share: how many, which seed, and whether each is told.
+fn options(args: &mut Arguments, rounds: u32) -> Result<(u32, u64, bool)> {
+    let rounds = number(args, "--rounds")?.and_then(|rounds| u32::try_from(rounds).ok()).unwrap_or(rounds);
+    Ok((rounds, number(args, "--seed")?.unwrap_or(1), args.contains("--tell")))
+}
+
+fn shut_down(mut args: Arguments) -> Result<bool> {
+    let options = options(&mut args, 20)?;
+    done(args)?;
+    let folder = tempfile::tempdir().attempt("making a folder")?;
+    match LoopMount::new(folder.path()) {
+        Ok(mut mount) => {
+            let job = kill::job(mount.dir());
+            crash("file system shut down", &mut mount, &job, options)
+        }
+        Err(why) => Ok(skipped("no file system was shut down", &why.0)),
+    }
+}
+
+/// A test that cannot be done here is no failure, but nobody shall overlook it.
+fn skipped(what: &str, why: &str) -> bool {
+    println!("SKIPPED: {what}, because {why}");
+    true
+}
+
+fn kit(folder: &Path) -> Result<Kit> {
+    Kit::make(&std::env::current_exe().attempt("finding this program")?, folder)
+}
+
+fn power(mut args: Arguments) -> Result<bool> {
+    let options = options(&mut args, 12)?;
+    let lying = args.contains("--lie");
+    done(args)?;
+    if let Some(why) = vm::missing() {
+        return Ok(skipped("no power was cut", &why));
+    }
+    let folder = tempfile::tempdir().attempt("making a folder")?;
+    let kit = kit(folder.path())?;
+    let mut machine = PowerCut::new(&kit, folder.path(), lying)?;
+    let good = crash("power cuts", &mut machine, &power::job(), options);
+    let (kept, lost) = machine.blocks;
+    println!("  {} flushes; of {} blocks in the disk's cache {lost} were lost", machine.flushes(), kept + lost);
+    if !lying {
+        return good;
+    }
+    // A machine that does not even come up again has lost enough.
+    let found_out = !matches!(good, Ok(true));
+    println!("  the lying disk was {}", if found_out { "found out" } else { "NOT found out" });
+    Ok(found_out)
+}
+
+fn flakey(mut args: Arguments) -> Result<bool> {
+    let (rounds, seed, tell) = options(&mut args, 20)?;
+    done(args)?;
+    if let Some(why) = vm::missing() {
+        return Ok(skipped("no writes were dropped", &why));
+    }
+    let folder = tempfile::tempdir().attempt("making a folder")?;
+    let image = folder.path().join("disk");
+    std::fs::write(&image, vm::ext4(power::DISK_BYTES, folder.path())?).attempt("writing the disk")?;
+    let drive = format!("if=none,id=disk,format=raw,cache=unsafe,file={}", image.display());
+    let words = ["flakey-guest", "--rounds", &rounds.to_string(), "--seed", &seed.to_string()].map(OsString::from);
+    let guest = Running::start(&mut kit(folder.path())?.qemu(&words, &drive))?;
+    let deadline = Instant::now() + FLAKEY_PATIENCE * (rounds + 4);
+    while let Some(line) = guest.line(deadline) {
+        if tell {
+            println!("{line}");
+        }
+        if let Some((_, verdict)) = line.split_once("WB flakey ") {
+            println!("dm-flakey: {verdict}");
+            return Ok(verdict.starts_with("good"));
+        }
+    }
+    Err(Error("the guest did not come to its end; --tell shows how far it came".to_owned()))
+}
+
+fn flakey_guest(mut args: Arguments) -> Result<bool> {
+    let (rounds, seed, _) = options(&mut args, 20)?;
+    done(args)?;
+    let tally = Flakey::new().and_then(|mut machine| {
+        rounds::run(&mut machine, &power::job(), (rounds, seed), &mut |line| println!("{line}"))
+    });
+    let (good, text) = match tally {
+        Ok(tally) => (tally.broken.is_empty(), format!("seed {seed}: {} {:?}", tally.line(), tally.broken)),
+        Err(error) => (false, error.0),
+    };
+    println!("{}", watchbook_crash::flakey::verdict(good, &text));
+    Ok(good)
+}
+
+/// Runs rounds, and prints what they showed.
+fn crash(what: &str, machine: &mut dyn Machine, job: &Job, (rounds, seed, tell): (u32, u64, bool)) -> Result<bool> {
+    let begun = Instant::now();
+    let tally = rounds::run(machine, job, (rounds, seed), &mut |line| {
+        if tell {
+            println!("{line}");
+        }
+    })?;
+    println!("{what}, seed {seed}: {} in {:.1} s", tally.line(), begun.elapsed().as_secs_f64());
+    tally.broken.iter().take(20).for_each(|why| println!("  {why}"));
+    Ok(tally.broken.is_empty())
 }
 
 fn report(what: &str, tally: &Tally, begun: Instant) -> bool {

@@ -203,3 +203,43 @@ fn cut(stream: StreamId, samples: &[watchbook_media::Sample], bytes: &[u8], foun
 pub fn check(dir: &Path, fs: Arc<dyn Fs>, index: Option<&dyn Kv>) -> Result<Report> {
     watchbook_store::check(dir, fs, index, &mut |_| {}).attempt("checking the ring")
 }
+
+/// How the index of a ring in `dir` is opened: the real one.
+#[cfg(feature = "rocks")]
+#[must_use]
+pub fn open_index(dir: &Path) -> OpenIndex {
+    let state = dir.join("state");
+    Arc::new(move |disk| {
+        std::fs::create_dir_all(&state)
+            .map_err(|error| watchbook_store::Error::io("making the state directory", error))?;
+        watchbook_store::open_index(&state, disk)
+    })
+}
+
+/// The index of the ring in `dir` as a crash left it.
+///
+/// # Errors
+/// What the store says.
+#[cfg(feature = "rocks")]
+pub fn existing_index(dir: &Path) -> Result<Option<Arc<dyn Kv>>> {
+    let ring = watchbook_store::ClosedRing::open(&dir.join("ring"), Arc::new(watchbook_base::fs::RealFs));
+    let disk = ring.attempt("opening the closed ring")?.disk();
+    watchbook_store::open_existing_index(&dir.join("state"), disk).attempt("opening the index")
+}
+
+/// How the index of a ring in `dir` is opened: one in memory, that every crash takes.
+#[cfg(not(feature = "rocks"))]
+#[must_use]
+pub fn open_index(_: &Path) -> OpenIndex {
+    let index: Arc<dyn Kv> = Arc::new(watchbook_store::kv::model::ModelKv::new());
+    Arc::new(move |_| Ok(index.clone()))
+}
+
+/// None: one in memory does not survive a crash.
+///
+/// # Errors
+/// None.
+#[cfg(not(feature = "rocks"))]
+pub fn existing_index(_: &Path) -> Result<Option<Arc<dyn Kv>>> {
+    Ok(None)
+}
