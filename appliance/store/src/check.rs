@@ -8,12 +8,12 @@ use crate::kv::{Keys, Kv, collect};
 use crate::recover::{Progress, rebuild};
 use crate::ring::Ring;
 use crate::scan::{Damage, SegmentReader, first_position};
+use crate::seal::{Digest, digest_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use watchbook_base::StreamId;
 use watchbook_base::fs::Fs;
-use watchbook_evidence::sha256_of;
 
 /// Findings listed one by one; the rest is counted.
 const LISTED_MAX: usize = 1000;
@@ -55,6 +55,8 @@ pub struct Report {
     pub commits: u64,
     /// Runs whose digest is right.
     pub runs: u64,
+    /// Runs whose checksum is right and whose digest cannot be verified: their key is destroyed, or not at hand.
+    pub unreadable_runs: u64,
     /// Sample bytes read and verified.
     pub payload_bytes: u64,
     /// Number of the newest commit.
@@ -90,7 +92,7 @@ impl Report {
 }
 
 /// A ring that is locked against the recorder, for as long as it is checked.
-pub struct ClosedRing(Ring);
+pub struct ClosedRing(Ring, Option<Arc<crate::keys::Keys>>);
 
 impl ClosedRing {
     /// Locks the ring in `dir`. To be done before its index is opened.
@@ -98,7 +100,13 @@ impl ClosedRing {
     /// # Errors
     /// `Conflict` when the recorder has the ring open, `Corrupt` when not even its identity can be found, `NotFound` when there is none.
     pub fn open(dir: &Path, fs: Arc<dyn Fs>) -> Result<Self> {
-        Ok(Self(Ring::open_existing(dir, fs)?))
+        Ok(Self(Ring::open_existing(dir, fs)?, None))
+    }
+
+    /// With these keys the digests of sealed runs are verified too.
+    #[must_use]
+    pub fn with_keys(self, keys: Arc<crate::keys::Keys>) -> Self {
+        Self(self.0, Some(keys))
     }
 
     /// Whose ring.
@@ -137,7 +145,7 @@ impl ClosedRing {
             let mut runs = IndexedRuns::new();
             let (end, damage) = reader.scan(first_position(header), void_from, &mut |place, commit, _| {
                 if let Some((place, commit)) = held.replace((place, commit)) {
-                    check_commit(&reader, (header.slot, place.offset), &commit, &mut report);
+                    check_commit(&reader, self.1.as_deref(), (header.slot, place.offset), &commit, &mut report);
                     list(&mut runs, place.offset, &commit);
                 }
             });
@@ -147,7 +155,7 @@ impl ClosedRing {
                 if last_of_log && !known && !reader.payloads_are_right(place.offset, &commit) {
                     report.torn_seq = Some(commit.seq);
                 } else {
-                    check_commit(&reader, (header.slot, place.offset), &commit, &mut report);
+                    check_commit(&reader, self.1.as_deref(), (header.slot, place.offset), &commit, &mut report);
                     list(&mut runs, place.offset, &commit);
                 }
             }
@@ -216,24 +224,32 @@ fn list(runs: &mut IndexedRuns, offset: u64, commit: &Commit) {
     }));
 }
 
-fn check_commit(reader: &SegmentReader, place: (u32, u64), commit: &Commit, report: &mut Report) {
+fn check_commit(
+    reader: &SegmentReader,
+    keys: Option<&crate::keys::Keys>,
+    place: (u32, u64),
+    commit: &Commit,
+    report: &mut Report,
+) {
     let (slot, offset) = place;
     report.commits += 1;
     report.last_seq = commit.seq;
     for run in &commit.runs {
-        let payload = reader.payload(offset, run);
-        let what = match &payload {
+        let what = match reader.payload(offset, run) {
             None => Some("it cannot be read"),
-            Some(bytes) if crc32c::crc32c(bytes) != run.crc => Some("its checksum does not match"),
-            // The digest is over the plain bytes, which only the holder of the key can make.
-            Some(bytes) if run.seal.is_none() && sha256_of(&[&run.table, bytes]) != run.sha256 => {
-                Some("its digest does not match")
-            }
-            Some(bytes) => {
-                report.runs += 1;
-                report.payload_bytes += wide(bytes.len());
-                None
-            }
+            Some(stored) if crc32c::crc32c(&stored) != run.crc => Some("its checksum does not match"),
+            Some(stored) => match digest_of(keys, run, stored) {
+                Digest::Wrong => Some("its digest does not match"),
+                Digest::Unknown => {
+                    report.unreadable_runs += 1;
+                    None
+                }
+                Digest::Right => {
+                    report.runs += 1;
+                    report.payload_bytes += run.plain_len();
+                    None
+                }
+            },
         };
         if let Some(what) = what {
             report.bad_run_count += 1;

@@ -7,7 +7,7 @@ use crate::codec::{align, count, narrow};
 use crate::config::SLOTS_MIN;
 use crate::error::{Error, Result};
 use crate::format::{BLOCK_BYTES, Commit, PAYLOAD_ALIGN_BYTES, Record, SegmentHeader, segment_name};
-use crate::plan::{Plan, begun, commit_bytes_max, plan};
+use crate::plan::{Plan, PlannedRun, begun, commit_bytes_max, plan};
 use crate::recover::Recovered;
 use crate::ring::Ring;
 use crate::scan::Damage;
@@ -114,8 +114,9 @@ impl Committer {
             };
             self.plans = plan(taken, commit_bytes_max(self.ring.superblock.segment_bytes));
         }
-        while let Some(plan) = self.plans.pop_front() {
-            match self.commit(&plan) {
+        while let Some(mut plan) = self.plans.pop_front() {
+            let sealed = crate::seal::seal(&mut plan, self.shared.keys.as_deref());
+            match sealed.and_then(|()| self.commit(&plan)) {
                 Ok(committed) => self.acknowledge(&plan, committed),
                 Err(error) => {
                     self.plans.push_front(plan);
@@ -219,7 +220,7 @@ impl Committer {
             commit.runs.last().map_or(align(meta_len, PAYLOAD_ALIGN_BYTES), |run| run.payload_offset + run.payload_len);
         let back = narrow(commit.commit_len - end);
         let mut bufs: Vec<&[u8]> = vec![meta, zeros.get(..front).unwrap_or_default()];
-        bufs.extend(plan.runs.iter().flat_map(|planned| &planned.packets).map(|packet| packet.data.as_ref()));
+        bufs.extend(plan.runs.iter().flat_map(PlannedRun::stored_pieces));
         bufs.push(zeros.get(..back).unwrap_or_default());
         let failed = |what: &str, error| {
             Error::io(format!("{what} commit {} at {} of segment {}", commit.seq, self.at.offset, self.at.slot), error)

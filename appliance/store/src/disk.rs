@@ -6,6 +6,7 @@ use crate::committer::Committer;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::format::DiskId;
+use crate::keys::Keys;
 use crate::reader::Part;
 use crate::recover::recover;
 use crate::ring::Ring;
@@ -36,6 +37,8 @@ pub(crate) struct Common {
     pub(crate) numbers: Arc<Numbers>,
     pub(crate) alarms: Arc<Alarms>,
     pub(crate) on_commit: Arc<OnCommits>,
+    /// `None`: footage is stored in the clear.
+    pub(crate) keys: Option<Arc<Keys>>,
 }
 
 /// Everything of a disk but the thread.
@@ -76,9 +79,10 @@ pub(crate) fn assemble_disk(config: &Config, deps: &Deps, common: &Common, ordin
         alarms: common.alarms.clone(),
         on_commit: common.on_commit.clone(),
         shrinking: Mutex::default(),
+        keys: common.keys.clone(),
     });
     let care = CareState::new(shared.clone(), deps.clock.clone());
-    let part = Arc::new(Part::new(ordinal, (ring.clone(), kv), recovered.catalog.live(), care));
+    let part = Arc::new(Part::new(ordinal, (ring.clone(), kv), recovered.catalog.live(), care, common.keys.clone()));
     let committer = Committer::new(shared.clone(), ring, deps.clock.clone(), recovered);
     Ok(DiskParts { shared, committer, part, opened })
 }

@@ -89,7 +89,7 @@ pub struct SegmentHeader {
 }
 
 /// Appends zeros up to the checksum, and the checksum.
-fn finish_header(mut bytes: Vec<u8>) -> Vec<u8> {
+pub(crate) fn finish_header(mut bytes: Vec<u8>) -> Vec<u8> {
     debug_assert!(bytes.len() <= HEADER_CRC_AT);
     bytes.resize(HEADER_CRC_AT, 0);
     let crc = crc32c::crc32c(&bytes);
@@ -99,7 +99,7 @@ fn finish_header(mut bytes: Vec<u8>) -> Vec<u8> {
 }
 
 /// The fields behind magic and version, when both and the checksum are right.
-fn open_header(block: &[u8], magic: [u8; 8]) -> core::result::Result<Take<'_>, &'static str> {
+pub(crate) fn open_header(block: &[u8], magic: [u8; 8]) -> core::result::Result<Take<'_>, &'static str> {
     let mut take = Take(block.get(..HEADER_CRC_AT).ok_or("too short")?);
     let crc = Take(block.get(HEADER_CRC_AT..).unwrap_or_default()).u32();
     if take.array() != Some(magic) {
@@ -251,12 +251,13 @@ mod tests {
             ("COMMIT_BYTES_MAX", COMMIT_BYTES_MAX),
             ("SEGMENT_BYTES_MIN", SEGMENT_BYTES_MIN),
             ("SEGMENT_BYTES_MAX", SEGMENT_BYTES_MAX),
+            ("KEY_SLOT_BYTES", crate::keys::KEY_SLOT_BYTES as u64),
             ("SLOTS_MIN", crate::config::SLOTS_MIN),
         ];
         for (name, value) in constants {
             assert_eq!(table(name), value, "{name}");
         }
-        for magic in [SUPERBLOCK_MAGIC, SEGMENT_MAGIC, COMMIT_MAGIC] {
+        for magic in [SUPERBLOCK_MAGIC, SEGMENT_MAGIC, COMMIT_MAGIC, crate::keys::KEYS_MAGIC] {
             let drawn = format!("| 0 | 8 | `{}` |", str::from_utf8(&magic).unwrap().escape_default());
             assert!(text.contains(&drawn), "{drawn}");
         }

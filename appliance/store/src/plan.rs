@@ -2,6 +2,7 @@
 
 use crate::codec::{count, wide};
 use crate::format::{COMMIT_BYTES_MAX, COMMIT_HEADER_BYTES, META_BYTES_MAX, RUN_ENTRY_BYTES, Record, Run};
+use crate::keys::TAG_BYTES;
 use crate::writer::{Section, Taken};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -26,6 +27,8 @@ pub(crate) struct Plan {
     pub(crate) completes: Option<u64>,
     pub(crate) next_recording: u64,
     pub(crate) next_event: u64,
+    /// Every run has its stored form.
+    pub(crate) is_sealed: bool,
 }
 
 /// One run and the packets that are its payload.
@@ -33,17 +36,37 @@ pub(crate) struct PlannedRun {
     pub(crate) run: Run,
     pub(crate) start: Arc<RecordingStart>,
     pub(crate) packets: Vec<Packet>,
+    /// The payload as it is written, when that is not the packets' bytes.
+    pub(crate) stored: Option<Vec<u8>>,
+}
+
+impl PlannedRun {
+    /// The payload as it is written, in pieces.
+    pub(crate) fn stored_pieces(&self) -> Vec<&[u8]> {
+        match &self.stored {
+            Some(stored) => vec![stored],
+            None => self.packets.iter().map(|packet| packet.data.as_ref()).collect(),
+        }
+    }
 }
 
 impl Plan {
     fn empty(numbers: (u64, u64)) -> Self {
         let (next_recording, next_event) = numbers;
-        Self { runs: Vec::new(), records: Vec::new(), frees_bytes: 0, completes: None, next_recording, next_event }
+        Self {
+            runs: Vec::new(),
+            records: Vec::new(),
+            frees_bytes: 0,
+            completes: None,
+            next_recording,
+            next_event,
+            is_sealed: false,
+        }
     }
 
     /// Sample bytes.
     pub(crate) fn payload_bytes(&self) -> u64 {
-        self.runs.iter().map(|planned| planned.run.payload_len).sum()
+        self.runs.iter().map(|planned| planned.run.plain_len()).sum()
     }
 
     /// Records with, in front of the first run of each recording that this segment has not stated yet, its start again.
@@ -136,8 +159,8 @@ impl Filling {
 
     /// As much of one recording's packets as fits, then the rest in the next plan, and so on: a plan has one run of a recording.
     fn packets(&mut self, recording: RecordingId, start: &Arc<RecordingStart>, packets: Vec<Packet>) {
-        // Directory entry, head of the table and, in the worst case, the restated start.
-        let head = RUN_ENTRY_BYTES + 80 + start.format.config.len();
+        // Directory entry, head of the table, tag and, in the worst case, the restated start.
+        let head = RUN_ENTRY_BYTES + 80 + TAG_BYTES + start.format.config.len();
         let mut packets = packets.into_iter().peekable();
         while let Some(first) = packets.peek() {
             if !self.room.takes(head + SAMPLE_META_BYTES, first.data.len()) {
@@ -210,7 +233,6 @@ fn planned_run(recording: RecordingId, start: Arc<RecordingStart>, packets: Vec<
     let parts: Vec<&[u8]> =
         std::iter::once(table.as_slice()).chain(packets.iter().map(|packet| packet.data.as_ref())).collect();
     let sha256 = sha256_of(&parts);
-    let crc = packets.iter().fold(0, |crc, packet| crc32c::crc32c_append(crc, &packet.data));
     let run = Run {
         stream: first.stream,
         recording,
@@ -223,10 +245,11 @@ fn planned_run(recording: RecordingId, start: Arc<RecordingStart>, packets: Vec<
         length_ticks: u32::try_from(length).unwrap_or(u32::MAX),
         first_utc: crate::writer::decode_utc(first),
         first_mono: first.mono,
-        crc,
+        // Over the stored bytes, which sealing makes.
+        crc: 0,
         sha256,
         seal: None,
         table,
     };
-    PlannedRun { run, start, packets }
+    PlannedRun { run, start, packets, stored: None }
 }

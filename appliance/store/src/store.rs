@@ -7,6 +7,7 @@ use crate::disk::{Common, Disk, Opened};
 use crate::disk::{DiskParts, assemble_disk};
 use crate::error::{Error, Result};
 use crate::format::DiskId;
+use crate::keys::Keys;
 use crate::kv::Kv;
 use crate::reader::{PartList, Reader};
 use crate::writer::Writer;
@@ -28,6 +29,8 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
     /// The index of a disk, which lies elsewhere; [`open_index`] opens the real one.
     pub index: OpenIndex,
+    /// What footage is sealed with; `None` stores it in the clear, which only tests and benchmarks do.
+    pub keys: Option<Arc<Keys>>,
 }
 
 /// An open store. Dropping it closes it.
@@ -52,7 +55,8 @@ pub(crate) struct Parts {
 /// Recovers one ring, without a thread.
 #[cfg(test)]
 pub(crate) fn assemble(config: &Config, deps: &Deps) -> Result<Parts> {
-    let DiskParts { shared, committer, part, opened } = assemble_disk(config, deps, &Common::default(), 0)?;
+    let common = Common { keys: deps.keys.clone(), ..Common::default() };
+    let DiskParts { shared, committer, part, opened } = assemble_disk(config, deps, &common, 0)?;
     let reader = Reader::new(PartList::new(vec![part.clone()].into()));
     let care = crate::care::Care::new(shared.clone(), part.clone(), deps.clock.clone());
     let writer = Writer::new(shared, deps.clock.clone());
@@ -66,10 +70,14 @@ impl Store {
     /// `Conflict` when another program has one open, `InvalidInput` for settings that cannot work, `Exhausted` when a disk has no room for four
     /// segments, and what the operating system says.
     pub fn open(configs: &[Config], deps: &Deps) -> Result<Self> {
-        let common = Common::default();
+        let common = Common { keys: deps.keys.clone(), ..Common::default() };
         let mut disks = Vec::new();
         for (ordinal, config) in (0_u8..).zip(configs) {
             disks.push(Disk::open(config, deps, &common, ordinal)?);
+        }
+        if let Some(keys) = &common.keys {
+            // The second copy lies on a ring's disk, which is there by now.
+            keys.tend();
         }
         let first = disks.first().ok_or_else(|| Error::invalid("opening the store: no disk is configured"))?;
         let writer = Writer::new(first.shared.clone(), deps.clock.clone());

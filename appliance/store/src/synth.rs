@@ -55,6 +55,12 @@ impl Synth {
     /// What [`crate::Writer::append`] and [`crate::Writer::flush`] say.
     pub fn write(&self, store: &Store) -> Result<u64> {
         let writer = store.writer();
+        // When the samples would have arrived: their keys are those of that hour, as far as this machine was running then.
+        let (now, mono_now) = (writer.clock().utc(), writer.clock().mono());
+        let arrived = |utc: UtcNanos| {
+            let ago = i128::from(now.0) - i128::from(utc.0);
+            MonoNanos(u64::try_from((i128::from(mono_now.0) - ago).max(0)).unwrap_or(u64::MAX))
+        };
         let largest = self.gop_bytes.iter().copied().max().unwrap_or(0);
         let filler: Bytes =
             (0..largest).map(|i| (i % 251).to_le_bytes().first().copied().unwrap_or(0)).collect::<Vec<u8>>().into();
@@ -63,7 +69,7 @@ impl Synth {
                 stream: *stream,
                 format: self.format.clone(),
                 utc: self.start,
-                mono: MonoNanos(0),
+                mono: arrived(self.start),
                 sync: SyncState::Synchronised,
             });
         }
@@ -77,7 +83,7 @@ impl Synth {
                 Ticks90k(i64::try_from(frame * 90_000 / u64::from(self.frames_per_sec.max(1))).unwrap_or(i64::MAX));
             for stream in &self.streams {
                 let utc = self.start.plus_ticks(dts);
-                let mono = MonoNanos(dts.as_nanos().unsigned_abs());
+                let mono = arrived(utc);
                 let data = filler.slice(..size);
                 writer.append(Packet { stream: *stream, dts, cts_offset: 0, utc, mono, key: at == 0, data })?;
                 written += crate::codec::wide(size);

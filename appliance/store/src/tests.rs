@@ -5,7 +5,7 @@ mod care;
 mod check;
 mod crash;
 mod damage;
-mod harness;
+pub(crate) mod harness;
 mod room;
 mod threads;
 mod wrap;

@@ -15,6 +15,7 @@ use crate::alarm::{AlarmKind, Alarms};
 use crate::care::Shrinking;
 use crate::error::{Error, Result};
 use crate::format::DiskId;
+use crate::keys::Keys;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -121,6 +122,8 @@ pub(crate) struct Shared {
     pub(crate) alarms: Arc<Alarms>,
     pub(crate) on_commit: Arc<OnCommits>,
     pub(crate) shrinking: Mutex<Shrinking>,
+    /// `None`: footage is stored in the clear.
+    pub(crate) keys: Option<Arc<Keys>>,
 }
 
 impl Shared {

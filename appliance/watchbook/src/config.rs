@@ -51,6 +51,8 @@ impl Default for Web {
 pub struct Storage {
     /// Accounts, cameras, audit log and the index.
     pub state_dir: PathBuf,
+    /// What wraps the keys of all footage: a path, `credential:NAME`, or empty for `master.key` in the state directory.
+    pub master_key: String,
     /// The segment log.
     pub ring_dir: PathBuf,
     /// How much of the disk the ring takes, in GiB.
@@ -65,6 +67,7 @@ impl Default for Storage {
     fn default() -> Self {
         Self {
             state_dir: PathBuf::from("/var/lib/watchbook/state"),
+            master_key: String::new(),
             ring_dir: PathBuf::from("/var/lib/watchbook/ring"),
             ring_gib: 16.0,
             segment_mib: 256,
@@ -143,6 +146,8 @@ impl Config {
         if !(0.03..=1_048_576.0).contains(&storage.ring_gib) {
             return Err(format!("storage.ring_gib is {}; 0.03 to 1048576 (1 PiB) is allowed", storage.ring_gib));
         }
+        watchbook_store::MasterSource::parse(&storage.master_key, &storage.state_dir)
+            .map_err(|error| format!("storage.master_key: {}", error.message))?;
         if !(SEGMENT_MIB_MIN..=4096).contains(&storage.segment_mib) {
             return Err(format!(
                 "storage.segment_mib is {}; {SEGMENT_MIB_MIN} to 4096 is allowed",
@@ -182,6 +187,7 @@ mod tests {
             ("[storage]\nring_gib = 0.001", "ring_gib"),
             ("[storage]\nring_gib = nan", "ring_gib"),
             ("[storage]\nsegment_mib = 15", "segment_mib"),
+            ("[storage]\nmaster_key = 'credential:../x'", "master_key"),
             ("[storage]\nring_gib = 1.0\nsegment_mib = 1024", "four segments"),
             ("[storage]\ncommit_interval_ms = 1", "commit_interval_ms"),
             ("[storage]\ncommit_interval_ms = 501", "commit_interval_ms"),

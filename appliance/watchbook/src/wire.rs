@@ -17,9 +17,9 @@ use crate::station::sink::StationSink;
 use crate::station::states::States;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use watchbook_base::Kind;
 use watchbook_base::clock::SystemClock;
-use watchbook_base::fs::RealFs;
+use watchbook_base::fs::{Fs, RealFs};
+use watchbook_base::{Clock, Kind};
 use watchbook_store::Store;
 use watchbook_store::register::Register;
 use watchbook_web::ports::{CameraConfig, Cameras as _, Ports, StreamConfig};
@@ -127,12 +127,24 @@ fn open_store(storage: &Storage) -> Result<Store> {
     let config = store_config(storage);
     let state_dir = storage.state_dir.clone();
     let index: watchbook_store::OpenIndex = Arc::new(move |disk| watchbook_store::open_index(&state_dir, disk));
-    let deps = watchbook_store::Deps { fs: Arc::new(RealFs), clock: Arc::new(SystemClock), index };
+    let (fs, clock): (Arc<dyn Fs>, Arc<dyn Clock>) = (Arc::new(RealFs), Arc::new(SystemClock));
+    let keys = Some(Arc::new(open_keys(storage, true)?));
+    let deps = watchbook_store::Deps { fs, clock, index, keys };
     let store = Store::open(&[config], &deps).map_err(store_error)?;
     for opened in store.opened() {
         tracing::info!(disk = %opened.disk, index_rebuilt = opened.index_rebuilt, "the ring is open");
     }
     Ok(store)
+}
+
+/// The keys of all footage; for a check as they are, without making or mending any.
+pub fn open_keys(storage: &Storage, may_change: bool) -> Result<watchbook_store::Keys> {
+    use watchbook_store::{Keys, MasterSource, Place};
+    let fs: Arc<dyn Fs> = Arc::new(RealFs);
+    let master = MasterSource::parse(&storage.master_key, &storage.state_dir).map_err(store_error)?;
+    let places = Place::usual(&fs, &storage.state_dir, &storage.ring_dir);
+    let open = if may_change { Keys::open } else { Keys::open_existing };
+    open(places, &master, &*fs, Arc::new(SystemClock)).map_err(store_error)
 }
 
 /// What the store needs of the configuration.

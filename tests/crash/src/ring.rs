@@ -67,7 +67,8 @@ impl Ring {
     /// # Errors
     /// What the store says.
     pub fn open(ground: &Ground) -> watchbook_store::Result<Self> {
-        let deps = Deps { fs: ground.fs.clone(), clock: ground.clock.clone(), index: ground.index.clone() };
+        let (fs, clock, index) = (ground.fs.clone(), ground.clock.clone(), ground.index.clone());
+        let deps = Deps { fs, clock, index, keys: None };
         Ok(Self { store: Store::open(std::slice::from_ref(&ground.config), &deps)?, clock: ground.clock.clone() })
     }
 

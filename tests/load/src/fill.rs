@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use watchbook_base::clock::SystemClock;
 use watchbook_base::fs::{File, Fs, LockGuard, OpenMode, RealFs, Space};
-use watchbook_base::{CameraId, TrackRole, UtcNanos};
+use watchbook_base::{CameraId, Clock, TrackRole, UtcNanos};
 use watchbook_store::synth::Synth;
-use watchbook_store::{Config, Deps, Store};
+use watchbook_store::{Config, Deps, Keys, MasterSource, Place, Store};
 
 /// Sizes of a key frame and of the others. What a header costs depends on the number of samples, not on their size, so a day has 0.4 GB and not 43.
 const SAMPLE_BYTES: [usize; 2] = [1450, 145];
@@ -51,8 +51,11 @@ pub fn fill(station: &Station, seconds: u64) -> Result<Filled> {
     }
     let capacity_bytes = (gib * f64::from(1 << 30)) as u64;
     let config = Config { segment_bytes: Some(segment_mib << 20), ..Config::new(&ring, capacity_bytes) };
+    let (fs, clock): (Arc<dyn Fs>, Arc<dyn Clock>) = (Arc::new(RealFs), Arc::new(SystemClock));
+    let master = MasterSource::parse("", &state).attempt("naming the master key")?;
+    let keys = Keys::open(Place::usual(&fs, &state, &ring), &master, &*fs, clock.clone()).attempt("making the keys")?;
     let index: watchbook_store::OpenIndex = Arc::new(move |disk| watchbook_store::open_index(&state, disk));
-    let deps = Deps { fs: Arc::new(Unsynced), clock: Arc::new(SystemClock), index };
+    let deps = Deps { fs: Arc::new(Unsynced), clock, index, keys: Some(Arc::new(keys)) };
     let store = Store::open(&[config], &deps).attempt("making the ring")?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).attempt("asking for the time")?;
     // A minute ago, so that nothing of it lies in the future of whoever asks.

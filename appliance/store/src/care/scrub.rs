@@ -8,11 +8,11 @@ use crate::format::{BLOCK_BYTES, Commit, DamageKind, DamagedRun, Run, SegmentHea
 use crate::kv::{Batch, Keys, collect};
 use crate::reader::Part;
 use crate::scan::{SegmentReader, first_position};
+use crate::seal::{Digest, digest_of};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use watchbook_base::fs::OpenMode;
 use watchbook_base::{MonoNanos, Ticks90k, TimeRange, UtcNanos};
-use watchbook_evidence::sha256_of;
 
 /// How long one pass should take: long enough to be a whisper beside the recording, short enough that a sector that rots is found while its neighbours can
 /// still be copied. 8 TB in two weeks are 6.6 MB/s, 3 % of what a disk reads.
@@ -388,7 +388,7 @@ impl Scrub {
     fn verify(&self, at: Position, offset: u64, commit: &Commit, utc: UtcNanos) -> Vec<DamagedRun> {
         let Some(segment) = &self.segment else { return Vec::new() };
         let wrong = commit.runs.iter().filter_map(|run| {
-            let kind = wrong_with(&segment.reader, offset, run)?;
+            let kind = wrong_with(&segment.reader, self.part.sealed_with.as_deref(), offset, run)?;
             let end = run.first_utc.plus_ticks(Ticks90k(i64::from(run.length_ticks)));
             Some(DamagedRun {
                 stream: run.stream,
@@ -452,13 +452,14 @@ fn later(now: MonoNanos, nanos: u64) -> MonoNanos {
 }
 
 /// What is wrong with a run, asked twice: an error on the way from the disk is not one on the disk.
-fn wrong_with(reader: &SegmentReader, offset: u64, run: &Run) -> Option<DamageKind> {
+fn wrong_with(reader: &SegmentReader, keys: Option<&crate::keys::Keys>, offset: u64, run: &Run) -> Option<DamageKind> {
     let look = || match reader.payload(offset, run) {
         None => Some(DamageKind::Unreadable),
         Some(bytes) if crc32c::crc32c(&bytes) != run.crc => Some(DamageKind::Checksum),
-        // The hash is over the plain bytes, which only the holder of the key can make.
-        Some(bytes) if run.seal.is_none() && sha256_of(&[&run.table, &bytes]) != run.sha256 => Some(DamageKind::Digest),
-        Some(_) => None,
+        Some(bytes) => match digest_of(keys, run, bytes) {
+            Digest::Wrong => Some(DamageKind::Digest),
+            Digest::Right | Digest::Unknown => None,
+        },
     };
     look()?;
     reader.forget(offset + run.payload_offset, run.payload_len);

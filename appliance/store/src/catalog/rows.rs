@@ -11,7 +11,7 @@ use watchbook_evidence::Hash;
 use watchbook_media::{RecordingId, RecordingStart, TrackFormat};
 
 /// Version of everything in this file.
-pub(crate) const INDEX_VERSION: u32 = 1;
+pub(crate) const INDEX_VERSION: u32 = 3;
 
 /// Span summaries. Key: [`SpanKey`].
 pub(crate) const SPANS: Table = Table("spans");
@@ -199,6 +199,8 @@ pub(crate) struct SpanRow {
     pub(crate) slot: u32,
     pub(crate) generation: u64,
     pub(crate) last_seq: u64,
+    /// The key of all its runs; 0: none.
+    pub(crate) key_id: u32,
 }
 
 /// Where one run's payload lies.
@@ -210,9 +212,17 @@ pub(crate) struct RunPlace {
     pub(crate) crc: u32,
     /// Cipher, key and nonce.
     pub(crate) seal: Option<(u8, u32, [u8; 12])>,
+    /// Bytes of its table among the span's.
+    pub(crate) table_len: u32,
 }
 
 impl RunPlace {
+    /// Sample bytes.
+    pub(crate) fn plain_len(&self) -> u64 {
+        let tag = if self.seal.is_some() { crate::codec::wide(crate::keys::TAG_BYTES) } else { 0 };
+        self.len.saturating_sub(tag)
+    }
+
     pub(crate) fn seal_of(seal: Option<Seal>) -> Option<(u8, u32, [u8; 12])> {
         seal.map(|seal| (seal.cipher, seal.key_id, seal.nonce))
     }

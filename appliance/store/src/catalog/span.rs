@@ -33,6 +33,7 @@ impl OpenSpan {
             slot: at.slot,
             generation: at.generation,
             last_seq: seq,
+            key_id: key_id_of(run),
         };
         let key = SpanKey { stream: run.stream, start: run.first_utc, first_seq: seq };
         let mut span = Self { first: Position { seq, ..at }, key, row, tables: TablesRow::default(), format };
@@ -49,10 +50,11 @@ impl OpenSpan {
         RecordingId(self.row.recording)
     }
 
-    /// True when `run` can join: same recording, later, and no bound is broken.
+    /// True when `run` can join: same recording, same key, later, and no bound is broken.
     pub(crate) fn takes(&self, run: &Run) -> bool {
         let end = run.first_dts.0.saturating_add(i64::from(run.length_ticks));
         self.row.recording == run.recording.0
+            && self.row.key_id == key_id_of(run)
             && run.first_dts.0 >= self.row.first_dts
             && Ticks90k(end.saturating_sub(self.row.first_dts)).as_nanos() <= SPAN_NANOS_MAX
             && self.tables.runs.len() < RUNS_PER_SPAN_MAX
@@ -67,7 +69,7 @@ impl OpenSpan {
         row.sample_count += run.sample_count;
         row.key_count += run.key_count;
         row.run_count += 1;
-        row.byte_count += run.payload_len;
+        row.byte_count += run.plain_len();
         row.has_cts |= run.has_cts;
         row.last_seq = seq;
         self.tables.runs.push(RunPlace {
@@ -75,6 +77,7 @@ impl OpenSpan {
             len: run.payload_len,
             crc: run.crc,
             seal: RunPlace::seal_of(run.seal),
+            table_len: crate::codec::count(run.table.len()),
         });
         self.tables.tables.extend_from_slice(&run.table);
     }
@@ -89,6 +92,11 @@ impl OpenSpan {
         summary_of(&self.key, &self.row, self.format.clone())
     }
 
+    /// Number of the key of all its runs; 0: none.
+    pub(crate) fn key_id(&self) -> u32 {
+        self.row.key_id
+    }
+
     pub(crate) fn key(&self) -> SpanKey {
         self.key
     }
@@ -100,6 +108,10 @@ impl OpenSpan {
     pub(crate) fn place(&self) -> (u32, u64) {
         (self.row.slot, self.row.generation)
     }
+}
+
+fn key_id_of(run: &Run) -> u32 {
+    run.seal.map_or(0, |seal| seal.key_id)
 }
 
 /// The summary of a row.

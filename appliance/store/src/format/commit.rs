@@ -13,7 +13,7 @@ use watchbook_media::RecordingId;
 const CRC_AT: usize = COMMIT_HEADER_BYTES - 4;
 const HAS_CTS: u8 = 1;
 
-/// How a payload is encrypted. Nothing writes one yet; the fields are there so that the format need not change.
+/// How a payload is encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seal {
     /// 1: AES-256-GCM, tag behind the ciphertext.
@@ -108,6 +108,17 @@ pub(crate) fn extent(head: &[u8]) -> Option<Extent> {
         && meta_len <= commit_len
         && commit_len <= COMMIT_BYTES_MAX;
     possible.then_some(Extent { meta_len, commit_len })
+}
+
+impl Run {
+    /// Sample bytes: the payload without its tag.
+    #[must_use]
+    pub fn plain_len(&self) -> u64 {
+        match self.seal {
+            Some(_) => self.payload_len.saturating_sub(wide(crate::keys::TAG_BYTES)),
+            None => self.payload_len,
+        }
+    }
 }
 
 impl Commit {

@@ -6,13 +6,14 @@ use crate::catalog::rows::{self, RunPlace, SpanKey, SpanRow, TablesRow, unpack};
 use crate::codec::{narrow, wide};
 use crate::error::{Error, Result};
 use crate::format::{DamageKind, DamagedRun};
+use crate::keys::{CIPHER, Keys, SealKey};
 use crate::ring::Ring;
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use watchbook_base::fs::{File, OpenMode};
-use watchbook_base::{CameraId, Kind, TimeRange};
-use watchbook_media::{SourceError, SpanSource, SpanSummary, SpanTable, sample_table};
+use watchbook_base::{CameraId, Kind, StreamId, TimeRange};
+use watchbook_media::{RecordingId, SourceError, SpanSource, SpanSummary, SpanTable, sample_table};
 
 /// Verified runs kept: the runs at the edges of ranges are asked for twice, and several players look at the same minute. A run of 4 Mbit/s is 250 kB.
 const CACHE_BYTES_MAX: usize = 32 << 20;
@@ -21,10 +22,11 @@ const FILES_MAX: usize = 64;
 /// How much earlier than the granted range a span may end whose bytes are still read: the key frame at or before the start may lie in the span before.
 const PREROLL_NANOS: i64 = 60 * 1_000_000_000;
 
-/// Where a span's runs are: part, tables, slot and generation.
+/// Where a span's runs are: part, recording, tables, slot and generation.
 #[derive(Clone)]
 struct Place {
     part: Arc<Part>,
+    recording: RecordingId,
     tables: Arc<TablesRow>,
     slot: u32,
     generation: u64,
@@ -40,6 +42,7 @@ impl Place {
 /// Open files and verified runs of one ring.
 pub(crate) struct Files {
     ring: Arc<Ring>,
+    keys: Option<Arc<Keys>>,
     state: Mutex<FilesState>,
 }
 
@@ -57,8 +60,8 @@ struct FilesState {
 type RunKey = (u32, u64, u64);
 
 impl Files {
-    pub(crate) fn new(ring: Arc<Ring>) -> Self {
-        Self { ring, state: Mutex::default() }
+    pub(crate) fn new(ring: Arc<Ring>, keys: Option<Arc<Keys>>) -> Self {
+        Self { ring, keys, state: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, FilesState> {
@@ -98,20 +101,26 @@ impl Files {
         Err(Error::new(Kind::NotFound, format!("reading segment {slot}: the ring has reused this space")))
     }
 
-    /// The payload of one run, verified.
-    fn run(&self, run: &RunPlace, slot: u32, generation: u64) -> Result<Bytes> {
+    /// The key of a sealed run, before anything of it is given out, also from memory: it may have been destroyed.
+    fn key(&self, run: &RunPlace) -> Result<Option<Arc<SealKey>>> {
+        let Some((cipher, key_id, _)) = run.seal else { return Ok(None) };
+        match &self.keys {
+            Some(keys) if cipher == CIPHER => keys.key(key_id).map(Some),
+            Some(_) => Err(Error::corrupt(format!("cipher {cipher} is not one that this program knows"))),
+            None => Err(Error::new(Kind::Unavailable, "the footage is encrypted and this program has no keys")),
+        }
+    }
+
+    /// The samples of one run, verified. `of`: its stream, recording and table.
+    fn run(&self, run: &RunPlace, of: (StreamId, RecordingId, &[u8]), at: (u32, u64)) -> Result<Bytes> {
+        let (slot, generation) = at;
         self.check_generation(slot, generation)?;
+        let sealed_with = self.key(run)?;
         let key = (slot, generation, run.offset);
         if let Some((_, bytes)) = self.state().runs.iter().find(|(cached, _)| *cached == key) {
             return Ok(bytes.clone());
         }
         let place = || format!("reading {} bytes at {} of segment {slot}", run.len, run.offset);
-        if run.seal.is_some() {
-            return Err(Error::new(
-                Kind::Unavailable,
-                format!("{}: they are encrypted and this program has no keys", place()),
-            ));
-        }
         let mut bytes = vec![0; narrow(run.len)];
         let file = self.file(slot, generation);
         let read = file.map(|file| file.read_exact_at(&mut bytes, run.offset));
@@ -120,6 +129,10 @@ impl Files {
         read?.map_err(|error| Error::io(place(), error))?;
         if crc32c::crc32c(&bytes) != run.crc {
             return Err(Error::corrupt(format!("{}: the checksum does not match; this run is damaged", place())));
+        }
+        if let Some((key, (_, _, nonce))) = sealed_with.zip(run.seal) {
+            let why = "its tag does not match; this run is damaged, or the log was changed";
+            key.open(of, nonce, &mut bytes).ok_or_else(|| Error::corrupt(format!("{}: {why}", place())))?;
         }
         let bytes = Bytes::from(bytes);
         let mut state = self.state();
@@ -188,7 +201,8 @@ impl Footage {
         let place = match open.filter(|open| open.key() == key) {
             Some(open) => {
                 let (slot, generation) = open.place();
-                Place { part, tables: Arc::new(open.tables().clone()), slot, generation }
+                let recording = open.recording();
+                Place { part, recording, tables: Arc::new(open.tables().clone()), slot, generation }
             }
             None => stored(part, span, &key)?,
         };
@@ -231,18 +245,21 @@ impl Footage {
                 span.byte_count, span.stream
             ))
         })?;
-        let Place { part, tables, slot, generation } = self.place(span)?;
+        let Place { part, recording, tables, slot, generation } = self.place(span)?;
         let mut pieces: Vec<Bytes> = Vec::new();
-        let mut run_start = 0_u64;
+        let (mut run_start, mut table_at) = (0_u64, 0_usize);
         for (index, run) in tables.runs.iter().enumerate() {
-            let run_end = run_start + run.len;
+            let run_end = run_start + run.plain_len();
+            let table_end = table_at + narrow(u64::from(run.table_len));
+            let table = tables.tables.get(table_at..table_end).unwrap_or_default();
+            table_at = table_end;
             if run_start >= end {
                 break;
             }
             if run_end > offset {
                 let bytes = part
                     .files
-                    .run(run, slot, generation)
+                    .run(run, (span.stream, recording, table), (slot, generation))
                     .inspect_err(|error| tell_damage(&part, span, (&tables, index), (slot, generation), error))
                     .map_err(|error| error.within(format!("{} at {}", span.stream, span.start_utc)))?;
                 let (from, to) = (offset.max(run_start) - run_start, end.min(run_end) - run_start);
@@ -288,7 +305,8 @@ fn stored(part: Arc<Part>, span: &SpanSummary, key: &SpanKey) -> Result<Place> {
         return Err(gone(span, "the ring has reused this space"));
     };
     let row: SpanRow = unpack(rows::SPANS, &row)?;
-    Ok(Place { part, tables: Arc::new(unpack(rows::TABLES, &tables)?), slot: row.slot, generation: row.generation })
+    let (recording, tables) = (RecordingId(row.recording), Arc::new(unpack(rows::TABLES, &tables)?));
+    Ok(Place { part, recording, tables, slot: row.slot, generation: row.generation })
 }
 
 /// True when the tables hold every run that the summary counts. An open span may have more by now.

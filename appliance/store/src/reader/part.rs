@@ -18,6 +18,8 @@ use watchbook_media::{RecordingId, SpanSummary, TrackFormat};
 
 /// Time over which the fill rate of the ring is measured.
 const RATE_NANOS: i64 = 86_400 * 1_000_000_000;
+/// How much earlier than its key's hour footage may begin by the clock of then.
+const ERASED_LOOK_BACK_NANOS: i64 = 86_400 * 1_000_000_000;
 /// Bits of a locator below the part's ordinal: the number of a span's first commit. At two commits a second 56 bits last a billion years.
 const SEQ_BITS: u32 = 56;
 
@@ -30,13 +32,25 @@ pub(crate) struct Part {
     pub(crate) live: Live,
     pub(crate) files: Arc<Files>,
     pub(crate) care: CareState,
+    pub(crate) sealed_with: Option<Arc<crate::keys::Keys>>,
 }
 
 impl Part {
-    /// `care`: where its damaged runs are told.
-    pub(crate) fn new(ordinal: u8, (ring, kv): (Arc<Ring>, Arc<dyn Kv>), live: Live, care: CareState) -> Self {
-        let files = Arc::new(Files::new(ring.clone()));
-        Self { ordinal, ring, kv, live, files, care }
+    /// `care`: where its damaged runs are told. `sealed_with`: what its footage was sealed with.
+    pub(crate) fn new(
+        ordinal: u8,
+        (ring, kv): (Arc<Ring>, Arc<dyn Kv>),
+        live: Live,
+        care: CareState,
+        sealed_with: Option<Arc<crate::keys::Keys>>,
+    ) -> Self {
+        let files = Arc::new(Files::new(ring.clone(), sealed_with.clone()));
+        Self { ordinal, ring, kv, live, files, care, sealed_with }
+    }
+
+    /// False for footage whose key is destroyed or lost; 0 stands for none.
+    fn is_readable(&self, key_id: u32) -> bool {
+        key_id == 0 || self.sealed_with.as_ref().is_some_and(|keys| keys.is_live(key_id))
     }
 
     /// Whose log.
@@ -53,7 +67,7 @@ impl Part {
         // Open spans first: one that closes meanwhile is then found in the index.
         let open = self.open_span(stream);
         let mut spans: BTreeMap<SpanKey, SpanSummary> = BTreeMap::new();
-        if let Some(open) = open {
+        if let Some(open) = open.filter(|open| self.is_readable(open.key_id())) {
             spans.insert(open.key(), open.summary());
         }
         let from = rows::stream_time(stream, range.start.plus_nanos(-LOOK_BACK_NANOS));
@@ -73,8 +87,8 @@ impl Part {
             return Err(error);
         }
         for (key, row) in found {
-            // A row of a segment that is just being reused.
-            if self.ring.slots.get(row.slot) != row.generation {
+            // A row of a segment that is just being reused, or of erased footage.
+            if self.ring.slots.get(row.slot) != row.generation || !self.is_readable(row.key_id) {
                 continue;
             }
             let format = match formats.entry(row.recording) {
@@ -140,14 +154,22 @@ impl Part {
 
     /// Start of the first and end of the last footage of `stream`.
     pub(crate) fn first_last(&self, stream: StreamId) -> Result<Option<TimeRange>> {
-        let open = self.open_span(stream).map(|open| open.summary().range());
+        let open = self.open_span(stream).filter(|open| self.is_readable(open.key_id()));
+        let open = open.map(|open| open.summary().range());
+        let oldest = self.sealed_with.as_ref().and_then(|keys| keys.oldest(stream.camera));
         let edge = |reverse: bool| -> Result<Option<TimeRange>> {
             let mut keys = Keys::prefix(&stream.to_u32().to_be_bytes());
             keys.reverse = reverse;
+            // Rows of erased footage stay until their segment is reused. They are passed over at once, unless a clock was wrong by days.
+            if let Some(oldest) = oldest.filter(|_| !reverse) {
+                keys.from = rows::stream_time(stream, oldest.plus_nanos(-ERASED_LOOK_BACK_NANOS));
+            }
             let mut found = None;
             self.kv.scan(rows::SPANS, &keys, &mut |key, value| {
                 let row = unpack::<SpanRow>(rows::SPANS, value).ok();
-                found = row.filter(|row| self.ring.slots.get(row.slot) == row.generation).zip(SpanKey::decode(key));
+                let shown =
+                    |row: &SpanRow| self.ring.slots.get(row.slot) == row.generation && self.is_readable(row.key_id);
+                found = row.filter(shown).zip(SpanKey::decode(key));
                 found.is_none()
             })?;
             Ok(found.and_then(|(row, key)| {

@@ -179,3 +179,78 @@ pub(crate) fn assert_same_index(machine: &Box_) {
         );
     }
 }
+
+#[test]
+fn no_sample_lies_on_the_disk_in_the_clear_and_a_changed_payload_is_refused() {
+    use watchbook_base::fs::{Fs, OpenMode};
+    let machine = Box_::new(77);
+    let mut parts = machine.open();
+    let mut cam = Cam::new(1, 900);
+    parts.writer.begin(&cam.start(&machine.clock));
+    let mut plain = Vec::new();
+    for frame in 0..100 {
+        let packet = cam.packet(&machine.clock);
+        plain.push(packet.data.clone());
+        parts.writer.append(packet).unwrap();
+        machine.clock.advance(STEP_NANOS);
+        if frame % 12 == 11 {
+            parts.committer.step().unwrap();
+        }
+    }
+    parts.committer.step().unwrap();
+    let got: Vec<bytes::Bytes> = samples(&parts, video(1)).into_iter().map(|(_, bytes)| bytes).collect();
+    assert_eq!(got, plain);
+    let path = std::path::Path::new("/ring/segments/000001.seg");
+    let file = machine.fs.open(path, OpenMode::ReadWrite).unwrap();
+    let mut raw = vec![0; file.len().unwrap() as usize];
+    file.read_exact_at(&mut raw, 0).unwrap();
+    let found = |needle: &[u8]| raw.windows(16).any(|window| window == needle);
+    assert!(plain.iter().all(|sample| !found(&sample[..16])), "a sample in the clear");
+    // Keys neither: what a reader needs is in no file of the ring.
+    let master = machine.fs.open(std::path::Path::new("/state/master.key"), OpenMode::Read).unwrap();
+    let mut key = [0; 32];
+    master.read_exact_at(&mut key, 0).unwrap();
+    assert!(!found(&key[..16]));
+    // Somebody changes a byte and mends the checksum.
+    let ring = crate::ring::Ring::open_existing(std::path::Path::new("/ring"), Arc::new(machine.fs.clone())).unwrap();
+    let reader = ring.reader(1, 1).unwrap();
+    let mut first = None;
+    reader.scan(crate::scan::first_position(&ring.header(1).unwrap()), None, &mut |at, commit, _| {
+        first.get_or_insert((at.offset, commit));
+    });
+    let (offset, mut commit) = first.unwrap();
+    let mut payload = reader.payload(offset, &commit.runs[0]).unwrap();
+    payload[5] ^= 1;
+    commit.runs[0].crc = crc32c::crc32c(&payload);
+    let meta = commit.encode();
+    file.write_all_at(&[&meta], offset).unwrap();
+    file.write_all_at(&[&payload], offset + commit.runs[0].payload_offset).unwrap();
+    drop(parts);
+    machine.kv.wipe();
+    let parts = machine.open();
+    let grant = playback(1);
+    let span = parts.reader.spans(&grant, video(1), ALL).unwrap().remove(0);
+    let footage = parts.reader.footage(&grant, camera(1), ALL).unwrap();
+    let error = footage.read(&span, 0, 10).unwrap_err();
+    assert!(error.kind == watchbook_base::Kind::Corrupt && error.message.contains("tag"), "{}", error.message);
+}
+
+#[test]
+fn a_span_ends_where_its_hour_does() {
+    let machine = Box_::new(78);
+    machine.clock.advance(3_590_000_000_000);
+    let mut parts = machine.open();
+    let mut cam = Cam::new(1, 100);
+    parts.writer.begin(&cam.start(&machine.clock));
+    for frame in 0..500 {
+        parts.writer.append(cam.packet(&machine.clock)).unwrap();
+        machine.clock.advance(STEP_NANOS);
+        if frame % 10 == 9 {
+            parts.committer.step().unwrap();
+        }
+    }
+    let spans = parts.reader.spans(&playback(1), video(1), ALL).unwrap();
+    let starts: Vec<i64> = spans.iter().map(|span| span.start_utc.nanos_since(START)).collect();
+    assert_eq!(starts, [3_590_000_000_000, 3_600_000_000_000]);
+    assert_eq!(samples(&parts, video(1)).len(), 500);
+}

@@ -117,7 +117,8 @@ fn record_until_cut(
 
 fn one_life(seed: u64, lying_disk: bool) -> u64 {
     let mut dice = Dice::new(seed);
-    let machine = Box_::new(seed);
+    // Half of them without keys, whose files take some of the cuts.
+    let machine = Box_ { sealed: seed % 2 == 1, ..Box_::new(seed) };
     if lying_disk {
         machine.fs.lie();
     }
@@ -160,15 +161,12 @@ fn one_life(seed: u64, lying_disk: bool) -> u64 {
             .count();
         assert!(gaps.len() >= holes, "seed {seed}: {holes} holes and only {} gap rows", gaps.len());
     }
-    let report = crate::check::check(
-        std::path::Path::new("/ring"),
-        std::sync::Arc::new(machine.fs.clone()),
-        Some(&machine.kv),
-        &mut |_| {},
-    )
-    .unwrap();
+    let report = machine.check();
     assert!(
-        report.bad_run_count == 0 && report.damage.is_empty() && report.only_in_index == Some(0),
+        report.bad_run_count == 0
+            && report.damage.is_empty()
+            && report.only_in_index == Some(0)
+            && report.unreadable_runs == 0,
         "seed {seed}: {report:?}"
     );
     acknowledged

@@ -1,7 +1,7 @@
 //! Bit rot, lost files, lost index.
 
 use super::harness::*;
-use crate::check::{check, rebuild_index};
+use crate::check::rebuild_index;
 use crate::format::segment_name;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,7 +32,7 @@ fn recorded(seed: u64, commits: usize) -> Box_ {
 }
 
 fn report(machine: &Box_) -> crate::Report {
-    check(Path::new("/ring"), Arc::new(machine.fs.clone()), Some(&machine.kv), &mut |_| {}).unwrap()
+    machine.check()
 }
 
 #[test]
@@ -121,6 +121,7 @@ fn a_lost_or_foreign_or_old_index_is_made_anew() {
         fs: machine.fs.clone(),
         clock: machine.clock.clone(),
         config: machine.config.clone(),
+        sealed: true,
     };
     let parts = foreign.open();
     assert!(parts.opened.index_rebuilt && samples(&parts, video(1)) == want);
@@ -169,11 +170,15 @@ fn a_segment_written_anew_breaks_the_chain_to_the_next_one() {
     reader
         .scan(first, ring.header(2).map(|next| next.first_seq), &mut |at, commit, _| commits.push((at.offset, commit)));
     let (offset, mut last) = commits.pop().unwrap();
-    let mut payload = reader.payload(offset, &last.runs[0]).unwrap();
-    payload[0] ^= 1;
+    // By somebody who has the keys.
+    let keys = machine.keys().unwrap();
     let run = &mut last.runs[0];
-    run.crc = crc32c::crc32c(&payload);
+    let mut payload = keys.open_run(run, reader.payload(offset, run).unwrap()).unwrap().unwrap();
+    payload[0] ^= 1;
     run.sha256 = watchbook_evidence::sha256_of(&[&run.table, &payload]);
+    let seal = run.seal.unwrap();
+    keys.key(seal.key_id).unwrap().seal(run, seal.nonce, &mut payload).unwrap();
+    run.crc = crc32c::crc32c(&payload);
     let meta = last.encode();
     let file = machine.fs.open(&segment(1), OpenMode::ReadWrite).unwrap();
     file.write_all_at(&[&meta], offset).unwrap();

@@ -1,6 +1,7 @@
 //! A ring without threads or real files: the test says when a commit happens.
 
 use crate::config::Config;
+use crate::keys::{Keys, MasterSource, Place};
 use crate::kv::Kv;
 use crate::kv::model::ModelKv;
 use crate::store::{Deps, Parts, assemble};
@@ -22,12 +23,14 @@ pub(crate) struct Box_ {
     pub(crate) kv: ModelKv,
     pub(crate) clock: SimClock,
     pub(crate) config: Config,
+    /// Footage is sealed.
+    pub(crate) sealed: bool,
 }
 
 impl Box_ {
     pub(crate) fn new(seed: u64) -> Self {
         let config = Config { segment_bytes: Some(4 * MIB), ..Config::new("/ring", 16 * MIB) };
-        Self { fs: SimFs::new(seed), kv: ModelKv::crashing(), clock: SimClock::new(START), config }
+        Self { fs: SimFs::new(seed), kv: ModelKv::crashing(), clock: SimClock::new(START), config, sealed: true }
     }
 
     pub(crate) fn open(&self) -> Parts {
@@ -35,13 +38,28 @@ impl Box_ {
     }
 
     pub(crate) fn try_open(&self) -> crate::Result<Parts> {
-        assemble(&self.config, &self.deps())
+        let keys = self.sealed.then(|| self.keys()).transpose()?;
+        assemble(&self.config, &Deps { keys, ..self.deps() })
+    }
+
+    /// Reads and verifies all of the closed ring, index and digests included.
+    pub(crate) fn check(&self) -> crate::Report {
+        let ring = crate::ClosedRing::open(&self.config.dir, Arc::new(self.fs.clone())).unwrap();
+        ring.with_keys(self.keys().unwrap()).check(Some(&self.kv), &mut |_| {}).unwrap()
+    }
+
+    /// Both copies of the keys lie on the one disk that there is.
+    pub(crate) fn keys(&self) -> crate::Result<Arc<Keys>> {
+        let place = |dir: &str| Place { fs: Arc::new(self.fs.clone()), dir: dir.into(), needs: None };
+        let master = MasterSource::File("/state/master.key".into());
+        let clock = Arc::new(self.clock.clone());
+        Ok(Arc::new(Keys::open([place("/state/keys"), place("/ring/keys")], &master, &self.fs, clock)?))
     }
 
     pub(crate) fn deps(&self) -> Deps {
         let (fs, clock) = (Arc::new(self.fs.clone()), Arc::new(self.clock.clone()));
         let kv: Arc<dyn Kv> = Arc::new(self.kv.clone());
-        Deps { fs, clock, index: Arc::new(move |_| Ok(kv.clone())) }
+        Deps { fs, clock, index: Arc::new(move |_| Ok(kv.clone())), keys: None }
     }
 }
 
@@ -140,4 +158,25 @@ pub(crate) fn samples_of(source: &dyn SpanSource, span: &SpanSummary) -> Vec<(Ut
         (span.start_utc.plus_ticks(sample.dts - span.first_dts), bytes)
     };
     table.samples().map(get).collect()
+}
+
+/// A run without samples, for what only needs one to name.
+pub(crate) fn run_of(camera: CameraId) -> crate::format::Run {
+    crate::format::Run {
+        stream: camera.stream(TrackRole::MainVideo),
+        recording: watchbook_media::RecordingId(1),
+        payload_offset: 0,
+        payload_len: 0,
+        table: Vec::new(),
+        sample_count: 0,
+        key_count: 0,
+        has_cts: false,
+        first_dts: Ticks90k(0),
+        length_ticks: 0,
+        first_utc: UtcNanos(0),
+        first_mono: watchbook_base::MonoNanos(0),
+        crc: 0,
+        sha256: [0; 32],
+        seal: None,
+    }
 }

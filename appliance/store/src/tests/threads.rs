@@ -3,6 +3,7 @@
 use super::harness::*;
 use crate::config::Config;
 use crate::format::DiskId;
+use crate::keys::{Keys, MasterSource, Place};
 use crate::kv::Kv;
 use crate::store::{Deps, Store};
 use crate::synth::Synth;
@@ -29,9 +30,17 @@ fn index(_: &Path, _: DiskId) -> crate::Result<Arc<dyn Kv>> {
 
 fn open(config: &Config) -> Store {
     let dir = config.dir.clone();
-    let deps =
-        Deps { fs: Arc::new(RealFs), clock: Arc::new(SystemClock), index: Arc::new(move |disk| index(&dir, disk)) };
+    let keys = Some(keys(&dir));
+    let index: crate::store::OpenIndex = Arc::new(move |disk| index(&dir, disk));
+    let deps = Deps { fs: Arc::new(RealFs), clock: Arc::new(SystemClock), index, keys };
     Store::open(std::slice::from_ref(config), &deps).unwrap()
+}
+
+fn keys(dir: &Path) -> Arc<Keys> {
+    let place = |dir: std::path::PathBuf| Place { fs: Arc::new(RealFs), dir, needs: None };
+    let places = [place(dir.join("state/keys")), place(dir.join("keys"))];
+    let master = MasterSource::File(dir.join("state/master.key"));
+    Arc::new(Keys::open(places, &master, &RealFs, Arc::new(SystemClock)).unwrap())
 }
 
 fn small(dir: &Path, segments: u64) -> Config {
@@ -66,6 +75,7 @@ fn a_ring_is_written_closed_opened_and_checked() {
             fs: Arc::new(RealFs),
             clock: Arc::new(SystemClock),
             index: Arc::new(|_| Ok(Arc::new(crate::kv::model::ModelKv::new()))),
+            keys: None,
         },
     );
     assert_eq!(second.err().unwrap().kind, Kind::Conflict, "one program at a time");
@@ -92,8 +102,9 @@ fn a_ring_is_written_closed_opened_and_checked() {
     store.close().unwrap();
     let index = index(dir.path(), opened.disk).unwrap();
     let compared = cfg!(feature = "rocks").then_some(&*index);
-    let report = crate::check(dir.path(), Arc::new(RealFs), compared, &mut |_| {}).unwrap();
-    assert!(report.is_clean() && report.runs >= 520, "{report:?}");
+    let ring = crate::ClosedRing::open(dir.path(), Arc::new(RealFs)).unwrap();
+    let report = ring.with_keys(keys(dir.path())).check(compared, &mut |_| {}).unwrap();
+    assert!(report.is_clean() && report.runs >= 520 && report.unreadable_runs == 0, "{report:?}");
 }
 
 #[test]

@@ -2,9 +2,7 @@
 
 use super::basics::assert_same_index;
 use super::harness::*;
-use crate::check::check;
 use std::path::Path;
-use std::sync::Arc;
 use watchbook_base::fs::sim::Op;
 use watchbook_base::{GapReason, Kind};
 use watchbook_media::SpanSource;
@@ -59,7 +57,7 @@ fn the_ring_goes_round_and_old_spans_go_with_their_segment() {
     assert!((days / kept_secs - 1.0).abs() < 0.4, "{days} s foretold, {kept_secs} s kept");
     assert_same_index(&machine);
     drop(parts);
-    let report = check(Path::new("/ring"), Arc::new(machine.fs.clone()), Some(&machine.kv), &mut |_| {}).unwrap();
+    let report = machine.check();
     assert!(report.is_clean() && report.segments == 4 && report.runs > 50, "{report:?}");
 }
 

@@ -37,11 +37,23 @@ pub fn check(path: &Path, rebuild: bool) -> Result<ExitCode> {
         ring.rebuild_index(index, &mut |progress| show("rebuilding the index", progress)).map_err(store_error)?;
         eprintln!();
     }
+    let (ring, keys_line) = match crate::wire::open_keys(&config.storage, false) {
+        Ok(keys) => {
+            let alarms = keys.alarms();
+            let what = [alarms.copy_missing, alarms.damaged].into_iter().flatten().collect::<Vec<_>>().join("; ");
+            (ring.with_keys(Arc::new(keys)), what)
+        }
+        // Checksums can be verified without keys.
+        Err(error) => (ring, format!("the keys cannot be opened, so no digest can be verified: {error}")),
+    };
     let report = ring.check(index.as_deref(), &mut |progress| show("reading", progress)).map_err(store_error)?;
     eprintln!();
     let register = Register::open(&register_dir, Arc::new(SystemClock)).map_err(store_error)?;
     let audit = register.verify();
     let mut text = described(&report);
+    if !keys_line.is_empty() {
+        line(&mut text, format_args!("keys: {keys_line}"));
+    }
     let clean = report.is_clean() && audit.is_ok();
     match audit {
         Ok(root) => line(&mut text, format_args!("audit log: {} entries, the root checks out", root.size)),
@@ -50,6 +62,27 @@ pub fn check(path: &Path, rebuild: bool) -> Result<ExitCode> {
     line(&mut text, format_args!("{}", if clean { "no damage found" } else { "DAMAGE FOUND" }));
     print(&text)?;
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::from(DAMAGED) })
+}
+
+/// What is neither good nor damaged.
+fn unverified(report: &Report) -> String {
+    let mut text = String::new();
+    if let Some(seq) = report.torn_seq {
+        line(
+            &mut text,
+            format_args!(
+                "commit {seq} was torn by a power cut; it was never acknowledged, and the next start drops it"
+            ),
+        );
+    }
+    if report.unreadable_runs > 0 {
+        let runs = report.unreadable_runs;
+        line(
+            &mut text,
+            format_args!("{runs} runs are erased, or their key is not at hand: only their checksums are verified"),
+        );
+    }
+    text
 }
 
 fn described(report: &Report) -> String {
@@ -67,14 +100,7 @@ fn described(report: &Report) -> String {
             report.last_seq
         ),
     );
-    if let Some(seq) = report.torn_seq {
-        line(
-            &mut text,
-            format_args!(
-                "commit {seq} was torn by a power cut; it was never acknowledged, and the next start drops it"
-            ),
-        );
-    }
+    text.push_str(&unverified(report));
     for damage in &report.damage {
         let (slot, from, to) = (damage.slot, damage.from, damage.to);
         line(
@@ -165,7 +191,7 @@ mod tests {
         let config = watchbook_store::Config::new(&ring, 16 << 20);
         let other = dir.path().join("other");
         let index: watchbook_store::OpenIndex = Arc::new(move |disk| open_index(&other, disk));
-        let deps = watchbook_store::Deps { fs: Arc::new(RealFs), clock: Arc::new(SystemClock), index };
+        let deps = watchbook_store::Deps { fs: Arc::new(RealFs), clock: Arc::new(SystemClock), index, keys: None };
         let recorder = watchbook_store::Store::open(&[config], &deps).unwrap();
         refused("stop the recorder first");
         recorder.close().unwrap();

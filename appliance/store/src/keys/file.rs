@@ -1,0 +1,195 @@
+//! One copy of the keys: a file that is read whole at the start and written slot by slot.
+
+use super::slot::{Found, KEY_SLOT_BYTES, KeysHeader, slot_offset};
+use crate::codec::{count, narrow, wide};
+use crate::format::BLOCK_BYTES;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use watchbook_base::fs::{File, Fs, OpenMode};
+
+/// The file's name in its directory.
+pub(crate) const KEYS_FILE: &str = "keys";
+/// A file grows by so many slots: half a MiB, a day and a half of 100 cameras.
+const GROW_SLOTS: u32 = 4096;
+/// Read at once at the start.
+const READ_BYTES: u64 = 1 << 20;
+
+/// Where a copy of the keys lies.
+#[derive(Clone)]
+pub struct Place {
+    /// Its file system.
+    pub fs: Arc<dyn Fs>,
+    /// Its directory; made when missing.
+    pub dir: PathBuf,
+    /// A file without which the directory is not made: tells a disk from the empty mount point of one that is away.
+    pub needs: Option<PathBuf>,
+}
+
+impl Place {
+    /// The usual two: `keys` in the state directory, and `keys` in the directory of a ring, which counts as there when its superblock is.
+    pub fn usual(fs: &Arc<dyn Fs>, state_dir: &Path, ring_dir: &Path) -> [Self; 2] {
+        let place = |dir: PathBuf, needs| Self { fs: fs.clone(), dir, needs };
+        [place(state_dir.join("keys"), None), place(ring_dir.join("keys"), Some(ring_dir.join("superblock")))]
+    }
+}
+
+/// What a key file held when it was read.
+pub(crate) struct Copy {
+    pub(crate) header: Option<KeysHeader>,
+    pub(crate) slots: Vec<Found>,
+}
+
+impl Copy {
+    /// The newest batch that it knows.
+    pub(crate) fn batch(&self) -> u64 {
+        let slots = self.slots.iter().map(Found::batch);
+        slots.chain(self.header.map(|header| header.batch)).max().unwrap_or(0)
+    }
+
+    /// The newest batch that destroyed a key; without a header any may have.
+    pub(crate) fn destroyed(&self) -> u64 {
+        self.header.map_or(self.batch(), |header| header.destroyed)
+    }
+}
+
+/// A copy at work.
+pub(crate) struct KeyFile {
+    place: Place,
+    /// `None`: the copy cannot be written now.
+    file: Option<Box<dyn File>>,
+    slots: u32,
+    /// A write or sync failed: what the disk has of it is unknown until all of it is written again.
+    pub(crate) doubtful: bool,
+    /// Why it is not there.
+    pub(crate) trouble: Option<String>,
+}
+
+impl KeyFile {
+    pub(crate) fn new(place: Place) -> Self {
+        Self { place, file: None, slots: 0, doubtful: false, trouble: None }
+    }
+
+    pub(crate) fn is_there(&self) -> bool {
+        self.file.is_some()
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.place.dir.join(KEYS_FILE)
+    }
+
+    /// Opens and reads the file; `None` when there is none and one may be made.
+    ///
+    /// # Errors
+    /// The operating system's; `NotFound` when the disk is not there.
+    pub(crate) fn look(&mut self) -> io::Result<Option<Copy>> {
+        self.file = None;
+        if let Some(needed) = &self.place.needs {
+            self.place.fs.open(needed, OpenMode::Read)?;
+        }
+        let file = match self.place.fs.open(&self.path(), OpenMode::ReadWrite) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        };
+        let slot_bytes = wide(KEY_SLOT_BYTES);
+        let slots = file.len()?.saturating_sub(BLOCK_BYTES) / slot_bytes;
+        let header = read(&*file, 0, BLOCK_BYTES).and_then(|block| KeysHeader::decode(&block));
+        let mut found = Vec::with_capacity(narrow(slots));
+        for first in (0..slots).step_by(narrow(READ_BYTES / slot_bytes)) {
+            let chunk = (slots - first).min(READ_BYTES / slot_bytes);
+            let whole = read(&*file, slot_offset(count(narrow(first))), chunk * slot_bytes);
+            for index in first..first + chunk {
+                let index = count(narrow(index));
+                let at = narrow((u64::from(index) - first) * slot_bytes);
+                // A chunk with a bad sector is read slot by slot.
+                let bytes = match &whole {
+                    Some(bytes) => bytes.get(at..at + KEY_SLOT_BYTES).map(<[u8]>::to_vec),
+                    None => read(&*file, slot_offset(index), slot_bytes),
+                };
+                found.push(bytes.map_or(Found::Bad, |bytes| Found::decode(&bytes, index)));
+            }
+        }
+        self.slots = count(narrow(slots));
+        self.file = Some(file);
+        Ok(Some(Copy { header, slots: found }))
+    }
+
+    /// FORMAT.md "Make a key file".
+    pub(crate) fn make(&mut self, header: &KeysHeader, slots: &[Found]) -> io::Result<()> {
+        let room = count(slots.len()).max(1).div_ceil(GROW_SLOTS).saturating_mul(GROW_SLOTS);
+        let bytes: Vec<u8> = (0_u32..).zip(slots).flat_map(|(index, slot)| slot.encode(index)).collect();
+        let path = self.path();
+        replace(&*self.place.fs, &path, &|file| {
+            file.allocate(slot_offset(room))?;
+            file.write_all_at(&[&header.encode(), &bytes], 0)
+        })?;
+        self.file = Some(self.place.fs.open(&path, OpenMode::ReadWrite)?);
+        (self.slots, self.doubtful) = (room, false);
+        Ok(())
+    }
+
+    /// Writes slots and header, and syncs. After an error the copy counts as gone.
+    pub(crate) fn write(&mut self, header: &KeysHeader, slots: &[(u32, Found)]) -> io::Result<()> {
+        let Some(file) = &self.file else { return Err(io::ErrorKind::NotFound.into()) };
+        let needed = slots.iter().map(|(index, _)| index + 1).max().unwrap_or(0);
+        let room = needed.div_ceil(GROW_SLOTS).saturating_mul(GROW_SLOTS).max(self.slots);
+        let write = || -> io::Result<()> {
+            if room > self.slots {
+                file.allocate(slot_offset(room))?;
+            }
+            for (index, slot) in slots {
+                file.write_all_at(&[&slot.encode(*index)], slot_offset(*index))?;
+            }
+            file.write_all_at(&[&header.encode()], 0)?;
+            file.sync()
+        };
+        let written = write();
+        match &written {
+            Ok(()) => self.slots = room,
+            Err(error) => self.lose(error),
+        }
+        written
+    }
+
+    /// The copy cannot be used any more, for now.
+    pub(crate) fn lose(&mut self, error: &io::Error) {
+        self.file = None;
+        self.doubtful = true;
+        self.trouble = Some(error.to_string());
+    }
+
+    /// Renames the file, so that a new one can be made. True when it was done.
+    pub(crate) fn set_aside(&mut self, ending: &str) -> bool {
+        self.file = None;
+        let path = self.path();
+        self.place.fs.rename(&path, &path.with_extension(ending)).is_ok()
+    }
+
+    /// The slot as the file has it.
+    pub(crate) fn slot(&self, index: u32) -> Option<Found> {
+        let bytes = read(self.file.as_deref()?, slot_offset(index), wide(KEY_SLOT_BYTES))?;
+        Some(Found::decode(&bytes, index))
+    }
+}
+
+fn read(file: &dyn File, offset: u64, len: u64) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; narrow(len)];
+    file.read_exact_at(&mut bytes, offset).ok().map(|()| bytes)
+}
+
+/// Puts a new file at `path`, whole or not at all: written beside it, synced, renamed, and its directory synced, and that one's own.
+pub(super) fn replace(fs: &dyn Fs, path: &Path, fill: &dyn Fn(&dyn File) -> io::Result<()>) -> io::Result<()> {
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    let temporary = path.with_extension("new");
+    fs.create_dir(dir)?;
+    match fs.remove(&temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let file = fs.open(&temporary, OpenMode::Create)?;
+    fill(&*file)?;
+    file.sync()?;
+    fs.rename(&temporary, path)?;
+    fs.sync_dir(dir)?;
+    dir.parent().map_or(Ok(()), |above| fs.sync_dir(above))
+}

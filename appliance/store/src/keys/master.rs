@@ -1,0 +1,138 @@
+//! The master key: what the keys in the key files are wrapped with.
+
+use crate::error::{Error, Result};
+use std::path::{Path, PathBuf};
+use watchbook_base::Kind;
+use watchbook_base::fs::{Fs, OpenMode};
+use zeroize::Zeroizing;
+
+/// Bytes of every key here: AES-256.
+pub const KEY_BYTES: usize = 32;
+/// What stands in front of a credential's name in the configuration.
+const CREDENTIAL: &str = "credential:";
+
+/// Where the master key comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MasterSource {
+    /// A file of [`KEY_BYTES`] bytes, made at the first start.
+    File(PathBuf),
+    /// `$CREDENTIALS_DIRECTORY/NAME`, which systemd fills (`LoadCredentialEncrypted=`; sealed to the TPM if there is one). Never made here.
+    Credential(String),
+}
+
+impl MasterSource {
+    /// `credential:NAME`, a path, or nothing for `master.key` in `state_dir`.
+    ///
+    /// # Errors
+    /// `InvalidInput` when the credential's name is no file name.
+    pub fn parse(text: &str, state_dir: &Path) -> Result<Self> {
+        match text.strip_prefix(CREDENTIAL) {
+            Some(name) if name.is_empty() || name.starts_with('.') || name.contains('/') => {
+                Err(Error::invalid(format!("the master key {text:?}: the name of a credential is a plain file name")))
+            }
+            Some(name) => Ok(Self::Credential(name.to_owned())),
+            None if text.is_empty() => Ok(Self::File(state_dir.join("master.key"))),
+            None => Ok(Self::File(PathBuf::from(text))),
+        }
+    }
+
+    /// Reads the master key, or makes it when it is to be in a file that is not there. `may_make` is false when key files exist: another master key than
+    /// theirs is of no use.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none and none may be made, `Corrupt` when it has another length, `Io` when it cannot be read or written.
+    pub fn load(&self, fs: &dyn Fs, may_make: bool) -> Result<MasterKey> {
+        let path = match self {
+            Self::File(path) => path.clone(),
+            Self::Credential(name) => {
+                let dir = std::env::var_os("CREDENTIALS_DIRECTORY").ok_or_else(|| {
+                    let message = format!(
+                        "reading the master key from the credential {name}: CREDENTIALS_DIRECTORY is not set. Start the recorder by systemd with \
+                         LoadCredentialEncrypted={name}"
+                    );
+                    Error::new(Kind::NotFound, message)
+                })?;
+                PathBuf::from(dir).join(name)
+            }
+        };
+        match read(fs, &path) {
+            Err(error) if error.kind == Kind::NotFound => match self {
+                Self::File(_) if may_make => make(fs, &path),
+                _ => Err(error.within("the key files need the master key that they were made with; put it back")),
+            },
+            other => other,
+        }
+    }
+}
+
+/// The master key in memory; wiped when dropped.
+#[derive(Clone)]
+pub struct MasterKey(pub(super) Zeroizing<[u8; KEY_BYTES]>);
+
+impl MasterKey {
+    /// The master key with these bytes.
+    #[must_use]
+    pub fn of_bytes(bytes: [u8; KEY_BYTES]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+}
+
+impl core::fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("MasterKey(…)")
+    }
+}
+
+fn read(fs: &dyn Fs, path: &Path) -> Result<MasterKey> {
+    let failed = |error| Error::io(format!("reading the master key {}", path.display()), error);
+    let file = fs.open(path, OpenMode::Read).map_err(failed)?;
+    let len = file.len().map_err(failed)?;
+    if len != crate::codec::wide(KEY_BYTES) {
+        return Err(Error::corrupt(format!(
+            "reading the master key {}: it has {len} bytes; {KEY_BYTES} are a key",
+            path.display()
+        )));
+    }
+    let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+    file.read_exact_at(&mut *bytes, 0).map_err(failed)?;
+    Ok(MasterKey(bytes))
+}
+
+/// FORMAT.md "Make the master key".
+fn make(fs: &dyn Fs, path: &Path) -> Result<MasterKey> {
+    let bytes = Zeroizing::new(super::random::<KEY_BYTES>()?);
+    super::file::replace(fs, path, &|file| file.write_all_at(&[&*bytes], 0))
+        .map_err(|error| Error::io(format!("writing the master key {}", path.display()), error))?;
+    tracing::info!(path = %path.display(), "a master key has been made; keep a copy of it outside this box");
+    Ok(MasterKey(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use watchbook_base::fs::sim::SimFs;
+
+    #[test]
+    fn a_master_key_is_made_once_and_never_replaced() {
+        let fs = SimFs::new(1);
+        let source = MasterSource::parse("", Path::new("/state")).unwrap();
+        assert_eq!(source.load(&fs, false).unwrap_err().kind, Kind::NotFound);
+        let made = source.load(&fs, true).unwrap();
+        fs.cut();
+        fs.power_on();
+        assert_eq!(source.load(&fs, true).unwrap().0, made.0, "it was durable");
+        let file = fs.open(Path::new("/state/master.key"), OpenMode::ReadWrite).unwrap();
+        file.allocate(33).unwrap();
+        assert_eq!(source.load(&fs, true).unwrap_err().kind, Kind::Corrupt);
+    }
+
+    #[test]
+    fn names_of_credentials_are_plain() {
+        let parse = |text: &str| MasterSource::parse(text, Path::new("/state"));
+        assert_eq!(parse("credential:ring").unwrap(), MasterSource::Credential("ring".to_owned()));
+        assert_eq!(parse("/etc/key").unwrap(), MasterSource::File("/etc/key".into()));
+        for bad in ["credential:", "credential:../x", "credential:.x"] {
+            assert_eq!(parse(bad).unwrap_err().kind, Kind::InvalidInput, "{bad}");
+        }
+    }
+}
