@@ -82,6 +82,11 @@ impl Alarms {
         }
     }
 
+    /// The sentence of one that is there.
+    pub(crate) fn text(&self, kind: AlarmKind, disk: Option<DiskId>) -> Option<String> {
+        self.list().get(&(kind, disk)).map(|alarm| alarm.text.clone())
+    }
+
     /// All of them, the gravest first.
     pub(crate) fn all(&self) -> Vec<Alarm> {
         self.list().values().cloned().collect()

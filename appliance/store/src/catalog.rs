@@ -5,6 +5,7 @@ pub(crate) mod rows;
 pub(crate) mod span;
 
 use crate::error::Result;
+use crate::format::record::Left;
 use crate::format::{Commit, DiskId, Record, Run};
 use crate::kv::{Batch, Keys, Kv, collect};
 use rows::{GapRow, Position, RecordingRow, SlotRow, StreamRow, TailRow, owned, pack, unpack};
@@ -44,6 +45,8 @@ pub(crate) struct Catalog {
     tail: TailRow,
     batch: Batch,
     touched: HashSet<StreamId>,
+    /// Recordings that were left, as the commits that were taken in say.
+    lefts: Vec<Left>,
     /// Why the index is not written any more.
     failed: Option<String>,
     dead: bool,
@@ -103,6 +106,7 @@ impl Catalog {
             tail: TailRow { next_recording: 1, next_event: 1, ..TailRow::default() },
             batch: Batch::default(),
             touched: HashSet::new(),
+            lefts: Vec::new(),
             failed: None,
             dead: false,
         }
@@ -264,6 +268,7 @@ impl Catalog {
                     self.start(*recording, start, *restated, generation);
                 }
             }
+            Record::Left(left) => self.leave(left, generation, again),
             Record::End { .. } | Record::Event { .. } | Record::Damage(_) | Record::Unknown(_) if again => {}
             Record::End { recording, end, restated } => self.end(*recording, end, *restated, generation),
             Record::Event { number, json, event } => {
@@ -322,6 +327,35 @@ impl Catalog {
             }
             None => self.open_gap(end, generation),
         }
+    }
+
+    /// The stream goes on elsewhere: its recording and its gap end here, and no gap begins.
+    fn leave(&mut self, left: &Left, generation: u64, again: bool) {
+        self.lefts.push(*left);
+        if again {
+            return;
+        }
+        if let Some(recording) = left.recording {
+            let key = rows::left_key(recording);
+            self.batch.put(rows::SEGMENTS, rows::owned_key(generation, owned::LEFT, &key), Vec::new());
+            self.batch.put(rows::META, key, pack(&left.utc.0));
+            if self.streams.get(&left.stream).is_some_and(|state| state.row.recording == Some(recording.0)) {
+                self.close(left.stream, None);
+                self.formats.remove(&recording);
+                self.streams.entry(left.stream).or_default().row.recording = None;
+                self.touched.insert(left.stream);
+            }
+        }
+        // A gap that began later is not over.
+        let gap = self.streams.get(&left.stream).and_then(|state| state.row.gap);
+        if gap.is_some_and(|gap| gap.0 <= left.utc.0) {
+            self.end_gap(left.stream, left.utc);
+        }
+    }
+
+    /// Recordings that were left, as the commits that were taken in say; each once.
+    pub(crate) fn take_lefts(&mut self) -> Vec<Left> {
+        std::mem::take(&mut self.lefts)
     }
 
     fn open_gap(&mut self, end: &RecordingEnd, generation: u64) {
@@ -416,6 +450,7 @@ impl Catalog {
                     batch.delete(rows::GAPS, key);
                 }
             }
+            owned::LEFT => batch.delete(rows::META, key),
             owned::RECORDING => {
                 let row = self.kv.get(rows::RECORDINGS, key)?;
                 let row = row.map(|row| unpack::<RecordingRow>(rows::RECORDINGS, &row)).transpose()?;

@@ -98,6 +98,10 @@ impl Committer {
     /// When the disk refused several segments in a row; nothing is lost, and another call tries again.
     pub(crate) fn step(&mut self) -> Result<bool> {
         self.shared.tell_overload(self.clock.utc());
+        if self.shared.pending().given_up() {
+            self.plans.clear();
+            return Ok(false);
+        }
         self.shrink();
         if self.plans.is_empty() {
             let taken = {
@@ -115,8 +119,22 @@ impl Committer {
             self.plans = plan(taken, commit_bytes_max(self.ring.superblock.segment_bytes));
         }
         while let Some(mut plan) = self.plans.pop_front() {
+            self.shared.pending().busy_since = Some(self.clock.mono());
             let sealed = crate::seal::seal(&mut plan, self.shared.keys.as_deref());
-            match sealed.and_then(|()| self.commit(&plan)) {
+            let committed = sealed.and_then(|()| self.commit(&plan));
+            {
+                let mut pending = self.shared.pending();
+                pending.busy_since = None;
+                pending.trouble_since = match &committed {
+                    Ok(_) => None,
+                    Err(_) => pending.trouble_since.or(Some(self.clock.mono())),
+                };
+                if pending.given_up() {
+                    self.plans.clear();
+                    return Ok(false);
+                }
+            }
+            match committed {
                 Ok(committed) => self.acknowledge(&plan, committed),
                 Err(error) => {
                     self.plans.push_front(plan);
@@ -132,6 +150,7 @@ impl Committer {
     fn commit(&mut self, plan: &Plan) -> Result<Committed> {
         let mut last_error = None;
         for _ in 0..ATTEMPTS_MAX {
+            self.check_not_given_up()?;
             if self.file.is_none()
                 && let Err(error) = self.open_next()
             {
@@ -151,6 +170,8 @@ impl Committer {
             }
             let started = Instant::now();
             match self.write(&commit, &meta, plan) {
+                // Claimed before anybody can see it: else the same packets, moved to another disk, would be there twice.
+                Ok(()) if !self.shared.pending().claim(plan) => self.check_not_given_up()?,
                 Ok(()) => return Ok(self.committed(&commit, &meta, plan, started)),
                 Err(error) => {
                     // Nothing written to this segment since its last sync can be relied on. What it held before stays good.
@@ -161,6 +182,13 @@ impl Committer {
             }
         }
         Err(last_error.unwrap_or_else(|| Error::new(Kind::Internal, "committing: no attempt was made")))
+    }
+
+    fn check_not_given_up(&self) -> Result<()> {
+        match self.shared.pending().given_up() {
+            true => Err(Error::new(Kind::Unavailable, "committing: the streams of this disk are recorded elsewhere")),
+            false => Ok(()),
+        }
     }
 
     /// Notes that `slot` could not be written.
@@ -233,6 +261,9 @@ impl Committer {
         let nanos = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let hash = sha256(meta);
         self.catalog.apply(commit, self.at, hash);
+        for left in self.catalog.take_lefts() {
+            left.recording.into_iter().for_each(|recording| self.shared.lefts.insert(recording, left.utc));
+        }
         self.at.offset += commit.commit_len;
         self.at.seq += 1;
         self.at.prev_hash = hash;

@@ -2,22 +2,26 @@
 
 use crate::alarm::Alarms;
 use crate::care::{Care, CareState, Stop};
+use crate::catalog::{Catalog, rows};
 use crate::committer::Committer;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::format::DiskId;
 use crate::keys::Keys;
-use crate::reader::Part;
-use crate::recover::recover;
+use crate::kv::{Keys as KeyRange, Kv, collect};
+use crate::pool::IndexOf;
+use crate::reader::{Lefts, Part};
+use crate::recover::{Recovered, recover};
 use crate::ring::Ring;
 use crate::scan::Damage;
 use crate::store::Deps;
 use crate::writer::{Numbers, OnCommits, Pending, Shared};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use watchbook_base::{GapReason, Kind};
-use watchbook_media::RecordingEnd;
+use watchbook_base::{GapReason, Kind, StreamId, UtcNanos};
+use watchbook_media::{RecordingEnd, RecordingId};
 
 /// What start-up found on one disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,40 +40,119 @@ pub(crate) struct Common {
     /// Recording and event numbers: unique over all disks, because media orders spans by them.
     pub(crate) numbers: Arc<Numbers>,
     pub(crate) alarms: Arc<Alarms>,
+    /// Recordings that go on on another disk.
+    pub(crate) lefts: Arc<Lefts>,
     pub(crate) on_commit: Arc<OnCommits>,
     /// `None`: footage is stored in the clear.
     pub(crate) keys: Option<Arc<Keys>>,
 }
 
-/// Everything of a disk but the thread.
-pub(crate) struct DiskParts {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) committer: Committer,
-    pub(crate) part: Arc<Part>,
-    pub(crate) opened: Opened,
+impl Common {
+    /// Takes note of what a recovered disk knows: numbers that are given out, recordings that were left.
+    pub(crate) fn hear_of(&self, recovered: &RecoveredDisk) {
+        let tail = recovered.recovered.catalog.tail();
+        self.numbers.raise(tail.next_recording, tail.next_event);
+        recovered.lefts.iter().for_each(|(recording, utc)| self.lefts.insert(*recording, *utc));
+    }
 }
 
-/// Recovers the ring in `config.dir`, or makes one, without a thread. `ordinal`: of the part that readers see.
-pub(crate) fn assemble_disk(config: &Config, deps: &Deps, common: &Common, ordinal: u8) -> Result<DiskParts> {
-    let ring = Arc::new(Ring::open(config, deps.fs.clone(), &*deps.clock)?);
+/// A disk whose log and index are understood, but not what other disks have to say about its streams.
+pub(crate) struct RecoveredDisk {
+    ring: Arc<Ring>,
+    kv: Arc<dyn Kv>,
+    recovered: Recovered,
+    lefts: Vec<(RecordingId, UtcNanos)>,
+    config: Config,
+}
+
+impl RecoveredDisk {
+    pub(crate) fn disk(&self) -> DiskId {
+        self.ring.superblock.disk
+    }
+}
+
+/// Which ring is to be recovered.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wanted {
+    /// It must be this disk's.
+    pub(crate) expected: Option<DiskId>,
+    /// The disk was given up before: it must show first that it can be written.
+    pub(crate) again: bool,
+}
+
+/// Recovers the ring in `config.dir`, or makes one.
+///
+/// # Errors
+/// Those of [`crate::Store::open`].
+pub(crate) fn recover_disk(config: &Config, deps: &Deps, index: IndexOf<'_>, wanted: Wanted) -> Result<RecoveredDisk> {
+    let Wanted { expected, again } = wanted;
+    let ring = Arc::new(Ring::open(config, deps.fs.clone(), &*deps.clock, expected)?);
+    if again {
+        ring.try_writing()?;
+    }
     let disk = ring.superblock.disk;
-    let kv = (deps.index)(disk)?;
-    let recovered = recover(&ring, kv.clone())?;
+    let kv = index(disk)?;
+    let mut recovered = recover(&ring, kv.clone())?;
     for damage in &recovered.damage {
         tracing::error!(%disk, ?damage, "a part of the log cannot be read");
     }
-    let opened = Opened { disk, index_rebuilt: recovered.rebuilt, damage: recovered.damage.clone() };
-    let tail = recovered.catalog.tail();
-    common.numbers.raise(tail.next_recording, tail.next_event);
-    let mut pending = Pending::new(config.pending_bytes_max, ring.superblock.segment_bytes, common.numbers.clone());
-    for (stream, recording, end) in recovered.catalog.unfinished() {
-        let end = RecordingEnd { stream, utc: end, reason: GapReason::Restart };
-        match recovered.catalog.recording_start(recording) {
-            Some(start) => pending.end_unfinished(recording, Arc::new(start), end),
-            // The segments that stated it are gone or damaged: the gap is what counts.
-            None => pending.end(&end),
+    release_empty(&ring, &*kv)?;
+    let mut lefts = stored_lefts(&*kv)?;
+    lefts.extend(recovered.catalog.take_lefts().iter().filter_map(|left| Some((left.recording?, left.utc))));
+    Ok(RecoveredDisk { ring, kv, recovered, lefts, config: config.clone() })
+}
+
+/// Frees slots that were opened and never got a commit, because the disk refused: the ring would else give up footage before them.
+fn release_empty(ring: &Ring, kv: &dyn Kv) -> Result<()> {
+    let mut opened: Vec<(u64, u64, u32)> = Vec::new();
+    for (key, value) in collect(kv, rows::META, &KeyRange::prefix(b"slot/"))? {
+        let row: rows::SlotRow = rows::unpack(rows::META, &value)?;
+        let slot = key.last_chunk::<4>().map_or(0, |slot| u32::from_be_bytes(*slot));
+        if ring.slots.get(slot) == row.generation {
+            opened.push((row.generation, row.first_seq, slot));
         }
     }
+    opened.sort_unstable();
+    for pair in opened.windows(2) {
+        if let [(_, first_seq, slot), (_, next_first_seq, _)] = pair
+            && first_seq == next_first_seq
+        {
+            ring.slots.set(*slot, 0);
+        }
+    }
+    Ok(())
+}
+
+/// Tells when, at or after a moment, other disks have footage of a stream.
+pub(crate) type Elsewhere<'a> = &'a dyn Fn(StreamId, UtcNanos) -> Option<UtcNanos>;
+
+/// How the committer of a disk is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// By a thread of its own.
+    Thread,
+    /// By a test.
+    #[cfg(test)]
+    Manual,
+}
+
+/// Ends what the last run of the recorder could not end, and begins to commit.
+///
+/// # Errors
+/// When the committer's thread cannot be started.
+pub(crate) fn finish_disk(
+    recovered: RecoveredDisk,
+    deps: &Deps,
+    common: (&Common, u8),
+    elsewhere: Elsewhere<'_>,
+    start: Start,
+) -> Result<Disk> {
+    let RecoveredDisk { ring, kv, recovered, config, .. } = recovered;
+    let (common, ordinal) = common;
+    let disk = ring.superblock.disk;
+    let opened = Opened { disk, index_rebuilt: recovered.rebuilt, damage: recovered.damage.clone() };
+    let mut pending = Pending::new(config.pending_bytes_max, ring.superblock.segment_bytes, common.numbers.clone());
+    end_unfinished(&mut pending, &recovered.catalog, &common.lefts, elsewhere);
     pending.stats.last_seq = recovered.at.seq.saturating_sub(1);
     let shared = Arc::new(Shared {
         disk,
@@ -77,42 +160,109 @@ pub(crate) fn assemble_disk(config: &Config, deps: &Deps, common: &Common, ordin
         work: Condvar::new(),
         done: Condvar::new(),
         alarms: common.alarms.clone(),
+        lefts: common.lefts.clone(),
         on_commit: common.on_commit.clone(),
         shrinking: Mutex::default(),
         keys: common.keys.clone(),
     });
     let care = CareState::new(shared.clone(), deps.clock.clone());
-    let part = Arc::new(Part::new(ordinal, (ring.clone(), kv), recovered.catalog.live(), care, common.keys.clone()));
+    let index = (kv, recovered.catalog.live());
+    let part = Arc::new(Part::new(ordinal, ring.clone(), index, care, common));
     let committer = Committer::new(shared.clone(), ring, deps.clock.clone(), recovered);
-    Ok(DiskParts { shared, committer, part, opened })
+    let (home, care) = match start {
+        Start::Thread => {
+            let interval = Duration::from_millis(config.commit_interval_ms);
+            let thread = std::thread::Builder::new()
+                .name("committer".to_owned())
+                .spawn(move || guarded(move || committer.run(interval), &std::process::abort))
+                .map_err(|error| Error::io("starting the committer thread", error))?;
+            (Home::Thread(thread), Some(start_care(&shared, &part, deps)?))
+        }
+        #[cfg(test)]
+        Start::Manual => (Home::Manual(Box::new(committer)), None),
+    };
+    Ok(Disk { shared, part, opened, home, care })
 }
 
-/// A disk that records.
+fn start_care(shared: &Arc<Shared>, part: &Arc<Part>, deps: &Deps) -> Result<(Arc<Stop>, JoinHandle<()>)> {
+    let (care, stop) = (Care::new(shared.clone(), part.clone(), deps.clock.clone()), Arc::new(Stop::default()));
+    let told = stop.clone();
+    let thread = std::thread::Builder::new().name("care".to_owned()).spawn(move || care.run(&told));
+    Ok((stop, thread.map_err(|error| Error::io("starting the care thread", error))?))
+}
+
+/// Streams that were recorded here when the recorder stopped, and those with a gap that goes on: what other disks have of them says how it went on.
+fn end_unfinished(pending: &mut Pending, catalog: &Catalog, lefts: &Lefts, elsewhere: Elsewhere<'_>) {
+    let mut gaps: BTreeMap<StreamId, UtcNanos> =
+        catalog.open_gaps().into_iter().map(|gap| (gap.stream, gap.utc)).collect();
+    for (stream, recording, utc) in catalog.unfinished() {
+        if let Some(left) = lefts.of(recording) {
+            pending.leave(stream, Some(recording), left);
+            continue;
+        }
+        let end = RecordingEnd { stream, utc, reason: GapReason::Restart };
+        match catalog.recording_start(recording) {
+            Some(start) => pending.end_unfinished(recording, Arc::new(start), end),
+            // The segments that stated it are gone or damaged: the gap is what counts.
+            None => pending.end(&end),
+        }
+        gaps.insert(stream, utc);
+    }
+    for (stream, since) in gaps {
+        if let Some(utc) = elsewhere(stream, since) {
+            pending.leave(stream, None, utc);
+        }
+    }
+}
+
+/// Recordings that were left, as the index has them.
+fn stored_lefts(kv: &dyn Kv) -> Result<Vec<(RecordingId, UtcNanos)>> {
+    let rows = collect(kv, rows::META, &KeyRange::prefix(rows::LEFT_PREFIX))?;
+    rows.iter().filter_map(|(key, value)| rows::decode_left(key, value).transpose()).collect()
+}
+
+/// A disk that records, or has recorded.
 pub(crate) struct Disk {
     pub(crate) shared: Arc<Shared>,
     pub(crate) part: Arc<Part>,
     pub(crate) opened: Opened,
-    committer: Option<JoinHandle<()>>,
+    home: Home,
     care: Option<(Arc<Stop>, JoinHandle<()>)>,
 }
 
+/// Where the committer is.
+enum Home {
+    Thread(JoinHandle<()>),
+    #[cfg(test)]
+    Manual(Box<Committer>),
+    /// A test runs it elsewhere.
+    #[cfg(test)]
+    Away,
+    Gone,
+}
+
 impl Disk {
-    /// Recovers the ring, makes it when there is none, and starts its committer.
-    ///
-    /// # Errors
-    /// Those of [`crate::Store::open`].
-    pub(crate) fn open(config: &Config, deps: &Deps, common: &Common, ordinal: u8) -> Result<Self> {
-        let DiskParts { shared, committer, part, opened } = assemble_disk(config, deps, common, ordinal)?;
-        let interval = Duration::from_millis(config.commit_interval_ms);
-        let thread = std::thread::Builder::new()
-            .name("committer".to_owned())
-            .spawn(move || guarded(move || committer.run(interval), &std::process::abort))
-            .map_err(|error| Error::io("starting the committer thread", error))?;
-        let (care, stop) = (Care::new(shared.clone(), part.clone(), deps.clock.clone()), Arc::new(Stop::default()));
-        let told = stop.clone();
-        let care = std::thread::Builder::new().name("care".to_owned()).spawn(move || care.run(&told));
-        let care = care.map_err(|error| Error::io("starting the care thread", error))?;
-        Ok(Self { shared, part, opened, committer: Some(thread), care: Some((stop, care)) })
+    /// True when the committer has ended, so that nobody here writes to the ring any more.
+    pub(crate) fn is_finished(&self) -> bool {
+        match &self.home {
+            Home::Thread(thread) => thread.is_finished(),
+            #[cfg(test)]
+            Home::Manual(_) => true,
+            #[cfg(test)]
+            Home::Away => false,
+            Home::Gone => true,
+        }
+    }
+
+    /// Has the care thread end. Nobody waits for it: it may hang with the disk.
+    pub(crate) fn stop_care(&self) {
+        self.care.iter().for_each(|(stop, _)| stop.stop());
+    }
+
+    /// Has the committer commit what waits and end.
+    pub(crate) fn ask_to_close(&self) {
+        self.shared.pending().closing = true;
+        self.shared.work.notify_all();
     }
 
     /// Commits what waits and stops the committer.
@@ -126,12 +276,9 @@ impl Disk {
                 tracing::error!("the care thread had panicked");
             }
         }
-        let Some(committer) = self.committer.take() else { return Ok(()) };
-        self.shared.pending().closing = true;
-        self.shared.work.notify_all();
-        committer
-            .join()
-            .map_err(|_| Error::new(Kind::Internal, "closing the ring: the committer thread had panicked"))?;
+        let Home::Thread(thread) = std::mem::replace(&mut self.home, Home::Gone) else { return Ok(()) };
+        self.ask_to_close();
+        thread.join().map_err(|_| Error::new(Kind::Internal, "closing the ring: the committer thread had panicked"))?;
         let pending = self.shared.pending();
         match pending.durable() < pending.taken() {
             true => {
@@ -140,6 +287,27 @@ impl Disk {
             }
             false => Ok(()),
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn committer(&mut self) -> Option<&mut Committer> {
+        match &mut self.home {
+            Home::Manual(committer) => Some(committer),
+            _ => None,
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn take_committer(&mut self) -> Option<Box<Committer>> {
+        match std::mem::replace(&mut self.home, Home::Away) {
+            Home::Manual(committer) => Some(committer),
+            _ => None,
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn put_committer(&mut self, committer: Box<Committer>) {
+        self.home = Home::Manual(committer);
     }
 }
 

@@ -22,6 +22,7 @@ pub mod format;
 pub mod keys;
 pub mod kv;
 mod plan;
+mod pool;
 mod reader;
 mod recover;
 pub mod register;
@@ -42,11 +43,12 @@ pub use disk::Opened;
 pub use error::{Error, Result};
 pub use format::{DamageKind, DamagedRun};
 pub use keys::{KeyAlarms, Keys, MasterSource, Place};
+pub use pool::{DiskState, DiskStatus};
 pub use reader::{EventCursor, EventPage, EventQuery, Footage, Reader, RingInfo, StoredEvent};
 pub use recover::Progress;
 pub use register::Register;
 pub use scan::Damage;
-pub use store::{Deps, OpenIndex, Store};
+pub use store::{Deps, Disks, OpenIndex, Store};
 #[cfg(feature = "rocks")]
 pub use store::{open_existing_index, open_index};
 pub use vault::{

@@ -188,7 +188,10 @@ pub(crate) fn plan(taken: Taken, bytes_max: u64) -> VecDeque<Plan> {
     let mut filling = Filling::new(bytes_max, (taken.next_recording, taken.next_event));
     for section in taken.sections {
         filling.plan.frees_bytes += section.bytes();
-        let Section { recording, begins, packets, end, .. } = section;
+        let Section { recording, begins, packets, end, left, .. } = section;
+        if let Some(left) = left {
+            filling.record(Record::Left(left));
+        }
         if let Some((recording, start)) = recording.as_ref().filter(|_| begins) {
             filling.record(Record::Start { recording: *recording, start: (**start).clone(), restated: false });
         }

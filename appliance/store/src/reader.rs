@@ -1,11 +1,13 @@
 //! What is recorded, for those who hold a grant: every disk's ring, as one.
 
 mod footage;
+mod lefts;
 mod merge;
 mod part;
 
 pub(crate) use footage::Files;
 pub use footage::Footage;
+pub(crate) use lefts::Lefts;
 pub(crate) use part::{Part, located};
 
 use crate::care::ScrubProgress;
@@ -109,6 +111,11 @@ impl Reader {
         self.parts.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Those whose disk is there.
+    fn present(&self) -> impl Iterator<Item = Arc<Part>> {
+        self.parts().into_iter().filter(|part| !part.is_absent())
+    }
+
     fn check_timeline(grant: &Grant, camera: CameraId) -> Result<()> {
         if grant.covers_timeline(camera) {
             return Ok(());
@@ -125,7 +132,7 @@ impl Reader {
     /// `Denied` when `grant` does not cover the camera's timeline; `Corrupt` or `Io` when the index cannot be read.
     pub fn spans(&self, grant: &Grant, stream: StreamId, range: TimeRange) -> Result<Vec<SpanSummary>> {
         Self::check_timeline(grant, stream.camera)?;
-        let of_parts = self.parts().iter().map(|part| part.spans(stream, range)).collect::<Result<Vec<_>>>()?;
+        let of_parts = self.present().map(|part| part.spans(stream, range)).collect::<Result<Vec<_>>>()?;
         Ok(merge::spans(of_parts))
     }
 
@@ -135,8 +142,21 @@ impl Reader {
     /// As [`Reader::spans`].
     pub fn gaps(&self, grant: &Grant, stream: StreamId, range: TimeRange, now: UtcNanos) -> Result<Vec<Gap>> {
         Self::check_timeline(grant, stream.camera)?;
-        let of_parts = self.parts().iter().map(|part| part.gaps(stream, range, now)).collect::<Result<Vec<_>>>()?;
-        Ok(merge::gaps(of_parts))
+        let parts = self.parts();
+        // One disk's log tells its gaps and its footage apart by itself.
+        if let [one] = parts.as_slice()
+            && !one.is_absent()
+        {
+            return one.gaps(stream, range, now);
+        }
+        let mut of_parts = Vec::new();
+        for part in &parts {
+            let spans = part.spans(stream, range)?.iter().map(SpanSummary::range).collect();
+            let mut gaps = part.gaps(stream, range, now)?;
+            gaps.append(&mut part.unsaid(stream, range, now));
+            of_parts.push(merge::PartGaps { gaps, spans, absent: part.is_absent() });
+        }
+        Ok(merge::gaps(stream, range, of_parts))
     }
 
     /// The damaged runs of `stream` that share a moment with `range`, by start. Reading one gives `Corrupt`, except where only its description is damaged.
@@ -174,7 +194,7 @@ impl Reader {
     /// As [`Reader::spans`].
     pub fn first_last(&self, grant: &Grant, stream: StreamId) -> Result<Option<TimeRange>> {
         Self::check_timeline(grant, stream.camera)?;
-        let of_parts = self.parts().iter().map(|part| part.first_last(stream)).collect::<Result<Vec<_>>>()?;
+        let of_parts = self.present().map(|part| part.first_last(stream)).collect::<Result<Vec<_>>>()?;
         let both = |a: TimeRange, b: TimeRange| TimeRange { start: a.start.min(b.start), end: a.end.max(b.end) };
         Ok(of_parts.into_iter().flatten().reduce(both))
     }
@@ -221,6 +241,6 @@ impl Reader {
     /// # Errors
     /// As [`Reader::ring`].
     pub fn rings(&self) -> Result<Vec<(DiskId, RingInfo)>> {
-        self.parts().iter().map(|part| Ok((part.disk(), part.ring_info()?))).collect()
+        self.present().map(|part| Ok((part.disk(), part.ring_info()?))).collect()
     }
 }

@@ -32,13 +32,17 @@ pub(crate) struct Ring {
     shrunk: Mutex<Option<String>>,
     /// Slots whose file is there and could not be opened or made whole at start-up.
     pub(crate) unopened: Vec<u32>,
-    _lock: LockGuard,
+    lock: Mutex<Option<LockGuard>>,
 }
 
 impl Ring {
-    /// Opens the ring in `config.dir`, makes it when there is none, adds slots when the capacity has grown. Headers are not read yet.
-    pub(crate) fn open(config: &Config, fs: Arc<dyn Fs>, clock: &dyn Clock) -> Result<Self> {
+    /// Opens the ring in `config.dir`, makes it when there is none, adds slots when the capacity has grown. Headers are not read yet. With `expected` it
+    /// must be that disk's, and nothing is made in a directory without it.
+    pub(crate) fn open(config: &Config, fs: Arc<dyn Fs>, clock: &dyn Clock, expected: Option<DiskId>) -> Result<Self> {
         config.check()?;
+        if let Some(expected) = expected {
+            expect(identity(&*fs, &config.dir)?, expected, &config.dir)?;
+        }
         let segments = config.dir.join(SEGMENTS);
         fs.create_dir(&segments).map_err(|error| Error::io(format!("making {}", segments.display()), error))?;
         let lock = lock(&*fs, &config.dir)?;
@@ -61,6 +65,8 @@ impl Ring {
                 superblock
             }
         };
+        // Once more, behind the lock: a disk may have been mounted meanwhile.
+        expected.map_or(Ok(()), |expected| expect(Some(superblock.disk), expected, &config.dir))?;
         let wanted = config.slots(superblock.segment_bytes)?;
         let Laid { present, alarm, unopened } = lay_out(&*fs, &segments, superblock.segment_bytes, (wanted, found));
         if wide(present.len()) < crate::config::SLOTS_MIN {
@@ -70,7 +76,8 @@ impl Ring {
             ));
         }
         let (slots, shrunk) = (Slots::new(wanted, &present), Mutex::new(alarm));
-        Ok(Self { fs, dir: config.dir.clone(), superblock, slots, wanted, shrunk, unopened, _lock: lock })
+        let lock = Mutex::new(Some(lock));
+        Ok(Self { fs, dir: config.dir.clone(), superblock, slots, wanted, shrunk, unopened, lock })
     }
 
     /// Opens an existing ring for checking: makes and changes nothing.
@@ -83,7 +90,32 @@ impl Ring {
             Err(error) => salvage_superblock(&*fs, &segments, &found).ok_or(error)?,
         };
         let (slots, wanted, shrunk) = (Slots::new(0, &found), crate::codec::count(found.len()), Mutex::default());
-        Ok(Self { fs, dir: dir.to_owned(), superblock, slots, wanted, shrunk, unopened: Vec::new(), _lock: lock })
+        let lock = Mutex::new(Some(lock));
+        Ok(Self { fs, dir: dir.to_owned(), superblock, slots, wanted, shrunk, unopened: Vec::new(), lock })
+    }
+
+    /// The ring of a disk that is not there, as its index has it: `generations` of the slots.
+    pub(crate) fn absent(fs: Arc<dyn Fs>, disk: DiskId, generations: &[(u32, u64)]) -> Self {
+        let present: Vec<u32> = generations.iter().map(|(slot, _)| *slot).collect();
+        let slots = Slots::new(0, &present);
+        generations.iter().for_each(|(slot, generation)| slots.set(*slot, *generation));
+        let (wanted, superblock) =
+            (slots.count(), Superblock { disk, segment_bytes: 0, created: watchbook_base::UtcNanos(0) });
+        let (shrunk, lock) = (Mutex::default(), Mutex::default());
+        Self { fs, dir: PathBuf::new(), superblock, slots, wanted, shrunk, unopened: Vec::new(), lock }
+    }
+
+    /// Writes the superblock again, as it is: shows whether the disk can be written without touching footage.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub(crate) fn try_writing(&self) -> Result<()> {
+        write_superblock(&*self.fs, &self.dir, &self.superblock)
+    }
+
+    /// Lets go of the lock, so that the directory can be opened anew. Nobody may write to this ring any more.
+    pub(crate) fn unlock(&self) {
+        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     fn shrunk(&self) -> MutexGuard<'_, Option<String>> {
@@ -144,6 +176,42 @@ impl Ring {
     /// A reader of the commits of `slot`, which must be of `generation`.
     pub(crate) fn reader(&self, slot: u32, generation: u64) -> Result<SegmentReader> {
         Ok(SegmentReader::new(self.open_slot(slot, OpenMode::Read)?, &self.superblock, Some(generation)))
+    }
+}
+
+/// Whose ring is in `dir`; `None` when there is none.
+///
+/// # Errors
+/// When there is one that cannot be read, or the directory cannot.
+pub(crate) fn identity(fs: &dyn Fs, dir: &Path) -> Result<Option<DiskId>> {
+    let error = match read_superblock(fs, dir) {
+        Ok(superblock) => return Ok(Some(superblock.disk)),
+        Err(error) => error,
+    };
+    let segments = dir.join(SEGMENTS);
+    let found = match fs.list(&segments) {
+        Ok(names) => names.iter().filter_map(|name| slot_of_name(name)).collect::<Vec<u32>>(),
+        Err(listed) if listed.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        Err(listed) => return Err(Error::io(format!("listing {}", segments.display()), listed)),
+    };
+    match salvage_superblock(fs, &segments, &found) {
+        Some(superblock) => Ok(Some(superblock.disk)),
+        None if error.kind == Kind::NotFound && found.is_empty() => Ok(None),
+        None => Err(error),
+    }
+}
+
+fn expect(found: Option<DiskId>, expected: DiskId, dir: &Path) -> Result<()> {
+    match found {
+        Some(found) if found == expected => Ok(()),
+        Some(found) => Err(Error::new(
+            Kind::Conflict,
+            format!("opening the ring {}: it is {found}, and {expected} belongs there", dir.display()),
+        )),
+        None => Err(Error::new(
+            Kind::NotFound,
+            format!("opening the ring {}: there is none, and {expected} belongs there; mount its disk", dir.display()),
+        )),
     }
 }
 

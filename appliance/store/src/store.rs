@@ -2,16 +2,17 @@
 
 use crate::alarm::Alarm;
 use crate::config::Config;
-use crate::disk::{Common, Disk, Opened};
-#[cfg(test)]
-use crate::disk::{DiskParts, assemble_disk};
-use crate::error::{Error, Result};
+use crate::disk::{Opened, Start};
+use crate::error::Result;
 use crate::format::DiskId;
 use crate::keys::Keys;
 use crate::kv::Kv;
-use crate::reader::{PartList, Reader};
+use crate::pool::{DiskStatus, Pool, Threads};
+#[cfg(test)]
+use crate::reader::PartList;
+use crate::reader::Reader;
+use crate::register::Register;
 use crate::writer::Writer;
-#[cfg(feature = "rocks")]
 use std::path::Path;
 use std::sync::Arc;
 use watchbook_base::Clock;
@@ -31,14 +32,16 @@ pub struct Deps {
     pub index: OpenIndex,
     /// What footage is sealed with; `None` stores it in the clear, which only tests and benchmarks do.
     pub keys: Option<Arc<Keys>>,
+    /// Where the store keeps which disk belongs to which directory; without it an empty mount point is taken for a new disk.
+    pub register: Option<Arc<Register>>,
 }
 
 /// An open store. Dropping it closes it.
 pub struct Store {
-    disks: Vec<Disk>,
+    pool: Arc<Pool>,
+    threads: Threads,
     writer: Writer,
     reader: Reader,
-    common: Common,
 }
 
 /// What tests use of a store of one disk, without a thread.
@@ -55,35 +58,47 @@ pub(crate) struct Parts {
 /// Recovers one ring, without a thread.
 #[cfg(test)]
 pub(crate) fn assemble(config: &Config, deps: &Deps) -> Result<Parts> {
+    use crate::disk::{Common, Wanted, finish_disk, recover_disk};
+    use crate::writer::Routes;
     let common = Common { keys: deps.keys.clone(), ..Common::default() };
-    let DiskParts { shared, committer, part, opened } = assemble_disk(config, deps, &common, 0)?;
-    let reader = Reader::new(PartList::new(vec![part.clone()].into()));
-    let care = crate::care::Care::new(shared.clone(), part.clone(), deps.clock.clone());
-    let writer = Writer::new(shared, deps.clock.clone());
-    Ok(Parts { committer, part, care, writer, reader, opened })
+    let recovered = recover_disk(config, deps, &|disk| (deps.index)(disk), Wanted::default())?;
+    common.hear_of(&recovered);
+    let mut disk = finish_disk(recovered, deps, (&common, 0), &|_, _| None, Start::Manual)?;
+    let routes = Arc::new(Routes::new(common, config.pending_bytes_max));
+    routes.add(disk.shared.clone(), disk.part.capacity_bytes());
+    let committer = *disk.take_committer().expect("it was started by hand");
+    let reader = Reader::new(PartList::new(vec![disk.part.clone()].into()));
+    let care = crate::care::Care::new(disk.shared.clone(), disk.part.clone(), deps.clock.clone());
+    let writer = Writer::new(routes, deps.clock.clone());
+    Ok(Parts { committer, part: disk.part, care, writer, reader, opened: disk.opened })
 }
 
 impl Store {
-    /// Opens the rings of `configs`, one a disk, makes those that are not there, brings their indexes up to date and starts their committers.
+    /// Opens the rings of `configs` and those that were added on the page, one a disk: makes those that are not there, brings their indexes up to date and
+    /// starts their committers. A known disk that is missing, or has another one in its place, is told by an alarm and does not prevent the start.
     ///
     /// # Errors
-    /// `Conflict` when another program has one open, `InvalidInput` for settings that cannot work, `Exhausted` when a disk has no room for four
-    /// segments, and what the operating system says.
+    /// `Conflict` when another program has one open, `InvalidInput` for settings that cannot work; when there is no other disk, `Exhausted` when this one has
+    /// no room for four segments, and what the operating system says.
     pub fn open(configs: &[Config], deps: &Deps) -> Result<Self> {
-        let common = Common { keys: deps.keys.clone(), ..Common::default() };
-        let mut disks = Vec::new();
-        for (ordinal, config) in (0_u8..).zip(configs) {
-            disks.push(Disk::open(config, deps, &common, ordinal)?);
+        let pool = Arc::new(Pool::new(configs, deps, Start::Thread)?);
+        let writer = Writer::new(pool.routes.clone(), deps.clock.clone());
+        let reader = Reader::new(pool.parts.clone());
+        match Threads::start(pool.clone()) {
+            Ok(threads) => {
+                if let Some(keys) = &deps.keys {
+                    // The second copy lies on a ring's disk, which is there by now.
+                    keys.tend();
+                }
+                Ok(Self { pool, threads, writer, reader })
+            }
+            Err(error) => {
+                if let Err(closing) = pool.close() {
+                    tracing::error!(%closing, "a disk could not be closed");
+                }
+                Err(error)
+            }
         }
-        if let Some(keys) = &common.keys {
-            // The second copy lies on a ring's disk, which is there by now.
-            keys.tend();
-        }
-        let first = disks.first().ok_or_else(|| Error::invalid("opening the store: no disk is configured"))?;
-        let writer = Writer::new(first.shared.clone(), deps.clock.clone());
-        let parts: Vec<_> = disks.iter().map(|disk| disk.part.clone()).collect();
-        let reader = Reader::new(PartList::new(parts.into()));
-        Ok(Self { disks, writer, reader, common })
     }
 
     /// A handle that writes.
@@ -101,27 +116,32 @@ impl Store {
     /// What start-up found, disk by disk.
     #[must_use]
     pub fn opened(&self) -> Vec<Opened> {
-        self.disks.iter().map(|disk| disk.opened.clone()).collect()
+        self.pool.start_up()
+    }
+
+    /// A handle on the disks.
+    #[must_use]
+    pub fn disks(&self) -> Disks {
+        Disks { pool: self.pool.clone(), threads: self.threads.clone() }
     }
 
     /// What is wrong now, the gravest first.
     #[must_use]
     pub fn alarms(&self) -> Vec<Alarm> {
-        self.common.alarms.all()
+        self.pool.common.alarms.all()
     }
 
     /// Commits what waits and stops the committers.
     ///
     /// # Errors
     /// `Io` with the alarm when a last commit could not be written, `Internal` when a committer had died.
-    pub fn close(mut self) -> Result<()> {
+    pub fn close(self) -> Result<()> {
         self.stop()
     }
 
-    fn stop(&mut self) -> Result<()> {
-        // Each disk is closed, whatever became of the others.
-        let closed: Vec<Result<()>> = self.disks.iter_mut().map(Disk::close).collect();
-        closed.into_iter().collect()
+    fn stop(&self) -> Result<()> {
+        self.threads.stop();
+        self.pool.close()
     }
 }
 
@@ -130,6 +150,44 @@ impl Drop for Store {
         if let Err(error) = self.stop() {
             tracing::error!(%error, "the store was dropped without being closed");
         }
+    }
+}
+
+/// The disks of an open store: how they are doing, and new ones. Clones are of the same store.
+#[derive(Clone)]
+pub struct Disks {
+    pool: Arc<Pool>,
+    threads: Threads,
+}
+
+impl Disks {
+    /// Every disk.
+    #[must_use]
+    pub fn list(&self) -> Vec<DiskStatus> {
+        self.pool.list()
+    }
+
+    /// What is wrong now, the gravest first.
+    #[must_use]
+    pub fn alarms(&self) -> Vec<Alarm> {
+        self.pool.common.alarms.all()
+    }
+
+    /// A ring of `capacity_bytes` in `dir` joins, and is kept in the register. It takes streams at once. Blocks while the ring is made.
+    ///
+    /// # Errors
+    /// `Conflict` when the directory is in use already, `InvalidInput` for a capacity that cannot work, and why the ring cannot be made.
+    pub fn add(&self, dir: &Path, capacity_bytes: u64) -> Result<()> {
+        let place = self.pool.add(dir, capacity_bytes)?;
+        self.threads.look_after(place, false)
+    }
+
+    /// Takes the disk that is mounted at `dir` now for the one that belongs there. It joins within seconds.
+    ///
+    /// # Errors
+    /// `NotFound` when `dir` is no ring directory of this store, `Conflict` when the right disk is there.
+    pub fn accept(&self, dir: &Path) -> Result<()> {
+        self.pool.accept(dir)
     }
 }
 

@@ -6,6 +6,7 @@ mod check;
 mod crash;
 mod damage;
 pub(crate) mod harness;
+mod pool;
 mod room;
 mod threads;
 mod wrap;

@@ -2,6 +2,7 @@
 
 mod overload;
 mod pending;
+mod routes;
 mod shed;
 #[cfg(test)]
 mod tests;
@@ -10,16 +11,18 @@ pub use overload::Overload;
 pub use shed::{STEPS, step_of};
 
 pub(crate) use pending::{Pending, Section, Taken, decode_utc};
+pub(crate) use routes::{HandedOver, Routes};
 
 use crate::alarm::{AlarmKind, Alarms};
 use crate::care::Shrinking;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::format::DiskId;
 use crate::keys::Keys;
+use crate::reader::Lefts;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
-use watchbook_base::{Clock, Event, Importance, Kind, StreamId, UtcNanos};
+use std::time::Duration;
+use watchbook_base::{Clock, Event, Importance, StreamId, UtcNanos};
 use watchbook_media::{Packet, RecordingEnd, RecordingStart};
 
 /// What happened so far.
@@ -27,7 +30,7 @@ use watchbook_media::{Packet, RecordingEnd, RecordingStart};
 pub struct Stats {
     /// Commits made durable since start.
     pub commits: u64,
-    /// Number of the newest durable commit; 0 when there is none.
+    /// Number of the newest durable commit, the largest of all disks; 0 when there is none.
     pub last_seq: u64,
     /// When it was made.
     pub last_commit_utc: Option<UtcNanos>,
@@ -47,6 +50,28 @@ pub struct Stats {
     pub overload_drops_by_step: [u64; STEPS],
     /// Why something is wrong, in sentences for people; `None` when all is well. [`crate::Store::alarms`] has them one by one.
     pub alarm: Option<String>,
+}
+
+impl Stats {
+    /// The counters of two disks together.
+    fn and(self, other: Self) -> Self {
+        let mut by_step = self.overload_drops_by_step;
+        by_step.iter_mut().zip(other.overload_drops_by_step).for_each(|(sum, drops)| *sum += drops);
+        let newest = if other.last_commit_utc > self.last_commit_utc { &other } else { &self };
+        Self {
+            commits: self.commits + other.commits,
+            last_seq: self.last_seq.max(other.last_seq),
+            last_commit_utc: newest.last_commit_utc,
+            last_commit_nanos: newest.last_commit_nanos,
+            slowest_commit_nanos: self.slowest_commit_nanos.max(other.slowest_commit_nanos),
+            payload_bytes: self.payload_bytes + other.payload_bytes,
+            written_bytes: self.written_bytes + other.written_bytes,
+            pending_bytes: self.pending_bytes + other.pending_bytes,
+            overload_drops: self.overload_drops + other.overload_drops,
+            overload_drops_by_step: by_step,
+            alarm: None,
+        }
+    }
 }
 
 /// What a commit made durable.
@@ -120,6 +145,7 @@ pub(crate) struct Shared {
     /// Those who flush wait here for the committer.
     pub(crate) done: Condvar,
     pub(crate) alarms: Arc<Alarms>,
+    pub(crate) lefts: Arc<Lefts>,
     pub(crate) on_commit: Arc<OnCommits>,
     pub(crate) shrinking: Mutex<Shrinking>,
     /// `None`: footage is stored in the clear.
@@ -142,21 +168,21 @@ impl Shared {
     }
 }
 
-/// Takes footage and events. Clones write to the same ring.
+/// Takes footage and events. Clones write to the same store.
 #[derive(Clone)]
 pub struct Writer {
-    shared: Arc<Shared>,
+    routes: Arc<Routes>,
     clock: Arc<dyn Clock>,
 }
 
 impl Writer {
-    pub(crate) fn new(shared: Arc<Shared>, clock: Arc<dyn Clock>) -> Self {
-        Self { shared, clock }
+    pub(crate) fn new(routes: Arc<Routes>, clock: Arc<dyn Clock>) -> Self {
+        Self { routes, clock }
     }
 
     /// A recording begins. One of the same stream that has not ended is ended first, as gone.
     pub fn begin(&self, start: &RecordingStart) {
-        self.shared.pending().begin(start);
+        self.routes.begin(start);
     }
 
     /// Takes one access unit of a recording that has begun.
@@ -165,25 +191,24 @@ impl Writer {
     /// `Exhausted` when the disk cannot keep up: this packet and the rest of its GOP are dropped, and a gap says so. `InvalidInput` when no recording has
     /// begun, the decode time does not rise, or the packet is empty or too large.
     pub fn append(&self, packet: Packet) -> Result<()> {
-        self.shared.pending().append(packet)
+        self.routes.append(packet)
     }
 
     /// A recording ended, or an attempt to begin one failed: a gap begins, or goes on.
     pub fn end(&self, end: &RecordingEnd) {
-        self.shared.pending().end(end);
+        self.routes.end(end);
     }
 
     /// Says how much a stream matters from now on: whose GOPs are dropped first when the disk is too slow. A stream of which nothing was said is of normal
     /// importance.
     pub fn set_importance(&self, stream: StreamId, importance: Importance) {
-        self.shared.pending().set_importance(stream, importance);
+        self.routes.set_importance(stream, importance);
     }
 
-    /// What is dropped because the disk is too slow, or was within the last minutes; `None` when all is well.
+    /// What is dropped because a disk is too slow, or was within the last minutes; `None` when all is well.
     #[must_use]
     pub fn overload(&self) -> Option<Overload> {
-        let now = self.clock.utc();
-        self.shared.pending().overload(now)
+        self.routes.overload(self.clock.utc())
     }
 
     /// Takes one event and returns its number.
@@ -191,45 +216,27 @@ impl Writer {
     /// # Errors
     /// `InvalidInput` when it breaks a limit of [`watchbook_base::Event::check`], `Exhausted` when the disk cannot keep up.
     pub fn event(&self, event: &Event) -> Result<u64> {
-        self.shared.pending().event(event)
+        self.routes.event(event)
     }
 
-    /// Waits until everything taken before this call is durable, and returns the number of the newest durable commit.
+    /// Waits until everything taken before this call is durable, on whichever disk, and returns the number of the newest durable commit, the largest of all
+    /// disks.
     ///
     /// # Errors
-    /// `Timeout` when the disk does not take it within `patience`, with the alarm if there is one; `Unavailable` when the ring is closed.
+    /// `Timeout` when a disk does not take it within `patience`, with the alarm if there is one; `Unavailable` when the store is closed.
     pub fn flush(&self, patience: Duration) -> Result<u64> {
-        let deadline = Instant::now() + patience;
-        let mut pending = self.shared.pending();
-        let wanted = pending.taken();
-        pending.want_flush(wanted);
-        self.shared.work.notify_all();
-        loop {
-            if pending.durable() >= wanted {
-                return Ok(pending.stats.last_seq);
-            }
-            if pending.stopped {
-                return Err(Error::new(Kind::Unavailable, "flushing the ring: it is closed"));
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                let alarm = self.shared.alarms.joined().unwrap_or_else(|| "the disk is slow".to_owned());
-                return Err(Error::new(Kind::Timeout, format!("flushing the ring within {patience:?}: {alarm}")));
-            }
-            pending = self.shared.done.wait_timeout(pending, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
+        self.routes.flush(patience)
     }
 
-    /// What happened so far.
+    /// What happened so far, on all disks together.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let pending = self.shared.pending();
-        Stats { pending_bytes: pending.bytes(), alarm: self.shared.alarms.joined(), ..pending.stats.clone() }
+        self.routes.stats()
     }
 
-    /// Calls `on_commit` after each commit from now on.
+    /// Calls `on_commit` after each commit of any disk from now on.
     pub fn subscribe(&self, on_commit: OnCommit) {
-        self.shared.on_commit.push(on_commit);
+        self.routes.subscribe(on_commit);
     }
 
     /// The clock that stamps commits.

@@ -48,7 +48,7 @@ impl Station {
         make_private_dir(&state_dir)?;
         let register =
             Arc::new(Register::open(&state_dir.join("register"), Arc::new(SystemClock)).map_err(store_error)?);
-        let store = open_store(&config.storage)?;
+        let store = open_store(&config.storage, Arc::clone(&register))?;
         let program_dir = program_dir(&config.plugins.program_dir)?;
         let analysis = Arc::new(Analysis::open(&program_dir, &config.plugins.dir, store.writer()));
         let (live, states) = (Arc::new(LiveHub::new()), Arc::new(States::default()));
@@ -123,13 +123,13 @@ impl Station {
     }
 }
 
-fn open_store(storage: &Storage) -> Result<Store> {
+fn open_store(storage: &Storage, register: Arc<Register>) -> Result<Store> {
     let config = store_config(storage);
     let state_dir = storage.state_dir.clone();
     let index: watchbook_store::OpenIndex = Arc::new(move |disk| watchbook_store::open_index(&state_dir, disk));
     let (fs, clock): (Arc<dyn Fs>, Arc<dyn Clock>) = (Arc::new(RealFs), Arc::new(SystemClock));
     let keys = Some(Arc::new(open_keys(storage, true)?));
-    let deps = watchbook_store::Deps { fs, clock, index, keys };
+    let deps = watchbook_store::Deps { fs, clock, index, keys, register: Some(register) };
     let store = Store::open(&[config], &deps).map_err(store_error)?;
     for opened in store.opened() {
         tracing::info!(disk = %opened.disk, index_rebuilt = opened.index_rebuilt, "the ring is open");

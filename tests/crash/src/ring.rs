@@ -68,7 +68,7 @@ impl Ring {
     /// What the store says.
     pub fn open(ground: &Ground) -> watchbook_store::Result<Self> {
         let (fs, clock, index) = (ground.fs.clone(), ground.clock.clone(), ground.index.clone());
-        let deps = Deps { fs, clock, index, keys: None };
+        let deps = Deps { fs, clock, index, keys: None, register: None };
         Ok(Self { store: Store::open(std::slice::from_ref(&ground.config), &deps)?, clock: ground.clock.clone() })
     }
 

@@ -55,7 +55,7 @@ pub fn fill(station: &Station, seconds: u64) -> Result<Filled> {
     let master = MasterSource::parse("", &state).attempt("naming the master key")?;
     let keys = Keys::open(Place::usual(&fs, &state, &ring), &master, &*fs, clock.clone()).attempt("making the keys")?;
     let index: watchbook_store::OpenIndex = Arc::new(move |disk| watchbook_store::open_index(&state, disk));
-    let deps = Deps { fs: Arc::new(Unsynced), clock, index, keys: Some(Arc::new(keys)) };
+    let deps = Deps { fs: Arc::new(Unsynced), clock, index, keys: Some(Arc::new(keys)), register: None };
     let store = Store::open(&[config], &deps).attempt("making the ring")?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).attempt("asking for the time")?;
     // A minute ago, so that nothing of it lies in the future of whoever asks.

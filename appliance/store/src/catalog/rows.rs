@@ -29,7 +29,7 @@ pub(crate) const EVENTS_BY_TIME: Table = Table("events_by_time");
 pub(crate) const DAMAGE: Table = Table("damage");
 /// What each generation put into the other tables. Key: generation u64 big-endian, kind u8, key there; no value.
 pub(crate) const SEGMENTS: Table = Table("segments");
-/// One row each: `format`, `tail`; and one a stream and a slot.
+/// One row each: `format`, `tail`; and one a stream, a slot and a recording that was left.
 pub(crate) const META: Table = Table("meta");
 
 /// Every table of the index.
@@ -42,6 +42,7 @@ pub(crate) mod owned {
     pub(crate) const GAP: u8 = 3;
     pub(crate) const RECORDING: u8 = 4;
     pub(crate) const DAMAGE: u8 = 8;
+    pub(crate) const LEFT: u8 = 5;
 }
 
 pub(crate) const FORMAT_KEY: &[u8] = b"format";
@@ -118,6 +119,19 @@ pub(crate) fn owned_key(generation: u64, kind: u8, key: &[u8]) -> Vec<u8> {
 
 pub(crate) fn stream_key(stream: StreamId) -> Vec<u8> {
     [b"stream/", &stream.to_u32().to_be_bytes()[..]].concat()
+}
+
+/// Beginning of the keys of [`META`] for recordings that were left; the value is the moment.
+pub(crate) const LEFT_PREFIX: &[u8] = b"left/";
+
+pub(crate) fn left_key(recording: RecordingId) -> Vec<u8> {
+    [LEFT_PREFIX, &recording.0.to_be_bytes()].concat()
+}
+
+/// What such a row says; the stream is not in it, and not asked for.
+pub(crate) fn decode_left(key: &[u8], value: &[u8]) -> Result<Option<(RecordingId, UtcNanos)>> {
+    let Some(number) = key.strip_prefix(LEFT_PREFIX).and_then(|number| number.try_into().ok()) else { return Ok(None) };
+    Ok(Some((RecordingId(u64::from_be_bytes(number)), UtcNanos(unpack(META, value)?))))
 }
 
 pub(crate) fn slot_key(slot: u32) -> Vec<u8> {

@@ -18,6 +18,8 @@ pub mod kind {
     pub const EVENT: u16 = 3;
     /// Reserved: a change of the clock's state between commits.
     pub const CLOCK: u16 = 4;
+    /// [`super::Record::Left`].
+    pub const LEFT: u16 = 5;
     /// Reserved: a hold was placed.
     pub const HOLD: u16 = 16;
     /// Reserved: a hold was released.
@@ -65,8 +67,22 @@ pub enum Record {
     },
     /// A run's bytes are not what was written.
     Damage(DamagedRun),
+    /// A stream goes on on another disk.
+    Left(Left),
     /// A type that this program does not know; skipped.
     Unknown(u16),
+}
+
+/// From `utc` on a stream is recorded on another disk than before. On the disk that takes it over the record stands in front of the recording that goes on,
+/// so that both are durable together; on the disk that was left it is written when that one is there again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Which stream.
+    pub stream: StreamId,
+    /// Recording that was left: what the disk that was left has of it from `utc` on is void. `None`: none was going on.
+    pub recording: Option<RecordingId>,
+    /// When.
+    pub utc: UtcNanos,
 }
 
 impl Record {
@@ -95,6 +111,7 @@ impl Record {
                 (kind::EVENT, false, body)
             }
             Self::Damage(run) => (kind::DAMAGE, false, run.encode()),
+            Self::Left(left) => (kind::LEFT, false, encode_left(left)),
             Self::Unknown(kind) => (*kind, false, Vec::new()),
         };
         out.u16(kind);
@@ -130,6 +147,7 @@ impl Record {
             }
             // So is a finding of a kind that only a later program knows.
             kind::DAMAGE => DamagedRun::decode(&mut body).map_or(Self::Unknown(kind::DAMAGE), Self::Damage),
+            kind::LEFT => Self::Left(decode_left(&mut body)?),
             other => Self::Unknown(other),
         };
         Some((position, record))
@@ -140,7 +158,7 @@ impl Record {
         RECORD_HEAD_BYTES
             + match self {
                 Self::Start { start, .. } => 48 + start.format.config.len(),
-                Self::End { .. } => 24,
+                Self::End { .. } | Self::Left(_) => 24,
                 Self::Event { json, .. } => 8 + json.len(),
                 Self::Damage(_) => DAMAGED_RUN_BYTES,
                 Self::Unknown(_) => 0,
@@ -217,4 +235,20 @@ fn decode_end(body: &mut Take<'_>) -> Option<(Option<RecordingId>, RecordingEnd)
     body.slice(3)?;
     let recording = Some(body.u64()?).filter(|number| *number != 0).map(RecordingId);
     Some((recording, RecordingEnd { stream, utc: UtcNanos(body.i64()?), reason }))
+}
+
+fn encode_left(left: &Left) -> Vec<u8> {
+    let mut body = Vec::with_capacity(24);
+    body.u32(left.stream.to_u32());
+    body.zeros(4);
+    body.u64(left.recording.map_or(0, |recording| recording.0));
+    body.i64(left.utc.0);
+    body
+}
+
+fn decode_left(body: &mut Take<'_>) -> Option<Left> {
+    let stream = StreamId::from_u32(body.u32()?)?;
+    body.slice(4)?;
+    let recording = Some(body.u64()?).filter(|number| *number != 0).map(RecordingId);
+    Some(Left { stream, recording, utc: UtcNanos(body.i64()?) })
 }

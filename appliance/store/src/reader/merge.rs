@@ -1,7 +1,8 @@
 //! What several parts have, as one. Pure.
 
 use super::{EVENTS_PER_PAGE_MAX, EventCursor, EventPage, EventQuery, RingInfo, StoredEvent};
-use watchbook_base::Gap;
+use std::cmp::Reverse;
+use watchbook_base::{Gap, GapReason, StreamId, TimeRange};
 use watchbook_media::SpanSummary;
 
 /// By start; of what a clock step put on the same moment, the recording that began first.
@@ -11,11 +12,71 @@ pub(super) fn spans(of_parts: Vec<Vec<SpanSummary>>) -> Vec<SpanSummary> {
     spans
 }
 
-/// By start.
-pub(super) fn gaps(of_parts: Vec<Vec<Gap>>) -> Vec<Gap> {
-    let mut gaps: Vec<Gap> = of_parts.into_iter().flatten().collect();
+/// Gaps and footage of one stream on one disk, in one range.
+pub(super) struct PartGaps {
+    pub(super) gaps: Vec<Gap>,
+    pub(super) spans: Vec<TimeRange>,
+    /// The disk is not there: what it holds is a gap until it is back.
+    pub(super) absent: bool,
+}
+
+/// The gaps of a stream over all disks, by start. A gap of one disk is none where another has footage: the stream was recorded there. Where disks tell of
+/// several gaps at the same moment, the one that began last counts: it is what the disk says to which the stream had moved.
+pub(super) fn gaps(stream: StreamId, range: TimeRange, of_parts: Vec<PartGaps>) -> Vec<Gap> {
+    let mut told: Vec<(usize, Gap)> = Vec::new();
+    let mut taken: Vec<(Option<usize>, TimeRange)> = Vec::new();
+    for (at, part) in of_parts.into_iter().enumerate() {
+        told.extend(part.gaps.into_iter().map(|gap| (at, gap)));
+        match part.absent {
+            true => {
+                told.extend(part.spans.into_iter().map(|range| (at, Gap { stream, range, reason: GapReason::Disk })))
+            }
+            false => taken.extend(part.spans.into_iter().map(|range| (Some(at), range))),
+        }
+    }
+    told.sort_by_key(|(_, gap)| (Reverse(gap.range.start), gap.range.end));
+    let mut gaps: Vec<Gap> = Vec::new();
+    for (at, gap) in told {
+        // A disk's own log tells its gaps and its footage apart by itself.
+        let others = taken.iter().filter(|(part, _)| *part != Some(at)).map(|(_, range)| *range);
+        for left in without(gap.range, others.collect()) {
+            taken.push((None, left));
+            if left.overlaps(range) {
+                gaps.push(Gap { range: left, ..gap });
+            }
+        }
+    }
     gaps.sort_by_key(|gap| gap.range.start);
-    gaps
+    joined(gaps)
+}
+
+/// What of `range` lies in none of `others`.
+fn without(range: TimeRange, mut others: Vec<TimeRange>) -> Vec<TimeRange> {
+    others.sort_by_key(|other| other.start);
+    let mut left = Vec::new();
+    let mut from = range.start;
+    for other in others {
+        if other.start > from && from < range.end {
+            left.push(TimeRange { start: from, end: other.start.min(range.end) });
+        }
+        from = from.max(other.end);
+    }
+    if from < range.end {
+        left.push(TimeRange { start: from, end: range.end });
+    }
+    left
+}
+
+/// Neighbours for the same reason as one gap.
+fn joined(gaps: Vec<Gap>) -> Vec<Gap> {
+    let mut out: Vec<Gap> = Vec::new();
+    for gap in gaps {
+        match out.last_mut().filter(|last| last.reason == gap.reason && last.range.end == gap.range.start) {
+            Some(last) => last.range.end = gap.range.end,
+            None => out.push(gap),
+        }
+    }
+    out
 }
 
 /// One page of many. A part's page ends where that part stopped looking, so nothing behind the first such place may be shown before the parts were asked
@@ -71,7 +132,7 @@ pub(super) fn rings(infos: impl Iterator<Item = RingInfo>) -> RingInfo {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use watchbook_base::{CameraId, Event, EventSource, TimeRange, UtcNanos};
+    use watchbook_base::{CameraId, Event, EventSource, TrackRole, UtcNanos};
 
     fn event(number: u64, start: i64) -> StoredEvent {
         let source = EventSource {
@@ -118,6 +179,31 @@ mod tests {
         let twice = EventPage { events: vec![event(5, 50), event(4, 40)], next: None };
         let page = events(vec![backwards, twice], &query(10, true));
         assert_eq!((numbers(&page), page.next), (vec![5, 4, 1], None), "one event, on two disks");
+    }
+
+    #[test]
+    fn a_gap_ends_where_another_disk_has_footage() {
+        let stream = CameraId::new(1).unwrap().stream(TrackRole::MainVideo);
+        let range = |start, end| TimeRange { start: UtcNanos(start), end: UtcNanos(end) };
+        let gap = |start, end, reason| Gap { stream, range: range(start, end), reason };
+        let all = range(0, 100);
+        let part = |gaps: &[Gap], spans: &[(i64, i64)]| PartGaps {
+            gaps: gaps.to_vec(),
+            spans: spans.iter().map(|(start, end)| range(*start, *end)).collect(),
+            absent: false,
+        };
+        // The stream moved at 10, went on at 12 on the other disk, and the camera was away from 30 to 40.
+        let old = part(&[gap(10, 100, GapReason::Restart)], &[(0, 10)]);
+        let new = part(&[gap(10, 12, GapReason::Disk), gap(30, 40, GapReason::CameraGone)], &[(12, 30), (40, 100)]);
+        let merged = gaps(stream, all, vec![old, new]);
+        assert_eq!(merged, [gap(10, 12, GapReason::Disk), gap(30, 40, GapReason::CameraGone)]);
+        // What a missing disk holds is a gap, but not where it was recorded again.
+        let missing = PartGaps { absent: true, ..part(&[], &[(0, 5), (5, 20)]) };
+        let merged = gaps(stream, all, vec![missing, part(&[], &[(15, 100)])]);
+        assert_eq!(merged, [gap(0, 15, GapReason::Disk)]);
+        let outside =
+            gaps(stream, range(50, 60), vec![part(&[gap(10, 100, GapReason::Restart)], &[]), part(&[], &[(48, 61)])]);
+        assert_eq!(outside, [], "what is left of it lies outside of what was asked for");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What one ring, or the vault, has: the index rows and open spans of its log.
 
+use super::lefts::{self, Lefts};
 use super::{EVENT_LOOK_BACK_NANOS, EVENT_ROWS_PER_PAGE_MAX, EVENTS_PER_PAGE_MAX, LOOK_BACK_NANOS};
 use super::{EventCursor, EventPage, EventQuery, Files, RingInfo, StoredEvent};
 use crate::care::CareState;
@@ -7,14 +8,17 @@ use crate::care::findings::{all_damage, damage_of};
 use crate::catalog::Live;
 use crate::catalog::rows::{self, GapRow, RecordingRow, SpanKey, SpanRow, TailRow, unpack};
 use crate::catalog::span::{OpenSpan, summary_of};
+use crate::disk::Common;
 use crate::error::Result;
 use crate::format::{DamagedRun, DiskId};
 use crate::kv::{Keys, Kv};
 use crate::ring::{Ring, capacity_bytes};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use watchbook_base::fs::Fs;
 use watchbook_base::{CameraId, Event, Gap, GapReason, StreamId, TimeRange, UtcNanos};
-use watchbook_media::{RecordingId, SpanSummary, TrackFormat};
+use watchbook_media::{RecordingEnd, RecordingId, SpanSummary, TrackFormat};
 
 /// Time over which the fill rate of the ring is measured.
 const RATE_NANOS: i64 = 86_400 * 1_000_000_000;
@@ -33,24 +37,82 @@ pub(crate) struct Part {
     pub(crate) files: Arc<Files>,
     pub(crate) care: CareState,
     pub(crate) sealed_with: Option<Arc<crate::keys::Keys>>,
+    lefts: Arc<Lefts>,
+    /// The disk is not there: what the index has of it cannot be read.
+    absent: AtomicBool,
+    /// Gaps that go on, of which neither log nor index says anything.
+    unsaid: Mutex<Vec<RecordingEnd>>,
 }
 
 impl Part {
-    /// `care`: where its damaged runs are told. `sealed_with`: what its footage was sealed with.
+    /// `care`: where its damaged runs are told.
     pub(crate) fn new(
         ordinal: u8,
-        (ring, kv): (Arc<Ring>, Arc<dyn Kv>),
-        live: Live,
+        ring: Arc<Ring>,
+        index: (Arc<dyn Kv>, Live),
         care: CareState,
-        sealed_with: Option<Arc<crate::keys::Keys>>,
+        common: &Common,
     ) -> Self {
+        let (kv, live) = index;
+        let (sealed_with, lefts) = (common.keys.clone(), common.lefts.clone());
         let files = Arc::new(Files::new(ring.clone(), sealed_with.clone()));
-        Self { ordinal, ring, kv, live, files, care, sealed_with }
+        let (absent, unsaid) = (AtomicBool::new(false), Mutex::default());
+        Self { ordinal, ring, kv, live, files, care, sealed_with, lefts, absent, unsaid }
     }
 
     /// False for footage whose key is destroyed or lost; 0 stands for none.
     fn is_readable(&self, key_id: u32) -> bool {
         key_id == 0 || self.sealed_with.as_ref().is_some_and(|keys| keys.is_live(key_id))
+    }
+
+    /// What the index has of a disk that is not there.
+    pub(crate) fn absent(ordinal: u8, disk: DiskId, deps: (Arc<dyn Fs>, Arc<dyn Kv>), common: &Common) -> Result<Self> {
+        let (fs, kv) = deps;
+        let mut generations = Vec::new();
+        for (key, value) in crate::kv::collect(&*kv, rows::META, &Keys::prefix(b"slot/"))? {
+            let row: rows::SlotRow = unpack(rows::META, &value)?;
+            generations.extend(key.last_chunk::<4>().map(|slot| (u32::from_be_bytes(*slot), row.generation)));
+        }
+        let ring = Arc::new(Ring::absent(fs, disk, &generations));
+        let part = Self::new(ordinal, ring, (kv, Live::default()), CareState::default(), common);
+        part.set_absent();
+        for (key, value) in crate::kv::collect(&*part.kv, rows::META, &Keys::prefix(b"stream/"))? {
+            let row: rows::StreamRow = unpack(rows::META, &value)?;
+            let stream = key.last_chunk::<4>().and_then(|bytes| StreamId::from_u32(u32::from_be_bytes(*bytes)));
+            let since = row.last_end.filter(|_| row.recording.is_some());
+            let end = |(stream, utc)| RecordingEnd { stream, utc: UtcNanos(utc), reason: GapReason::Disk };
+            part.add_unsaid(stream.zip(since).map(end));
+        }
+        Ok(part)
+    }
+
+    /// The disk is not there any more.
+    pub(crate) fn set_absent(&self) {
+        self.absent.store(true, Ordering::SeqCst);
+    }
+
+    /// Tells of gaps that neither log nor index knows.
+    pub(crate) fn add_unsaid(&self, ends: impl IntoIterator<Item = RecordingEnd>) {
+        self.unsaid.lock().unwrap_or_else(PoisonError::into_inner).extend(ends);
+    }
+
+    /// Those of them that share a moment with `range`. They go on until other footage begins.
+    pub(crate) fn unsaid(&self, stream: StreamId, range: TimeRange, now: UtcNanos) -> Vec<Gap> {
+        let unsaid = self.unsaid.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_stream = unsaid.iter().filter(|end| end.stream == stream);
+        let gap = |end: &RecordingEnd| {
+            Some(Gap { stream, range: TimeRange::new(end.utc, now.max(end.utc))?, reason: end.reason })
+        };
+        of_stream.filter_map(gap).filter(|gap| gap.range.overlaps(range)).collect()
+    }
+
+    pub(crate) fn is_absent(&self) -> bool {
+        self.absent.load(Ordering::SeqCst)
+    }
+
+    /// All segments together.
+    pub(crate) fn capacity_bytes(&self) -> u64 {
+        capacity_bytes(&self.ring.slots, &self.ring.superblock)
     }
 
     /// Whose log.
@@ -101,9 +163,31 @@ impl Part {
                 spans.insert(key, summary_of(&key, &row, format));
             }
         }
-        let mut spans: Vec<_> = spans.into_values().filter(|span| span.range().overlaps(range)).collect();
-        spans.iter_mut().for_each(|span| span.locator = locator(self.ordinal, span.locator));
-        Ok(spans)
+        let mut shown = Vec::new();
+        for (key, span) in spans {
+            let span = match self.lefts.of(span.recording).filter(|left| span.range().end > *left) {
+                Some(left) => self.cut(&key, span, left)?,
+                None => Some(span),
+            };
+            if let Some(span) = span.filter(|span| span.range().overlaps(range)) {
+                shown.push(SpanSummary { locator: locator(self.ordinal, span.locator), ..span });
+            }
+        }
+        Ok(shown)
+    }
+
+    /// What is valid of a span whose recording was left at `utc`.
+    fn cut(&self, key: &SpanKey, span: SpanSummary, utc: UtcNanos) -> Result<Option<SpanSummary>> {
+        if span.start_utc >= utc {
+            return Ok(None);
+        }
+        if let Some(open) = self.open_span(key.stream).filter(|open| open.key() == *key) {
+            return lefts::cut(span, utc, open.tables());
+        }
+        match self.kv.get(rows::TABLES, &key.encode())? {
+            Some(tables) => lefts::cut(span, utc, &unpack(rows::TABLES, &tables)?),
+            None => Ok(None),
+        }
     }
 
     fn format(&self, recording: RecordingId) -> Result<Option<Arc<TrackFormat>>> {

@@ -159,7 +159,7 @@ fn nothing_is_shown_without_the_right_grant() {
 
 /// The index made anew from the log alone is the one that was written along the way.
 pub(crate) fn assert_same_index(machine: &Box_) {
-    let ring = Ring::open(&machine.config, Arc::new(machine.fs.clone()), &machine.clock).unwrap();
+    let ring = Ring::open(&machine.config, Arc::new(machine.fs.clone()), &machine.clock, None).unwrap();
     let anew = ModelKv::new();
     rebuild(&ring, Arc::new(anew.clone()), &mut |_| {}).unwrap();
     for table in

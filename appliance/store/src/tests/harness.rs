@@ -59,7 +59,7 @@ impl Box_ {
     pub(crate) fn deps(&self) -> Deps {
         let (fs, clock) = (Arc::new(self.fs.clone()), Arc::new(self.clock.clone()));
         let kv: Arc<dyn Kv> = Arc::new(self.kv.clone());
-        Deps { fs, clock, index: Arc::new(move |_| Ok(kv.clone())), keys: None }
+        Deps { fs, clock, index: Arc::new(move |_| Ok(kv.clone())), keys: None, register: None }
     }
 }
 

@@ -32,7 +32,7 @@ fn open(config: &Config) -> Store {
     let dir = config.dir.clone();
     let keys = Some(keys(&dir));
     let index: crate::store::OpenIndex = Arc::new(move |disk| index(&dir, disk));
-    let deps = Deps { fs: Arc::new(RealFs), clock: Arc::new(SystemClock), index, keys };
+    let deps = Deps { fs: Arc::new(RealFs), clock: Arc::new(SystemClock), index, keys, register: None };
     Store::open(std::slice::from_ref(config), &deps).unwrap()
 }
 
@@ -76,6 +76,7 @@ fn a_ring_is_written_closed_opened_and_checked() {
             clock: Arc::new(SystemClock),
             index: Arc::new(|_| Ok(Arc::new(crate::kv::model::ModelKv::new()))),
             keys: None,
+            register: None,
         },
     );
     assert_eq!(second.err().unwrap().kind, Kind::Conflict, "one program at a time");

@@ -36,6 +36,18 @@ impl Overload {
         self.last_utc.is_some_and(|last| !self.dropping.is_empty() || now.nanos_since(last) <= TOLD_NANOS)
     }
 
+    /// What is dropped on two disks together.
+    pub(super) fn and(mut self, mut other: Self) -> Self {
+        self.dropping.append(&mut other.dropping);
+        Self {
+            dropping: self.dropping,
+            waiting_bytes: self.waiting_bytes + other.waiting_bytes,
+            waiting_bytes_max: self.waiting_bytes_max + other.waiting_bytes_max,
+            since_utc: [self.since_utc, other.since_utc].into_iter().flatten().min(),
+            last_utc: self.last_utc.max(other.last_utc),
+        }
+    }
+
     /// The alarm, with the next step.
     #[must_use]
     pub fn text(&self) -> String {

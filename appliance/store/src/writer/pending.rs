@@ -1,15 +1,20 @@
 //! What waits in memory for the next commit, stream by stream. Every method is short: it runs under the mutex that all cameras share.
 
+mod moving;
+
+use moving::InFlight;
+
 use super::overload::Overload;
 use super::shed::{STEPS, Shedding, plan_shedding, step_of};
 use super::{Numbers, Stats};
 use crate::codec::wide;
 use crate::error::{Error, Result};
 use crate::format::Record;
+use crate::format::record::Left;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use watchbook_base::limits::{ACCESS_UNIT_BYTES_MAX, CODEC_CONFIG_BYTES_MAX};
-use watchbook_base::{Event, GapReason, Importance, Kind, StreamId, Ticks90k, UtcNanos};
+use watchbook_base::{Event, GapReason, Importance, Kind, MonoNanos, StreamId, Ticks90k, UtcNanos};
 use watchbook_media::sample_table::DTS_TICKS_MAX;
 use watchbook_media::{Packet, RecordingEnd, RecordingId, RecordingStart};
 
@@ -23,7 +28,7 @@ const STEP_TICKS_DEFAULT: i64 = 3600;
 const STEP_TICKS_MAX: i64 = 10 * 90_000;
 
 /// A stretch of one recording.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Section {
     pub(crate) stream: StreamId,
     pub(crate) recording: Option<(RecordingId, Arc<RecordingStart>)>,
@@ -32,6 +37,8 @@ pub(crate) struct Section {
     pub(crate) packets: Vec<Packet>,
     /// It ends here.
     pub(crate) end: Option<RecordingEnd>,
+    /// Said before all of this.
+    pub(crate) left: Option<Left>,
 }
 
 impl Section {
@@ -88,6 +95,12 @@ pub(crate) struct Pending {
     pub(crate) closing: bool,
     /// The committer is gone.
     pub(crate) stopped: bool,
+    in_flight: InFlight,
+    given_up: bool,
+    /// Since when a commit is on its way.
+    pub(crate) busy_since: Option<MonoNanos>,
+    /// Since when no commit has succeeded.
+    pub(crate) trouble_since: Option<MonoNanos>,
     pub(crate) stats: Stats,
 }
 
@@ -122,6 +135,10 @@ impl Pending {
             flush_wanted: 0,
             closing: false,
             stopped: false,
+            in_flight: InFlight::default(),
+            given_up: false,
+            busy_since: None,
+            trouble_since: None,
             stats: Stats::default(),
         }
     }
@@ -157,10 +174,7 @@ impl Pending {
             tracing::error!(stream = %start.stream, bytes = start.format.config.len(), "a recording with too long a codec configuration is not begun");
             return;
         }
-        if let Some(current) = self.currents.get(&start.stream) {
-            let utc = current.end_utc;
-            self.end(&RecordingEnd { stream: start.stream, utc, reason: GapReason::CameraGone });
-        }
+        self.end_as_gone(start.stream);
         let current = Current {
             recording: None,
             start: Arc::new(start.clone()),
@@ -173,6 +187,13 @@ impl Pending {
         self.count_recording(current.step, 1);
         self.currents.insert(start.stream, current);
         self.open_section(start.stream);
+    }
+
+    /// Ends the recording of `stream` that goes on, if one does.
+    pub(crate) fn end_as_gone(&mut self, stream: StreamId) {
+        if let Some(utc) = self.currents.get(&stream).map(|current| current.end_utc) {
+            self.end(&RecordingEnd { stream, utc, reason: GapReason::CameraGone });
+        }
     }
 
     fn step(&self, stream: StreamId) -> usize {
@@ -218,14 +239,8 @@ impl Pending {
         }
         let recording = RecordingId(self.numbers.take_recording());
         current.recording = Some(recording);
-        let section = Section {
-            stream,
-            recording: Some((recording, current.start.clone())),
-            begins: true,
-            packets: Vec::new(),
-            end: None,
-        };
-        self.push(section);
+        let recording = Some((recording, current.start.clone()));
+        self.push(Section { recording, begins: true, ..Section::empty(stream) });
     }
 
     fn push(&mut self, section: Section) {
@@ -272,7 +287,7 @@ impl Pending {
             Some(section) => section.packets.push(packet),
             None => {
                 self.bytes += SECTION_BYTES;
-                sections.push(Section { stream, recording, begins: false, packets: vec![packet], end: None });
+                sections.push(Section { recording, packets: vec![packet], ..Section::empty(stream) });
             }
         }
         Ok(())
@@ -311,13 +326,7 @@ impl Pending {
                 self.taken += 1;
             }
             None if self.bytes < self.bytes_max + RECORDS_BYTES_MAX => {
-                self.push(Section {
-                    stream: end.stream,
-                    recording,
-                    begins: false,
-                    packets: Vec::new(),
-                    end: Some(end),
-                });
+                self.push(Section { recording, end: Some(end), ..Section::empty(end.stream) });
             }
             // Thousands of ends wait already. The recording's end is found again at the next start; a failed attempt is told by the next one.
             None => self.stats.overload_drops += 1,
@@ -335,13 +344,7 @@ impl Pending {
 
     /// The end, at start-up, of a recording that the last run of the recorder could not end.
     pub(crate) fn end_unfinished(&mut self, recording: RecordingId, start: Arc<RecordingStart>, end: RecordingEnd) {
-        self.push(Section {
-            stream: end.stream,
-            recording: Some((recording, start)),
-            begins: false,
-            packets: Vec::new(),
-            end: Some(end),
-        });
+        self.push(Section { recording: Some((recording, start)), end: Some(end), ..Section::empty(end.stream) });
     }
 
     pub(crate) fn event(&mut self, event: &Event) -> Result<u64> {
@@ -373,20 +376,22 @@ impl Pending {
         true
     }
 
-    fn check_open(&self) -> Result<()> {
+    /// True when its streams are recorded on another disk.
+    pub(crate) fn given_up(&self) -> bool {
+        self.given_up
+    }
+
+    pub(crate) fn check_open(&self) -> Result<()> {
         if self.stopped { Err(Error::new(Kind::Unavailable, "writing to the ring: it is closed")) } else { Ok(()) }
     }
 
     /// Hands everything to the committer. It counts as pending until [`Pending::settle`].
     pub(crate) fn take(&mut self) -> Taken {
         let (next_recording, next_event) = self.numbers.next();
-        Taken {
-            sections: std::mem::take(&mut self.sections).into_values().flatten().collect(),
-            records: std::mem::take(&mut self.records),
-            taken: self.taken,
-            next_recording,
-            next_event,
-        }
+        let sections: Vec<Section> = std::mem::take(&mut self.sections).into_values().flatten().collect();
+        let records = std::mem::take(&mut self.records);
+        self.in_flight.add(&sections, &records);
+        Taken { sections, records, taken: self.taken, next_recording, next_event }
     }
 
     /// What is dropped because the disk is too slow, or was within the last minutes.

@@ -191,7 +191,13 @@ mod tests {
         let config = watchbook_store::Config::new(&ring, 16 << 20);
         let other = dir.path().join("other");
         let index: watchbook_store::OpenIndex = Arc::new(move |disk| open_index(&other, disk));
-        let deps = watchbook_store::Deps { fs: Arc::new(RealFs), clock: Arc::new(SystemClock), index, keys: None };
+        let deps = watchbook_store::Deps {
+            fs: Arc::new(RealFs),
+            clock: Arc::new(SystemClock),
+            index,
+            keys: None,
+            register: None,
+        };
         let recorder = watchbook_store::Store::open(&[config], &deps).unwrap();
         refused("stop the recorder first");
         recorder.close().unwrap();

@@ -48,7 +48,7 @@ impl Place {
         std::fs::create_dir_all(&self.state).attempt("making a folder")?;
         let state = self.state.clone();
         let index = Arc::new(move |disk| watchbook_store::open_index(&state, disk));
-        let deps = Deps { fs: Arc::new(RealFs), clock: Arc::new(SystemClock), index };
+        let deps = Deps { fs: Arc::new(RealFs), clock: Arc::new(SystemClock), index, keys: None, register: None };
         Store::open(&[config], &deps).attempt("opening the ring")
     }
 

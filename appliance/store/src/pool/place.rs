@@ -1,0 +1,317 @@
+//! One ring directory and the disk that is, or should be, there.
+
+use super::plan::{HANG_NANOS_MAX, Verdict};
+use crate::alarm::AlarmKind;
+use crate::config::Config;
+use crate::disk::{Disk, Opened};
+use crate::error::Error;
+use crate::format::DiskId;
+use crate::reader::RingInfo;
+use crate::writer::Shared;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use watchbook_base::{MonoNanos, StreamId, UtcNanos};
+
+/// How a disk is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DiskState {
+    /// Its ring is being opened.
+    Joining,
+    /// It takes streams.
+    Recording,
+    /// It cannot be written, or does not answer; what it holds may still be read.
+    Failed,
+    /// Its directory holds no ring: it is not mounted.
+    Missing,
+    /// Another disk is in its place.
+    Swapped,
+}
+
+/// A disk, for the page.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DiskStatus {
+    /// Directory of the ring.
+    pub dir: PathBuf,
+    /// Identity; `None` when it never could be read.
+    pub disk: Option<DiskId>,
+    /// How it is doing.
+    pub state: DiskState,
+    /// Since when.
+    pub since_utc: UtcNanos,
+    /// Why it does not record, in a sentence for people.
+    pub why: Option<String>,
+    /// How full it is; `None` when that is not known.
+    pub ring: Option<RingInfo>,
+    /// Streams that are recorded there.
+    pub streams: Vec<StreamId>,
+    /// What they bring, measured over about a minute.
+    pub bytes_per_sec: f64,
+    /// Bytes written to its segments since it joined.
+    pub written_bytes: u64,
+}
+
+/// Why a disk records no more.
+pub(super) struct PlaceState {
+    pub(super) state: DiskState,
+    pub(super) disk: DiskId,
+    pub(super) alarm: AlarmKind,
+    pub(super) why: String,
+    found: Option<DiskId>,
+}
+
+impl PlaceState {
+    pub(super) fn missing(disk: DiskId, dir: &Path) -> Self {
+        let why = format!(
+            "the disk of {} is missing: the directory holds no ring, and that of disk {disk} belongs there. Its streams are recorded on the other disks. \
+             Mount it again; it then records without being told",
+            dir.display()
+        );
+        Self { state: DiskState::Missing, disk, alarm: AlarmKind::DiskMissing, why, found: None }
+    }
+
+    pub(super) fn swapped(found: DiskId, disk: DiskId, dir: &Path) -> Self {
+        let why = format!(
+            "another disk is mounted at {}: it holds the ring {found}, and {disk} belongs there. Nothing is written to it. Mount the right disk, or accept \
+             this one on the health page",
+            dir.display()
+        );
+        Self { state: DiskState::Swapped, disk, alarm: AlarmKind::DiskSwapped, why, found: Some(found) }
+    }
+
+    pub(super) fn failed(verdict: Verdict, trouble: Option<String>, disk: (DiskId, &Path)) -> Self {
+        let (disk, dir) = disk;
+        let what = match verdict {
+            Verdict::Hangs => {
+                format!("does not answer: a commit takes longer than {} s", HANG_NANOS_MAX / 1_000_000_000)
+            }
+            Verdict::Refuses => format!("cannot be written: {}", trouble.as_deref().unwrap_or("no reason is known")),
+        };
+        let why = format!(
+            "the disk of {} {what}. Its streams are recorded on the other disks. Check the disk and its cable; it is tried again by itself",
+            dir.display()
+        );
+        Self { state: DiskState::Failed, disk, alarm: AlarmKind::DiskFailed, why, found: None }
+    }
+}
+
+/// A ring directory.
+pub(crate) struct Place {
+    pub(crate) config: Config,
+    /// Added on the page.
+    pub(super) added: bool,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    state: DiskState,
+    since_utc: UtcNanos,
+    /// The disk that belongs here, once it is known.
+    id: Option<DiskId>,
+    why: Option<String>,
+    /// The disk that records here, or did.
+    disk: Option<Disk>,
+    opened: Option<Opened>,
+    /// Another disk that was seen in its place.
+    found: Option<DiskId>,
+    misses: u32,
+    failures: u32,
+    retry_at: MonoNanos,
+    recording_since: MonoNanos,
+    error: Option<Error>,
+}
+
+impl Place {
+    pub(super) fn new(config: Config, now: UtcNanos) -> Self {
+        let inner = Inner {
+            state: DiskState::Joining,
+            since_utc: now,
+            id: None,
+            why: None,
+            disk: None,
+            opened: None,
+            found: None,
+            misses: 0,
+            failures: 0,
+            retry_at: MonoNanos(0),
+            recording_since: MonoNanos(0),
+            error: None,
+        };
+        Self { config, added: false, inner: Mutex::new(inner) }
+    }
+
+    pub(super) fn added(config: Config, now: UtcNanos) -> Self {
+        Self { added: true, ..Self::new(config, now) }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn recording(&self) -> bool {
+        self.inner().state == DiskState::Recording
+    }
+
+    /// What the committer of a disk that records shares.
+    pub(super) fn recording_on(&self) -> Option<Arc<Shared>> {
+        let inner = self.inner();
+        inner.disk.as_ref().filter(|_| inner.state == DiskState::Recording).map(|disk| disk.shared.clone())
+    }
+
+    /// Counts a look that found no ring.
+    pub(super) fn missed(&self) -> u32 {
+        let mut inner = self.inner();
+        inner.misses = inner.misses.saturating_add(1);
+        inner.misses
+    }
+
+    pub(super) fn found(&self) {
+        self.inner().misses = 0;
+    }
+
+    /// True when the ring may be opened: nobody here may still write to it, and the pause after a failure is over.
+    pub(super) fn may_join(&self, now: MonoNanos) -> bool {
+        let inner = self.inner();
+        now >= inner.retry_at && inner.disk.as_ref().is_none_or(Disk::is_finished)
+    }
+
+    pub(super) fn set_joining(&self, now: UtcNanos) {
+        let mut inner = self.inner();
+        (inner.state, inner.since_utc) = (DiskState::Joining, now);
+    }
+
+    pub(super) fn take_disk(&self) -> Option<Disk> {
+        self.inner().disk.take()
+    }
+
+    pub(super) fn set_recording(&self, disk: Disk, id: DiskId, now: (UtcNanos, MonoNanos)) {
+        let mut inner = self.inner();
+        inner.state = DiskState::Recording;
+        (inner.since_utc, inner.recording_since) = now;
+        inner.id = Some(id);
+        inner.opened = Some(disk.opened.clone());
+        inner.disk = Some(disk);
+        (inner.why, inner.found, inner.error) = (None, None, None);
+    }
+
+    /// The disk records no more; what it shared with its committer, when it did record until now.
+    pub(super) fn lose(&self, state: PlaceState, now: (UtcNanos, MonoNanos)) -> Option<Arc<Shared>> {
+        let mut inner = self.inner();
+        let recording = inner.state == DiskState::Recording;
+        if inner.state != state.state {
+            (inner.state, inner.since_utc) = (state.state, now.0);
+        }
+        if recording {
+            inner.failures = inner.failures.saturating_add(1);
+            inner.retry_at = now.1;
+        }
+        inner.id = Some(state.disk);
+        inner.why = Some(state.why);
+        inner.found = state.found;
+        let disk = inner.disk.as_ref().filter(|_| recording)?;
+        disk.stop_care();
+        Some(disk.shared.clone())
+    }
+
+    pub(super) fn set_failed(&self, why: String, error: Error, id: Option<DiskId>, now: (UtcNanos, MonoNanos)) {
+        let mut inner = self.inner();
+        inner.id = inner.id.or(id);
+        if inner.state != DiskState::Failed {
+            (inner.state, inner.since_utc) = (DiskState::Failed, now.0);
+        }
+        inner.failures = inner.failures.saturating_add(1);
+        inner.retry_at = now.1;
+        inner.why = Some(why);
+        inner.error = Some(error);
+    }
+
+    pub(super) fn take_error(&self) -> Option<Error> {
+        self.inner().error.take()
+    }
+
+    pub(super) fn failures(&self) -> u32 {
+        self.inner().failures
+    }
+
+    /// A disk that has recorded for `nanos` begins anew.
+    pub(super) fn forgive(&self, now: MonoNanos, nanos: u64) {
+        let mut inner = self.inner();
+        if now.0.saturating_sub(inner.recording_since.0) >= nanos {
+            inner.failures = 0;
+        }
+    }
+
+    /// Identity of a known disk that is not there, or whose ring cannot be opened.
+    pub(super) fn absent(&self) -> Option<DiskId> {
+        let inner = self.inner();
+        inner.id.filter(|_| matches!(inner.state, DiskState::Missing | DiskState::Swapped | DiskState::Failed))
+    }
+
+    /// It is not the disk's fault that it does not record.
+    pub(super) fn is_excused(&self) -> bool {
+        matches!(self.inner().state, DiskState::Recording | DiskState::Missing | DiskState::Swapped)
+    }
+
+    /// What alarms about this place are about.
+    pub(super) fn alarm_of(&self) -> Option<DiskId> {
+        self.inner().id
+    }
+
+    /// The disk that is here, and the one that belongs here.
+    pub(super) fn swapped(&self) -> Option<(DiskId, DiskId)> {
+        let inner = self.inner();
+        inner.found.filter(|_| inner.state == DiskState::Swapped).zip(inner.id)
+    }
+
+    pub(super) fn retry_now(&self) {
+        self.inner().retry_at = MonoNanos(0);
+    }
+
+    pub(super) fn opened(&self) -> Option<Opened> {
+        self.inner().opened.clone()
+    }
+
+    pub(super) fn status(&self) -> DiskStatus {
+        let inner = self.inner();
+        let written_bytes = inner.disk.as_ref().map_or(0, |disk| disk.shared.pending().stats.written_bytes);
+        DiskStatus {
+            dir: self.config.dir.clone(),
+            disk: inner.id,
+            state: inner.state,
+            since_utc: inner.since_utc,
+            why: inner.why.clone(),
+            ring: None,
+            streams: Vec::new(),
+            bytes_per_sec: 0.0,
+            written_bytes,
+        }
+    }
+
+    /// Takes the disk away for good, to be closed if it records.
+    pub(super) fn close(&self) -> Option<Disk> {
+        let mut inner = self.inner();
+        let recording = inner.state == DiskState::Recording;
+        inner.disk.take().filter(|_| recording)
+    }
+
+    /// The committer of a disk without a thread.
+    #[cfg(test)]
+    pub(crate) fn with_committer<R>(&self, work: impl FnOnce(&mut crate::committer::Committer) -> R) -> Option<R> {
+        self.inner().disk.as_mut()?.committer().map(work)
+    }
+
+    /// Takes the committer away, to run it elsewhere.
+    #[cfg(test)]
+    pub(crate) fn take_committer(&self) -> Option<Box<crate::committer::Committer>> {
+        self.inner().disk.as_mut()?.take_committer()
+    }
+
+    /// Gives it back.
+    #[cfg(test)]
+    pub(crate) fn put_committer(&self, committer: Box<crate::committer::Committer>) {
+        if let Some(disk) = &mut self.inner().disk {
+            disk.put_committer(committer);
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! One disk fails in one way.
+
+use super::super::harness::*;
+use super::bench::*;
+use crate::pool::DiskState;
+use watchbook_base::fs::sim::{Op, SimFs};
+use watchbook_base::{Clock, GapReason};
+
+/// Three cameras on two disks, recorded for some seconds.
+fn recorded(seed: u64) -> (Station, Running) {
+    let mut station = Station::new(seed, 2, 4);
+    let running = station.open();
+    station.begin_all(&running);
+    station.record(&running, 12);
+    assert_eq!(running.spread(), [2, 2]);
+    (station, running)
+}
+
+/// Within ten seconds everything is recorded on the disk that is left, and the streams that moved have a gap that says why, of a GOP at most.
+fn expect_moved(station: &mut Station, running: &Running, state: DiskState) {
+    let before = station.clock.utc();
+    station.record(running, 20);
+    assert_eq!(running.states(), [state, DiskState::Recording]);
+    assert_eq!(running.spread(), [0, 4]);
+    station.check(running, false);
+    for cam in &station.cams {
+        let last = running.samples(cam.stream).last().unwrap().0;
+        assert!(station.clock.utc().nanos_since(last) < 600_000_000, "{} is recorded", cam.stream);
+        let lost: i64 = running
+            .gaps(cam.stream, station.clock.utc())
+            .iter()
+            .filter(|gap| gap.reason == GapReason::Disk && gap.range.end > before)
+            .map(|gap| gap.range.end.nanos_since(gap.range.start.max(before)))
+            .sum();
+        // What the disk took until it was seen to be missing is on it, and gone with it.
+        let lost_max = if state == DiskState::Failed { 1_500_000_000 } else { 3_000_000_000 };
+        assert!(lost < lost_max, "{}: {lost} ns are lost", cam.stream);
+    }
+    assert!(running.pool.common.alarms.all().iter().any(|alarm| alarm.text.contains("/a")));
+}
+
+#[test]
+fn a_disk_that_refuses_writes_is_left_and_still_read() {
+    for seed in 0..6 {
+        let (mut station, running) = recorded(100 + seed);
+        station.disks[0].fail(Op::Write, libc::EIO, seed, u64::MAX);
+        station.record(&running, 20);
+        station.check(&running, true);
+        expect_moved(&mut station, &running, DiskState::Failed);
+        station.check(&running, true);
+        // It returns when it can be written again.
+        station.disks[0].heal();
+        station.record(&running, 140);
+        assert_eq!(running.states(), [DiskState::Recording; 2], "seed {seed}");
+        assert_eq!(running.pool.common.alarms.joined(), None);
+        station.check(&running, true);
+        station.begin_all(&running);
+        station.record(&running, 8);
+        assert!(running.spread()[0] > 0, "seed {seed}: it takes streams again");
+        station.check(&running, true);
+    }
+}
+
+#[test]
+fn a_disk_that_dies_in_the_middle_of_a_write_loses_nothing_that_was_acknowledged() {
+    for seed in 0..20 {
+        let (mut station, running) = recorded(200 + seed);
+        station.disks[0].cut_after(seed);
+        station.record(&running, 20);
+        expect_moved(&mut station, &running, DiskState::Failed);
+        station.disks[0].power_on();
+        station.record(&running, 140);
+        assert_eq!(running.states(), [DiskState::Recording; 2], "seed {seed}");
+        station.check(&running, true);
+        drop(running);
+        let running = station.open();
+        running.step();
+        station.check(&running, true);
+    }
+}
+
+#[test]
+fn a_disk_that_is_unmounted_is_missing_and_never_made_anew() {
+    let (mut station, running) = recorded(300);
+    let (empty, disk) = (SimFs::new(1), station.disks[0].clone());
+    station.mounts.mount("/a", &empty);
+    expect_moved(&mut station, &running, DiskState::Missing);
+    let gaps = running.gaps(station.cams[0].stream, station.clock.utc());
+    assert!(gaps.iter().any(|gap| gap.range.start <= START && gap.reason == GapReason::Disk), "{gaps:?}");
+    assert_eq!(empty.counters().steps, 0, "nothing is made in the mount point");
+    station.mounts.mount("/a", &disk);
+    station.record(&running, 60);
+    assert_eq!((running.states(), running.pool.common.alarms.joined()), (vec![DiskState::Recording; 2], None));
+    station.check(&running, true);
+    // The same at a start, and it comes back.
+    drop(running);
+    station.mounts.mount("/a", &empty);
+    let running = station.open();
+    assert_eq!(running.states(), [DiskState::Missing, DiskState::Recording]);
+    station.begin_all(&running);
+    station.record(&running, 8);
+    station.check(&running, false);
+    station.mounts.mount("/a", &disk);
+    station.record(&running, 60);
+    assert_eq!(running.states(), [DiskState::Recording; 2]);
+    station.check(&running, true);
+    assert_eq!(empty.counters().steps, 0);
+}
+
+#[test]
+fn another_disk_in_its_place_is_not_touched_until_it_is_accepted() {
+    let (mut station, running) = recorded(400);
+    let foreign = Station::new(401, 1, 1);
+    drop(foreign.open());
+    let before = foreign.disks[0].counters();
+    station.mounts.mount("/a", &foreign.disks[0].clone());
+    expect_moved(&mut station, &running, DiskState::Swapped);
+    assert_eq!(foreign.disks[0].counters(), before, "nothing is written to it");
+    running.pool.accept("/a".as_ref()).unwrap();
+    station.record(&running, 4);
+    assert_eq!((running.states(), running.pool.common.alarms.joined()), (vec![DiskState::Recording; 2], None));
+    station.begin_all(&running);
+    station.record(&running, 8);
+    assert!(foreign.disks[0].counters().written_bytes > before.written_bytes);
+    station.check(&running, false);
+    assert!(running.pool.accept("/b".as_ref()).is_err(), "nothing to accept there");
+}
+
+#[test]
+fn a_commit_that_hangs_keeps_nobody_waiting_and_is_void_when_it_comes_through() {
+    let (mut station, running) = recorded(500);
+    let gate = station.mounts.gate("/a");
+    let place = running.pool.places()[0].clone();
+    let mut committer = place.take_committer().unwrap();
+    gate.close();
+    station.feed(&running);
+    let hanging = std::thread::spawn(move || {
+        let stepped = committer.step();
+        (committer, stepped)
+    });
+    gate.wait_for_somebody();
+    station.record(&running, 10);
+    assert_eq!(running.states(), [DiskState::Recording; 2], "five seconds may be a bad moment");
+    expect_moved(&mut station, &running, DiskState::Failed);
+    assert!(running.pool.common.alarms.joined().unwrap().contains("does not answer"));
+    // As long as the thread is at it, nobody else may write there.
+    station.record(&running, 80);
+    assert_eq!(running.states()[0], DiskState::Failed);
+    gate.open();
+    let (committer, stepped) = hanging.join().unwrap();
+    assert!(!stepped.unwrap(), "the commit counts for nothing");
+    station.check(&running, true);
+    place.put_committer(committer);
+    station.record(&running, 4);
+    assert_eq!(running.states(), [DiskState::Recording; 2]);
+    // The commit is whole on the disk; what it has of moved streams is not listed.
+    station.check(&running, true);
+    drop(running);
+    let running = station.open();
+    running.step();
+    station.check(&running, true);
+}
+
+#[test]
+fn two_of_three_disks_die() {
+    for seed in 0..6 {
+        let mut station = Station::new(600 + seed, 3, 6);
+        let running = station.open();
+        station.begin_all(&running);
+        station.record(&running, 12);
+        station.disks[0].cut_after(seed);
+        station.record(&running, (seed * 3) as usize);
+        station.disks[1].cut_after(seed % 3);
+        station.record(&running, 30);
+        assert_eq!(running.states(), [DiskState::Failed, DiskState::Failed, DiskState::Recording], "seed {seed}");
+        assert_eq!(running.spread(), [0, 0, 6]);
+        station.check(&running, false);
+        station.disks.iter().for_each(SimFs::power_on);
+        station.record(&running, 140);
+        assert_eq!(running.states(), [DiskState::Recording; 3], "seed {seed}");
+        station.check(&running, true);
+    }
+}
+
+#[test]
+fn the_only_disk_is_not_left() {
+    let mut station = Station::new(700, 1, 1);
+    let running = station.open();
+    station.begin_all(&running);
+    station.record(&running, 4);
+    station.disks[0].fail(Op::Write, libc::EIO, 0, 60);
+    station.record(&running, 20);
+    assert_eq!(running.states(), [DiskState::Recording]);
+    station.disks[0].heal();
+    station.record(&running, 4);
+    assert_eq!(running.pool.common.alarms.joined(), None);
+    station.check(&running, true);
+    assert!(running.gaps(video(1), station.clock.utc()).is_empty(), "all of it waited in memory");
+}
