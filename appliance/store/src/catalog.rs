@@ -1,5 +1,5 @@
-//! From commits to index rows. The writer after each commit and the start-up scan call the same [`Catalog::apply`], so the index after a crash, and the one
-//! rebuilt from the log alone, are the one that was lost.
+//! From commits to index rows. The writer after each commit, the start-up scan and the backfill call the same [`Catalog::apply`], so the index after a crash,
+//! and the one rebuilt from the log alone, are the one that was lost. Rows are made in memory; [`crate::index`] writes them.
 
 pub(crate) mod rows;
 pub(crate) mod span;
@@ -7,10 +7,11 @@ pub(crate) mod span;
 use crate::error::Result;
 use crate::format::record::Left;
 use crate::format::{Commit, DiskId, Record, Run};
+use crate::index::{IndexQueue, Op};
 use crate::kv::{Batch, Keys, Kv, collect};
 use rows::{GapRow, Position, RecordingRow, SlotRow, StreamRow, TailRow, owned, pack, unpack};
 use span::OpenSpan;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock};
 use watchbook_base::{GapReason, StreamId, UtcNanos};
 use watchbook_media::{RecordingEnd, RecordingId, RecordingStart, TrackFormat};
@@ -19,12 +20,49 @@ use watchbook_media::{RecordingEnd, RecordingId, RecordingStart, TrackFormat};
 pub(crate) const SPAN_NANOS_MAX: i64 = 60 * 1_000_000_000;
 /// A span closes after so many commits even when its stream has gone quiet: bounds what start-up scans again to two minutes.
 pub(crate) const SPAN_COMMITS_MAX: u64 = 240;
-/// Changes kept for the next try when the index cannot be written: about ten minutes of 200 streams. Beyond, the index is left as it is and the next
-/// start replays the log from where it stopped.
-const BACKLOG_BYTES_MAX: usize = 32 << 20;
 
 /// The spans that are not in the index yet, for readers.
-pub(crate) type Live = Arc<RwLock<HashMap<StreamId, Arc<OpenSpan>>>>;
+pub(crate) type Live = Arc<RwLock<LiveSpans>>;
+
+/// What [`Live`] holds: spans that still grow, and closed ones whose rows wait to be written.
+#[derive(Debug, Default)]
+pub(crate) struct LiveSpans {
+    open: HashMap<StreamId, Arc<OpenSpan>>,
+    /// Each with the number of the operation that brings its rows.
+    closing: BTreeMap<StreamId, VecDeque<(u64, Arc<OpenSpan>)>>,
+}
+
+impl LiveSpans {
+    /// The spans of `stream`, oldest first; the last one may still grow.
+    pub(crate) fn of(&self, stream: StreamId) -> Vec<Arc<OpenSpan>> {
+        let closing = self.closing.get(&stream).into_iter().flatten().map(|(_, span)| span.clone());
+        closing.chain(self.open.get(&stream).cloned()).collect()
+    }
+
+    /// Keeps closed spans until operation `number` is written.
+    pub(crate) fn closing(&mut self, number: u64, spans: Vec<Arc<OpenSpan>>) {
+        for span in spans {
+            self.closing.entry(span.key().stream).or_default().push_back((number, span));
+        }
+    }
+
+    /// The rows of operations up to `number` are in the index.
+    pub(crate) fn written(&mut self, number: u64) {
+        self.closing.retain(|_, spans| {
+            while spans.pop_front_if(|(with, _)| *with <= number).is_some() {}
+            !spans.is_empty()
+        });
+    }
+}
+
+/// Where rows go.
+#[derive(Debug)]
+enum Out {
+    /// To the indexer, after each commit.
+    Queue(Arc<IndexQueue>),
+    /// Nowhere until [`Catalog::take_rows`]: one segment, seen alone.
+    Rows,
+}
 
 /// One stream as the log has it so far.
 #[derive(Debug, Default)]
@@ -37,35 +75,75 @@ struct Stream {
 
 /// Index state and its changes.
 pub(crate) struct Catalog {
-    kv: Arc<dyn Kv>,
+    out: Out,
     live: Live,
     streams: BTreeMap<StreamId, Stream>,
     /// Formats of recordings that may still grow.
     formats: HashMap<RecordingId, Arc<TrackFormat>>,
     tail: TailRow,
     batch: Batch,
+    /// Closed spans whose rows are in `batch`.
+    closed: Vec<Arc<OpenSpan>>,
     touched: HashSet<StreamId>,
     /// Recordings that were left, as the commits that were taken in say.
     lefts: Vec<Left>,
-    /// Why the index is not written any more.
-    failed: Option<String>,
-    dead: bool,
+}
+
+/// Empties the index and makes it one of `disk`. Rows that are there are set aside unread.
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) fn empty_index(kv: &dyn Kv, disk: DiskId) -> Result<()> {
+    let is_empty = |table: &crate::kv::Table| {
+        let mut empty = true;
+        let scanned = kv.scan(*table, &Keys::prefix(b""), &mut |_, _| {
+            empty = false;
+            false
+        });
+        scanned.is_ok() && empty
+    };
+    if !rows::INDEX_TABLES.iter().all(is_empty) {
+        kv.renew()?;
+    }
+    let mut batch = Batch::default();
+    batch.put(rows::META, rows::FORMAT_KEY, pack(&rows::FormatRow::of(disk)));
+    kv.write(&batch, false)
+}
+
+/// How a recording began, as the index has it.
+pub(crate) fn recording_start(kv: &dyn Kv, recording: RecordingId) -> Option<RecordingStart> {
+    let row = kv.get(rows::RECORDINGS, &rows::recording_key(recording)).ok().flatten()?;
+    unpack::<RecordingRow>(rows::RECORDINGS, &row).ok()?.start()
+}
+
+/// Generation of each slot as the index has it.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn slots(kv: &dyn Kv) -> Result<HashMap<u32, SlotRow>> {
+    let mut slots = HashMap::new();
+    for (key, value) in collect(kv, rows::META, &Keys::prefix(b"slot/"))? {
+        if let Some(slot) = key.last_chunk::<4>() {
+            slots.insert(u32::from_be_bytes(*slot), unpack(rows::META, &value)?);
+        }
+    }
+    Ok(slots)
 }
 
 impl Catalog {
     /// The state that the index holds; `None` when the index is empty, of another version or of another disk.
-    pub(crate) fn load(kv: Arc<dyn Kv>, disk: DiskId) -> Result<Option<Self>> {
+    pub(crate) fn load(kv: &dyn Kv, disk: DiskId, queue: Arc<IndexQueue>) -> Result<Option<Self>> {
         let format = kv.get(rows::META, rows::FORMAT_KEY)?;
         let same = format.is_some_and(|row| row == pack(&rows::FormatRow::of(disk)));
         let Some(tail) = kv.get(rows::META, rows::TAIL_KEY)?.filter(|_| same) else { return Ok(None) };
-        let mut catalog = Self::empty(kv.clone());
+        let mut catalog = Self::empty(queue);
         catalog.tail = unpack(rows::META, &tail)?;
-        for (key, value) in collect(&*kv, rows::META, &Keys::prefix(b"stream/"))? {
+        for (key, value) in collect(kv, rows::META, &Keys::prefix(b"stream/"))? {
             let number = key.last_chunk::<4>().map(|bytes| u32::from_be_bytes(*bytes));
             let Some(stream) = number.and_then(StreamId::from_u32) else { continue };
             let row: StreamRow = unpack(rows::META, &value)?;
             if let Some(recording) = row.recording.map(RecordingId) {
-                catalog.load_format(recording)?;
+                catalog.load_format(kv, recording)?;
             }
             let mut closed = None;
             if let Some((start, first_seq)) = row.closed {
@@ -78,53 +156,39 @@ impl Catalog {
         Ok(Some(catalog))
     }
 
-    /// A state without streams on an empty index. Rows that are there are set aside unread.
-    pub(crate) fn fresh(kv: Arc<dyn Kv>, disk: DiskId) -> Result<Self> {
-        let is_empty = |table: &crate::kv::Table| {
-            let mut empty = true;
-            let scanned = kv.scan(*table, &Keys::prefix(b""), &mut |_, _| {
-                empty = false;
-                false
-            });
-            scanned.is_ok() && empty
-        };
-        if !rows::INDEX_TABLES.iter().all(is_empty) {
-            kv.renew()?;
-        }
-        let mut batch = Batch::default();
-        batch.put(rows::META, rows::FORMAT_KEY, pack(&rows::FormatRow::of(disk)));
-        kv.write(&batch, false)?;
-        Ok(Self::empty(kv))
+    /// A state without streams, for an empty index.
+    pub(crate) fn empty(queue: Arc<IndexQueue>) -> Self {
+        let live = queue.live();
+        Self { live, ..Self::with_out(Out::Queue(queue)) }
     }
 
-    fn empty(kv: Arc<dyn Kv>) -> Self {
+    /// A state without streams for one segment; [`Catalog::take_rows`] takes what comes of it.
+    pub(crate) fn of_segment() -> Self {
+        Self::with_out(Out::Rows)
+    }
+
+    fn with_out(out: Out) -> Self {
         Self {
-            kv,
+            out,
             live: Live::default(),
             streams: BTreeMap::new(),
             formats: HashMap::new(),
             tail: TailRow { next_recording: 1, next_event: 1, ..TailRow::default() },
             batch: Batch::default(),
+            closed: Vec::new(),
             touched: HashSet::new(),
             lefts: Vec::new(),
-            failed: None,
-            dead: false,
         }
     }
 
-    fn load_format(&mut self, recording: RecordingId) -> Result<()> {
-        if let Some(row) = self.kv.get(rows::RECORDINGS, &rows::recording_key(recording))? {
+    fn load_format(&mut self, kv: &dyn Kv, recording: RecordingId) -> Result<()> {
+        if let Some(row) = kv.get(rows::RECORDINGS, &rows::recording_key(recording))? {
             let row: RecordingRow = unpack(rows::RECORDINGS, &row)?;
             if let Some(start) = row.start() {
                 self.formats.insert(recording, Arc::new(start.format));
             }
         }
         Ok(())
-    }
-
-    /// The spans that are not in the index yet.
-    pub(crate) fn live(&self) -> Live {
-        self.live.clone()
     }
 
     /// How far the index has come.
@@ -138,9 +202,12 @@ impl Catalog {
         self.tail.next_event = next_event.max(self.tail.next_event);
     }
 
-    /// Why rows are missing from the index, if they are.
-    pub(crate) fn alarm(&self) -> Option<&str> {
-        self.failed.as_deref()
+    /// How the index is doing.
+    pub(crate) fn queue(&self) -> Option<&Arc<IndexQueue>> {
+        match &self.out {
+            Out::Queue(queue) => Some(queue),
+            Out::Rows => None,
+        }
     }
 
     /// Streams whose recording has not ended, with the end of their last sample.
@@ -154,16 +221,10 @@ impl Catalog {
         unfinished.collect()
     }
 
-    /// How a recording began, as the index has it.
-    pub(crate) fn recording_start(&self, recording: RecordingId) -> Option<RecordingStart> {
-        let row = self.kv.get(rows::RECORDINGS, &rows::recording_key(recording)).ok().flatten()?;
-        unpack::<RecordingRow>(rows::RECORDINGS, &row).ok()?.start()
-    }
-
     /// Gaps that go on, to be restated in a new segment.
     pub(crate) fn open_gaps(&self) -> Vec<RecordingEnd> {
         let gaps = self.streams.iter().filter_map(|(stream, state)| {
-            let (start, reason) = state.row.gap?;
+            let (start, reason, _) = state.row.gap?;
             Some(RecordingEnd { stream: *stream, utc: UtcNanos(start), reason: GapReason::from_number(reason)? })
         });
         gaps.collect()
@@ -192,6 +253,7 @@ impl Catalog {
             };
             self.store();
         } else if again {
+            self.closed.clear();
             // Whatever a second look at an old commit wants to change is in the index already.
             self.batch.changes.clear();
             self.touched.clear();
@@ -318,7 +380,8 @@ impl Catalog {
         }
         match state.row.gap {
             // The same again, or an attempt that failed for the same reason.
-            Some((start, reason)) if reason == end.reason as u8 && (restated || start <= end.utc.0) => {
+            Some((start, reason, _)) if reason == end.reason as u8 && (restated || start <= end.utc.0) => {
+                state.row.gap = Some((start, reason, generation));
                 self.put_open_gap(end.stream, UtcNanos(start), reason, generation);
             }
             Some(_) => {
@@ -359,7 +422,7 @@ impl Catalog {
     }
 
     fn open_gap(&mut self, end: &RecordingEnd, generation: u64) {
-        self.streams.entry(end.stream).or_default().row.gap = Some((end.utc.0, end.reason as u8));
+        self.streams.entry(end.stream).or_default().row.gap = Some((end.utc.0, end.reason as u8, generation));
         self.put_open_gap(end.stream, end.utc, end.reason as u8, generation);
     }
 
@@ -372,25 +435,14 @@ impl Catalog {
     /// A gap ends where footage, or a gap for another reason, begins. One without length is none.
     fn end_gap(&mut self, stream: StreamId, utc: UtcNanos) {
         let Some(state) = self.streams.get_mut(&stream) else { return };
-        let Some((start, reason)) = state.row.gap.take() else { return };
+        let Some((start, reason, generation)) = state.row.gap.take() else { return };
         self.touched.insert(stream);
         let key = rows::stream_time(stream, UtcNanos(start));
         if utc.0 <= start {
             self.batch.delete(rows::GAPS, key);
             return;
         }
-        let generation = self.gap_generation(&key);
         self.batch.put(rows::GAPS, key, pack(&GapRow { end: Some(utc.0), reason, generation }));
-    }
-
-    /// Which generation last stated the gap with this key: in the changes not written yet, or in the index.
-    fn gap_generation(&self, key: &[u8]) -> u64 {
-        let pending = self.batch.changes.iter().rev().find_map(|change| match change {
-            crate::kv::Change::Put(table, other, value) if *table == rows::GAPS && other == key => Some(value.clone()),
-            _ => None,
-        });
-        let stored = pending.or_else(|| self.kv.get(rows::GAPS, key).ok().flatten());
-        stored.and_then(|row| unpack::<GapRow>(rows::GAPS, &row).ok()).map_or(0, |row| row.generation)
     }
 
     /// Moves the open span of `stream` into the index. `next_dts`: where its recording goes on, when that is known.
@@ -411,109 +463,58 @@ impl Catalog {
         self.batch.put(rows::SPANS, encoded.clone(), pack(&row));
         self.batch.put(rows::TABLES, encoded, pack(&tables));
         state.closed = Some((key, row));
+        self.closed.push(open);
         self.touched.insert(stream);
     }
 
-    /// Removes what `generation` put into the index, and notes that `slot` now holds `next`.
-    pub(crate) fn reuse_slot(&mut self, slot: u32, old_generation: u64, next: Option<SlotRow>) -> Result<()> {
-        let mut batch = Batch::default();
-        for (key, _) in collect(&*self.kv, rows::SEGMENTS, &Keys::prefix(&old_generation.to_be_bytes()))? {
-            let Some((kind, inner)) = key.get(8..).and_then(|rest| rest.split_first()) else { continue };
-            self.evict_row(*kind, inner, old_generation, &mut batch)?;
-            batch.delete(rows::SEGMENTS, key);
+    /// Closes every span at the end of a segment that is seen alone. `firsts`: where recordings go on in the segment behind.
+    pub(crate) fn close_all(&mut self, firsts: &HashMap<RecordingId, watchbook_base::Ticks90k>) {
+        let open: Vec<_> =
+            self.streams.iter().filter_map(|(stream, state)| Some((*stream, state.open.clone()?))).collect();
+        for (stream, span) in open {
+            self.close(stream, firsts.get(&span.recording()).copied());
         }
-        match next {
-            Some(row) => batch.put(rows::META, rows::slot_key(slot), pack(&row)),
-            None => batch.delete(rows::META, rows::slot_key(slot)),
-        }
-        self.batch.changes.append(&mut batch.changes);
+    }
+
+    /// The rows made so far, for a segment that is seen alone.
+    pub(crate) fn take_rows(&mut self) -> Batch {
+        self.closed.clear();
+        self.touched.clear();
+        std::mem::take(&mut self.batch)
+    }
+
+    /// Removes what `old_generation` put into the index, and notes that `slot` now holds `next`.
+    pub(crate) fn reuse_slot(&mut self, slot: u32, old_generation: u64, next: Option<SlotRow>) {
         self.store();
-        Ok(())
-    }
-
-    fn evict_row(&self, kind: u8, key: &[u8], generation: u64, batch: &mut Batch) -> Result<()> {
-        match kind {
-            owned::SPAN => {
-                batch.delete(rows::SPANS, key);
-                batch.delete(rows::TABLES, key);
-            }
-            owned::EVENT => {
-                batch.delete(rows::EVENTS, key);
-                if let Some(by_time) = rows::event_key_by_time(key) {
-                    batch.delete(rows::EVENTS_BY_TIME, by_time);
-                }
-            }
-            owned::DAMAGE => batch.delete(rows::DAMAGE, key),
-            owned::GAP => {
-                let row = self.kv.get(rows::GAPS, key)?.map(|row| unpack::<GapRow>(rows::GAPS, &row)).transpose()?;
-                if row.is_some_and(|row| row.generation <= generation) {
-                    batch.delete(rows::GAPS, key);
-                }
-            }
-            owned::LEFT => batch.delete(rows::META, key),
-            owned::RECORDING => {
-                let row = self.kv.get(rows::RECORDINGS, key)?;
-                let row = row.map(|row| unpack::<RecordingRow>(rows::RECORDINGS, &row)).transpose()?;
-                if row.is_some_and(|row| row.generation <= generation) {
-                    batch.delete(rows::RECORDINGS, key);
-                }
-            }
-            _ => {}
+        if let Out::Queue(queue) = &self.out {
+            queue.push(Op::Reuse { slot, old: old_generation, next }, Vec::new(), self.tail.applied_seq);
         }
-        Ok(())
     }
 
-    /// Writes the collected changes. A failure is remembered and the changes wait for the next call.
+    /// Hands the collected changes to the indexer.
     fn store(&mut self) {
+        let Out::Queue(queue) = &self.out else { return };
+        if queue.take_state_all() {
+            self.touched.extend(self.streams.keys());
+        }
         for stream in self.touched.drain() {
             if let Some(state) = self.streams.get(&stream) {
                 self.batch.put(rows::META, rows::stream_key(stream), pack(&state.row));
             }
         }
-        if self.dead {
-            self.batch.changes.clear();
-            return;
-        }
         if self.tail.replay.generation != 0 {
             self.batch.put(rows::META, rows::TAIL_KEY, pack(&self.tail));
         }
-        match self.kv.write(&self.batch, false) {
-            Ok(()) => {
-                self.batch.changes.clear();
-                self.failed = None;
-            }
-            Err(error) => {
-                self.dead = self.batch.size_bytes() > BACKLOG_BYTES_MAX;
-                tracing::error!(%error, dead = self.dead, "the index cannot be written; recording goes on");
-                self.failed = Some(format!(
-                    "the index cannot be written ({error}); recording goes on, and a restart brings the index up to date"
-                ));
-            }
-        }
-    }
-
-    /// Makes changes that wait durable in the index, as far as the index can.
-    pub(crate) fn settle(&mut self) {
-        if self.failed.is_some() && !self.dead {
-            self.store();
+        if !self.batch.changes.is_empty() {
+            let batch = std::mem::take(&mut self.batch);
+            queue.push(Op::Write(batch), std::mem::take(&mut self.closed), self.tail.applied_seq);
         }
     }
 
     /// Shows the open spans to readers.
     fn publish(&self) {
         let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
-        live.clear();
-        live.extend(self.streams.iter().filter_map(|(stream, state)| Some((*stream, state.open.clone()?))));
-    }
-
-    /// Generation of each slot as the index has it.
-    pub(crate) fn slots(&self) -> Result<HashMap<u32, SlotRow>> {
-        let mut slots = HashMap::new();
-        for (key, value) in collect(&*self.kv, rows::META, &Keys::prefix(b"slot/"))? {
-            if let Some(slot) = key.last_chunk::<4>() {
-                slots.insert(u32::from_be_bytes(*slot), unpack(rows::META, &value)?);
-            }
-        }
-        Ok(slots)
+        live.open.clear();
+        live.open.extend(self.streams.iter().filter_map(|(stream, state)| Some((*stream, state.open.clone()?))));
     }
 }

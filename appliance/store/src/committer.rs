@@ -7,6 +7,7 @@ use crate::codec::{align, count, narrow};
 use crate::config::SLOTS_MIN;
 use crate::error::{Error, Result};
 use crate::format::{BLOCK_BYTES, Commit, PAYLOAD_ALIGN_BYTES, Record, SegmentHeader, segment_name};
+use crate::index::Indexer;
 use crate::plan::{Plan, PlannedRun, begun, commit_bytes_max, plan};
 use crate::recover::Recovered;
 use crate::ring::Ring;
@@ -41,6 +42,8 @@ pub(crate) struct Committer {
     ring: Arc<Ring>,
     clock: Arc<dyn Clock>,
     catalog: Catalog,
+    /// Writes the index after each step, where it has no thread of its own.
+    indexer: Option<Indexer>,
     /// The segment being written; `None` when the next commit must open one.
     file: Option<Box<dyn File>>,
     at: Position,
@@ -57,8 +60,8 @@ pub(crate) struct Committer {
     held_footage: bool,
     /// How often each slot failed while another one could be written; none that was written since.
     strikes: BTreeMap<u32, u32>,
-    /// What start-up could not read, as a sentence.
-    damage: Option<String>,
+    /// What start-up could not read.
+    damage: Vec<Damage>,
     plans: VecDeque<Plan>,
     /// What the disk says is wrong, if anything.
     trouble: Option<String>,
@@ -66,7 +69,7 @@ pub(crate) struct Committer {
 
 impl Committer {
     pub(crate) fn new(shared: Arc<Shared>, ring: Arc<Ring>, clock: Arc<dyn Clock>, recovered: Recovered) -> Self {
-        let Recovered { catalog, at, generation, damage, .. } = recovered;
+        let Recovered { catalog, indexer, at, generation, damage, .. } = recovered;
         // Footage goes on in the newest segment, behind the last good commit.
         let file = if at.generation == 0 { None } else { ring.open_slot(at.slot, OpenMode::Log).ok() };
         let strikes = ring.unopened.iter().map(|slot| (*slot, STRIKES_MAX)).collect();
@@ -75,6 +78,7 @@ impl Committer {
             ring,
             clock,
             catalog,
+            indexer: Some(indexer),
             file,
             at,
             generation,
@@ -84,7 +88,7 @@ impl Committer {
             sacrifices: 0,
             held_footage: false,
             strikes,
-            damage: described(&damage),
+            damage,
             plans: VecDeque::new(),
             trouble: None,
         };
@@ -92,11 +96,34 @@ impl Committer {
         committer
     }
 
+    /// The indexer, to give it a thread of its own.
+    pub(crate) fn take_indexer(&mut self) -> Option<Indexer> {
+        self.indexer.take()
+    }
+
+    /// Brings the index up to date, backfill included, where it has no thread of its own.
+    #[cfg(test)]
+    pub(crate) fn finish_index(&mut self) {
+        if let Some(indexer) = &mut self.indexer
+            && let Err(error) = indexer.finish(&mut |_| {})
+        {
+            tracing::error!(%error, "the index is behind");
+        }
+    }
+
     /// Makes everything that waits durable. True when there was something.
     ///
     /// # Errors
     /// When the disk refused several segments in a row; nothing is lost, and another call tries again.
     pub(crate) fn step(&mut self) -> Result<bool> {
+        let worked = self.commit_waiting();
+        if let Some(indexer) = &mut self.indexer {
+            indexer.drain();
+        }
+        worked
+    }
+
+    fn commit_waiting(&mut self) -> Result<bool> {
         self.shared.tell_overload(self.clock.utc());
         if self.shared.pending().given_up() {
             self.plans.clear();
@@ -110,7 +137,7 @@ impl Committer {
                     let taken = pending.taken();
                     pending.set_durable(taken);
                     drop(pending);
-                    self.catalog.settle();
+                    self.tell(None);
                     self.shared.done.notify_all();
                     return Ok(false);
                 }
@@ -302,17 +329,26 @@ impl Committer {
             tracing::error!(%trouble, "footage cannot be written; it waits in memory and the write is tried again");
         }
         self.trouble = trouble;
+        let index = self.catalog.queue();
         let all = [
             (AlarmKind::DiskFailed, self.trouble.clone()),
             (AlarmKind::SegmentsBad, self.bad_slots()),
-            (AlarmKind::LogDamaged, self.damage.clone()),
+            (AlarmKind::LogDamaged, self.damage()),
             (AlarmKind::RingShrunk, self.ring.alarm()),
-            (AlarmKind::IndexBehind, self.catalog.alarm().map(str::to_owned)),
+            (AlarmKind::IndexBehind, index.and_then(|index| index.behind())),
+            (AlarmKind::IndexRebuilding, index.and_then(|index| index.rebuilding())),
         ];
         let (disk, now) = (self.shared.disk, self.clock.utc());
         for (kind, text) in all {
             self.shared.alarms.set(kind, Some(disk), text, now);
         }
+    }
+
+    /// The sentence about parts of the log that could not be read, at the start or while the index was made again.
+    fn damage(&self) -> Option<String> {
+        let later = self.catalog.queue().map(|queue| queue.damage()).unwrap_or_default();
+        let all: Vec<Damage> = self.damage.iter().cloned().chain(later).collect();
+        described(&all)
     }
 
     /// The sentence about slots that cannot be written.
@@ -345,9 +381,7 @@ impl Committer {
         // From here on readers get "the ring has reused this space".
         self.ring.slots.set(slot, 0);
         let row = SlotRow { generation, first_seq: self.at.seq, utc: utc.0 };
-        if let Err(error) = self.catalog.reuse_slot(slot, old, Some(row)) {
-            tracing::error!(%error, slot, "the index rows of a reused segment could not be found; readers meet a changed generation instead");
-        }
+        self.catalog.reuse_slot(slot, old, Some(row));
         let (next_recording, next_event) = (self.catalog.tail().next_recording, self.catalog.tail().next_event);
         let header = SegmentHeader {
             disk: self.ring.superblock.disk,
@@ -402,9 +436,7 @@ impl Committer {
             (std::mem::take(&mut shrinking.wanted), std::mem::take(&mut shrinking.removed))
         };
         for (slot, generation) in removed {
-            if let Err(error) = self.catalog.reuse_slot(slot, generation, None) {
-                tracing::error!(%error, slot, "the index rows of a removed segment could not be found; readers pass over them, and the next start removes them");
-            }
+            self.catalog.reuse_slot(slot, generation, None);
         }
         for _ in 0..wanted {
             let Some((slot, generation)) = self.slot_to_give_up() else { break };

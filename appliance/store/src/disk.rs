@@ -2,11 +2,12 @@
 
 use crate::alarm::Alarms;
 use crate::care::{Care, CareState, Stop};
-use crate::catalog::{Catalog, rows};
+use crate::catalog::{Catalog, recording_start, rows};
 use crate::committer::Committer;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::format::DiskId;
+use crate::index::Indexer;
 use crate::keys::Keys;
 use crate::kv::{Keys as KeyRange, Kv, collect};
 use crate::pool::IndexOf;
@@ -17,11 +18,14 @@ use crate::scan::Damage;
 use crate::store::Deps;
 use crate::writer::{Numbers, OnCommits, Pending, Shared};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use watchbook_base::{GapReason, Kind, StreamId, UtcNanos};
 use watchbook_media::{RecordingEnd, RecordingId};
+
+/// How long a ring that is closed waits for its index: what the index lacks is made again from the log at the next start.
+const INDEXER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What start-up found on one disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,8 +100,13 @@ pub(crate) fn recover_disk(config: &Config, deps: &Deps, index: IndexOf<'_>, wan
     for damage in &recovered.damage {
         tracing::error!(%disk, ?damage, "a part of the log cannot be read");
     }
-    release_empty(&ring, &*kv)?;
-    let mut lefts = stored_lefts(&*kv)?;
+    if let Err(error) = release_empty(&ring, &*kv) {
+        tracing::error!(%disk, %error, "slots without a commit cannot be found; they are reused in their turn");
+    }
+    let mut lefts = stored_lefts(&*kv).unwrap_or_else(|error| {
+        tracing::error!(%disk, %error, "what other disks took over cannot be read; a few seconds of footage may be listed twice");
+        Vec::new()
+    });
     lefts.extend(recovered.catalog.take_lefts().iter().filter_map(|left| Some((left.recording?, left.utc))));
     Ok(RecoveredDisk { ring, kv, recovered, lefts, config: config.clone() })
 }
@@ -152,7 +161,7 @@ pub(crate) fn finish_disk(
     let disk = ring.superblock.disk;
     let opened = Opened { disk, index_rebuilt: recovered.rebuilt, damage: recovered.damage.clone() };
     let mut pending = Pending::new(config.pending_bytes_max, ring.superblock.segment_bytes, common.numbers.clone());
-    end_unfinished(&mut pending, &recovered.catalog, &common.lefts, elsewhere);
+    end_unfinished(&mut pending, (&recovered.catalog, &*kv), &common.lefts, elsewhere);
     pending.stats.last_seq = recovered.at.seq.saturating_sub(1);
     let shared = Arc::new(Shared {
         disk,
@@ -166,22 +175,27 @@ pub(crate) fn finish_disk(
         keys: common.keys.clone(),
     });
     let care = CareState::new(shared.clone(), deps.clock.clone());
-    let index = (kv, recovered.catalog.live());
-    let part = Arc::new(Part::new(ordinal, ring.clone(), index, care, common));
-    let committer = Committer::new(shared.clone(), ring, deps.clock.clone(), recovered);
-    let (home, care) = match start {
+    let queue = recovered.indexer.queue();
+    queue.tell_lefts(common.lefts.clone());
+    let part = Arc::new(Part::new(ordinal, ring.clone(), (kv, queue.clone()), care, common));
+    let mut committer = Committer::new(shared.clone(), ring, deps.clock.clone(), recovered);
+    let (home, care, indexer) = match start {
         Start::Thread => {
+            let indexer = committer.take_indexer().map(start_indexer).transpose()?;
             let interval = Duration::from_millis(config.commit_interval_ms);
             let thread = std::thread::Builder::new()
                 .name("committer".to_owned())
                 .spawn(move || guarded(move || committer.run(interval), &std::process::abort))
                 .map_err(|error| Error::io("starting the committer thread", error))?;
-            (Home::Thread(thread), Some(start_care(&shared, &part, deps)?))
+            (Home::Thread(thread), Some(start_care(&shared, &part, deps)?), indexer)
         }
         #[cfg(test)]
-        Start::Manual => (Home::Manual(Box::new(committer)), None),
+        Start::Manual => {
+            committer.finish_index();
+            (Home::Manual(Box::new(committer)), None, None)
+        }
     };
-    Ok(Disk { shared, part, opened, home, care })
+    Ok(Disk { shared, part, opened, home, care, indexer: Mutex::new(indexer) })
 }
 
 fn start_care(shared: &Arc<Shared>, part: &Arc<Part>, deps: &Deps) -> Result<(Arc<Stop>, JoinHandle<()>)> {
@@ -192,7 +206,8 @@ fn start_care(shared: &Arc<Shared>, part: &Arc<Part>, deps: &Deps) -> Result<(Ar
 }
 
 /// Streams that were recorded here when the recorder stopped, and those with a gap that goes on: what other disks have of them says how it went on.
-fn end_unfinished(pending: &mut Pending, catalog: &Catalog, lefts: &Lefts, elsewhere: Elsewhere<'_>) {
+fn end_unfinished(pending: &mut Pending, known: (&Catalog, &dyn Kv), lefts: &Lefts, elsewhere: Elsewhere<'_>) {
+    let (catalog, kv) = known;
     let mut gaps: BTreeMap<StreamId, UtcNanos> =
         catalog.open_gaps().into_iter().map(|gap| (gap.stream, gap.utc)).collect();
     for (stream, recording, utc) in catalog.unfinished() {
@@ -201,7 +216,7 @@ fn end_unfinished(pending: &mut Pending, catalog: &Catalog, lefts: &Lefts, elsew
             continue;
         }
         let end = RecordingEnd { stream, utc, reason: GapReason::Restart };
-        match catalog.recording_start(recording) {
+        match recording_start(kv, recording) {
             Some(start) => pending.end_unfinished(recording, Arc::new(start), end),
             // The segments that stated it are gone or damaged: the gap is what counts.
             None => pending.end(&end),
@@ -228,6 +243,27 @@ pub(crate) struct Disk {
     pub(crate) opened: Opened,
     home: Home,
     care: Option<(Arc<Stop>, JoinHandle<()>)>,
+    /// Answers when the indexer has ended.
+    indexer: Mutex<Option<mpsc::Receiver<()>>>,
+}
+
+/// Gives the indexer its thread. Recording does not need it: when it panics, the index is given up and the next start makes it again.
+fn start_indexer(indexer: Indexer) -> Result<mpsc::Receiver<()>> {
+    let (ended, end) = mpsc::channel();
+    let queue = indexer.queue();
+    let work = move || {
+        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| indexer.run())).is_err() {
+            queue.abandon("the thread that writes the index has panicked; restart the recorder");
+        }
+        queue.set_ended();
+        // Nobody waits when the ring was dropped in a hurry.
+        let _ = ended.send(());
+    };
+    std::thread::Builder::new()
+        .name("indexer".to_owned())
+        .spawn(work)
+        .map_err(|error| Error::io("starting the indexer thread", error))?;
+    Ok(end)
 }
 
 /// Where the committer is.
@@ -242,10 +278,10 @@ enum Home {
 }
 
 impl Disk {
-    /// True when the committer has ended, so that nobody here writes to the ring any more.
+    /// True when committer and indexer have ended, so that nobody here writes to ring and index any more.
     pub(crate) fn is_finished(&self) -> bool {
         match &self.home {
-            Home::Thread(thread) => thread.is_finished(),
+            Home::Thread(thread) => thread.is_finished() && self.part.index.has_ended(),
             #[cfg(test)]
             Home::Manual(_) => true,
             #[cfg(test)]
@@ -254,9 +290,10 @@ impl Disk {
         }
     }
 
-    /// Has the care thread end. Nobody waits for it: it may hang with the disk.
+    /// Has the care thread and the indexer end. Nobody waits for them: they may hang with the disk.
     pub(crate) fn stop_care(&self) {
         self.care.iter().for_each(|(stop, _)| stop.stop());
+        self.part.index.close();
     }
 
     /// Has the committer commit what waits and end.
@@ -279,6 +316,11 @@ impl Disk {
         let Home::Thread(thread) = std::mem::replace(&mut self.home, Home::Gone) else { return Ok(()) };
         self.ask_to_close();
         thread.join().map_err(|_| Error::new(Kind::Internal, "closing the ring: the committer thread had panicked"))?;
+        self.part.index.close();
+        let indexer = self.indexer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if indexer.is_some_and(|indexer| indexer.recv_timeout(INDEXER_PATIENCE).is_err()) {
+            tracing::error!("the index could not be brought up to date in time; the next start does it");
+        }
         let pending = self.shared.pending();
         match pending.durable() < pending.taken() {
             true => {

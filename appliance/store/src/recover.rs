@@ -1,29 +1,39 @@
 //! Start-up: find the end of the log and bring the index up to it.
 
-use crate::catalog::Catalog;
 use crate::catalog::rows::{Position, SlotRow};
+use crate::catalog::{self, Catalog, Live};
 use crate::error::Result;
 use crate::format::{Commit, SegmentHeader};
+use crate::index::{Backfill, IndexQueue, Indexer, load_backfill};
 use crate::kv::Kv;
 use crate::ring::Ring;
 use crate::scan::{Damage, first_position};
 use std::collections::HashMap;
 use std::sync::Arc;
+use watchbook_base::Ticks90k;
 use watchbook_evidence::Hash;
+use watchbook_media::RecordingId;
 
 /// Slots in a row, in the order in which the writer would take them, that must hold nothing new before the search for newer segments ends. The writer passes
 /// over slots that cannot be written; a disk with more of them than this is beyond use. Each costs one read.
 const MISSES_MAX: u32 = 32;
 
+/// Segments at the end of the log that are read before recording goes on when the index is lost. A recording that goes on, or a gap, is stated in the newest
+/// one, unless the newest one has just been opened.
+const TAIL_SEGMENTS: usize = 2;
+/// Threads that read segment headers: a hard disk answers several waiting reads in one turn.
+const HEADER_READERS: usize = 8;
+
 /// The state in which writing goes on.
 pub(crate) struct Recovered {
     pub(crate) catalog: Catalog,
+    pub(crate) indexer: Indexer,
     /// Where the next commit goes; generation 0 when there is no segment yet.
     pub(crate) at: Position,
     /// Newest generation in use by any slot.
     pub(crate) generation: u64,
     pub(crate) damage: Vec<Damage>,
-    /// The index was empty, foreign or ahead of the log, and has been made anew.
+    /// The index was empty, foreign or ahead of the log, and is being made anew.
     pub(crate) rebuilt: bool,
 }
 
@@ -37,24 +47,31 @@ pub struct Progress {
 }
 
 /// FORMAT.md "Start-up".
-pub(crate) fn recover(ring: &Ring, kv: Arc<dyn Kv>) -> Result<Recovered> {
-    match Catalog::load(kv.clone(), ring.superblock.disk) {
-        Ok(Some(catalog)) => match catch_up(ring, catalog) {
+pub(crate) fn recover(ring: &Arc<Ring>, kv: Arc<dyn Kv>) -> Result<Recovered> {
+    let queue = Arc::new(IndexQueue::new(Live::default()));
+    match Catalog::load(&*kv, ring.superblock.disk, queue.clone()) {
+        Ok(Some(catalog)) => match catch_up(ring, &kv, catalog, queue) {
             Ok(Some(recovered)) => return Ok(recovered),
-            Ok(None) => tracing::warn!("the index does not belong to this state of the log; it is rebuilt"),
+            Ok(None) => tracing::warn!("the index does not belong to this state of the log; it is made again"),
             // A segment that cannot be read shows again below.
-            Err(error) => tracing::error!(%error, "the index cannot be brought up to date; it is rebuilt"),
+            Err(error) => tracing::error!(%error, "the index cannot be brought up to date; it is made again"),
         },
         Ok(None) => tracing::info!("there is no index yet; it is made from the log"),
-        Err(error) => tracing::error!(%error, "the index cannot be read; it is rebuilt"),
+        Err(error) => tracing::error!(%error, "the index cannot be read; it is made again"),
     }
-    rebuild(ring, kv, &mut |_| {})
+    rebuild(ring, kv)
 }
 
 /// Goes on from where the index stopped; `None` when index and log do not fit.
-fn catch_up(ring: &Ring, mut catalog: Catalog) -> Result<Option<Recovered>> {
+fn catch_up(
+    ring: &Arc<Ring>,
+    kv: &Arc<dyn Kv>,
+    mut catalog: Catalog,
+    queue: Arc<IndexQueue>,
+) -> Result<Option<Recovered>> {
     let replay = catalog.tail().replay;
-    let indexed = catalog.slots()?;
+    let indexed = catalog::slots(&**kv)?;
+    let unfinished = load_backfill(&**kv)?;
     let first = ring.header(replay.slot).filter(|header| header.generation == replay.generation);
     let Some(first) = first else { return Ok(None) };
     let mut newer = newer_segments(ring, &indexed, replay.generation);
@@ -62,24 +79,29 @@ fn catch_up(ring: &Ring, mut catalog: Catalog) -> Result<Option<Recovered>> {
         ring.slots.set(*slot, row.generation);
         // The ring was made smaller, and the power went before the rows did.
         if !ring.slots.has(*slot) {
-            catalog.reuse_slot(*slot, row.generation, None)?;
+            catalog.reuse_slot(*slot, row.generation, None);
         }
     }
     for (slot, header) in &newer.probed {
         let known = indexed.get(slot).copied().unwrap_or_default();
         let actual = header.as_ref().map(slot_row);
         if actual.map_or(0, |row| row.generation) != known.generation {
-            catalog.reuse_slot(*slot, known.generation, actual)?;
+            catalog.reuse_slot(*slot, known.generation, actual);
         }
         ring.slots.set(*slot, actual.map_or(0, |row| row.generation));
     }
+    let backfill = unfinished.map(|row| {
+        let next = indexed.values().filter(|slot| slot.generation >= row.high).min_by_key(|slot| slot.generation);
+        Backfill::of(ring, (row.low, row.high), next.map(|slot| slot.first_seq))
+    });
     let mut segments = vec![(first, replay)];
     newer.found.sort_by_key(|header| header.generation);
     segments.extend(newer.found.into_iter().map(|header| (header, first_position(&header))));
     let applied_seq = catalog.tail().applied_seq;
+    let mut indexer = Indexer::new(kv.clone(), ring.clone(), queue, backfill);
     let mut scan = Scan::new(catalog);
-    scan.run(ring, &segments, &mut |_| {})?;
-    let recovered = scan.finish(ring);
+    scan.run(ring, &segments, &mut indexer)?;
+    let recovered = scan.finish(ring, indexer);
     // A log that ends before the index does has lost what it had acknowledged: the index now tells of footage that is not there.
     Ok((recovered.at.seq > applied_seq).then_some(recovered))
 }
@@ -114,25 +136,65 @@ fn newer_segments(ring: &Ring, indexed: &HashMap<u32, SlotRow>, generation: u64)
     newer
 }
 
-fn slot_row(header: &SegmentHeader) -> SlotRow {
+/// What the index notes of a segment with this header.
+pub(crate) fn slot_row(header: &SegmentHeader) -> SlotRow {
     SlotRow { generation: header.generation, first_seq: header.first_seq, utc: header.utc.0 }
 }
 
-/// Makes the index anew from all segments.
-pub(crate) fn rebuild(ring: &Ring, kv: Arc<dyn Kv>, progress: &mut dyn FnMut(Progress)) -> Result<Recovered> {
-    let mut catalog = Catalog::fresh(kv, ring.superblock.disk)?;
-    let mut headers: Vec<SegmentHeader> = ring.slots.numbers().filter_map(|slot| ring.header(slot)).collect();
+/// The header of every slot that holds a segment, in log order.
+fn headers(ring: &Ring) -> Vec<SegmentHeader> {
+    let slots: Vec<u32> = ring.slots.numbers().collect();
+    let share = slots.len().div_ceil(HEADER_READERS).max(1);
+    let mut headers: Vec<SegmentHeader> = std::thread::scope(|scope| {
+        let readers: Vec<_> = slots
+            .chunks(share)
+            .map(|chunk| scope.spawn(|| chunk.iter().filter_map(|slot| ring.header(*slot)).collect::<Vec<_>>()))
+            .collect();
+        readers.into_iter().flat_map(|reader| reader.join().unwrap_or_default()).collect()
+    });
     headers.sort_by_key(|header| header.generation);
+    headers
+}
+
+/// FORMAT.md "Rebuild": makes the index anew. The end of the log is read at once, so that recording can go on; the backfill brings the rest.
+pub(crate) fn rebuild(ring: &Arc<Ring>, kv: Arc<dyn Kv>) -> Result<Recovered> {
+    let headers = headers(ring);
     for header in &headers {
         ring.slots.set(header.slot, header.generation);
-        catalog.reuse_slot(header.slot, 0, Some(slot_row(header)))?;
     }
-    let segments: Vec<_> = headers.iter().map(|header| (*header, first_position(header))).collect();
+    let tail_at = headers.len().saturating_sub(TAIL_SEGMENTS);
+    let (older, tail) = headers.split_at(tail_at);
+    let queue = Arc::new(IndexQueue::new(Live::default()));
+    let high = tail.first().map_or(0, |header| header.generation);
+    let backfill = Backfill::of(ring, (0, high), tail.first().map(|header| header.first_seq));
+    let prepared = prepare(&*kv, ring, &headers, &backfill);
+    let mut catalog = Catalog::empty(queue.clone());
+    if let Some(newest) = headers.last() {
+        catalog.raise_numbers(newest.next_recording, newest.next_event);
+    }
+    let backfill = (!older.is_empty() && prepared.is_ok()).then_some(backfill);
+    let mut indexer = Indexer::new(kv, ring.clone(), queue, backfill);
+    if let Err(error) = prepared {
+        tracing::error!(%error, "the index can be neither read nor made anew; recording goes on without it");
+        indexer.give_up(&error);
+    }
+    let segments: Vec<_> = tail.iter().map(|header| (*header, first_position(header))).collect();
     let mut scan = Scan::new(catalog);
-    scan.run(ring, &segments, progress)?;
-    let mut recovered = scan.finish(ring);
+    scan.run(ring, &segments, &mut indexer)?;
+    indexer.set_firsts(std::mem::take(&mut scan.firsts));
+    let mut recovered = scan.finish(ring, indexer);
     recovered.rebuilt = true;
     Ok(recovered)
+}
+
+/// Empties the index and notes what is where and what is still to be made.
+fn prepare(kv: &dyn Kv, ring: &Ring, headers: &[SegmentHeader], backfill: &Backfill) -> Result<()> {
+    catalog::empty_index(kv, ring.superblock.disk)?;
+    let mut batch = backfill.row_batch();
+    for header in headers {
+        batch.put(catalog::rows::META, catalog::rows::slot_key(header.slot), catalog::rows::pack(&slot_row(header)));
+    }
+    kv.write(&batch, false)
 }
 
 /// One commit is held back, because the last one counts only if its payloads are there.
@@ -142,21 +204,17 @@ struct Scan {
     at: Position,
     damage: Vec<Damage>,
     newest: Option<SegmentHeader>,
+    /// Where each recording goes on in the first segment.
+    firsts: HashMap<RecordingId, Ticks90k>,
 }
 
 impl Scan {
     fn new(catalog: Catalog) -> Self {
-        Self { catalog, held: None, at: Position::default(), damage: Vec::new(), newest: None }
+        Self { catalog, held: None, at: Position::default(), damage: Vec::new(), newest: None, firsts: HashMap::new() }
     }
 
     /// Scans segments in log order, each from its position.
-    fn run(
-        &mut self,
-        ring: &Ring,
-        segments: &[(SegmentHeader, Position)],
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<()> {
-        let total = crate::codec::wide(segments.len());
+    fn run(&mut self, ring: &Ring, segments: &[(SegmentHeader, Position)], indexer: &mut Indexer) -> Result<()> {
         for (index, (header, start)) in segments.iter().enumerate() {
             let void_from = segments.get(index + 1).map(|(next, _)| next.first_seq);
             if index > 0 && start.seq > self.at.seq {
@@ -169,11 +227,18 @@ impl Scan {
                 });
             }
             let reader = ring.reader(header.slot, header.generation)?;
-            let (at, damage) = reader.scan(*start, void_from, &mut |at, commit, hash| self.take(at, commit, hash));
+            let (at, damage) = reader.scan(*start, void_from, &mut |at, commit, hash| {
+                if index == 0 {
+                    for run in &commit.runs {
+                        self.firsts.entry(run.recording).or_insert(run.first_dts);
+                    }
+                }
+                self.take(at, commit, hash);
+                indexer.drain();
+            });
             self.at = at;
             self.damage.extend(damage);
             self.newest = Some(*header);
-            progress(Progress { segments_done: crate::codec::wide(index) + 1, segments: total });
         }
         Ok(())
     }
@@ -184,7 +249,7 @@ impl Scan {
         }
     }
 
-    fn finish(mut self, ring: &Ring) -> Recovered {
+    fn finish(mut self, ring: &Ring, mut indexer: Indexer) -> Recovered {
         if let Some((at, commit, hash)) = self.held.take() {
             let last_of_log = self.newest.is_some_and(|newest| newest.generation == at.generation);
             // What the index has was synced and acknowledged; a later bit error in it is damage, not a torn write.
@@ -211,6 +276,8 @@ impl Scan {
         if let Some(newest) = self.newest {
             self.catalog.raise_numbers(newest.next_recording, newest.next_event);
         }
-        Recovered { catalog: self.catalog, at: self.at, generation, damage: self.damage, rebuilt: false }
+        indexer.drain();
+        let Self { catalog, at, damage, .. } = self;
+        Recovered { catalog, indexer, at, generation, damage, rebuilt: false }
     }
 }

@@ -136,6 +136,19 @@ impl SegmentReader {
         void_from: Option<u64>,
         visit: &mut dyn FnMut(Position, Commit, Hash),
     ) -> (Position, Vec<Damage>) {
+        self.scan_while(start, void_from, &mut |at, commit, hash| {
+            visit(at, commit, hash);
+            true
+        })
+    }
+
+    /// [`SegmentReader::scan`] until `visit` returns false.
+    pub(crate) fn scan_while(
+        &self,
+        start: Position,
+        void_from: Option<u64>,
+        visit: &mut dyn FnMut(Position, Commit, Hash) -> bool,
+    ) -> (Position, Vec<Damage>) {
         let mut at = start;
         let mut damage = Vec::new();
         while let Some((offset, commit, hash)) = self.next(at, void_from) {
@@ -149,8 +162,11 @@ impl SegmentReader {
                 });
             }
             let next = Position { offset: offset + commit.commit_len, seq: commit.seq + 1, prev_hash: hash, ..at };
-            visit(Position { offset, seq: commit.seq, prev_hash: commit.prev_hash, ..at }, commit, hash);
+            let here = Position { offset, seq: commit.seq, prev_hash: commit.prev_hash, ..at };
             at = next;
+            if !visit(here, commit, hash) {
+                break;
+            }
         }
         (at, damage)
     }

@@ -3,7 +3,7 @@
 use crate::alarm::Alarm;
 use crate::config::Config;
 use crate::disk::{Opened, Start};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::DiskId;
 use crate::keys::Keys;
 use crate::kv::Kv;
@@ -14,9 +14,10 @@ use crate::reader::Reader;
 use crate::register::Register;
 use crate::writer::Writer;
 use std::path::Path;
-use std::sync::Arc;
-use watchbook_base::Clock;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 use watchbook_base::fs::Fs;
+use watchbook_base::{Clock, Kind};
 
 /// Opens the index of one disk.
 pub type OpenIndex = Arc<dyn Fn(DiskId) -> Result<Arc<dyn Kv>> + Send + Sync>;
@@ -53,6 +54,7 @@ pub(crate) struct Parts {
     pub(crate) writer: Writer,
     pub(crate) reader: Reader,
     pub(crate) opened: Opened,
+    pub(crate) index: Arc<crate::index::IndexQueue>,
 }
 
 /// Recovers one ring, without a thread.
@@ -70,7 +72,8 @@ pub(crate) fn assemble(config: &Config, deps: &Deps) -> Result<Parts> {
     let reader = Reader::new(PartList::new(vec![disk.part.clone()].into()));
     let care = crate::care::Care::new(disk.shared.clone(), disk.part.clone(), deps.clock.clone());
     let writer = Writer::new(routes, deps.clock.clone());
-    Ok(Parts { committer, part: disk.part, care, writer, reader, opened: disk.opened })
+    let index = disk.part.index.clone();
+    Ok(Parts { committer, part: disk.part, care, writer, reader, opened: disk.opened, index })
 }
 
 impl Store {
@@ -123,6 +126,32 @@ impl Store {
     #[must_use]
     pub fn disks(&self) -> Disks {
         Disks { pool: self.pool.clone(), threads: self.threads.clone() }
+    }
+
+    /// Waits until every index has all that its log has: after a lost one was made again, say.
+    ///
+    /// # Errors
+    /// `Timeout` when one has not within `patience`.
+    pub fn settle_index(&self, patience: Duration) -> Result<()> {
+        let deadline = Instant::now() + patience;
+        for part in self.parts() {
+            if !part.index.settle(deadline.saturating_duration_since(Instant::now())) {
+                let disk = part.disk();
+                let what = format!("waiting {patience:?} for the index of disk {disk}: it is still behind the log");
+                return Err(Error::new(Kind::Timeout, what));
+            }
+        }
+        Ok(())
+    }
+
+    /// How the indexes are doing, disk by disk.
+    #[must_use]
+    pub fn index_status(&self) -> Vec<(DiskId, crate::IndexStatus)> {
+        self.parts().iter().map(|part| (part.disk(), part.index.status())).collect()
+    }
+
+    fn parts(&self) -> Vec<Arc<crate::reader::Part>> {
+        self.pool.parts.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What is wrong now, the gravest first.

@@ -6,6 +6,7 @@ mod check;
 mod crash;
 mod damage;
 pub(crate) mod harness;
+mod index;
 mod pool;
 mod room;
 mod threads;

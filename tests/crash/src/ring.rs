@@ -55,6 +55,9 @@ impl AuditLog for NoLog {
     }
 }
 
+/// How long a lost index of a small ring may take to be made again on a busy machine.
+const INDEX_PATIENCE: Duration = Duration::from_secs(60);
+
 fn grant(action: Action) -> Result<Grant> {
     let subject = Subject { account: Some(1), roles: [Role::Investigator].into_iter().collect(), cameras: None };
     watchbook_access::open(&subject, action, &NoLog)
@@ -69,7 +72,10 @@ impl Ring {
     pub fn open(ground: &Ground) -> watchbook_store::Result<Self> {
         let (fs, clock, index) = (ground.fs.clone(), ground.clock.clone(), ground.index.clone());
         let deps = Deps { fs, clock, index, keys: None, register: None };
-        Ok(Self { store: Store::open(std::slice::from_ref(&ground.config), &deps)?, clock: ground.clock.clone() })
+        let store = Store::open(std::slice::from_ref(&ground.config), &deps)?;
+        // Recording does not wait for a lost index; who wants to find everything does.
+        store.settle_index(INDEX_PATIENCE)?;
+        Ok(Self { store, clock: ground.clock.clone() })
     }
 
     /// A handle that writes.

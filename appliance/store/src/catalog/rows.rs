@@ -11,7 +11,7 @@ use watchbook_evidence::Hash;
 use watchbook_media::{RecordingId, RecordingStart, TrackFormat};
 
 /// Version of everything in this file.
-pub(crate) const INDEX_VERSION: u32 = 3;
+pub(crate) const INDEX_VERSION: u32 = 4;
 
 /// Span summaries. Key: [`SpanKey`].
 pub(crate) const SPANS: Table = Table("spans");
@@ -29,7 +29,7 @@ pub(crate) const EVENTS_BY_TIME: Table = Table("events_by_time");
 pub(crate) const DAMAGE: Table = Table("damage");
 /// What each generation put into the other tables. Key: generation u64 big-endian, kind u8, key there; no value.
 pub(crate) const SEGMENTS: Table = Table("segments");
-/// One row each: `format`, `tail`; and one a stream, a slot and a recording that was left.
+/// One row each: `format`, `tail`, `backfill`; and one a stream, a slot and a recording that was left.
 pub(crate) const META: Table = Table("meta");
 
 /// Every table of the index.
@@ -47,6 +47,7 @@ pub(crate) mod owned {
 
 pub(crate) const FORMAT_KEY: &[u8] = b"format";
 pub(crate) const TAIL_KEY: &[u8] = b"tail";
+pub(crate) const BACKFILL_KEY: &[u8] = b"backfill";
 
 /// Order-preserving big-endian form of a moment.
 pub(crate) fn ordered(utc: UtcNanos) -> [u8; 8] {
@@ -187,8 +188,17 @@ pub(crate) struct StreamRow {
     pub(crate) closed: Option<(i64, u64)>,
     /// UTC of the end of the last sample in a closed span.
     pub(crate) last_end: Option<i64>,
-    /// Start and reason of a gap that goes on.
-    pub(crate) gap: Option<(i64, u8)>,
+    /// Start and reason of a gap that goes on, and the newest generation that says so.
+    pub(crate) gap: Option<(i64, u8, u64)>,
+}
+
+/// Value of [`BACKFILL_KEY`]: segments whose rows are still to be made. It is there only while there are some.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct BackfillRow {
+    /// Lowest generation.
+    pub(crate) low: u64,
+    /// First generation beyond.
+    pub(crate) high: u64,
 }
 
 /// What a slot holds.

@@ -197,8 +197,8 @@ impl Footage {
         let (ordinal, first_seq) = located(span.locator);
         let part = self.part(ordinal).ok_or_else(|| gone(span, "its disk is not there any more"))?;
         let key = SpanKey { first_seq, ..whole };
-        let open = part.open_span(span.stream);
-        let place = match open.filter(|open| open.key() == key) {
+        let live = part.live_spans(span.stream);
+        let place = match live.iter().rev().find(|live| live.key() == key) {
             Some(open) => {
                 let (slot, generation) = open.place();
                 let recording = open.recording();

@@ -11,6 +11,7 @@ use crate::catalog::span::{OpenSpan, summary_of};
 use crate::disk::Common;
 use crate::error::Result;
 use crate::format::{DamagedRun, DiskId};
+use crate::index::{FreshKv, IndexQueue};
 use crate::kv::{Keys, Kv};
 use crate::ring::{Ring, capacity_bytes};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -34,6 +35,8 @@ pub(crate) struct Part {
     pub(crate) ring: Arc<Ring>,
     pub(crate) kv: Arc<dyn Kv>,
     pub(crate) live: Live,
+    /// What waits to be written to the index.
+    pub(crate) index: Arc<IndexQueue>,
     pub(crate) files: Arc<Files>,
     pub(crate) care: CareState,
     pub(crate) sealed_with: Option<Arc<crate::keys::Keys>>,
@@ -49,15 +52,17 @@ impl Part {
     pub(crate) fn new(
         ordinal: u8,
         ring: Arc<Ring>,
-        index: (Arc<dyn Kv>, Live),
+        index: (Arc<dyn Kv>, Arc<IndexQueue>),
         care: CareState,
         common: &Common,
     ) -> Self {
-        let (kv, live) = index;
+        let (kv, index) = index;
+        let live = index.live();
+        let kv = Arc::new(FreshKv::new(kv, index.clone()));
         let (sealed_with, lefts) = (common.keys.clone(), common.lefts.clone());
         let files = Arc::new(Files::new(ring.clone(), sealed_with.clone()));
         let (absent, unsaid) = (AtomicBool::new(false), Mutex::default());
-        Self { ordinal, ring, kv, live, files, care, sealed_with, lefts, absent, unsaid }
+        Self { ordinal, ring, kv, live, index, files, care, sealed_with, lefts, absent, unsaid }
     }
 
     /// False for footage whose key is destroyed or lost; 0 stands for none.
@@ -74,7 +79,8 @@ impl Part {
             generations.extend(key.last_chunk::<4>().map(|slot| (u32::from_be_bytes(*slot), row.generation)));
         }
         let ring = Arc::new(Ring::absent(fs, disk, &generations));
-        let part = Self::new(ordinal, ring, (kv, Live::default()), CareState::default(), common);
+        let part =
+            Self::new(ordinal, ring, (kv, Arc::new(IndexQueue::new(Live::default()))), CareState::default(), common);
         part.set_absent();
         for (key, value) in crate::kv::collect(&*part.kv, rows::META, &Keys::prefix(b"stream/"))? {
             let row: rows::StreamRow = unpack(rows::META, &value)?;
@@ -120,18 +126,18 @@ impl Part {
         self.ring.superblock.disk
     }
 
-    pub(crate) fn open_span(&self, stream: StreamId) -> Option<Arc<OpenSpan>> {
-        self.live.read().unwrap_or_else(PoisonError::into_inner).get(&stream).cloned()
+    /// Spans of `stream` that are not in the index yet, oldest first; of segments that are still there, and not erased.
+    pub(crate) fn live_spans(&self, stream: StreamId) -> Vec<Arc<OpenSpan>> {
+        let mut live = self.live.read().unwrap_or_else(PoisonError::into_inner).of(stream);
+        live.retain(|span| self.ring.slots.get(span.place().0) == span.place().1 && self.is_readable(span.key_id()));
+        live
     }
 
     /// The spans of `stream` that share a moment with `range`, by start.
     pub(crate) fn spans(&self, stream: StreamId, range: TimeRange) -> Result<Vec<SpanSummary>> {
         // Open spans first: one that closes meanwhile is then found in the index.
-        let open = self.open_span(stream);
-        let mut spans: BTreeMap<SpanKey, SpanSummary> = BTreeMap::new();
-        if let Some(open) = open.filter(|open| self.is_readable(open.key_id())) {
-            spans.insert(open.key(), open.summary());
-        }
+        let live = self.live_spans(stream);
+        let mut spans: BTreeMap<SpanKey, SpanSummary> = live.iter().map(|span| (span.key(), span.summary())).collect();
         let from = rows::stream_time(stream, range.start.plus_nanos(-LOOK_BACK_NANOS));
         let mut formats: HashMap<u64, Option<Arc<TrackFormat>>> = HashMap::new();
         let mut failed = None;
@@ -181,7 +187,7 @@ impl Part {
         if span.start_utc >= utc {
             return Ok(None);
         }
-        if let Some(open) = self.open_span(key.stream).filter(|open| open.key() == *key) {
+        if let Some(open) = self.live_spans(key.stream).into_iter().find(|open| open.key() == *key) {
             return lefts::cut(span, utc, open.tables());
         }
         match self.kv.get(rows::TABLES, &key.encode())? {
@@ -238,8 +244,8 @@ impl Part {
 
     /// Start of the first and end of the last footage of `stream`.
     pub(crate) fn first_last(&self, stream: StreamId) -> Result<Option<TimeRange>> {
-        let open = self.open_span(stream).filter(|open| self.is_readable(open.key_id()));
-        let open = open.map(|open| open.summary().range());
+        let live = self.live_spans(stream);
+        let range_of = |span: Option<&Arc<OpenSpan>>| span.map(|span| span.summary().range());
         let oldest = self.sealed_with.as_ref().and_then(|keys| keys.oldest(stream.camera));
         let edge = |reverse: bool| -> Result<Option<TimeRange>> {
             let mut keys = Keys::prefix(&stream.to_u32().to_be_bytes());
@@ -260,8 +266,8 @@ impl Part {
                 TimeRange::new(key.start, key.start.plus_ticks(rows::ticks_between(row.first_dts, row.end_dts)))
             }))
         };
-        let first = edge(false)?.or(open);
-        let last = open.or(edge(true)?);
+        let first = edge(false)?.or(range_of(live.first()));
+        let last = range_of(live.last()).or(edge(true)?);
         Ok(first.zip(last).and_then(|(first, last)| TimeRange::new(first.start, last.end.max(first.end))))
     }
 

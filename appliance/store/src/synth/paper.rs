@@ -1,11 +1,12 @@
 //! Footage on paper: commits with true run directories and sample tables, and no payloads. From them the product's own code makes an index of any size, and
 //! a ring with their metadata can be scanned and recovered in a thousandth of its room. A payload's checksum, digest and nonce are random, as real ones look.
 
-use crate::catalog::Catalog;
 use crate::catalog::rows::{Position, SlotRow};
+use crate::catalog::{Catalog, Live, empty_index};
 use crate::codec::{count, narrow, wide};
 use crate::error::Result;
 use crate::format::{BLOCK_BYTES, Commit, DiskId, Record, Run, Seal, SegmentHeader};
+use crate::index::IndexQueue;
 use crate::kv::Kv;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -358,6 +359,8 @@ fn event_at(plan: &PaperStream, utc: UtcNanos) -> Event {
 /// An index that paper commits go into, by the code that the committer uses.
 pub struct PaperIndex {
     catalog: Catalog,
+    queue: Arc<IndexQueue>,
+    index: Arc<dyn Kv>,
     generations: Vec<u64>,
 }
 
@@ -367,13 +370,15 @@ impl PaperIndex {
     /// # Errors
     /// The index cannot be written.
     pub fn new(index: Arc<dyn Kv>, disk: DiskId) -> Result<Self> {
-        Ok(Self { catalog: Catalog::fresh(index, disk)?, generations: Vec::new() })
+        empty_index(&*index, disk)?;
+        let queue = Arc::new(IndexQueue::new(Live::default()));
+        Ok(Self { catalog: Catalog::empty(queue.clone()), queue, index, generations: Vec::new() })
     }
 
     /// Takes in the next commit; the rows of the segment that it displaces go.
     ///
     /// # Errors
-    /// The index cannot be read.
+    /// The index cannot be read or written.
     pub fn take(&mut self, paper: &PaperCommit) -> Result<()> {
         let commit = &paper.commit;
         if let Some(header) = &paper.header {
@@ -383,7 +388,7 @@ impl PaperIndex {
             }
             let old = self.generations.get_mut(at).map_or(0, |old| core::mem::replace(old, header.generation));
             let row = SlotRow { generation: header.generation, first_seq: header.first_seq, utc: header.utc.0 };
-            self.catalog.reuse_slot(header.slot, old, Some(row))?;
+            self.catalog.reuse_slot(header.slot, old, Some(row));
         }
         let at = Position {
             slot: paper.slot,
@@ -393,7 +398,7 @@ impl PaperIndex {
             prev_hash: commit.prev_hash,
         };
         self.catalog.apply(commit, at, sha256(&paper.meta));
-        Ok(())
+        self.queue.write_to(&*self.index)
     }
 }
 

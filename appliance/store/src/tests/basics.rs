@@ -159,9 +159,9 @@ fn nothing_is_shown_without_the_right_grant() {
 
 /// The index made anew from the log alone is the one that was written along the way.
 pub(crate) fn assert_same_index(machine: &Box_) {
-    let ring = Ring::open(&machine.config, Arc::new(machine.fs.clone()), &machine.clock, None).unwrap();
+    let ring = Arc::new(Ring::open(&machine.config, Arc::new(machine.fs.clone()), &machine.clock, None).unwrap());
     let anew = ModelKv::new();
-    rebuild(&ring, Arc::new(anew.clone()), &mut |_| {}).unwrap();
+    rebuild(&ring, Arc::new(anew.clone())).unwrap().indexer.finish(&mut |_| {}).unwrap();
     for table in
         [rows::SPANS, rows::TABLES, rows::RECORDINGS, rows::GAPS, rows::EVENTS, rows::EVENTS_BY_TIME, rows::SEGMENTS]
     {

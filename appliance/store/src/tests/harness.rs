@@ -39,7 +39,9 @@ impl Box_ {
 
     pub(crate) fn try_open(&self) -> crate::Result<Parts> {
         let keys = self.sealed.then(|| self.keys()).transpose()?;
-        assemble(&self.config, &Deps { keys, ..self.deps() })
+        let mut parts = assemble(&self.config, &Deps { keys, ..self.deps() })?;
+        parts.committer.finish_index();
+        Ok(parts)
     }
 
     /// Reads and verifies all of the closed ring, index and digests included.

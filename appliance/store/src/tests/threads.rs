@@ -33,7 +33,9 @@ fn open(config: &Config) -> Store {
     let keys = Some(keys(&dir));
     let index: crate::store::OpenIndex = Arc::new(move |disk| index(&dir, disk));
     let deps = Deps { fs: Arc::new(RealFs), clock: Arc::new(SystemClock), index, keys, register: None };
-    Store::open(std::slice::from_ref(config), &deps).unwrap()
+    let store = Store::open(std::slice::from_ref(config), &deps).unwrap();
+    store.settle_index(PATIENCE).unwrap();
+    store
 }
 
 fn keys(dir: &Path) -> Arc<Keys> {

@@ -1,0 +1,208 @@
+//! The index on a thread of its own: late, dead and back again, made anew while recording goes on. The recorder's threads are stepped by hand, in an order
+//! that the seed decides.
+
+use super::basics::assert_same_index;
+use super::harness::*;
+use crate::index::{Indexer, Step};
+use crate::store::{Parts, assemble};
+use bytes::Bytes;
+use watchbook_base::UtcNanos;
+use watchbook_base::fs::sim::Dice;
+use watchbook_base::{Clock, GapReason};
+use watchbook_media::RecordingEnd;
+
+const SEEDS: u64 = if cfg!(debug_assertions) { 15 } else { 60 };
+
+/// A ring with twice the room of the others, so that a rebuild has something to do.
+fn machine(seed: u64) -> Box_ {
+    let mut machine = Box_::new(seed);
+    machine.config.capacity_bytes = 32 * MIB;
+    machine
+}
+
+/// Opened with its indexer in hand.
+fn open(machine: &Box_) -> (Parts, Indexer) {
+    let mut parts = assemble(&machine.config, &machine.deps()).unwrap();
+    let indexer = parts.committer.take_indexer().unwrap();
+    (parts, indexer)
+}
+
+fn half_second(machine: &Box_, parts: &mut Parts, cams: &mut [Cam]) {
+    for _ in 0..12 {
+        cams.iter_mut().for_each(|cam| parts.writer.append(cam.packet(&machine.clock)).unwrap());
+        machine.clock.advance(STEP_NANOS);
+    }
+    parts.committer.step().unwrap();
+}
+
+fn begin(machine: &Box_, parts: &Parts, cams: &mut [Cam]) {
+    cams.iter_mut().for_each(|cam| parts.writer.begin(&cam.start(&machine.clock)));
+}
+
+/// What readers find of both cameras.
+fn found(parts: &Parts) -> Vec<Vec<(UtcNanos, Bytes)>> {
+    [1, 2].map(|number| samples(parts, video(number))).to_vec()
+}
+
+#[test]
+fn what_the_index_does_not_have_yet_is_found_all_the_same() {
+    let machine = machine(1);
+    let (mut parts, mut indexer) = open(&machine);
+    let mut cams = [Cam::new(1, 500), Cam::new(2, 2000)];
+    begin(&machine, &parts, &mut cams);
+    parts.writer.end(&RecordingEnd {
+        stream: cams[0].stream,
+        utc: machine.clock.utc(),
+        reason: GapReason::CameraSilent,
+    });
+    machine.clock.advance(3_000_000_000);
+    parts.writer.begin(&cams[0].start(&machine.clock));
+    // Two minutes: several spans are closed, and none is in the index.
+    (0..260).for_each(|_| half_second(&machine, &mut parts, &mut cams));
+    assert!(machine.kv.rows(crate::catalog::rows::SPANS).is_empty());
+    let before = found(&parts);
+    assert!(before.iter().all(|samples| samples.len() > 300), "{:?}", before.iter().map(Vec::len).collect::<Vec<_>>());
+    assert!(parts.index.status().backlog_bytes > 0);
+    let gaps = |parts: &Parts| parts.reader.gaps(&playback(1), video(1), ALL, machine.clock.utc()).unwrap();
+    let gaps_before = gaps(&parts);
+    assert_eq!(gaps_before.iter().map(|gap| gap.reason).collect::<Vec<_>>(), [GapReason::CameraSilent]);
+    indexer.drain();
+    assert!(!machine.kv.rows(crate::catalog::rows::SPANS).is_empty());
+    assert_eq!(gaps(&parts), gaps_before);
+    assert!(found(&parts) == before, "the same is found once it is in the index");
+    assert_eq!(parts.index.status(), crate::IndexStatus::default());
+    drop(parts);
+    assert_same_index(&machine);
+}
+
+#[test]
+fn an_index_that_was_away_for_long_is_made_good_from_the_log() {
+    for seed in 0..SEEDS {
+        let mut dice = Dice::new(seed);
+        let machine = machine(seed);
+        let (mut parts, mut indexer) = open(&machine);
+        parts.index.set_backlog_bytes_max(60_000);
+        let mut cams = [Cam::new(1, 3000), Cam::new(2, 9000)];
+        begin(&machine, &parts, &mut cams);
+        for phase in 0..4 {
+            machine.kv.break_writes(phase % 2 == 1);
+            for _ in 0..dice.below(140) {
+                half_second(&machine, &mut parts, &mut cams);
+                if dice.percent(4) {
+                    let (stream, utc) = (cams[0].stream, machine.clock.utc());
+                    parts.writer.end(&RecordingEnd { stream, utc, reason: GapReason::CameraSilent });
+                    machine.clock.advance(3_000_000_000);
+                    parts.writer.begin(&cams[0].start(&machine.clock));
+                }
+                if dice.percent(60) {
+                    indexer.step();
+                }
+            }
+        }
+        machine.kv.break_writes(false);
+        while indexer.step() != Step::Idle {}
+        // A span that was open when the index came back closes later, over what the backfill made of it.
+        (0..130).for_each(|_| half_second(&machine, &mut parts, &mut cams));
+        while indexer.step() != Step::Idle {}
+        assert_eq!(parts.index.status(), crate::IndexStatus::default(), "seed {seed}");
+        drop(parts);
+        assert_same_index(&machine);
+    }
+}
+
+#[test]
+fn a_lost_index_is_made_again_while_recording_goes_on() {
+    for seed in 0..SEEDS {
+        let mut dice = Dice::new(seed);
+        let machine = machine(seed);
+        let mut cams = [Cam::new(1, 3000), Cam::new(2, 9000)];
+        let (mut parts, mut indexer) = open(&machine);
+        begin(&machine, &parts, &mut cams);
+        for _ in 0..60 + dice.below(200) {
+            half_second(&machine, &mut parts, &mut cams);
+            indexer.drain();
+            if dice.percent(3) {
+                let (stream, utc) = (cams[1].stream, machine.clock.utc());
+                parts.writer.end(&RecordingEnd { stream, utc, reason: GapReason::CameraGone });
+                machine.clock.advance(40_000_000_000);
+                parts.writer.begin(&cams[1].start(&machine.clock));
+            }
+        }
+        drop((parts, indexer));
+        machine.kv.wipe();
+        let mut rebuilt = 0;
+        // Restarts in the middle of the rebuild go on with it.
+        for _ in 0..3 {
+            let (mut parts, mut indexer) = open(&machine);
+            rebuilt += u32::from(parts.opened.index_rebuilt);
+            begin(&machine, &parts, &mut cams);
+            for _ in 0..dice.below(30) {
+                half_second(&machine, &mut parts, &mut cams);
+                (0..dice.below(3)).for_each(|_| _ = indexer.step());
+            }
+            drop((parts, indexer));
+            machine.kv.crash(&mut dice);
+        }
+        assert!(rebuilt >= 1, "seed {seed}");
+        let (mut parts, mut indexer) = open(&machine);
+        begin(&machine, &parts, &mut cams);
+        half_second(&machine, &mut parts, &mut cams);
+        while indexer.step() != Step::Idle {}
+        assert_eq!(parts.index.status(), crate::IndexStatus::default(), "seed {seed}");
+        let report = crate::check::check(
+            std::path::Path::new("/ring"),
+            std::sync::Arc::new(machine.fs.clone()),
+            Some(&machine.kv),
+            &mut |_| {},
+        )
+        .unwrap();
+        assert!(report.is_clean(), "seed {seed}: {report:?}");
+        drop(parts);
+        assert_same_index(&machine);
+    }
+}
+
+#[test]
+fn recording_begins_before_a_lost_index_is_made_again() {
+    let machine = machine(5);
+    let mut cams = [Cam::new(1, 3000), Cam::new(2, 9000)];
+    let (mut parts, indexer) = open(&machine);
+    begin(&machine, &parts, &mut cams);
+    (0..300).for_each(|_| half_second(&machine, &mut parts, &mut cams));
+    let before = found(&parts);
+    drop((parts, indexer));
+    machine.kv.wipe();
+    let (mut parts, mut indexer) = open(&machine);
+    let rebuilding = parts.index.status().rebuilding.expect("older segments are still to be done");
+    assert!(rebuilding.segments >= 4 && rebuilding.segments_done == 0, "{rebuilding:?}");
+    begin(&machine, &parts, &mut cams);
+    half_second(&machine, &mut parts, &mut cams);
+    let now = samples(&parts, video(1));
+    assert!(now.len() >= 12 && now.len() < before[0].len(), "the newest footage is there, the older not yet");
+    while indexer.step() != Step::Idle {}
+    let after = samples(&parts, video(1));
+    assert!(
+        after.len() >= before[0].len() && after.first().map(|first| first.0) == before[0].first().map(|first| first.0)
+    );
+}
+
+#[test]
+fn an_index_that_cannot_even_be_emptied_keeps_nobody_from_recording() {
+    let machine = machine(6);
+    machine.kv.break_writes(true);
+    let (mut parts, mut indexer) = open(&machine);
+    let mut cams = [Cam::new(1, 500), Cam::new(2, 2000)];
+    begin(&machine, &parts, &mut cams);
+    (0..60).for_each(|_| half_second(&machine, &mut parts, &mut cams));
+    assert_eq!(indexer.step(), Step::Failed);
+    let status = parts.index.status();
+    assert!(status.given_up && status.failed.is_some(), "{status:?}");
+    assert!(parts.writer.stats().alarm.is_some_and(|alarm| alarm.contains("the index cannot be written")));
+    machine.kv.break_writes(false);
+    while indexer.step() != Step::Idle {}
+    (0..130).for_each(|_| half_second(&machine, &mut parts, &mut cams));
+    while indexer.step() != Step::Idle {}
+    assert_eq!(found(&parts).iter().map(Vec::len).collect::<Vec<_>>(), [190 * 12, 190 * 12]);
+    drop(parts);
+    assert_same_index(&machine);
+}
