@@ -47,8 +47,44 @@ pub enum Action {
     SignOut,
     /// Take possession of an unclaimed box with its one-time code.
     Claim,
+    /// Read how long footage is kept: oldest footage, next erasure, past erasures; no pictures.
+    ReadRetention {
+        /// Of which camera; `None` means every camera of the account.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        camera: Option<CameraId>,
+    },
+    /// Read the list of holds: case numbers, cameras, intervals; no pictures.
+    ReadHolds,
+    /// Keep footage for a case: a copy that neither the ring's turn nor the maximum age takes away.
+    PlaceHold {
+        /// Number of the case.
+        case: String,
+        /// Whose footage; never empty.
+        cameras: Vec<CameraId>,
+        /// When.
+        range: TimeRange,
+    },
+    /// Give held footage up: its copy is destroyed.
+    ReleaseHold {
+        /// Number of the hold.
+        hold: u64,
+    },
     /// Read the configuration: cameras, plugins, storage, health.
     ReadConfig,
+    /// Give the recorder another disk.
+    AddDisk {
+        /// Its directory.
+        dir: String,
+        /// How much of it the ring takes, in GiB.
+        size_gib: u64,
+    },
+    /// Let the recorder write to a disk that lies where another one was.
+    AcceptDisk {
+        /// The disk that was there.
+        disk: String,
+        /// The disk that is there now.
+        found: String,
+    },
     /// Change the configuration.
     ChangeConfig {
         /// Of which camera; `None` for one that does not exist yet and for what belongs to no camera.

@@ -2,10 +2,13 @@
 
 use crate::action::Action;
 use crate::role::{Role, Subject};
-use core::fmt;
+use core::{fmt, slice};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use watchbook_base::{CameraId, TimeRange};
+
+/// Who may know how long footage stays and what is kept for which case.
+const RECORD_KEEPERS: [Role; 4] = [Role::Investigator, Role::Approver, Role::Auditor, Role::Admin];
 
 /// What the gate writes before anything happens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -122,6 +125,30 @@ impl Grant {
         }
     }
 
+    /// True when this grant lets be said how long footage of `camera` stays.
+    #[must_use]
+    pub fn covers_retention(&self, camera: CameraId) -> bool {
+        match &self.action {
+            Action::ReadRetention { camera: Some(granted) } => *granted == camera,
+            Action::ReadRetention { camera: None } => {
+                self.cameras.as_ref().is_none_or(|cameras| cameras.contains(&camera))
+            }
+            _ => self.covers_timeline(camera),
+        }
+    }
+
+    /// True when this grant lets footage of `cameras` in `range` be held.
+    #[must_use]
+    pub fn covers_hold(&self, cameras: &[CameraId], range: TimeRange) -> bool {
+        matches!(&self.action, Action::PlaceHold { cameras: granted, range: window, .. } if granted == cameras && *window == range)
+    }
+
+    /// True when this grant lets `hold` be released.
+    #[must_use]
+    pub fn covers_release(&self, hold: u64) -> bool {
+        matches!(&self.action, Action::ReleaseHold { hold: granted } if *granted == hold)
+    }
+
     /// True when this grant lets events be searched, on `camera` or, with `None`, on every camera of [`Grant::cameras`].
     #[must_use]
     pub fn covers_events(&self, camera: Option<CameraId>) -> bool {
@@ -168,19 +195,26 @@ pub fn open(subject: &Subject, action: Action, log: &dyn AuditLog) -> Result<Gra
 /// # Errors
 /// Why not.
 pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
-    let (roles, camera): (&[Role], Option<CameraId>) = match action {
+    let (roles, cameras): (&[Role], &[CameraId]) = match action {
         // Whoever holds the one-time code, or knows a password, proves it in the act itself.
         Action::Claim | Action::SignIn { .. } => return Ok(()),
-        Action::SignOut | Action::ChangeOwnAccount => (&Role::ALL, None),
-        Action::Live { camera } => (&[Role::Viewer], Some(*camera)),
+        Action::SignOut | Action::ChangeOwnAccount => (&Role::ALL, &[]),
+        Action::Live { camera } => (&[Role::Viewer], slice::from_ref(camera)),
         Action::Timeline { camera } | Action::Playback { camera, .. } | Action::Export { camera, .. } => {
-            (&[Role::Investigator], Some(*camera))
+            (&[Role::Investigator], slice::from_ref(camera))
         }
-        Action::SearchEvents { camera, .. } => (&[Role::Investigator], *camera),
-        Action::ReadConfig => (&Role::ALL, None),
-        Action::ChangeConfig { camera, .. } => (&[Role::Admin], *camera),
-        Action::ReadAccounts | Action::ChangeAccount { .. } => (&[Role::Admin], None),
-        Action::ReadAudit => (&[Role::Auditor], None),
+        Action::SearchEvents { camera, .. } => (&[Role::Investigator], camera.as_slice()),
+        // How long footage stays, and what is kept for which case, is for those who answer for it. A viewer sees live pictures only.
+        Action::ReadRetention { camera } => (&RECORD_KEEPERS, camera.as_slice()),
+        Action::ReadHolds => (&RECORD_KEEPERS, &[]),
+        // The ring does not wait for a second signature: whoever may play footage may keep it. Giving it up destroys it, so somebody else does that.
+        Action::PlaceHold { cameras, .. } => (&[Role::Investigator], cameras),
+        Action::ReleaseHold { .. } => (&[Role::Approver], &[]),
+        Action::ReadConfig => (&Role::ALL, &[]),
+        Action::ChangeConfig { camera, .. } => (&[Role::Admin], camera.as_slice()),
+        Action::AddDisk { .. } | Action::AcceptDisk { .. } => (&[Role::Admin], &[]),
+        Action::ReadAccounts | Action::ChangeAccount { .. } => (&[Role::Admin], &[]),
+        Action::ReadAudit => (&[Role::Auditor], &[]),
     };
     if subject.account.is_none() {
         return Err(Refusal::SignInFirst);
@@ -189,11 +223,9 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
         let wanted: Vec<String> = roles.iter().map(|role| format!("{role:?}").to_lowercase()).collect();
         return Err(Refusal::NotAllowed(format!("this needs the role {}", wanted.join(" or "))));
     }
-    match camera {
-        Some(camera) if !subject.covers(camera) => {
-            Err(Refusal::NotAllowed(format!("camera {camera} is not among the cameras of this account")))
-        }
-        _ => Ok(()),
+    match cameras.iter().find(|camera| !subject.covers(**camera)) {
+        Some(camera) => Err(Refusal::NotAllowed(format!("camera {camera} is not among the cameras of this account"))),
+        None => Ok(()),
     }
 }
 

@@ -10,9 +10,9 @@ use watchbook_base::CameraId;
 pub enum Role {
     /// Live pictures of the cameras that are theirs.
     Viewer,
-    /// Playback and export requests.
+    /// Playback, export requests and holds.
     Investigator,
-    /// Releases exports.
+    /// Releases exports, and holds that others placed.
     Approver,
     /// Reads the whole audit log, sees no video.
     Auditor,

@@ -1,5 +1,6 @@
 //! How much a camera's footage matters when not all of it can be kept.
 
+use crate::TrackRole;
 use serde::{Deserialize, Serialize};
 
 /// Set by an admin for each camera. It decides whose footage is dropped first when the disk is too slow, and nothing else.
@@ -13,4 +14,20 @@ pub enum Importance {
     Normal,
     /// Dropped last.
     High,
+}
+
+impl Importance {
+    /// The step of a stream, 0 (dropped first) to 3: a sub stream is one step below its main stream, which shows the same in full size.
+    #[must_use]
+    pub fn step(self, role: TrackRole) -> u8 {
+        let main = match self {
+            Self::Low => 1,
+            Self::Normal => 2,
+            Self::High => 3,
+        };
+        match role {
+            TrackRole::SubVideo => main - 1,
+            TrackRole::MainVideo | TrackRole::MainAudio => main,
+        }
+    }
 }

@@ -19,6 +19,7 @@ pub mod fragment;
 pub mod h264;
 pub mod h265;
 pub mod h26x;
+mod lost;
 pub mod mp4_file;
 pub mod packet;
 mod parameter_sets;

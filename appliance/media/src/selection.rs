@@ -1,6 +1,7 @@
 //! Which samples of which spans make up a time range, and where they stand on the file's timeline. Both kinds of file start from here.
 
 use crate::error::Error;
+use crate::lost::spared;
 use crate::packet::TrackFormat;
 use crate::sample_table::{DTS_TICKS_MAX, RUNS_PER_SPAN_MAX, SAMPLES_PER_SPAN_MAX};
 use crate::span::{Sample, SpanSource, SpanSummary, SpanTable};
@@ -60,7 +61,7 @@ impl Slice {
     }
 
     /// Keeps the samples in `keep` only; `None` when that leaves none.
-    fn cut(span: &SpanSummary, table: &SpanTable, keep: Range<u32>) -> Option<Self> {
+    pub(crate) fn cut(span: &SpanSummary, table: &SpanTable, keep: Range<u32>) -> Option<Self> {
         let mut slice = Self { samples: keep.clone(), key_count: 0, run_count: 0, data: 0..0, ..Self::whole(span) };
         let (mut index, mut offset) = (0_u32, 0_u64);
         for run in &table.runs {
@@ -140,7 +141,8 @@ fn latest_end(slices: &[Slice]) -> Option<UtcNanos> {
 pub(crate) type Joins = fn(&TrackFormat, &TrackFormat) -> bool;
 
 /// The samples for `range`: from the last key frame that is shown at or before its start (else the first one after it), to the last sample that begins
-/// before its end. Stops before the first format that may not join the first one's. Reads the tables at both ends only.
+/// before its end. What is lost is left out. Stops before the first format that may not join the first one's. Reads the tables at both ends and
+/// beside lost footage only.
 ///
 /// # Errors
 /// `NotFound` when no key frame lies there, `Corrupt` when a summary or table is impossible, `Exhausted` for more than [`SPANS_MAX`] spans.
@@ -174,6 +176,7 @@ pub(crate) fn select(
             slices.push(slice);
         }
     }
+    let mut slices = spared(slices, source)?;
     let gaps = place(&mut slices);
     let Some(start_utc) = slices.first().map(|slice| slice.utc_of(slice.first_dts)) else {
         return Err(nothing(range));

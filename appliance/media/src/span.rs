@@ -125,4 +125,10 @@ pub trait SpanSource: Send + Sync {
     /// # Errors
     /// As [`SpanSource::table`]; `InvalidInput` when the interval leaves the span.
     fn read(&self, span: &SpanSummary, offset: u64, len: u64) -> Result<Bytes, SourceError>;
+
+    /// Footage of `stream` that is known to be damaged, each from the first to the end of the last sample. A plan leaves it out, so that it is a gap
+    /// and not a broken file.
+    fn lost(&self, _stream: StreamId) -> &[TimeRange] {
+        &[]
+    }
 }

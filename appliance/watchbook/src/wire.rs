@@ -13,6 +13,7 @@ use crate::station::analysis::{Analysis, PluginDesk};
 use crate::station::book::Book;
 use crate::station::desk::CameraDesk;
 use crate::station::footage::Ring;
+use crate::station::shelf::Shelf;
 use crate::station::sink::StationSink;
 use crate::station::states::States;
 use std::path::{Path, PathBuf};
@@ -32,7 +33,7 @@ const CLAIM_FILE: &str = "claim-code";
 
 /// The whole recorder.
 pub struct Station {
-    store: Store,
+    store: Arc<Shelf>,
     cameras: Arc<CameraDesk>,
     app: App,
     state_dir: PathBuf,
@@ -57,7 +58,10 @@ impl Station {
         let cameras = CameraDesk::open(Arc::clone(&register), states, Arc::clone(&analysis), sink, runtime);
         let cameras = Arc::new(cameras.map_err(web_error)?);
         seed(&cameras, &config.camera)?;
-        let ring = Arc::new(Ring { reader: store.reader(), writer: store.writer() });
+        let (reader, writer) = (store.reader(), store.writer());
+        let store = Arc::new(Shelf::new(store));
+        let dir = config.storage.ring_dir.display().to_string();
+        let ring = Arc::new(Ring { reader, writer, shelf: Arc::clone(&store), dir });
         let book = Arc::new(Book(register));
         let ports = Ports {
             register: book.clone(),
@@ -66,7 +70,9 @@ impl Station {
             footage: ring.clone(),
             events: ring.clone(),
             plugins: Arc::new(PluginDesk { analysis, cameras: Arc::clone(&cameras) }),
-            health: ring,
+            health: ring.clone(),
+            retention: ring.clone(),
+            holds: ring,
         };
         let clock = Arc::new(SystemClock);
         let version = env!("CARGO_PKG_VERSION").to_owned();
@@ -196,6 +202,7 @@ fn seed(cameras: &CameraDesk, seeds: &[SeedCamera]) -> Result<()> {
             enabled: true,
             masks: Vec::new(),
             retention_days_max: SEED_RETENTION_DAYS,
+            importance: watchbook_base::Importance::default(),
             plugins: seed.plugins.iter().map(plugin).collect(),
         };
         cameras.create(config).map_err(web_error)?;

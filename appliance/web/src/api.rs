@@ -2,21 +2,35 @@
 //! Requests refuse fields they do not know.
 
 mod camera;
+mod disks;
 mod footage;
+mod holds;
 mod people;
+mod retention;
 mod station;
 
 pub use camera::{
     Camera, CameraList, CameraPatch, CameraRequest, CameraStates, CameraTest, CameraTestReport, FoundStream,
-    PluginBinding, PluginBindingRequest, Point, StreamAddress, StreamState, StreamStatus, TestProblem, Transport, Zone,
+    ImportanceName, PluginBinding, PluginBindingRequest, Point, StreamAddress, StreamState, StreamStatus, TestProblem,
+    Transport, Zone,
+};
+pub use disks::{
+    Alarm, AlarmKind, DamageKind, DamagedRun, Disk, DiskAcceptance, DiskRequest, DiskState, DropRow, Pressure, Scrub,
+    VaultHealth,
 };
 pub use footage::{
-    Area, Detection, Event, EventList, EventSource, Gap, GapReasonName, RecordingList, Span, VideoRoleName,
+    Area, DamagedInterval, Detection, Event, EventList, EventSource, Gap, GapReasonName, HeldInterval, RecordingList,
+    Span, VideoRoleName,
+};
+pub use holds::{
+    Hold, HoldEstimate, HoldList, HoldMissing, HoldMissingReason, HoldRelease, HoldReleaseRequest, HoldRequest,
+    HoldState, TrackRoleName,
 };
 pub use people::{
     Account, AccountList, AccountPatch, AccountRequest, AuditList, AuditOutcome, AuditRow, ClaimRequest,
     PasswordRequest, RoleName, Secret, Session, SessionRequest,
 };
+pub use retention::{Erasure, ErasureList, Retention, RetentionList};
 pub use station::{
     CameraHealth, ClockHealth, Health, LiveHealth, Plugin, PluginList, PluginState, ProblemBody, RingHealth, Status,
     SyncStateName,

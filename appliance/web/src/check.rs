@@ -19,6 +19,10 @@ pub(crate) const SETTINGS_BYTES_MAX: usize = 4096;
 pub(crate) const CREDENTIAL_BYTES_MAX: usize = 256;
 /// Longest retention without a signed policy.
 pub(crate) const RETENTION_DAYS_MAX: u32 = 30;
+/// The path of a directory: far below the 4096 that Linux allows, enough for any mount point.
+const DIR_BYTES_MAX: usize = 512;
+/// A pebibyte, as in the configuration file.
+const DISK_GIB_MAX: u64 = 1 << 20;
 /// What a camera's address may start with. Anything else could make the recorder read files or run programs.
 const SCHEMES: [&str; 2] = ["rtsp", "rtsps"];
 
@@ -186,6 +190,46 @@ pub(crate) fn retention_days(days: u32) -> Result<u32, Error> {
         return Err(Error::invalid(format!("retention_days_max must be 1 to {RETENTION_DAYS_MAX}")));
     }
     Ok(days)
+}
+
+/// A text of one line for people, without the spaces around it: at most `bytes_max` bytes, no control or direction characters.
+pub(crate) fn line(field: &str, text: &str, bytes_max: usize) -> Result<String, Error> {
+    let text = text.trim();
+    if text.len() > bytes_max {
+        return Err(Error::invalid(format!("{field} may have at most {bytes_max} bytes")));
+    }
+    if text.chars().any(is_unprintable) {
+        return Err(Error::invalid(format!("{field} must not have control or text-direction characters")));
+    }
+    Ok(text.to_owned())
+}
+
+/// The directory of a new disk: absolute and plain, so that what is logged is what is used.
+pub(crate) fn disk_dir(text: &str) -> Result<String, Error> {
+    let bad = |why: &str| Error::invalid(format!("dir {why}")).next("A directory looks like /srv/disk2/watchbook.");
+    let dir = line("dir", text, DIR_BYTES_MAX)?;
+    let Some(inner) = dir.strip_prefix('/') else { return Err(bad("must begin with /")) };
+    if inner.is_empty() || inner.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        return Err(bad("must not be / itself, nor hold //, /./, /../ or a / at its end"));
+    }
+    Ok(dir)
+}
+
+/// Room for the ring on a new disk.
+pub(crate) fn disk_gib(size_gib: u64) -> Result<u64, Error> {
+    if !(1..=DISK_GIB_MAX).contains(&size_gib) {
+        return Err(Error::invalid(format!("size_gib must be 1 to {DISK_GIB_MAX}")));
+    }
+    Ok(size_gib)
+}
+
+/// The number that a disk got when it joined.
+pub(crate) fn disk_id(text: &str) -> Result<String, Error> {
+    let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    match text.len() == 32 && text.bytes().all(hex) {
+        true => Ok(text.to_owned()),
+        false => Err(Error::not_found("there is no disk with this number")),
+    }
 }
 
 #[cfg(test)]

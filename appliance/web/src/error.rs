@@ -119,6 +119,7 @@ impl Problem {
             "io" => "The operating system refused",
             "log-unwritable" => "The audit log cannot be written",
             "wait" => "Too many attempts",
+            "vault-full" => "The vault has no room for this hold",
             "too-many" => "Too much is open in this session",
             "cross-site" => "The request comes from another site",
             "method-not-allowed" => "This address does not take this method",

@@ -25,6 +25,7 @@ pub mod ports;
 mod range;
 mod routes;
 mod server;
+mod spared;
 mod stall;
 mod video;
 

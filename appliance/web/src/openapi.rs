@@ -82,7 +82,7 @@ fn operation(row: &Route) -> OperationBuilder {
         .response(status(row).to_string(), answer(row))
         .response("default", problem());
     for part in row.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
-        let kind = if part == "plugin" { text() } else { integer() };
+        let kind = if matches!(part, "plugin" | "disk") { text() } else { integer() };
         let parameter = ParameterBuilder::new().name(part).parameter_in(ParameterIn::Path).required(Required::True);
         operation = operation.parameter(parameter.schema(Some(kind)));
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use watchbook_access::{AuditLog, Grant};
-use watchbook_base::{CameraId, Event, Gap, StreamId, TimeRange, UtcNanos};
+use watchbook_base::{CameraId, Event, Gap, Importance, StreamId, TimeRange, UtcNanos};
 use watchbook_media::{SpanSource, SpanSummary};
 
 /// Everything together.
@@ -28,8 +28,12 @@ pub struct Ports {
     pub events: Arc<dyn Events>,
     /// Plugins.
     pub plugins: Arc<dyn Plugins>,
-    /// The disk's health.
+    /// Disks and alarms.
     pub health: Arc<dyn StationHealth>,
+    /// How long footage stays.
+    pub retention: Arc<dyn Retention>,
+    /// Footage that is kept for cases.
+    pub holds: Arc<dyn Holds>,
 }
 
 /// A part of the register that the web owns. The number is the first byte of the stored key, so it never changes.
@@ -123,8 +127,11 @@ pub struct CameraConfig {
     pub enabled: bool,
     /// Polygons that plugins never see.
     pub masks: Vec<Vec<api::Point>>,
-    /// The maximum age of footage that is wanted; not enforced by this version.
+    /// Footage is made unreadable within an hour after so many days.
     pub retention_days_max: u32,
+    /// Whose pictures are dropped first when the disk is too slow.
+    #[serde(default)]
+    pub importance: Importance,
     /// Bound plugins.
     pub plugins: Vec<api::PluginBinding>,
 }
@@ -212,7 +219,8 @@ pub trait Cameras: Send + Sync {
     /// `NotFound`, or what `change` says; then nothing has changed.
     fn update(&self, camera: CameraId, change: CameraChange<'_>) -> Result<CameraRow, Error>;
 
-    /// Stops capturing one and forgets its settings. Its footage stays until the ring needs the room.
+    /// Stops capturing one and forgets its settings. Its footage stays until its maximum age, or until the ring needs
+    /// the room.
     ///
     /// # Errors
     /// `NotFound`.
@@ -223,6 +231,19 @@ pub trait Cameras: Send + Sync {
     /// # Errors
     /// When the try itself could not be made.
     fn test(&self, probe: CameraProbe) -> Result<api::CameraTestReport, Error>;
+}
+
+/// A damaged run of samples.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damaged {
+    /// Whose.
+    pub stream: StreamId,
+    /// From its first sample to the end of its last.
+    pub range: TimeRange,
+    /// What is wrong with it.
+    pub kind: api::DamageKind,
+    /// When it was found.
+    pub found: UtcNanos,
 }
 
 /// Recorded footage.
@@ -244,6 +265,12 @@ pub trait Footage: Send + Sync {
     /// # Errors
     /// As [`Footage::spans`].
     fn extent(&self, grant: &Grant, stream: StreamId) -> Result<Option<TimeRange>, Error>;
+
+    /// Damaged runs of `stream` that share a moment with `range`, in order of time. `grant` must cover the stream's timeline.
+    ///
+    /// # Errors
+    /// As [`Footage::spans`].
+    fn damaged(&self, grant: &Grant, stream: StreamId, range: TimeRange) -> Result<Vec<Damaged>, Error>;
 
     /// Opens footage for reading. What the grant's range does not touch cannot be read through the source.
     ///
@@ -311,11 +338,167 @@ pub trait Plugins: Send + Sync {
     fn bind(&self, camera: CameraId, binding: api::PluginBinding) -> Result<api::PluginBinding, Error>;
 }
 
+/// What waits for the disks, and what is dropped because it cannot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pressure {
+    /// What waits in memory.
+    pub waiting_bytes: u64,
+    /// What may wait at most.
+    pub waiting_bytes_max: u64,
+    /// Start of the last time that something was dropped.
+    pub dropped_since: Option<UtcNanos>,
+    /// When the last picture was dropped.
+    pub dropped_last: Option<UtcNanos>,
+    /// Streams whose pictures are dropped now.
+    pub dropping: Vec<StreamId>,
+}
+
 /// The rest of the station's health.
 pub trait StationHealth: Send + Sync {
-    /// The disk as it is now.
+    /// All disks together, as they are now.
     ///
     /// # Errors
     /// When even that cannot be said.
     fn ring(&self) -> Result<api::RingHealth, Error>;
+
+    /// Each disk, in the order in which they joined.
+    ///
+    /// # Errors
+    /// When even that cannot be said.
+    fn disks(&self) -> Result<Vec<api::Disk>, Error>;
+
+    /// What is wrong, the worst first.
+    ///
+    /// # Errors
+    /// When even that cannot be said.
+    fn alarms(&self) -> Result<Vec<api::Alarm>, Error>;
+
+    /// How much waits for the disks, and which streams are dropped.
+    ///
+    /// # Errors
+    /// When even that cannot be said.
+    fn pressure(&self) -> Result<Pressure, Error>;
+
+    /// Damaged runs of `cameras` (`None` means all), the newest footage first, at most `limit`.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    fn damaged(&self, cameras: Option<&BTreeSet<CameraId>>, limit: usize) -> Result<Vec<Damaged>, Error>;
+
+    /// Takes the empty directory `dir` as another disk of the ring. Its segments are laid out afterwards, while the disk is `joining`.
+    ///
+    /// # Errors
+    /// `InvalidInput` when the directory cannot be one, `Conflict` when it is in use, `Exhausted` when there is no room.
+    fn add_disk(&self, dir: &str, size_gib: u64) -> Result<api::Disk, Error>;
+
+    /// Takes the disk `found`, which lies where `disk` was, in its place.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown disk, `Conflict` when another one lies there by now.
+    fn accept_disk(&self, disk: &str, found: &str) -> Result<api::Disk, Error>;
+}
+
+/// How long footage stays.
+pub trait Retention: Send + Sync {
+    /// Of `camera`, whose maximum age is `days_max`. `grant` must cover its retention.
+    ///
+    /// # Errors
+    /// `Denied` when the grant does not cover it; `Unavailable` while the disk is away.
+    fn of(&self, grant: &Grant, camera: CameraId, days_max: u32) -> Result<api::Retention, Error>;
+
+    /// Erased hours of `camera` that begin before `before`, newest first, at most `limit`. `grant` must cover its retention.
+    ///
+    /// # Errors
+    /// As [`Retention::of`].
+    fn erasures(
+        &self,
+        grant: &Grant,
+        camera: CameraId,
+        before: UtcNanos,
+        limit: usize,
+    ) -> Result<Vec<api::Erasure>, Error>;
+}
+
+/// A hold as somebody orders it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HoldOrder {
+    /// Number of the case.
+    pub case: String,
+    /// Whose footage; in order, each once.
+    pub cameras: Vec<CameraId>,
+    /// When.
+    pub range: TimeRange,
+    /// For people.
+    pub note: String,
+    /// Who orders it: account number.
+    pub account: u32,
+}
+
+/// A hold as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HoldRow {
+    /// Number; never given to another hold.
+    pub id: u64,
+    /// What was ordered.
+    pub order: HoldOrder,
+    /// When.
+    pub placed: UtcNanos,
+    /// How far it is.
+    pub state: api::HoldState,
+    /// Bytes that it takes in the vault.
+    pub held_bytes: u64,
+    /// Estimate of what is still to be copied or to arrive.
+    pub left_bytes: u64,
+    /// Why copying does not go on.
+    pub trouble: Option<String>,
+    /// Intervals without a copy; perhaps not all.
+    pub missing: Vec<api::HoldMissing>,
+    /// How many there are.
+    pub missing_count: u64,
+    /// Who gave it up.
+    pub release: Option<HoldReleased>,
+}
+
+/// The end of a hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HoldReleased {
+    /// Who gave it up: account number.
+    pub account: u32,
+    /// When.
+    pub at: UtcNanos,
+    /// In their words.
+    pub reason: String,
+}
+
+/// Footage that is kept for cases. Changes are durable when a method returns; copying and destroying go on afterwards.
+pub trait Holds: Send + Sync {
+    /// All, newest first.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn list(&self) -> Result<Vec<HoldRow>, Error>;
+
+    /// Estimate of the bytes that a hold would take.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    fn needed_bytes(&self, cameras: &[CameraId], range: TimeRange) -> Result<u64, Error>;
+
+    /// The vault's room.
+    ///
+    /// # Errors
+    /// When it cannot be said.
+    fn vault(&self) -> Result<api::VaultHealth, Error>;
+
+    /// Places a hold. `grant` must cover it.
+    ///
+    /// # Errors
+    /// `Denied` when the grant does not cover it, `Exhausted` when the vault has no room.
+    fn place(&self, grant: &Grant, order: HoldOrder) -> Result<HoldRow, Error>;
+
+    /// Gives a hold up. `grant` must cover it.
+    ///
+    /// # Errors
+    /// `Denied` when the grant does not cover it, `NotFound` for an unknown hold, `Conflict` when it was given up before.
+    fn release(&self, grant: &Grant, hold: u64, account: u32, reason: String) -> Result<HoldRow, Error>;
 }

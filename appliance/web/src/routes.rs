@@ -4,14 +4,17 @@
 pub(crate) mod accounts;
 pub(crate) mod audit;
 pub(crate) mod cameras;
+pub(crate) mod disks;
 pub(crate) mod dispatch;
 pub(crate) mod events;
 pub(crate) mod export;
 pub(crate) mod footage;
 pub(crate) mod health;
+pub(crate) mod holds;
 pub(crate) mod live;
 pub(crate) mod playback;
 pub(crate) mod plugins;
+pub(crate) mod retention;
 pub(crate) mod sessions;
 pub(crate) mod station;
 
@@ -147,6 +150,9 @@ pub(crate) fn table() -> Vec<Route> {
     rows.extend(plugins::rows());
     rows.extend(audit::rows());
     rows.extend(health::rows());
+    rows.extend(disks::rows());
+    rows.extend(retention::rows());
+    rows.extend(holds::rows());
     rows
 }
 

@@ -6,5 +6,6 @@ mod doubles;
 mod live;
 mod page;
 mod station;
+mod storage;
 mod video;
 mod walk;

@@ -36,7 +36,8 @@ fn subject(roles: &[Role]) -> Subject {
 
 /// Every action on camera 1, with the roles that may do it. `None`: the act itself is the proof, so anybody may try.
 fn table() -> Vec<(Action, Option<Vec<Role>>)> {
-    use Role::{Admin, Auditor, Investigator, Viewer};
+    use Role::{Admin, Approver, Auditor, Investigator, Viewer};
+    let keepers = || Some(vec![Investigator, Approver, Auditor, Admin]);
     let (one, window) = (camera(1), range(0, 10));
     let everyone = || Some(Role::ALL.to_vec());
     vec![
@@ -52,6 +53,13 @@ fn table() -> Vec<(Action, Option<Vec<Role>>)> {
         (Action::ReadConfig, everyone()),
         (Action::ChangeConfig { camera: Some(one), what: "name".into() }, Some(vec![Admin])),
         (Action::ChangeConfig { camera: None, what: "new camera".into() }, Some(vec![Admin])),
+        (Action::ReadRetention { camera: Some(one) }, keepers()),
+        (Action::ReadRetention { camera: None }, keepers()),
+        (Action::ReadHolds, keepers()),
+        (Action::PlaceHold { case: "7/26".into(), cameras: vec![one], range: window }, Some(vec![Investigator])),
+        (Action::ReleaseHold { hold: 1 }, Some(vec![Approver])),
+        (Action::AddDisk { dir: "/mnt/b".into(), size_gib: 500 }, Some(vec![Admin])),
+        (Action::AcceptDisk { disk: "a".into(), found: "b".into() }, Some(vec![Admin])),
         (Action::ReadAccounts, Some(vec![Admin])),
         (Action::ChangeAccount { account: Some(2), what: "roles".into() }, Some(vec![Admin])),
         (Action::ChangeOwnAccount, everyone()),
@@ -97,10 +105,30 @@ fn another_camera_is_refused_whatever_the_roles() {
         Action::Playback { camera: other, range: window },
         Action::Export { camera: other, range: window },
         Action::ChangeConfig { camera: Some(other), what: "removal".into() },
+        Action::ReadRetention { camera: Some(other) },
+        Action::PlaceHold { case: "7/26".into(), cameras: vec![camera(1), other], range: window },
     ] {
         let refusal = decide(&subject(&Role::ALL), &action).unwrap_err();
         assert!(refusal.to_string().contains("camera 2"), "{refusal}");
     }
+}
+
+#[test]
+fn grants_of_holds_and_retention_cover_what_they_name_alone() {
+    let log = MemoryLog::default();
+    let place = Action::PlaceHold { case: "7/26".into(), cameras: vec![camera(1)], range: range(0, 10) };
+    let grant = open(&subject(&[Role::Investigator]), place, &log).unwrap();
+    assert!(grant.covers_hold(&[camera(1)], range(0, 10)));
+    assert!(
+        !grant.covers_hold(&[camera(1), camera(2)], range(0, 10)) && !grant.covers_hold(&[camera(1)], range(0, 11))
+    );
+    assert!(!grant.covers_footage(camera(1), range(0, 10)) && !grant.covers_timeline(camera(1)));
+
+    let grant = open(&subject(&[Role::Approver]), Action::ReleaseHold { hold: 3 }, &log).unwrap();
+    let retention = |camera| open(&subject(&[Role::Auditor]), Action::ReadRetention { camera }, &log).unwrap();
+    assert!(retention(None).covers_retention(camera(1)) && !retention(None).covers_retention(camera(2)));
+    assert!(retention(Some(camera(1))).covers_retention(camera(1)) && !retention(None).covers_timeline(camera(1)));
+    assert!(grant.covers_release(3) && !grant.covers_release(4) && !grant.covers_hold(&[camera(1)], range(0, 10)));
 }
 
 #[test]

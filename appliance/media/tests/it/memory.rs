@@ -17,6 +17,8 @@ pub(crate) const NEW_YEAR: UtcNanos = UtcNanos(1_767_225_600 * 1_000_000_000);
 pub(crate) struct Memory {
     stored: HashMap<u64, (Arc<SpanTable>, Bytes)>,
     pub(crate) tables_read: AtomicUsize,
+    /// What of the video cannot be read.
+    pub(crate) lost: Vec<TimeRange>,
 }
 
 impl Memory {
@@ -77,6 +79,10 @@ impl SpanSource for Memory {
             message: format!("{offset}+{len} leaves the span"),
         })?;
         Ok(data.slice(offset as usize..end as usize))
+    }
+
+    fn lost(&self, stream: StreamId) -> &[TimeRange] {
+        if stream.role.is_video() { &self.lost } else { &[] }
     }
 }
 

@@ -234,3 +234,48 @@ fn a_clock_that_was_set_back_loses_no_picture() {
     assert_eq!(be(&body(&bytes, b"stsz")[8..12]), 200);
     assert_eq!(be(&body(&bytes, b"elst")[8..16]), 20 * 90_000, "all of both recordings is shown, one behind the other");
 }
+
+#[test]
+fn damaged_footage_is_left_out_up_to_the_next_key_frame_and_is_a_gap() {
+    let mut memory = Memory::default();
+    let spans = recording(&mut memory, 1, 0, 2, 1);
+    let plain = whole(&ProgressiveFile::plan(&spans, &[], range_ms(0, 20_000), &memory).unwrap(), &memory);
+    // A run of half a second; the pictures behind it need it until the key frame at 6 s.
+    memory.lost = vec![range_ms(4_500, 5_000)];
+    let file = ProgressiveFile::plan(&spans, &[], range_ms(0, 20_000), &memory).unwrap();
+    assert_eq!((file.gaps(), file.delivered()), (&[range_ms(4_500, 6_000)][..], range_ms(0, 20_000)));
+    let bytes = whole(&file, &memory);
+    let sizes = |file: &[u8]| body(file, b"stsz")[12..].chunks(4).map(be).collect::<Vec<u64>>();
+    let (all, left) = (sizes(&plain), sizes(&bytes));
+    assert_eq!((left.len(), &left[..45], &left[45..]), (185, &all[..45], &all[60..]));
+    let stts = body(&bytes, b"stts");
+    assert_eq!(be(&stts[8 + 44 * 8 + 4..][..4]), 9000 + 1_500 * 90, "the last picture before it is held");
+
+    let played = FragmentedFile::plan(&spans, range_ms(4_600, 9_000), None, &memory).unwrap();
+    assert_eq!(played.gaps(), [range_ms(4_500, 6_000)]);
+    memory.lost = vec![range_ms(0, 20_000)];
+    assert_eq!(FragmentedFile::plan(&spans, range_ms(0, 9_000), None, &memory).unwrap_err().kind, Kind::Corrupt);
+}
+
+#[test]
+fn a_span_that_needs_the_damaged_one_before_it_begins_at_its_key_frame() {
+    let mut memory = Memory::default();
+    let first = recording(&mut memory, 1, 0, 1, 1);
+    // The first key frame of the second span comes after a second.
+    let mut made = samples(900_000, 100, 9000, 20);
+    made.iter_mut().zip(0..).for_each(|((sample, _), index)| sample.key = index % 20 == 10);
+    let second = memory.add(NewSpan {
+        role: TrackRole::MainVideo,
+        recording: 1,
+        format: &h264(1),
+        samples: &made,
+        end_dts: 1_800_000,
+        utc: utc_ms(10_000),
+        run_len: 5,
+    });
+    memory.lost = vec![range_ms(9_500, 10_000)];
+    let spans = [first[0].clone(), second];
+    let file = ProgressiveFile::plan(&spans, &[], range_ms(0, 20_000), &memory).unwrap();
+    assert_eq!(file.gaps(), [range_ms(9_500, 11_000)]);
+    assert_eq!(be(&body(&whole(&file, &memory), b"stsz")[8..12]), 95 + 90);
+}

@@ -9,15 +9,7 @@ pub const STEPS: usize = 4;
 /// The step of a stream, 0 to [`STEPS`] − 1: a sub stream is one step below its main stream, which shows the same in full size.
 #[must_use]
 pub fn step_of(importance: Importance, role: TrackRole) -> usize {
-    let main: usize = match importance {
-        Importance::Low => 1,
-        Importance::Normal => 2,
-        Importance::High => 3,
-    };
-    match role {
-        TrackRole::SubVideo => main.saturating_sub(1),
-        TrackRole::MainVideo | TrackRole::MainAudio => main,
-    }
+    usize::from(importance.step(role))
 }
 
 /// A row of the table: how full the memory for waiting footage is when a step begins no GOP any more, and when it begins them again.

@@ -125,6 +125,7 @@ impl CameraDesk {
         if !self.started.load(Ordering::Acquire) {
             return;
         }
+        self.sink.matters(camera, desk.config.importance);
         self.analysis.configure(camera, &desk.config);
         if !desk.config.enabled {
             return self.retire(camera, desk);
@@ -228,6 +229,7 @@ impl Cameras for CameraDesk {
             enabled: true,
             masks: Vec::new(),
             retention_days_max: 1,
+            importance: watchbook_base::Importance::default(),
             plugins: Vec::new(),
         };
         // The number means nothing to a probe; it only has to be one.

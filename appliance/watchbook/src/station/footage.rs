@@ -1,13 +1,14 @@
 //! Recorded footage and events, as the page asks for them.
 
 use super::desk::stored;
+use super::shelf::Shelf;
+use super::storage::damaged;
 use std::sync::Arc;
 use watchbook_access::Grant;
 use watchbook_base::clock::SystemClock;
 use watchbook_base::{Clock as _, Gap, StreamId, TimeRange};
 use watchbook_media::{SpanSource, SpanSummary};
 use watchbook_store::{Reader, Writer};
-use watchbook_web::api;
 use watchbook_web::error::Error;
 use watchbook_web::ports::{self, EventCursor, EventPage, EventQuery};
 
@@ -17,6 +18,10 @@ pub struct Ring {
     pub reader: Reader,
     /// Whose counters say how it is doing.
     pub writer: Writer,
+    /// The store itself, while it is open.
+    pub shelf: Arc<Shelf>,
+    /// Where it lies.
+    pub dir: String,
 }
 
 impl ports::Footage for Ring {
@@ -30,6 +35,11 @@ impl ports::Footage for Ring {
 
     fn extent(&self, grant: &Grant, stream: StreamId) -> Result<Option<TimeRange>, Error> {
         self.reader.first_last(grant, stream).map_err(stored)
+    }
+
+    fn damaged(&self, grant: &Grant, stream: StreamId, range: TimeRange) -> Result<Vec<ports::Damaged>, Error> {
+        let runs = self.reader.damage(grant, stream, range).map_err(stored)?;
+        Ok(runs.iter().map(damaged).collect())
     }
 
     fn open(&self, grant: &Grant, stream: StreamId, range: TimeRange) -> Result<Arc<dyn SpanSource>, Error> {
@@ -58,22 +68,6 @@ impl ports::Events for Ring {
         Ok(EventPage {
             events: page.events.into_iter().map(|found| (found.number, found.event)).collect(),
             next: page.next.map(|next| EventCursor { start: next.start, camera: next.camera, id: next.number }),
-        })
-    }
-}
-
-impl ports::StationHealth for Ring {
-    fn ring(&self) -> Result<api::RingHealth, Error> {
-        let (info, stats) = (self.reader.ring().map_err(stored)?, self.writer.stats());
-        Ok(api::RingHealth {
-            capacity_bytes: info.capacity_bytes,
-            used_bytes: info.used_bytes,
-            oldest_utc_ms: info.oldest_utc.map(watchbook_base::UtcNanos::as_ms),
-            commits: stats.commits,
-            last_commit_utc_ms: stats.last_commit_utc.map(watchbook_base::UtcNanos::as_ms),
-            overload_drops: stats.overload_drops,
-            ring_days_now: info.days_now,
-            alarm: stats.alarm,
         })
     }
 }

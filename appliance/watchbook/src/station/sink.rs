@@ -4,7 +4,7 @@ use super::analysis::Analysis;
 use super::states::{States, shown};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use watchbook_base::{CameraId, TrackRole};
+use watchbook_base::{CameraId, Importance, TrackRole};
 use watchbook_capture::{Sink, StreamState};
 use watchbook_media::{Packet, RecordingEnd, RecordingStart};
 use watchbook_store::Writer;
@@ -23,6 +23,11 @@ impl StationSink {
     /// Ready for packets.
     pub fn new(writer: Writer, live: Arc<LiveHub>, analysis: Arc<Analysis>, states: Arc<States>) -> Self {
         Self { writer, live, analysis, states, refused: AtomicU64::new(0) }
+    }
+
+    /// Says how much a camera's footage matters when the disk is too slow.
+    pub fn matters(&self, camera: CameraId, importance: Importance) {
+        TrackRole::ALL.into_iter().for_each(|role| self.writer.set_importance(camera.stream(role), importance));
     }
 
     /// Lets the viewers of a removed camera go.

@@ -4,7 +4,7 @@ use super::{GapReasonName, Secret};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
-use watchbook_base::{CameraId, GapReason};
+use watchbook_base::{CameraId, GapReason, Importance};
 
 /// How media travels from the camera.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -35,6 +35,19 @@ impl core::fmt::Debug for StreamAddress {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("StreamAddress").field("transport", &self.transport).finish_non_exhaustive()
     }
+}
+
+/// Names of [`Importance`] in the schema; a test holds the two together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Importance)]
+pub enum ImportanceName {
+    /// Dropped first when the disk is too slow.
+    Low,
+    /// As most cameras.
+    Normal,
+    /// Dropped last.
+    High,
 }
 
 /// A place in the picture, as fractions of its width and height.
@@ -188,8 +201,11 @@ pub struct Camera {
     pub enabled: bool,
     /// Polygons that plugins never see.
     pub masks: Vec<Vec<Point>>,
-    /// The maximum age of footage that is wanted. This version does not enforce it: footage stays readable until the ring needs its room.
+    /// Footage is unreadable within an hour after this many days. It is gone earlier where the disk needs the room for newer footage.
     pub retention_days_max: u32,
+    /// Whose pictures are dropped first when the disk is too slow.
+    #[schema(value_type = ImportanceName)]
+    pub importance: Importance,
     /// Bound plugins.
     pub plugins: Vec<PluginBinding>,
     /// How its streams are doing.
@@ -230,9 +246,13 @@ pub struct CameraRequest {
     /// At most 16 polygons of 3 to 32 corners.
     #[serde(default)]
     pub masks: Vec<Vec<Point>>,
-    /// 1 to 30; default 7.
+    /// 1 to 30; default 7. Older footage is made unreadable within an hour.
     #[serde(default = "week")]
     pub retention_days_max: u32,
+    /// Default normal.
+    #[serde(default)]
+    #[schema(value_type = Option<ImportanceName>)]
+    pub importance: Importance,
 }
 
 fn yes() -> bool {
@@ -269,8 +289,11 @@ pub struct CameraPatch {
     pub enabled: Option<bool>,
     /// At most 16 polygons of 3 to 32 corners.
     pub masks: Option<Vec<Vec<Point>>>,
-    /// 1 to 30.
+    /// 1 to 30. A smaller number erases what is older within an hour, for good.
     pub retention_days_max: Option<u32>,
+    /// Whose pictures are dropped first when the disk is too slow.
+    #[schema(value_type = Option<ImportanceName>)]
+    pub importance: Option<Importance>,
 }
 
 /// Tells "null" from "left out".

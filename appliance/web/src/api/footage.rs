@@ -1,5 +1,6 @@
 //! What is recorded, and what happened.
 
+use super::{DamageKind, Erasure, HoldState};
 use serde::Serialize;
 use utoipa::ToSchema;
 use watchbook_base::{CameraId, GapReason};
@@ -75,6 +76,32 @@ pub struct Gap {
     pub reason: GapReason,
 }
 
+/// A damaged run of samples: it was recorded, and its bytes are no longer what was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct DamagedInterval {
+    /// Start of its first sample.
+    pub start_utc_ms: i64,
+    /// End of its last sample.
+    pub end_utc_ms: i64,
+    /// What is wrong with it.
+    pub kind: DamageKind,
+}
+
+/// An interval that is kept for a case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct HeldInterval {
+    /// Number of the hold.
+    pub hold: String,
+    /// Number of the case.
+    pub case: String,
+    /// Its start.
+    pub start_utc_ms: i64,
+    /// Its end.
+    pub end_utc_ms: i64,
+    /// How the hold is doing.
+    pub state: HoldState,
+}
+
 /// What is recorded of one stream in an interval.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct RecordingList {
@@ -82,6 +109,12 @@ pub struct RecordingList {
     pub spans: Vec<Span>,
     /// In order of time.
     pub gaps: Vec<Gap>,
+    /// Damaged parts of the spans, in order of time. All but those of kind `description` are left out of playback and export.
+    pub damaged: Vec<DamagedInterval>,
+    /// Intervals that are kept for a case, in order of time.
+    pub held: Vec<HeldInterval>,
+    /// Hours that were erased at their maximum age, in order of time.
+    pub erased: Vec<Erasure>,
     /// Start of the oldest footage of this stream.
     pub first_utc_ms: Option<i64>,
     /// End of the newest footage of this stream.

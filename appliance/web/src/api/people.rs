@@ -47,7 +47,7 @@ pub enum RoleName {
     Viewer,
     /// Playback and export.
     Investigator,
-    /// Releases exports.
+    /// Releases exports, and holds that others placed.
     Approver,
     /// Reads the audit log, sees no video.
     Auditor,
@@ -67,7 +67,7 @@ pub struct ClaimRequest {
     /// Its password.
     #[schema(value_type = String, write_only)]
     pub password: Secret,
-    /// The exception for a station with one person: the account gets the roles viewer, investigator, auditor and admin. The audit log keeps it.
+    /// The exception for a station with one person: the account gets every role. The audit log keeps it.
     #[serde(default)]
     pub one_person_station: bool,
 }

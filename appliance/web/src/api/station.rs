@@ -1,6 +1,6 @@
 //! The station as a whole: status, health, plugins, problems.
 
-use super::CameraStates;
+use super::{Alarm, CameraStates, DamagedRun, Disk, Pressure, VaultHealth};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -82,7 +82,7 @@ pub struct PluginList {
     pub plugins: Vec<Plugin>,
 }
 
-/// The ring's disk.
+/// The ring over all disks.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct RingHealth {
     /// Room.
@@ -99,8 +99,6 @@ pub struct RingHealth {
     pub overload_drops: u64,
     /// Days that the ring holds at the rate of the last day.
     pub ring_days_now: Option<f64>,
-    /// What is wrong with it, in a plain sentence.
-    pub alarm: Option<String>,
 }
 
 /// A camera's health.
@@ -150,8 +148,18 @@ pub struct LiveHealth {
 /// How the station is doing.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Health {
-    /// The disk.
+    /// What is wrong and needs somebody, the worst first.
+    pub alarms: Vec<Alarm>,
+    /// All disks together.
     pub ring: RingHealth,
+    /// Each disk, in the order in which they joined.
+    pub disks: Vec<Disk>,
+    /// Room for what is held.
+    pub vault: VaultHealth,
+    /// How the recorder keeps up.
+    pub pressure: Pressure,
+    /// Damaged footage, newest first, of the account's cameras; at most 200.
+    pub damaged: Vec<DamagedRun>,
     /// Cameras, as far as the account may see them.
     pub cameras: Vec<CameraHealth>,
     /// Plugins.

@@ -3,7 +3,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use watchbook_access::Role;
-use watchbook_base::{GapReason, SyncState};
+use watchbook_base::{GapReason, Importance, SyncState, TrackRole};
 
 fn document() -> Value {
     serde_json::to_value(openapi()).unwrap()
@@ -101,5 +101,7 @@ fn names_in_the_schema_are_those_of_the_types_behind_them() {
     assert_eq!(listed("GapReason"), names(GapReason::ALL));
     assert_eq!(listed("Role"), names(Role::ALL));
     assert_eq!(listed("SyncState"), names([SyncState::Unknown, SyncState::Synchronised, SyncState::Unsynchronised]));
+    assert_eq!(listed("Importance"), names([Importance::Low, Importance::Normal, Importance::High]));
+    assert_eq!(listed("TrackRole"), names(TrackRole::ALL));
     assert_eq!(listed("VideoRole"), ["main_video", "sub_video"].map(str::to_owned).into());
 }

@@ -103,7 +103,7 @@ fn rows_for_one() -> Vec<Route> {
             method: Method::DELETE,
             path: ONE,
             id: "remove_camera",
-            summary: "Stops capturing a camera and forgets its settings. Its footage stays readable until the ring needs the room.",
+            summary: "Stops capturing a camera and forgets its settings. Its footage stays until its maximum age, or until the ring needs the room.",
             permission: Permission::Asks(|asked| change(asked, "removal")),
             audit: AuditRule::EveryTime,
             body_bytes_max: NO_BODY,
@@ -163,6 +163,7 @@ pub(crate) fn shown(row: CameraRow, subject: &Subject) -> api::Camera {
         enabled: config.enabled,
         masks: config.masks,
         retention_days_max: config.retention_days_max,
+        importance: config.importance,
         plugins: config.plugins,
         state,
     }
@@ -281,6 +282,7 @@ fn config_of(request: api::CameraRequest) -> Result<CameraConfig, Error> {
         enabled: request.enabled,
         masks: request.masks,
         retention_days_max: check::retention_days(request.retention_days_max)?,
+        importance: request.importance,
         plugins: Vec::new(),
     })
 }
@@ -325,6 +327,7 @@ pub(crate) fn patched(mut config: CameraConfig, patch: api::CameraPatch) -> Resu
         check::masks(&masks)?;
         config.masks = masks;
     }
+    config.importance = patch.importance.unwrap_or(config.importance);
     if let Some(days) = patch.retention_days_max {
         config.retention_days_max = check::retention_days(days)?;
     }

@@ -52,6 +52,11 @@ impl Asked<'_> {
 pub(crate) struct Arguments(BTreeMap<String, String>);
 
 impl Arguments {
+    /// Numbers by name, to be checked as those of a query are.
+    pub(crate) fn from_pairs<const N: usize>(pairs: [(&str, i64); N]) -> Self {
+        Self(pairs.into_iter().map(|(name, number)| (name.to_owned(), number.to_string())).collect())
+    }
+
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }

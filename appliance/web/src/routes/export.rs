@@ -4,6 +4,7 @@ use super::dispatch::{Asked, Call};
 use super::{Answer, AuditRule, FROM, NO_BODY, Permission, Route, TO, handler};
 use crate::error::{Error, Problem};
 use crate::server::widened;
+use crate::spared::{Spared, plan_error};
 use crate::video::{self, Video};
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::response::Response;
@@ -14,15 +15,20 @@ use watchbook_media::ProgressiveFile;
 
 /// Longest file: what the ring's maximum age lets exist. The plan refuses what its tables cannot hold.
 const DAYS_MAX: i64 = 31;
-const HEADERS: &[&str] =
-    &["Watchbook-Requested-Utc-Ms", "Watchbook-Delivered-Utc-Ms", "Watchbook-Gap-Count", "Content-Disposition"];
+const HEADERS: &[&str] = &[
+    "Watchbook-Requested-Utc-Ms",
+    "Watchbook-Delivered-Utc-Ms",
+    "Watchbook-Gap-Count",
+    "Watchbook-Damaged-Utc-Ms",
+    "Content-Disposition",
+];
 
 pub(crate) fn rows() -> Vec<Route> {
     vec![Route {
         method: Method::GET,
         path: "/api/v1/cameras/{camera}/export.mp4",
         id: "export",
-        summary: "A range of any length as a progressive MP4 with the camera's sound where it was recorded.",
+        summary: "A range of any length as a progressive MP4 with the camera's sound where it was recorded. Damaged footage is left out, as a gap.",
         permission: Permission::Asks(asked),
         audit: AuditRule::FirstIn {
             window_s: 600,
@@ -52,9 +58,11 @@ async fn export(call: Call) -> Result<Response, Problem> {
         pictures.retain(|span| span.range().overlaps(wide));
         let mut sound = footage.spans(&grant, camera.stream(TrackRole::MainAudio), wide)?;
         sound.retain(|span| span.range().overlaps(wide));
-        let source = footage.open(&grant, camera.stream(TrackRole::MainVideo), wide)?;
-        let file = ProgressiveFile::plan(&pictures, &sound, range, &*source).map_err(video::media_error)?;
-        let etag = video::etag(&format!("export {range:?}"), pictures.iter().chain(&sound));
+        let streams = [camera.stream(TrackRole::MainVideo), camera.stream(TrackRole::MainAudio)];
+        let source = Spared::open(&**footage, &grant, &streams, wide)?;
+        let file = ProgressiveFile::plan(&pictures, &sound, range, &source).map_err(plan_error)?;
+        let salt = format!("export {range:?} {:?}", source.left_out(wide));
+        let etag = video::etag(&salt, pictures.iter().chain(&sound));
         Ok((file, etag, source))
     });
     let (file, etag, source) = planned.await?;
@@ -63,12 +71,13 @@ async fn export(call: Call) -> Result<Response, Problem> {
         (HeaderName::from_static("watchbook-requested-utc-ms"), interval(file.requested())),
         (HeaderName::from_static("watchbook-delivered-utc-ms"), interval(file.delivered())),
         (HeaderName::from_static("watchbook-gap-count"), HeaderValue::from(file.gaps().len())),
+        source.header(file.delivered()),
         (
             header::CONTENT_DISPOSITION,
             text(format!("attachment; filename=\"{}\"", file_name(camera, file.delivered()))),
         ),
     ];
-    video::answer(&call, turn, Video { file: Arc::new(file), source, etag, headers })
+    video::answer(&call, turn, Video { file: Arc::new(file), source: Arc::new(source), etag, headers })
 }
 
 /// Camera number and times only: a camera's name may be anything, and a file name is no place for it.

@@ -1,16 +1,18 @@
-//! What is recorded: spans and gaps.
+//! What is recorded: spans, gaps, what is damaged, held or erased.
 
 use super::dispatch::Call;
 use super::{Answer, AuditRule, FROM, NO_BODY, Permission, ROLE, Route, Shape, TO, handler};
 use crate::api;
+use crate::app::App;
 use crate::error::{Error, Problem};
+use crate::ports::{Damaged, HoldRow};
 use crate::routes::dispatch::ok;
 use axum::http::Method;
 use axum::response::Response;
 use std::sync::Arc;
-use watchbook_access::Action;
+use watchbook_access::{Action, Grant};
 use watchbook_base::time::NANOS_PER_SEC;
-use watchbook_base::{GapReason, TimeRange, UtcNanos};
+use watchbook_base::{CameraId, GapReason, TimeRange, UtcNanos};
 use watchbook_media::{Codec, SpanSummary, sample_entry::codec_string};
 
 /// Longest interval of one list: 32 days × 1440 spans are 46,080 rows of the index before neighbours are joined. A longer question is answered
@@ -18,6 +20,8 @@ use watchbook_media::{Codec, SpanSummary, sample_entry::codec_string};
 const DAYS_MAX: i64 = 32;
 /// Neighbours of one recording touch; clocks and roundings are allowed this much.
 const TOUCH_MS: i64 = 1000;
+/// Erased hours in one list: 32 days.
+const ERASED_MAX: usize = 768;
 /// Longest question: any two moments that a range can name.
 const ASKED_DAYS_MAX: i64 = 84_500;
 
@@ -26,7 +30,7 @@ pub(crate) fn rows() -> Vec<Route> {
         method: Method::GET,
         path: "/api/v1/cameras/{camera}/recordings",
         id: "recordings",
-        summary: "Spans and gaps of one stream in an interval that holds at most 32 days of footage.",
+        summary: "Spans, gaps, damage, holds and erasures of one stream in an interval that holds at most 32 days of footage.",
         permission: Permission::Asks(|asked| Ok(Action::Timeline { camera: asked.path.camera()? })),
         audit: AuditRule::FirstIn {
             window_s: 300,
@@ -57,6 +61,9 @@ async fn recordings(call: Call) -> Result<Response, Problem> {
         Ok(api::RecordingList {
             spans,
             gaps: with_lost(gaps.iter().map(shown_gap).collect(), lost),
+            damaged: footage.damaged(&grant, stream, range)?.iter().map(shown_damage).collect(),
+            held: held(app, stream.camera, asked)?,
+            erased: erased(app, &grant, stream.camera, asked)?,
             first_utc_ms: extent.map(|extent| extent.start.as_ms()),
             last_utc_ms: extent.map(|extent| extent.end.as_ms()),
             ring_days_now,
@@ -80,6 +87,41 @@ fn bounded(asked: TimeRange, extent: Option<TimeRange>, now: UtcNanos) -> Result
         );
     }
     Ok(range)
+}
+
+fn shown_damage(damaged: &Damaged) -> api::DamagedInterval {
+    api::DamagedInterval {
+        start_utc_ms: damaged.range.start.as_ms(),
+        end_utc_ms: damaged.range.end.as_ms(),
+        kind: damaged.kind,
+    }
+}
+
+/// Holds in force on `camera` that share a moment with `range`.
+fn held(app: &App, camera: CameraId, range: TimeRange) -> Result<Vec<api::HeldInterval>, Error> {
+    let in_force =
+        |row: &HoldRow| row.release.is_none() && row.order.cameras.contains(&camera) && row.order.range.overlaps(range);
+    let mut held: Vec<_> = app.ports().holds.list()?.into_iter().filter(in_force).map(shown_hold).collect();
+    held.sort_by_key(|interval| interval.start_utc_ms);
+    Ok(held)
+}
+
+fn shown_hold(row: HoldRow) -> api::HeldInterval {
+    api::HeldInterval {
+        hold: row.id.to_string(),
+        case: row.order.case,
+        start_utc_ms: row.order.range.start.as_ms(),
+        end_utc_ms: row.order.range.end.as_ms(),
+        state: row.state,
+    }
+}
+
+/// Erased hours of `camera` that share a moment with `range`: at most a month of them.
+fn erased(app: &App, grant: &Grant, camera: CameraId, range: TimeRange) -> Result<Vec<api::Erasure>, Error> {
+    let mut erased = app.ports().retention.erasures(grant, camera, range.end, ERASED_MAX)?;
+    erased.retain(|erasure| erasure.end_utc_ms > range.start.as_ms());
+    erased.reverse();
+    Ok(erased)
 }
 
 fn shown_gap(gap: &watchbook_base::Gap) -> api::Gap {

@@ -3,17 +3,22 @@
 use super::dispatch::{Call, ok};
 use super::{Answer, NO_BODY, Permission, Route, Shape, cameras, handler};
 use crate::api;
-use crate::error::Problem;
+use crate::error::{Error, Problem};
+use crate::ports::{CameraRow, Damaged, Pressure};
 use axum::http::Method;
 use axum::response::Response;
 use watchbook_access::Action;
+use watchbook_base::{TrackRole, UtcNanos};
+
+/// Damaged runs in one answer; the timeline shows all of them.
+const DAMAGED_MAX: usize = 200;
 
 pub(crate) fn rows() -> Vec<Route> {
     vec![Route {
         method: Method::GET,
         path: "/api/v1/health",
         id: "health",
-        summary: "Disk, cameras, plugins, clock and live viewing.",
+        summary: "Alarms, disks, damage, cameras, plugins, clock and live viewing.",
         permission: Permission::Asks(|_| Ok(Action::ReadConfig)),
         audit: cameras::CONFIG_READ,
         body_bytes_max: NO_BODY,
@@ -28,18 +33,26 @@ async fn health(call: Call) -> Result<Response, Problem> {
     let subject = call.who()?.subject.clone();
     let health = call.blocking(move |app| {
         let ports = app.ports();
+        let mut unreadable = Vec::new();
         // Each part is shown as far as it can be: this is the page for when something is broken.
-        let ring = ports.health.ring().unwrap_or_else(|error| api::RingHealth {
-            alarm: Some(format!("the state of the disk cannot be read: {}", error.message)),
-            ..api::RingHealth::default()
-        });
-        let cameras = ports.cameras.list()?.into_iter().filter(|row| subject.covers(row.id));
+        let ring = part(ports.health.ring(), "the disks' use", &mut unreadable);
+        let disks = part(ports.health.disks(), "the disks", &mut unreadable);
+        let vault = part(ports.holds.vault(), "the vault", &mut unreadable);
+        let pressure = part(ports.health.pressure(), "what waits for the disks", &mut unreadable);
+        let damaged =
+            part(ports.health.damaged(subject.cameras.as_ref(), DAMAGED_MAX), "damaged footage", &mut unreadable);
+        let mut alarms = part(ports.health.alarms(), "the alarms", &mut unreadable);
+        alarms.extend(unreadable);
+        let cameras: Vec<CameraRow> = ports.cameras.list()?.into_iter().filter(|row| subject.covers(row.id)).collect();
         let (viewers, skipped_pictures) = app.live().counts();
         Ok(api::Health {
+            alarms,
             ring,
-            cameras: cameras
-                .map(|row| api::CameraHealth { id: row.id, state: super::cameras::states(&row), name: row.config.name })
-                .collect(),
+            disks,
+            vault,
+            pressure: ordered(&pressure, &cameras),
+            damaged: damaged.iter().map(shown_damage).collect(),
+            cameras: cameras.into_iter().map(shown_camera).collect(),
             plugins: ports.plugins.list().unwrap_or_default(),
             clock: api::ClockHealth { sync_state: app.clock().sync_state(), now_utc_ms: app.clock().utc().as_ms() },
             live: api::LiveHealth { viewers, skipped_pictures },
@@ -47,4 +60,54 @@ async fn health(call: Call) -> Result<Response, Problem> {
         })
     });
     ok(&health.await?)
+}
+
+/// A part of the answer, or nothing and an alarm that says so.
+fn part<T: Default>(part: Result<T, Error>, what: &str, unreadable: &mut Vec<api::Alarm>) -> T {
+    part.unwrap_or_else(|error| {
+        let text = format!("{what} cannot be read: {}", error.message);
+        unreadable.push(api::Alarm {
+            kind: api::AlarmKind::StorageUnreadable,
+            disk: None,
+            since_utc_ms: None,
+            text: error.next_step.map_or(text.clone(), |next| format!("{text}. {next}")),
+        });
+        T::default()
+    })
+}
+
+fn shown_camera(row: CameraRow) -> api::CameraHealth {
+    api::CameraHealth { id: row.id, state: super::cameras::states(&row), name: row.config.name }
+}
+
+pub(crate) fn shown_damage(damaged: &Damaged) -> api::DamagedRun {
+    api::DamagedRun {
+        camera: damaged.stream.camera,
+        role: Some(damaged.stream.role).filter(|role| role.is_video()),
+        start_utc_ms: damaged.range.start.as_ms(),
+        end_utc_ms: damaged.range.end.as_ms(),
+        kind: damaged.kind,
+        found_utc_ms: damaged.found.as_ms(),
+    }
+}
+
+/// Every stream of `cameras`, those that are dropped first first, and whether it is dropped now.
+fn ordered(pressure: &Pressure, cameras: &[CameraRow]) -> api::Pressure {
+    let mut order = Vec::new();
+    for row in cameras.iter().filter(|row| row.config.enabled) {
+        let roles = [Some(TrackRole::MainVideo), row.config.sub.as_ref().map(|_| TrackRole::SubVideo)];
+        for role in roles.into_iter().flatten() {
+            let importance = row.config.importance;
+            let dropping = pressure.dropping.contains(&row.id.stream(role));
+            order.push(api::DropRow { camera: row.id, role, importance, step: importance.step(role), dropping });
+        }
+    }
+    order.sort_by_key(|row| (row.step, row.camera, row.role));
+    api::Pressure {
+        waiting_bytes: pressure.waiting_bytes,
+        waiting_bytes_max: pressure.waiting_bytes_max,
+        dropped_since_utc_ms: pressure.dropped_since.map(UtcNanos::as_ms),
+        dropped_last_utc_ms: pressure.dropped_last.map(UtcNanos::as_ms),
+        order,
+    }
 }

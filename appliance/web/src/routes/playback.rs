@@ -4,6 +4,7 @@ use super::dispatch::{Asked, Call};
 use super::{Answer, AuditRule, FROM, NO_BODY, Permission, Query, QueryKind, ROLE, Route, TO, handler};
 use crate::error::{Error, Problem};
 use crate::server::{PRE_ROLL, widened};
+use crate::spared::{Spared, plan_error};
 use crate::video::{self, Video};
 use axum::http::{HeaderName, HeaderValue, Method};
 use axum::response::Response;
@@ -19,7 +20,13 @@ use watchbook_media::{FragmentedFile, SpanSummary};
 const WINDOW_NANOS: i64 = 300 * NANOS_PER_SEC;
 /// A day at most may be named; the plan refuses more than 15 min.
 const DAYS_MAX: i64 = 1;
-const HEADERS: &[&str] = &["Watchbook-Start-Utc-Ms", "Watchbook-End-Utc-Ms", "Watchbook-Codec", "Watchbook-Gap-Count"];
+const HEADERS: &[&str] = &[
+    "Watchbook-Start-Utc-Ms",
+    "Watchbook-End-Utc-Ms",
+    "Watchbook-Codec",
+    "Watchbook-Gap-Count",
+    "Watchbook-Damaged-Utc-Ms",
+];
 const BASE: Query = Query {
     name: "base_utc_ms",
     kind: QueryKind::Integer,
@@ -32,7 +39,7 @@ pub(crate) fn rows() -> Vec<Route> {
         method: Method::GET,
         path: "/api/v1/cameras/{camera}/playback.mp4",
         id: "playback",
-        summary: "At most 15 minutes as fragmented MP4, from the key frame at or before the start to the end or a change of format.",
+        summary: "At most 15 minutes as fragmented MP4, from the key frame at or before the start to the end or a change of format. Damaged footage is left out.",
         permission: Permission::Asks(asked),
         audit: AuditRule::FirstIn {
             window_s: 600,
@@ -68,10 +75,10 @@ async fn playback(call: Call) -> Result<Response, Problem> {
         let footage = &app.ports().footage;
         let wide = widened(range);
         let spans = footage.spans(&grant, stream, wide)?;
-        let source = footage.open(&grant, stream, wide)?;
+        let source = Spared::open(&**footage, &grant, &[stream], wide)?;
         // A key frame longer ago than the pre-roll lies outside the grant: such footage starts at the next one.
         let reachable: Vec<SpanSummary> = spans.into_iter().filter(|span| span.range().overlaps(wide)).collect();
-        let file = FragmentedFile::plan(&reachable, range, base, &*source).map_err(video::media_error)?;
+        let file = FragmentedFile::plan(&reachable, range, base, &source).map_err(plan_error)?;
         Ok((file, reachable, source))
     });
     let (file, spans, source) = planned.await?;
@@ -86,10 +93,11 @@ async fn playback(call: Call) -> Result<Response, Problem> {
             HeaderValue::try_from(codec).unwrap_or(HeaderValue::from_static("")),
         ),
         (HeaderName::from_static("watchbook-gap-count"), HeaderValue::from(file.gaps().len())),
+        source.header(delivered),
     ];
-    let salt = format!("playback {range:?} {base:?} {}", PRE_ROLL.as_secs());
+    let salt = format!("playback {range:?} {base:?} {} {:?}", PRE_ROLL.as_secs(), source.left_out(delivered));
     let etag = video::etag(&salt, &spans);
-    video::answer(&call, turn, Video { file: Arc::new(file), source, etag, headers })
+    video::answer(&call, turn, Video { file: Arc::new(file), source: Arc::new(source), etag, headers })
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ async fn the_one_person_exception_is_in_the_log_and_lets_duties_mix() {
     let station = Station::new();
     let cookie = station.claim(true).await;
     let session = station.get("/api/v1/session", &cookie).await.json();
-    assert_eq!(session["account"]["roles"], json!(["viewer", "investigator", "auditor", "admin"]));
+    assert_eq!(session["account"]["roles"], json!(["viewer", "investigator", "approver", "auditor", "admin"]));
     assert_eq!(session["one_person_station"], true);
     let log = station.get("/api/v1/audit", &cookie).await.json();
     assert!(log.to_string().contains("small-station exception"), "{log}");

@@ -1,5 +1,9 @@
 //! The ports in memory. Each checks what its trait says it must check.
 
+mod storage;
+
+pub(super) use storage::{DISK, FOUND, MemoryHolds, damaged};
+
 use crate::api;
 use crate::error::Error;
 use crate::ports::*;
@@ -200,17 +204,11 @@ impl Events for MemoryBox {
     }
 }
 
-impl StationHealth for MemoryBox {
-    fn ring(&self) -> Result<api::RingHealth, Error> {
-        self.called();
-        Err(Error::new(Kind::Unavailable, "the disk is away"))
-    }
-}
-
 /// Ten spans of 60 s at 25 pictures a second, a key frame every 2 s, on the main stream of camera 1 from [`START_MS`] on.
 pub(super) struct MemoryFootage {
     format: Arc<TrackFormat>,
     pub(super) opened: Mutex<Vec<TimeRange>>,
+    pub(super) damaged: Mutex<Vec<Damaged>>,
 }
 
 const SAMPLE_BYTES: u32 = 300;
@@ -225,7 +223,7 @@ pub(super) fn format() -> TrackFormat {
 
 impl Default for MemoryFootage {
     fn default() -> Self {
-        Self { format: Arc::new(format()), opened: Mutex::default() }
+        Self { format: Arc::new(format()), opened: Mutex::default(), damaged: Mutex::default() }
     }
 }
 
@@ -277,6 +275,12 @@ impl Footage for MemoryFootage {
     fn extent(&self, grant: &Grant, stream: StreamId) -> Result<Option<TimeRange>, Error> {
         Self::may_list(grant, stream)?;
         Ok(Some(TimeRange { start: self.span(0).range().start, end: self.span(SPANS - 1).range().end }))
+    }
+
+    fn damaged(&self, grant: &Grant, stream: StreamId, range: TimeRange) -> Result<Vec<Damaged>, Error> {
+        Self::may_list(grant, stream)?;
+        let damaged = self.damaged.lock().unwrap().clone();
+        Ok(damaged.into_iter().filter(|found| found.stream == stream && found.range.overlaps(range)).collect())
     }
 
     fn open(&self, grant: &Grant, stream: StreamId, range: TimeRange) -> Result<Arc<dyn SpanSource>, Error> {

@@ -1,6 +1,6 @@
 //! A station on doubles, and a client that speaks to its router without a network.
 
-use super::doubles::{MemoryAudit, MemoryBox, MemoryFootage, MemoryRegister, START_MS};
+use super::doubles::{MemoryAudit, MemoryBox, MemoryFootage, MemoryHolds, MemoryRegister, START_MS};
 use crate::api::{Point, Transport};
 use crate::ports::{CameraConfig, Ports, StreamConfig};
 use crate::server::Peer;
@@ -30,6 +30,7 @@ pub(super) struct Station {
     pub(super) audit: Arc<MemoryAudit>,
     pub(super) inner: Arc<MemoryBox>,
     pub(super) footage: Arc<MemoryFootage>,
+    pub(super) holds: Arc<MemoryHolds>,
     pub(super) live: Arc<LiveHub>,
 }
 
@@ -112,7 +113,7 @@ impl Station {
     pub(super) fn on(register: Arc<MemoryRegister>) -> Self {
         let clock = SimClock::new(UtcNanos::from_ms(START_MS + 600_000));
         let (audit, inner, footage) = (Arc::<MemoryAudit>::default(), Arc::<MemoryBox>::default(), Arc::default());
-        let live = Arc::new(LiveHub::new());
+        let (live, holds) = (Arc::new(LiveHub::new()), Arc::<MemoryHolds>::default());
         inner.cameras.lock().unwrap().insert(CameraId::new(1).unwrap(), camera_config());
         let ports = Ports {
             register: Arc::clone(&register) as _,
@@ -122,6 +123,8 @@ impl Station {
             events: Arc::clone(&inner) as _,
             plugins: Arc::clone(&inner) as _,
             health: Arc::clone(&inner) as _,
+            retention: Arc::clone(&inner) as _,
+            holds: Arc::clone(&holds) as _,
         };
         let app = App::load(AppParts {
             ports,
@@ -131,7 +134,7 @@ impl Station {
             version: "0.0.0".into(),
         })
         .unwrap();
-        Self { router: router(&app), app, clock, register, audit, inner, footage, live }
+        Self { router: router(&app), app, clock, register, audit, inner, footage, holds, live }
     }
 
     pub(super) async fn send(&self, ask: Ask) -> Answer {
@@ -202,6 +205,7 @@ fn camera_config() -> CameraConfig {
         enabled: true,
         masks: vec![vec![Point { x: 0.0, y: 0.0 }, Point { x: 0.5, y: 0.0 }, Point { x: 0.0, y: 0.5 }]],
         retention_days_max: 7,
+        importance: watchbook_base::Importance::Normal,
         plugins: vec![],
     }
 }

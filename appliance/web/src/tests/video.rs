@@ -1,6 +1,6 @@
 //! Playback, export and lists of footage.
 
-use super::doubles::START_MS;
+use super::doubles::{START_MS, damaged};
 use super::station::{Ask, Station, assert_problem};
 use crate::app::{DOWNLOADS_MAX, DOWNLOADS_PER_SESSION_MAX};
 use crate::stall::TAKES_NOTHING_MAX;
@@ -83,6 +83,38 @@ async fn an_export_is_cut_named_and_counted() {
     let name = answer.header("content-disposition");
     assert!(name.starts_with("attachment; filename=\"watchbook-camera-1-2026-11-"), "{name}");
     assert_eq!(answer.header("content-length"), answer.body.len().to_string());
+}
+
+#[tokio::test]
+async fn damaged_footage_is_left_out_and_named() {
+    let station = Station::new();
+    let cookie = station.claim(true).await;
+    let before = station.get(&path("export.mp4", 60_000, 120_000), &cookie).await;
+    station.footage.damaged.lock().unwrap().push(damaged());
+    let interval = |from: i64, to: i64| format!("{}-{}", START_MS + from, START_MS + to);
+    let file = station.get(&path("export.mp4", 60_000, 120_000), &cookie).await;
+    assert_eq!(file.header("watchbook-damaged-utc-ms"), interval(90_000, 90_500));
+    assert_eq!(file.header("watchbook-delivered-utc-ms"), interval(60_000, 120_000));
+    assert_eq!((file.header("watchbook-gap-count"), before.header("watchbook-gap-count")), ("1", "0"));
+    assert!(file.body.len() < before.body.len() && file.header("etag") != before.header("etag"));
+    assert_eq!(before.header("watchbook-damaged-utc-ms"), "");
+
+    let played = station.get(&path("playback.mp4", 89_000, 93_000), &cookie).await;
+    assert_eq!(played.header("watchbook-damaged-utc-ms"), interval(90_000, 90_500));
+    // Its description alone is damaged: it can be shown.
+    station.footage.damaged.lock().unwrap()[0].kind = crate::api::DamageKind::Description;
+    let whole = station.get(&path("export.mp4", 60_000, 120_000), &cookie).await;
+    assert_eq!((whole.body.len(), whole.header("watchbook-damaged-utc-ms")), (before.body.len(), ""));
+
+    let mut all = damaged();
+    all.range.start = UtcNanos::from_ms(START_MS);
+    all.range.end = UtcNanos::from_ms(START_MS + 600_000);
+    *station.footage.damaged.lock().unwrap() = vec![all];
+    let answer = station.get(&path("export.mp4", 60_000, 120_000), &cookie).await;
+    assert_problem(&answer, 500, "corrupt");
+    let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("camera 1") && detail.contains("damaged"), "{detail}");
+    assert!(answer.json()["next_step"].as_str().unwrap().contains("timeline"), "{answer:?}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Every row of the table, as nobody and as every role.
 
-use super::doubles::START_MS;
+use super::doubles::{DISK, FOUND, START_MS};
 use super::station::{Ask, CAMERA_PASSWORD, PASSWORD, Station, assert_problem};
 use crate::routes::{AuditRule, Permission, Route, table};
 use axum::http::{Method, StatusCode};
@@ -10,14 +10,22 @@ use std::sync::atomic::Ordering;
 use watchbook_access::Role;
 use watchbook_base::CameraId;
 
+fn path_of(row: &Route) -> String {
+    let path = row.path.replace("{camera}", "1").replace("{account}", "2").replace("{hold}", "1");
+    path.replace("{disk}", DISK).replace("{plugin}", "org.watchbook.motion")
+}
+
 /// A request that is right in every way but perhaps its sender.
 fn good_request(row: &Route) -> Ask {
-    let path = row.path.replace("{camera}", "1").replace("{account}", "2").replace("{plugin}", "org.watchbook.motion");
+    let path = path_of(row);
     let has = |name: &str| row.query.iter().any(|query| query.name == name);
-    let query = match has("from_utc_ms") {
+    let mut query = match has("from_utc_ms") {
         true => format!("?from_utc_ms={}&to_utc_ms={}", START_MS + 60_000, START_MS + 70_000),
         false => String::new(),
     };
+    if has("cameras") {
+        query.push_str("&cameras=1");
+    }
     let ask = Ask::new(row.method.as_str(), &format!("{path}{query}"));
     match body(row.id) {
         Some(body) => ask.json(&body),
@@ -37,18 +45,27 @@ fn body(id: &str) -> Option<Value> {
         "change_camera" => json!({"name": "Yard", "main": address, "password": "canary-given"}),
         "test_camera" => json!({"main": address, "password": "canary-given"}),
         "bind_plugin" => json!({"enabled": true}),
+        "add_disk" => json!({"dir": "/srv/b/watchbook", "size_gib": 500}),
+        "accept_disk" => json!({"found_id": FOUND}),
+        "place_hold" => json!({"case": "7/26", "cameras": [1], "from_utc_ms": START_MS, "to_utc_ms": START_MS + 1000}),
+        "release_hold" => json!({"reason": "case closed"}),
         _ => return None,
     })
 }
 
 /// Who may, written down by hand. Rows that are not here are open to anybody.
 fn allowed(id: &str) -> Option<&'static [Role]> {
-    use Role::{Admin, Auditor, Investigator, Viewer};
+    use Role::{Admin, Approver, Auditor, Investigator, Viewer};
     Some(match id {
         "sign_out" | "change_password" | "cameras" | "camera" | "plugins" | "health" => &Role::ALL,
         "accounts" | "create_account" | "change_account" | "remove_account" | "create_camera" | "change_camera"
         | "remove_camera" | "test_camera" | "bind_plugin" => &[Admin],
-        "recordings" | "playback" | "export" | "events" => &[Investigator],
+        "add_disk" | "accept_disk" => &[Admin],
+        "recordings" | "playback" | "export" | "events" | "place_hold" => &[Investigator],
+        "retention_list" | "retention" | "erasures" | "holds" | "estimate_hold" => {
+            &[Investigator, Approver, Auditor, Admin]
+        }
+        "release_hold" => &[Approver],
         "live" => &[Viewer],
         "audit" => &[Auditor],
         _ => return None,
@@ -312,10 +329,7 @@ async fn each_body_has_its_bound() {
         let station = Station::new();
         let cookie = station.claim(true).await;
         let body = vec![b' '; row.body_bytes_max + 1];
-        let ask = Ask::new(
-            row.method.as_str(),
-            &row.path.replace("{camera}", "1").replace("{account}", "2").replace("{plugin}", "p"),
-        );
+        let ask = Ask::new(row.method.as_str(), &path_of(&row));
         let answer = station.send(ask.by(&cookie).header("content-type", "application/json").bytes(body)).await;
         assert_problem(&answer, 413, "too-large");
     }

@@ -11,6 +11,8 @@ import { AuditPage } from "./pages/audit";
 import { CameraEdit } from "./pages/camera-edit";
 import { CameraList } from "./pages/camera-list";
 import { HealthPage } from "./pages/health";
+import { HoldNew } from "./pages/hold-new";
+import { HoldsPage } from "./pages/holds";
 import { LiveOne } from "./pages/live-one";
 import { PeoplePage } from "./pages/people";
 import { TimelinePage } from "./pages/timeline";
@@ -23,6 +25,7 @@ import { Empty, Loading, Problem } from "./ui/parts";
 const NAV: readonly { page: PageName; hash: string; text: Key }[] = [
   { page: "wall", hash: link.wall, text: "nav.wall" },
   { page: "timeline", hash: "#/camera", text: "nav.timeline" },
+  { page: "holds", hash: link.holds, text: "nav.holds" },
   { page: "cameras", hash: link.cameras, text: "nav.cameras" },
   { page: "people", hash: link.people, text: "nav.people" },
   { page: "health", hash: link.health, text: "nav.health" },
@@ -30,7 +33,7 @@ const NAV: readonly { page: PageName; hash: string; text: Key }[] = [
 ];
 
 /** Pages that are reached from another one light up that one in the navigation. */
-const NAV_PARENT: Partial<Record<PageName, PageName>> = { live: "wall", camera_edit: "cameras" };
+const NAV_PARENT: Partial<Record<PageName, PageName>> = { live: "wall", camera_edit: "cameras", hold_new: "holds" };
 
 export function App() {
   // Reading the locale here redraws the whole page when it changes.
@@ -123,6 +126,10 @@ function Page({ here }: { here: Route }) {
       return <CameraList />;
     case "camera_edit":
       return <CameraEdit key={here.id} id={here.id} />;
+    case "holds":
+      return <HoldsPage />;
+    case "hold_new":
+      return <HoldNew />;
     case "people":
       return <PeoplePage />;
     case "health":

@@ -5,6 +5,7 @@ import { startRouter } from "./lib/router";
 import { start } from "./lib/session";
 import "./style/base.css";
 import "./style/forms.css";
+import "./style/storage.css";
 import "./style/wall.css";
 import "./style/timeline.css";
 

@@ -12,11 +12,20 @@ import type {
   CameraList,
   CameraPatch,
   ClaimInput,
+  Disk,
+  DiskInput,
+  ErasureList,
   EventPage,
   Health,
+  Hold,
+  HoldEstimate,
+  HoldInput,
+  HoldList,
   PluginBinding,
   PluginList,
   Recordings,
+  Retention,
+  RetentionList,
   Session,
   Status,
   TestInput,
@@ -65,6 +74,17 @@ export const api = {
   removeAccount: (id: number) => call<void>("DELETE", `/accounts/${id}`),
   audit: (cursor: string | null, limit: number) => call<AuditPage>("GET", `/audit${query({ cursor, limit })}`),
   health: () => call<Health>("GET", "/health"),
+  addDisk: (input: DiskInput) => call<Disk>("POST", "/disks", input),
+  acceptDisk: (disk: string, found_id: string) => call<Disk>("POST", `/disks/${encodeURIComponent(disk)}/accept`, { found_id }),
+
+  retentions: () => call<RetentionList>("GET", "/retention").then((answer) => answer.cameras),
+  retention: (camera: number) => call<Retention>("GET", `/cameras/${camera}/retention`),
+  erasures: (camera: number, cursor: string | null, limit: number) => call<ErasureList>("GET", `/cameras/${camera}/erasures${query({ cursor, limit })}`),
+
+  holds: () => call<HoldList>("GET", "/holds"),
+  estimateHold: (cameras: readonly number[], range: Window) => call<HoldEstimate>("GET", `/holds/estimate${query({ ...window(range), cameras: cameras.join(",") })}`),
+  placeHold: (input: HoldInput) => call<Hold>("POST", "/holds", input),
+  releaseHold: (id: string, reason: string) => call<Hold>("POST", `/holds/${encodeURIComponent(id)}/release`, { reason }),
 };
 
 /** Address of the live stream of a camera. */

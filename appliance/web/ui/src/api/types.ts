@@ -12,6 +12,7 @@ export type StreamStatus = Schemas["StreamStatus"];
 export type GapReason = Schemas["GapReason"];
 export type PluginState = Schemas["PluginState"];
 export type SyncState = Schemas["SyncState"];
+export type Importance = Schemas["Importance"];
 
 export type Status = Schemas["Status"];
 export type Account = Schemas["Account"];
@@ -36,6 +37,12 @@ export type PluginBinding = Schemas["PluginBinding"];
 
 export type RecordedSpan = Schemas["Span"];
 export type RecordedGap = Schemas["Gap"];
+export type DamagedInterval = Schemas["DamagedInterval"];
+export type HeldInterval = Schemas["HeldInterval"];
+export type Erasure = Schemas["Erasure"];
+export type ErasureList = Schemas["ErasureList"];
+export type Retention = Schemas["Retention"];
+export type RetentionList = Schemas["RetentionList"];
 export type Recordings = Schemas["RecordingList"];
 export type WatchEvent = Schemas["Event"];
 export type EventPage = Schemas["EventList"];
@@ -45,7 +52,21 @@ export type PluginList = Schemas["PluginList"];
 export type AuditEntry = Schemas["AuditRow"];
 export type AuditPage = Schemas["AuditList"];
 export type RingHealth = Schemas["RingHealth"];
+export type Disk = Schemas["Disk"];
+export type DiskInput = Schemas["DiskRequest"];
+export type Alarm = Schemas["Alarm"];
+export type VaultHealth = Schemas["VaultHealth"];
+export type Pressure = Schemas["Pressure"];
+export type DropRow = Schemas["DropRow"];
+export type DamagedRun = Schemas["DamagedRun"];
 export type Health = Schemas["Health"];
+
+export type Hold = Schemas["Hold"];
+export type HoldList = Schemas["HoldList"];
+export type HoldInput = Schemas["HoldRequest"];
+export type HoldEstimate = Schemas["HoldEstimate"];
+export type HoldMissing = Schemas["HoldMissing"];
+export type HoldState = Schemas["HoldState"];
 
 /** What a plugin's setting may hold. */
 export type SettingValue = string | number | boolean | null;

@@ -3,6 +3,9 @@
 import type { Role, Session } from "../api/types";
 import type { PageName } from "./router";
 
+/** Who may know how long footage stays and what is held. */
+export const KEEPERS: readonly Role[] = ["investigator", "approver", "auditor", "admin"];
+
 /** One of these roles opens the page; an empty list means everybody who is signed in. */
 export const PAGE_ROLES: Record<PageName, readonly Role[]> = {
   wall: ["viewer"],
@@ -10,6 +13,8 @@ export const PAGE_ROLES: Record<PageName, readonly Role[]> = {
   timeline: ["investigator"],
   cameras: ["admin"],
   camera_edit: ["admin"],
+  holds: KEEPERS,
+  hold_new: ["investigator"],
   people: ["admin"],
   health: [],
   audit: ["auditor"],

@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 
-export type PageName = "wall" | "live" | "timeline" | "cameras" | "camera_edit" | "people" | "health" | "audit" | "account" | "unknown";
+export type PageName = "wall" | "live" | "timeline" | "cameras" | "camera_edit" | "holds" | "hold_new" | "people" | "health" | "audit" | "account" | "unknown";
 
 export interface Route {
   page: PageName;
@@ -16,6 +16,7 @@ const PLAIN: Record<string, PageName> = {
   wall: "wall",
   camera: "timeline",
   cameras: "cameras",
+  holds: "holds",
   people: "people",
   health: "health",
   audit: "audit",
@@ -36,6 +37,7 @@ export function parseRoute(hash: string): Route {
   if (first === "camera" && number !== null) return at("timeline", number);
   if (first === "cameras" && number !== null) return at("camera_edit", number);
   if (first === "cameras" && second === "new") return at("camera_edit", null);
+  if (first === "holds" && second === "new") return at("hold_new", null);
   return at("unknown", null);
 }
 
@@ -46,6 +48,10 @@ export const link = {
   cameras: "#/cameras",
   cameraNew: "#/cameras/new",
   cameraEdit: (id: number) => `#/cameras/${id}`,
+  holds: "#/holds",
+  /** With what is known already: cameras and interval. */
+  holdNew: (cameras: readonly number[] = [], range?: { start: number; end: number }) =>
+    range === undefined ? "#/holds/new" : `#/holds/new?cameras=${cameras.join(",")}&from=${Math.floor(range.start)}&to=${Math.ceil(range.end)}`,
   people: "#/people",
   health: "#/health",
   audit: "#/audit",

@@ -3,6 +3,7 @@
 import { signal } from "@preact/signals";
 import { ApiError, api, type Camera, type Session, type Status } from "../api";
 import { whenSignedOut } from "../api/client";
+import { t } from "../i18n";
 
 export const status = signal<Status | null>(null);
 export const session = signal<Session | null>(null);
@@ -13,6 +14,11 @@ export const started = signal(false);
 
 export const cameras = signal<Camera[] | null>(null);
 export const camerasProblem = signal<ApiError | null>(null);
+
+/** A camera's name; its number where it is not among the account's any more. */
+export function cameraName(id: number): string {
+  return cameras.value?.find((camera) => camera.id === id)?.name ?? t("audit.camera", { id });
+}
 
 /** How far this browser's clock is ahead of the recorder's, in milliseconds. Live and "now" follow the recorder. */
 let clockAheadMs = 0;

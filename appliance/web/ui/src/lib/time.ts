@@ -55,6 +55,12 @@ export function durationText(ms: number): string {
   return join(Math.floor(hours / 24), "d", hours % 24, "h");
 }
 
+/** A number of days as people plan with it: `7 d`, `3.5 d`, below a day in hours. */
+export function daysText(days: number): string {
+  if (days < 1) return durationText(days * 86_400_000);
+  return `${days < 10 && !Number.isInteger(days) ? days.toFixed(1) : Math.round(days)} d`;
+}
+
 function join(big: number, bigUnit: string, small: number, smallUnit: string): string {
   return small === 0 ? `${big} ${bigUnit}` : `${big} ${bigUnit} ${small} ${smallUnit}`;
 }

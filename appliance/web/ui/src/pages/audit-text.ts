@@ -16,9 +16,14 @@ export function actionText(entry: AuditEntry): string {
 
 /** What it was done to: the camera, the interval, the thing that was changed. */
 export function detailText({ subject }: AuditEntry): string {
-  const { camera, account, what, range } = subject;
+  const { camera, cameras, account, what, range, hold, dir, disk, found } = subject;
   const parts: string[] = [];
   if (typeof camera === "number") parts.push(t("audit.camera", { id: camera }));
+  if (Array.isArray(cameras)) parts.push(cameras.map((id) => t("audit.camera", { id: String(id) })).join(", "));
+  if (typeof subject["case"] === "string") parts.push(t("holds.case", { case: subject["case"] }));
+  if (typeof hold === "number") parts.push(t("audit.hold", { id: hold }));
+  if (typeof dir === "string") parts.push(`${dir}, ${String(subject["size_gib"])} GiB`);
+  if (typeof disk === "string") parts.push(`${t("disk.id")} ${disk.slice(0, 8)} → ${String(found).slice(0, 8)}`);
   if (typeof account === "number") parts.push(`#${account}`);
   if (typeof what === "string") parts.push(what);
   const interval = rangeText(range);

@@ -1,4 +1,4 @@
-/** One camera's settings: address, test, recording, masks, plugins, removal. */
+/** One camera's settings: address, test, recording, retention, masks, plugins, removal. */
 
 import { useState } from "preact/hooks";
 import { api, type Camera, type TestResult } from "../api";
@@ -13,7 +13,9 @@ import { type CameraForm, formOf, inputOf, RETENTION_DAYS_MAX, subOf, urlProblem
 import { StateLine } from "./camera-list";
 import { PluginSettings } from "./camera-plugins";
 import { TestReport } from "./camera-test";
+import { CameraRetention } from "./retention";
 
+const IMPORTANCE = ["low", "normal", "high"] as const;
 const TRANSPORTS = ["tcp", "udp"] as const;
 
 export function CameraEdit({ id }: { id: number | null }) {
@@ -40,6 +42,9 @@ function Editor({ camera, reload }: { camera: Camera | null; reload: () => void 
   };
   const mainBad = urlProblem(form.mainUrl);
   const subBad = urlProblem(form.subUrl);
+  // What is older than the new age goes for good.
+  const days = Number(form.retentionDays);
+  const erases = camera !== null && days >= 1 && days < camera.retention_days_max;
 
   const submit = (event: Event) => {
     event.preventDefault();
@@ -158,6 +163,14 @@ function Editor({ camera, reload }: { camera: Camera | null; reload: () => void 
           change={(retentionDays) => change({ retentionDays })}
           required
         />
+        {erases && <Note kind="warn">{t("camera.retention.erases", { days: Number(form.retentionDays) })}</Note>}
+        <Select
+          label={t("camera.importance")}
+          hint={t("camera.importance.hint")}
+          value={form.importance}
+          change={(importance) => change({ importance })}
+          options={IMPORTANCE.map((each) => ({ value: each, text: t(`importance.${each}`) }))}
+        />
         <Check label={t("camera.audio")} hint={t("camera.audio.hint")} checked={form.recordAudio} change={(recordAudio) => change({ recordAudio })} />
         <Check label={t("camera.enabled")} hint={t("camera.enabled.hint")} checked={form.enabled} change={(enabled) => change({ enabled })} />
         <Problem problem={save.problem} />
@@ -177,6 +190,7 @@ function Editor({ camera, reload }: { camera: Camera | null; reload: () => void 
         <p class="muted">{t("camera.later")}</p>
       ) : (
         <>
+          <CameraRetention camera={camera.id} />
           <MaskEditor camera={camera} reload={reload} />
           <PluginSettings camera={camera} reload={reload} />
         </>

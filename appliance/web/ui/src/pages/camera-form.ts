@@ -1,6 +1,6 @@
 /** The fields of a camera as they are typed, and what the recorder gets from them. Pure. */
 
-import type { Camera, CameraInput, Point, StreamSource, Transport } from "../api/types";
+import type { Camera, CameraInput, Importance, Point, StreamSource, Transport } from "../api/types";
 
 export interface CameraForm {
   name: string;
@@ -14,6 +14,7 @@ export interface CameraForm {
   recordAudio: boolean;
   enabled: boolean;
   retentionDays: string;
+  importance: Importance;
 }
 
 /** What the recorder sets when nothing is said, and the most it takes. */
@@ -32,6 +33,7 @@ export function formOf(camera: Camera | null): CameraForm {
     recordAudio: camera?.record_audio ?? false,
     enabled: camera?.enabled ?? true,
     retentionDays: String(camera?.retention_days_max ?? RETENTION_DAYS_DEFAULT),
+    importance: camera?.importance ?? "normal",
   };
 }
 
@@ -51,6 +53,7 @@ export function inputOf(form: CameraForm, masks: Point[][]): CameraInput {
     enabled: form.enabled,
     masks,
     retention_days_max: Number(form.retentionDays) || RETENTION_DAYS_DEFAULT,
+    importance: form.importance,
   };
 }
 

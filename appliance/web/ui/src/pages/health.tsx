@@ -1,11 +1,20 @@
-/** Whether the recorder does its work: ring, cameras, plugins, clock. */
+/** Whether the recorder does its work: alarms, disks, damage, retention, vault, cameras, plugins, clock. */
 
-import { api, type Health, type PluginInfo, type RingHealth, type StreamState } from "../api";
+import { useState } from "preact/hooks";
+import { api, type Health, type PluginInfo, type StreamState } from "../api";
 import { t, word } from "../i18n";
 import { useLoaded, useTitle } from "../lib/hooks";
+import { found } from "../lib/search";
 import { nowMs } from "../lib/session";
-import { durationText, rateText, sizeText } from "../lib/time";
+import { rateText } from "../lib/time";
 import { Loading, Moment, Note, Problem } from "../ui/parts";
+import { NothingFound, Search } from "../ui/search";
+import { AlarmList } from "./health-alarms";
+import { DamagePanel } from "./health-damage";
+import { DiskPanel } from "./health-disks";
+import { PressurePanel } from "./health-pressure";
+import { VaultPanel } from "./holds";
+import { RetentionPanel } from "./retention";
 
 const EVERY_MS = 3_000;
 /** Commits come each half second; without one for this long the recorder is not writing. */
@@ -21,53 +30,27 @@ export function HealthPage() {
       </div>
       <Problem problem={health.problem} retry={health.reload} />
       {health.data === null && health.problem === null && <Loading />}
-      {health.data !== null && <Shown health={health.data} />}
+      {health.data !== null && <Shown health={health.data} reload={health.reload} />}
     </>
   );
 }
 
-function Shown({ health }: { health: Health }) {
+function Shown({ health, reload }: { health: Health; reload: () => void }) {
   const { ring } = health;
   const live = health.cameras.some((camera) => camera.state.main.status === "live");
   const late = live && ring.last_commit_utc_ms !== null && nowMs() - ring.last_commit_utc_ms > COMMIT_LATE_MS;
+  const dirOf = (id: string) => health.disks.find((disk) => disk.id === id)?.dir ?? null;
   return (
     <div class="health">
-      {ring.alarm != null && <Note kind="bad">{ring.alarm}</Note>}
       {late && <Note kind="bad">{t("health.commit_late")}</Note>}
+      <AlarmList alarms={health.alarms} dirOf={dirOf} />
       {ring.overload_drops > 0 && <Note kind="warn">{t("health.overload", { count: ring.overload_drops })}</Note>}
-      <RingPanel ring={ring} />
-      <section class="panel">
-        <h2>{t("nav.cameras")}</h2>
-        {health.cameras.length === 0 && <p class="muted">{t("cameras.empty")}</p>}
-        {health.cameras.length > 0 && (
-          <div class="table-wrap">
-            <table>
-              <thead>
-                <tr>
-                  <th scope="col">{t("camera.name")}</th>
-                  <th scope="col">{t("health.state")}</th>
-                  <th scope="col">{t("live.since")}</th>
-                  <th scope="col">{t("stream.picture")}</th>
-                  <th scope="col" class="end">
-                    {t("stream.bitrate")}
-                  </th>
-                  <th scope="col" class="end">
-                    {t("stream.lost")}
-                  </th>
-                  <th scope="col" class="end">
-                    {t("stream.damaged")}
-                  </th>
-                </tr>
-              </thead>
-              <tbody>
-                {health.cameras.map((camera) => (
-                  <CameraRow key={camera.id} name={camera.name} state={camera.state.main} />
-                ))}
-              </tbody>
-            </table>
-          </div>
-        )}
-      </section>
+      <DiskPanel ring={ring} disks={health.disks} reload={reload} />
+      <DamagePanel damaged={health.damaged} />
+      <RetentionPanel />
+      <VaultPanel vault={health.vault} />
+      <PressurePanel pressure={health.pressure} />
+      <CameraPanel cameras={health.cameras} />
       <section class="panel">
         <h2>{t("plugins.title")}</h2>
         {health.plugins.length === 0 && <p class="muted">{t("plugins.empty")}</p>}
@@ -85,44 +68,45 @@ function Shown({ health }: { health: Health }) {
   );
 }
 
-function RingPanel({ ring }: { ring: RingHealth }) {
-  const share = ring.capacity_bytes > 0 ? Math.min(1, ring.used_bytes / ring.capacity_bytes) : 0;
+function CameraPanel({ cameras }: { cameras: Health["cameras"] }) {
+  const [search, setSearch] = useState("");
+  const shown = cameras.filter(({ name, state }) => found(search, name, t(`status.${state.main.status}`)));
   return (
     <section class="panel">
-      <h2>{t("health.ring")}</h2>
-      <div class="ring" role="meter" aria-valuemin={0} aria-valuemax={100} aria-valuenow={Math.round(share * 100)} aria-label={t("health.ring")}>
-        <div style={{ width: `${share * 100}%` }} />
+      <div class="panel-head">
+        <h2>{t("nav.cameras")}</h2>
+        {cameras.length > 0 && <Search label={t("cameras.search")} value={search} change={setSearch} />}
       </div>
-      <p class="num">{t("health.ring.used", { used: sizeText(ring.used_bytes), capacity: sizeText(ring.capacity_bytes), share: Math.round(share * 100) })}</p>
-      <p class="muted">{t("health.ring.what")}</p>
-      <dl class="facts">
-        <div>
-          <dt>{t("health.oldest")}</dt>
-          <dd>
-            {ring.oldest_utc_ms === null ? (
-              "–"
-            ) : (
-              <>
-                <Moment ms={ring.oldest_utc_ms} /> ({durationText(nowMs() - ring.oldest_utc_ms)})
-              </>
-            )}
-          </dd>
+      {cameras.length === 0 && <p class="muted">{t("cameras.empty")}</p>}
+      {cameras.length > 0 && shown.length === 0 && <NothingFound title={t("cameras.no_match")} showAll={() => setSearch("")} />}
+      {shown.length > 0 && (
+        <div class="table-wrap">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">{t("camera.name")}</th>
+                <th scope="col">{t("health.state")}</th>
+                <th scope="col">{t("live.since")}</th>
+                <th scope="col">{t("stream.picture")}</th>
+                <th scope="col" class="end">
+                  {t("stream.bitrate")}
+                </th>
+                <th scope="col" class="end">
+                  {t("stream.lost")}
+                </th>
+                <th scope="col" class="end">
+                  {t("stream.damaged")}
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {shown.map((camera) => (
+                <CameraRow key={camera.id} name={camera.name} state={camera.state.main} />
+              ))}
+            </tbody>
+          </table>
         </div>
-        {ring.ring_days_now != null && (
-          <div>
-            <dt>{t("health.days")}</dt>
-            <dd>{durationText(ring.ring_days_now * 86_400_000)}</dd>
-          </div>
-        )}
-        <div>
-          <dt>{t("health.last_commit")}</dt>
-          <dd>{ring.last_commit_utc_ms === null ? "–" : <Moment ms={ring.last_commit_utc_ms} />}</dd>
-        </div>
-        <div>
-          <dt>{t("health.commits")}</dt>
-          <dd class="num">{ring.commits}</dd>
-        </div>
-      </dl>
+      )}
     </section>
   );
 }

@@ -7,17 +7,17 @@ import { useTick, useTitle } from "../lib/hooks";
 import { has } from "../lib/roles";
 import { go, link, route } from "../lib/router";
 import { cameras, camerasProblem, loadCameras, nowMs, session } from "../lib/session";
-import { durationText } from "../lib/time";
+import { daysText } from "../lib/time";
 import { LiveVideo } from "../live/live-video";
 import { TimelineCanvas } from "../timeline/canvas";
 import { useTimelineData } from "../timeline/data";
 import { EventList } from "../timeline/event-list";
 import { ExportPanel } from "../timeline/export-panel";
-import { GapList } from "../timeline/gap-list";
 import { type Head, useHead } from "../timeline/head";
 import { PictureNote } from "../timeline/picture-note";
 import { ordered, type Range } from "../timeline/ranges";
-import { clampToNow, DAY, HOUR, reveal, type View, viewAround } from "../timeline/scale";
+import { clampToNow, HOUR, reveal, type View, viewAround } from "../timeline/scale";
+import { TimeLists } from "../timeline/time-lists";
 import { Now, Transport, ViewButtons } from "../timeline/transport";
 import { Empty, Loading, Problem } from "../ui/parts";
 import { NoCameras } from "./wall";
@@ -55,6 +55,11 @@ function OneTimeline({ camera, list }: { camera: Camera; list: Camera[] }) {
   const head = useHead(camera.id, live, data);
   const spans = data.recordings?.spans ?? [];
   const gaps = data.recordings?.gaps ?? [];
+  const damaged = data.recordings?.damaged ?? [];
+  const held = data.recordings?.held ?? [];
+  const erased = data.recordings?.erased ?? [];
+  const inView = <T extends { start_utc_ms: number; end_utc_ms: number }>(list: readonly T[]) =>
+    list.filter((each) => each.end_utc_ms > view.start && each.start_utc_ms < view.end);
   const newest = data.recordings?.last_utc_ms ?? null;
   const look = (ms: number) => setView((old) => clampToNow(reveal(old, ms), nowMs()));
 
@@ -118,7 +123,7 @@ function OneTimeline({ camera, list }: { camera: Camera; list: Camera[] }) {
     else head.play();
   };
 
-  const scene = { view, spans, gaps, events: data.events, chosen, selection };
+  const scene = { view, spans, gaps, damaged, held, erased, first: data.recordings?.first_utc_ms ?? null, events: data.events, chosen, selection };
   return (
     <div class="review">
       <div class="page-head">
@@ -133,14 +138,14 @@ function OneTimeline({ camera, list }: { camera: Camera; list: Camera[] }) {
           </select>
         </label>
         <h1 class="visually-hidden">{t("timeline.title", { name: camera.name })}</h1>
-        {data.recordings?.ring_days_now != null && <p class="muted">{t("timeline.ring", { duration: durationText(data.recordings.ring_days_now * DAY) })}</p>}
+        {data.recordings?.ring_days_now != null && <p class="muted">{t("timeline.ring", { duration: daysText(data.recordings.ring_days_now) })}</p>}
       </div>
       <Problem problem={data.problem} retry={data.reload} />
       <div class="review-main">
         <div class="stage" data-mode={live ? "live" : "recorded"}>
           <div class={live ? "picture hidden" : "picture"}>
             <video ref={head.video} muted playsInline disablePictureInPicture disableRemotePlayback aria-label={t("timeline.picture", { name: camera.name })} />
-            {!live && <PictureNote head={head} empty={data.recordings !== null && newest === null} />}
+            {!live && <PictureNote head={head} empty={data.recordings !== null && newest === null} damaged={damaged} />}
           </div>
           {live && (
             <LiveVideo camera={camera.id} role="main_video" active known={camera.state.main} label={t("live.of", { name: camera.name })} />
@@ -155,10 +160,10 @@ function OneTimeline({ camera, list }: { camera: Camera; list: Camera[] }) {
           <ViewButtons view={view} setView={(next) => setView(clampToNow(next, nowMs()))} head={head} />
         </div>
         <Canvas scene={scene} head={head} live={live} setView={setView} seek={seek} select={setSelection} mark={mark} toggle={toggle} />
-        <GapList gaps={gaps.filter((gap) => gap.end_utc_ms > view.start && gap.start_utc_ms < view.end)} seek={goTo} />
+        <TimeLists gaps={inView(gaps)} damaged={inView(damaged)} held={inView(held)} erased={inView(erased)} seek={goTo} />
         <Problem problem={head.problem} />
       </div>
-      <ExportPanel camera={camera.id} cameraName={camera.name} range={selection} change={setSelection} mark={mark} spans={spans} gaps={gaps} />
+      <ExportPanel camera={camera.id} cameraName={camera.name} range={selection} change={setSelection} mark={mark} recorded={{ spans, gaps, damaged, erased }} />
     </div>
   );
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { RecordedSpan } from "../api/types";
-import { AHEAD_MAX_MS, baseFor, bufferedUntil, CHUNK_MS, FIRST_CHUNK_MS, fitsBase, overHole, plan, type Situation, surplus } from "./plan";
+import { AHEAD_MAX_MS, baseFor, bufferedUntil, CHUNK_MS, FIRST_CHUNK_MS, fitsBase, landing, overHole, plan, type Situation, surplus } from "./plan";
 
 const span = (start: number, end: number): RecordedSpan => ({
   start_utc_ms: start,
@@ -46,6 +46,18 @@ describe("plan", () => {
   it("does not ask again for a piece that brought nothing", () => {
     const plans = at({ position: T + 1_000, fetchedUntil: T + 2_000 });
     expect(plans).toMatchObject({ kind: "fetch", from: T + 2_000 });
+  });
+
+  it("lands on the first picture behind damaged footage once the piece is there", () => {
+    const buffered = [
+      { start: T - 3_000, end: T },
+      { start: T + 4_000, end: T + 10_000 },
+    ];
+    expect(landing(buffered, T + 500, null)).toBeNull();
+    expect(landing(buffered, T + 500, T + 10_000)).toBe(T + 4_001);
+    expect(landing(buffered, T + 3_000, null)).toBe(T + 4_001);
+    expect(landing(buffered, T - 1_000, null)).toBe(T - 1_000);
+    expect(landing(buffered, T + 11_000, T + 12_000)).toBeNull();
   });
 
   it("always comes to the end of the footage, piece by piece", () => {

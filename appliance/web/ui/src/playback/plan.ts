@@ -17,6 +17,8 @@ export const AHEAD_MAX_MS = 60_000;
 export const HOLE_MS = 250;
 /** A browser stops this long before the end of what it has, more so at higher speeds. */
 export const TAIL_MS = 500;
+/** The first picture of a piece may come so much later than was asked. */
+export const LANDING_MS = 1_500;
 /** A longer hole inside a span would be a gap, and gaps are the plan's. */
 export const HOLE_SKIPPED_MAX_MS = 3_000;
 
@@ -90,6 +92,15 @@ export function surplus(buffered: readonly Interval[], position: number): Interv
   if (first !== undefined && first.start < position - 2 * BEHIND_MS) out.push({ start: first.start, end: position - BEHIND_MS });
   if (last !== undefined && last.end > position + AHEAD_MAX_MS * 1.5) out.push({ start: position + AHEAD_MAX_MS, end: last.end });
   return out;
+}
+
+/** Where to show a picture that was wished for at `wanted`: there, or at the first one after it. That is usually the key frame at hand; behind damaged
+ * footage it may be a whole group of pictures later, which is known once the piece is fetched. `null`: not yet. */
+export function landing(buffered: readonly Interval[], wanted: number, fetchedUntil: number | null): number | null {
+  const near = buffered.find((each) => each.start <= wanted + LANDING_MS && wanted < each.end);
+  const far = fetchedUntil === null ? undefined : buffered.find((each) => each.start > wanted && each.start < fetchedUntil);
+  const there = near ?? far;
+  return there === undefined ? null : Math.max(wanted, there.start + 1);
 }
 
 /** Where to go on when the player stands still at a hole of a few frames inside footage that was fetched already; `null` when that is not why it stands. */

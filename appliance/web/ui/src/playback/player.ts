@@ -4,7 +4,7 @@ import { ApiError, playbackUrl, type RecordedSpan } from "../api";
 import { send } from "../api/client";
 import { asApiError } from "../lib/session";
 import { nearestFootage, type Range, remember } from "../timeline/ranges";
-import { baseFor, bufferedUntil, fitsBase, overHole, type Interval, plan, surplus } from "./plan";
+import { baseFor, bufferedUntil, fitsBase, landing, overHole, type Interval, plan, surplus } from "./plan";
 
 export interface PlaybackReport {
   /** The moment on the screen, milliseconds UTC. */
@@ -166,10 +166,10 @@ export class PlaybackPlayer {
   #settle(): void {
     const wanted = this.#wanted;
     if (wanted === null) return;
-    const there = this.#buffered().find((each) => each.start <= wanted + 1_500 && wanted < each.end);
-    if (there === undefined) return;
+    const there = landing(this.#buffered(), wanted, this.#fetchedUntil);
+    if (there === null) return;
     this.#wanted = null;
-    this.#video.currentTime = (Math.max(wanted, there.start + 1) - this.#base) / 1_000;
+    this.#video.currentTime = (there - this.#base) / 1_000;
     this.#video.playbackRate = this.#rate;
   }
 

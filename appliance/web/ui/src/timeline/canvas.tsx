@@ -5,7 +5,7 @@ import { t, word } from "../i18n";
 import { clockText, dateText, dateTimeText, durationText, utcText, zoneText } from "../lib/time";
 import { draw, EVENTS, FOOTAGE, HEIGHT, readPalette, RULER, type Scene } from "./draw";
 import { keyAct } from "./keys";
-import { gapAt, ordered, type Range, spanAt } from "./ranges";
+import { intervalAt, ordered, type Range, spanAt } from "./ranges";
 import { clampToNow, pan, span, timeAt, type View, xOf, zoom } from "./scale";
 
 interface Props {
@@ -140,13 +140,24 @@ function describe(scene: Omit<Scene, "hover">, ms: number): string {
   return [dateTimeText(ms), ...facts(scene, ms)].join(", ");
 }
 
-function facts({ spans, gaps, events, view, now }: Omit<Scene, "hover">, ms: number): string[] {
+function facts({ spans, gaps, damaged, held, erased, first, events, view, now }: Omit<Scene, "hover">, ms: number): string[] {
   const out: string[] = [];
   const close = span(view) / 300;
-  const gap = gapAt(gaps, ms) ?? gaps.find((each) => each.start_utc_ms - close < ms && ms < each.end_utc_ms + close);
-  if (gap !== undefined) out.push(`${word("reason", gap.reason)} (${durationText(Math.min(gap.end_utc_ms, now) - gap.start_utc_ms)})`);
+  const near = <T extends { start_utc_ms: number; end_utc_ms: number }>(list: readonly T[]) =>
+    intervalAt(list, ms) ?? list.find((each) => each.start_utc_ms - close < ms && ms < each.end_utc_ms + close);
+  const gap = near(gaps);
+  const erasure = intervalAt(erased, ms);
+  const run = near(damaged);
+  if (run !== undefined) out.push(word("damaged", run.kind));
+  else if (gap !== undefined) out.push(`${word("reason", gap.reason)} (${durationText(Math.min(gap.end_utc_ms, now) - gap.start_utc_ms)})`);
   else if (ms > now) out.push(t("timeline.future"));
-  else if (spanAt(spans, ms) === null) out.push(t("timeline.no_footage"));
+  else if (spanAt(spans, ms) === null) {
+    if (erasure !== null) out.push(t("timeline.erased_at", { at: dateTimeText(erasure.erased_utc_ms) }));
+    else out.push(t(first !== null && ms < first ? "timeline.before_first" : "timeline.no_footage"));
+  }
+  for (const hold of held) {
+    if (hold.start_utc_ms <= ms && ms < hold.end_utc_ms) out.push(t("timeline.held", { case: hold.case }));
+  }
   for (const event of events) {
     if (event.start_utc_ms - close < ms && ms < (event.end_utc_ms ?? event.start_utc_ms) + close) out.push(word("event", event.kind));
     if (out.length >= 4) break;

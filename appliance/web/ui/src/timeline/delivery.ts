@@ -1,9 +1,13 @@
 /** What the recorder says an export holds, read from the answer's headers. Pure. */
 
+import type { Range } from "./ranges";
+
 export interface Delivery {
   start: number | null;
   end: number | null;
   gapCount: number;
+  /** Damaged stretches that were left out. */
+  damaged: Range[];
   /** Size of the whole file in bytes. */
   size: number | null;
 }
@@ -16,6 +20,12 @@ function whole(text: string | undefined | null): number | null {
   return text != null && /^\d+$/.test(text.trim()) ? Number(text) : null;
 }
 
+/** `start-end` in milliseconds. */
+function interval(text: string): Range | null {
+  const [start, end] = text.split("-", 2).map(whole);
+  return start != null && end != null && end > start ? { start, end } : null;
+}
+
 export function readDelivery(headers: Headers): Delivery {
   const [start, end] = (headers.get("Watchbook-Delivered-Utc-Ms") ?? "").split("-", 2);
   const total = /\/(\d+)$/.exec(headers.get("Content-Range") ?? "");
@@ -23,6 +33,10 @@ export function readDelivery(headers: Headers): Delivery {
     start: whole(start),
     end: whole(end),
     gapCount: whole(headers.get("Watchbook-Gap-Count")) ?? 0,
+    damaged: (headers.get("Watchbook-Damaged-Utc-Ms") ?? "")
+      .split(",")
+      .map(interval)
+      .filter((found) => found !== null),
     size: whole(total?.[1] ?? headers.get("Content-Length")),
   };
 }

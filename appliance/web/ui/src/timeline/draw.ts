@@ -1,6 +1,6 @@
 /** Draws the timeline on a canvas: ruler, footage, gaps, events, selection, and where the picture is. */
 
-import type { RecordedGap, RecordedSpan, WatchEvent } from "../api/types";
+import type { DamagedInterval, Erasure, HeldInterval, RecordedGap, RecordedSpan, WatchEvent } from "../api/types";
 import { clockText, dayText } from "../lib/time";
 import { coalesce, type Range } from "./ranges";
 import { DAY, HOUR, labelStep, localOffset, MINUTE, span, ticks, type View, xOf } from "./scale";
@@ -10,6 +10,11 @@ export interface Scene {
   view: View;
   spans: readonly RecordedSpan[];
   gaps: readonly RecordedGap[];
+  damaged: readonly DamagedInterval[];
+  held: readonly HeldInterval[];
+  erased: readonly Erasure[];
+  /** Start of the oldest footage. */
+  first: number | null;
   events: readonly WatchEvent[];
   /** Event that is marked in the list. */
   chosen: string | null;
@@ -27,6 +32,8 @@ export interface Palette {
   lane: string;
   footage: string;
   gap: string;
+  damaged: string;
+  held: string;
   event: string;
   select: string;
   head: string;
@@ -37,7 +44,9 @@ export interface Palette {
 export const RULER = { top: 0, height: 30 };
 export const EVENTS = { top: 36, height: 16 };
 export const FOOTAGE = { top: 58, height: 34 };
-export const HEIGHT = 100;
+/** Under the footage: what is kept for a case. */
+export const HELD = { top: 95, height: 5 };
+export const HEIGHT = 104;
 
 export function readPalette(element: Element): Palette {
   const style = getComputedStyle(element);
@@ -49,6 +58,8 @@ export function readPalette(element: Element): Palette {
     lane: colour("lane"),
     footage: colour("footage"),
     gap: colour("gap"),
+    damaged: colour("bad"),
+    held: colour("held"),
     event: colour("event"),
     select: colour("select"),
     head: colour("head"),
@@ -60,6 +71,9 @@ export function draw(context: CanvasRenderingContext2D, width: number, scene: Sc
   context.clearRect(0, 0, width, HEIGHT);
   drawRuler(context, width, scene, palette);
   drawFootage(context, width, scene, palette);
+  drawErased(context, width, scene, palette);
+  drawDamaged(context, width, scene, palette);
+  drawHeld(context, width, scene, palette);
   drawEvents(context, width, scene, palette);
   drawSelection(context, width, scene, palette);
   drawHeads(context, width, scene, palette);
@@ -111,6 +125,54 @@ function drawFootage(context: CanvasRenderingContext2D, width: number, { view, s
     bar(context, width, view, range, FOOTAGE);
     // A gap of a second in a month must still be seen: at least two pixels wide.
     hatch(context, Math.max(0, left), Math.min(width, Math.max(right, left + 2)), palette.gap);
+  }
+}
+
+/** Erased time is empty with a dotted line through it: something was there, and was made unreadable. */
+function drawErased(context: CanvasRenderingContext2D, width: number, { view, erased }: Scene, palette: Palette): void {
+  const middle = Math.round(FOOTAGE.top + FOOTAGE.height / 2) + 0.5;
+  context.save();
+  context.strokeStyle = palette.muted;
+  context.lineWidth = 2;
+  context.setLineDash([2, 4]);
+  for (const range of coalesce(erased, 1_000)) {
+    const left = Math.max(0, xOf(view, width, range.start));
+    const right = Math.min(width, xOf(view, width, range.end));
+    if (right <= left) continue;
+    context.beginPath();
+    context.moveTo(left, middle);
+    context.lineTo(right, middle);
+    context.stroke();
+  }
+  context.restore();
+}
+
+/** Damaged footage is crossed out over its whole height, at least four pixels wide. */
+function drawDamaged(context: CanvasRenderingContext2D, width: number, { view, damaged }: Scene, palette: Palette): void {
+  const { top, height } = FOOTAGE;
+  context.save();
+  context.strokeStyle = palette.damaged;
+  context.fillStyle = palette.damaged;
+  context.lineWidth = 1.5;
+  for (const range of coalesce(damaged, (span(view) / Math.max(1, width)) * 4)) {
+    const left = xOf(view, width, range.start);
+    const right = Math.max(left + 4, xOf(view, width, range.end));
+    if (right < 0 || left > width) continue;
+    context.globalAlpha = 0.75;
+    context.fillRect(left, top, right - left, height);
+    context.globalAlpha = 1;
+    context.fillRect(left - 1, top - 3, right - left + 2, 3);
+    context.fillRect(left - 1, top + height, right - left + 2, 3);
+  }
+  context.restore();
+}
+
+function drawHeld(context: CanvasRenderingContext2D, width: number, { view, held }: Scene, palette: Palette): void {
+  context.fillStyle = palette.held;
+  for (const range of coalesce(held, 0)) {
+    const left = Math.max(-2, xOf(view, width, range.start));
+    const right = Math.min(width + 2, xOf(view, width, range.end));
+    if (right >= 0 && left <= width) context.fillRect(left, HELD.top, Math.max(2, right - left), HELD.height);
   }
 }
 

@@ -1,15 +1,16 @@
 /** Taking a range out as a file: what it will hold, its size, and afterwards what was really delivered. */
 
 import { useState } from "preact/hooks";
-import { exportUrl, type RecordedGap, type RecordedSpan } from "../api";
+import { exportUrl } from "../api";
 import { send } from "../api/client";
 import { t, word } from "../i18n";
 import { useAct } from "../lib/hooks";
-import { dateText, durationText, fromInput, sizeText, toInput, zoneText } from "../lib/time";
+import { link } from "../lib/router";
+import { dateText, dateTimeText, durationText, fromInput, sizeText, toInput, zoneText } from "../lib/time";
 import { Icon } from "../ui/icon";
 import { Moment, Note, Problem } from "../ui/parts";
 import { type Delivery, readDelivery } from "./delivery";
-import { contentOf, ordered, type Range } from "./ranges";
+import { type Content, contentOf, isLost, ordered, type Range, type Recorded } from "./ranges";
 
 interface Props {
   camera: number;
@@ -17,17 +18,16 @@ interface Props {
   range: Range | null;
   change: (range: Range | null) => void;
   mark: (end: "in" | "out") => void;
-  spans: readonly RecordedSpan[];
-  gaps: readonly RecordedGap[];
+  recorded: Recorded;
 }
 
 /** Gaps that are listed one by one; the rest is counted. */
 const GAPS_LISTED = 8;
 
-export function ExportPanel({ camera, cameraName, range, change, mark, spans, gaps }: Props) {
+export function ExportPanel({ camera, cameraName, range, change, mark, recorded }: Props) {
   const [delivery, setDelivery] = useState<{ of: Range; what: Delivery } | null>(null);
   const act = useAct();
-  const content = range === null ? null : contentOf(spans, gaps, range);
+  const content = range === null ? null : contentOf(recorded, range);
 
   const download = () => {
     if (range === null) return;
@@ -74,8 +74,11 @@ export function ExportPanel({ camera, cameraName, range, change, mark, spans, ga
             <button type="button" class="primary" disabled={act.busy || content.footage === 0} onClick={download}>
               <Icon name="download" /> {act.busy ? t("export.busy") : t("export.download")}
             </button>
+            <a class="button" href={link.holdNew([camera], range)}>
+              <Icon name="lock" /> {t("holds.from_range")}
+            </a>
           </div>
-          <GapNote gaps={content.gaps} />
+          <MissingNote content={content} />
         </>
       )}
       <Problem problem={act.problem} />
@@ -112,31 +115,49 @@ function TimeInput({ label, ms, change }: { label: string; ms: number; change: (
   );
 }
 
-function GapNote({ gaps }: { gaps: readonly RecordedGap[] }) {
-  if (gaps.length === 0) return null;
+/** What the file will not have, each with its reason. */
+function MissingNote({ content: { gaps, damaged, erased } }: { content: Content }) {
+  const rows = [
+    ...gaps.map((gap) => ({ ...gap, why: word("reason", gap.reason) })),
+    ...damaged.filter(isLost).map((run) => ({ ...run, why: word("damaged", run.kind) })),
+    ...erased.map((hour) => ({ ...hour, why: t("timeline.erased_at", { at: dateTimeText(hour.erased_utc_ms) }) })),
+  ].sort((a, b) => a.start_utc_ms - b.start_utc_ms);
+  if (rows.length === 0) return null;
   return (
     <Note kind="warn">
-      <p>{t("export.gaps", { count: gaps.length })}</p>
+      <p>{t("export.gaps", { count: rows.length })}</p>
       <ul class="gap-list">
-        {gaps.slice(0, GAPS_LISTED).map((gap) => (
-          <li key={gap.start_utc_ms}>
-            <Moment ms={gap.start_utc_ms} /> · {durationText(gap.end_utc_ms - gap.start_utc_ms)} · {word("reason", gap.reason)}
+        {rows.slice(0, GAPS_LISTED).map((row) => (
+          <li key={`${row.start_utc_ms} ${row.why}`}>
+            <Moment ms={row.start_utc_ms} /> · {durationText(row.end_utc_ms - row.start_utc_ms)} · {row.why}
           </li>
         ))}
       </ul>
-      {gaps.length > GAPS_LISTED && <p>{t("export.gaps_more", { count: gaps.length - GAPS_LISTED })}</p>}
+      {rows.length > GAPS_LISTED && <p>{t("export.gaps_more", { count: rows.length - GAPS_LISTED })}</p>}
     </Note>
   );
 }
 
 function Delivered({ of, what }: { of: Range; what: Delivery }) {
-  const whole = what.gapCount === 0;
+  const whole = what.gapCount === 0 && what.damaged.length === 0;
   return (
     <Note kind={whole ? "good" : "warn"}>
       <p data-delivered="true">
-        {whole ? t("export.delivered") : t("export.delivered_gaps", { count: what.gapCount })}
+        {what.gapCount === 0 ? (whole ? t("export.delivered") : "") : t("export.delivered_gaps", { count: what.gapCount })}
         {what.size !== null && ` ${sizeText(what.size)}.`}
       </p>
+      {what.damaged.length > 0 && (
+        <>
+          <p>{t("export.delivered_damaged", { count: what.damaged.length })}</p>
+          <ul class="gap-list">
+            {what.damaged.slice(0, GAPS_LISTED).map((run) => (
+              <li key={run.start}>
+                <Moment ms={run.start} /> · {durationText(run.end - run.start)}
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
       <p class="muted">
         {t("export.asked")} <Moment ms={of.start} /> – <Moment ms={of.end} only="time" />
         {what.start !== null && what.end !== null && (

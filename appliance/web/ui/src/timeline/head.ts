@@ -6,6 +6,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { ApiError } from "../api";
 import { type Phase, PlaybackPlayer } from "../playback/player";
 import type { TimelineData } from "./data";
+import { isLost, without } from "./ranges";
 
 /** How long the note about a jump stays on the picture. */
 const NOTE_MS = 6_000;
@@ -59,7 +60,7 @@ export function useHead(camera: number, live: boolean, data: TimelineData): Head
     return () => made.close();
   }, [camera]);
   useEffect(() => {
-    if (data.window !== null && data.recordings !== null) player.current?.setSpans(data.recordings.spans, data.window);
+    if (data.window !== null && data.recordings !== null) player.current?.setSpans(without(data.recordings.spans, data.recordings.damaged.filter(isLost)), data.window);
   }, [data.recordings]);
   useEffect(() => {
     if (!live) return;

@@ -1,10 +1,18 @@
 /** What has to be said on the recorded picture: nothing recorded, not playable here, jumped over a gap, at the end. */
 
+import type { DamagedInterval } from "../api";
 import { t } from "../i18n";
 import { durationText } from "../lib/time";
 import type { Head } from "./head";
+import { isLost, overlap } from "./ranges";
 
-export function PictureNote({ head, empty }: { head: Head; empty: boolean }) {
+interface Props {
+  head: Head;
+  empty: boolean;
+  damaged: readonly DamagedInterval[];
+}
+
+export function PictureNote({ head, empty, damaged }: Props) {
   const unsupported = head.unsupported.value;
   if (empty) {
     return (
@@ -33,9 +41,15 @@ export function PictureNote({ head, empty }: { head: Head; empty: boolean }) {
       )}
       {jump !== null && head.phase.value !== "ended" && (
         <p class="picture-note" role="status">
-          {jump.to > jump.from ? t("playback.jumped", { duration: durationText(jump.to - jump.from) }) : t("playback.jumped_back")}
+          {jumpText(jump, damaged)}
         </p>
       )}
     </>
   );
+}
+
+function jumpText({ from, to }: { from: number; to: number }, damaged: readonly DamagedInterval[]): string {
+  if (to <= from) return t("playback.jumped_back");
+  const over = damaged.filter(isLost).some((run) => overlap(run, { start: from - 1, end: to }) > 0);
+  return t(over ? "playback.jumped_damaged" : "playback.jumped", { duration: durationText(to - from) });
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { RecordedGap, RecordedSpan } from "../api/types";
-import { coalesce, contentOf, gapAt, nearestFootage, ordered, remember, REMEMBERED_MAX, spanAfter, spanAt, spanBefore } from "./ranges";
+import { coalesce, contentOf, gapAt, joinErased, nearestFootage, ordered, remember, REMEMBERED_MAX, spanAfter, spanAt, spanBefore, without } from "./ranges";
 
 const span = (start: number, end: number, bytes = 0): RecordedSpan => ({
   start_utc_ms: start,
@@ -15,6 +15,9 @@ const gap = (start: number, end: number): RecordedGap => ({ start_utc_ms: start,
 
 const SPANS = [span(1_000, 5_000, 4_000), span(8_000, 20_000, 24_000)];
 const GAPS = [gap(5_000, 8_000)];
+const hole = (start: number, end: number) => ({ start_utc_ms: start, end_utc_ms: end, kind: "checksum" as const });
+const hour = (start: number, end: number, erased = 99_000) => ({ start_utc_ms: start, end_utc_ms: end, erased_utc_ms: erased });
+const ALL = { spans: SPANS, gaps: GAPS, damaged: [hole(10_500, 11_500)], erased: [hour(-2_000, -1_000), hour(-1_000, 500)] };
 
 describe("ranges", () => {
   it("orders the two ends of a drag", () => {
@@ -37,11 +40,14 @@ describe("ranges", () => {
   });
 
   it("adds up what a range holds, span by span at its own rate", () => {
-    const content = contentOf(SPANS, GAPS, { start: 3_000, end: 11_000 });
+    const content = contentOf(ALL, { start: 3_000, end: 11_000 });
     expect(content.footage).toBe(2_000 + 3_000);
     expect(content.size).toBeCloseTo(2_000 + 6_000, 6);
     expect(content.gaps).toEqual(GAPS);
-    expect(contentOf(SPANS, GAPS, { start: 8_000, end: 9_000 }).gaps).toEqual([]);
+    expect(content.damaged).toEqual(ALL.damaged);
+    expect(content.erased).toEqual([]);
+    expect(contentOf(ALL, { start: -5_000, end: 2_000 }).erased).toEqual([hour(-2_000, 500)]);
+    expect(contentOf(ALL, { start: 8_000, end: 9_000 }).gaps).toEqual([]);
   });
 
   it("remembers footage outside the new window, and believes the new answer inside", () => {
@@ -65,6 +71,21 @@ describe("ranges", () => {
       [1_000, 7_500],
       [7_500, 12_000],
     ]);
+  });
+
+  it("cuts what is damaged out of the spans", () => {
+    const ends = (spans: RecordedSpan[]) => spans.map((each) => [each.start_utc_ms, each.end_utc_ms]);
+    expect(ends(without(SPANS, [hole(2_000, 3_000), hole(4_500, 9_000)]))).toEqual([
+      [1_000, 2_000],
+      [3_000, 4_500],
+      [9_000, 20_000],
+    ]);
+    expect(ends(without(SPANS, [hole(0, 30_000)]))).toEqual([]);
+    expect(without(SPANS, [])).toEqual(SPANS);
+  });
+
+  it("joins erased hours that follow each other, and no others", () => {
+    expect(joinErased([hour(20, 30, 5), hour(0, 10, 1), hour(10, 20, 9), hour(40, 50, 6)])).toEqual([hour(0, 30, 9), hour(40, 50, 6)]);
   });
 
   it("does not remember without bound", () => {

@@ -1,6 +1,6 @@
 /** Sums over recorded spans and gaps: what a range holds, where footage goes on, what a file will weigh. Pure. */
 
-import type { RecordedGap, RecordedSpan } from "../api/types";
+import type { DamagedInterval, Erasure, RecordedGap, RecordedSpan } from "../api/types";
 
 export interface Range {
   start: number;
@@ -51,6 +51,43 @@ export function nearestFootage(spans: readonly RecordedSpan[], ms: number): numb
   return before === null ? null : Math.max(before.start_utc_ms, before.end_utc_ms - 1_000);
 }
 
+/** What covers `ms`, of any list of intervals. */
+export function intervalAt<T extends Interval>(list: readonly T[], ms: number): T | null {
+  return list.find((each) => each.start_utc_ms <= ms && ms < each.end_utc_ms) ?? null;
+}
+
+/** Whether damaged footage cannot be shown at all. */
+export function isLost(run: DamagedInterval): boolean {
+  return run.kind !== "description";
+}
+
+/** The parts of `spans` that can be shown: without what is damaged. */
+export function without(spans: readonly RecordedSpan[], damaged: readonly Interval[]): RecordedSpan[] {
+  let parts = [...spans];
+  for (const hole of damaged) {
+    parts = parts.flatMap((span) => {
+      if (overlap(span, { start: hole.start_utc_ms, end: hole.end_utc_ms }) === 0) return [span];
+      const before = { ...span, end_utc_ms: hole.start_utc_ms };
+      const after = { ...span, start_utc_ms: hole.end_utc_ms };
+      return [before, after].filter((part) => part.end_utc_ms > part.start_utc_ms);
+    });
+  }
+  return parts;
+}
+
+/** Erased hours one behind the other as one stretch, with the moment when its last hour was erased. */
+export function joinErased(hours: readonly Erasure[]): Erasure[] {
+  const out: Erasure[] = [];
+  for (const hour of [...hours].sort(startsFirst)) {
+    const last = out.at(-1);
+    if (last !== undefined && hour.start_utc_ms <= last.end_utc_ms) {
+      last.end_utc_ms = Math.max(last.end_utc_ms, hour.end_utc_ms);
+      last.erased_utc_ms = Math.max(last.erased_utc_ms, hour.erased_utc_ms);
+    } else out.push({ ...hour });
+  }
+  return out;
+}
+
 /** What a file of `range` would hold. */
 export interface Content {
   /** Milliseconds of footage inside. */
@@ -58,9 +95,19 @@ export interface Content {
   /** Its size, taking each span's mean rate. */
   size: number;
   gaps: RecordedGap[];
+  damaged: DamagedInterval[];
+  erased: Erasure[];
 }
 
-export function contentOf(spans: readonly RecordedSpan[], gaps: readonly RecordedGap[], range: Range): Content {
+/** Everything that the recorder says of the time around a range. */
+export interface Recorded {
+  spans: readonly RecordedSpan[];
+  gaps: readonly RecordedGap[];
+  damaged: readonly DamagedInterval[];
+  erased: readonly Erasure[];
+}
+
+export function contentOf({ spans, gaps, damaged, erased }: Recorded, range: Range): Content {
   let footage = 0;
   let size = 0;
   for (const each of spans) {
@@ -69,7 +116,8 @@ export function contentOf(spans: readonly RecordedSpan[], gaps: readonly Recorde
     footage += inside;
     size += each.byte_count * (inside / (each.end_utc_ms - each.start_utc_ms));
   }
-  return { footage, size, gaps: gaps.filter((gap) => overlap(gap, range) > 0).sort(startsFirst) };
+  const inside = <T extends Interval>(list: readonly T[]) => list.filter((each) => overlap(each, range) > 0).sort(startsFirst);
+  return { footage, size, gaps: inside(gaps), damaged: inside(damaged), erased: joinErased(inside(erased)) };
 }
 
 /** Spans that are remembered beyond the window that was asked for last. */

@@ -1,0 +1,103 @@
+//! Footage without what is damaged: files are planned around it, and say what they left out.
+
+use crate::error::Error;
+use crate::ports::{Damaged, Footage};
+use axum::http::{HeaderName, HeaderValue};
+use bytes::Bytes;
+use std::sync::Arc;
+use watchbook_access::Grant;
+use watchbook_base::{Kind, StreamId, TimeRange};
+use watchbook_media::{SourceError, SpanSource, SpanSummary, SpanTable};
+
+/// Names what was left out, as `start-end` in milliseconds UTC with commas between.
+pub(crate) const DAMAGED_HEADER: HeaderName = HeaderName::from_static("watchbook-damaged-utc-ms");
+/// Intervals in the header: 28 bytes each, so that it stays under 4 KiB. Neighbours are one; the timeline lists all.
+const LISTED_MAX: usize = 128;
+
+/// A source, and what of it is damaged.
+pub(crate) struct Spared {
+    source: Arc<dyn SpanSource>,
+    lost: Vec<(StreamId, Vec<TimeRange>)>,
+}
+
+impl Spared {
+    /// What `footage` has of `streams` in `range`. `grant` must cover it.
+    pub(crate) fn open(
+        footage: &dyn Footage,
+        grant: &Grant,
+        streams: &[StreamId],
+        range: TimeRange,
+    ) -> Result<Self, Error> {
+        let [first, ..] = streams else { return Err(Error::new(Kind::Internal, "footage of no stream is opened")) };
+        let lost = |stream: &StreamId| -> Result<_, Error> {
+            let damaged = footage.damaged(grant, *stream, range)?;
+            let lost = damaged.iter().filter(|run| run.kind.is_lost()).map(|run: &Damaged| run.range);
+            Ok((*stream, joined(lost)))
+        };
+        let lost = streams.iter().map(lost).collect::<Result<_, Error>>()?;
+        Ok(Self { source: footage.open(grant, *first, range)?, lost })
+    }
+
+    /// Every interval that is left out, of all streams, that shares a moment with `range`.
+    pub(crate) fn left_out(&self, range: TimeRange) -> Vec<TimeRange> {
+        let mut all: Vec<TimeRange> = self.lost.iter().flat_map(|(_, lost)| lost).copied().collect();
+        all.retain(|lost| lost.overlaps(range));
+        all.sort_by_key(|lost| lost.start);
+        joined(all.into_iter())
+    }
+
+    /// The header for a file of `range`; empty when nothing is left out.
+    pub(crate) fn header(&self, range: TimeRange) -> (HeaderName, HeaderValue) {
+        let interval = |lost: &TimeRange| format!("{}-{}", lost.start.as_ms(), lost.end.as_ms());
+        let text: Vec<String> = self.left_out(range).iter().take(LISTED_MAX).map(interval).collect();
+        (DAMAGED_HEADER, HeaderValue::try_from(text.join(",")).unwrap_or(HeaderValue::from_static("")))
+    }
+}
+
+impl SpanSource for Spared {
+    fn table(&self, span: &SpanSummary) -> Result<Arc<SpanTable>, SourceError> {
+        self.source.table(span)
+    }
+
+    fn read(&self, span: &SpanSummary, offset: u64, len: u64) -> Result<Bytes, SourceError> {
+        self.source.read(span, offset, len)
+    }
+
+    fn lost(&self, stream: StreamId) -> &[TimeRange] {
+        self.lost.iter().find(|(of, _)| *of == stream).map_or(&[], |(_, lost)| lost)
+    }
+}
+
+/// Intervals in order of their starts, those that touch as one.
+fn joined(ranges: impl Iterator<Item = TimeRange>) -> Vec<TimeRange> {
+    let mut list: Vec<TimeRange> = Vec::new();
+    for range in ranges {
+        match list.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => list.push(range),
+        }
+    }
+    list
+}
+
+/// A failed plan; what is damaged as a whole has its next step.
+pub(crate) fn plan_error(error: watchbook_media::Error) -> Error {
+    let (kind, error) = (error.kind, crate::video::media_error(error));
+    match kind {
+        Kind::Corrupt => error.next("Ask for the time before or after it. The timeline names what is damaged."),
+        _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use watchbook_base::UtcNanos;
+
+    #[test]
+    fn intervals_that_touch_are_one() {
+        let range = |start, end| TimeRange { start: UtcNanos(start), end: UtcNanos(end) };
+        let list = joined([range(0, 2), range(2, 3), range(2, 9), range(4, 5), range(10, 11)].into_iter());
+        assert_eq!(list, [range(0, 9), range(10, 11)]);
+    }
+}
