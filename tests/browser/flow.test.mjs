@@ -1,6 +1,7 @@
 /** A newcomer's way through the page, against the real recorder and real streams. The steps build on each other, in order.
  *
- * From the environment: BASE_URL, CLAIM_CODE, RTSP_URL_1, RTSP_SUB_1, RTSP_URL_2, RTSP_SUB_2, FOOTAGE; SHOTS for where screenshots go. */
+ * From the environment: BASE_URL, CLAIM_CODE, RTSP_URL_1, RTSP_SUB_1, RTSP_URL_2, RTSP_SUB_2, FOOTAGE; RING_DIR and SECOND_DISK, directories of the recorder's
+ * machine; SHOTS for where screenshots go. */
 
 import assert from "node:assert/strict";
 import { tmpdir } from "node:os";
@@ -8,9 +9,10 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { changed, frames, grab, openBrowser, openPage, SOON_MS, until } from "./lib/browser.mjs";
 import { playThrough, probe } from "./lib/clip.mjs";
+import { spoil } from "./lib/disk.mjs";
 import { startCamera } from "./lib/programs.mjs";
 
-const { BASE_URL, CLAIM_CODE, RTSP_URL_1, RTSP_SUB_1, RTSP_URL_2, RTSP_SUB_2, FOOTAGE } = process.env;
+const { BASE_URL, CLAIM_CODE, RTSP_URL_1, RTSP_SUB_1, RTSP_URL_2, RTSP_SUB_2, FOOTAGE, RING_DIR, SECOND_DISK } = process.env;
 const PASSWORD = "seven quiet herons";
 /** A name that must appear as text and do nothing. */
 const HOSTILE = `Road <img src=x onerror="alert(1)"> & "both" ways`;
@@ -259,6 +261,119 @@ describe("the page", { concurrency: 1 }, () => {
     assert.ok((await playThrough(page.context(), file)) > 10);
   });
 
+  it("holds the marked range for a case, finds it, and shows it on the timeline", async () => {
+    await page.getByRole("link", { name: "Hold for a case" }).click();
+    await page.getByRole("heading", { name: "Hold footage" }).waitFor();
+    assert.ok(await page.getByRole("checkbox", { name: "Square", exact: true }).isChecked(), "the camera of the timeline is chosen");
+    await page.locator('[data-estimate="fits"]').waitFor();
+    assert.ok(await button("Hold it").isDisabled(), "a hold needs a case");
+    await field("Case number").fill("2026-117");
+    await field("Note").fill("van at the square");
+    await page.shot("21-hold-new");
+    await button("Hold it").click();
+    const card = page.locator('[data-hold][data-state="held"]');
+    await card.waitFor();
+    assert.match(await card.innerText(), /Case 2026-117[\s\S]*Square[\s\S]*van at the square[\s\S]*Placed by dara/);
+    await page.getByLabel("Search holds").fill("no such case");
+    await page.getByText("No hold matches.").waitFor();
+    await button("Show all").click();
+    await page.getByLabel("Search holds").fill("2026-117");
+    await card.waitFor();
+    await page.shot("22-holds");
+    await page.getByRole("link", { name: "Show on the timeline" }).click();
+    await page.locator('[data-list="held"] summary').click();
+    await page.locator('[data-list="held"] li', { hasText: "Case 2026-117" }).waitFor();
+    await page.shot("23-held-on-timeline");
+  });
+
+  it("releases a hold with a reason, which stays listed", async () => {
+    await go("#/holds");
+    await button("Release").click();
+    const dialog = page.getByRole("dialog");
+    assert.ok(await dialog.getByRole("button", { name: "Release" }).isDisabled(), "a release needs a reason");
+    await dialog.getByLabel("Reason").fill("The court has closed the case");
+    await page.shot("24-release");
+    await dialog.getByRole("button", { name: "Release" }).click();
+    await page.getByText("No hold matches.").waitFor();
+    await button("Released").click();
+    await page.locator('[data-hold][data-state="released"]', { hasText: "The court has closed the case" }).waitFor();
+    await go("#/audit");
+    await page.getByRole("cell", { name: "Released a hold" }).first().waitFor();
+    await page.getByRole("row", { name: /Held footage for a case.*2026-117/ }).first().waitFor();
+  });
+
+  it("says how long a camera's footage stays, and what a smaller age would erase", async () => {
+    await go("#/cameras/1");
+    const panel = page.getByRole("region", { name: "How long footage stays" });
+    await panel.getByText("Nothing has been erased yet.").waitFor();
+    assert.match(await panel.innerText(), /Maximum age\s+7 d/);
+    await field("Maximum age of footage (days)").fill("3");
+    await page.getByText("older than 3 days is erased within an hour").waitFor();
+    await field("Importance").selectOption("high");
+    await page.shot("25-retention");
+    await field("Maximum age of footage (days)").fill("7");
+    await button("Save changes").click();
+    await page.getByText("Saved.").waitFor();
+    assert.equal((await ask("/cameras/1")).importance, "high");
+    await go("#/health");
+    await page.locator('[data-retention="1"]').waitFor();
+    await page.getByText("When the disk is too slow").click();
+    await page.locator(".order li").last().getByText("Square").waitFor();
+  });
+
+  it("adds a second disk, which records without a restart", async () => {
+    await go("#/health");
+    await page.getByText("Nothing is wrong with the storage.").waitFor();
+    await button("Add a disk").click();
+    const form = page.getByRole("form", { name: "Add a disk" });
+    await form.getByLabel("Directory on the new disk").fill("/");
+    await form.getByLabel("Room for recordings (GiB)").fill("1");
+    await form.getByLabel("The directory is for the recorder alone").check();
+    await form.getByRole("button", { name: "Add a disk" }).click();
+    await form.getByRole("alert").waitFor();
+    await form.getByLabel("Directory on the new disk").fill(SECOND_DISK);
+    await page.shot("26-add-disk");
+    await form.getByRole("button", { name: "Add a disk" }).click();
+    await page.locator('[data-disk][data-state="recording"]', { hasText: SECOND_DISK }).waitFor();
+    assert.equal(await page.locator("[data-disk]").count(), 2);
+    await page.shot("27-two-disks");
+  });
+
+  it("names a damaged run: on the health page, on the timeline, and in a download that leaves it out", async () => {
+    const span = await recorded(1, 20);
+    const at = await spoil(RING_DIR, page.context(), `${BASE_URL}api/v1`, 1, span);
+    await go("#/health");
+    await page.locator('[data-alarm="run_damaged"]').waitFor();
+    await page.locator('[data-damaged="1"]').first().waitFor();
+    await page.shot("28-damage");
+    await go(`#/camera/1?at=${at.start_utc_ms - 3_000}`);
+    await page.reload();
+    await settled();
+    await button("1 min").click();
+    await page.locator('[data-list="damaged"] summary').click();
+    await page.locator('[data-list="damaged"] li', { hasText: "Damaged: its bytes are not what was recorded" }).first().waitFor();
+    await page.shot("29-damage-on-timeline");
+    const from = await shownMs();
+    await button("Play").click();
+    await until(page, "playing goes over it", ([start, end]) => Number(document.querySelector(".now-time").dataset.utcMs) > Math.max(start, end) + 500, [from, at.end_utc_ms]);
+    await button("Pause").click();
+    const line = page.locator(".timeline");
+    await button("10 seconds back").click();
+    await settled();
+    await line.focus();
+    await page.keyboard.press("i");
+    await button("10 seconds forward").click();
+    await settled();
+    await line.focus();
+    await page.keyboard.press("o");
+    const [download] = await Promise.all([page.waitForEvent("download"), button("Download MP4").click()]);
+    const file = join(tmpdir(), `watchbook-damaged-${process.pid}.mp4`);
+    await download.saveAs(file);
+    await page.getByText(/^Damaged and left out: \d/).waitFor();
+    await page.shot("30-damage-left-out");
+    assert.equal((await probe(file)).complaints, "");
+  });
+
   it("says that a camera is lost, since when and why, and shows it again when it is back", async () => {
     const server = await startCamera(FOOTAGE);
     programs.push(server);
@@ -337,6 +452,8 @@ describe("the page", { concurrency: 1 }, () => {
       ["#/wall", `${tile(1)} [data-live="true"]`, "wall"],
       ["#/camera/1", ".now-time", "timeline"],
       ["#/cameras/1", "form.panel", "camera"],
+      ["#/holds", ".ring", "holds"],
+      ["#/holds/new", "form.panel", "hold-new"],
       ["#/people", ".card", "people"],
       ["#/health", ".ring", "health"],
       ["#/audit", "table", "audit"],

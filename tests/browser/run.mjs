@@ -21,6 +21,8 @@ const tests = spawn(process.execPath, ["--test", "--test-concurrency=1", "--test
     RTSP_URL_2: `${camera.url}main2`,
     RTSP_SUB_2: `${camera.url}sub2`,
     FOOTAGE: dir,
+    RING_DIR: recorder.ring,
+    SECOND_DISK: recorder.secondDisk,
   },
 });
 const [code] = await once(tests, "exit");

@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -98,6 +98,8 @@ segment_mib = 64
 dir = "${plugins}"
 `;
   await writeFile(join(dir, "watchbook.toml"), config);
+  // Where a second disk would be mounted.
+  await mkdir(join(dir, "disk2"));
   const program = new Program("recorder", spawn(bin, ["run", "--config", join(dir, "watchbook.toml")]));
   let code;
   program.page = await program.line((line) => {
@@ -105,6 +107,8 @@ dir = "${plugins}"
     return /^page: (http:\S+)/.exec(line)?.[1];
   });
   program.code = code;
+  program.ring = join(dir, "ring");
+  program.secondDisk = join(dir, "disk2");
   program.clean = () => rm(dir, { recursive: true, force: true });
   return program;
 }
