@@ -343,7 +343,8 @@ describe("the page", { concurrency: 1 }, () => {
     const span = await recorded(1, 20);
     const at = await spoil(RING_DIR, page.context(), `${BASE_URL}api/v1`, 1, span);
     await go("#/health");
-    await page.locator('[data-alarm="run_damaged"]').waitFor();
+    // The list of alarms is gone over once a minute.
+    await page.locator('[data-alarm="run_damaged"]').waitFor({ timeout: 120_000 });
     await page.locator('[data-damaged="1"]').first().waitFor();
     await page.shot("28-damage");
     await go(`#/camera/1?at=${at.start_utc_ms - 3_000}`);

@@ -196,6 +196,13 @@ impl Disks {
         self.pool.list()
     }
 
+    /// How the indexes are doing, disk by disk.
+    #[must_use]
+    pub fn index_status(&self) -> Vec<(DiskId, crate::IndexStatus)> {
+        let parts = self.pool.parts.read().unwrap_or_else(PoisonError::into_inner).clone();
+        parts.iter().map(|part| (part.disk(), part.index.status())).collect()
+    }
+
     /// What is wrong now, the gravest first.
     #[must_use]
     pub fn alarms(&self) -> Vec<Alarm> {

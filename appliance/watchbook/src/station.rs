@@ -7,7 +7,6 @@ pub mod footage;
 pub mod holds;
 pub mod probe;
 pub mod retention;
-pub mod shelf;
 pub mod sink;
 pub mod states;
 pub mod storage;

@@ -13,7 +13,6 @@ use crate::station::analysis::{Analysis, PluginDesk};
 use crate::station::book::Book;
 use crate::station::desk::CameraDesk;
 use crate::station::footage::Ring;
-use crate::station::shelf::Shelf;
 use crate::station::sink::StationSink;
 use crate::station::states::States;
 use std::path::{Path, PathBuf};
@@ -21,8 +20,8 @@ use std::sync::Arc;
 use watchbook_base::clock::SystemClock;
 use watchbook_base::fs::{Fs, RealFs};
 use watchbook_base::{Clock, Kind};
-use watchbook_store::Store;
 use watchbook_store::register::Register;
+use watchbook_store::{Keys, Store};
 use watchbook_web::ports::{CameraConfig, Cameras as _, Ports, StreamConfig};
 use watchbook_web::{App, AppParts, HashCost, LiveHub, api};
 
@@ -33,7 +32,7 @@ const CLAIM_FILE: &str = "claim-code";
 
 /// The whole recorder.
 pub struct Station {
-    store: Arc<Shelf>,
+    store: Store,
     cameras: Arc<CameraDesk>,
     app: App,
     state_dir: PathBuf,
@@ -49,19 +48,21 @@ impl Station {
         make_private_dir(&state_dir)?;
         let register =
             Arc::new(Register::open(&state_dir.join("register"), Arc::new(SystemClock)).map_err(store_error)?);
-        let store = open_store(&config.storage, Arc::clone(&register))?;
+        let keys = Arc::new(open_keys(&config.storage, true)?);
+        let store = open_store(&config.storage, Arc::clone(&register), Arc::clone(&keys))?;
         let program_dir = program_dir(&config.plugins.program_dir)?;
         let analysis = Arc::new(Analysis::open(&program_dir, &config.plugins.dir, store.writer()));
         let (live, states) = (Arc::new(LiveHub::new()), Arc::new(States::default()));
-        let sink =
-            Arc::new(StationSink::new(store.writer(), Arc::clone(&live), Arc::clone(&analysis), Arc::clone(&states)));
+        let sink = Arc::new(StationSink::new(
+            (store.writer(), keys),
+            Arc::clone(&live),
+            Arc::clone(&analysis),
+            Arc::clone(&states),
+        ));
         let cameras = CameraDesk::open(Arc::clone(&register), states, Arc::clone(&analysis), sink, runtime);
         let cameras = Arc::new(cameras.map_err(web_error)?);
         seed(&cameras, &config.camera)?;
-        let (reader, writer) = (store.reader(), store.writer());
-        let store = Arc::new(Shelf::new(store));
-        let dir = config.storage.ring_dir.display().to_string();
-        let ring = Arc::new(Ring { reader, writer, shelf: Arc::clone(&store), dir });
+        let ring = Arc::new(Ring { reader: store.reader(), writer: store.writer(), disks: store.disks() });
         let book = Arc::new(Book(register));
         let ports = Ports {
             register: book.clone(),
@@ -129,13 +130,12 @@ impl Station {
     }
 }
 
-fn open_store(storage: &Storage, register: Arc<Register>) -> Result<Store> {
+fn open_store(storage: &Storage, register: Arc<Register>, keys: Arc<Keys>) -> Result<Store> {
     let config = store_config(storage);
     let state_dir = storage.state_dir.clone();
     let index: watchbook_store::OpenIndex = Arc::new(move |disk| watchbook_store::open_index(&state_dir, disk));
     let (fs, clock): (Arc<dyn Fs>, Arc<dyn Clock>) = (Arc::new(RealFs), Arc::new(SystemClock));
-    let keys = Some(Arc::new(open_keys(storage, true)?));
-    let deps = watchbook_store::Deps { fs, clock, index, keys, register: Some(register) };
+    let deps = watchbook_store::Deps { fs, clock, index, keys: Some(keys), register: Some(register) };
     let store = Store::open(&[config], &deps).map_err(store_error)?;
     for opened in store.opened() {
         tracing::info!(disk = %opened.disk, index_rebuilt = opened.index_rebuilt, "the ring is open");
@@ -144,8 +144,8 @@ fn open_store(storage: &Storage, register: Arc<Register>) -> Result<Store> {
 }
 
 /// The keys of all footage; for a check as they are, without making or mending any.
-pub fn open_keys(storage: &Storage, may_change: bool) -> Result<watchbook_store::Keys> {
-    use watchbook_store::{Keys, MasterSource, Place};
+pub fn open_keys(storage: &Storage, may_change: bool) -> Result<Keys> {
+    use watchbook_store::{MasterSource, Place};
     let fs: Arc<dyn Fs> = Arc::new(RealFs);
     let master = MasterSource::parse(&storage.master_key, &storage.state_dir).map_err(store_error)?;
     let places = Place::usual(&fs, &storage.state_dir, &storage.ring_dir);

@@ -38,6 +38,8 @@ pub struct DiskStatus {
     pub disk: Option<DiskId>,
     /// How it is doing.
     pub state: DiskState,
+    /// The other disk that lies there, while it is swapped.
+    pub found: Option<DiskId>,
     /// Since when.
     pub since_utc: UtcNanos,
     /// Why it does not record, in a sentence for people.
@@ -278,6 +280,7 @@ impl Place {
         DiskStatus {
             dir: self.config.dir.clone(),
             disk: inner.id,
+            found: inner.found.filter(|_| inner.state == DiskState::Swapped),
             state: inner.state,
             since_utc: inner.since_utc,
             why: inner.why.clone(),

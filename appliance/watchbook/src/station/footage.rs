@@ -1,14 +1,13 @@
 //! Recorded footage and events, as the page asks for them.
 
 use super::desk::stored;
-use super::shelf::Shelf;
 use super::storage::damaged;
 use std::sync::Arc;
 use watchbook_access::Grant;
 use watchbook_base::clock::SystemClock;
 use watchbook_base::{Clock as _, Gap, StreamId, TimeRange};
 use watchbook_media::{SpanSource, SpanSummary};
-use watchbook_store::{Reader, Writer};
+use watchbook_store::{Disks, Reader, Writer};
 use watchbook_web::error::Error;
 use watchbook_web::ports::{self, EventCursor, EventPage, EventQuery};
 
@@ -18,10 +17,8 @@ pub struct Ring {
     pub reader: Reader,
     /// Whose counters say how it is doing.
     pub writer: Writer,
-    /// The store itself, while it is open.
-    pub shelf: Arc<Shelf>,
     /// Where it lies.
-    pub dir: String,
+    pub disks: Disks,
 }
 
 impl ports::Footage for Ring {

@@ -3,9 +3,10 @@
 use super::desk::stored;
 use super::footage::Ring;
 use std::collections::BTreeSet;
+use std::path::Path;
 use watchbook_base::{CameraId, Kind, UtcNanos};
 use watchbook_store::format::DiskId;
-use watchbook_store::{AlarmKind, DamageKind, RingInfo, ScrubProgress};
+use watchbook_store::{AlarmKind, DamageKind, DiskState, DiskStatus, ScrubProgress};
 use watchbook_web::api;
 use watchbook_web::error::Error;
 use watchbook_web::ports::{self, Damaged, Pressure};
@@ -25,11 +26,19 @@ impl ports::StationHealth for Ring {
     }
 
     fn disks(&self) -> Result<Vec<api::Disk>, Error> {
-        let rings = self.reader.rings().map_err(stored)?;
-        let scrubs = self.reader.scrubs();
-        let scrub = |disk| scrubs.iter().find(|(of, _)| *of == disk).map(|(_, scrub)| *scrub);
-        let shown = |(disk, info): (DiskId, RingInfo)| recording(&self.dir, disk, info, scrub(disk));
-        Ok(rings.into_iter().map(shown).collect())
+        let (disks, scrubs) = (self.disks.list(), self.reader.scrubs());
+        let written: u64 = disks.iter().map(|disk| disk.written_bytes).sum();
+        let scrub = |disk| scrubs.iter().find(|(of, _)| Some(*of) == disk).map(|(_, scrub)| *scrub);
+        let indexes = self.disks.index_status();
+        let rebuild = |disk| {
+            let (_, index) = indexes.iter().find(|(of, _)| Some(*of) == disk)?;
+            index.rebuilding.map(|at| at.segments_done as f64 / at.segments.max(1) as f64)
+        };
+        let shown = |status: DiskStatus| api::Disk {
+            index_rebuild: rebuild(status.disk),
+            ..shown(&status, scrub(status.disk), written)
+        };
+        Ok(disks.into_iter().map(shown).collect())
     }
 
     fn alarms(&self) -> Result<Vec<api::Alarm>, Error> {
@@ -39,7 +48,7 @@ impl ports::StationHealth for Ring {
             since_utc_ms: Some(alarm.since_utc.as_ms()),
             text: alarm.text,
         };
-        self.shelf.ask(|store| Ok(store.alarms().into_iter().map(shown).collect()))
+        Ok(self.disks.alarms().into_iter().map(shown).collect())
     }
 
     fn pressure(&self) -> Result<Pressure, Error> {
@@ -58,29 +67,77 @@ impl ports::StationHealth for Ring {
         Ok(runs.iter().map(damaged).collect())
     }
 
-    fn add_disk(&self, _dir: &str, _size_gib: u64) -> Result<api::Disk, Error> {
-        Err(Error::new(Kind::Unavailable, "this recorder has one disk"))
+    fn add_disk(&self, dir: &str, size_gib: u64) -> Result<api::Disk, Error> {
+        let path = Path::new(dir);
+        self.check_new_disk(path)?;
+        self.disks.add(path, size_gib << 30).map_err(stored)?;
+        self.disk_in(path)
     }
 
-    fn accept_disk(&self, _disk: &str, _found: &str) -> Result<api::Disk, Error> {
-        Err(Error::not_found("there is no disk with this number"))
+    fn accept_disk(&self, disk: &str, found: &str) -> Result<api::Disk, Error> {
+        let is = |id: Option<DiskId>, text: &str| id.is_some_and(|id| id.to_string() == text);
+        let status = self.disks.list().into_iter().find(|status| is(status.disk, disk)).ok_or_else(unknown_disk)?;
+        if !is(status.found, found) {
+            let message = format!("disk {found} does not lie in {} now", status.dir.display());
+            return Err(Error::new(Kind::Conflict, message).next("Look at the page Health again."));
+        }
+        self.disks.accept(&status.dir).map_err(stored)?;
+        self.disk_in(&status.dir)
     }
 }
 
-fn recording(dir: &str, disk: DiskId, info: RingInfo, scrub: Option<ScrubProgress>) -> api::Disk {
+impl Ring {
+    /// Refuses what would fill a directory that is somebody else's.
+    fn check_new_disk(&self, dir: &Path) -> Result<(), Error> {
+        let refused = |why: &str| {
+            Error::invalid(format!("{} cannot be a disk of the ring: {why}", dir.display())).next(
+                "Make an empty directory on the new disk, mount that disk at each start, and name the directory here.",
+            )
+        };
+        match std::fs::symlink_metadata(dir) {
+            Ok(found) if found.is_dir() => {}
+            Ok(_) => return Err(refused("it is no directory")),
+            Err(error) => return Err(refused(&error.to_string())),
+        }
+        let mut entries = std::fs::read_dir(dir).map_err(|error| refused(&error.to_string()))?;
+        // A file system of its own begins with this one.
+        if entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != "lost+found")) {
+            return Err(refused("it is not empty"));
+        }
+        Ok(())
+    }
+
+    fn disk_in(&self, dir: &Path) -> Result<api::Disk, Error> {
+        let shown = dir.display().to_string();
+        ports::StationHealth::disks(self)?.into_iter().find(|disk| disk.dir == shown).ok_or_else(unknown_disk)
+    }
+}
+
+fn unknown_disk() -> Error {
+    Error::not_found("there is no disk with this number").next("Look at the page Health again.")
+}
+
+fn shown(status: &DiskStatus, scrub: Option<ScrubProgress>, written_bytes: u64) -> api::Disk {
+    let ring = status.ring.as_ref();
     api::Disk {
-        id: disk.to_string(),
-        dir: dir.to_owned(),
-        state: api::DiskState::Recording,
-        since_utc_ms: None,
-        detail: None,
-        found_id: None,
-        capacity_bytes: info.capacity_bytes,
-        used_bytes: info.used_bytes,
-        oldest_utc_ms: info.oldest_utc.map(UtcNanos::as_ms),
-        days_now: info.days_now,
-        written_share: 1.0,
-        segments_bad: 0,
+        id: status.disk.map(|disk| disk.to_string()),
+        dir: status.dir.display().to_string(),
+        state: match status.state {
+            DiskState::Joining => api::DiskState::Joining,
+            DiskState::Recording => api::DiskState::Recording,
+            DiskState::Failed => api::DiskState::Failed,
+            DiskState::Missing => api::DiskState::Missing,
+            DiskState::Swapped => api::DiskState::Swapped,
+        },
+        since_utc_ms: status.since_utc.as_ms(),
+        detail: status.why.clone(),
+        found_id: status.found.map(|disk| disk.to_string()),
+        capacity_bytes: ring.map_or(0, |ring| ring.capacity_bytes),
+        used_bytes: ring.map_or(0, |ring| ring.used_bytes),
+        oldest_utc_ms: ring.and_then(|ring| ring.oldest_utc).map(UtcNanos::as_ms),
+        days_now: ring.and_then(|ring| ring.days_now),
+        stream_count: u32::try_from(status.streams.len()).unwrap_or(u32::MAX),
+        written_share: if written_bytes == 0 { 0.0 } else { status.written_bytes as f64 / written_bytes as f64 },
         scrub: scrub.map(scrub_of).unwrap_or_default(),
         index_rebuild: None,
     }

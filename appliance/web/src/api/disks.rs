@@ -46,14 +46,14 @@ pub struct Scrub {
 /// One disk of the ring.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Disk {
-    /// Random number that it got when it joined, 32 hexadecimal digits.
-    pub id: String,
+    /// Random number that it got when it joined, 32 hexadecimal digits; null while that could never be read.
+    pub id: Option<String>,
     /// Its directory.
     pub dir: String,
     /// How it is doing.
     pub state: DiskState,
-    /// Since when; null when that is not known.
-    pub since_utc_ms: Option<i64>,
+    /// Since when.
+    pub since_utc_ms: i64,
     /// A plain sentence about it, when it does not record.
     pub detail: Option<String>,
     /// The disk that lies in its directory instead, while `state` is `swapped`.
@@ -66,10 +66,10 @@ pub struct Disk {
     pub oldest_utc_ms: Option<i64>,
     /// Days that its room lasts at the rate of the last day; null until that is known.
     pub days_now: Option<f64>,
+    /// Streams that are recorded on it.
+    pub stream_count: u32,
     /// Its share of all bytes written since the start, 0 to 1.
     pub written_share: f64,
-    /// Segments that cannot be written.
-    pub segments_bad: u32,
     /// Reading everything again.
     pub scrub: Scrub,
     /// How much of the index has been made again, 0 to 1; null when the index is whole. Recording goes on meanwhile, older footage appears as it is found.

@@ -16,10 +16,10 @@ pub(in crate::tests) const FOUND: &str = "f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff";
 
 pub(in crate::tests) fn disk(dir: &str, state: api::DiskState) -> api::Disk {
     api::Disk {
-        id: DISK.into(),
+        id: Some(DISK.into()),
         dir: dir.into(),
         state,
-        since_utc_ms: Some(START_MS),
+        since_utc_ms: START_MS,
         detail: None,
         found_id: (state == api::DiskState::Swapped).then(|| FOUND.into()),
         capacity_bytes: 1 << 40,
@@ -27,7 +27,7 @@ pub(in crate::tests) fn disk(dir: &str, state: api::DiskState) -> api::Disk {
         oldest_utc_ms: None,
         days_now: Some(3.5),
         written_share: 1.0,
-        segments_bad: 0,
+        stream_count: 2,
         scrub: api::Scrub::default(),
         index_rebuild: None,
     }
@@ -72,7 +72,7 @@ impl StationHealth for MemoryBox {
     fn accept_disk(&self, disk_id: &str, found: &str) -> Result<api::Disk, Error> {
         self.called();
         match (disk_id, found) {
-            (DISK, FOUND) => Ok(api::Disk { id: FOUND.into(), ..disk("/srv/a", api::DiskState::Recording) }),
+            (DISK, FOUND) => Ok(api::Disk { id: Some(FOUND.into()), ..disk("/srv/a", api::DiskState::Recording) }),
             (DISK, _) => Err(Error::new(Kind::Conflict, "another disk lies there by now")),
             _ => Err(Error::not_found("there is no disk with this number")),
         }

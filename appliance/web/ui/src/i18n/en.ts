@@ -415,7 +415,7 @@ export const en = {
   "disk.accept.title": "Use the disk that lies in {dir} now?",
   "disk.accept.what": "Disk {found} takes the place of disk {old}. Footage on the old disk is no longer listed; keep that disk if a case needs it.",
   "disk.share": "Share of what is written",
-  "disk.segments_bad": "Parts that cannot be written",
+  "disk.streams": "Streams recorded there",
   "disk.damage": "Damage found",
   "disk.scrub": "Reading everything again",
   "disk.scrub.yields": "It waits: recording comes first.",

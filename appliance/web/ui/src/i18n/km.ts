@@ -417,7 +417,7 @@ export const km: Catalogue = {
   "disk.accept.title": "ប្រើថាសដែលនៅក្នុង {dir} ឥឡូវនេះ?",
   "disk.accept.what": "ថាស {found} ជំនួសថាស {old}។ រូបភាពលើថាសចាស់លែងបង្ហាញក្នុងបញ្ជី; ទុកថាសនោះបើសំណុំរឿងត្រូវការ។",
   "disk.share": "ចំណែកនៃអ្វីដែលសរសេរ",
-  "disk.segments_bad": "ផ្នែកដែលមិនអាចសរសេរ",
+  "disk.streams": "ស្ទ្រីមដែលថតនៅទីនោះ",
   "disk.damage": "ការខូចដែលរកឃើញ",
   "disk.scrub": "កំពុងអានទាំងអស់ឡើងវិញ",
   "disk.scrub.yields": "វារង់ចាំ៖ ការថតមកមុនគេ។",

@@ -83,19 +83,21 @@ function DiskCard({ disk, only, reload }: { disk: Disk; only: boolean; reload: (
   const found = Math.max(scrub.found, scrub.last_pass_found);
   const there = state === "recording" || state === "joining";
   return (
-    <li class="card" data-disk={disk.id} data-state={disk.state}>
+    <li class="card" data-disk={disk.id ?? ""} data-state={disk.state}>
       <div class="card-main">
         <span class={`dot dot-disk-${disk.state}`} aria-hidden="true" />
         <span class="card-title path">{disk.dir}</span>
         <span class={there ? "tag" : "tag tag-bad"}>{t(`disk.${disk.state}`)}</span>
-        {disk.since_utc_ms !== null && !there && (
+        {!there && (
           <span class="muted">
             {t("live.since")} <Moment ms={disk.since_utc_ms} />
           </span>
         )}
-        <span class="muted id num" title={disk.id}>
-          {t("disk.id")} {disk.id.slice(0, 8)}
-        </span>
+        {disk.id !== null && (
+          <span class="muted id num" title={disk.id}>
+            {t("disk.id")} {disk.id.slice(0, 8)}
+          </span>
+        )}
       </div>
       {state !== "recording" && state !== "joining" && (
         <Note kind="bad">
@@ -105,7 +107,7 @@ function DiskCard({ disk, only, reload }: { disk: Disk; only: boolean; reload: (
               {disk.detail}
             </p>
           )}
-          {disk.state === "swapped" && disk.found_id !== null && <Accept disk={disk} found={disk.found_id} reload={reload} />}
+          {disk.id !== null && disk.found_id !== null && <Accept id={disk.id} dir={disk.dir} found={disk.found_id} reload={reload} />}
         </Note>
       )}
       {disk.state === "joining" && <Note kind="info">{t("disk.joining.what")}</Note>}
@@ -124,13 +126,11 @@ function DiskCard({ disk, only, reload }: { disk: Disk; only: boolean; reload: (
           </Fact>
         )}
         {!only && known && disk.days_now !== null && <Fact name={t("health.days")}>{daysText(disk.days_now)}</Fact>}
-        {!only && <Fact name={t("disk.share")}>{t("percent", { percent: Math.round(disk.written_share * 100) })}</Fact>}
+        {!only && there && <Fact name={t("disk.streams")}>{disk.stream_count}</Fact>}
+        {!only && there && <Fact name={t("disk.share")}>{t("percent", { percent: Math.round(disk.written_share * 100) })}</Fact>}
         <Fact name={t("disk.scrub.last")}>{scrub.last_pass_utc_ms === null ? t("disk.scrub.never") : <Moment ms={scrub.last_pass_utc_ms} />}</Fact>
         <Fact name={t("disk.damage")}>
           <span class={found > 0 ? "bad" : undefined}>{found}</span>
-        </Fact>
-        <Fact name={t("disk.segments_bad")}>
-          <span class={disk.segments_bad > 0 ? "bad" : undefined}>{disk.segments_bad}</span>
         </Fact>
       </dl>
       {known && scrub.started_utc_ms !== null && scrub.total_bytes > 0 && (
@@ -143,13 +143,13 @@ function DiskCard({ disk, only, reload }: { disk: Disk; only: boolean; reload: (
   );
 }
 
-function Accept({ disk, found, reload }: { disk: Disk; found: string; reload: () => void }) {
+function Accept({ id, dir, found, reload }: { id: string; dir: string; found: string; reload: () => void }) {
   const [asking, setAsking] = useState(false);
   const act = useAct();
   if (!has(session.value, "admin")) return <p class="note-next">{t("disk.accept.ask_admin")}</p>;
   const accept = () =>
     act.run(async () => {
-      await api.acceptDisk(disk.id, found);
+      await api.acceptDisk(id, found);
       setAsking(false);
       reload();
     });
@@ -159,8 +159,8 @@ function Accept({ disk, found, reload }: { disk: Disk; found: string; reload: ()
         {t("disk.accept")}
       </button>
       {asking && (
-        <Confirm title={t("disk.accept.title", { dir: disk.dir })} action={t("disk.accept")} busy={act.busy} confirm={accept} cancel={() => setAsking(false)}>
-          <p>{t("disk.accept.what", { old: disk.id.slice(0, 8), found: found.slice(0, 8) })}</p>
+        <Confirm title={t("disk.accept.title", { dir })} action={t("disk.accept")} busy={act.busy} confirm={accept} cancel={() => setAsking(false)}>
+          <p>{t("disk.accept.what", { old: id.slice(0, 8), found: found.slice(0, 8) })}</p>
           <Problem problem={act.problem} />
         </Confirm>
       )}
