@@ -331,7 +331,7 @@ impl Catalog {
                 }
             }
             Record::Left(left) => self.leave(left, generation, again),
-            Record::End { .. } | Record::Event { .. } | Record::Damage(_) | Record::Unknown(_) if again => {}
+            Record::End { .. } | Record::Event { .. } | Record::Damage(_) if again => {}
             Record::End { recording, end, restated } => self.end(*recording, end, *restated, generation),
             Record::Event { number, json, event } => {
                 let key = rows::event_key(event.camera, event.start, *number);
@@ -350,7 +350,8 @@ impl Catalog {
                 self.batch.put(rows::SEGMENTS, owner, Vec::new());
                 self.batch.put(rows::DAMAGE, key, pack(&row));
             }
-            Record::Unknown(_) => {}
+            // A ring has none of a vault's records.
+            Record::Vault(_) | Record::Unknown(_) => {}
         }
     }
 

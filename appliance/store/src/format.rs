@@ -20,6 +20,8 @@ pub const FORMAT_VERSION: u32 = 1;
 pub const BLOCK_BYTES: u64 = 4096;
 /// First bytes of `superblock`.
 pub const SUPERBLOCK_MAGIC: [u8; 8] = *b"WB-RING\n";
+/// First bytes of `superblock` in a vault.
+pub const VAULT_MAGIC: [u8; 8] = *b"WB-VALT\n";
 /// First bytes of a segment file.
 pub const SEGMENT_MAGIC: [u8; 8] = *b"WB-SEGM\n";
 /// First bytes of a commit.
@@ -115,11 +117,11 @@ pub(crate) fn open_header(block: &[u8], magic: [u8; 8]) -> core::result::Result<
 }
 
 impl Superblock {
-    /// The stored form: one block.
+    /// The stored form: one block that begins with `magic`, [`SUPERBLOCK_MAGIC`] or [`VAULT_MAGIC`].
     #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
+    pub fn encode(&self, magic: [u8; 8]) -> Vec<u8> {
         let mut bytes = Vec::new();
-        bytes.put(&SUPERBLOCK_MAGIC);
+        bytes.put(&magic);
         bytes.u32(FORMAT_VERSION);
         bytes.u32(0);
         bytes.put(&self.disk.0);
@@ -128,13 +130,13 @@ impl Superblock {
         finish_header(bytes)
     }
 
-    /// The superblock with this stored form.
+    /// The superblock with this stored form, which must begin with `magic`.
     ///
     /// # Errors
     /// `Corrupt` with the reason.
-    pub fn decode(block: &[u8]) -> Result<Self> {
-        let mut take = open_header(block, SUPERBLOCK_MAGIC)
-            .map_err(|why| Error::corrupt(format!("reading the superblock: {why}")))?;
+    pub fn decode(block: &[u8], magic: [u8; 8]) -> Result<Self> {
+        let mut take =
+            open_header(block, magic).map_err(|why| Error::corrupt(format!("reading the superblock: {why}")))?;
         let fields = (|| {
             take.u32()?;
             Some(Self { disk: DiskId(take.array()?), segment_bytes: take.u64()?, created: UtcNanos(take.i64()?) })
@@ -214,14 +216,15 @@ mod tests {
             next_recording: 12,
             next_event: 13,
         };
-        let (a, b) = (superblock.encode(), segment.encode());
+        let (a, b) = (superblock.encode(SUPERBLOCK_MAGIC), segment.encode());
         assert_eq!((a.len(), b.len()), (4096, 4096));
-        assert_eq!(Superblock::decode(&a).unwrap(), superblock);
+        assert_eq!(Superblock::decode(&a, SUPERBLOCK_MAGIC).unwrap(), superblock);
+        assert!(Superblock::decode(&a, VAULT_MAGIC).is_err(), "a ring is no vault");
         assert_eq!(SegmentHeader::decode(&b), Some(segment));
         for at in 0..HEADER_BYTES {
             let mut bad = a.clone();
             bad[at] ^= 1;
-            assert!(Superblock::decode(&bad).is_err(), "byte {at}");
+            assert!(Superblock::decode(&bad, SUPERBLOCK_MAGIC).is_err(), "byte {at}");
             let mut bad = b.clone();
             bad[at] ^= 0x80;
             assert_eq!(SegmentHeader::decode(&bad), None, "byte {at}");

@@ -54,7 +54,8 @@ pub use store::{Deps, Disks, OpenIndex, Store};
 #[cfg(feature = "rocks")]
 pub use store::{open_existing_index, open_index};
 pub use vault::{
-    HoldId, HoldInfo, HoldPlaced, HoldReleased, HoldRequest, HoldState, MissingFootage, MissingReason, VaultInfo,
+    HoldId, HoldInfo, HoldPlaced, HoldReleased, HoldRequest, HoldState, Holds, MissingFootage, MissingReason,
+    VaultConfig, VaultInfo,
 };
 pub use writer::{Committed, OnCommit, Overload, STEPS, Stats, Writer, step_of};
 

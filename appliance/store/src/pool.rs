@@ -20,6 +20,7 @@ use crate::kv::Kv;
 use crate::reader::{Part, PartList};
 use crate::ring::identity;
 use crate::store::Deps;
+use crate::vault::Source;
 use crate::writer::{HandedOver, Routes, Shared};
 use known::{Known, KnownDisk};
 use place::{Place, PlaceState};
@@ -91,6 +92,11 @@ impl Pool {
 
     pub(crate) fn places(&self) -> Vec<Arc<Place>> {
         self.places.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The rings that record now, as the vault sees them.
+    pub(crate) fn sources(&self) -> Vec<Source> {
+        self.places().iter().filter_map(|place| place.source()).collect()
     }
 
     fn opening(&self) -> MutexGuard<'_, Option<Vec<Waiting>>> {

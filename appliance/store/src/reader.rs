@@ -13,6 +13,7 @@ pub(crate) use part::{Part, located};
 use crate::care::ScrubProgress;
 use crate::error::{Error, Result};
 use crate::format::{DamagedRun, DiskId};
+use crate::vault::merge_spans;
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use watchbook_access::Grant;
@@ -21,7 +22,7 @@ use watchbook_media::SpanSummary;
 
 /// How much earlier than a moment a span may start that covers it: a span's 60 s and the 13 h that one estimated sample length can say at most are
 /// far apart; ten minutes cover every span that capture makes.
-const LOOK_BACK_NANOS: i64 = 600 * 1_000_000_000;
+pub(crate) const LOOK_BACK_NANOS: i64 = 600 * 1_000_000_000;
 /// How much earlier than a range an event may start that reaches into it: plugins end events within the hour.
 const EVENT_LOOK_BACK_NANOS: i64 = 3600 * 1_000_000_000;
 /// Events of one page.
@@ -132,8 +133,11 @@ impl Reader {
     /// `Denied` when `grant` does not cover the camera's timeline; `Corrupt` or `Io` when the index cannot be read.
     pub fn spans(&self, grant: &Grant, stream: StreamId, range: TimeRange) -> Result<Vec<SpanSummary>> {
         Self::check_timeline(grant, stream.camera)?;
-        let of_parts = self.present().map(|part| part.spans(stream, range)).collect::<Result<Vec<_>>>()?;
-        Ok(merge::spans(of_parts))
+        let (held, rings): (Vec<_>, Vec<_>) = self.present().partition(|part| part.is_vault());
+        // The vault last: what is copied and overwritten meanwhile is then found in one of the two.
+        let list = |parts: &[Arc<Part>]| parts.iter().map(|part| part.spans(stream, range)).collect::<Result<Vec<_>>>();
+        let of_rings = list(&rings)?;
+        Ok(merge_spans(merge::spans(of_rings), list(&held)?.concat()))
     }
 
     /// The gaps of `stream` that share a moment with `range`, by start. One that goes on ends at `now`.
@@ -142,15 +146,27 @@ impl Reader {
     /// As [`Reader::spans`].
     pub fn gaps(&self, grant: &Grant, stream: StreamId, range: TimeRange, now: UtcNanos) -> Result<Vec<Gap>> {
         Self::check_timeline(grant, stream.camera)?;
-        let parts = self.parts();
+        let (held, rings): (Vec<_>, Vec<_>) = self.parts().into_iter().partition(|part| part.is_vault());
+        let mut gaps = Self::gaps_of_rings(&rings, stream, range, now)?;
+        for part in &held {
+            let fresh = part.gaps(stream, range, now)?.into_iter();
+            let fresh: Vec<Gap> =
+                fresh.filter(|gap| !gaps.iter().any(|known| known.range.overlaps(gap.range))).collect();
+            gaps.extend(fresh);
+        }
+        gaps.sort_by_key(|gap| gap.range.start);
+        Ok(gaps)
+    }
+
+    fn gaps_of_rings(parts: &[Arc<Part>], stream: StreamId, range: TimeRange, now: UtcNanos) -> Result<Vec<Gap>> {
         // One disk's log tells its gaps and its footage apart by itself.
-        if let [one] = parts.as_slice()
+        if let [one] = parts
             && !one.is_absent()
         {
             return one.gaps(stream, range, now);
         }
         let mut of_parts = Vec::new();
-        for part in &parts {
+        for part in parts {
             let spans = part.spans(stream, range)?.iter().map(SpanSummary::range).collect();
             let mut gaps = part.gaps(stream, range, now)?;
             gaps.append(&mut part.unsaid(stream, range, now));
@@ -243,6 +259,7 @@ impl Reader {
     /// # Errors
     /// As [`Reader::ring`].
     pub fn rings(&self) -> Result<Vec<(DiskId, RingInfo)>> {
-        self.present().map(|part| Ok((part.disk(), part.ring_info()?))).collect()
+        let rings = self.present().filter(|part| !part.is_vault());
+        rings.map(|part| Ok((part.disk(), part.ring_info()?))).collect()
     }
 }

@@ -9,7 +9,9 @@ pub(crate) use slots::Slots;
 use crate::codec::{narrow, wide};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::format::{self, BLOCK_BYTES, Commit, DiskId, SegmentHeader, Superblock, segment_name, slot_of_name};
+use crate::format::{
+    self, BLOCK_BYTES, Commit, DiskId, SUPERBLOCK_MAGIC, SegmentHeader, Superblock, segment_name, slot_of_name,
+};
 use crate::scan::SegmentReader;
 use layout::{Laid, lay_out};
 use std::path::{Path, PathBuf};
@@ -18,7 +20,7 @@ use watchbook_base::fs::{File, Fs, LockGuard, OpenMode};
 use watchbook_base::{Clock, Kind};
 
 const SUPERBLOCK: &str = "superblock";
-const SEGMENTS: &str = "segments";
+pub(crate) const SEGMENTS: &str = "segments";
 
 /// An opened ring directory.
 pub(crate) struct Ring {
@@ -47,7 +49,7 @@ impl Ring {
         fs.create_dir(&segments).map_err(|error| Error::io(format!("making {}", segments.display()), error))?;
         let lock = lock(&*fs, &config.dir)?;
         let found = slots_in(&*fs, &segments)?;
-        let superblock = match read_superblock(&*fs, &config.dir) {
+        let superblock = match read_superblock(&*fs, &config.dir, SUPERBLOCK_MAGIC) {
             Ok(superblock) => superblock,
             Err(error) if found.is_empty() && error.kind == Kind::NotFound => {
                 let superblock = Superblock {
@@ -55,13 +57,13 @@ impl Ring {
                     segment_bytes: config.new_segment_bytes()?,
                     created: clock.utc(),
                 };
-                write_superblock(&*fs, &config.dir, &superblock)?;
+                write_superblock(&*fs, &config.dir, &superblock, SUPERBLOCK_MAGIC)?;
                 superblock
             }
             Err(error) => {
                 let superblock = salvage_superblock(&*fs, &segments, &found).ok_or(error)?;
                 tracing::warn!(disk = %superblock.disk, "the superblock was damaged or missing; it is written again from a segment header");
-                write_superblock(&*fs, &config.dir, &superblock)?;
+                write_superblock(&*fs, &config.dir, &superblock, SUPERBLOCK_MAGIC)?;
                 superblock
             }
         };
@@ -85,7 +87,7 @@ impl Ring {
         let lock = lock(&*fs, dir)?;
         let segments = dir.join(SEGMENTS);
         let found = slots_in(&*fs, &segments)?;
-        let superblock = match read_superblock(&*fs, dir) {
+        let superblock = match read_superblock(&*fs, dir, SUPERBLOCK_MAGIC) {
             Ok(superblock) => superblock,
             Err(error) => salvage_superblock(&*fs, &segments, &found).ok_or(error)?,
         };
@@ -110,7 +112,7 @@ impl Ring {
     /// # Errors
     /// When it cannot.
     pub(crate) fn try_writing(&self) -> Result<()> {
-        write_superblock(&*self.fs, &self.dir, &self.superblock)
+        write_superblock(&*self.fs, &self.dir, &self.superblock, SUPERBLOCK_MAGIC)
     }
 
     /// Lets go of the lock, so that the directory can be opened anew. Nobody may write to this ring any more.
@@ -135,6 +137,13 @@ impl Ring {
     /// Where the segment files are.
     pub(crate) fn segments(&self) -> PathBuf {
         self.dir.join(SEGMENTS)
+    }
+
+    /// The segments of a vault, which come and go. `of`: file system, directory and superblock.
+    pub(crate) fn of_vault(of: (Arc<dyn Fs>, PathBuf, Superblock), slots_max: u32, lock: LockGuard) -> Self {
+        let (fs, dir, superblock) = of;
+        let (slots, shrunk) = (Slots::new(slots_max, &[]), Mutex::default());
+        Self { fs, dir, superblock, slots, wanted: 0, shrunk, unopened: Vec::new(), lock: Mutex::new(Some(lock)) }
     }
 
     pub(crate) fn path(&self, slot: u32) -> PathBuf {
@@ -184,7 +193,7 @@ impl Ring {
 /// # Errors
 /// When there is one that cannot be read, or the directory cannot.
 pub(crate) fn identity(fs: &dyn Fs, dir: &Path) -> Result<Option<DiskId>> {
-    let error = match read_superblock(fs, dir) {
+    let error = match read_superblock(fs, dir, SUPERBLOCK_MAGIC) {
         Ok(superblock) => return Ok(Some(superblock.disk)),
         Err(error) => error,
     };
@@ -215,7 +224,7 @@ fn expect(found: Option<DiskId>, expected: DiskId, dir: &Path) -> Result<()> {
     }
 }
 
-fn lock(fs: &dyn Fs, dir: &Path) -> Result<LockGuard> {
+pub(crate) fn lock(fs: &dyn Fs, dir: &Path) -> Result<LockGuard> {
     fs.lock(&dir.join("lock")).map_err(|error| match error.kind() {
         std::io::ErrorKind::WouldBlock => Error::new(
             Kind::Conflict,
@@ -225,29 +234,29 @@ fn lock(fs: &dyn Fs, dir: &Path) -> Result<LockGuard> {
     })
 }
 
-fn slots_in(fs: &dyn Fs, segments: &Path) -> Result<Vec<u32>> {
+pub(crate) fn slots_in(fs: &dyn Fs, segments: &Path) -> Result<Vec<u32>> {
     let names = fs.list(segments).map_err(|error| Error::io(format!("listing {}", segments.display()), error))?;
     Ok(names.iter().filter_map(|name| slot_of_name(name)).collect())
 }
 
-fn new_disk_id() -> Result<DiskId> {
+pub(crate) fn new_disk_id() -> Result<DiskId> {
     let mut id = [0; 16];
     getrandom::fill(&mut id)
         .map_err(|error| Error::new(Kind::Io, format!("making a disk id: no random bytes: {error}")))?;
     Ok(DiskId(id))
 }
 
-fn read_superblock(fs: &dyn Fs, dir: &Path) -> Result<Superblock> {
+pub(crate) fn read_superblock(fs: &dyn Fs, dir: &Path, magic: [u8; 8]) -> Result<Superblock> {
     let path = dir.join(SUPERBLOCK);
     let wrong = |error| Error::io(format!("reading {}", path.display()), error);
     let file = fs.open(&path, OpenMode::Read).map_err(wrong)?;
     let mut block = vec![0; narrow(BLOCK_BYTES)];
     file.read_exact_at(&mut block, 0).map_err(wrong)?;
-    Superblock::decode(&block)
+    Superblock::decode(&block, magic)
 }
 
 /// FORMAT.md "Create", steps 2 to 4.
-fn write_superblock(fs: &dyn Fs, dir: &Path, superblock: &Superblock) -> Result<()> {
+pub(crate) fn write_superblock(fs: &dyn Fs, dir: &Path, superblock: &Superblock, magic: [u8; 8]) -> Result<()> {
     let (temporary, path) = (dir.join("superblock.new"), dir.join(SUPERBLOCK));
     let write = || -> std::io::Result<()> {
         match fs.remove(&temporary) {
@@ -255,7 +264,7 @@ fn write_superblock(fs: &dyn Fs, dir: &Path, superblock: &Superblock) -> Result<
             _ => {}
         }
         let file = fs.open(&temporary, OpenMode::Create)?;
-        file.write_all_at(&[&superblock.encode()], 0)?;
+        file.write_all_at(&[&superblock.encode(magic)], 0)?;
         file.sync()?;
         fs.rename(&temporary, &path)?;
         fs.sync_dir(dir)

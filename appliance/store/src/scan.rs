@@ -40,7 +40,9 @@ pub struct Damage {
 
 impl SegmentReader {
     pub(crate) fn new(file: Box<dyn File>, superblock: &Superblock, generation: Option<u64>) -> Self {
-        Self { file, segment_bytes: superblock.segment_bytes, disk: superblock.disk, generation }
+        // A vault's segments are as long as what is in them.
+        let len = file.len().unwrap_or(superblock.segment_bytes);
+        Self { segment_bytes: superblock.segment_bytes.min(len), file, disk: superblock.disk, generation }
     }
 
     /// The commit at `offset` and the hash of its metadata, when header, directory, records and tables check out.
@@ -126,6 +128,11 @@ impl SegmentReader {
             let until = at.offset.saturating_add(COMMIT_BYTES_MAX + 2 * BLOCK_BYTES);
             self.search(at.offset + BLOCK_BYTES, until, at.seq + 1).filter(|(_, commit, _)| counts(commit))
         })
+    }
+
+    /// The first commit that checks out and begins in the first `within` bytes, with its place.
+    pub(crate) fn first_commit(&self, within: u64) -> Option<(u64, Commit)> {
+        self.search(BLOCK_BYTES, within, 0).map(|(offset, commit, _)| (offset, commit))
     }
 
     /// Shows every commit from `start` on to `visit`, going on behind damage. `void_from`: the next generation's first commit; none of that number or later

@@ -1,6 +1,6 @@
 //! The store: the rings of all disks as one.
 
-use crate::alarm::Alarm;
+use crate::alarm::{Alarm, Alarms};
 use crate::config::Config;
 use crate::disk::{Opened, Start};
 use crate::error::{Error, Result};
@@ -8,10 +8,9 @@ use crate::format::DiskId;
 use crate::keys::Keys;
 use crate::kv::Kv;
 use crate::pool::{DiskStatus, Pool, Threads};
-#[cfg(test)]
-use crate::reader::PartList;
-use crate::reader::Reader;
+use crate::reader::{PartList, Reader};
 use crate::register::Register;
+use crate::vault::SourceList;
 use crate::writer::Writer;
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
@@ -114,6 +113,13 @@ impl Store {
     #[must_use]
     pub fn reader(&self) -> Reader {
         self.reader.clone()
+    }
+
+    /// What the vault works on: the rings, the parts that it joins, and where it tells what is wrong.
+    pub(crate) fn for_holds(&self) -> (SourceList, PartList, Arc<Alarms>) {
+        let pool = self.pool.clone();
+        let sources: SourceList = Arc::new(move || pool.sources());
+        (sources, self.pool.parts.clone(), self.pool.common.alarms.clone())
     }
 
     /// What start-up found, disk by disk.

@@ -10,4 +10,5 @@ mod index;
 mod pool;
 mod room;
 mod threads;
+mod vault;
 mod wrap;

@@ -3,9 +3,40 @@
 //! A hold never pins a segment of a ring and never makes a commit wait: footage is copied on a thread of its own, oldest first, and what the ring
 //! overwrote before it was copied is listed as missing.
 
+mod alarms;
+mod cells;
+mod check;
+mod copy;
+mod dir;
+mod handle;
 mod hold;
+mod holds;
+mod keys;
+mod log;
+mod look;
+mod plan;
+mod record;
+mod release;
+mod segment;
+mod source;
+mod state;
 
+pub use check::{BadHeldRun, ClosedVault, VaultReport};
+pub use handle::VaultConfig;
 pub use hold::{
     HOLD_AHEAD_NANOS_MAX, HOLD_RANGE_NANOS_MAX, HOLD_TEXT_BYTES_MAX, HoldId, HoldInfo, HoldPlaced, HoldReleased,
     HoldRequest, HoldState, MISSING_LISTED_MAX, MissingFootage, MissingReason, VaultInfo,
 };
+pub use holds::Holds;
+pub use record::{Copied, VaultRecord};
+
+pub(crate) use handle::SourceList;
+#[cfg(test)]
+pub(crate) use handle::{Step, Vault, Worker};
+#[cfg(test)]
+pub(crate) use keys::HoldKeys;
+pub(crate) use plan::merge_spans;
+pub(crate) use source::Source;
+pub(crate) use state::VAULT_ORDINAL;
+#[cfg(test)]
+pub(crate) use state::VaultDeps;

@@ -3,6 +3,7 @@
 use super::RECORD_HEAD_BYTES;
 use super::damage::{DAMAGED_RUN_BYTES, DamagedRun};
 use crate::codec::{Put, Take, count};
+use crate::vault::VaultRecord;
 use bytes::Bytes;
 use watchbook_base::limits::CODEC_CONFIG_BYTES_MAX;
 use watchbook_base::{Event, GapReason, MonoNanos, StreamId, SyncState, UtcNanos};
@@ -20,14 +21,20 @@ pub mod kind {
     pub const CLOCK: u16 = 4;
     /// [`super::Record::Left`].
     pub const LEFT: u16 = 5;
-    /// Reserved: a hold was placed.
+    /// A hold was placed. In a vault alone, as are all with [`crate::VaultRecord`].
     pub const HOLD: u16 = 16;
-    /// Reserved: a hold was released.
+    /// A hold was released.
     pub const RELEASE: u16 = 17;
     /// Reserved: a key was destroyed, and with it what it covered.
     pub const ERASURE: u16 = 18;
     /// [`super::Record::Damage`].
     pub const DAMAGE: u16 = 19;
+    /// A stretch of a ring's log was looked through for a hold.
+    pub const COPIED: u16 = 20;
+    /// A part of a hold's range is not held.
+    pub const MISSING: u16 = 21;
+    /// A gap inside a hold's range.
+    pub const HELD_GAP: u16 = 22;
 }
 
 /// Bit 0 of the flags: says again what an older segment said, because that one may be gone.
@@ -69,6 +76,8 @@ pub enum Record {
     Damage(DamagedRun),
     /// A stream goes on on another disk.
     Left(Left),
+    /// About holds; in a vault alone.
+    Vault(VaultRecord),
     /// A type that this program does not know; skipped.
     Unknown(u16),
 }
@@ -112,6 +121,7 @@ impl Record {
             }
             Self::Damage(run) => (kind::DAMAGE, false, run.encode()),
             Self::Left(left) => (kind::LEFT, false, encode_left(left)),
+            Self::Vault(record) => record.encode(),
             Self::Unknown(kind) => (*kind, false, Vec::new()),
         };
         out.u16(kind);
@@ -148,6 +158,9 @@ impl Record {
             // So is a finding of a kind that only a later program knows.
             kind::DAMAGE => DamagedRun::decode(&mut body).map_or(Self::Unknown(kind::DAMAGE), Self::Damage),
             kind::LEFT => Self::Left(decode_left(&mut body)?),
+            kind::HOLD | kind::RELEASE | kind::COPIED..=kind::HELD_GAP => {
+                VaultRecord::decode(kind, restated, &mut body).map_or(Self::Unknown(kind), Self::Vault)
+            }
             other => Self::Unknown(other),
         };
         Some((position, record))
@@ -161,6 +174,7 @@ impl Record {
                 Self::End { .. } | Self::Left(_) => 24,
                 Self::Event { json, .. } => 8 + json.len(),
                 Self::Damage(_) => DAMAGED_RUN_BYTES,
+                Self::Vault(record) => record.encode().2.len(),
                 Self::Unknown(_) => 0,
             }
     }

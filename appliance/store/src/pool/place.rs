@@ -7,6 +7,7 @@ use crate::disk::{Disk, Opened};
 use crate::error::Error;
 use crate::format::DiskId;
 use crate::reader::RingInfo;
+use crate::vault::Source;
 use crate::writer::Shared;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -159,6 +160,13 @@ impl Place {
     pub(super) fn recording_on(&self) -> Option<Arc<Shared>> {
         let inner = self.inner();
         inner.disk.as_ref().filter(|_| inner.state == DiskState::Recording).map(|disk| disk.shared.clone())
+    }
+
+    /// Its ring as the vault sees it, while it records.
+    pub(super) fn source(&self) -> Option<Source> {
+        let inner = self.inner();
+        let disk = inner.disk.as_ref().filter(|_| inner.state == DiskState::Recording)?;
+        Some(Source { part: disk.part.clone(), shared: Some(disk.shared.clone()) })
     }
 
     /// Counts a look that found no ring.

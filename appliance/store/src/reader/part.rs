@@ -66,7 +66,7 @@ impl Part {
     }
 
     /// False for footage whose key is destroyed or lost; 0 stands for none.
-    fn is_readable(&self, key_id: u32) -> bool {
+    pub(crate) fn is_readable(&self, key_id: u32) -> bool {
         key_id == 0 || self.sealed_with.as_ref().is_some_and(|keys| keys.is_live(key_id))
     }
 
@@ -119,6 +119,11 @@ impl Part {
     /// All segments together.
     pub(crate) fn capacity_bytes(&self) -> u64 {
         capacity_bytes(&self.ring.slots, &self.ring.superblock)
+    }
+
+    /// The vault, and no ring.
+    pub(crate) fn is_vault(&self) -> bool {
+        self.ordinal == crate::vault::VAULT_ORDINAL
     }
 
     /// Whose log.

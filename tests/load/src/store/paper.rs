@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use watchbook_base::{TrackRole, UtcNanos};
-use watchbook_store::format::{DiskId, Superblock, segment_name};
+use watchbook_store::format::{DiskId, SUPERBLOCK_MAGIC, Superblock, segment_name};
 use watchbook_store::kv::Kv;
 use watchbook_store::synth::paper::{Paper, PaperCommit, PaperIndex, PaperPlan, PaperStream};
 
@@ -69,7 +69,8 @@ pub fn fill(place: &Place, plan: PaperPlan, paperwork: Paperwork, index: Arc<dyn
     let segments = place.ring.join("segments");
     std::fs::create_dir_all(&segments).attempt("making a folder")?;
     let superblock = Superblock { disk: DISK, segment_bytes: place.segment_bytes, created: START };
-    std::fs::write(place.ring.join("superblock"), superblock.encode()).attempt("writing a superblock")?;
+    std::fs::write(place.ring.join("superblock"), superblock.encode(SUPERBLOCK_MAGIC))
+        .attempt("writing a superblock")?;
     let (slots, started) = (u64::from(plan.slots), Instant::now());
     let mut paper = Paper::new(plan, DISK);
     let mut rows = PaperIndex::new(index, DISK).attempt("making the index")?;

@@ -1,0 +1,216 @@
+//! From a vault's commits to rows of its index: spans of whole minutes, formats, gaps. The copier and the scan at the start call the same code.
+
+use super::hold::HoldId;
+use super::plan::CELL_NANOS;
+use super::record::{Copied, VaultRecord};
+use crate::catalog::rows::{self, GapRow, Position, RecordingRow, owned, pack, unpack};
+use crate::catalog::span::OpenSpan;
+use crate::error::Result;
+use crate::format::{Commit, DiskId, Record, Run};
+use crate::kv::{Batch, Keys, Kv, collect};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use watchbook_base::{Gap, StreamId};
+use watchbook_evidence::Hash;
+use watchbook_media::{RecordingId, TrackFormat};
+
+/// Version of the rows that only a vault's index has.
+const VAULT_INDEX_VERSION: u32 = 1;
+/// Key of the row that says whose index this is.
+const FORMAT_KEY: &[u8] = b"vault";
+/// Begins keys that tell which segments state a row that several may state.
+const SHARED: &[u8] = b"shared/";
+
+/// What the index knows of one segment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct VaultSlotRow {
+    pub(crate) generation: u64,
+    pub(crate) hold: u64,
+    /// Behind the last commit that is in the index.
+    pub(crate) end: u64,
+    /// Of the last commit.
+    pub(crate) last_hash: Hash,
+    /// Stretches of rings' logs: disk, first and last commit.
+    pub(crate) covered: Vec<([u8; 16], u64, u64)>,
+}
+
+/// One segment on its way into the index.
+pub(crate) struct Cells {
+    slot: u32,
+    pub(crate) row: VaultSlotRow,
+    formats: HashMap<RecordingId, Arc<TrackFormat>>,
+    open: BTreeMap<StreamId, OpenSpan>,
+    /// Disk and generation that the open spans came from.
+    source: Option<(DiskId, u64)>,
+    /// Commits whose runs do not count yet.
+    waiting: Vec<(Commit, Position)>,
+}
+
+impl Cells {
+    pub(crate) fn new(slot: u32, generation: u64, hold: HoldId) -> Self {
+        let row = VaultSlotRow { generation, hold: hold.0, ..VaultSlotRow::default() };
+        Self { slot, row, formats: HashMap::new(), open: BTreeMap::new(), source: None, waiting: Vec::new() }
+    }
+
+    /// The rows of one commit that lies at `at`. Its runs count with the next commit that says what was looked through: a crash between the two leaves
+    /// runs that are copied again.
+    pub(crate) fn apply(&mut self, commit: Commit, at: Position, hash: Hash) -> Batch {
+        let mut batch = Batch::default();
+        self.row.end = at.offset + commit.commit_len;
+        self.row.last_hash = hash;
+        let mut covered = false;
+        for (_, record) in &commit.records {
+            match record {
+                Record::Start { recording, start, .. } => {
+                    self.formats.insert(*recording, Arc::new(start.format.clone()));
+                    let row = pack(&RecordingRow::new(start, self.row.generation));
+                    self.put_shared(&mut batch, owned::RECORDING, &rows::recording_key(*recording), row);
+                }
+                Record::Vault(VaultRecord::Copied(copied)) => {
+                    covered = true;
+                    self.cover(copied);
+                }
+                Record::Vault(VaultRecord::Gap { gap, .. }) => self.gap(&mut batch, gap),
+                _ => {}
+            }
+        }
+        self.waiting.push((commit, at));
+        if covered {
+            let mut touched = BTreeSet::new();
+            for (commit, at) in std::mem::take(&mut self.waiting) {
+                for run in &commit.runs {
+                    if self.run(&mut batch, commit.seq, run, at) {
+                        touched.insert(run.stream);
+                    }
+                }
+            }
+            touched.into_iter().for_each(|stream| self.put_span(&mut batch, stream));
+        }
+        batch.put(rows::META, rows::slot_key(self.slot), pack(&self.row));
+        batch
+    }
+
+    fn cover(&mut self, copied: &Copied) {
+        // A span comes from one segment of one ring, which has all of it or nothing.
+        if self.source.replace(copied.origin) != Some(copied.origin) {
+            self.open.clear();
+        }
+        if copied.seq_to < copied.seq_from {
+            return;
+        }
+        match self.row.covered.last_mut() {
+            Some((disk, _, to)) if *disk == copied.disk.0 && to.checked_add(1) == Some(copied.seq_from) => {
+                *to = copied.seq_to;
+            }
+            _ => self.row.covered.push((copied.disk.0, copied.seq_from, copied.seq_to)),
+        }
+    }
+
+    fn gap(&self, batch: &mut Batch, gap: &Gap) {
+        let key = rows::stream_time(gap.stream, gap.range.start);
+        let row = GapRow { end: Some(gap.range.end.0), reason: gap.reason as u8, generation: self.row.generation };
+        self.put_shared(batch, owned::GAP, &key, pack(&row));
+    }
+
+    /// True when the run is in a span now.
+    fn run(&mut self, batch: &mut Batch, seq: u64, run: &Run, at: Position) -> bool {
+        let minute = |open: &OpenSpan| open.key().start.0.div_euclid(CELL_NANOS);
+        let goes_on = self
+            .open
+            .get(&run.stream)
+            .is_some_and(|open| open.takes(run) && minute(open) == run.first_utc.0.div_euclid(CELL_NANOS));
+        if goes_on && let Some(open) = self.open.get_mut(&run.stream) {
+            open.push(seq, run, at.offset);
+            return true;
+        }
+        let Some(format) = self.formats.get(&run.recording) else {
+            tracing::warn!(stream = %run.stream, seq, "a held run of an unknown recording is left out of the index");
+            return false;
+        };
+        self.put_span(batch, run.stream);
+        self.open.insert(run.stream, OpenSpan::new(seq, run, at, format.clone()));
+        true
+    }
+
+    fn put_span(&self, batch: &mut Batch, stream: StreamId) {
+        let Some(open) = self.open.get(&stream) else { return };
+        let (key, row, tables) = open.rows();
+        let key = key.encode();
+        batch.put(rows::SEGMENTS, rows::owned_key(self.row.generation, owned::SPAN, &key), Vec::new());
+        batch.put(rows::SPANS, key.clone(), pack(&row));
+        batch.put(rows::TABLES, key, pack(&tables));
+    }
+
+    /// A row that other segments may state too: it goes with the last of them.
+    fn put_shared(&self, batch: &mut Batch, kind: u8, key: &[u8], value: Vec<u8>) {
+        let generation = self.row.generation;
+        batch.put(rows::SEGMENTS, rows::owned_key(generation, kind, key), Vec::new());
+        batch.put(rows::META, [&shared_prefix(kind, key)[..], &generation.to_be_bytes()].concat(), value.clone());
+        batch.put(shared_table(kind), key, value);
+    }
+}
+
+fn shared_table(kind: u8) -> crate::kv::Table {
+    if kind == owned::GAP { rows::GAPS } else { rows::RECORDINGS }
+}
+
+/// The length comes first, so that no key is the beginning of another.
+fn shared_prefix(kind: u8, key: &[u8]) -> Vec<u8> {
+    [SHARED, &[kind, u8::try_from(key.len()).unwrap_or(u8::MAX)], key].concat()
+}
+
+/// Removes what the segment `slot` of `generation` put into the index; rows that other segments state too say what those say.
+pub(crate) fn remove_rows(kv: &dyn Kv, slot: u32, generation: u64) -> Result<()> {
+    let mut batch = Batch::default();
+    for (key, _) in collect(kv, rows::SEGMENTS, &Keys::prefix(&generation.to_be_bytes()))? {
+        let Some((kind, inner)) = key.get(8..).and_then(|rest| rest.split_first()) else { continue };
+        if *kind == owned::SPAN {
+            batch.delete(rows::SPANS, inner);
+            batch.delete(rows::TABLES, inner);
+        } else {
+            let prefix = shared_prefix(*kind, inner);
+            let own = [&prefix[..], &generation.to_be_bytes()].concat();
+            let others = collect(kv, rows::META, &Keys::prefix(&prefix))?;
+            match others.into_iter().rev().find(|(key, _)| *key != own) {
+                Some((_, value)) => batch.put(shared_table(*kind), inner, value),
+                None => batch.delete(shared_table(*kind), inner),
+            }
+            batch.delete(rows::META, own);
+        }
+        batch.delete(rows::SEGMENTS, key);
+    }
+    batch.delete(rows::META, rows::slot_key(slot));
+    kv.write(&batch, false)
+}
+
+/// Empties the index unless it is one of this vault and version.
+pub(crate) fn prepare_index(kv: &dyn Kv, vault: DiskId) -> Result<()> {
+    let wanted = pack(&(VAULT_INDEX_VERSION, rows::FormatRow::of(vault)));
+    if kv.get(rows::META, FORMAT_KEY).is_ok_and(|row| row.as_ref() == Some(&wanted)) {
+        return Ok(());
+    }
+    kv.renew()?;
+    let mut batch = Batch::default();
+    batch.put(rows::META, FORMAT_KEY, wanted);
+    kv.write(&batch, false)
+}
+
+/// What the index knows of each segment.
+pub(crate) fn slot_rows(kv: &dyn Kv) -> Result<BTreeMap<u32, VaultSlotRow>> {
+    let mut found = BTreeMap::new();
+    for (key, value) in collect(kv, rows::META, &Keys::prefix(b"slot/"))? {
+        if let Some(slot) = key.last_chunk::<4>() {
+            found.insert(u32::from_be_bytes(*slot), unpack(rows::META, &value)?);
+        }
+    }
+    Ok(found)
+}
+
+/// Gaps that the segment of `generation` states: stream and start.
+pub(crate) fn gaps_of(kv: &dyn Kv, generation: u64) -> Result<BTreeSet<(StreamId, i64)>> {
+    let prefix = rows::owned_key(generation, owned::GAP, &[]);
+    let keys = collect(kv, rows::SEGMENTS, &Keys::prefix(&prefix))?;
+    let gap = |key: &[u8]| rows::decode_stream_time(key.get(prefix.len()..)?);
+    Ok(keys.iter().filter_map(|(key, _)| gap(key)).map(|(stream, start)| (stream, start.0)).collect())
+}

@@ -1,0 +1,247 @@
+//! Looking over a vault that nobody has open: every checksum, every link, every digest that a key opens; and what belongs to whom.
+
+use super::cells::{VaultSlotRow, slot_rows};
+use super::dir::VaultDir;
+use super::hold::HoldId;
+use super::keys::HoldKeys;
+use super::log::VaultLog;
+use super::record::VaultRecord;
+use crate::codec::wide;
+use crate::error::Result;
+use crate::format::{Commit, DiskId, Record, SegmentHeader};
+use crate::keys::Keys;
+use crate::kv::Kv;
+use crate::recover::Progress;
+use crate::scan::{Damage, SegmentReader};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use watchbook_base::fs::Fs;
+use watchbook_base::{Kind, StreamId};
+use watchbook_evidence::sha256_of;
+
+/// Findings listed one by one; the rest is counted.
+const LISTED_MAX: usize = 1000;
+
+/// A held run whose bytes are not what was recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadHeldRun {
+    /// Of which hold; 0 when its segment does not say.
+    pub hold: HoldId,
+    /// File number.
+    pub slot: u32,
+    /// Of the payload in the file.
+    pub offset: u64,
+    /// Whose samples.
+    pub stream: StreamId,
+    /// What is wrong.
+    pub what: &'static str,
+}
+
+/// What was found in a vault.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VaultReport {
+    /// Which vault.
+    pub vault: Option<DiskId>,
+    /// Holds that are not released.
+    pub holds: u64,
+    /// Segment files with something in them.
+    pub segments: u64,
+    /// Commits that check out.
+    pub commits: u64,
+    /// Runs whose digest is right.
+    pub runs: u64,
+    /// Runs whose checksum is right and whose digest nobody could look at without the key.
+    pub runs_unopened: u64,
+    /// Stored bytes read and verified.
+    pub payload_bytes: u64,
+    /// Stretches without the commits that should be there. Slot 0 is the vault's log.
+    pub damage: Vec<Damage>,
+    /// Runs whose bytes are wrong; the first 1000.
+    pub bad_runs: Vec<BadHeldRun>,
+    /// How many there are.
+    pub bad_run_count: u64,
+    /// Segments of released holds, which the next start removes, and files in which nothing checks out.
+    pub leftovers: Vec<u32>,
+    /// Segments whose rows do not reach to their end; `None` when there was no index. The next start makes them.
+    pub behind_in_index: Option<u64>,
+}
+
+impl VaultReport {
+    /// True when every held byte is there as it was recorded.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.damage.is_empty() && self.bad_run_count == 0
+    }
+}
+
+/// A vault that is locked against the recorder, for as long as it is checked.
+pub struct ClosedVault(VaultDir);
+
+impl ClosedVault {
+    /// Locks the vault in `dir`.
+    ///
+    /// # Errors
+    /// `Conflict` when the recorder has it open, `NotFound` when there is none.
+    pub fn open(dir: &Path, fs: Arc<dyn Fs>) -> Result<Self> {
+        Ok(Self(VaultDir::open_existing(dir, fs)?))
+    }
+
+    /// Which vault this is.
+    #[must_use]
+    pub fn id(&self) -> DiskId {
+        self.0.disk()
+    }
+
+    /// Reads all of it and verifies it; changes nothing. Without `keys` digests are not looked at.
+    ///
+    /// # Errors
+    /// `Io` when the directory or the index cannot be read.
+    pub fn check(
+        &self,
+        keys: Option<&Keys>,
+        index: Option<&dyn Kv>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<VaultReport> {
+        self.check_with(keys.map(|keys| keys as &dyn HoldKeys), index, progress)
+    }
+
+    pub(crate) fn check_with(
+        &self,
+        keys: Option<&dyn HoldKeys>,
+        index: Option<&dyn Kv>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<VaultReport> {
+        let dir = &self.0;
+        let (logged, damage) = VaultLog::look(dir)?;
+        let mut report = VaultReport { vault: Some(dir.disk()), damage, ..VaultReport::default() };
+        report.holds = wide(logged.holds.values().filter(|hold| hold.released.is_none()).count());
+        let rows = index.map(slot_rows).transpose()?;
+        report.behind_in_index = rows.as_ref().map(|_| 0);
+        // The last commit of each hold, for the next segment of it.
+        let mut links: BTreeMap<HoldId, [u8; 32]> = BTreeMap::new();
+        let mut headers: Vec<SegmentHeader> = Vec::new();
+        for slot in dir.slots()? {
+            match dir.header(slot) {
+                Some(header) => headers.push(header),
+                None => report.leftovers.push(slot),
+            }
+        }
+        headers.sort_by_key(|header| header.generation);
+        for (at, header) in headers.iter().enumerate() {
+            let row = rows.as_ref().and_then(|rows| rows.get(&header.slot));
+            let end = check_segment(dir, (header, row), keys, (&mut links, &mut report))?;
+            let released = |hold: HoldId| logged.holds.get(&hold).is_some_and(|hold| hold.released.is_some());
+            match end.hold {
+                Some(hold) if !released(hold) => report.segments += 1,
+                _ => report.leftovers.push(header.slot),
+            }
+            progress(Progress { segments_done: wide(at) + 1, segments: wide(headers.len()) });
+        }
+        Ok(report)
+    }
+}
+
+/// Where a segment ends, and whose it is.
+struct End {
+    hold: Option<HoldId>,
+    offset: u64,
+}
+
+fn check_segment(
+    dir: &VaultDir,
+    of: (&SegmentHeader, Option<&VaultSlotRow>),
+    keys: Option<&dyn HoldKeys>,
+    to: (&mut BTreeMap<HoldId, [u8; 32]>, &mut VaultReport),
+) -> Result<End> {
+    let ((header, row), (links, report)) = (of, to);
+    let reader = dir.reader(header.slot, Some(header.generation))?;
+    let mut end = End { hold: None, offset: 0 };
+    let mut last_hash = header.prev_hash;
+    let mut torn = Vec::new();
+    let damage = dir.scan(header, &mut |at, commit, hash| {
+        end.hold = end.hold.or_else(|| hold_of(&commit));
+        end.offset = at.offset + commit.commit_len;
+        last_hash = hash;
+        report.commits += 1;
+        // A torn last commit is dropped by the next start: it counts as nothing when no other follows.
+        torn.drain(..).for_each(|bad| report.add(bad));
+        torn = check_commit(&reader, (header.slot, at.offset), &commit, (keys, end.hold), report);
+    })?;
+    report.damage.extend(damage);
+    if let Some(hold) = end.hold {
+        if links.get(&hold).is_some_and(|link| *link != header.prev_hash) {
+            let (slot, to) = (header.slot, header.first_seq);
+            report.damage.push(Damage { slot, from: 0, to: crate::format::BLOCK_BYTES, seq_from: to, seq_to: to });
+        }
+        links.insert(hold, last_hash);
+    }
+    // One that the index has was read back once.
+    if row.is_some_and(|row| row.end >= end.offset) {
+        torn.into_iter().for_each(|bad| report.add(bad));
+    }
+    if row.is_none_or(|row| row.end < end.offset) {
+        report.behind_in_index = report.behind_in_index.map(|behind| behind + 1);
+    }
+    Ok(end)
+}
+
+impl VaultReport {
+    fn add(&mut self, bad: BadHeldRun) {
+        self.bad_run_count += 1;
+        if self.bad_runs.len() < LISTED_MAX {
+            self.bad_runs.push(bad);
+        }
+    }
+}
+
+fn check_commit(
+    reader: &SegmentReader,
+    place: (u32, u64),
+    commit: &Commit,
+    with: (Option<&dyn HoldKeys>, Option<HoldId>),
+    report: &mut VaultReport,
+) -> Vec<BadHeldRun> {
+    let ((slot, offset), (keys, hold)) = (place, with);
+    let mut bad = Vec::new();
+    for run in &commit.runs {
+        let what = match reader.payload(offset, run) {
+            None => Some("it cannot be read"),
+            Some(bytes) if crc32c::crc32c(&bytes) != run.crc => Some("its checksum does not match"),
+            Some(mut bytes) => {
+                report.payload_bytes += wide(bytes.len());
+                match keys.map(|keys| keys.open(run, &mut bytes)) {
+                    None => {
+                        report.runs_unopened += 1;
+                        None
+                    }
+                    Some(Err(error)) if error.kind == Kind::NotFound => {
+                        report.runs_unopened += 1;
+                        None
+                    }
+                    Some(Ok(())) if sha256_of(&[&run.table, &bytes]) == run.sha256 => {
+                        report.runs += 1;
+                        None
+                    }
+                    Some(Ok(())) => Some("its digest does not match"),
+                    Some(Err(_)) => Some("it does not open with the hold's key"),
+                }
+            }
+        };
+        bad.extend(what.map(|what| BadHeldRun {
+            hold: hold.unwrap_or(HoldId(0)),
+            slot,
+            offset: offset + run.payload_offset,
+            stream: run.stream,
+            what,
+        }));
+    }
+    bad
+}
+
+fn hold_of(commit: &Commit) -> Option<HoldId> {
+    commit.records.iter().find_map(|(_, record)| match record {
+        Record::Vault(VaultRecord::Hold { hold, .. }) => Some(*hold),
+        _ => None,
+    })
+}

@@ -1,0 +1,364 @@
+//! Copying held footage into the vault, the oldest first. Runs on the vault's own thread; nothing that records waits for it.
+
+use super::hold::{HoldId, MISSING_LISTED_MAX, MissingFootage, MissingReason};
+use super::plan::{Task, takes};
+use super::record::{Copied, VaultRecord};
+use super::segment::{Owner, Piece, SegmentWriter};
+use super::source::{Cursor, Found, Payload, Source, Window};
+use super::state::{OpenVault, SlotInfo, VaultDeps};
+use crate::codec::wide;
+use crate::error::{Error, Result};
+use crate::format::{COMMIT_BYTES_MAX, DiskId, Run};
+use crate::scan::SegmentReader;
+use std::collections::{BTreeMap, VecDeque};
+use watchbook_base::{Gap, Kind, UtcNanos};
+use watchbook_evidence::sha256_of;
+
+/// Sample bytes of one commit of the vault: long enough that a disk streams, short enough that closing the store waits for a tenth of a second.
+pub(crate) const BATCH_BYTES: u64 = 8 << 20;
+/// Of one source commit that is larger, what goes into one commit of the vault: with the formats that it states it stays below [`COMMIT_BYTES_MAX`].
+const SPLIT_BYTES: u64 = COMMIT_BYTES_MAX / 2;
+
+/// A stretch of one ring's segment, to be looked through for one hold.
+pub(crate) struct Job {
+    pub(crate) hold: HoldId,
+    pub(crate) source: Source,
+    pub(crate) task: Task,
+}
+
+/// What one batch came to.
+pub(crate) enum Outcome {
+    /// The rest of the job.
+    Goes(Job),
+    Done,
+    /// The ring has reused the segment.
+    Gone(HoldId),
+    /// This stretch of the ring cannot be read now, for this reason.
+    Unreadable(HoldId, Error),
+    /// The hold cannot go on now, for this reason.
+    Stopped(HoldId, Error),
+}
+
+type CursorKey = (HoldId, DiskId, u64);
+
+/// What the copier keeps between batches.
+#[derive(Default)]
+pub(crate) struct Copier {
+    writers: BTreeMap<HoldId, SegmentWriter>,
+    cursors: BTreeMap<CursorKey, Cursor>,
+    /// The window being copied.
+    window: Option<(CursorKey, Open)>,
+    /// Highest segment number given out.
+    last_slot: u32,
+}
+
+struct Open {
+    found: VecDeque<Found>,
+    seq_to: u64,
+    cursor: Cursor,
+    reader: SegmentReader,
+}
+
+/// The runs of one source commit or of several, ready to be written.
+#[derive(Default)]
+struct Batch {
+    pieces: Vec<Piece>,
+    bytes: u64,
+    missing: Vec<MissingFootage>,
+    /// Ring and generation that all of it first came from.
+    origin: Option<(DiskId, u64)>,
+}
+
+impl Copier {
+    /// Forgets everything about a hold: it is released, or its segment may not be written any more.
+    pub(crate) fn forget(&mut self, hold: HoldId) {
+        self.writers.remove(&hold);
+        self.cursors.retain(|(of, ..), _| *of != hold);
+        self.window.take_if(|((of, ..), _)| *of == hold);
+    }
+
+    /// Copies about [`BATCH_BYTES`] of a job.
+    pub(crate) fn batch(&mut self, vault: &OpenVault, deps: &VaultDeps, quota_bytes: u64, mut job: Job) -> Outcome {
+        let hold = job.hold;
+        let key = (hold, job.source.disk(), job.task.generation);
+        let mut open = match self.window.take_if(|(of, _)| *of == key) {
+            Some((_, open)) => open,
+            None => match self.open(vault, &job, key) {
+                Ok(Some(open)) => open,
+                Ok(None) => return Outcome::Gone(hold),
+                Err(error) => return Outcome::Unreadable(hold, error),
+            },
+        };
+        if open.seq_to < job.task.seq_from {
+            let what = format!("copying held footage: the log of disk {} ends before its index says", key.1);
+            return Outcome::Unreadable(hold, Error::corrupt(what));
+        }
+        let (batch, seq_to) = match self.collect(vault, deps, &job, &mut open) {
+            Ok(Some(collected)) => collected,
+            Ok(None) => return Outcome::Gone(hold),
+            Err(error) => return Outcome::Stopped(hold, error),
+        };
+        let origin = batch.origin.unwrap_or((key.1, key.2));
+        let copied = Copied { hold, disk: key.1, generation: key.2, seq_from: job.task.seq_from, seq_to, origin };
+        if let Err(error) = self.put(vault, deps, quota_bytes, (copied, batch)) {
+            return Outcome::Stopped(hold, error);
+        }
+        job.task.seq_from = seq_to + 1;
+        if open.found.is_empty() && seq_to == open.seq_to {
+            self.cursors.retain(|(of, disk, _), _| *of != hold || *disk != key.1);
+            self.cursors.insert(key, open.cursor);
+        } else {
+            self.window = Some((key, open));
+        }
+        if job.task.seq_from > job.task.seq_to { Outcome::Done } else { Outcome::Goes(job) }
+    }
+
+    /// Lists what the next window of the segment has for the hold.
+    fn open(&mut self, vault: &OpenVault, job: &Job, key: CursorKey) -> Result<Option<Open>> {
+        let Some(request) = vault.state().holds.get(&job.hold).map(|hold| hold.logged.request.clone()) else {
+            return Ok(None);
+        };
+        let cursor = self.cursors.get(&key).filter(|cursor| cursor.is_before(job.task.seq_from)).cloned();
+        let wanted = |run: &Run| takes(&request, run.stream, run.first_utc);
+        let Some(Window { found, seq_to, cursor }) = job.source.window(&job.task, cursor, &wanted)? else {
+            return Ok(None);
+        };
+        Ok(Some(Open { found: found.into(), seq_to, cursor, reader: job.source.reader(&job.task)? }))
+    }
+
+    /// Reads, verifies and seals runs of whole source commits. `None`: the ring has reused the segment. Gives the last source commit that is in.
+    fn collect(&self, vault: &OpenVault, deps: &VaultDeps, job: &Job, open: &mut Open) -> Result<Option<(Batch, u64)>> {
+        let key_id = vault.state().holds.get(&job.hold).map(|hold| hold.logged.key_id);
+        let Some(key_id) = key_id else { return Ok(None) };
+        let mut batch = Batch::default();
+        let mut last_seq = None;
+        while let Some(found) = open.found.front() {
+            if last_seq != Some(found.seq) && (batch.bytes >= BATCH_BYTES || batch.is_from_elsewhere(found.origin)) {
+                break;
+            }
+            batch.origin = Some(found.origin);
+            let payload = match job.source.payload(&job.task, &open.reader, found) {
+                Payload::Gone => return Ok(None),
+                Payload::Damaged => Err(MissingReason::Damaged),
+                Payload::Bytes(bytes) => verified(deps, &found.run, bytes)?,
+            };
+            let Some(found) = open.found.pop_front() else { break };
+            last_seq = Some(found.seq);
+            match payload {
+                Ok(payload) => batch.add(deps, key_id, found, payload)?,
+                Err(reason) => batch.missing.push(missing(&found.run, reason)),
+            }
+        }
+        let seq_to = match open.found.front() {
+            Some(next) => next.seq.saturating_sub(1),
+            None => open.seq_to,
+        };
+        Ok(Some((batch, seq_to)))
+    }
+
+    /// Writes a batch and says that it is held.
+    fn put(&mut self, vault: &OpenVault, deps: &VaultDeps, quota_bytes: u64, what: (Copied, Batch)) -> Result<()> {
+        let (copied, batch) = what;
+        let hold = copied.hold;
+        self.note_missing(vault, hold, &batch.missing)?;
+        if batch.pieces.is_empty() {
+            // Nothing of it is in the range. It costs another look after a restart, and no write now.
+            if let Some(hold) = vault.state().holds.get_mut(&hold) {
+                hold.covered.add(copied.disk, copied.seq_from, copied.seq_to);
+            }
+            return Ok(());
+        }
+        check_room(vault, quota_bytes, batch.bytes)?;
+        let mut rest = batch.pieces;
+        loop {
+            // All runs of one source commit go into one segment, and the last of them say that it was looked through.
+            let mut bytes = 0;
+            let cut = rest.iter().position(|piece| {
+                bytes += piece.run.payload_len;
+                bytes > SPLIT_BYTES
+            });
+            let behind = rest.split_off(cut.unwrap_or(rest.len()).max(1));
+            let last = behind.is_empty();
+            let records = if last { vec![VaultRecord::Copied(copied)] } else { Vec::new() };
+            self.write(vault, deps, hold, (&rest, records))?;
+            if last {
+                break;
+            }
+            rest = behind;
+        }
+        if let Some(hold) = vault.state().holds.get_mut(&hold) {
+            hold.covered.add(copied.disk, copied.seq_from, copied.seq_to);
+        }
+        Ok(())
+    }
+
+    /// Writes gaps of a hold.
+    pub(crate) fn put_gaps(
+        &mut self,
+        vault: &OpenVault,
+        deps: &VaultDeps,
+        quota_bytes: u64,
+        of: (HoldId, Vec<Gap>),
+    ) -> Result<()> {
+        let (hold, gaps) = of;
+        check_room(vault, quota_bytes, 0)?;
+        for chunk in gaps.chunks(GAPS_PER_COMMIT_MAX) {
+            let records = chunk.iter().map(|gap| VaultRecord::Gap { hold, gap: *gap }).collect();
+            self.write(vault, deps, hold, (&[], records))?;
+            if let Some(hold) = vault.state().holds.get_mut(&hold) {
+                hold.gaps.extend(chunk.iter().map(|gap| (gap.stream, gap.range.start.0)));
+            }
+        }
+        Ok(())
+    }
+
+    /// One commit of the hold, in its segment or in a new one. After an error the segment is left as it is.
+    fn write(
+        &mut self,
+        vault: &OpenVault,
+        deps: &VaultDeps,
+        hold: HoldId,
+        what: (&[Piece], Vec<VaultRecord>),
+    ) -> Result<()> {
+        // Never between the parts of one source commit: only the last part may find the segment full.
+        let counts = !what.1.is_empty();
+        let mut writer = match self.writers.remove(&hold) {
+            Some(writer) => writer,
+            None => self.create(vault, deps, hold)?,
+        };
+        let rows = writer.append(what.0, what.1, &*deps.keys, &*deps.clock)?;
+        if let Err(error) = vault.kv.write(&rows, false) {
+            // The segment has it: the next start finds a row that stops before the segment's end.
+            tracing::error!(%error, "the vault's index cannot be written; held footage is listed again after the next start");
+        }
+        let mut state = vault.state();
+        if let Some(known) = state.holds.get_mut(&hold).filter(|hold| hold.is_active()) {
+            known.last_hash = writer.last_hash();
+            vault.dir.ring.slots.put_back(writer.slot, writer.generation);
+        }
+        let info = SlotInfo { hold, generation: writer.generation, bytes: writer.bytes() };
+        state.slots.insert(writer.slot, info);
+        drop(state);
+        if !(counts && writer.is_full()) {
+            self.writers.insert(hold, writer);
+        }
+        Ok(())
+    }
+
+    fn create(&mut self, vault: &OpenVault, deps: &VaultDeps, hold: HoldId) -> Result<SegmentWriter> {
+        let slot = vault.free_slot(self.last_slot).ok_or_else(|| {
+            Error::new(Kind::Exhausted, "the vault has no segment numbers left; restart the recorder")
+        })?;
+        self.last_slot = slot;
+        let (owner, prev_hash, generation) = {
+            let state = vault.state();
+            let known = state
+                .holds
+                .get(&hold)
+                .filter(|hold| hold.is_active())
+                .ok_or_else(|| Error::new(Kind::NotFound, format!("hold {hold} is released")))?;
+            let newest = state.slots.values().map(|slot| slot.generation).max().unwrap_or(0);
+            let logged = &known.logged;
+            let record = VaultRecord::Hold {
+                hold,
+                key_id: logged.key_id,
+                request: logged.request.clone(),
+                placed: logged.placed,
+                restated: true,
+            };
+            // Grows even when all segments are gone: the time is part of it.
+            let now = u64::try_from(deps.clock.utc().0).unwrap_or(0);
+            (Owner { hold, record }, known.last_hash, now.max(newest + 1))
+        };
+        SegmentWriter::create(&vault.dir, owner, (slot, generation), prev_hash, &*deps.clock)
+    }
+
+    /// Notes runs that could not be copied, durably, as long as the list is not full.
+    fn note_missing(&self, vault: &OpenVault, hold: HoldId, missing: &[MissingFootage]) -> Result<()> {
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let room = {
+            let mut state = vault.state();
+            let known = state.holds.get_mut(&hold);
+            known.map_or(0, |known| {
+                known.look_again = true;
+                MISSING_LISTED_MAX.saturating_sub(known.logged.missing.len())
+            })
+        };
+        let records: Vec<VaultRecord> =
+            missing.iter().take(room).map(|missing| VaultRecord::Missing { hold, missing: *missing }).collect();
+        if !records.is_empty() {
+            vault.log().append(records)?;
+        }
+        if let Some(known) = vault.state().holds.get_mut(&hold) {
+            known.logged.missing.extend(missing.iter().take(room).map(|one| ((one.stream, one.start), *one)));
+        }
+        Ok(())
+    }
+}
+
+/// Gaps of one commit: 4,000 of 48 B.
+const GAPS_PER_COMMIT_MAX: usize = 4000;
+
+impl Batch {
+    fn is_from_elsewhere(&self, origin: (DiskId, u64)) -> bool {
+        self.origin.is_some_and(|own| own != origin)
+    }
+
+    fn add(&mut self, deps: &VaultDeps, key_id: u32, found: Found, mut payload: Vec<u8>) -> Result<()> {
+        let mut run = Run { seal: None, ..found.run };
+        run.payload_len = wide(payload.len());
+        deps.keys.seal(key_id, &mut run, &mut payload)?;
+        self.bytes += run.payload_len;
+        self.pieces.push(Piece { run, start: found.start, payload });
+        Ok(())
+    }
+}
+
+/// The plain payload of a run whose digest is what was made when it was recorded, or why there is none.
+fn verified(deps: &VaultDeps, run: &Run, mut payload: Vec<u8>) -> Result<core::result::Result<Vec<u8>, MissingReason>> {
+    match deps.keys.open(run, &mut payload) {
+        Ok(()) if sha256_of(&[&run.table, &payload]) == run.sha256 => Ok(Ok(payload)),
+        Ok(()) => Ok(Err(MissingReason::Damaged)),
+        Err(error) if error.kind == Kind::Corrupt => Ok(Err(MissingReason::Damaged)),
+        Err(error) if error.kind == Kind::NotFound => Ok(Err(MissingReason::Erased)),
+        Err(error) => Err(error),
+    }
+}
+
+fn missing(run: &Run, reason: MissingReason) -> MissingFootage {
+    let length = watchbook_base::Ticks90k(i64::from(run.length_ticks));
+    let (stream, start) = (run.stream, run.first_utc);
+    MissingFootage { stream, start, end: start.plus_ticks(length).max(UtcNanos(start.0 + 1)), reason }
+}
+
+/// Refuses a write that would take the vault over its quota, or its file system below the reserve.
+fn check_room(vault: &OpenVault, quota_bytes: u64, bytes: u64) -> Result<()> {
+    let held = vault.state().held_bytes();
+    if held.saturating_add(bytes) > quota_bytes {
+        return Err(Error::new(
+            Kind::Exhausted,
+            format!("the vault holds {held} of {quota_bytes} bytes; release a hold or raise vault_gib"),
+        ));
+    }
+    let room = vault.dir.room_bytes()?;
+    if room < bytes.saturating_add(BATCH_BYTES) {
+        return Err(Error::new(
+            Kind::Exhausted,
+            format!("the vault's disk has {room} bytes left beside its reserve; free space on it"),
+        ));
+    }
+    Ok(())
+}
+
+/// Where a job stands in the queue: what its ring overwrites first comes first.
+pub(crate) fn urgency(job: &Job) -> (usize, u64) {
+    (job.source.turns_left(job.task.generation), job.task.generation)
+}
+
+/// Jobs in the order in which their footage would be overwritten.
+pub(crate) fn sorted(mut jobs: Vec<Job>) -> VecDeque<Job> {
+    jobs.sort_by_cached_key(urgency);
+    jobs.into()
+}

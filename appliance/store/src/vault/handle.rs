@@ -1,0 +1,439 @@
+//! The vault as the store has it: open or not, with its thread, and what people ask of it.
+
+use super::copy::{Copier, Job, Outcome};
+use super::hold::{HOLD_TEXT_BYTES_MAX, HoldId, HoldInfo, HoldPlaced, HoldReleased, HoldRequest, VaultInfo};
+use super::log::LoggedHold;
+use super::look::{self, HOUR_NANOS};
+use super::plan::copied_range;
+use super::record::VaultRecord;
+use super::source::Source;
+use super::state::{Hold, OpenVault, VaultDeps};
+use super::{alarms, release};
+use crate::alarm::Alarms;
+use crate::codec::wide;
+use crate::error::{Error, Result};
+use crate::format::DiskId;
+use crate::reader::PartList;
+use crate::register::{Change, Namespace, Register};
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+use watchbook_base::{CameraId, Kind, MonoNanos, TimeRange, UtcNanos};
+
+/// A look at the rings' indexes when nothing else calls for one: a ring of four segments at 1 GB/s turns round in 16 s.
+pub(crate) const LOOK_EVERY_NANOS: u64 = 5 * 1_000_000_000;
+/// Looking takes at most one part of so many of the thread's time.
+const LOOK_SHARE: u64 = 20;
+/// Pause before a vault that could not be opened, or a hold that could not go on, is tried again.
+pub(crate) const RETRY_NANOS: u64 = 10 * 1_000_000_000;
+/// Holds in all, released ones included; beyond, none is placed. Each costs a few kB of memory and one look every few seconds while it copies.
+const HOLDS_MAX: usize = 20_000;
+
+/// Key of the vault's identity among the settings of the register.
+const KNOWN_KEY: &[u8] = b"vault";
+
+/// Where the vault is and how much it may take.
+#[derive(Clone)]
+pub struct VaultConfig {
+    /// Its directory; it belongs to the vault alone.
+    pub dir: PathBuf,
+    /// What all holds together may take.
+    pub quota_bytes: u64,
+    /// Keeps which vault this is, so that an empty mount point is not taken for a new one; `None` in tests of other things.
+    pub register: Option<Arc<Register>>,
+}
+
+impl VaultConfig {
+    /// The vault that must be there; `None`: one is made when there is none.
+    fn known(&self) -> Option<DiskId> {
+        let entry = self.register.as_ref()?.get(Namespace::Setting, KNOWN_KEY).ok().flatten()?;
+        Some(DiskId(entry.value.try_into().ok()?))
+    }
+
+    fn remember(&self, vault: DiskId) {
+        let Some(register) = self.register.as_ref().filter(|_| self.known() != Some(vault)) else { return };
+        if let Err(error) = register.apply(&[Change::put(Namespace::Setting, KNOWN_KEY, vault.0)]) {
+            tracing::error!(%error, %vault, "the register does not take the identity of the vault; its absence is not noticed after a restart");
+        }
+    }
+}
+
+/// Lists the rings whose footage can be held, as they are now.
+pub(crate) type SourceList = Arc<dyn Fn() -> Vec<Source> + Send + Sync>;
+
+/// What wakes the vault's thread.
+#[derive(Debug, Default)]
+struct Wake {
+    /// Something was placed or released: look at once.
+    look: bool,
+    closing: bool,
+}
+
+/// The vault.
+pub(crate) struct Vault {
+    config: VaultConfig,
+    deps: VaultDeps,
+    sources: SourceList,
+    parts: PartList,
+    alarms: Arc<Alarms>,
+    open: RwLock<core::result::Result<Arc<OpenVault>, String>>,
+    wake: Mutex<Wake>,
+    woken: Condvar,
+}
+
+/// What the vault's thread keeps between two steps.
+#[derive(Default)]
+pub(crate) struct Worker {
+    copier: Copier,
+    queue: VecDeque<Job>,
+    looked: Option<MonoNanos>,
+    /// Disks of the last look.
+    disks: Vec<DiskId>,
+    /// How long the last look took.
+    look_took: u64,
+    retry_at: Option<MonoNanos>,
+}
+
+/// What a step came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// There is more to do.
+    Busy,
+    /// Nothing to do until the next look.
+    Idle,
+}
+
+impl Vault {
+    pub(crate) fn new(config: VaultConfig, deps: VaultDeps, of: (SourceList, PartList), alarms: Arc<Alarms>) -> Self {
+        let (sources, parts) = of;
+        let open = RwLock::new(Err("it is being opened".to_owned()));
+        Self { config, deps, sources, parts, alarms, open, wake: Mutex::default(), woken: Condvar::new() }
+    }
+
+    /// The open vault.
+    ///
+    /// # Errors
+    /// `Unavailable` with the reason while it is not open.
+    pub(crate) fn get(&self) -> Result<Arc<OpenVault>> {
+        self.open.read().unwrap_or_else(PoisonError::into_inner).clone().map_err(|why| {
+            Error::new(Kind::Unavailable, format!("the vault {} cannot be used: {why}", self.config.dir.display()))
+        })
+    }
+
+    /// Places a hold; it is durable once this returns. Copying begins at once, what the ring overwrites next first.
+    ///
+    /// # Errors
+    /// `InvalidInput` when the request cannot be met, `Exhausted` when the quota has no room for it, `Unavailable` when the vault is not open, `Io` when it
+    /// cannot be written.
+    pub(crate) fn place(&self, request: HoldRequest) -> Result<HoldId> {
+        let now = self.deps.clock.utc();
+        request.check(now)?;
+        let vault = self.get()?;
+        let (bytes, missing) = look::estimate(&(self.sources)(), &request, now)?;
+        // One at a time from here, so that two holds do not take the same room or number.
+        let mut log = vault.log();
+        let info = vault.info(self.config.quota_bytes);
+        if bytes > info.free_bytes() {
+            return Err(Error::new(
+                Kind::Exhausted,
+                format!(
+                    "placing a hold for case {}: about {} are needed, and {} of the vault's {} are free; release a hold, hold less, or raise vault_gib",
+                    request.case,
+                    alarms::size(bytes),
+                    alarms::size(info.free_bytes()),
+                    alarms::size(info.quota_bytes)
+                ),
+            ));
+        }
+        if log.logged().holds.len() >= HOLDS_MAX {
+            return Err(Error::new(Kind::Exhausted, format!("placing a hold: there have been {HOLDS_MAX} already")));
+        }
+        let id = log.logged().next_hold();
+        let placed = HoldPlaced { utc: now, by_account: request.by_account };
+        let key_id = self.deps.keys.make()?;
+        let mut records =
+            vec![VaultRecord::Hold { hold: id, key_id, request: request.clone(), placed, restated: false }];
+        records.extend(missing.iter().map(|missing| VaultRecord::Missing { hold: id, missing: *missing }));
+        log.append(records)?;
+        let mut logged = LoggedHold::new(key_id, request, placed);
+        logged.missing = missing.iter().map(|one| ((one.stream, one.start), *one)).collect();
+        vault
+            .state()
+            .holds
+            .insert(id, Hold { left_bytes: bytes, missing_count: wide(missing.len()), missing, ..Hold::new(logged) });
+        drop(log);
+        alarms::tell(&self.alarms, &vault, self.config.quota_bytes, now);
+        self.wake(|wake| wake.look = true);
+        Ok(id)
+    }
+
+    /// Estimate of the bytes that a hold would take.
+    ///
+    /// # Errors
+    /// When an index cannot be read.
+    pub(crate) fn needed_bytes(&self, request: &HoldRequest) -> Result<u64> {
+        Ok(look::estimate(&(self.sources)(), request, self.deps.clock.utc())?.0)
+    }
+
+    /// Releases a hold: once this returns, nobody can read its copy.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such hold, `Conflict` when it is released already, `InvalidInput` for a reason of no or too many bytes, `Io` when the
+    /// release could not be written or the key not be destroyed; the vault then tries again by itself once the release is durable.
+    pub(crate) fn release(&self, id: HoldId, by_account: u32, reason: &str) -> Result<()> {
+        if reason.trim().is_empty() || reason.len() > HOLD_TEXT_BYTES_MAX {
+            return Err(Error::invalid(format!(
+                "releasing hold {id}: the reason has {} bytes; 1 to {HOLD_TEXT_BYTES_MAX} are allowed",
+                reason.len()
+            )));
+        }
+        let vault = self.get()?;
+        let mut log = vault.log();
+        let hold = log.logged().holds.get(&id).cloned();
+        let hold = hold.ok_or_else(|| Error::new(Kind::NotFound, format!("releasing hold {id}: there is none")))?;
+        if hold.released.is_some() {
+            return Err(Error::new(Kind::Conflict, format!("releasing hold {id}: it is released already")));
+        }
+        if let Some(other) = needs_other(&vault, id, &hold) {
+            return Err(Error::new(
+                Kind::Conflict,
+                format!(
+                    "releasing hold {id}: hold {other} is still being copied from it; release it when hold {other} is held"
+                ),
+            ));
+        }
+        let released = HoldReleased { utc: self.deps.clock.utc(), by_account, reason: reason.to_owned() };
+        log.append(vec![VaultRecord::Release { hold: id, released: released.clone() }])?;
+        {
+            let mut state = vault.state();
+            if let Some(hold) = state.holds.get_mut(&id) {
+                hold.logged.released = Some(released);
+            }
+            // From here on readers get nothing of it.
+            state.slots_of(id).iter().for_each(|(slot, _)| vault.dir.ring.slots.set(*slot, 0));
+        }
+        drop(log);
+        self.wake(|wake| wake.look = true);
+        self.deps.keys.destroy(hold.key_id)
+    }
+
+    /// Every hold, released ones too, by number.
+    ///
+    /// # Errors
+    /// `Unavailable` when the vault is not open.
+    pub(crate) fn holds(&self) -> Result<Vec<HoldInfo>> {
+        Ok(self.get()?.infos())
+    }
+
+    /// The vault as a whole.
+    ///
+    /// # Errors
+    /// `Unavailable` when the vault is not open.
+    pub(crate) fn info(&self) -> Result<VaultInfo> {
+        Ok(self.get()?.info(self.config.quota_bytes))
+    }
+
+    /// True when footage of `camera` in `range` is held and not copied yet: its key must not be destroyed now. Also true of all footage while a vault that
+    /// is known cannot be opened: nobody can tell then what it still needs.
+    pub(crate) fn needs(&self, camera: CameraId, range: TimeRange) -> bool {
+        let Ok(vault) = self.get() else { return self.config.known().is_some() };
+        let state = vault.state();
+        state.holds.values().filter(|hold| hold.is_active() && !hold.settled).any(|hold| {
+            let request = &hold.logged.request;
+            let hours = range.start.0.div_euclid(HOUR_NANOS)..=range.end.0.saturating_sub(1).div_euclid(HOUR_NANOS);
+            request.cameras.contains(&camera)
+                && copied_range(request.range).overlaps(range)
+                && hold.pending.as_ref().is_none_or(|pending| {
+                    hours.into_iter().any(|hour| hour >= pending.looked_hour || pending.hours.contains(&(camera, hour)))
+                })
+        })
+    }
+
+    /// One piece of work: open the vault, finish a release, look at the indexes, or copy a batch.
+    pub(crate) fn step(&self, worker: &mut Worker) -> Step {
+        let (now, utc) = (self.deps.clock.mono(), self.deps.clock.utc());
+        if worker.retry_at.is_some_and(|at| now < at) {
+            return Step::Idle;
+        }
+        worker.retry_at = None;
+        let vault = match self.get().or_else(|_| self.try_open(utc)) {
+            Ok(vault) => vault,
+            Err(error) => {
+                alarms::tell_closed(&self.alarms, self.config.known(), &error, utc);
+                worker.retry_at = Some(later(now, RETRY_NANOS));
+                return Step::Idle;
+            }
+        };
+        let asked = std::mem::take(&mut self.wake_state().look);
+        match release::finish(&vault, &self.deps) {
+            Ok(done) => done.into_iter().for_each(|hold| worker.copier.forget(hold)),
+            Err(error) => {
+                tracing::error!(%error, "a released hold cannot be removed yet");
+                worker.retry_at = Some(later(now, RETRY_NANOS));
+            }
+        }
+        // A look at a month of many cameras takes seconds: copying gets most of the time.
+        let pause = LOOK_EVERY_NANOS.max(worker.look_took.saturating_mul(LOOK_SHARE));
+        let due = worker.looked.is_none_or(|looked| now.nanos_since(looked) >= pause);
+        if asked || due {
+            self.look(&vault, worker, (now, utc));
+        }
+        let step = match worker.queue.pop_front() {
+            None => Step::Idle,
+            Some(job) => {
+                self.batch(&vault, worker, job, now);
+                Step::Busy
+            }
+        };
+        alarms::tell(&self.alarms, &vault, self.config.quota_bytes, utc);
+        step
+    }
+
+    fn try_open(&self, now: UtcNanos) -> Result<Arc<OpenVault>> {
+        let vault = Arc::new(OpenVault::open(&self.config.dir, self.config.known(), &self.deps)?);
+        self.config.remember(vault.dir.disk());
+        self.parts.write().unwrap_or_else(PoisonError::into_inner).push(vault.part.clone());
+        *self.open.write().unwrap_or_else(PoisonError::into_inner) = Ok(vault.clone());
+        for known in [None, Some(vault.dir.disk())] {
+            alarms::clear_closed(&self.alarms, known, now);
+        }
+        Ok(vault)
+    }
+
+    fn look(&self, vault: &OpenVault, worker: &mut Worker, at: (MonoNanos, UtcNanos)) {
+        let (now, utc) = at;
+        worker.looked = Some(now);
+        let sources = (self.sources)();
+        let disks: Vec<DiskId> = sources.iter().map(Source::disk).collect();
+        if worker.disks != disks {
+            // One that came back may have what a hold was settled without.
+            vault.state().holds.values_mut().for_each(|hold| (hold.settled, hold.look_again) = (false, true));
+            worker.disks = disks;
+        }
+        let found = match look::look(vault, &sources, utc) {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::error!(%error, "what is to be held cannot be listed; it is tried again");
+                worker.retry_at = Some(later(now, RETRY_NANOS));
+                return;
+            }
+        };
+        worker.look_took = self.deps.clock.mono().nanos_since(now);
+        worker.queue = found.jobs;
+        for (hold, gaps) in found.gaps {
+            if let Err(error) = worker.copier.put_gaps(vault, &self.deps, self.config.quota_bytes, (hold, gaps)) {
+                self.stopped(vault, worker, (hold, error), now);
+            }
+        }
+    }
+
+    fn batch(&self, vault: &OpenVault, worker: &mut Worker, job: Job, now: MonoNanos) {
+        let hold = job.hold;
+        let again = match worker.copier.batch(vault, &self.deps, self.config.quota_bytes, job) {
+            Outcome::Goes(rest) => {
+                worker.queue.push_front(rest);
+                self.goes_on(vault, hold);
+                false
+            }
+            // The index is looked at again before the last of a hold counts as held.
+            Outcome::Done => {
+                self.goes_on(vault, hold);
+                worker.queue.is_empty()
+            }
+            Outcome::Gone(hold) => {
+                if let Some(hold) = vault.state().holds.get_mut(&hold) {
+                    hold.look_again = true;
+                }
+                true
+            }
+            Outcome::Unreadable(hold, error) => {
+                self.note_trouble(vault, hold, &error);
+                false
+            }
+            Outcome::Stopped(hold, error) => {
+                self.stopped(vault, worker, (hold, error), now);
+                false
+            }
+        };
+        if again {
+            worker.looked = None;
+        }
+    }
+
+    fn goes_on(&self, vault: &OpenVault, hold: HoldId) {
+        if let Some(hold) = vault.state().holds.get_mut(&hold) {
+            (hold.trouble, hold.trouble_kind) = (None, None);
+        }
+    }
+
+    /// A hold cannot go on now. Its segment is not written again; the others go on.
+    fn stopped(&self, vault: &OpenVault, worker: &mut Worker, what: (HoldId, Error), now: MonoNanos) {
+        let (hold, error) = what;
+        self.note_trouble(vault, hold, &error);
+        worker.copier.forget(hold);
+        worker.queue.retain(|job| job.hold != hold);
+        if worker.queue.is_empty() {
+            worker.retry_at = Some(later(now, RETRY_NANOS));
+        }
+    }
+
+    fn note_trouble(&self, vault: &OpenVault, hold: HoldId, error: &Error) {
+        let text = error.to_string();
+        let mut state = vault.state();
+        if let Some(known) = state.holds.get_mut(&hold).filter(|hold| hold.is_active())
+            && known.trouble.as_ref() != Some(&text)
+        {
+            tracing::error!(%hold, %error, "a hold cannot be copied now; recording goes on");
+            (known.trouble, known.trouble_kind) = (Some(text), Some(error.kind));
+        }
+    }
+
+    fn wake_state(&self) -> MutexGuard<'_, Wake> {
+        self.wake.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self, change: impl FnOnce(&mut Wake)) {
+        change(&mut self.wake_state());
+        self.woken.notify_all();
+    }
+
+    /// Ends [`Vault::run`] after the batch that is being copied.
+    pub(crate) fn close(&self) {
+        self.wake(|wake| wake.closing = true);
+    }
+
+    /// Works until it is closed.
+    pub(crate) fn run(&self) {
+        let mut worker = Worker::default();
+        loop {
+            let idle = self.step(&mut worker) == Step::Idle;
+            let mut wake = self.wake_state();
+            if idle && !wake.closing && !wake.look {
+                let pause = Duration::from_nanos(LOOK_EVERY_NANOS);
+                wake = self.woken.wait_timeout(wake, pause).unwrap_or_else(PoisonError::into_inner).0;
+            }
+            if wake.closing {
+                return;
+            }
+        }
+    }
+}
+
+/// A hold that is to be copied from `id`, or may be: nobody has looked yet.
+fn needs_other(vault: &OpenVault, id: HoldId, hold: &LoggedHold) -> Option<HoldId> {
+    let range = copied_range(hold.request.range);
+    let state = vault.state();
+    let needs = |other: &Hold| match other.pending {
+        Some(_) => other.from_holds.contains(&id),
+        None => {
+            !other.logged.request.cameras.is_disjoint(&hold.request.cameras)
+                && copied_range(other.logged.request.range).overlaps(range)
+        }
+    };
+    state.holds.iter().find(|(at, other)| **at != id && other.is_active() && needs(other)).map(|(at, _)| *at)
+}
+
+fn later(now: MonoNanos, nanos: u64) -> MonoNanos {
+    MonoNanos(now.0.saturating_add(nanos))
+}

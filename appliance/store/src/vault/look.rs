@@ -1,0 +1,360 @@
+//! Looking at the rings' indexes: what a hold would take, what is still to be copied, what is missing.
+
+use super::copy::{Job, sorted};
+use super::hold::{HoldId, HoldRequest, MISSING_LISTED_MAX, MissingFootage, MissingReason};
+use super::plan::{SourceSpan, copied_range, not_covered, plan_missing, plan_tasks, with_reasons};
+use super::record::VaultRecord;
+use super::source::Source;
+use super::state::{Hold, OpenVault, Pending};
+use crate::catalog::rows::{self, SpanKey, SpanRow, unpack};
+use crate::codec::wide;
+use crate::error::Result;
+use crate::kv::Keys;
+use crate::reader::LOOK_BACK_NANOS;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use watchbook_base::time::NANOS_PER_SEC;
+use watchbook_base::{CameraId, Gap, StreamId, TimeRange, TrackRole, UtcNanos};
+
+pub(crate) const HOUR_NANOS: i64 = 3600 * NANOS_PER_SEC;
+/// Time over which the rate of what is still to come is measured.
+const RATE_NANOS: i64 = 600 * NANOS_PER_SEC;
+/// Gaps of one hold: a camera that fails every ten seconds for eleven days. The rest of the range is then listed as missing.
+const GAPS_PER_HOLD_MAX: usize = 100_000;
+
+/// Every stream that a camera may have.
+pub(crate) fn streams_of(cameras: &BTreeSet<CameraId>) -> impl Iterator<Item = StreamId> + '_ {
+    cameras.iter().flat_map(|camera| TrackRole::ALL.map(|role| camera.stream(role)))
+}
+
+/// Spans of all rings that the range of `request` takes something of.
+fn spans_of(sources: &[Source], request: &HoldRequest) -> Result<Vec<(usize, SourceSpan)>> {
+    let range = copied_range(request.range);
+    let mut found = Vec::new();
+    for (at, source) in sources.iter().enumerate() {
+        for stream in streams_of(&request.cameras) {
+            found.extend(source.spans(stream, range)?.into_iter().map(|span| (at, span)));
+        }
+    }
+    Ok(found)
+}
+
+/// Bytes of what will arrive in the range after `now`, at the rate of the last ten minutes.
+fn bytes_to_come(sources: &[Source], request: &HoldRequest, now: UtcNanos) -> Result<u64> {
+    let ahead = request.range.end.nanos_since(now.max(request.range.start));
+    if ahead <= 0 {
+        return Ok(0);
+    }
+    let recent = TimeRange { start: now.plus_nanos(-RATE_NANOS), end: now };
+    let of_recent = HoldRequest { range: recent, ..request.clone() };
+    let bytes: u64 = spans_of(sources, &of_recent)?.iter().map(|(_, span)| span.bytes).sum();
+    let scaled = u128::from(bytes) * u128::from(ahead.unsigned_abs()) / u128::from(RATE_NANOS.unsigned_abs());
+    Ok(u64::try_from(scaled).unwrap_or(u64::MAX))
+}
+
+/// Of when the rings know what became of each stream: from their oldest footage of it to now while a gap goes on, else to the end of the newest. They
+/// know nothing of a stream that is not in it. After a power cut the gap is told by the first commit.
+type Knowledge = BTreeMap<StreamId, TimeRange>;
+
+fn knowledge(sources: &[Source], cameras: &BTreeSet<CameraId>, now: UtcNanos) -> Result<Knowledge> {
+    let mut knowledge = Knowledge::new();
+    let moment = TimeRange { start: now.plus_nanos(-1), end: now.plus_nanos(1) };
+    for source in sources {
+        for stream in streams_of(cameras) {
+            let footage = source.part.first_last(stream)?;
+            let gaps = source.gaps(stream, moment, now)?;
+            let gap = gaps.first().map(|gap| TimeRange { start: gap.range.start.min(now), end: now });
+            for known in [footage, gap].into_iter().flatten() {
+                let all = knowledge.entry(stream).or_insert(known);
+                *all = TimeRange { start: all.start.min(known.start), end: all.end.max(known.end) };
+            }
+        }
+    }
+    Ok(knowledge)
+}
+
+/// What a new hold would take, and what of it is not stored any more.
+pub(crate) fn estimate(sources: &[Source], request: &HoldRequest, now: UtcNanos) -> Result<(u64, Vec<MissingFootage>)> {
+    let spans = spans_of(sources, request)?;
+    let bytes =
+        spans.iter().map(|(_, span)| span.bytes).fold(bytes_to_come(sources, request, now)?, u64::saturating_add);
+    let mut have: BTreeMap<StreamId, Vec<TimeRange>> = BTreeMap::new();
+    for (_, span) in &spans {
+        have.entry(span.stream).or_default().push(span.range);
+    }
+    for source in sources {
+        for stream in streams_of(&request.cameras) {
+            let gaps = source.gaps(stream, request.range, now)?;
+            if !gaps.is_empty() {
+                have.entry(stream).or_default().extend(gaps.iter().map(|gap| gap.range));
+            }
+        }
+    }
+    let mut missing = Vec::new();
+    let knowledge = knowledge(sources, &request.cameras, now)?;
+    for (stream, open) in open_ranges(request, &have, (&knowledge, now)) {
+        let reason = MissingReason::NotStored;
+        missing.extend(open.iter().map(|hole| MissingFootage { stream, start: hole.start, end: hole.end, reason }));
+    }
+    missing.truncate(MISSING_LISTED_MAX);
+    Ok((bytes, missing))
+}
+
+/// The parts of the range up to `now` of which nothing is known, stream by stream. A stream without anything counts only when its camera has none.
+fn open_ranges(
+    request: &HoldRequest,
+    have: &BTreeMap<StreamId, Vec<TimeRange>>,
+    until: (&Knowledge, UtcNanos),
+) -> Vec<(StreamId, Vec<TimeRange>)> {
+    let (knowledge, now) = until;
+    let past = |stream: StreamId| {
+        let end = knowledge.get(&stream).map_or(now, |known| known.end).min(now).min(request.range.end);
+        TimeRange { start: request.range.start, end: end.max(request.range.start) }
+    };
+    let mut open = Vec::new();
+    for camera in &request.cameras {
+        let known: Vec<StreamId> = TrackRole::ALL
+            .map(|role| camera.stream(role))
+            .into_iter()
+            .filter(|stream| have.contains_key(stream))
+            .collect();
+        match known.is_empty() {
+            true => {
+                let stream = camera.stream(TrackRole::MainVideo);
+                open.push((stream, plan_missing(past(stream), &[])));
+            }
+            false => open.extend(known.into_iter().map(|stream| {
+                (stream, plan_missing(past(stream), have.get(&stream).map(Vec::as_slice).unwrap_or_default()))
+            })),
+        }
+    }
+    open
+}
+
+/// What one look found.
+pub(crate) struct Look {
+    pub(crate) jobs: VecDeque<Job>,
+    /// Gaps that are to be held.
+    pub(crate) gaps: Vec<(HoldId, Vec<Gap>)>,
+}
+
+/// Looks at every hold that is not settled and notes how far it is.
+pub(crate) fn look(vault: &OpenVault, sources: &[Source], now: UtcNanos) -> Result<Look> {
+    let unsettled: Vec<(HoldId, Hold)> = {
+        let mut state = vault.state();
+        // A clock that was set back brings footage for ranges that were over.
+        let again = state.holds.values_mut().filter(|hold| copied_range(hold.logged.request.range).end > now);
+        again.for_each(|hold| hold.settled = false);
+        let wanted = state.holds.iter().filter(|(_, hold)| hold.is_active() && !hold.settled);
+        wanted.map(|(id, hold)| (*id, hold.clone())).collect()
+    };
+    let mut jobs = Vec::new();
+    let mut gaps = Vec::new();
+    for (id, hold) in unsettled {
+        let request = &hold.logged.request;
+        let found = look_at(vault, (id, &hold), sources, now)?;
+        let gaps_left = gaps_to_hold(&hold, sources, now)?;
+        let over = copied_range(request.range).end <= now;
+        let knowledge = knowledge(sources, &request.cameras, now)?;
+        let told = knowledge.values().all(|known| known.end >= request.range.end);
+        let indexed = sources.iter().all(Source::is_indexed);
+        let settled = over && told && indexed && found.jobs.is_empty() && gaps_left.is_empty();
+        let missing = match settled || (hold.look_again && indexed) {
+            true => Some(missing_of(vault, (id, &hold), (&found.spans, &gaps_left), (&knowledge, now))?),
+            false => None,
+        };
+        if let Some(missing) = missing.as_ref().filter(|_| settled) {
+            note_missing(vault, (id, &hold), missing)?;
+        }
+        let left_bytes = found.bytes.saturating_add(bytes_to_come(sources, request, now)?);
+        let mut state = vault.state();
+        if let Some(known) = state.holds.get_mut(&id) {
+            (known.left_bytes, known.pending, known.settled) = (left_bytes, Some(found.pending), settled);
+            known.from_holds = found.from_holds;
+            if let Some(missing) = missing {
+                known.missing_count = wide(missing.len());
+                known.missing = missing;
+                known.missing.truncate(MISSING_LISTED_MAX);
+                known.look_again = false;
+            }
+        }
+        drop(state);
+        jobs.extend(found.jobs);
+        if !gaps_left.is_empty() {
+            gaps.push((id, gaps_left));
+        }
+    }
+    Ok(Look { jobs: sorted(jobs), gaps })
+}
+
+struct LookAt {
+    jobs: Vec<Job>,
+    spans: Vec<SourceSpan>,
+    pending: Pending,
+    bytes: u64,
+    from_holds: BTreeSet<HoldId>,
+}
+
+fn look_at(vault: &OpenVault, of: (HoldId, &Hold), sources: &[Source], now: UtcNanos) -> Result<LookAt> {
+    let (id, hold) = of;
+    let mut of_source: BTreeMap<usize, Vec<SourceSpan>> = BTreeMap::new();
+    let found = spans_of(sources, &hold.logged.request)?;
+    let mut from_holds = BTreeSet::new();
+    let mut sources = sources.to_vec();
+    // What only another hold has does not become more with time: it is looked for until all of it is copied.
+    if hold.look_again || hold.pending.is_none() || !hold.from_holds.is_empty() {
+        let (owners, spans) = spans_of_others(vault, of, &found)?;
+        from_holds = owners;
+        of_source.insert(sources.len(), spans);
+        sources.push(Source { part: vault.part.clone(), shared: None });
+    }
+    for (at, span) in found {
+        of_source.entry(at).or_default().push(span);
+    }
+    let mut pending = Pending { hours: BTreeSet::new(), looked_hour: now.0.div_euclid(HOUR_NANOS) };
+    let (mut jobs, mut waiting, mut bytes) = (Vec::new(), Vec::new(), 0_u64);
+    for (at, mut spans) in of_source {
+        let Some(source) = sources.get(at) else { continue };
+        let covered = hold.covered.of(source.disk());
+        spans.retain(|span| covered.first_outside(span.first_seq) <= span.last_seq);
+        for span in &spans {
+            let hours = span.range.start.0.div_euclid(HOUR_NANOS)..=span.range.end.0.div_euclid(HOUR_NANOS);
+            pending.hours.extend(hours.map(|hour| (span.stream.camera, hour)));
+        }
+        for task in plan_tasks(&spans, &covered) {
+            bytes = bytes.saturating_add(task.bytes);
+            jobs.push(Job { hold: id, source: source.clone(), task });
+        }
+        waiting.extend(spans);
+    }
+    Ok(LookAt { jobs, spans: waiting, pending, bytes, from_holds })
+}
+
+/// Spans that the rings have overwritten, this hold does not have, and others do; and those others.
+fn spans_of_others(
+    vault: &OpenVault,
+    of: (HoldId, &Hold),
+    rings: &[(usize, SourceSpan)],
+) -> Result<(BTreeSet<HoldId>, Vec<SourceSpan>)> {
+    let (id, hold) = of;
+    let request = &hold.logged.request;
+    let held = spans_of(&[Source { part: vault.part.clone(), shared: None }], request)?;
+    let owners: BTreeMap<u32, HoldId> = vault.state().slots.iter().map(|(slot, info)| (*slot, info.hold)).collect();
+    let (own, others): (Vec<SourceSpan>, Vec<SourceSpan>) =
+        held.into_iter().map(|(_, span)| span).partition(|span| owners.get(&span.slot) == Some(&id));
+    let have: Vec<SourceSpan> = rings.iter().map(|(_, span)| span.clone()).chain(own).collect();
+    let mut wanted = not_covered(others, &have);
+    let covered = hold.covered.of(vault.dir.disk());
+    wanted.retain(|span| covered.first_outside(span.first_seq) <= span.last_seq);
+    let from = wanted.iter().filter_map(|span| owners.get(&span.slot).copied()).collect();
+    Ok((from, wanted))
+}
+
+/// Gaps of the rings inside the range that the vault does not have. One that goes on is held when the range is over.
+fn gaps_to_hold(hold: &Hold, sources: &[Source], now: UtcNanos) -> Result<Vec<Gap>> {
+    let request = &hold.logged.request;
+    let room = GAPS_PER_HOLD_MAX.saturating_sub(hold.gaps.len());
+    let mut found: BTreeMap<(StreamId, i64), Gap> = BTreeMap::new();
+    for source in sources {
+        for stream in streams_of(&request.cameras) {
+            for mut gap in source.gaps(stream, request.range, now)? {
+                let goes_on = gap.range.end >= now;
+                if goes_on && request.range.end > now {
+                    continue;
+                }
+                if goes_on {
+                    gap.range.end = request.range.end.max(gap.range.start);
+                }
+                let key = (stream, gap.range.start.0);
+                if !hold.gaps.contains(&key) {
+                    found.insert(key, gap);
+                }
+            }
+        }
+    }
+    Ok(found.into_values().take(room).collect())
+}
+
+/// What of the range up to `now` is neither held nor waiting to be copied.
+fn missing_of(
+    vault: &OpenVault,
+    of: (HoldId, &Hold),
+    waiting: (&[SourceSpan], &[Gap]),
+    until: (&Knowledge, UtcNanos),
+) -> Result<Vec<MissingFootage>> {
+    let (id, hold) = of;
+    let request = &hold.logged.request;
+    let slots: BTreeSet<u32> = vault.state().slots_of(id).into_iter().map(|(slot, _)| slot).collect();
+    let mut have: BTreeMap<StreamId, Vec<TimeRange>> = BTreeMap::new();
+    for stream in streams_of(&request.cameras) {
+        let mut parts = held_spans(vault, stream, request.range, &slots)?;
+        parts.extend(vault.part.gaps(stream, request.range, until.1)?.iter().map(|gap| gap.range));
+        if !parts.is_empty() {
+            have.insert(stream, parts);
+        }
+    }
+    for span in waiting.0 {
+        have.entry(span.stream).or_default().push(span.range);
+    }
+    for gap in waiting.1 {
+        have.entry(gap.stream).or_default().push(gap.range);
+    }
+    let known: Vec<MissingFootage> = hold.logged.missing.values().copied().collect();
+    let open = open_ranges(request, &have, until).into_iter();
+    let mut missing: Vec<MissingFootage> = open
+        .flat_map(|(stream, open)| {
+            let oldest = until.0.get(&stream).map_or(until.1, |known| known.start);
+            with_reasons(stream, &open, &known, oldest)
+        })
+        .collect();
+    // A run of half a second that does not check out is no hole worth listing, but it is lost.
+    let lost = known.iter().filter(|known| known.reason != MissingReason::NotStored);
+    missing.extend(
+        lost.filter(|lost| {
+            !missing.iter().any(|one| one.stream == lost.stream && one.start <= lost.start && lost.end <= one.end)
+        })
+        .copied()
+        .collect::<Vec<_>>(),
+    );
+    missing.sort();
+    Ok(missing)
+}
+
+/// States what a settled hold lacks: once the ring has moved on, nobody could tell any more what it never had.
+fn note_missing(vault: &OpenVault, of: (HoldId, &Hold), missing: &[MissingFootage]) -> Result<()> {
+    let (id, hold) = of;
+    let known = &hold.logged.missing;
+    let room = MISSING_LISTED_MAX.saturating_sub(known.len());
+    let is_new = |one: &&MissingFootage| known.get(&(one.stream, one.start)).is_none_or(|known| known.end < one.end);
+    let fresh: Vec<MissingFootage> = missing.iter().filter(is_new).take(room).copied().collect();
+    if fresh.is_empty() {
+        return Ok(());
+    }
+    let records = fresh.iter().map(|missing| VaultRecord::Missing { hold: id, missing: *missing }).collect();
+    vault.log().append(records)?;
+    if let Some(hold) = vault.state().holds.get_mut(&id) {
+        hold.logged.missing.extend(fresh.iter().map(|one| ((one.stream, one.start), *one)));
+    }
+    Ok(())
+}
+
+/// Ranges of the spans that these segments of the vault have.
+fn held_spans(vault: &OpenVault, stream: StreamId, range: TimeRange, slots: &BTreeSet<u32>) -> Result<Vec<TimeRange>> {
+    let keys = Keys::between(
+        rows::stream_time(stream, range.start.plus_nanos(-LOOK_BACK_NANOS)),
+        rows::stream_time(stream, range.end),
+    );
+    let mut found = Vec::new();
+    let mut failed = None;
+    vault.kv.scan(rows::SPANS, &keys, &mut |key, value| {
+        match (SpanKey::decode(key), unpack::<SpanRow>(rows::SPANS, value)) {
+            (Some(key), Ok(row)) if slots.contains(&row.slot) => {
+                let end = key.start.plus_ticks(rows::ticks_between(row.first_dts, row.end_dts));
+                found.push(TimeRange { start: key.start, end: end.max(key.start) });
+            }
+            (_, Err(error)) => failed = Some(error),
+            _ => {}
+        }
+        failed.is_none()
+    })?;
+    failed.map_or(Ok(found), Err)
+}

@@ -1,0 +1,249 @@
+//! What is still to be copied, what is missing, and what is listed once. Pure.
+
+use super::hold::{HoldRequest, MissingFootage, MissingReason};
+use crate::format::DiskId;
+use std::collections::BTreeMap;
+use watchbook_base::time::NANOS_PER_SEC;
+use watchbook_base::{StreamId, TimeRange, UtcNanos};
+use watchbook_media::{RecordingId, SpanSummary};
+
+/// Footage is held by whole minutes of UTC, so that what two holds have of one minute is the same and is listed once.
+pub(crate) const CELL_NANOS: i64 = 60 * NANOS_PER_SEC;
+/// Held before the range begins, because decoding starts at a key frame: cameras with a long GOP send one every 10 s.
+pub(crate) const LEAD_NANOS: i64 = 10 * NANOS_PER_SEC;
+/// Between two samples that follow each other: a span's end is an estimate until the next one is known.
+pub(crate) const TOUCH_NANOS: i64 = NANOS_PER_SEC;
+/// Holes up to this long are not listed as missing: a camera of one picture in two seconds has one after each.
+const HOLE_NANOS_MAX: i64 = 2 * NANOS_PER_SEC;
+
+/// Disjoint intervals of numbers, by start; both ends are inside.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Numbers(BTreeMap<u64, u64>);
+
+impl Numbers {
+    pub(crate) fn add(&mut self, from: u64, to: u64) {
+        if to < from {
+            return;
+        }
+        let (mut from, mut to) = (from, to);
+        let touching: Vec<u64> = self
+            .0
+            .range(..=to.saturating_add(1))
+            .rev()
+            .take_while(|(_, end)| end.saturating_add(1) >= from)
+            .map(|(start, _)| *start)
+            .collect();
+        for start in touching {
+            from = from.min(start);
+            to = self.0.remove(&start).map_or(to, |end| to.max(end));
+        }
+        self.0.insert(from, to);
+    }
+
+    /// The first number from `from` on that is not inside.
+    pub(crate) fn first_outside(&self, from: u64) -> u64 {
+        match self.0.range(..=from).next_back() {
+            Some((_, end)) if *end >= from => end + 1,
+            _ => from,
+        }
+    }
+}
+
+/// Which commits of which ring have been looked through for a hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Coverage(BTreeMap<[u8; 16], Numbers>);
+
+impl Coverage {
+    pub(crate) fn add(&mut self, disk: DiskId, seq_from: u64, seq_to: u64) {
+        self.0.entry(disk.0).or_default().add(seq_from, seq_to);
+    }
+
+    pub(crate) fn of(&self, disk: DiskId) -> Numbers {
+        self.0.get(&disk.0).cloned().unwrap_or_default()
+    }
+}
+
+/// A span of a ring, as its index has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SourceSpan {
+    pub(crate) stream: StreamId,
+    pub(crate) range: TimeRange,
+    pub(crate) slot: u32,
+    pub(crate) generation: u64,
+    pub(crate) first_seq: u64,
+    pub(crate) last_seq: u64,
+    pub(crate) bytes: u64,
+    pub(crate) recording: u64,
+    /// Decode times of the first sample and behind the last one.
+    pub(crate) dts: (i64, i64),
+}
+
+/// A stretch of one segment of a ring that is to be looked through for a hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Task {
+    pub(crate) slot: u32,
+    pub(crate) generation: u64,
+    pub(crate) seq_from: u64,
+    pub(crate) seq_to: u64,
+    /// Estimate.
+    pub(crate) bytes: u64,
+}
+
+/// What of a range is copied: whole minutes, with a lead for the key frame.
+pub(crate) fn copied_range(range: TimeRange) -> TimeRange {
+    let floor = |utc: i64| utc.div_euclid(CELL_NANOS).saturating_mul(CELL_NANOS);
+    let start = floor(range.start.0.saturating_sub(LEAD_NANOS));
+    let end = floor(range.end.0.saturating_add(CELL_NANOS - 1));
+    TimeRange { start: UtcNanos(start), end: UtcNanos(end.max(start)) }
+}
+
+/// True when a run that begins at `first_utc` is held.
+pub(crate) fn takes(request: &HoldRequest, stream: StreamId, first_utc: UtcNanos) -> bool {
+    request.cameras.contains(&stream.camera) && copied_range(request.range).contains(first_utc)
+}
+
+/// Stretches that are still to be looked through, in the order in which the ring will overwrite them.
+pub(crate) fn plan_tasks(spans: &[SourceSpan], covered: &Numbers) -> Vec<Task> {
+    let mut tasks: BTreeMap<u64, Task> = BTreeMap::new();
+    for span in spans {
+        let from = covered.first_outside(span.first_seq);
+        if from > span.last_seq {
+            continue;
+        }
+        let task = tasks.entry(span.generation).or_insert(Task {
+            slot: span.slot,
+            generation: span.generation,
+            seq_from: from,
+            seq_to: span.last_seq,
+            bytes: 0,
+        });
+        task.seq_from = task.seq_from.min(from);
+        task.seq_to = task.seq_to.max(span.last_seq);
+        // Runs are of like size: the share of the commits is the share of the bytes.
+        let (left, all) = (span.last_seq - from + 1, span.last_seq - span.first_seq + 1);
+        task.bytes += u64::try_from(u128::from(span.bytes) * u128::from(left) / u128::from(all)).unwrap_or(span.bytes);
+    }
+    tasks.into_values().collect()
+}
+
+/// The parts of `range` that `have` leaves open, but for holes of [`HOLE_NANOS_MAX`].
+pub(crate) fn plan_missing(range: TimeRange, have: &[TimeRange]) -> Vec<TimeRange> {
+    let mut sorted: Vec<TimeRange> = have.iter().copied().filter(|part| part.overlaps(range)).collect();
+    sorted.sort_by_key(|part| part.start);
+    let mut open = Vec::new();
+    let mut at = range.start;
+    let mut hole = |from: UtcNanos, to: UtcNanos| {
+        if to.nanos_since(from) > HOLE_NANOS_MAX {
+            open.push(TimeRange { start: from, end: to });
+        }
+    };
+    for part in sorted {
+        hole(at, part.start.min(range.end));
+        at = at.max(part.end);
+    }
+    hole(at, range.end);
+    open
+}
+
+/// Reasons for what is missing: those that are known; for the rest, that the ring overwrote it when it lies before `oldest`, the first moment that the
+/// rings still know about, and else that it was never stored.
+pub(crate) fn with_reasons(
+    stream: StreamId,
+    open: &[TimeRange],
+    known: &[MissingFootage],
+    oldest: UtcNanos,
+) -> Vec<MissingFootage> {
+    let mut missing = Vec::new();
+    for hole in open {
+        let known: Vec<&MissingFootage> = known
+            .iter()
+            .filter(|known| known.stream == stream && known.start < hole.end && hole.start < known.end)
+            .collect();
+        let parts: Vec<TimeRange> =
+            known.iter().map(|k| TimeRange { start: k.start, end: k.end.max(k.start) }).collect();
+        for known in known {
+            let (start, end) = (known.start.max(hole.start), known.end.min(hole.end));
+            missing.push(MissingFootage { stream, start, end, reason: known.reason });
+        }
+        for rest in plan_missing(*hole, &parts) {
+            let cut = oldest.max(rest.start).min(rest.end);
+            for (start, end, reason) in
+                [(rest.start, cut, MissingReason::Overwritten), (cut, rest.end, MissingReason::NotStored)]
+            {
+                if start < end {
+                    missing.push(MissingFootage { stream, start, end, reason });
+                }
+            }
+        }
+    }
+    missing.sort();
+    missing
+}
+
+/// Spans of the rings, and those that the vault has beside them. What both have is listed once: a minute of the vault comes from one segment of a ring,
+/// which has all of it or nothing.
+pub(crate) fn merge_spans(mut ring: Vec<SpanSummary>, mut held: Vec<SpanSummary>) -> Vec<SpanSummary> {
+    // Of what two holds have of one minute the fuller one.
+    held.sort_by_key(|span| (span.recording, span.first_dts, core::cmp::Reverse(span.end_dts), span.locator));
+    let mut of_recording: BTreeMap<RecordingId, Vec<(i64, i64)>> = BTreeMap::new();
+    for span in &ring {
+        of_recording.entry(span.recording).or_default().push((span.first_dts.0, span.end_dts.0));
+    }
+    of_recording.values_mut().for_each(|spans| spans.sort_unstable());
+    for span in held {
+        let listed = of_recording.entry(span.recording).or_default();
+        if !is_covered((span.first_dts.0, span.end_dts.0), listed) {
+            let at = listed.partition_point(|(first, _)| *first < span.first_dts.0);
+            listed.insert(at, (span.first_dts.0, span.end_dts.0));
+            ring.push(span);
+        }
+    }
+    ring.sort_by_key(|span| (span.start_utc, span.recording, span.first_dts));
+    mend_ends(&mut ring);
+    ring
+}
+
+/// Spans of `others` that those of `have` do not cover.
+pub(crate) fn not_covered(others: Vec<SourceSpan>, have: &[SourceSpan]) -> Vec<SourceSpan> {
+    let mut listed: BTreeMap<(StreamId, u64), Vec<(i64, i64)>> = BTreeMap::new();
+    for span in have {
+        listed.entry((span.stream, span.recording)).or_default().push(span.dts);
+    }
+    listed.values_mut().for_each(|spans| spans.sort_unstable());
+    let covered = |span: &SourceSpan| {
+        listed.get(&(span.stream, span.recording)).is_some_and(|listed| is_covered(span.dts, listed))
+    };
+    others.into_iter().filter(|span| !covered(span)).collect()
+}
+
+/// True when the first half of `span` at least is inside `listed`, which is sorted: the end of a span is an estimate.
+fn is_covered(span: (i64, i64), listed: &[(i64, i64)]) -> bool {
+    let (first, end) = span;
+    let enough = first + (end - first).max(2) / 2;
+    let mut at = first;
+    for (from, to) in listed {
+        if *from > at {
+            break;
+        }
+        at = at.max(*to);
+    }
+    at >= enough
+}
+
+/// The end of a span is where the next one of its recording begins, when the two touch.
+fn mend_ends(spans: &mut [SpanSummary]) {
+    let mut last: BTreeMap<RecordingId, usize> = BTreeMap::new();
+    for at in 0..spans.len() {
+        let Some((recording, first)) = spans.get(at).map(|span| (span.recording, span.first_dts)) else { continue };
+        let before = last.insert(recording, at).and_then(|before| spans.get_mut(before));
+        if let Some(before) = before
+            && (first - before.end_dts).as_nanos().abs() <= TOUCH_NANOS
+            && first > before.first_dts
+        {
+            before.end_dts = first;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,244 @@
+//! The rings, as the vault sees them: what their indexes list, and the commits of one segment.
+
+use super::plan::{SourceSpan, Task};
+use super::record::VaultRecord;
+use crate::catalog::rows::{self, Position, SpanKey, SpanRow, unpack};
+use crate::error::{Error, Result};
+use crate::format::{DiskId, Record, Run};
+use crate::kv::Keys;
+use crate::reader::{LOOK_BACK_NANOS, Part};
+use crate::scan::{SegmentReader, first_position};
+use crate::writer::Shared;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use watchbook_base::{Gap, Kind, StreamId, TimeRange, UtcNanos};
+use watchbook_media::{RecordingId, RecordingStart};
+
+/// Commits looked through at once: half an hour, whose runs' tables for 64 streams are 50 MB at most.
+const WINDOW_COMMITS_MAX: u64 = 4096;
+
+/// One ring, or the vault itself: what a ring has overwritten another hold may still have.
+#[derive(Clone)]
+pub(crate) struct Source {
+    pub(crate) part: Arc<Part>,
+    /// Of the ring's committer; a vault has none.
+    pub(crate) shared: Option<Arc<Shared>>,
+}
+
+/// Where looking through a segment goes on, and the formats stated before.
+#[derive(Clone, Default)]
+pub(crate) struct Cursor {
+    at: Option<Position>,
+    formats: HashMap<RecordingId, Arc<RecordingStart>>,
+}
+
+impl Cursor {
+    /// True when going on from here passes the commit `seq`.
+    pub(crate) fn is_before(&self, seq: u64) -> bool {
+        self.at.is_none_or(|at| at.seq <= seq)
+    }
+}
+
+/// A run that is to be copied.
+pub(crate) struct Found {
+    pub(crate) seq: u64,
+    /// Of its commit.
+    pub(crate) offset: u64,
+    pub(crate) run: Run,
+    pub(crate) start: Arc<RecordingStart>,
+    /// Ring and generation that it first came from.
+    pub(crate) origin: (DiskId, u64),
+}
+
+/// What one window of a segment has.
+pub(crate) struct Window {
+    pub(crate) found: Vec<Found>,
+    /// Last commit looked through.
+    pub(crate) seq_to: u64,
+    pub(crate) cursor: Cursor,
+}
+
+/// A stored payload, or why there is none.
+pub(crate) enum Payload {
+    Bytes(Vec<u8>),
+    /// The ring has reused the segment.
+    Gone,
+    /// The bytes do not check out.
+    Damaged,
+}
+
+impl Source {
+    pub(crate) fn disk(&self) -> DiskId {
+        self.part.disk()
+    }
+
+    /// Number of the newest commit that is acknowledged. What lies behind it may not survive a power cut.
+    fn durable_seq(&self) -> u64 {
+        self.shared.as_ref().map_or(u64::MAX, |shared| shared.pending().stats.last_seq)
+    }
+
+    /// True when the index has all that the log has.
+    pub(crate) fn is_indexed(&self) -> bool {
+        let status = self.part.index.status();
+        status.rebuilding.is_none() && !status.given_up
+    }
+
+    /// Durable spans of `stream` that share a moment with `range`.
+    pub(crate) fn spans(&self, stream: StreamId, range: TimeRange) -> Result<Vec<SourceSpan>> {
+        let durable = self.durable_seq();
+        let mut found: BTreeMap<SpanKey, SpanRow> = BTreeMap::new();
+        // Spans that are not in the index yet first: one that gets there meanwhile is then found in it.
+        for live in self.part.live_spans(stream) {
+            let (key, row, _) = live.rows();
+            found.insert(key, row);
+        }
+        let keys = Keys::between(
+            rows::stream_time(stream, range.start.plus_nanos(-LOOK_BACK_NANOS)),
+            rows::stream_time(stream, range.end),
+        );
+        let mut failed = None;
+        self.part.kv.scan(rows::SPANS, &keys, &mut |key, value| {
+            match (SpanKey::decode(key), unpack::<SpanRow>(rows::SPANS, value)) {
+                (Some(key), Ok(row)) => drop(found.insert(key, row)),
+                (_, Err(error)) => failed = Some(error),
+                (None, _) => {}
+            }
+            failed.is_none()
+        })?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let spans = found.into_iter().filter(|(_, row)| {
+            self.part.ring.slots.get(row.slot) == row.generation && self.part.is_readable(row.key_id)
+        });
+        let spans = spans.map(|(key, row)| {
+            let end = key.start.plus_ticks(rows::ticks_between(row.first_dts, row.end_dts));
+            let range = TimeRange { start: key.start, end: end.max(key.start) };
+            SourceSpan {
+                stream,
+                range,
+                slot: row.slot,
+                generation: row.generation,
+                first_seq: key.first_seq,
+                last_seq: row.last_seq.min(durable),
+                bytes: row.byte_count,
+                recording: row.recording,
+                dts: (row.first_dts, row.end_dts),
+            }
+        });
+        Ok(spans.filter(|span| span.range.overlaps(range) && span.first_seq <= span.last_seq).collect())
+    }
+
+    /// Gaps of `stream` that share a moment with `range`. One that goes on ends at `now`.
+    pub(crate) fn gaps(&self, stream: StreamId, range: TimeRange, now: UtcNanos) -> Result<Vec<Gap>> {
+        self.part.gaps(stream, range, now)
+    }
+
+    /// How many segments the ring will overwrite before this one; a vault overwrites none.
+    pub(crate) fn turns_left(&self, generation: u64) -> usize {
+        if self.part.is_vault() {
+            return usize::MAX;
+        }
+        self.part.ring.slots.all().filter(|(_, other)| *other != 0 && *other < generation).count()
+    }
+
+    /// Commits of `generation` from this number on do not count: the next segment states them.
+    fn void_from(&self, generation: u64) -> Option<u64> {
+        if self.part.is_vault() {
+            return None;
+        }
+        let next = self.part.ring.slots.all().filter(|(_, other)| *other > generation).min_by_key(|(_, other)| *other);
+        let header = next.and_then(|(slot, generation)| {
+            self.part.ring.header(slot).filter(|header| header.generation == generation)
+        });
+        header.map(|header| header.first_seq)
+    }
+
+    /// Looks through a stretch of `task`'s segment and lists what `takes` wants of it. `None`: the ring has reused the segment.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or its header cannot be read.
+    pub(crate) fn window(
+        &self,
+        task: &Task,
+        cursor: Option<Cursor>,
+        takes: &dyn Fn(&Run) -> bool,
+    ) -> Result<Option<Window>> {
+        let ring = &self.part.ring;
+        if !self.is_there(task) {
+            return Ok(None);
+        }
+        let durable = self.durable_seq();
+        let void_from = self.void_from(task.generation).unwrap_or(u64::MAX).min(durable.saturating_add(1));
+        let Some(header) = ring.header(task.slot).filter(|header| header.generation == task.generation) else {
+            return match self.is_there(task) {
+                true => Err(Error::new(
+                    Kind::Io,
+                    format!(
+                        "copying held footage from segment {} of disk {}: it cannot be read",
+                        task.slot,
+                        self.disk()
+                    ),
+                )),
+                false => Ok(None),
+            };
+        };
+        let mut cursor = cursor.unwrap_or_default();
+        let start = cursor.at.unwrap_or_else(|| first_position(&header));
+        let until = void_from.min(task.seq_to.saturating_add(1)).min(task.seq_from.max(start.seq) + WINDOW_COMMITS_MAX);
+        let mut found: Vec<Found> = Vec::new();
+        let mut counted = 0;
+        let here = (self.disk(), task.generation);
+        let is_vault = self.part.is_vault();
+        let reader = ring.reader(task.slot, task.generation)?;
+        let (end, _) = reader.scan(start, Some(until), &mut |at, commit, _| {
+            let mut origin = (!is_vault).then_some(here);
+            for (_, record) in &commit.records {
+                match record {
+                    Record::Start { recording, start, .. } => {
+                        cursor.formats.insert(*recording, Arc::new(start.clone()));
+                    }
+                    Record::Vault(VaultRecord::Copied(copied)) => origin = Some(copied.origin),
+                    _ => {}
+                }
+            }
+            if commit.seq >= task.seq_from {
+                for run in commit.runs.iter().filter(|run| takes(run)) {
+                    if let Some(start) = cursor.formats.get(&run.recording) {
+                        let (run, start) = (run.clone(), start.clone());
+                        found.push(Found { seq: commit.seq, offset: at.offset, run, start, origin: here });
+                    }
+                }
+            }
+            // In a vault runs count with the next commit that says where they came from.
+            if let Some(origin) = origin {
+                found.iter_mut().skip(counted).for_each(|found| found.origin = origin);
+                counted = found.len();
+            }
+        });
+        found.truncate(counted);
+        cursor.at = Some(end);
+        Ok(self.is_there(task).then_some(Window { found, seq_to: until.saturating_sub(1), cursor }))
+    }
+
+    fn is_there(&self, task: &Task) -> bool {
+        self.part.ring.slots.get(task.slot) == task.generation
+    }
+
+    /// Opens the segment of `task` for [`Source::payload`].
+    pub(crate) fn reader(&self, task: &Task) -> Result<SegmentReader> {
+        self.part.ring.reader(task.slot, task.generation)
+    }
+
+    /// The stored payload of a run, when its checksum is right.
+    pub(crate) fn payload(&self, task: &Task, reader: &SegmentReader, found: &Found) -> Payload {
+        let bytes = reader.payload(found.offset, &found.run);
+        if !self.is_there(task) {
+            return Payload::Gone;
+        }
+        match bytes.filter(|bytes| crc32c::crc32c(bytes) == found.run.crc) {
+            Some(bytes) => Payload::Bytes(bytes),
+            None => Payload::Damaged,
+        }
+    }
+}
