@@ -55,6 +55,7 @@ OPTIONS
   --streams LIST     numbers of streams for latency                            [1,16,64,200]
   --seconds N        length of each paced measurement                          [30]
   --folder DIR       where disks go for a while                                [the system's temporary folder]
+  --keep DIR         where the ring of recovery is kept, 12 GB, and taken from the next time
   --out FILE         write the tables there too
   --tiny             sizes at which everything takes seconds: does it work?
   -h, --help         this text
@@ -130,12 +131,14 @@ fn store_alone(mut args: Arguments) -> Result<()> {
     let streams = list("--streams", if tiny { "2" } else { "1,16,64,200" })?;
     let seconds: Option<u64> = args.opt_value_from_str("--seconds").attempt("--seconds")?;
     let folder: Option<PathBuf> = args.opt_value_from_str("--folder").attempt("--folder")?;
+    let keep: Option<PathBuf> = args.opt_value_from_str("--keep").attempt("--keep")?;
     let out: Option<PathBuf> = args.opt_value_from_str("--out").attempt("--out")?;
     let wanted = store::Wanted {
         benches,
         streams: streams.iter().map(|text| text.parse().attempt("--streams")).collect::<Result<_>>()?,
         seconds: seconds.unwrap_or(if tiny { 2 } else { 30 }),
         folder: folder.unwrap_or_else(std::env::temp_dir),
+        keep,
         tiny,
     };
     let rest = args.finish();

@@ -38,6 +38,8 @@ pub struct Wanted {
     pub seconds: u64,
     /// Where disks go for a while.
     pub folder: PathBuf,
+    /// Where the ring of `recovery` is kept for the next time; `None`: it goes.
+    pub keep: Option<PathBuf>,
     /// Sizes at which everything takes a second: does the harness work?
     pub tiny: bool,
 }

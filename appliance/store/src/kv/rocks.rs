@@ -1,4 +1,12 @@
 //! RocksDB: the only file that names it. Memory, open files and logs are bounded by the constants below.
+//!
+//! | what takes memory | bound | for |
+//! |---|---|---|
+//! | cached blocks with their indexes and filters, memtables | [`CACHE_BYTES`], 128 MiB | all databases of the process |
+//! | flushes and compactions at work | [`BACKGROUND_JOBS`] × [`COMPACTION_INPUTS_MAX`] × [`COMPACTION_READ_BYTES`], 16 MiB | each database |
+//! | open table files | [`OPEN_FILES_MAX`] × [`OPEN_FILE_BYTES`], 4 MiB | each database |
+//!
+//! Together [`index_memory_bytes_max`]: 168 MiB for a register and one disk, 20 MiB more for each further disk. A scan pins a block or two beside that.
 
 use super::{Batch, Change, Keys, Kv, Table};
 use crate::error::{Error, Result};
@@ -17,9 +25,11 @@ const CACHE_BYTES: usize = 128 << 20;
 const WRITE_BUFFERS_BYTES: usize = 48 << 20;
 /// The table with rows of kilobytes: sample tables. All others have small rows.
 const LARGE: Table = crate::catalog::rows::TABLES;
-/// Read at once, and compressed together.
+/// Read at once, and compressed together: two rows of sample tables, or six hours of one stream's spans.
 const BLOCK_BYTES: usize = 16 << 10;
-/// One memtable of sample tables: seven minutes of 400 streams. Fewer and larger files are merged less often.
+/// Bits of a filter for each key. One lookup in a hundred then reads a file in vain.
+const FILTER_BITS: f64 = 10.0;
+/// One memtable of sample tables: a row is 5 to 10 kB, so this is five minutes of 400 streams. Fewer and larger files are merged less often.
 const LARGE_BUFFER_BYTES: usize = 16 << 20;
 /// One memtable of any other table.
 const WRITE_BUFFER_BYTES: usize = 4 << 20;
@@ -43,8 +53,8 @@ const INFO_LOGS_KEPT: usize = 2;
 const BACKGROUND_JOBS: usize = 2;
 /// Bytes of a file written between syncs, so that a compaction never queues more than this in front of a commit.
 const BYTES_PER_SYNC: u64 = 1 << 20;
-/// Flushes and compactions of one database write no faster, so that a hard disk which they share with a ring has most of its time for the ring. It is
-/// twenty times what 400 streams need.
+/// Flushes and compactions of one database write no faster, so that a hard disk which they share with a ring has most of its time for the ring. The index
+/// of 400 streams needs less than a hundredth of it; an index that is made again may use all of it.
 const BACKGROUND_BYTES_PER_SEC: i64 = 64 << 20;
 /// Of the rate limit, given out at once.
 const RATE_REFILL_MICROS: i64 = 100_000;
@@ -213,14 +223,22 @@ fn database_options(purpose: Use) -> Options {
 fn table_options(table: Table) -> Options {
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(&shared().cache);
+    // Otherwise they would be held for each open file, outside every bound.
     blocks.set_cache_index_and_filter_blocks(true);
+    blocks.set_cache_index_and_filter_blocks_with_high_priority(true);
     blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
     blocks.set_block_size(BLOCK_BYTES);
+    blocks.set_bloom_filter(FILTER_BITS, false);
     blocks.set_format_version(5);
     let mut options = Options::default();
     options.set_block_based_table_factory(&blocks);
+    // A row that is asked for by its key is there: the lowest level, nine tenths of all, needs no filter.
+    options.set_optimize_filters_for_hits(true);
     options.set_write_buffer_size(if table == LARGE { LARGE_BUFFER_BYTES } else { WRITE_BUFFER_BYTES });
+    // One kind for every level: a file may then move down a level without being written again.
     options.set_compression_type(DBCompressionType::Zstd);
+    // Levels, and each removed row by its key: sizes stay near those of the rows that are left, and a scan merges few files. What the others write is in
+    // DECISIONS.md.
     options.set_level_compaction_dynamic_level_bytes(true);
     options
 }
@@ -297,5 +315,48 @@ impl Kv for RocksKv {
         set_aside(&self.dir)?;
         *db = Some(open_database(&self.dir, &self.tables, self.purpose)?);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_of_several_databases_stays_below_one_bound() {
+        let dirs: Vec<_> = (0..3).map(|_| tempfile::tempdir().unwrap()).collect();
+        let open = |dir: &tempfile::TempDir| RocksKv::open(dir.path(), &[LARGE], Use::Index).unwrap();
+        let databases: Vec<RocksKv> = dirs.iter().map(open).collect();
+        let bound = u64::try_from(index_memory_bytes_max(databases.len())).unwrap();
+        // Three times 96 MiB that do not compress, written and read again: more than the bound.
+        let mut noise = 1_u64;
+        let mut row = || {
+            (0..1 << 13).fold(Vec::with_capacity(1 << 16), |mut bytes, _| {
+                noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                bytes.extend_from_slice(&noise.to_le_bytes());
+                bytes
+            })
+        };
+        let mut most = 0;
+        for number in 0_u32..1536 {
+            for database in &databases {
+                let mut batch = Batch::default();
+                batch.put(LARGE, number.to_be_bytes(), row());
+                database.write(&batch, false).unwrap();
+                most = most.max(database.status().memory_bytes);
+            }
+        }
+        for database in &databases {
+            let mut rows = 0;
+            database
+                .scan(LARGE, &Keys::prefix(b""), &mut |_, value| {
+                    rows += value.len() >> 16;
+                    true
+                })
+                .unwrap();
+            assert_eq!(rows, 1536);
+            most = most.max(database.status().memory_bytes);
+        }
+        assert!((1 << 20..=bound).contains(&most), "{most} of {bound}");
     }
 }

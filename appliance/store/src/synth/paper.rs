@@ -11,7 +11,7 @@ use crate::kv::Kv;
 use bytes::Bytes;
 use std::sync::Arc;
 use watchbook_base::{Event, EventSource, GapReason, MonoNanos, StreamId, SyncState, Ticks90k, UtcNanos};
-use watchbook_evidence::sha256;
+use watchbook_evidence::{Hash, sha256};
 use watchbook_media::sample_table::encode_run;
 use watchbook_media::{Codec, RecordingEnd, RecordingId, RecordingStart, RunTable, Sample, TrackFormat};
 
@@ -66,6 +66,8 @@ pub struct PaperCommit {
     pub commit: Commit,
     /// Stored form of its metadata.
     pub meta: Vec<u8>,
+    /// SHA-256 of that.
+    pub hash: Hash,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -176,9 +178,10 @@ impl Paper {
         let (slot, offset) = (self.at.slot, self.at.offset);
         self.at.offset += commit.commit_len;
         self.at.seq += 1;
-        self.at.prev_hash = sha256(&meta);
+        let hash = sha256(&meta);
+        self.at.prev_hash = hash;
         self.done += 1;
-        PaperCommit { header, slot, offset, commit, meta }
+        PaperCommit { header, slot, offset, commit, meta, hash }
     }
 
     /// Opens the next segment when one more commit might not fit.
@@ -304,14 +307,9 @@ impl Paper {
             first_mono: MonoNanos((arrived.0 - self.plan.start.0).unsigned_abs()),
             crc: u32::from_le_bytes(self.random_array()),
             sha256: self.random_array(),
-            seal: Some(Seal { cipher: 1, key_id: self.key_id(plan, arrived), nonce: self.random_array() }),
+            // Key 0 is none: a store without keys lists it.
+            seal: Some(Seal { cipher: 1, key_id: 0, nonce: self.random_array() }),
         })
-    }
-
-    /// One key a camera and hour.
-    fn key_id(&self, plan: &PaperStream, utc: UtcNanos) -> u32 {
-        let hour = (utc.0 - self.plan.start.0) / NANOS_PER_SEC / 3600;
-        u32::try_from(hour).unwrap_or(0).wrapping_mul(1024).wrapping_add(plan.stream.camera.get())
     }
 
     fn event(&mut self, plan: &PaperStream, utc: UtcNanos, position: u32, records: &mut Vec<(u32, Record)>) {
@@ -397,7 +395,7 @@ impl PaperIndex {
             seq: commit.seq,
             prev_hash: commit.prev_hash,
         };
-        self.catalog.apply(commit, at, sha256(&paper.meta));
+        self.catalog.apply(commit, at, paper.hash);
         self.queue.write_to(&*self.index)
     }
 }

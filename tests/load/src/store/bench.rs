@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use watchbook_access::{Action, AuditEntry, AuditError, AuditLog, Grant, Role, Subject};
 use watchbook_base::clock::SystemClock;
-use watchbook_base::fs::RealFs;
+use watchbook_base::fs::{Fs, RealFs};
 use watchbook_base::{CameraId, StreamId, SyncState, Ticks90k, TrackRole};
 use watchbook_media::{Codec, Packet, RecordingStart, TrackFormat};
 use watchbook_store::format::DiskId;
-use watchbook_store::{Config, Deps, Store, Writer};
+use watchbook_store::{Config, Deps, Keys, MasterSource, Place as KeyPlace, Store, Writer};
 
 /// One flush may take so long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -39,16 +39,33 @@ pub struct Place {
 }
 
 impl Place {
-    /// Opens the store there.
+    /// Opens the store there; what it records is sealed.
+    ///
+    /// # Errors
+    /// Those of [`Keys::open`] and [`Store::open`].
+    pub fn open(&self) -> Result<Store> {
+        let fs: Arc<dyn Fs> = Arc::new(RealFs);
+        let places = KeyPlace::usual(&fs, &self.state, &self.ring);
+        let master = MasterSource::parse("", &self.state).attempt("naming the master key")?;
+        std::fs::create_dir_all(&self.state).attempt("making a folder")?;
+        let keys = Keys::open(places, &master, &*fs, Arc::new(SystemClock)).attempt("making the keys")?;
+        self.open_with(Some(Arc::new(keys)))
+    }
+
+    /// Opens a store whose ring exists on paper and has no keys.
     ///
     /// # Errors
     /// Those of [`Store::open`].
-    pub fn open(&self) -> Result<Store> {
+    pub fn open_paper(&self) -> Result<Store> {
+        self.open_with(None)
+    }
+
+    fn open_with(&self, keys: Option<Arc<Keys>>) -> Result<Store> {
         let config = Config { segment_bytes: Some(self.segment_bytes), ..Config::new(&self.ring, self.capacity_bytes) };
         std::fs::create_dir_all(&self.state).attempt("making a folder")?;
         let state = self.state.clone();
         let index = Arc::new(move |disk| watchbook_store::open_index(&state, disk));
-        let deps = Deps { fs: Arc::new(RealFs), clock: Arc::new(SystemClock), index, keys: None, register: None };
+        let deps = Deps { fs: Arc::new(RealFs), clock: Arc::new(SystemClock), index, keys, register: None };
         Store::open(&[config], &deps).attempt("opening the ring")
     }
 

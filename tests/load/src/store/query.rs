@@ -35,18 +35,18 @@ pub fn run(wanted: &Wanted) -> Result<String> {
     let cameras = wanted.size(200, 2);
     // Commits of a second, so that the filling takes half as long; a span's table then names half as many runs.
     let plan = paper::plan(paper::streams(cameras, 500_000, 62_500)?, &place, 1000);
-    let paper = paper::fill(&place, plan, Paperwork::Headers, index)?;
-    let range = TimeRange { start: paper::START, end: paper.now() };
-    ask(&place, (cameras, range), wanted)
+    drop(paper::fill(&place, plan, Paperwork::Headers, index)?);
+    ask(&place, cameras, wanted)
 }
 
 /// Opens the ring with cold caches and asks; the table.
 ///
 /// # Errors
 /// The ring cannot be opened or read.
-pub fn ask(place: &Place, (cameras, range): (u16, TimeRange), wanted: &Wanted) -> Result<String> {
+pub fn ask(place: &Place, cameras: u16, wanted: &Wanted) -> Result<String> {
     let forgotten = drop_caches();
-    let store = place.open()?;
+    let store = place.open_paper()?;
+    let range = listed(&store, cameras)?;
     let asker = Asker { reader: store.reader(), cameras, range };
     let mut text = format!(
         "Questions to an index of about {:.1} million spans, {cameras} cameras with two streams, {:.1} h, through the store's reader{}.\n\n\
@@ -67,15 +67,11 @@ pub fn ask(place: &Place, (cameras, range): (u16, TimeRange), wanted: &Wanted) -
     Ok(text)
 }
 
-/// Hours of footage that the index lists for the sub stream of the last camera.
-///
-/// # Errors
-/// The index cannot be read.
-pub fn hours_listed(store: &Store, cameras: u16, range: TimeRange) -> Result<f64> {
+/// From the first to the last footage of the last camera's sub stream, which exists on paper only.
+fn listed(store: &Store, cameras: u16) -> Result<TimeRange> {
     let camera = camera(cameras)?;
-    let spans = store.reader().spans(&timeline(camera)?, camera.stream(TrackRole::SubVideo), range);
-    let nanos: i64 = spans.attempt("listing spans")?.iter().map(|span| span.range().nanos()).sum();
-    Ok(nanos as f64 / HOUR_NANOS as f64)
+    let range = store.reader().first_last(&timeline(camera)?, camera.stream(TrackRole::SubVideo));
+    range.attempt("finding the ends of the footage")?.attempt("finding the ends of the footage")
 }
 
 fn timeline(camera: CameraId) -> Result<Grant> {
