@@ -14,6 +14,7 @@ use crate::ring::Ring;
 use crate::scan::Damage;
 use crate::writer::{Committed, Shared};
 use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 use watchbook_base::fs::{File, OpenMode};
@@ -26,6 +27,8 @@ const ATTEMPTS_MAX: u32 = 3;
 /// Segments with footage that are given up for one commit that cannot be written. Afterwards only slots without footage are tried, again and again: a dying
 /// disk must not cost the footage that it still has.
 const SACRIFICES_MAX: u32 = 2;
+/// Slots that fail in a row before no more footage is given up on a disk that is not the only one.
+const FAILED_SLOTS_MAX: usize = 4;
 /// A slot that could not be written so often, each time while another one could, is bad: the others go before it until the next start. Once may be the disk's
 /// bad moment.
 const STRIKES_MAX: u32 = 2;
@@ -418,7 +421,9 @@ impl Committer {
     /// The slot with the oldest segment, bad ones last; when no more footage may be given up, one without any; at last one that failed already.
     fn next_slot(&mut self) -> Option<u32> {
         let newest_good = self.catalog.tail().replay.slot;
-        let may_sacrifice = self.sacrifices < SACRIFICES_MAX;
+        // So many refuse only when the disk does, and another one takes its streams.
+        let is_left = self.failed.len() >= FAILED_SLOTS_MAX && self.shared.has_others.load(Ordering::SeqCst);
+        let may_sacrifice = self.sacrifices < SACRIFICES_MAX && !is_left;
         let free = self.ring.slots.all().filter(|(slot, generation)| {
             (may_sacrifice || *generation == 0) && !self.failed.contains(slot) && *slot != newest_good
         });

@@ -18,6 +18,7 @@ use crate::scan::Damage;
 use crate::store::Deps;
 use crate::writer::{Numbers, OnCommits, Pending, Shared};
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -161,7 +162,8 @@ pub(crate) fn finish_disk(
     let disk = ring.superblock.disk;
     let opened = Opened { disk, index_rebuilt: recovered.rebuilt, damage: recovered.damage.clone() };
     let mut pending = Pending::new(config.pending_bytes_max, ring.superblock.segment_bytes, common.numbers.clone());
-    end_unfinished(&mut pending, (&recovered.catalog, &*kv), &common.lefts, elsewhere);
+    let unsaid = end_unfinished(&mut pending, (&recovered.catalog, &*kv), &common.lefts, elsewhere);
+    let said_at = pending.taken();
     pending.stats.last_seq = recovered.at.seq.saturating_sub(1);
     let shared = Arc::new(Shared {
         disk,
@@ -172,6 +174,7 @@ pub(crate) fn finish_disk(
         lefts: common.lefts.clone(),
         on_commit: common.on_commit.clone(),
         shrinking: Mutex::default(),
+        has_others: AtomicBool::new(false),
         keys: common.keys.clone(),
     });
     let care = CareState::new(shared.clone(), deps.clock.clone());
@@ -195,7 +198,8 @@ pub(crate) fn finish_disk(
             (Home::Manual(Box::new(committer)), None, None)
         }
     };
-    Ok(Disk { shared, part, opened, home, care, indexer: Mutex::new(indexer) })
+    part.add_unsaid(unsaid);
+    Ok(Disk { shared, part, opened, home, care, indexer: Mutex::new(indexer), said_at })
 }
 
 fn start_care(shared: &Arc<Shared>, part: &Arc<Part>, deps: &Deps) -> Result<(Arc<Stop>, JoinHandle<()>)> {
@@ -205,9 +209,16 @@ fn start_care(shared: &Arc<Shared>, part: &Arc<Part>, deps: &Deps) -> Result<(Ar
     Ok((stop, thread.map_err(|error| Error::io("starting the care thread", error))?))
 }
 
-/// Streams that were recorded here when the recorder stopped, and those with a gap that goes on: what other disks have of them says how it went on.
-fn end_unfinished(pending: &mut Pending, known: (&Catalog, &dyn Kv), lefts: &Lefts, elsewhere: Elsewhere<'_>) {
+/// Streams that were recorded here when the recorder stopped, and those with a gap that goes on: what other disks have of them says how it went on. Returned:
+/// the gaps that the log does not tell of before the next commit.
+fn end_unfinished(
+    pending: &mut Pending,
+    known: (&Catalog, &dyn Kv),
+    lefts: &Lefts,
+    elsewhere: Elsewhere<'_>,
+) -> Vec<RecordingEnd> {
     let (catalog, kv) = known;
+    let mut ends = Vec::new();
     let mut gaps: BTreeMap<StreamId, UtcNanos> =
         catalog.open_gaps().into_iter().map(|gap| (gap.stream, gap.utc)).collect();
     for (stream, recording, utc) in catalog.unfinished() {
@@ -222,12 +233,14 @@ fn end_unfinished(pending: &mut Pending, known: (&Catalog, &dyn Kv), lefts: &Lef
             None => pending.end(&end),
         }
         gaps.insert(stream, utc);
+        ends.push(end);
     }
     for (stream, since) in gaps {
         if let Some(utc) = elsewhere(stream, since) {
             pending.leave(stream, None, utc);
         }
     }
+    ends
 }
 
 /// Recordings that were left, as the index has them.
@@ -245,6 +258,8 @@ pub(crate) struct Disk {
     care: Option<(Arc<Stop>, JoinHandle<()>)>,
     /// Answers when the indexer has ended.
     indexer: Mutex<Option<mpsc::Receiver<()>>>,
+    /// Once this count is durable the log tells of all gaps.
+    said_at: u64,
 }
 
 /// Gives the indexer its thread. Recording does not need it: when it panics, the index is given up and the next start makes it again.
@@ -287,6 +302,13 @@ impl Disk {
             #[cfg(test)]
             Home::Away => false,
             Home::Gone => true,
+        }
+    }
+
+    /// Forgets the gaps of which the log tells by now.
+    pub(crate) fn settle_unsaid(&self) {
+        if self.shared.pending().durable() >= self.said_at {
+            self.part.clear_unsaid();
         }
     }
 

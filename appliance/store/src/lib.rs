@@ -45,7 +45,7 @@ pub use error::{Error, Result};
 pub use format::{DamageKind, DamagedRun};
 pub use index::IndexStatus;
 pub use keys::{KeyAlarms, Keys, MasterSource, Place};
-pub use pool::{DiskState, DiskStatus};
+pub use pool::{DiskState, DiskStatus, added_rings};
 pub use reader::{EventCursor, EventPage, EventQuery, Footage, Reader, RingInfo, StoredEvent};
 pub use recover::Progress;
 pub use register::Register;

@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::format::DiskId;
 use crate::kv::Kv;
 use crate::reader::{Part, PartList};
+use crate::register::Register;
 use crate::ring::identity;
 use crate::store::Deps;
 use crate::vault::Source;
@@ -25,7 +26,7 @@ use crate::writer::{HandedOver, Routes, Shared};
 use known::{Known, KnownDisk};
 use place::{Place, PlaceState};
 use plan::{Vitals, plan_pause, plan_verdict};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use watchbook_base::{Kind, MonoNanos, StreamId, TimeRange, UtcNanos};
 
@@ -385,6 +386,14 @@ impl Pool {
         let closed: Vec<Result<()>> = disks.iter_mut().map(Disk::close).collect();
         closed.into_iter().collect()
     }
+}
+
+/// Directories of the rings that were added on the page: the configuration does not name them.
+///
+/// # Errors
+/// When the register cannot be read.
+pub fn added_rings(register: &Arc<Register>) -> Result<Vec<PathBuf>> {
+    Ok(Known::load(Some(register.clone()))?.added().into_iter().map(|known| known.dir).collect())
 }
 
 /// How long a commit has been on its way, and for how long none has succeeded.

@@ -168,9 +168,9 @@ impl Reader {
         let mut of_parts = Vec::new();
         for part in parts {
             let spans = part.spans(stream, range)?.iter().map(SpanSummary::range).collect();
-            let mut gaps = part.gaps(stream, range, now)?;
-            gaps.append(&mut part.unsaid(stream, range, now));
-            of_parts.push(merge::PartGaps { gaps, spans, absent: part.is_absent() });
+            let gaps = part.gaps(stream, range, now)?;
+            let unsaid = part.unsaid(stream, range, now);
+            of_parts.push(merge::PartGaps { gaps, unsaid, spans, absent: part.is_absent() });
         }
         Ok(merge::gaps(stream, range, of_parts))
     }

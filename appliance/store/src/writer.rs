@@ -19,7 +19,7 @@ use crate::error::Result;
 use crate::format::DiskId;
 use crate::keys::Keys;
 use crate::reader::Lefts;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use watchbook_base::{Clock, Event, Importance, StreamId, UtcNanos};
@@ -148,6 +148,8 @@ pub(crate) struct Shared {
     pub(crate) lefts: Arc<Lefts>,
     pub(crate) on_commit: Arc<OnCommits>,
     pub(crate) shrinking: Mutex<Shrinking>,
+    /// Other disks would take the streams of this one.
+    pub(crate) has_others: AtomicBool,
     /// `None`: footage is stored in the clear.
     pub(crate) keys: Option<Arc<Keys>>,
 }

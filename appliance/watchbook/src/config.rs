@@ -57,6 +57,8 @@ pub struct Storage {
     pub ring_dir: PathBuf,
     /// How much of the disk the ring takes, in GiB.
     pub ring_gib: f64,
+    /// Rings on more disks.
+    pub disk: Vec<Disk>,
     /// Size of one segment file, in MiB.
     pub segment_mib: u64,
     /// How often everything received is made durable, in ms: what a power cut may cost.
@@ -70,18 +72,53 @@ impl Default for Storage {
             master_key: String::new(),
             ring_dir: PathBuf::from("/var/lib/watchbook/ring"),
             ring_gib: 16.0,
+            disk: Vec::new(),
             segment_mib: 256,
             commit_interval_ms: 500,
         }
     }
 }
 
+/// A ring on one more disk.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Disk {
+    /// Its directory.
+    pub ring_dir: PathBuf,
+    /// How much of that disk it takes, in GiB.
+    pub ring_gib: f64,
+}
+
 impl Storage {
-    /// Bytes of the ring.
+    fn check_rings(&self) -> std::result::Result<(), String> {
+        let mut sizes = std::iter::once(self.ring_gib).chain(self.disk.iter().map(|disk| disk.ring_gib));
+        if let Some(gib) = sizes.find(|gib| !(0.03..=1_048_576.0).contains(gib)) {
+            return Err(format!("a ring_gib of storage is {gib}; 0.03 to 1048576 (1 PiB) is allowed"));
+        }
+        let mut dirs = std::collections::BTreeSet::new();
+        for (dir, bytes) in self.rings() {
+            if bytes < 4 * (self.segment_mib << 20) {
+                return Err(format!(
+                    "the ring in {} has no room for four segments of {} MiB; make the ring larger or the segments smaller",
+                    dir.display(),
+                    self.segment_mib
+                ));
+            }
+            if !dirs.insert(dir) {
+                return Err(format!("two disks of storage have the ring_dir {}", dir.display()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Directory and bytes of each ring, that of the first disk first.
     #[must_use]
-    pub fn ring_bytes(&self) -> u64 {
-        // `check` has bounded the value, so that the product fits.
-        (self.ring_gib * f64::from(1 << 30)) as u64
+    pub fn rings(&self) -> Vec<(&Path, u64)> {
+        // `check` has bounded the values, so that the products fit.
+        let bytes = |gib: f64| (gib * f64::from(1 << 30)) as u64;
+        let first = (self.ring_dir.as_path(), bytes(self.ring_gib));
+        let more = self.disk.iter().map(|disk| (disk.ring_dir.as_path(), bytes(disk.ring_gib)));
+        std::iter::once(first).chain(more).collect()
     }
 }
 
@@ -143,9 +180,6 @@ impl Config {
 
     fn check(&self) -> std::result::Result<(), String> {
         let storage = &self.storage;
-        if !(0.03..=1_048_576.0).contains(&storage.ring_gib) {
-            return Err(format!("storage.ring_gib is {}; 0.03 to 1048576 (1 PiB) is allowed", storage.ring_gib));
-        }
         watchbook_store::MasterSource::parse(&storage.master_key, &storage.state_dir)
             .map_err(|error| format!("storage.master_key: {}", error.message))?;
         if !(SEGMENT_MIB_MIN..=4096).contains(&storage.segment_mib) {
@@ -154,12 +188,7 @@ impl Config {
                 storage.segment_mib
             ));
         }
-        if storage.ring_bytes() < 4 * (storage.segment_mib << 20) {
-            return Err(format!(
-                "a ring of {} GiB has no room for four segments of {} MiB; make the ring larger or the segments smaller",
-                storage.ring_gib, storage.segment_mib
-            ));
-        }
+        storage.check_rings()?;
         if !(50..=COMMIT_INTERVAL_MS_MAX).contains(&storage.commit_interval_ms) {
             return Err(format!(
                 "storage.commit_interval_ms is {}; 50 to {COMMIT_INTERVAL_MS_MAX} is allowed",
@@ -182,6 +211,14 @@ mod tests {
     }
 
     #[test]
+    fn more_disks_have_rings_of_their_own() {
+        let text = "[storage]\nring_dir = '/a'\nring_gib = 2.0\n[[storage.disk]]\nring_dir = '/b'\nring_gib = 4.0\n";
+        let config: Config = toml::from_str(text).unwrap();
+        assert_eq!(config.check(), Ok(()));
+        assert_eq!(config.storage.rings(), [(Path::new("/a"), 2 << 30), (Path::new("/b"), 4 << 30)]);
+    }
+
+    #[test]
     fn a_mistake_is_named_by_its_key() {
         for (text, key) in [
             ("[storage]\nring_gib = 0.001", "ring_gib"),
@@ -192,6 +229,9 @@ mod tests {
             ("[storage]\ncommit_interval_ms = 1", "commit_interval_ms"),
             ("[storage]\ncommit_interval_ms = 501", "commit_interval_ms"),
             ("[storage]\nring_dirr = '/x'", "ring_dirr"),
+            ("[[storage.disk]]\nring_dir = '/x'\nring_gib = 0.001", "ring_gib"),
+            ("[[storage.disk]]\nring_dir = '/var/lib/watchbook/ring'\nring_gib = 2.0", "two disks"),
+            ("[[storage.disk]]\nring_gib = 2.0", "ring_dir"),
             ("[web]\nlisten = 'everywhere'", "listen"),
         ] {
             let dir = tempfile::tempdir().unwrap();

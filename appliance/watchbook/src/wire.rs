@@ -131,12 +131,11 @@ impl Station {
 }
 
 fn open_store(storage: &Storage, register: Arc<Register>, keys: Arc<Keys>) -> Result<Store> {
-    let config = store_config(storage);
     let state_dir = storage.state_dir.clone();
     let index: watchbook_store::OpenIndex = Arc::new(move |disk| watchbook_store::open_index(&state_dir, disk));
     let (fs, clock): (Arc<dyn Fs>, Arc<dyn Clock>) = (Arc::new(RealFs), Arc::new(SystemClock));
     let deps = watchbook_store::Deps { fs, clock, index, keys: Some(keys), register: Some(register) };
-    let store = Store::open(&[config], &deps).map_err(store_error)?;
+    let store = Store::open(&store_configs(storage), &deps).map_err(store_error)?;
     for opened in store.opened() {
         tracing::info!(disk = %opened.disk, index_rebuilt = opened.index_rebuilt, "the ring is open");
     }
@@ -153,13 +152,14 @@ pub fn open_keys(storage: &Storage, may_change: bool) -> Result<Keys> {
     open(places, &master, &*fs, Arc::new(SystemClock)).map_err(store_error)
 }
 
-/// What the store needs of the configuration.
-pub fn store_config(storage: &Storage) -> watchbook_store::Config {
-    watchbook_store::Config {
+/// What the store needs of the configuration: one ring a disk.
+pub fn store_configs(storage: &Storage) -> Vec<watchbook_store::Config> {
+    let config = |(dir, bytes): (&Path, u64)| watchbook_store::Config {
         segment_bytes: Some(storage.segment_mib << 20),
         commit_interval_ms: storage.commit_interval_ms,
-        ..watchbook_store::Config::new(&storage.ring_dir, storage.ring_bytes())
-    }
+        ..watchbook_store::Config::new(dir, bytes)
+    };
+    storage.rings().into_iter().map(config).collect()
 }
 
 fn program_dir(configured: &Path) -> Result<PathBuf> {

@@ -159,6 +159,7 @@ impl Place {
     /// What the committer of a disk that records shares.
     pub(super) fn recording_on(&self) -> Option<Arc<Shared>> {
         let inner = self.inner();
+        inner.disk.iter().filter(|_| inner.state == DiskState::Recording).for_each(Disk::settle_unsaid);
         inner.disk.as_ref().filter(|_| inner.state == DiskState::Recording).map(|disk| disk.shared.clone())
     }
 

@@ -15,6 +15,8 @@ pub(super) fn spans(of_parts: Vec<Vec<SpanSummary>>) -> Vec<SpanSummary> {
 /// Gaps and footage of one stream on one disk, in one range.
 pub(super) struct PartGaps {
     pub(super) gaps: Vec<Gap>,
+    /// Gaps of which its log does not tell yet.
+    pub(super) unsaid: Vec<Gap>,
     pub(super) spans: Vec<TimeRange>,
     /// The disk is not there: what it holds is a gap until it is back.
     pub(super) absent: bool,
@@ -23,14 +25,14 @@ pub(super) struct PartGaps {
 /// The gaps of a stream over all disks, by start. A gap of one disk is none where another has footage: the stream was recorded there. Where disks tell of
 /// several gaps at the same moment, the one that began last counts: it is what the disk says to which the stream had moved.
 pub(super) fn gaps(stream: StreamId, range: TimeRange, of_parts: Vec<PartGaps>) -> Vec<Gap> {
-    let mut told: Vec<(usize, Gap)> = Vec::new();
+    let mut told: Vec<(Option<usize>, Gap)> = Vec::new();
     let mut taken: Vec<(Option<usize>, TimeRange)> = Vec::new();
     for (at, part) in of_parts.into_iter().enumerate() {
-        told.extend(part.gaps.into_iter().map(|gap| (at, gap)));
+        told.extend(part.gaps.into_iter().map(|gap| (Some(at), gap)));
+        told.extend(part.unsaid.into_iter().map(|gap| (None, gap)));
         match part.absent {
-            true => {
-                told.extend(part.spans.into_iter().map(|range| (at, Gap { stream, range, reason: GapReason::Disk })))
-            }
+            true => told
+                .extend(part.spans.into_iter().map(|range| (Some(at), Gap { stream, range, reason: GapReason::Disk }))),
             false => taken.extend(part.spans.into_iter().map(|range| (Some(at), range))),
         }
     }
@@ -38,7 +40,7 @@ pub(super) fn gaps(stream: StreamId, range: TimeRange, of_parts: Vec<PartGaps>) 
     let mut gaps: Vec<Gap> = Vec::new();
     for (at, gap) in told {
         // A disk's own log tells its gaps and its footage apart by itself.
-        let others = taken.iter().filter(|(part, _)| *part != Some(at)).map(|(_, range)| *range);
+        let others = taken.iter().filter(|(part, _)| at.is_none() || *part != at).map(|(_, range)| *range);
         for left in without(gap.range, others.collect()) {
             taken.push((None, left));
             if left.overlaps(range) {
@@ -189,6 +191,7 @@ mod tests {
         let all = range(0, 100);
         let part = |gaps: &[Gap], spans: &[(i64, i64)]| PartGaps {
             gaps: gaps.to_vec(),
+            unsaid: Vec::new(),
             spans: spans.iter().map(|(start, end)| range(*start, *end)).collect(),
             absent: false,
         };

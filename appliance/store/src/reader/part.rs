@@ -102,6 +102,11 @@ impl Part {
         self.unsaid.lock().unwrap_or_else(PoisonError::into_inner).extend(ends);
     }
 
+    /// The log tells of them by now.
+    pub(crate) fn clear_unsaid(&self) {
+        self.unsaid.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Those of them that share a moment with `range`. They go on until other footage begins.
     pub(crate) fn unsaid(&self, stream: StreamId, range: TimeRange, now: UtcNanos) -> Vec<Gap> {
         let unsaid = self.unsaid.lock().unwrap_or_else(PoisonError::into_inner);

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::format::DiskId;
 use crate::pool::plan::{Load, plan_disk};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 use watchbook_base::limits::ACCESS_UNIT_BYTES_MAX;
@@ -31,7 +32,7 @@ struct Target {
 struct Route {
     shared: Arc<Shared>,
     /// Since the last tick.
-    bytes: std::sync::atomic::AtomicU64,
+    bytes: AtomicU64,
     bytes_per_sec: f64,
     behind: Option<Behind>,
 }
@@ -100,6 +101,7 @@ impl Routes {
             state.importance.iter().for_each(|(stream, importance)| pending.set_importance(*stream, *importance));
         }
         state.targets.push(Target { shared, capacity_bytes });
+        state.tell_others();
         let waiting = std::mem::replace(&mut state.limbo, limbo(&self.common, self.limbo_bytes_max));
         state.hand_over(&waiting);
     }
@@ -108,6 +110,7 @@ impl Routes {
     pub(crate) fn give_up(&self, shared: &Arc<Shared>) -> HandedOver {
         let mut state = self.write();
         state.targets.retain(|target| !Arc::ptr_eq(&target.shared, shared));
+        state.tell_others();
         state.hand_over(shared)
     }
 
@@ -140,7 +143,7 @@ impl Routes {
             state.check_open()?;
             return Err(Error::invalid(format!("storing a packet of {}: no recording has begun", packet.stream)));
         };
-        route.bytes.fetch_add(crate::codec::wide(packet.data.len()), std::sync::atomic::Ordering::Relaxed);
+        route.bytes.fetch_add(crate::codec::wide(packet.data.len()), Ordering::Relaxed);
         route.shared.pending().append(packet)
     }
 
@@ -240,6 +243,12 @@ impl State {
         self.targets.iter().map(|target| &target.shared).chain(std::iter::once(&self.limbo))
     }
 
+    /// Tells each disk whether there are others.
+    fn tell_others(&self) {
+        let others = self.targets.len() > 1;
+        self.targets.iter().for_each(|target| target.shared.has_others.store(others, Ordering::SeqCst));
+    }
+
     fn check_open(&self) -> Result<()> {
         self.targets.iter().try_for_each(|target| target.shared.pending().check_open())
     }
@@ -334,6 +343,7 @@ fn limbo(common: &Common, bytes_max: u64) -> Arc<Shared> {
         lefts: common.lefts.clone(),
         on_commit: common.on_commit.clone(),
         shrinking: Mutex::default(),
+        has_others: AtomicBool::new(false),
         keys: common.keys.clone(),
     })
 }

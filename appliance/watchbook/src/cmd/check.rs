@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::wire::store_error;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use watchbook_base::Kind;
@@ -17,18 +17,82 @@ use watchbook_store::{Progress, open_existing_index, open_index};
 /// Exit code when something is damaged.
 const DAMAGED: u8 = 1;
 
-/// Checks ring, index and audit log; with `rebuild` makes the index anew from the ring first. The recorder must be stopped.
+/// Checks every ring, its index and the audit log; with `rebuild` makes the indexes anew from the rings first. The recorder must be stopped.
 ///
 /// # Errors
 /// When it cannot even be read: no ring there, or the recorder has it open.
 pub fn check(path: &Path, rebuild: bool) -> Result<ExitCode> {
     let config = Config::read(path)?;
-    let (ring_dir, state_dir) = (&config.storage.ring_dir, &config.storage.state_dir);
-    // The ring's lock comes first: what a running recorder has open is not touched.
-    must_be_there(&ring_dir.join("segments"))?;
-    let ring = ClosedRing::open(ring_dir, Arc::new(RealFs)).map_err(store_error)?;
+    let state_dir = &config.storage.state_dir;
+    let named: Vec<PathBuf> = config.storage.rings().into_iter().map(|(dir, _)| dir.to_owned()).collect();
+    // The rings' locks come first: what a running recorder has open is not touched.
+    let mut rings = named.iter().map(|dir| open_ring(dir)).collect::<Result<Vec<_>>>()?;
+    if rings.iter().all(Option::is_none) {
+        named.iter().try_for_each(|dir| must_be_there(&dir.join("segments")))?;
+    }
     let register_dir = state_dir.join("register");
     must_be_there(&register_dir.join("CURRENT"))?;
+    let register = Arc::new(Register::open(&register_dir, Arc::new(SystemClock)).map_err(store_error)?);
+    let mut added = watchbook_store::added_rings(&register).map_err(store_error)?;
+    added.retain(|dir| !named.contains(dir));
+    rings.extend(added.iter().map(|dir| open_ring(dir)).collect::<Result<Vec<_>>>()?);
+    let (keys, keys_line) = keys(&config);
+    let mut text = String::new();
+    let mut clean = true;
+    for (dir, ring) in named.iter().chain(&added).zip(rings) {
+        let Some(ring) = ring else {
+            clean = false;
+            line(&mut text, format_args!("ring {}: MISSING: there is none; mount its disk", dir.display()));
+            continue;
+        };
+        let report = check_ring(ring, state_dir, keys.as_ref(), rebuild)?;
+        clean &= report.is_clean();
+        line(&mut text, format_args!("{}:", dir.display()));
+        text.push_str(&described(&report));
+    }
+    if !keys_line.is_empty() {
+        line(&mut text, format_args!("keys: {keys_line}"));
+    }
+    match register.verify() {
+        Ok(root) => line(&mut text, format_args!("audit log: {} entries, the root checks out", root.size)),
+        Err(error) => {
+            clean = false;
+            line(&mut text, format_args!("audit log: DAMAGED: {error}"));
+        }
+    }
+    line(&mut text, format_args!("{}", if clean { "no damage found" } else { "DAMAGE FOUND" }));
+    print(&text)?;
+    Ok(if clean { ExitCode::SUCCESS } else { ExitCode::from(DAMAGED) })
+}
+
+/// The ring in `dir`, locked; `None` when there is none.
+fn open_ring(dir: &Path) -> Result<Option<ClosedRing>> {
+    if !dir.join("segments").exists() {
+        return Ok(None);
+    }
+    ClosedRing::open(dir, Arc::new(RealFs)).map(Some).map_err(store_error)
+}
+
+/// The keys, if they can be opened, and what is wrong with them.
+fn keys(config: &Config) -> (Option<Arc<watchbook_store::Keys>>, String) {
+    match crate::wire::open_keys(&config.storage, false) {
+        Ok(keys) => {
+            let alarms = keys.alarms();
+            let wrong = [alarms.copy_missing, alarms.damaged].into_iter().flatten().collect::<Vec<_>>().join("; ");
+            (Some(Arc::new(keys)), wrong)
+        }
+        // Checksums can be verified without keys.
+        Err(error) => (None, format!("the keys cannot be opened, so no digest can be verified: {error}")),
+    }
+}
+
+/// Checks one ring and its index, which is made anew first if wanted.
+fn check_ring(
+    ring: ClosedRing,
+    state_dir: &Path,
+    keys: Option<&Arc<watchbook_store::Keys>>,
+    rebuild: bool,
+) -> Result<Report> {
     let index = match rebuild {
         true => Some(open_index(state_dir, ring.disk()).map_err(store_error)?),
         false => open_existing_index(state_dir, ring.disk()).map_err(store_error)?,
@@ -37,31 +101,13 @@ pub fn check(path: &Path, rebuild: bool) -> Result<ExitCode> {
         ring.rebuild_index(index, &mut |progress| show("rebuilding the index", progress)).map_err(store_error)?;
         eprintln!();
     }
-    let (ring, keys_line) = match crate::wire::open_keys(&config.storage, false) {
-        Ok(keys) => {
-            let alarms = keys.alarms();
-            let what = [alarms.copy_missing, alarms.damaged].into_iter().flatten().collect::<Vec<_>>().join("; ");
-            (ring.with_keys(Arc::new(keys)), what)
-        }
-        // Checksums can be verified without keys.
-        Err(error) => (ring, format!("the keys cannot be opened, so no digest can be verified: {error}")),
+    let ring = match keys {
+        Some(keys) => ring.with_keys(Arc::clone(keys)),
+        None => ring,
     };
     let report = ring.check(index.as_deref(), &mut |progress| show("reading", progress)).map_err(store_error)?;
     eprintln!();
-    let register = Register::open(&register_dir, Arc::new(SystemClock)).map_err(store_error)?;
-    let audit = register.verify();
-    let mut text = described(&report);
-    if !keys_line.is_empty() {
-        line(&mut text, format_args!("keys: {keys_line}"));
-    }
-    let clean = report.is_clean() && audit.is_ok();
-    match audit {
-        Ok(root) => line(&mut text, format_args!("audit log: {} entries, the root checks out", root.size)),
-        Err(error) => line(&mut text, format_args!("audit log: DAMAGED: {error}")),
-    }
-    line(&mut text, format_args!("{}", if clean { "no damage found" } else { "DAMAGE FOUND" }));
-    print(&text)?;
-    Ok(if clean { ExitCode::SUCCESS } else { ExitCode::from(DAMAGED) })
+    Ok(report)
 }
 
 /// What is neither good nor damaged.
