@@ -75,7 +75,7 @@ impl Committer {
         let Recovered { catalog, indexer, at, generation, damage, .. } = recovered;
         // Footage goes on in the newest segment, behind the last good commit.
         let file = if at.generation == 0 { None } else { ring.open_slot(at.slot, OpenMode::Log).ok() };
-        let strikes = ring.unopened.iter().map(|slot| (*slot, STRIKES_MAX)).collect();
+        let strikes = ring.doubtful().into_iter().map(|slot| (slot, STRIKES_MAX)).collect();
         let mut committer = Self {
             shared,
             ring,

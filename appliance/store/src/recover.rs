@@ -85,8 +85,10 @@ fn catch_up(
     for (slot, header) in &newer.probed {
         let known = indexed.get(slot).copied().unwrap_or_default();
         let actual = header.as_ref().map(slot_row);
-        if actual.map_or(0, |row| row.generation) != known.generation {
-            catalog.reuse_slot(*slot, known.generation, actual);
+        let same_generation = actual.is_some_and(|row| row.generation == known.generation);
+        if actual.unwrap_or_default() != known {
+            // The same number may have been given out twice, when a cut took the first one from the log and left it in the index.
+            catalog.reuse_slot(*slot, if same_generation { 0 } else { known.generation }, actual);
         }
         ring.slots.set(*slot, actual.map_or(0, |row| row.generation));
     }
@@ -217,7 +219,10 @@ impl Scan {
     fn run(&mut self, ring: &Ring, segments: &[(SegmentHeader, Position)], indexer: &mut Indexer) -> Result<()> {
         for (index, (header, start)) in segments.iter().enumerate() {
             let void_from = segments.get(index + 1).map(|(next, _)| next.first_seq);
-            if index > 0 && start.seq > self.at.seq {
+            // A segment that could not be reused in its turn outlives those that came after it: their generations are in no slot any more.
+            let outlived =
+                ring.slots.all().all(|(_, generation)| generation != 0) && header.generation > self.at.generation + 1;
+            if index > 0 && start.seq > self.at.seq && !outlived {
                 self.damage.push(Damage {
                     slot: self.at.slot,
                     from: self.at.offset,

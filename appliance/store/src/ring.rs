@@ -14,6 +14,7 @@ use crate::format::{
 };
 use crate::scan::SegmentReader;
 use layout::{Laid, lay_out};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use watchbook_base::fs::{File, Fs, LockGuard, OpenMode};
@@ -33,7 +34,9 @@ pub(crate) struct Ring {
     /// Why the ring is smaller than configured, if it is.
     shrunk: Mutex<Option<String>>,
     /// Slots whose file is there and could not be opened or made whole at start-up.
-    pub(crate) unopened: Vec<u32>,
+    unopened: Vec<u32>,
+    /// Slots whose header met a read error: they look empty and are not.
+    unreadable: Mutex<BTreeSet<u32>>,
     lock: Mutex<Option<LockGuard>>,
 }
 
@@ -79,7 +82,17 @@ impl Ring {
         }
         let (slots, shrunk) = (Slots::new(wanted, &present), Mutex::new(alarm));
         let lock = Mutex::new(Some(lock));
-        Ok(Self { fs, dir: config.dir.clone(), superblock, slots, wanted, shrunk, unopened, lock })
+        Ok(Self {
+            fs,
+            dir: config.dir.clone(),
+            superblock,
+            slots,
+            wanted,
+            shrunk,
+            unopened,
+            unreadable: Mutex::default(),
+            lock,
+        })
     }
 
     /// Opens an existing ring for checking: makes and changes nothing.
@@ -93,7 +106,17 @@ impl Ring {
         };
         let (slots, wanted, shrunk) = (Slots::new(0, &found), crate::codec::count(found.len()), Mutex::default());
         let lock = Mutex::new(Some(lock));
-        Ok(Self { fs, dir: dir.to_owned(), superblock, slots, wanted, shrunk, unopened: Vec::new(), lock })
+        Ok(Self {
+            fs,
+            dir: dir.to_owned(),
+            superblock,
+            slots,
+            wanted,
+            shrunk,
+            unopened: Vec::new(),
+            unreadable: Mutex::default(),
+            lock,
+        })
     }
 
     /// The ring of a disk that is not there, as its index has it: `generations` of the slots.
@@ -104,7 +127,17 @@ impl Ring {
         let (wanted, superblock) =
             (slots.count(), Superblock { disk, segment_bytes: 0, created: watchbook_base::UtcNanos(0) });
         let (shrunk, lock) = (Mutex::default(), Mutex::default());
-        Self { fs, dir: PathBuf::new(), superblock, slots, wanted, shrunk, unopened: Vec::new(), lock }
+        Self {
+            fs,
+            dir: PathBuf::new(),
+            superblock,
+            slots,
+            wanted,
+            shrunk,
+            unopened: Vec::new(),
+            unreadable: Mutex::default(),
+            lock,
+        }
     }
 
     /// Writes the superblock again, as it is: shows whether the disk can be written without touching footage.
@@ -159,14 +192,23 @@ impl Ring {
     pub(crate) fn header(&self, slot: u32) -> Option<SegmentHeader> {
         let file = self.open_slot(slot, OpenMode::Read).ok()?;
         let mut block = vec![0; narrow(BLOCK_BYTES)];
-        if file.read_exact_at(&mut block, 0).is_ok()
-            && let Some(header) = SegmentHeader::decode(&block)
-        {
+        let read = file.read_exact_at(&mut block, 0);
+        if let Some(header) = read.as_ref().ok().and_then(|()| SegmentHeader::decode(&block)) {
             return (header.disk == self.superblock.disk && header.slot == slot).then_some(header);
         }
         let reader = SegmentReader::new(file, &self.superblock, None);
-        let (commit, _) = reader.commit_at(BLOCK_BYTES)?;
-        Some(self.header_from(slot, &commit))
+        let commit = reader.commit_at(BLOCK_BYTES);
+        if let (Err(error), None) = (&read, &commit) {
+            tracing::error!(%error, slot, "a segment's header cannot be read; the segment is reused after all others");
+            self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).insert(slot);
+        }
+        Some(self.header_from(slot, &commit?.0))
+    }
+
+    /// Slots that may hold footage and cannot be written or read as they should: all others are reused before them.
+    pub(crate) fn doubtful(&self) -> BTreeSet<u32> {
+        let unreadable = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        unreadable.into_iter().chain(self.unopened.iter().copied()).collect()
     }
 
     fn header_from(&self, slot: u32, commit: &Commit) -> SegmentHeader {

@@ -298,3 +298,30 @@ fn bad_packets_are_refused_one_by_one() {
     parts.committer.step().unwrap();
     assert_eq!(samples(&parts, video(1)).len(), 1);
 }
+
+#[test]
+fn a_segment_whose_header_cannot_be_read_is_reused_last() {
+    let mut machine = Box_::new(36);
+    machine.config.capacity_bytes = 24 * MIB;
+    let mut parts = machine.open();
+    let mut cams = [Cam::new(1, 9000)];
+    parts.writer.begin(&cams[0].start(&machine.clock));
+    record(&machine, &mut parts, &mut cams, 70);
+    drop(parts);
+    // The index is lost, and the second segment answers no read at this start.
+    machine.kv.wipe();
+    let path = Path::new("/ring/segments").join(crate::format::segment_name(2));
+    assert!(machine.fs.fail_file(&path, Op::Read, libc::EIO));
+    let mut parts = machine.open();
+    machine.fs.heal();
+    parts.writer.begin(&cams[0].start(&machine.clock));
+    record(&machine, &mut parts, &mut cams, 40);
+    drop(parts);
+    machine.kv.wipe();
+    let parts = machine.open();
+    let first = samples(&parts, video(1)).first().map(|sample| sample.0);
+    assert!(
+        first.is_some_and(|first| first < START.plus_nanos(20_000_000_000)),
+        "its footage is still there: {first:?}"
+    );
+}
