@@ -176,7 +176,17 @@ impl Ring {
     pub(crate) fn of_vault(of: (Arc<dyn Fs>, PathBuf, Superblock), slots_max: u32, lock: LockGuard) -> Self {
         let (fs, dir, superblock) = of;
         let (slots, shrunk) = (Slots::new(slots_max, &[]), Mutex::default());
-        Self { fs, dir, superblock, slots, wanted: 0, shrunk, unopened: Vec::new(), lock: Mutex::new(Some(lock)) }
+        Self {
+            fs,
+            dir,
+            superblock,
+            slots,
+            wanted: 0,
+            shrunk,
+            unopened: Vec::new(),
+            unreadable: Mutex::default(),
+            lock: Mutex::new(Some(lock)),
+        }
     }
 
     pub(crate) fn path(&self, slot: u32) -> PathBuf {
