@@ -39,6 +39,11 @@ impl CareState {
         Self { findings: Arc::new(Findings::new(shared, clock)), progress: Mutex::default() }
     }
 
+    /// What the committer of the disk shares; `None` for what has none.
+    pub(crate) fn shared(&self) -> Option<Arc<Shared>> {
+        self.findings.shared()
+    }
+
     fn progress(&self) -> MutexGuard<'_, ScrubProgress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }

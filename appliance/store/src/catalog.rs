@@ -331,7 +331,7 @@ impl Catalog {
                 }
             }
             Record::Left(left) => self.leave(left, generation, again),
-            Record::End { .. } | Record::Event { .. } | Record::Damage(_) if again => {}
+            Record::End { .. } | Record::Event { .. } | Record::Damage(_) | Record::Erasure(_) if again => {}
             Record::End { recording, end, restated } => self.end(*recording, end, *restated, generation),
             Record::Event { number, json, event } => {
                 let key = rows::event_key(event.camera, event.start, *number);
@@ -349,6 +349,12 @@ impl Catalog {
                 let owner = rows::owned_key(run.generation, owned::DAMAGE, &key);
                 self.batch.put(rows::SEGMENTS, owner, Vec::new());
                 self.batch.put(rows::DAMAGE, key, pack(&row));
+            }
+            Record::Erasure(erased) => {
+                for (key, row) in erased.iter().map(rows::erasure_row) {
+                    self.batch.put(rows::SEGMENTS, rows::owned_key(generation, owned::ERASURE, &key), Vec::new());
+                    self.batch.put(rows::ERASURES, key, row);
+                }
             }
             // A ring has none of a vault's records.
             Record::Vault(_) | Record::Unknown(_) => {}

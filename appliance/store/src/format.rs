@@ -2,6 +2,7 @@
 
 pub mod commit;
 pub mod damage;
+pub mod erasure;
 pub mod record;
 
 pub use commit::{Commit, Run, Seal};

@@ -538,6 +538,7 @@ fn evict_row(kv: &dyn Kv, owned: (u8, &[u8]), generation: u64, batch: &mut Batch
             }
         }
         owned::DAMAGE => batch.delete(rows::DAMAGE, key),
+        owned::ERASURE => batch.delete(rows::ERASURES, key),
         owned::LEFT => batch.delete(rows::META, key),
         owned::GAP => {
             let row = kv.get(rows::GAPS, key)?.map(|row| unpack::<GapRow>(rows::GAPS, &row)).transpose()?;

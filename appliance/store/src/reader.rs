@@ -12,12 +12,13 @@ pub(crate) use part::{Part, located};
 
 use crate::care::ScrubProgress;
 use crate::error::{Error, Result};
+use crate::format::erasure::Erased;
 use crate::format::{DamagedRun, DiskId};
 use crate::vault::merge_spans;
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use watchbook_access::Grant;
-use watchbook_base::{CameraId, Event, Gap, Kind, StreamId, TimeRange, UtcNanos};
+use watchbook_base::{CameraId, Event, Gap, Kind, StreamId, TimeRange, TrackRole, UtcNanos};
 use watchbook_media::SpanSummary;
 
 /// How much earlier than a moment a span may start that covers it: a span's 60 s and the 13 h that one estimated sample length can say at most are
@@ -94,6 +95,19 @@ pub struct RingInfo {
     pub days_now: Option<f64>,
 }
 
+/// How long one camera's footage is kept.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RetentionInfo {
+    /// Start of the oldest footage that can be read.
+    pub oldest_utc: Option<UtcNanos>,
+    /// Days that footage is kept at the rate at which the rings fill now, and never more than `days_max`; `None` until a segment has been filled.
+    pub days_now: Option<f64>,
+    /// Maximum age in days.
+    pub days_max: Option<u32>,
+    /// When the oldest hour is erased, unless the ring overwrites it before.
+    pub next_erasure_utc: Option<UtcNanos>,
+}
+
 /// The parts that a reader looks through. The store adds one when a disk joins.
 pub(crate) type PartList = Arc<RwLock<Vec<Arc<Part>>>>;
 
@@ -106,6 +120,11 @@ pub struct Reader {
 impl Reader {
     pub(crate) fn new(parts: PartList) -> Self {
         Self { parts }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn part_list(&self) -> PartList {
+        self.parts.clone()
     }
 
     fn parts(&self) -> Vec<Arc<Part>> {
@@ -215,6 +234,47 @@ impl Reader {
         let of_parts = self.present().map(|part| part.first_last(stream)).collect::<Result<Vec<_>>>()?;
         let both = |a: TimeRange, b: TimeRange| TimeRange { start: a.start.min(b.start), end: a.end.max(b.end) };
         Ok(of_parts.into_iter().flatten().reduce(both))
+    }
+
+    /// The hours of `camera` that begin in `range` and were erased because they had reached their maximum age, by start. Known as long as the log tells of
+    /// them.
+    ///
+    /// # Errors
+    /// As [`Reader::spans`].
+    pub fn erasures(&self, grant: &Grant, camera: CameraId, range: TimeRange) -> Result<Vec<Erased>> {
+        if !grant.covers_timeline(camera) && !grant.covers_retention(camera) {
+            let what = format!("listing what was erased of camera {camera}: the grant is for something else");
+            return Err(Error::new(Kind::Denied, what));
+        }
+        let of_parts = self.parts().iter().map(|part| part.erasures(camera, range)).collect::<Result<Vec<_>>>()?;
+        let mut erased: Vec<Erased> = of_parts.into_iter().flatten().collect();
+        // Every ring's log tells of all of them.
+        erased.sort_unstable_by_key(|erased| (erased.hour_utc, erased.key_id, erased.erased_utc));
+        erased.dedup_by_key(|erased| erased.key_id);
+        Ok(erased)
+    }
+
+    /// How long footage of `camera` is kept now.
+    ///
+    /// # Errors
+    /// `Io` or `Corrupt` when an index cannot be read.
+    pub fn retention(&self, camera: CameraId) -> Result<RetentionInfo> {
+        let parts = self.parts();
+        let mut oldest_utc: Option<UtcNanos> = None;
+        for part in &parts {
+            for role in [TrackRole::MainVideo, TrackRole::SubVideo, TrackRole::MainAudio] {
+                let first = part.first_last(camera.stream(role))?.map(|range| range.start);
+                oldest_utc = oldest_utc.into_iter().chain(first).min();
+            }
+        }
+        let keys = parts.iter().find_map(|part| part.sealed_with.clone());
+        let (days_max, next_erasure_utc) = keys.map_or((None, None), |keys| keys.aging(camera));
+        let ring_days = self.ring()?.days_now;
+        let days_now = match (ring_days, days_max) {
+            (Some(days), Some(max)) => Some(days.min(f64::from(max))),
+            (days, _) => days,
+        };
+        Ok(RetentionInfo { oldest_utc, days_now, days_max, next_erasure_utc })
     }
 
     /// One page of events.

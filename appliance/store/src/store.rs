@@ -10,6 +10,7 @@ use crate::kv::Kv;
 use crate::pool::{DiskStatus, Pool, Threads};
 use crate::reader::{PartList, Reader};
 use crate::register::Register;
+use crate::retention::Retention;
 use crate::vault::SourceList;
 use crate::writer::Writer;
 use std::path::Path;
@@ -42,6 +43,7 @@ pub struct Store {
     threads: Threads,
     writer: Writer,
     reader: Reader,
+    retention: Option<Retention>,
 }
 
 /// What tests use of a store of one disk, without a thread.
@@ -88,11 +90,16 @@ impl Store {
         let reader = Reader::new(pool.parts.clone());
         match Threads::start(pool.clone()) {
             Ok(threads) => {
+                let mut store = Self { pool, threads, writer, reader, retention: None };
                 if let Some(keys) = &deps.keys {
                     // The second copy lies on a ring's disk, which is there by now.
                     keys.tend();
+                    let (parts, alarms) = (store.pool.parts.clone(), store.pool.common.alarms.clone());
+                    let retention = Retention::new(keys.clone(), parts, alarms, deps.clock.clone());
+                    retention.start()?;
+                    store.retention = Some(retention);
                 }
-                Ok(Self { pool, threads, writer, reader })
+                Ok(store)
             }
             Err(error) => {
                 if let Err(closing) = pool.close() {
@@ -166,6 +173,12 @@ impl Store {
         self.pool.common.alarms.all()
     }
 
+    /// What keeps the maximum ages; `None` without keys.
+    #[must_use]
+    pub fn retention(&self) -> Option<Retention> {
+        self.retention.clone()
+    }
+
     /// Commits what waits and stops the committers.
     ///
     /// # Errors
@@ -175,6 +188,9 @@ impl Store {
     }
 
     fn stop(&self) -> Result<()> {
+        if let Some(retention) = &self.retention {
+            retention.stop();
+        }
         self.threads.stop();
         self.pool.close()
     }

@@ -8,6 +8,7 @@ mod damage;
 pub(crate) mod harness;
 mod index;
 mod pool;
+mod retention;
 mod room;
 mod threads;
 mod vault;

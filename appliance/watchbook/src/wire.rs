@@ -15,13 +15,15 @@ use crate::station::desk::CameraDesk;
 use crate::station::footage::Ring;
 use crate::station::sink::StationSink;
 use crate::station::states::States;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use watchbook_access::{Action, AuditEntry, AuditLog, Outcome};
 use watchbook_base::clock::SystemClock;
 use watchbook_base::fs::{Fs, RealFs};
-use watchbook_base::{Clock, Kind};
+use watchbook_base::{CameraId, Clock, Kind, UtcNanos};
 use watchbook_store::register::Register;
-use watchbook_store::{Keys, Store};
+use watchbook_store::{Erased, Keys, Store};
 use watchbook_web::ports::{CameraConfig, Cameras as _, Ports, StreamConfig};
 use watchbook_web::{App, AppParts, HashCost, LiveHub, api};
 
@@ -60,10 +62,15 @@ impl Station {
             Arc::clone(&states),
         ));
         let cameras = CameraDesk::open(Arc::clone(&register), states, Arc::clone(&analysis), sink, runtime);
+        let cameras = cameras.and_then(|cameras| cameras.keep_ages(store.retention()));
         let cameras = Arc::new(cameras.map_err(web_error)?);
         seed(&cameras, &config.camera)?;
         let ring = Arc::new(Ring { reader: store.reader(), writer: store.writer(), disks: store.disks() });
         let book = Arc::new(Book(register));
+        if let Some(retention) = store.retention() {
+            let log = Arc::clone(&book);
+            retention.subscribe(Box::new(move |erased| note_erasures(&*log, erased)));
+        }
         let ports = Ports {
             register: book.clone(),
             audit: book,
@@ -126,6 +133,23 @@ impl Station {
                 }
                 _ => Ok(None),
             },
+        }
+    }
+}
+
+/// One entry of the audit log for each camera whose footage was erased, by nobody's account.
+fn note_erasures(log: &dyn AuditLog, erased: &[Erased]) {
+    let mut hours: BTreeMap<CameraId, Vec<UtcNanos>> = BTreeMap::new();
+    for one in erased {
+        hours.entry(one.camera).or_default().push(one.hour_utc);
+    }
+    for (camera, hours) in hours {
+        let (first, last) =
+            (hours.iter().min().copied().unwrap_or_default(), hours.iter().max().copied().unwrap_or_default());
+        let what = format!("erasure at the maximum age: {} hours, from {first} to {last}", hours.len());
+        let action = Action::ChangeConfig { camera: Some(camera), what };
+        if let Err(error) = log.append(&AuditEntry { account: None, action, outcome: Outcome::Allowed }) {
+            tracing::error!(%camera, ?error, "an erasure could not be written to the audit log; the ring's log has it");
         }
     }
 }

@@ -34,6 +34,11 @@ impl Findings {
         Self { shared: Some((shared, clock)), known: Mutex::default() }
     }
 
+    /// What the committer of the disk shares.
+    pub(crate) fn shared(&self) -> Option<Arc<Shared>> {
+        self.shared.as_ref().map(|(shared, _)| shared.clone())
+    }
+
     fn known(&self) -> MutexGuard<'_, HashMap<RunKey, (u32, CameraId)>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -2,6 +2,7 @@
 //! index of another version is rebuilt.
 
 use crate::error::{Error, Result};
+use crate::format::erasure::Erased;
 use crate::format::{DamageKind, DamagedRun, DiskId, Seal};
 use crate::kv::Table;
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use watchbook_evidence::Hash;
 use watchbook_media::{RecordingId, RecordingStart, TrackFormat};
 
 /// Version of everything in this file.
-pub(crate) const INDEX_VERSION: u32 = 4;
+pub(crate) const INDEX_VERSION: u32 = 5;
 
 /// Span summaries. Key: [`SpanKey`].
 pub(crate) const SPANS: Table = Table("spans");
@@ -27,13 +28,16 @@ pub(crate) const EVENTS: Table = Table("events");
 pub(crate) const EVENTS_BY_TIME: Table = Table("events_by_time");
 /// Damaged runs. Key: stream u32 big-endian, start (ordered), generation and offset of the run, u64 big-endian.
 pub(crate) const DAMAGE: Table = Table("damage");
+/// Erased camera-hours. Key: camera u32 big-endian, start of the hour (ordered), key u32 big-endian; value: when, i64 big-endian.
+pub(crate) const ERASURES: Table = Table("erasures");
 /// What each generation put into the other tables. Key: generation u64 big-endian, kind u8, key there; no value.
 pub(crate) const SEGMENTS: Table = Table("segments");
 /// One row each: `format`, `tail`, `backfill`; and one a stream, a slot and a recording that was left.
 pub(crate) const META: Table = Table("meta");
 
 /// Every table of the index.
-pub const INDEX_TABLES: [Table; 9] = [SPANS, TABLES, RECORDINGS, GAPS, EVENTS, EVENTS_BY_TIME, DAMAGE, SEGMENTS, META];
+pub const INDEX_TABLES: [Table; 10] =
+    [SPANS, TABLES, RECORDINGS, GAPS, EVENTS, EVENTS_BY_TIME, DAMAGE, ERASURES, SEGMENTS, META];
 
 /// Kinds of [`SEGMENTS`] keys.
 pub(crate) mod owned {
@@ -43,6 +47,7 @@ pub(crate) mod owned {
     pub(crate) const RECORDING: u8 = 4;
     pub(crate) const DAMAGE: u8 = 8;
     pub(crate) const LEFT: u8 = 5;
+    pub(crate) const ERASURE: u8 = 9;
 }
 
 pub(crate) const FORMAT_KEY: &[u8] = b"format";
@@ -339,6 +344,29 @@ pub(crate) fn damaged_run(key: &[u8], row: DamageRow) -> Option<DamagedRun> {
         generation: u64::from_be_bytes(*generation),
         offset: u64::from_be_bytes(*offset),
         found: UtcNanos(row.found),
+    })
+}
+
+/// Key and value of an erasure.
+pub(crate) fn erasure_row(erased: &Erased) -> (Vec<u8>, Vec<u8>) {
+    let key = [&erasure_key(erased.camera, erased.hour_utc)[..], &erased.key_id.to_be_bytes()].concat();
+    (key, erased.erased_utc.0.to_be_bytes().to_vec())
+}
+
+/// Beginning of the key of an erasure.
+pub(crate) fn erasure_key(camera: CameraId, hour: UtcNanos) -> Vec<u8> {
+    [&camera.get().to_be_bytes()[..], &ordered(hour)].concat()
+}
+
+/// The erasure of a key and a value.
+pub(crate) fn erased(key: &[u8], value: &[u8]) -> Option<Erased> {
+    let (camera, rest) = key.split_first_chunk::<4>()?;
+    let (hour, key_id) = rest.split_first_chunk::<8>()?;
+    Some(Erased {
+        key_id: u32::from_be_bytes(key_id.try_into().ok()?),
+        camera: CameraId::new(u32::from_be_bytes(*camera))?,
+        hour_utc: unordered(*hour),
+        erased_utc: UtcNanos(i64::from_be_bytes(value.try_into().ok()?)),
     })
 }
 

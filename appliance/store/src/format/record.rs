@@ -2,6 +2,7 @@
 
 use super::RECORD_HEAD_BYTES;
 use super::damage::{DAMAGED_RUN_BYTES, DamagedRun};
+use super::erasure::{self, ERASED_BYTES, ERASURE_HEAD_BYTES, Erased};
 use crate::codec::{Put, Take, count};
 use crate::vault::VaultRecord;
 use bytes::Bytes;
@@ -25,7 +26,7 @@ pub mod kind {
     pub const HOLD: u16 = 16;
     /// A hold was released.
     pub const RELEASE: u16 = 17;
-    /// Reserved: a key was destroyed, and with it what it covered.
+    /// [`super::Record::Erasure`].
     pub const ERASURE: u16 = 18;
     /// [`super::Record::Damage`].
     pub const DAMAGE: u16 = 19;
@@ -78,6 +79,8 @@ pub enum Record {
     Left(Left),
     /// About holds; in a vault alone.
     Vault(VaultRecord),
+    /// Keys were destroyed, and with them the footage that they sealed.
+    Erasure(Vec<Erased>),
     /// A type that this program does not know; skipped.
     Unknown(u16),
 }
@@ -122,6 +125,7 @@ impl Record {
             Self::Damage(run) => (kind::DAMAGE, false, run.encode()),
             Self::Left(left) => (kind::LEFT, false, encode_left(left)),
             Self::Vault(record) => record.encode(),
+            Self::Erasure(erased) => (kind::ERASURE, false, erasure::encode(erased)),
             Self::Unknown(kind) => (*kind, false, Vec::new()),
         };
         out.u16(kind);
@@ -161,6 +165,7 @@ impl Record {
             kind::HOLD | kind::RELEASE | kind::COPIED..=kind::HELD_GAP => {
                 VaultRecord::decode(kind, restated, &mut body).map_or(Self::Unknown(kind), Self::Vault)
             }
+            kind::ERASURE => erasure::decode(&mut body).map_or(Self::Unknown(kind::ERASURE), Self::Erasure),
             other => Self::Unknown(other),
         };
         Some((position, record))
@@ -175,6 +180,7 @@ impl Record {
                 Self::Event { json, .. } => 8 + json.len(),
                 Self::Damage(_) => DAMAGED_RUN_BYTES,
                 Self::Vault(record) => record.encode().2.len(),
+                Self::Erasure(erased) => ERASURE_HEAD_BYTES + ERASED_BYTES * erased.len(),
                 Self::Unknown(_) => 0,
             }
     }

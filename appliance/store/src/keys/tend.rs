@@ -3,6 +3,8 @@
 use super::copies::Copies;
 use super::slot::Slot;
 use super::{Entry, KEY_NANOS, Keys, State, hour_of};
+use crate::format::erasure::Erased;
+use crate::retention::{Aging, due_at, plan_erasures};
 use watchbook_base::{CameraId, MonoNanos, UtcNanos};
 
 /// Keys of the next hour are made so long ahead.
@@ -71,6 +73,23 @@ impl Keys {
         copies.save(stamped, now);
     }
 
+    /// The keys that were due already `ago_nanos` before now.
+    pub(crate) fn due(&self, ago_nanos: i64) -> Vec<Erased> {
+        let mono = self.clock.mono();
+        let state = self.state();
+        let now = state.trusted.at(mono);
+        let due = plan_erasures(state.aging(), &state.days_max, now.plus_nanos(-ago_nanos));
+        due.into_iter().map(|erased| Erased { erased_utc: now, ..erased }).collect()
+    }
+
+    /// Maximum age of a camera's footage in days, and when its oldest key is due.
+    pub(crate) fn aging(&self, camera: CameraId) -> (Option<u32>, Option<UtcNanos>) {
+        let state = self.state();
+        let oldest = state.aging().filter(|key| key.camera == camera).min_by_key(|key| key.basis);
+        let days = state.days_max.get(&camera).copied().or(oldest.map(|key| key.days_max));
+        (days.filter(|days| *days > 0), oldest.and_then(|key| due_at(&key, &state.days_max)))
+    }
+
     /// How old footage of `camera` may become, in days, from the next tick on. `None`: as last known.
     pub fn set_retention(&self, camera: CameraId, days_max: Option<u32>) {
         let mut state = self.state();
@@ -81,6 +100,13 @@ impl Keys {
 }
 
 impl State {
+    fn aging(&self) -> impl Iterator<Item = Aging> + '_ {
+        self.live.iter().filter_map(|(key_id, entry)| {
+            let Entry { camera, basis, days_max, .. } = *entry;
+            Some(Aging { key_id: *key_id, camera: camera?, basis, days_max })
+        })
+    }
+
     /// Keys whose hour is wrong, and the right one: those made by a time that was put right now move with it, and none lies in the future, where it would
     /// live for ever.
     fn misdated(&mut self, moved_nanos: i64, now: UtcNanos) -> Vec<(u32, UtcNanos)> {

@@ -10,6 +10,7 @@ use crate::catalog::rows::{self, GapRow, RecordingRow, SpanKey, SpanRow, TailRow
 use crate::catalog::span::{OpenSpan, summary_of};
 use crate::disk::Common;
 use crate::error::Result;
+use crate::format::erasure::Erased;
 use crate::format::{DamagedRun, DiskId};
 use crate::index::{FreshKv, IndexQueue};
 use crate::kv::{Keys, Kv};
@@ -250,6 +251,13 @@ impl Part {
     /// The damaged runs of these cameras, or of all.
     pub(crate) fn all_damage(&self, only: Option<&BTreeSet<CameraId>>) -> Result<Vec<DamagedRun>> {
         all_damage(&*self.kv, &self.ring.slots, only)
+    }
+
+    /// The hours of `camera` that were erased and begin in `range`, by start.
+    pub(crate) fn erasures(&self, camera: CameraId, range: TimeRange) -> Result<Vec<Erased>> {
+        let keys = Keys::between(rows::erasure_key(camera, range.start), rows::erasure_key(camera, range.end));
+        let found = crate::kv::collect(&*self.kv, rows::ERASURES, &keys)?;
+        Ok(found.iter().filter_map(|(key, value)| rows::erased(key, value)).collect())
     }
 
     /// Start of the first and end of the last footage of `stream`.

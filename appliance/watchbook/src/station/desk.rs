@@ -11,6 +11,7 @@ use watchbook_base::clock::SystemClock;
 use watchbook_base::limits::CAMERAS_MAX;
 use watchbook_base::{CameraId, Clock as _, Kind, TrackRole};
 use watchbook_capture::{self as capture, CameraHandle};
+use watchbook_store::Retention;
 use watchbook_store::register::Entry;
 use watchbook_store::register::{Change, Namespace, Register};
 use watchbook_web::api;
@@ -19,6 +20,8 @@ use watchbook_web::ports::{CameraChange, CameraConfig, CameraProbe, CameraRow, C
 
 /// Setting that holds the number of the next camera: numbers are never given twice.
 const NEXT_NUMBER: &[u8] = b"camera_number_next";
+/// Settings behind this prefix hold the last maximum age of a removed camera: what is left of its footage still reaches it.
+const REMOVED_PREFIX: &[u8] = b"removed_retention_days_max/";
 /// How long a try of a camera may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -31,6 +34,8 @@ pub struct CameraDesk {
     runtime: tokio::runtime::Handle,
     /// Capture has begun: until then settings are only kept.
     started: AtomicBool,
+    /// What keeps the maximum ages of footage.
+    retention: Option<Retention>,
     cameras: Mutex<BTreeMap<CameraId, Desk>>,
 }
 
@@ -65,7 +70,29 @@ impl CameraDesk {
             cameras.insert(id, Desk { config, capture: None });
         }
         let started = AtomicBool::new(false);
-        Ok(Self { register, states, analysis, sink, runtime, started, cameras: Mutex::new(cameras) })
+        let cameras = Mutex::new(cameras);
+        Ok(Self { register, states, analysis, sink, runtime, started, retention: None, cameras })
+    }
+
+    /// Has `retention` keep the maximum age of every camera from now on, also of those that were removed.
+    ///
+    /// # Errors
+    /// When the register cannot be read.
+    pub fn keep_ages(mut self, retention: Option<Retention>) -> Result<Self, Error> {
+        if let Some(retention) = &retention {
+            for Entry { key, value, .. } in self.register.scan(Namespace::Setting, REMOVED_PREFIX).map_err(stored)? {
+                let camera = key.last_chunk::<4>().and_then(|bytes| CameraId::new(u32::from_be_bytes(*bytes)));
+                let days_max = <[u8; 4]>::try_from(value.as_slice()).ok().map(u32::from_be_bytes);
+                if let Some((camera, days_max)) = camera.zip(days_max) {
+                    retention.set(camera, days_max);
+                }
+            }
+            for (camera, desk) in self.lock().iter() {
+                retention.set(*camera, desk.config.retention_days_max);
+            }
+        }
+        self.retention = retention;
+        Ok(self)
     }
 
     /// Starts capturing every enabled camera.
@@ -157,7 +184,11 @@ impl CameraDesk {
     fn save(&self, camera: CameraId, config: &CameraConfig, mut more: Vec<Change>) -> Result<(), Error> {
         let value = serde_json::to_vec(config).map_err(|error| Error::new(Kind::Internal, error.to_string()))?;
         more.push(Change::put(Namespace::Camera, camera.get().to_be_bytes(), value));
-        self.register.apply(&more).map_err(stored)
+        self.register.apply(&more).map_err(stored)?;
+        if let Some(retention) = &self.retention {
+            retention.set(camera, config.retention_days_max);
+        }
+        Ok(())
     }
 
     fn row(&self, camera: CameraId, config: &CameraConfig) -> CameraRow {
@@ -209,7 +240,10 @@ impl Cameras for CameraDesk {
     fn remove(&self, camera: CameraId) -> Result<(), Error> {
         let mut cameras = self.lock();
         let desk = cameras.get_mut(&camera).ok_or_else(|| unknown(camera))?;
-        self.register.apply(&[Change::delete(Namespace::Camera, camera.get().to_be_bytes())]).map_err(stored)?;
+        let number = camera.get().to_be_bytes();
+        let days_max = desk.config.retention_days_max.to_be_bytes().to_vec();
+        let kept = Change::put(Namespace::Setting, [REMOVED_PREFIX, &number[..]].concat(), days_max);
+        self.register.apply(&[Change::delete(Namespace::Camera, number), kept]).map_err(stored)?;
         self.retire(camera, desk);
         self.analysis.forget(camera);
         self.sink.forget(camera);

@@ -1,0 +1,247 @@
+//! The maximum age of footage. What falls due is decided by [`plan_erasures`], recorded in every ring's log, and then made unreadable by destroying its keys.
+
+use crate::alarm::{AlarmKind, Alarms};
+use crate::error::{Error, Result};
+use crate::format::Record;
+use crate::format::erasure::{ERASED_PER_RECORD_MAX, Erased};
+use crate::keys::{KeyAlarms, Keys};
+use crate::reader::PartList;
+use crate::writer::Shared;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use watchbook_base::{CameraId, Clock, TimeRange, UtcNanos};
+
+/// Time between two looks. With the 59 minutes of [`ERASE_AFTER_NANOS`] a key is gone before its first sample is an hour overdue.
+const TICK: Duration = Duration::from_secs(20);
+/// A key is destroyed so long after its first sample has fallen due: its last sample is then a minute short of its age, and the first one has 40 s in which
+/// the tick may come.
+pub const ERASE_AFTER_NANOS: i64 = 59 * 60 * 1_000_000_000;
+const DAY_NANOS: i64 = 86_400 * 1_000_000_000;
+/// How long the record of an erasure may wait for the disks. Then the keys are destroyed all the same: the record comes with the next commit.
+const RECORD_PATIENCE: Duration = Duration::from_secs(10);
+
+/// An erasure waits so long for a hold that is still to be copied. Then it is done all the same: a broken vault must not turn a hold into keeping for ever.
+const HELD_NANOS_MAX: i64 = DAY_NANOS;
+
+/// True when footage of a camera in a range is held and not copied yet.
+pub type IsHeld = Box<dyn Fn(CameraId, TimeRange) -> bool + Send + Sync>;
+/// Called after keys were destroyed, on the thread that did it.
+pub type OnErased = Box<dyn Fn(&[Erased]) + Send + Sync>;
+
+/// A key, as the plan needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Aging {
+    pub(crate) key_id: u32,
+    pub(crate) camera: CameraId,
+    /// Start of the hour that it covers, by the trusted time.
+    pub(crate) basis: UtcNanos,
+    /// Maximum age that the camera had when the key was made, in days; 0: none.
+    pub(crate) days_max: u32,
+}
+
+/// When a key is to be destroyed; `None` when its camera has no maximum age. A camera of which nothing is said any more keeps the age of then.
+pub(crate) fn due_at(key: &Aging, days_max: &HashMap<CameraId, u32>) -> Option<UtcNanos> {
+    let days = days_max.get(&key.camera).copied().unwrap_or(key.days_max);
+    let age = i64::from(days).saturating_mul(DAY_NANOS);
+    (days > 0).then(|| key.basis.plus_nanos(age).plus_nanos(ERASE_AFTER_NANOS))
+}
+
+/// The keys that are due at `now`, oldest first. Pure.
+pub(crate) fn plan_erasures(
+    keys: impl Iterator<Item = Aging>,
+    days_max: &HashMap<CameraId, u32>,
+    now: UtcNanos,
+) -> Vec<Erased> {
+    let due = keys.filter(|key| due_at(key, days_max).is_some_and(|due| due <= now));
+    let mut due: Vec<Erased> = due
+        .map(|Aging { key_id, camera, basis, .. }| Erased { key_id, camera, hour_utc: basis, erased_utc: now })
+        .collect();
+    due.sort_unstable_by_key(|erased| (erased.hour_utc, erased.key_id));
+    due
+}
+
+/// What keeps the maximum ages of a store. Clones are of the same store.
+#[derive(Clone)]
+pub struct Retention(Arc<Inner>);
+
+struct Inner {
+    keys: Arc<Keys>,
+    parts: PartList,
+    alarms: Arc<Alarms>,
+    clock: Arc<dyn Clock>,
+    on_erased: Mutex<Vec<OnErased>>,
+    is_held: Mutex<Option<IsHeld>>,
+    stopped: Mutex<bool>,
+    told: Condvar,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Retention {
+    pub(crate) fn new(keys: Arc<Keys>, parts: PartList, alarms: Arc<Alarms>, clock: Arc<dyn Clock>) -> Self {
+        let (on_erased, is_held, thread) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let (stopped, told) = (Mutex::default(), Condvar::new());
+        Self(Arc::new(Inner { keys, parts, alarms, clock, on_erased, is_held, stopped, told, thread }))
+    }
+
+    /// How old footage of `camera` may become, in days, from the next look on, also for what is there. A camera that is removed keeps its last one.
+    pub fn set(&self, camera: CameraId, days_max: u32) {
+        self.0.keys.set_retention(camera, Some(days_max));
+    }
+
+    /// Calls `on_erased` after each erasure from now on.
+    pub fn subscribe(&self, on_erased: OnErased) {
+        self.0.on_erased.lock().unwrap_or_else(PoisonError::into_inner).push(on_erased);
+    }
+
+    /// Puts off an erasure while `is_held` says that its footage is still to be copied, for a day at most.
+    pub fn wait_for_holds(&self, is_held: IsHeld) {
+        *self.0.is_held.lock().unwrap_or_else(PoisonError::into_inner) = Some(is_held);
+    }
+
+    /// What is due and need not wait, and how much waits.
+    fn due(&self) -> (Vec<Erased>, usize) {
+        let mut due = self.0.keys.due(0);
+        let is_held = self.0.is_held.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = due.len();
+        if let (Some(is_held), true) = (&*is_held, all > 0) {
+            let overdue: HashSet<u32> = self.0.keys.due(HELD_NANOS_MAX).iter().map(|erased| erased.key_id).collect();
+            let hour = |start: UtcNanos| TimeRange { start, end: start.plus_nanos(crate::keys::KEY_NANOS) };
+            due.retain(|erased| overdue.contains(&erased.key_id) || !is_held(erased.camera, hour(erased.hour_utc)));
+        }
+        let waiting = all - due.len();
+        (due, waiting)
+    }
+
+    fn disks(&self) -> Vec<Arc<Shared>> {
+        let parts = self.0.parts.read().unwrap_or_else(PoisonError::into_inner);
+        parts.iter().filter_map(|part| part.care.shared()).collect()
+    }
+
+    /// One look: the keys are tended, and what is due is recorded and erased. `commit` makes what waits in the rings durable.
+    ///
+    /// # Errors
+    /// `Io` when a key that is due is still on a disk; it is not used any more, and the next look tries again.
+    pub(crate) fn tick(&self, commit: &mut dyn FnMut(&[Arc<Shared>])) -> Result<Vec<Erased>> {
+        let Inner { keys, alarms, clock, .. } = &*self.0;
+        keys.tend();
+        let (due, waiting) = self.due();
+        let mut destroyed = Ok(());
+        if !due.is_empty() {
+            let disks = self.disks();
+            for disk in &disks {
+                let mut pending = disk.pending();
+                let records = due.chunks(ERASED_PER_RECORD_MAX).map(|chunk| Record::Erasure(chunk.to_vec()));
+                let noted = records.filter(|record| !pending.note(record.clone())).count();
+                if noted > 0 {
+                    tracing::error!(disk = %disk.disk, "an erasure could not be recorded: the ring is closed or full of waiting records");
+                }
+            }
+            // FORMAT.md "Erase": the record first, so that what is gone can be explained.
+            commit(&disks);
+            destroyed = keys.destroy(&due.iter().map(|erased| erased.key_id).collect::<Vec<_>>());
+            tracing::info!(hours = due.len(), "footage has reached its maximum age and was erased");
+            let listeners = self.0.on_erased.lock().unwrap_or_else(PoisonError::into_inner);
+            listeners.iter().for_each(|on_erased| on_erased(&due));
+        }
+        let KeyAlarms { copy_missing, damaged, clock_untrusted, erasure_late } = keys.alarms();
+        let held = (waiting > 0).then(|| {
+            format!("{waiting} hours of footage are older than allowed, because a hold of them is not copied yet. Look at the vault")
+        });
+        let erasure_late = erasure_late.or(held);
+        let now = clock.utc();
+        for (kind, text) in [
+            (AlarmKind::KeyCopyMissing, copy_missing),
+            (AlarmKind::KeyDamaged, damaged),
+            (AlarmKind::ClockUntrusted, clock_untrusted),
+            (AlarmKind::ErasureLate, erasure_late),
+        ] {
+            alarms.set(kind, None, text, now);
+        }
+        destroyed.map(|()| due)
+    }
+
+    /// Looks again and again on a thread of its own, until [`Retention::stop`].
+    ///
+    /// # Errors
+    /// What the operating system says of another thread.
+    pub(crate) fn start(&self) -> Result<()> {
+        let retention = self.clone();
+        let run = move || {
+            while !retention.stop_within(TICK) {
+                // A panic here must not end erasing for ever: each look begins anew from the files.
+                let look = std::panic::AssertUnwindSafe(|| retention.tick(&mut commit_all));
+                match std::panic::catch_unwind(look) {
+                    Ok(Ok(_)) => {}
+                    Ok(Err(error)) => tracing::error!(%error, "footage that is due could not be erased everywhere"),
+                    Err(_) => tracing::error!("looking for footage that is due has panicked; it goes on"),
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("retention".to_owned()).spawn(run);
+        let thread = thread.map_err(|error| Error::io("starting the retention thread", error))?;
+        *self.0.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        Ok(())
+    }
+
+    fn stop_within(&self, time: Duration) -> bool {
+        let stopped = self.0.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.0.told.wait_timeout_while(stopped, time, |stopped| !*stopped);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    pub(crate) fn stop(&self) {
+        *self.0.stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.0.told.notify_all();
+        let thread = self.0.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the retention thread had panicked");
+        }
+    }
+}
+
+/// Waits for a commit on every disk, together not longer than [`RECORD_PATIENCE`].
+fn commit_all(disks: &[Arc<Shared>]) {
+    let deadline = Instant::now() + RECORD_PATIENCE;
+    for disk in disks {
+        let mut pending = disk.pending();
+        let wanted = pending.taken();
+        pending.want_flush(wanted);
+        disk.work.notify_all();
+        while pending.durable() < wanted && !pending.stopped {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                tracing::warn!(disk = %disk.disk, "the record of an erasure waits; the keys are destroyed all the same");
+                break;
+            }
+            pending = disk.done.wait_timeout(pending, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::harness::camera;
+
+    const T: UtcNanos = UtcNanos(1_800_000_000_000_000_000);
+
+    fn key(key_id: u32, number: u32, days_max: u32) -> Aging {
+        Aging { key_id, camera: camera(number), basis: T, days_max }
+    }
+
+    #[test]
+    fn a_key_is_due_an_hour_less_a_minute_after_its_first_sample() {
+        let days_max = HashMap::from([(camera(1), 3), (camera(2), 7), (camera(3), 0)]);
+        let keys = || [key(1, 1, 30), key(2, 2, 0), key(3, 3, 1), key(4, 4, 3), key(5, 5, 0)].into_iter();
+        let due = |nanos: i64| {
+            let due = plan_erasures(keys(), &days_max, T.plus_nanos(nanos));
+            due.iter().map(|erased| erased.key_id).collect::<Vec<_>>()
+        };
+        let three = 3 * DAY_NANOS + ERASE_AFTER_NANOS;
+        assert!(due(three - 1).is_empty());
+        assert_eq!(due(three), [1, 4], "one by its setting, one by what was said when it was made");
+        assert_eq!(due(i64::MAX / 4), [1, 2, 4], "none without a maximum age");
+    }
+}
