@@ -5,6 +5,8 @@ mod care;
 mod check;
 mod crash;
 mod damage;
+#[cfg(feature = "rocks")]
+mod full_disk;
 pub(crate) mod harness;
 mod index;
 mod pool;

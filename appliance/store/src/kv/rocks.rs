@@ -8,8 +8,11 @@
 //!
 //! Together [`index_memory_bytes_max`]: 168 MiB for a register and one disk, 20 MiB more for each further disk. A scan pins a block or two beside that.
 
+mod revive;
+
 use super::{Batch, Change, Keys, Kv, Table};
 use crate::error::{Error, Result};
+use revive::Revival;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, LogLevel, Options, ReadOptions,
     WriteBatch, WriteBufferManager, WriteOptions,
@@ -87,6 +90,7 @@ pub struct RocksKv {
     dir: PathBuf,
     tables: Vec<Table>,
     purpose: Use,
+    revival: Revival,
 }
 
 impl RocksKv {
@@ -96,7 +100,33 @@ impl RocksKv {
     /// `Conflict` when another process has it open; what RocksDB says when it is damaged.
     pub fn open(dir: &Path, tables: &[Table], purpose: Use) -> Result<Self> {
         let db = open_database(dir, tables, purpose)?;
-        Ok(Self { db: RwLock::new(Some(db)), dir: dir.to_owned(), tables: tables.to_vec(), purpose })
+        let (db, revival) = (RwLock::new(Some(db)), Revival::default());
+        Ok(Self { db, dir: dir.to_owned(), tables: tables.to_vec(), purpose, revival })
+    }
+
+    fn write_rows(&self, batch: &Batch, sync: bool) -> Result<()> {
+        let guard = self.db();
+        let db = opened(&guard)?;
+        let mut changes = WriteBatch::default();
+        for change in &batch.changes {
+            match change {
+                Change::Put(table, key, value) => changes.put_cf(family(db, *table)?, key, value),
+                Change::Delete(table, key) => changes.delete_cf(family(db, *table)?, key),
+            }
+        }
+        let mut options = WriteOptions::default();
+        options.set_sync(sync);
+        // With a full disk a write would wait for room, for as long as that takes, and with it whoever wants to be let in. [`revive::waiting`] waits.
+        options.set_no_slowdown(true);
+        db.write_opt(changes, &options).map_err(|error| failed("writing to the database", &error))
+    }
+
+    /// Closes the database and opens it again: after a write that failed RocksDB refuses every other one. Readers wait meanwhile.
+    fn open_again(&self) -> Result<()> {
+        let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
+        *db = None;
+        *db = Some(open_database(&self.dir, &self.tables, self.purpose)?);
+        Ok(())
     }
 
     fn db(&self) -> RwLockReadGuard<'_, Option<DB>> {
@@ -246,7 +276,7 @@ fn table_options(table: Table) -> Options {
 fn failed(what: &str, error: &rocksdb::Error) -> Error {
     let kind = match error.kind() {
         rocksdb::ErrorKind::Corruption => Kind::Corrupt,
-        rocksdb::ErrorKind::Busy | rocksdb::ErrorKind::TryAgain => Kind::Unavailable,
+        rocksdb::ErrorKind::Busy | rocksdb::ErrorKind::TryAgain | rocksdb::ErrorKind::Incomplete => Kind::Unavailable,
         rocksdb::ErrorKind::IOError => Kind::Io,
         rocksdb::ErrorKind::InvalidArgument => Kind::Internal,
         _ => Kind::Io,
@@ -291,18 +321,12 @@ impl Kv for RocksKv {
     }
 
     fn write(&self, batch: &Batch, sync: bool) -> Result<()> {
-        let guard = self.db();
-        let db = opened(&guard)?;
-        let mut changes = WriteBatch::default();
-        for change in &batch.changes {
-            match change {
-                Change::Put(table, key, value) => changes.put_cf(family(db, *table)?, key, value),
-                Change::Delete(table, key) => changes.delete_cf(family(db, *table)?, key),
-            }
+        if self.revival.is_due(&self.dir) {
+            self.open_again()?;
         }
-        let mut options = WriteOptions::default();
-        options.set_sync(sync);
-        db.write_opt(changes, &options).map_err(|error| failed("writing to the database", &error))
+        let written = revive::waiting(|| self.write_rows(batch, sync));
+        self.revival.note(written.as_ref().err());
+        written
     }
 
     fn renew(&self) -> Result<()> {
