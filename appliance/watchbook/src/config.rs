@@ -59,6 +59,10 @@ pub struct Storage {
     pub ring_gib: f64,
     /// Rings on more disks.
     pub disk: Vec<Disk>,
+    /// The copies of held footage; empty: `vault` beside the ring's directory.
+    pub vault_dir: PathBuf,
+    /// How much held footage may take, in GiB; 0: nothing can be held.
+    pub vault_gib: f64,
     /// Size of one segment file, in MiB.
     pub segment_mib: u64,
     /// How often everything received is made durable, in ms: what a power cut may cost.
@@ -73,6 +77,8 @@ impl Default for Storage {
             ring_dir: PathBuf::from("/var/lib/watchbook/ring"),
             ring_gib: 16.0,
             disk: Vec::new(),
+            vault_dir: PathBuf::new(),
+            vault_gib: 4.0,
             segment_mib: 256,
             commit_interval_ms: 500,
         }
@@ -119,6 +125,21 @@ impl Storage {
         let first = (self.ring_dir.as_path(), bytes(self.ring_gib));
         let more = self.disk.iter().map(|disk| (disk.ring_dir.as_path(), bytes(disk.ring_gib)));
         std::iter::once(first).chain(more).collect()
+    }
+
+    /// Bytes that held footage may take.
+    #[must_use]
+    pub fn vault_bytes(&self) -> u64 {
+        (self.vault_gib * f64::from(1 << 30)) as u64
+    }
+
+    /// Where held footage lies.
+    #[must_use]
+    pub fn vault_path(&self) -> PathBuf {
+        match self.vault_dir.as_os_str().is_empty() {
+            true => self.ring_dir.with_file_name("vault"),
+            false => self.vault_dir.clone(),
+        }
     }
 }
 
@@ -180,6 +201,12 @@ impl Config {
 
     fn check(&self) -> std::result::Result<(), String> {
         let storage = &self.storage;
+        if !(0.0..=1_048_576.0).contains(&storage.vault_gib) {
+            return Err(format!("storage.vault_gib is {}; 0 to 1048576 (1 PiB) is allowed", storage.vault_gib));
+        }
+        if storage.rings().iter().any(|(dir, _)| *dir == storage.vault_path()) {
+            return Err("storage.vault_dir is the ring's directory; it needs one of its own".to_owned());
+        }
         watchbook_store::MasterSource::parse(&storage.master_key, &storage.state_dir)
             .map_err(|error| format!("storage.master_key: {}", error.message))?;
         if !(SEGMENT_MIB_MIN..=4096).contains(&storage.segment_mib) {
@@ -223,6 +250,8 @@ mod tests {
         for (text, key) in [
             ("[storage]\nring_gib = 0.001", "ring_gib"),
             ("[storage]\nring_gib = nan", "ring_gib"),
+            ("[storage]\nvault_gib = -1.0", "vault_gib"),
+            ("[storage]\nring_dir = '/x'\nvault_dir = '/x'", "vault_dir"),
             ("[storage]\nsegment_mib = 15", "segment_mib"),
             ("[storage]\nmaster_key = 'credential:../x'", "master_key"),
             ("[storage]\nring_gib = 1.0\nsegment_mib = 1024", "four segments"),

@@ -23,7 +23,7 @@ use watchbook_base::clock::SystemClock;
 use watchbook_base::fs::{Fs, RealFs};
 use watchbook_base::{CameraId, Clock, Kind, UtcNanos};
 use watchbook_store::register::Register;
-use watchbook_store::{Erased, Keys, Store};
+use watchbook_store::{Erased, Holds, Keys, Store, VaultConfig};
 use watchbook_web::ports::{CameraConfig, Cameras as _, Ports, StreamConfig};
 use watchbook_web::{App, AppParts, HashCost, LiveHub, api};
 
@@ -51,7 +51,9 @@ impl Station {
         let register =
             Arc::new(Register::open(&state_dir.join("register"), Arc::new(SystemClock)).map_err(store_error)?);
         let keys = Arc::new(open_keys(&config.storage, true)?);
-        let store = open_store(&config.storage, Arc::clone(&register), Arc::clone(&keys))?;
+        let deps = store_deps(&config.storage, Arc::clone(&register), Arc::clone(&keys));
+        let store = open_store(&config.storage, &deps)?;
+        let holds = open_holds(&config.storage, &store, &deps)?;
         let program_dir = program_dir(&config.plugins.program_dir)?;
         let analysis = Arc::new(Analysis::open(&program_dir, &config.plugins.dir, store.writer()));
         let (live, states) = (Arc::new(LiveHub::new()), Arc::new(States::default()));
@@ -65,7 +67,8 @@ impl Station {
         let cameras = cameras.and_then(|cameras| cameras.keep_ages(store.retention()));
         let cameras = Arc::new(cameras.map_err(web_error)?);
         seed(&cameras, &config.camera)?;
-        let ring = Arc::new(Ring { reader: store.reader(), writer: store.writer(), disks: store.disks() });
+        let ring = Ring { reader: store.reader(), writer: store.writer(), disks: store.disks(), holds };
+        let ring = Arc::new(ring);
         let book = Arc::new(Book(register));
         if let Some(retention) = store.retention() {
             let log = Arc::clone(&book);
@@ -154,12 +157,30 @@ fn note_erasures(log: &dyn AuditLog, erased: &[Erased]) {
     }
 }
 
-fn open_store(storage: &Storage, register: Arc<Register>, keys: Arc<Keys>) -> Result<Store> {
+fn store_deps(storage: &Storage, register: Arc<Register>, keys: Arc<Keys>) -> watchbook_store::Deps {
     let state_dir = storage.state_dir.clone();
     let index: watchbook_store::OpenIndex = Arc::new(move |disk| watchbook_store::open_index(&state_dir, disk));
     let (fs, clock): (Arc<dyn Fs>, Arc<dyn Clock>) = (Arc::new(RealFs), Arc::new(SystemClock));
-    let deps = watchbook_store::Deps { fs, clock, index, keys: Some(keys), register: Some(register) };
-    let store = Store::open(&store_configs(storage), &deps).map_err(store_error)?;
+    watchbook_store::Deps { fs, clock, index, keys: Some(keys), register: Some(register) }
+}
+
+/// The vault, unless the configuration gives it no room. Its disk may be away.
+fn open_holds(storage: &Storage, store: &Store, deps: &watchbook_store::Deps) -> Result<Option<Holds>> {
+    let quota_bytes = storage.vault_bytes();
+    if quota_bytes == 0 {
+        return Ok(None);
+    }
+    let vault = VaultConfig { dir: storage.vault_path(), quota_bytes, register: deps.register.clone() };
+    let holds = Holds::open(store, vault, deps).map_err(store_error)?;
+    if let Some(retention) = store.retention() {
+        let needs = holds.clone();
+        retention.wait_for_holds(Box::new(move |camera, range| needs.needs(camera, range)));
+    }
+    Ok(Some(holds))
+}
+
+fn open_store(storage: &Storage, deps: &watchbook_store::Deps) -> Result<Store> {
+    let store = Store::open(&store_configs(storage), deps).map_err(store_error)?;
     for opened in store.opened() {
         tracing::info!(disk = %opened.disk, index_rebuilt = opened.index_rebuilt, "the ring is open");
     }

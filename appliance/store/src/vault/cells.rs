@@ -190,7 +190,7 @@ pub(crate) fn prepare_index(kv: &dyn Kv, vault: DiskId) -> Result<()> {
     if kv.get(rows::META, FORMAT_KEY).is_ok_and(|row| row.as_ref() == Some(&wanted)) {
         return Ok(());
     }
-    kv.renew()?;
+    crate::catalog::empty_index(kv, vault)?;
     let mut batch = Batch::default();
     batch.put(rows::META, FORMAT_KEY, wanted);
     kv.write(&batch, false)

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use watchbook_base::{CameraId, TimeRange};
 
-/// The vault of a store, at work on a thread of its own. Clones share it; dropping the last one stops the thread. To be dropped before the store is closed.
+/// The vault of a store, at work on a thread of its own. Clones share it; dropping the last one stops the thread..
 #[derive(Clone)]
 pub struct Holds(Arc<Running>);
 
