@@ -69,6 +69,15 @@ pub enum Action {
         /// Number of the hold.
         hold: u64,
     },
+    /// Footage was made unreadable because it had reached its maximum age. The recorder does it by itself; nobody can ask for it.
+    Erase {
+        /// Of which camera.
+        camera: CameraId,
+        /// How many hours of it.
+        hours: u64,
+        /// From the first to the end of the last of them.
+        range: TimeRange,
+    },
     /// Read the configuration: cameras, plugins, storage, health.
     ReadConfig,
     /// Give the recorder another disk.

@@ -1,7 +1,7 @@
 //! Builds everything, in start order, and takes it down in the opposite one.
 //!
 //! 1. The state directory and the register: accounts, cameras, audit log.
-//! 2. The ring: recovered, its index brought up to date, the committer at work.
+//! 2. The rings: recovered, their indexes brought up to date, the committers at work. The vault opens on a thread of its own.
 //! 3. The children: plugins, then the decoder that feeds them. They may fail; recording does not need them.
 //! 4. The live hub and the cameras' settings.
 //! 5. The page, not listening yet.
@@ -13,6 +13,7 @@ use crate::station::analysis::{Analysis, PluginDesk};
 use crate::station::book::Book;
 use crate::station::desk::CameraDesk;
 use crate::station::footage::Ring;
+use crate::station::holds::HoldDesk;
 use crate::station::sink::StationSink;
 use crate::station::states::States;
 use std::collections::BTreeMap;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use watchbook_access::{Action, AuditEntry, AuditLog, Outcome};
 use watchbook_base::clock::SystemClock;
 use watchbook_base::fs::{Fs, RealFs};
-use watchbook_base::{CameraId, Clock, Kind, UtcNanos};
+use watchbook_base::{CameraId, Clock, Kind, TimeRange, UtcNanos};
 use watchbook_store::register::Register;
 use watchbook_store::{Erased, Holds, Keys, Store, VaultConfig};
 use watchbook_web::ports::{CameraConfig, Cameras as _, Ports, StreamConfig};
@@ -35,6 +36,7 @@ const CLAIM_FILE: &str = "claim-code";
 /// The whole recorder.
 pub struct Station {
     store: Store,
+    holds: Arc<HoldDesk>,
     cameras: Arc<CameraDesk>,
     app: App,
     state_dir: PathBuf,
@@ -51,27 +53,23 @@ impl Station {
         let register =
             Arc::new(Register::open(&state_dir.join("register"), Arc::new(SystemClock)).map_err(store_error)?);
         let keys = Arc::new(open_keys(&config.storage, true)?);
-        let deps = store_deps(&config.storage, Arc::clone(&register), Arc::clone(&keys));
+        let deps = store_deps(&config.storage, Arc::clone(&register), keys);
         let store = open_store(&config.storage, &deps)?;
-        let holds = open_holds(&config.storage, &store, &deps)?;
+        let holds = Arc::new(HoldDesk::new(open_holds(&config.storage, &store, &deps)?));
         let program_dir = program_dir(&config.plugins.program_dir)?;
         let analysis = Arc::new(Analysis::open(&program_dir, &config.plugins.dir, store.writer()));
         let (live, states) = (Arc::new(LiveHub::new()), Arc::new(States::default()));
-        let sink = Arc::new(StationSink::new(
-            (store.writer(), keys),
-            Arc::clone(&live),
-            Arc::clone(&analysis),
-            Arc::clone(&states),
-        ));
+        let sink =
+            Arc::new(StationSink::new(store.writer(), Arc::clone(&live), Arc::clone(&analysis), Arc::clone(&states)));
         let cameras = CameraDesk::open(Arc::clone(&register), states, Arc::clone(&analysis), sink, runtime);
         let cameras = cameras.and_then(|cameras| cameras.keep_ages(store.retention()));
         let cameras = Arc::new(cameras.map_err(web_error)?);
         seed(&cameras, &config.camera)?;
-        let ring = Ring { reader: store.reader(), writer: store.writer(), disks: store.disks(), holds };
-        let ring = Arc::new(ring);
+        let ring = Arc::new(Ring { reader: store.reader(), writer: store.writer(), disks: store.disks() });
         let book = Arc::new(Book(register));
         if let Some(retention) = store.retention() {
-            let log = Arc::clone(&book);
+            let (log, held) = (Arc::clone(&book), Arc::clone(&holds));
+            retention.wait_for_holds(Box::new(move |camera, range| held.needs(camera, range)));
             retention.subscribe(Box::new(move |erased| note_erasures(&*log, erased)));
         }
         let ports = Ports {
@@ -82,14 +80,14 @@ impl Station {
             events: ring.clone(),
             plugins: Arc::new(PluginDesk { analysis, cameras: Arc::clone(&cameras) }),
             health: ring.clone(),
-            retention: ring.clone(),
-            holds: ring,
+            retention: ring,
+            holds: holds.clone(),
         };
         let clock = Arc::new(SystemClock);
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let app =
             App::load(AppParts { ports, live, clock, hash_cost: HashCost::default(), version }).map_err(web_error)?;
-        Ok(Self { store, cameras, app, state_dir })
+        Ok(Self { store, holds, cameras, app, state_dir })
     }
 
     /// Step 6.
@@ -104,6 +102,7 @@ impl Station {
 
     /// Commits what waits and closes the ring.
     pub fn close(self) {
+        self.holds.close();
         if let Err(error) = self.store.close() {
             tracing::error!(%error, "the last commit may be lost");
         }
@@ -149,8 +148,8 @@ fn note_erasures(log: &dyn AuditLog, erased: &[Erased]) {
     for (camera, hours) in hours {
         let (first, last) =
             (hours.iter().min().copied().unwrap_or_default(), hours.iter().max().copied().unwrap_or_default());
-        let what = format!("erasure at the maximum age: {} hours, from {first} to {last}", hours.len());
-        let action = Action::ChangeConfig { camera: Some(camera), what };
+        let range = TimeRange { start: first, end: last.plus_nanos(watchbook_store::keys::KEY_NANOS) };
+        let action = Action::Erase { camera, hours: u64::try_from(hours.len()).unwrap_or(u64::MAX), range };
         if let Err(error) = log.append(&AuditEntry { account: None, action, outcome: Outcome::Allowed }) {
             tracing::error!(%camera, ?error, "an erasure could not be written to the audit log; the ring's log has it");
         }
@@ -171,12 +170,7 @@ fn open_holds(storage: &Storage, store: &Store, deps: &watchbook_store::Deps) ->
         return Ok(None);
     }
     let vault = VaultConfig { dir: storage.vault_path(), quota_bytes, register: deps.register.clone() };
-    let holds = Holds::open(store, vault, deps).map_err(store_error)?;
-    if let Some(retention) = store.retention() {
-        let needs = holds.clone();
-        retention.wait_for_holds(Box::new(move |camera, range| needs.needs(camera, range)));
-    }
-    Ok(Some(holds))
+    Holds::open(store, vault, deps).map(Some).map_err(store_error)
 }
 
 fn open_store(storage: &Storage, deps: &watchbook_store::Deps) -> Result<Store> {

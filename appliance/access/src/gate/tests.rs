@@ -57,6 +57,7 @@ fn table() -> Vec<(Action, Option<Vec<Role>>)> {
         (Action::ReadRetention { camera: None }, keepers()),
         (Action::ReadHolds, keepers()),
         (Action::PlaceHold { case: "7/26".into(), cameras: vec![one], range: window }, Some(vec![Investigator])),
+        (Action::Erase { camera: one, hours: 1, range: window }, Some(vec![])),
         (Action::ReleaseHold { hold: 1 }, Some(vec![Approver])),
         (Action::AddDisk { dir: "/mnt/b".into(), size_gib: 500 }, Some(vec![Admin])),
         (Action::AcceptDisk { disk: "a".into(), found: "b".into() }, Some(vec![Admin])),

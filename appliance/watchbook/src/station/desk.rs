@@ -152,7 +152,7 @@ impl CameraDesk {
         if !self.started.load(Ordering::Acquire) {
             return;
         }
-        self.sink.keep(camera, desk.config.retention_days_max, desk.config.importance);
+        self.sink.set_importance(camera, desk.config.importance);
         self.analysis.configure(camera, &desk.config);
         if !desk.config.enabled {
             return self.retire(camera, desk);

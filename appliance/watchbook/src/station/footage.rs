@@ -7,7 +7,7 @@ use watchbook_access::Grant;
 use watchbook_base::clock::SystemClock;
 use watchbook_base::{Clock as _, Gap, StreamId, TimeRange};
 use watchbook_media::{SpanSource, SpanSummary};
-use watchbook_store::{Disks, Holds, Reader, Writer};
+use watchbook_store::{Disks, Reader, Writer};
 use watchbook_web::error::Error;
 use watchbook_web::ports::{self, EventCursor, EventPage, EventQuery};
 
@@ -19,8 +19,6 @@ pub struct Ring {
     pub writer: Writer,
     /// Where it lies.
     pub disks: Disks,
-    /// What is kept for cases; `None`: this station has no vault.
-    pub holds: Option<Holds>,
 }
 
 impl ports::Footage for Ring {

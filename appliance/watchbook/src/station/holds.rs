@@ -1,42 +1,67 @@
 //! Footage that is kept for cases, as the page asks for it.
 
 use super::desk::stored;
-use super::footage::Ring;
+use std::sync::{PoisonError, RwLock};
 use watchbook_access::Grant;
-use watchbook_base::{CameraId, Kind, TimeRange};
+use watchbook_base::{CameraId, Kind, TimeRange, UtcNanos};
 use watchbook_store::{HoldId, HoldInfo, HoldRequest, HoldState, MissingFootage, MissingReason};
 use watchbook_web::api;
 use watchbook_web::error::Error;
-use watchbook_web::ports::{HoldOrder, HoldReleased, HoldRow, Holds};
+use watchbook_web::ports::{self, HoldOrder, HoldReleased, HoldRow};
 
-impl Ring {
-    fn vault_of_station(&self) -> Result<&watchbook_store::Holds, Error> {
-        let none = "this station has no vault; set storage.vault_gib in the configuration file";
-        self.holds.as_ref().ok_or_else(|| Error::new(Kind::Unavailable, none))
+/// The vault until the store is closed; `None`: the configuration wants none.
+pub struct HoldDesk(RwLock<Option<watchbook_store::Holds>>);
+
+impl HoldDesk {
+    /// Keeps `holds`.
+    pub fn new(holds: Option<watchbook_store::Holds>) -> Self {
+        Self(RwLock::new(holds))
     }
 
-    fn hold(&self, id: HoldId) -> Result<HoldRow, Error> {
-        let all = self.vault_of_station()?.list().map_err(stored)?;
-        let found = all.into_iter().find(|hold| hold.id == id);
-        found.map(row).ok_or_else(|| Error::not_found("there is no hold with this number"))
+    /// Stops the vault. Nothing can be asked of it afterwards.
+    pub fn close(&self) {
+        drop(self.0.write().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
+    /// True when footage of `camera` in `range` is held and not copied yet.
+    pub fn needs(&self, camera: CameraId, range: TimeRange) -> bool {
+        matches!(self.ask(|holds| Ok(holds.needs(camera, range))), Ok(Some(true)))
+    }
+
+    /// What `ask` gets; `None` when there is no vault.
+    fn ask<T>(
+        &self,
+        ask: impl FnOnce(&watchbook_store::Holds) -> watchbook_store::Result<T>,
+    ) -> Result<Option<T>, Error> {
+        let holds = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        holds.as_ref().map(ask).transpose().map_err(stored)
+    }
+
+    fn get(&self, id: HoldId) -> Result<HoldRow, Error> {
+        let found = self.ask(|holds| Ok(holds.list()?.into_iter().find(|hold| hold.id == id)))?.flatten();
+        found.map(row).ok_or_else(|| Error::not_found(format!("there is no hold {id}")))
     }
 }
 
-impl Holds for Ring {
+fn no_vault() -> Error {
+    Error::new(Kind::Exhausted, "this recorder has no vault, so nothing can be held")
+        .next("An admin sets storage.vault_gib in the configuration file. Until then download what matters.")
+}
+
+impl ports::Holds for HoldDesk {
     fn list(&self) -> Result<Vec<HoldRow>, Error> {
-        let Some(holds) = &self.holds else { return Ok(Vec::new()) };
-        Ok(holds.list().map_err(stored)?.into_iter().rev().map(row).collect())
+        let list = self.ask(watchbook_store::Holds::list)?.unwrap_or_default();
+        Ok(list.into_iter().rev().map(row).collect())
     }
 
     fn needed_bytes(&self, cameras: &[CameraId], range: TimeRange) -> Result<u64, Error> {
         let cameras = cameras.iter().copied().collect();
         let request = HoldRequest { case: String::new(), cameras, range, note: String::new(), by_account: 0 };
-        self.vault_of_station()?.needed_bytes(&request).map_err(stored)
+        Ok(self.ask(|holds| holds.needed_bytes(&request))?.unwrap_or(0))
     }
 
     fn vault(&self) -> Result<api::VaultHealth, Error> {
-        let Some(holds) = &self.holds else { return Ok(api::VaultHealth::default()) };
-        let info = holds.info().map_err(stored)?;
+        let info = self.ask(watchbook_store::Holds::info)?.unwrap_or_default();
         Ok(api::VaultHealth {
             quota_bytes: info.quota_bytes,
             held_bytes: info.held_bytes,
@@ -49,18 +74,23 @@ impl Holds for Ring {
         if !grant.covers_hold(&order.cameras, order.range) {
             return Err(Error::new(Kind::Denied, "placing a hold: the grant is for something else"));
         }
-        let HoldOrder { case, cameras, range, note, account } = order;
-        let request = HoldRequest { case, cameras: cameras.into_iter().collect(), range, note, by_account: account };
-        let id = self.vault_of_station()?.place(request).map_err(stored)?;
-        self.hold(id)
+        let request = HoldRequest {
+            case: order.case,
+            cameras: order.cameras.into_iter().collect(),
+            range: order.range,
+            note: order.note,
+            by_account: order.account,
+        };
+        let placed = self.ask(|holds| holds.place(request))?;
+        self.get(placed.ok_or_else(no_vault)?)
     }
 
     fn release(&self, grant: &Grant, hold: u64, account: u32, reason: String) -> Result<HoldRow, Error> {
         if !grant.covers_release(hold) {
             return Err(Error::new(Kind::Denied, "releasing a hold: the grant is for something else"));
         }
-        self.vault_of_station()?.release(HoldId(hold), account, &reason).map_err(stored)?;
-        self.hold(HoldId(hold))
+        self.ask(|holds| holds.release(HoldId(hold), account, &reason))?.ok_or_else(no_vault)?;
+        self.get(HoldId(hold))
     }
 }
 
@@ -98,8 +128,8 @@ fn missing(missing: &MissingFootage) -> api::HoldMissing {
     api::HoldMissing {
         camera: missing.stream.camera,
         role: missing.stream.role,
-        start_utc_ms: missing.start.as_ms(),
-        end_utc_ms: missing.end.as_ms(),
+        start_utc_ms: UtcNanos::as_ms(missing.start),
+        end_utc_ms: UtcNanos::as_ms(missing.end),
         reason: match missing.reason {
             MissingReason::NotStored => api::HoldMissingReason::NotStored,
             MissingReason::Overwritten => api::HoldMissingReason::Overwritten,

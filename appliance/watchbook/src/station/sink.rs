@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use watchbook_base::{CameraId, Importance, TrackRole};
 use watchbook_capture::{Sink, StreamState};
 use watchbook_media::{Packet, RecordingEnd, RecordingStart};
-use watchbook_store::{Keys, Writer};
+use watchbook_store::Writer;
 use watchbook_web::LiveHub;
 
 /// Hands each packet to the three that want it.
@@ -16,24 +16,17 @@ pub struct StationSink {
     live: Arc<LiveHub>,
     analysis: Arc<Analysis>,
     states: Arc<States>,
-    keys: Arc<Keys>,
     refused: AtomicU64,
 }
 
 impl StationSink {
     /// Ready for packets.
-    pub fn new(
-        (writer, keys): (Writer, Arc<Keys>),
-        live: Arc<LiveHub>,
-        analysis: Arc<Analysis>,
-        states: Arc<States>,
-    ) -> Self {
-        Self { writer, live, analysis, states, keys, refused: AtomicU64::new(0) }
+    pub fn new(writer: Writer, live: Arc<LiveHub>, analysis: Arc<Analysis>, states: Arc<States>) -> Self {
+        Self { writer, live, analysis, states, refused: AtomicU64::new(0) }
     }
 
-    /// How old a camera's footage may become, and how much it matters when the disk is too slow.
-    pub fn keep(&self, camera: CameraId, days_max: u32, importance: Importance) {
-        self.keys.set_retention(camera, Some(days_max));
+    /// Says how much a camera's footage matters when the disk is too slow.
+    pub fn set_importance(&self, camera: CameraId, importance: Importance) {
         TrackRole::ALL.into_iter().for_each(|role| self.writer.set_importance(camera.stream(role), importance));
     }
 

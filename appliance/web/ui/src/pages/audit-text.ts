@@ -5,7 +5,8 @@ import { t, word } from "../i18n";
 import { clockText, dateTimeText } from "../lib/time";
 
 /** The account's number is what the log holds; its present name is a help for reading. */
-export function whoText({ account, account_name }: AuditEntry): string {
+export function whoText({ account, account_name, action }: AuditEntry): string {
+  if (action === "erase") return t("audit.recorder");
   if (account === null) return t("audit.nobody");
   return account_name === null ? `#${account}` : `${account_name} (#${account})`;
 }
@@ -26,6 +27,7 @@ export function detailText({ subject }: AuditEntry): string {
   if (typeof disk === "string") parts.push(`${t("disk.id")} ${disk.slice(0, 8)} → ${String(found).slice(0, 8)}`);
   if (typeof account === "number") parts.push(`#${account}`);
   if (typeof what === "string") parts.push(what);
+  if (typeof subject["hours"] === "number") parts.push(t("retention.hours", { count: subject["hours"] }));
   const interval = rangeText(range);
   if (interval !== null) parts.push(interval);
   return parts.join(" · ");
