@@ -201,6 +201,8 @@ impl Ring {
     /// The header of a slot. When the block is damaged, what can be told from the first commit; `None` when the slot holds nothing of this ring.
     pub(crate) fn header(&self, slot: u32) -> Option<SegmentHeader> {
         let file = self.open_slot(slot, OpenMode::Read).ok()?;
+        // A header whose sync failed may be in the system's memory and not on the disk: nobody may go on writing behind it.
+        file.forget(0, BLOCK_BYTES);
         let mut block = vec![0; narrow(BLOCK_BYTES)];
         let read = file.read_exact_at(&mut block, 0);
         if let Some(header) = read.as_ref().ok().and_then(|()| SegmentHeader::decode(&block)) {

@@ -88,9 +88,14 @@ impl SegmentReader {
         self.read(offset, len)
     }
 
-    /// True when every payload of the commit at `offset` has its checksum.
+    /// True when the commit at `offset` and every payload of it are on the disk: what a failed sync has left in the system's memory alone does not count.
     pub(crate) fn payloads_are_right(&self, offset: u64, commit: &Commit) -> bool {
-        commit.runs.iter().all(|run| self.payload(offset, run).is_some_and(|bytes| crc32c::crc32c(&bytes) == run.crc))
+        self.file.forget(offset, commit.commit_len);
+        self.commit_at(offset).is_some_and(|(again, _)| again.seq == commit.seq)
+            && commit
+                .runs
+                .iter()
+                .all(|run| self.payload(offset, run).is_some_and(|bytes| crc32c::crc32c(&bytes) == run.crc))
     }
 
     /// The first commit at a block boundary from `from` on, up to `until`, whose number is at least `seq`.

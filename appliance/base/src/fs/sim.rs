@@ -527,6 +527,44 @@ impl File for SimFile {
             }
         }
     }
+
+    /// What a failed sync has lost is clean for the kernel, so it goes too.
+    fn forget(&self, offset: u64, len: u64) {
+        let mut disk = self.fs.disk();
+        let Ok(inode) = disk.inode(self.inode) else { return };
+        let Inode { current, durable, pending, .. } = inode;
+        let from = usize::try_from(offset).unwrap_or(usize::MAX);
+        let to = usize::try_from(offset.saturating_add(len)).unwrap_or(usize::MAX).min(durable.len());
+        if pending.is_empty()
+            && let (Some(now), Some(kept)) = (current.get_mut(from..to), durable.get(from..to))
+        {
+            now.copy_from_slice(kept);
+        }
+    }
+}
+
+#[cfg(test)]
+mod forget_tests {
+    use super::*;
+
+    #[test]
+    fn what_a_failed_sync_has_lost_shows_when_memory_is_forgotten() {
+        let fs = SimFs::new(3);
+        fs.create_dir(Path::new("/d")).unwrap();
+        let file = fs.open(Path::new("/d/f"), OpenMode::Create).unwrap();
+        file.allocate(8192).unwrap();
+        file.sync().unwrap();
+        file.write_all_at(&[&[7; 8192]], 0).unwrap();
+        let mut got = vec![0; 8192];
+        file.forget(0, 8192);
+        file.read_exact_at(&mut got, 0).unwrap();
+        assert!(got.iter().all(|byte| *byte == 7), "what was not synced stays in memory");
+        fs.fail(Op::Sync, libc::EIO, 0, 1);
+        assert!(file.sync().is_err());
+        file.forget(0, 8192);
+        file.read_exact_at(&mut got, 0).unwrap();
+        assert!(got.contains(&0) && got.contains(&7), "the medium has a part");
+    }
 }
 
 #[cfg(test)]

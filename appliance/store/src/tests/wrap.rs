@@ -163,6 +163,36 @@ fn a_write_or_sync_that_fails_moves_on_and_loses_nothing() {
 }
 
 #[test]
+fn what_a_failed_sync_left_in_memory_alone_is_not_built_upon_by_the_next_start() {
+    for seed in 200..216 {
+        let machine = Box_::new(seed);
+        let mut parts = machine.open();
+        let mut cams = [Cam::new(1, 9000)];
+        parts.writer.begin(&cams[0].start(&machine.clock));
+        record(&machine, &mut parts, &mut cams, 60 + seed as usize % 7);
+        let want = samples(&parts, video(1));
+        // Every sync fails: the commit, and the headers of the segments that are tried instead. The kernel keeps showing what it has lost.
+        machine.fs.fail(Op::Sync, libc::EIO, 0, u64::MAX);
+        (0..12).for_each(|_| parts.writer.append(cams[0].packet(&machine.clock)).unwrap());
+        assert!(parts.committer.step().is_err());
+        // The program is killed and started again, and records. Only then the power goes.
+        drop(parts);
+        machine.fs.heal();
+        let mut parts = machine.open();
+        parts.writer.begin(&cams[0].start(&machine.clock));
+        record(&machine, &mut parts, &mut cams, 5);
+        let kept = samples(&parts, video(1));
+        assert!(want.iter().filter(|sample| kept.contains(sample)).count() * 3 > want.len(), "seed {seed}");
+        drop(parts);
+        machine.fs.cut();
+        machine.fs.power_on();
+        let parts = machine.open();
+        assert!(samples(&parts, video(1)) == kept, "seed {seed}: what was acknowledged after the restart is there");
+        assert!(parts.opened.damage.is_empty(), "seed {seed}: {:?}", parts.opened.damage);
+    }
+}
+
+#[test]
 fn slots_that_cannot_be_written_are_passed_over_and_named() {
     for op in [Op::Open, Op::Write, Op::Sync] {
         let mut machine = Box_::new(35);

@@ -127,4 +127,8 @@ impl File for Watched {
         }
         self.file.sync()
     }
+
+    fn forget(&self, offset: u64, len: u64) {
+        self.file.forget(offset, len);
+    }
 }
