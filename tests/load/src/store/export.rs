@@ -29,7 +29,7 @@ pub fn run(wanted: &Wanted) -> Result<String> {
             ring: disk.path().join("ring"),
             state: disk.path().join("state"),
             capacity_bytes: wanted.size((bytes + bytes / 4).next_multiple_of(256 << 20), 64 << 20),
-            segment_bytes: wanted.size(256 << 20, 16 << 20),
+            segment_bytes: wanted.size(64 << 20, 16 << 20),
         };
         let store = place.open()?;
         fill(&mut Cameras::begin(store.writer(), streams)?, bytes)?;

@@ -2,7 +2,7 @@
 //! time, and when it writes over what it wrote before.
 
 use super::Wanted;
-use super::bench::{Cameras, FRAMES_PER_SEC, Place, STREAM_BYTES_PER_SEC, fill};
+use super::bench::{Cameras, FRAMES_PER_SEC, PATIENCE, Place, STREAM_BYTES_PER_SEC, fill};
 use super::sample::{Times, ms};
 use crate::Result;
 use crate::disk::{DeviceUse, Disk};
@@ -93,9 +93,12 @@ fn pace(
         }
         Ok(disks.map(Disk::device_use))
     };
+    // Nothing waits and nothing is being written at either look, so that bytes sent and bytes written are of the same commits.
+    writer.flush(PATIENCE).attempt("flushing the ring")?;
     let (first, before, from) = (look(true)?, writer.stats(), Instant::now());
     times.lock().unwrap_or_else(PoisonError::into_inner).clear();
     sender.until(cameras, WARM_UP + length)?;
+    writer.flush(PATIENCE).attempt("flushing the ring")?;
     // Flushes before settling, which makes some of its own; bytes after it, because what is in the page cache was written all the same.
     let (last, after, seconds) = (look(false)?, writer.stats(), from.elapsed().as_secs_f64());
     let settled = look(true)?;
