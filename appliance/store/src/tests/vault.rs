@@ -114,7 +114,8 @@ impl HoldBox {
         let mut disk = finish_disk(recovered, &deps, (&common, 0), &|_, _| None, Start::Manual)?;
         let routes = Arc::new(Routes::new(common.clone(), self.ring.config.pending_bytes_max));
         routes.add(disk.shared.clone(), disk.part.capacity_bytes());
-        let committer = *disk.take_committer().expect("it was started by hand");
+        let mut committer = *disk.take_committer().expect("it was started by hand");
+        committer.finish_index();
         let parts = PartList::new(vec![disk.part.clone()].into());
         let source = Source { part: disk.part.clone(), shared: Some(disk.shared.clone()) };
         let sources: SourceList = Arc::new(move || vec![source.clone()]);
