@@ -117,16 +117,12 @@ fn say(what: impl core::fmt::Display) -> Result<()> {
 pub fn run(job: &Job) -> Result<()> {
     look(job)?;
     let begun = Instant::now();
-    let ground = Ground {
-        fs: Arc::new(RealFs),
-        clock: Arc::new(SystemClock),
-        index: ring::open_index(&job.dir),
-        config: job.config(),
-    };
+    let ground = ground(job);
     let ring = Ring::open(&ground).attempt("opening the ring")?;
     let opened = begun.elapsed();
     say(format_args!("opened {}", opened.as_millis()))?;
     // The ends of recordings that the last life left open become rows with the first commit.
+    ensure(ring.settles(ring::INDEX_PATIENCE), || "the index is not complete in time".to_owned())?;
     ensure(ring.flush(PATIENCE)?, || "the first commit takes too long".to_owned())?;
     let now = SystemClock.utc();
     let mut cameras = job.streams();
@@ -147,14 +143,19 @@ pub fn run(job: &Job) -> Result<()> {
     record(job, &ring, &mut cameras, opened)
 }
 
+fn ground(job: &Job) -> Ground {
+    let (fs, clock) = (Arc::new(RealFs), Arc::new(SystemClock));
+    let state_dir = Some(job.dir.join("state"));
+    Ground { fs, clock, index: ring::open_index(&job.dir), config: job.config(), state_dir }
+}
+
 /// Looks over the closed ring.
 fn look(job: &Job) -> Result<()> {
-    let dir = job.dir.join("ring");
-    if !dir.join("superblock").exists() {
+    if !job.dir.join("ring/superblock").exists() {
         return say("check clean 0");
     }
     let index = ring::existing_index(&job.dir)?;
-    match ring::check(&dir, Arc::new(RealFs), index.as_deref()) {
+    match ring::check(&ground(job), index.as_deref()) {
         Ok(report) if report.is_clean() => say(format_args!("check clean {}", report.last_seq)),
         Ok(report) => say(format_args!("bad check is not content: {report:?}")),
         Err(error) => say(format_args!("bad {error}")),

@@ -2,7 +2,7 @@
 
 use crate::error::{Attempt as _, Error, Result};
 use crate::footage::Mark;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use watchbook_access::{Action, AuditEntry, AuditError, AuditLog, Grant, Role, Subject};
@@ -10,7 +10,7 @@ use watchbook_base::fs::Fs;
 use watchbook_base::{Clock, Gap, Kind, StreamId, TimeRange, UtcNanos};
 use watchbook_media::SpanSource as _;
 use watchbook_store::kv::Kv;
-use watchbook_store::{Config, Deps, EventQuery, OpenIndex, Report, Store};
+use watchbook_store::{ClosedRing, Config, Deps, EventQuery, Keys, MasterSource, OpenIndex, Place, Report, Store};
 
 pub use watchbook_store::{Stats, Writer};
 
@@ -28,7 +28,21 @@ pub struct Ground {
     pub index: OpenIndex,
     /// Size and place.
     pub config: Config,
+    /// Where the master key and one copy of the keys lie, when footage is sealed; the other copy lies in the ring's directory.
+    pub state_dir: Option<PathBuf>,
 }
+
+impl Ground {
+    /// The keys; `open` is [`Keys::open`], or [`Keys::open_existing`] to change nothing.
+    fn keys(&self, open: OpenKeys) -> watchbook_store::Result<Option<Arc<Keys>>> {
+        let Some(state_dir) = &self.state_dir else { return Ok(None) };
+        let places = Place::usual(&self.fs, state_dir, &self.config.dir);
+        let master = MasterSource::File(state_dir.join("master.key"));
+        open(places, &master, &*self.fs, self.clock.clone()).map(|keys| Some(Arc::new(keys)))
+    }
+}
+
+type OpenKeys = fn([Place; 2], &MasterSource, &dyn Fs, Arc<dyn Clock>) -> watchbook_store::Result<Keys>;
 
 /// An open ring.
 pub struct Ring {
@@ -56,7 +70,7 @@ impl AuditLog for NoLog {
 }
 
 /// How long a lost index of a small ring may take to be made again on a busy machine.
-const INDEX_PATIENCE: Duration = Duration::from_secs(60);
+pub const INDEX_PATIENCE: Duration = Duration::from_secs(60);
 
 fn grant(action: Action) -> Result<Grant> {
     let subject = Subject { account: Some(1), roles: [Role::Investigator].into_iter().collect(), cameras: None };
@@ -71,11 +85,15 @@ impl Ring {
     /// What the store says.
     pub fn open(ground: &Ground) -> watchbook_store::Result<Self> {
         let (fs, clock, index) = (ground.fs.clone(), ground.clock.clone(), ground.index.clone());
-        let deps = Deps { fs, clock, index, keys: None, register: None };
+        let deps = Deps { fs, clock, index, keys: ground.keys(Keys::open)?, register: None };
         let store = Store::open(std::slice::from_ref(&ground.config), &deps)?;
-        // Recording does not wait for a lost index; who wants to find everything does.
-        store.settle_index(INDEX_PATIENCE)?;
         Ok(Self { store, clock: ground.clock.clone() })
+    }
+
+    /// Waits until the index has everything; false when that takes longer than `patience`. Recording does not wait for it; who wants to find everything does.
+    #[must_use]
+    pub fn settles(&self, patience: Duration) -> bool {
+        self.store.settle_index(patience).is_ok()
     }
 
     /// A handle that writes.
@@ -203,12 +221,16 @@ fn cut(stream: StreamId, samples: &[watchbook_media::Sample], bytes: &[u8], foun
     Ok(())
 }
 
-/// Looks over the closed ring in `dir` as `watchbook check` does.
+/// Looks over the closed ring as `watchbook check` does, with its index as it is.
 ///
 /// # Errors
 /// What the store says.
-pub fn check(dir: &Path, fs: Arc<dyn Fs>, index: Option<&dyn Kv>) -> Result<Report> {
-    watchbook_store::check(dir, fs, index, &mut |_| {}).attempt("checking the ring")
+pub fn check(ground: &Ground, index: Option<&dyn Kv>) -> Result<Report> {
+    let mut ring = ClosedRing::open(&ground.config.dir, ground.fs.clone()).attempt("opening the closed ring")?;
+    if let Some(keys) = ground.keys(Keys::open_existing).attempt("opening the keys as they are")? {
+        ring = ring.with_keys(keys);
+    }
+    ring.check(index, &mut |_| {}).attempt("checking the ring")
 }
 
 /// How the index of a ring in `dir` is opened: the real one.

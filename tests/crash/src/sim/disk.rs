@@ -24,6 +24,7 @@ struct Watch {
 
 struct Watched {
     file: Box<dyn File>,
+    segment: bool,
     disk: Disk,
 }
 
@@ -45,7 +46,7 @@ impl Disk {
         self.watch().on_sync = Some(Box::new(on_sync));
     }
 
-    /// Files made, grown and removed so far. A ring that is laid out changes none.
+    /// Segments made, grown and removed so far. A ring that is laid out changes none.
     #[must_use]
     pub fn changes(&self) -> u64 {
         self.watch().changes
@@ -58,6 +59,11 @@ impl Disk {
     fn changed(&self) {
         self.watch().changes += 1;
     }
+
+    /// The keys' files may grow; segments may not.
+    fn is_segment(path: &Path) -> bool {
+        path.extension().is_some_and(|ending| ending == "seg")
+    }
 }
 
 impl Fs for Disk {
@@ -67,10 +73,11 @@ impl Fs for Disk {
 
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn File>> {
         let file = self.sim.open(path, mode)?;
-        if mode == OpenMode::Create {
+        let segment = Self::is_segment(path);
+        if segment && mode == OpenMode::Create {
             self.changed();
         }
-        Ok(Box::new(Watched { file, disk: self.clone() }))
+        Ok(Box::new(Watched { file, segment, disk: self.clone() }))
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
@@ -83,7 +90,9 @@ impl Fs for Disk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.sim.remove(path)?;
-        self.changed();
+        if Self::is_segment(path) {
+            self.changed();
+        }
         Ok(())
     }
 
@@ -106,7 +115,9 @@ impl File for Watched {
     }
 
     fn allocate(&self, len: u64) -> io::Result<()> {
-        self.disk.changed();
+        if self.segment {
+            self.disk.changed();
+        }
         self.file.allocate(len)
     }
 

@@ -107,6 +107,7 @@ pub fn foreign() -> &'static Copy {
             clock: Arc::new(clock.clone()),
             index: every_disk(index.clone()),
             config,
+            state_dir: None,
         };
         let ring = Ring::open(&ground).expect("an undisturbed ring opens");
         let mut camera = Camera::new(1, 1000, 12);
@@ -117,6 +118,7 @@ pub fn foreign() -> &'static Copy {
             writer.append(camera.packet(clock.mono()).1).expect("an undisturbed ring takes a packet");
         }
         ring.flush(Duration::from_secs(30)).expect("an undisturbed ring commits");
+        assert!(ring.settles(Duration::from_secs(30)), "an undisturbed ring's index is complete");
         ring.close().expect("an undisturbed ring closes");
         Copy::of(&index)
     })

@@ -3,7 +3,7 @@
 use super::disk::Disk;
 use super::index::{self, Powered};
 use super::model::{LOSS_NANOS_MAX, Model};
-use super::script::{DiskFault, Era, IndexFate, Script};
+use super::script::{DiskFault, Era, IndexFate, KeysFate, Script};
 use crate::error::{Attempt as _, Error, Result, ensure};
 use crate::footage::{Camera, STEP_NANOS};
 use crate::ring::{self, Ground, Ring, Writer};
@@ -12,6 +12,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use watchbook_base::clock::SimClock;
+use watchbook_base::fs::Fs as _;
 use watchbook_base::fs::sim::{Dice, Op, SimFs};
 use watchbook_base::{Clock, Event, EventSource, GapReason, UtcNanos};
 use watchbook_media::RecordingEnd;
@@ -21,6 +22,7 @@ use watchbook_store::kv::Kv;
 /// When every life begins.
 const START: UtcNanos = UtcNanos(1_800_000_000_000_000_000);
 const DIR: &str = "/ring";
+const STATE_DIR: &str = "/state";
 const SEGMENT_BYTES: u64 = 4 << 20;
 const SLOTS: u64 = 4;
 /// The committer's interval, in the life's own time.
@@ -217,7 +219,9 @@ impl Life<'_> {
             ..Config::new(DIR, SLOTS * SEGMENT_BYTES)
         };
         let clock = Arc::new(self.world().clock.clone());
-        Ground { fs: Arc::new(self.disk.clone()), clock, index: index::every_disk(self.index.clone()), config }
+        let state_dir = self.script.sealed.then(|| STATE_DIR.into());
+        let index = index::every_disk(self.index.clone());
+        Ground { fs: Arc::new(self.disk.clone()), clock, index, config, state_dir }
     }
 
     /// One stretch: the power comes back, the ring is opened and judged, cameras record until the power goes.
@@ -273,9 +277,27 @@ impl Life<'_> {
                 self.world().model.damage_expected = true;
             }
         }
+        self.harm_keys(era.keys);
         let world = self.world();
         world.clock.advance(era.dark_secs * 1_000_000_000);
         world.clock.step(era.clock_step_nanos);
+    }
+
+    /// One copy of the keys is lost or rots; the other one is never touched.
+    fn harm_keys(&mut self, fate: KeysFate) {
+        let dir = Path::new(if self.script.weak_copy == 0 { STATE_DIR } else { DIR }).join("keys");
+        let sim = self.disk.sim().clone();
+        // There is nothing to harm before the first start.
+        for name in sim.list(&dir).unwrap_or_default() {
+            let path = dir.join(name);
+            match fate {
+                KeysFate::Kept => {}
+                KeysFate::Lost => drop(sim.remove(&path).and_then(|()| sim.sync_dir(&dir))),
+                KeysFate::Rotten => {
+                    let _ = sim.rot(&path, self.dice.below(16_384), 1 << self.dice.below(8));
+                }
+            }
+        }
     }
 
     /// The opened ring; `None` when the power went meanwhile.
@@ -286,7 +308,7 @@ impl Life<'_> {
                     self.outcome.rebuilt += u64::from(ring.opened().0);
                     // A start finishes what a cut start left undone; from then on nothing changes.
                     self.laid_out = Some(self.disk.changes());
-                    return Ok(Some(ring));
+                    return Ok(self.settled(&ring)?.then_some(ring));
                 }
                 Err(_) if self.disk.sim().is_off() => return Ok(None),
                 Err(error) if era.read_faults == 0 => return Err(Error(format!("the ring does not open: {error}"))),
@@ -295,6 +317,18 @@ impl Life<'_> {
             }
         }
         Err(Error("the ring does not open after the disk's bad moment is over".to_owned()))
+    }
+
+    /// Waits for a complete index; false when the power goes meanwhile.
+    fn settled(&self, ring: &Ring) -> Result<bool> {
+        let begun = Instant::now();
+        while !self.disk.sim().is_off() {
+            if ring.settles(LOOK) {
+                return Ok(true);
+            }
+            ensure(begun.elapsed() < ring::INDEX_PATIENCE, || "the index is not complete in time".to_owned())?;
+        }
+        Ok(false)
     }
 
     /// Holds what is there against the model: samples first, then, with the first commit, gaps and events.
@@ -459,17 +493,19 @@ impl Life<'_> {
     /// After the last cut: the closed ring is looked over, opened once more, and still the same.
     fn last_look(&mut self) -> Result<()> {
         let ground = self.ground();
+        let index = self.index.clone();
         let readable = self.index.get(watchbook_store::kv::Table("meta"), b"").is_ok();
         // A ring that was cut short while it was made has nothing to look over.
         if readable && !self.excused() && self.world().model.acknowledged() > 0 {
-            let report = ring::check(Path::new(DIR), ground.fs.clone(), Some(&self.index))?;
+            let report = ring::check(&ground, Some(&index))?;
             ensure(report.is_clean(), || format!("check is not content: {report:?}"))?;
         }
         let ring = Ring::open(&ground).attempt("opening for the last time")?;
+        self.settled(&ring)?;
         self.judge(&ring)?;
         self.world().writer = None;
         ring.close()?;
-        let report = ring::check(Path::new(DIR), ground.fs, Some(&self.index))?;
+        let report = ring::check(&ground, Some(&index))?;
         ensure(report.is_clean() || self.excused(), || format!("check is not content: {report:?}"))
     }
 }

@@ -17,6 +17,17 @@ pub enum IndexFate {
     Unreadable,
 }
 
+/// What befalls one of the two copies of the keys while the power is off; the other one is never touched in the same life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeysFate {
+    /// Nothing.
+    Kept,
+    /// Its file is gone.
+    Lost,
+    /// A bit of it flips.
+    Rotten,
+}
+
 /// What befalls the disk while cameras record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DiskFault {
@@ -43,6 +54,8 @@ pub struct Era {
     pub clock_step_nanos: i64,
     /// The index's fate before.
     pub index: IndexFate,
+    /// The fate of one copy of the keys.
+    pub keys: KeysFate,
     /// Reads that fail while the ring is opened.
     pub read_faults: u64,
     /// Bytes that rot before.
@@ -64,6 +77,10 @@ pub struct Script {
     pub sync_nanos_max: u64,
     /// What memory may hold for the disk.
     pub pending_bytes_max: u64,
+    /// Footage is sealed.
+    pub sealed: bool,
+    /// The copy of the keys that something may befall: 0 in the state directory, 1 in the ring's.
+    pub weak_copy: u64,
     /// Its stretches.
     pub eras: Vec<Era>,
 }
@@ -84,6 +101,7 @@ impl Script {
         // A life has one kind of trouble beside power cuts, or several.
         let (sick, moody, rotting, deaf) = (dice.percent(35), dice.percent(30), dice.percent(15), dice.percent(10));
         let timeless = dice.percent(20);
+        let (sealed, weak_copy) = (dice.percent(60), dice.below(2));
         let count = 2 + dice.below(3);
         let eras: Vec<Era> = (0..count)
             .map(|at| Era {
@@ -96,6 +114,7 @@ impl Script {
                     false => 0,
                 },
                 index: if at > 0 && moody { index_fate(&mut dice) } else { IndexFate::Kept },
+                keys: if at > 0 && sealed { keys_fate(&mut dice) } else { KeysFate::Kept },
                 read_faults: if at > 0 && deaf { dice.below(4) } else { 0 },
                 rots: if at > 0 && rotting { dice.below(3) } else { 0 },
                 faults: if sick { disk_faults(&mut dice) } else { Vec::new() },
@@ -104,7 +123,7 @@ impl Script {
         let sync_nanos_max = if sick { 40_000_000 } else { 150_000_000 };
         let stalls = eras.iter().flat_map(|era| &era.faults).any(|(fault, _)| *fault == DiskFault::Stall);
         let pending_bytes_max = if stalls { 1 << 20 } else { 64 << 20 };
-        Self { seed, sample_bytes, gop_frames: 12, sync_nanos_max, pending_bytes_max, eras }
+        Self { seed, sample_bytes, gop_frames: 12, sync_nanos_max, pending_bytes_max, sealed, weak_copy, eras }
     }
 
     /// A short life that a power cut ends at step `steps`, and another one in which the box must be well again.
@@ -117,6 +136,7 @@ impl Script {
             dark_secs: 5,
             clock_step_nanos: 0,
             index: IndexFate::Kept,
+            keys: KeysFate::Kept,
             read_faults: 0,
             rots: 0,
             faults,
@@ -128,6 +148,8 @@ impl Script {
             gop_frames: 12,
             sync_nanos_max: 40_000_000,
             pending_bytes_max: 64 << 20,
+            sealed: seed.is_multiple_of(2),
+            weak_copy: 0,
             eras: vec![era(steps, 24, faults), era(u64::MAX, 3, Vec::new())],
         }
     }
@@ -158,6 +180,14 @@ fn index_fate(dice: &mut Dice) -> IndexFate {
         3 => IndexFate::Older,
         4 => IndexFate::Foreign,
         _ => IndexFate::Unreadable,
+    }
+}
+
+fn keys_fate(dice: &mut Dice) -> KeysFate {
+    match dice.below(4) {
+        0 | 1 => KeysFate::Kept,
+        2 => KeysFate::Lost,
+        _ => KeysFate::Rotten,
     }
 }
 
