@@ -3,7 +3,7 @@
 use crate::catalog::rows::{Position, SlotRow};
 use crate::catalog::{self, Catalog, Live};
 use crate::error::Result;
-use crate::format::{Commit, SegmentHeader};
+use crate::format::{BLOCK_BYTES, Commit, SegmentHeader};
 use crate::index::{Backfill, IndexQueue, Indexer, load_backfill};
 use crate::kv::Kv;
 use crate::ring::Ring;
@@ -18,8 +18,8 @@ use watchbook_media::RecordingId;
 /// over slots that cannot be written; a disk with more of them than this is beyond use. Each costs one read.
 const MISSES_MAX: u32 = 32;
 
-/// Segments at the end of the log that are read before recording goes on when the index is lost. A recording that goes on, or a gap, is stated in the newest
-/// one, unless the newest one has just been opened.
+/// Segments at the end of the log that are read before recording goes on when the index is lost, and more until one has a commit. A recording that goes on, or a
+/// gap, is stated in the newest one, unless that has just been opened, or was opened in vain, as may several before it.
 const TAIL_SEGMENTS: usize = 2;
 /// Threads that read segment headers: a hard disk answers several waiting reads in one turn.
 const HEADER_READERS: usize = 8;
@@ -158,13 +158,26 @@ fn headers(ring: &Ring) -> Vec<SegmentHeader> {
     headers
 }
 
+/// Where the tail of the log begins among its segments.
+fn tail_at(ring: &Ring, headers: &[SegmentHeader]) -> usize {
+    let has_commits = |at: &usize| {
+        let Some(header) = headers.get(*at) else { return false };
+        let first = ring.reader(header.slot, header.generation).ok().and_then(|reader| reader.commit_at(BLOCK_BYTES));
+        // One that the next header voids is as good as none.
+        let void_from = headers.get(at + 1).map_or(u64::MAX, |next| next.first_seq);
+        first.is_some_and(|(commit, _)| commit.seq < void_from)
+    };
+    let newest = (0..headers.len()).rev().find(has_commits).unwrap_or(0);
+    newest.min(headers.len().saturating_sub(TAIL_SEGMENTS))
+}
+
 /// FORMAT.md "Rebuild": makes the index anew. The end of the log is read at once, so that recording can go on; the backfill brings the rest.
 pub(crate) fn rebuild(ring: &Arc<Ring>, kv: Arc<dyn Kv>) -> Result<Recovered> {
     let headers = headers(ring);
     for header in &headers {
         ring.slots.set(header.slot, header.generation);
     }
-    let tail_at = headers.len().saturating_sub(TAIL_SEGMENTS);
+    let tail_at = tail_at(ring, &headers);
     let (older, tail) = headers.split_at(tail_at);
     let queue = Arc::new(IndexQueue::new(Live::default()));
     let high = tail.first().map_or(0, |header| header.generation);

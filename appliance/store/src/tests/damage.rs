@@ -260,3 +260,33 @@ mod rocks {
         }
     }
 }
+
+#[test]
+fn a_lost_index_behind_segments_that_were_opened_in_vain_still_tells_of_the_restart() {
+    let machine = Box_::new(77);
+    let mut parts = machine.open();
+    let mut cam = Cam::new(1, 2000);
+    parts.writer.begin(&cam.start(&machine.clock));
+    let mut record = |parts: &crate::store::Parts| {
+        for _ in 0..12 {
+            parts.writer.append(cam.packet(&machine.clock)).unwrap();
+            machine.clock.advance(STEP_NANOS);
+        }
+    };
+    record(&parts);
+    parts.committer.step().unwrap();
+    let want = samples(&parts, video(1));
+    // The second commit fails, and so do the headers of two segments for it; all three stay readable.
+    machine.fs.fail(watchbook_base::fs::sim::Op::Sync, libc::EIO, 0, 3);
+    record(&parts);
+    parts.committer.step().unwrap_err();
+    drop(parts);
+    machine.kv.wipe();
+    machine.clock.advance(60 * STEP_NANOS);
+
+    let mut parts = machine.open();
+    parts.committer.step().unwrap();
+    let gaps = parts.reader.gaps(&playback(1), video(1), ALL, machine.clock.utc()).unwrap();
+    assert!(matches!(gaps.as_slice(), [gap] if gap.reason == watchbook_base::GapReason::Restart), "{gaps:?}");
+    assert_eq!(samples(&parts, video(1)), want);
+}
