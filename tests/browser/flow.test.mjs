@@ -402,7 +402,7 @@ describe("the page", { concurrency: 1 }, () => {
 
   it("shows people, health, the audit log and the own account", async () => {
     await go("#/health");
-    await page.getByRole("meter").waitFor();
+    await page.getByRole("meter").first().waitFor();
     await page.shot("13-health");
     await go("#/audit");
     await page.getByRole("cell", { name: "Took out footage" }).first().waitFor();

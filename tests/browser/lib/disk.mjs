@@ -14,7 +14,6 @@ export async function spoil(ring, context, api, camera, span) {
   const dir = join(ring, "segments");
   const newest = await newestSegment(dir);
   const file = await open(join(dir, newest.name), "r+");
-  const range = `from_utc_ms=${span.start_utc_ms}&to_utc_ms=${span.end_utc_ms}`;
   try {
     for (let tried = 0; tried < TRIES_MAX; tried += 1) {
       // From the newest bytes backwards, a step of a third of a commit of one camera at a time.
@@ -22,17 +21,16 @@ export async function spoil(ring, context, api, camera, span) {
       if (offset < 4096) break;
       const bytes = Buffer.alloc(SPOILED_BYTES);
       await file.read(bytes, 0, bytes.length, offset);
-      await file.write(
-        bytes.map((byte) => byte ^ 0xff),
-        0,
-        bytes.length,
-        offset,
-      );
+      await file.write(bytes.map((byte) => byte ^ 0xff), 0, bytes.length, offset);
       await file.sync();
+      // What has come in since the span was asked for may be what was hit.
+      const range = `from_utc_ms=${span.start_utc_ms}&to_utc_ms=${Date.now() + 1_000}`;
       await context.request.get(`${api}/cameras/${camera}/export.mp4?${range}`).catch(() => undefined);
       const { damaged } = await (await context.request.get(`${api}/cameras/${camera}/recordings?${range}`)).json();
       const run = damaged.find((each) => each.kind === "checksum");
       if (run !== undefined) return run;
+      // It was another camera's: put it back, so that one place is spoiled and no more.
+      await file.write(bytes, 0, bytes.length, offset);
     }
   } finally {
     await file.close();
