@@ -12,7 +12,7 @@ use axum::response::Response;
 use std::sync::Arc;
 use watchbook_access::{Action, Grant};
 use watchbook_base::time::NANOS_PER_SEC;
-use watchbook_base::{CameraId, GapReason, TimeRange, UtcNanos};
+use watchbook_base::{CameraId, GapReason, Kind, TimeRange, UtcNanos};
 use watchbook_media::{Codec, SpanSummary, sample_entry::codec_string};
 
 /// Longest interval of one list: 32 days × 1440 spans are 46,080 rows of the index before neighbours are joined. A longer question is answered
@@ -101,7 +101,12 @@ fn shown_damage(damaged: &Damaged) -> api::DamagedInterval {
 fn held(app: &App, camera: CameraId, range: TimeRange) -> Result<Vec<api::HeldInterval>, Error> {
     let in_force =
         |row: &HoldRow| row.release.is_none() && row.order.cameras.contains(&camera) && row.order.range.overlaps(range);
-    let mut held: Vec<_> = app.ports().holds.list()?.into_iter().filter(in_force).map(shown_hold).collect();
+    let holds = match app.ports().holds.list() {
+        // The vault's disk is away: the list is useful without, and the health page says so.
+        Err(error) if error.kind == Kind::Unavailable => Vec::new(),
+        holds => holds?,
+    };
+    let mut held: Vec<_> = holds.into_iter().filter(in_force).map(shown_hold).collect();
     held.sort_by_key(|interval| interval.start_utc_ms);
     Ok(held)
 }
