@@ -5,8 +5,8 @@ use crate::check::rebuild_index;
 use crate::format::segment_name;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use watchbook_base::Kind;
 use watchbook_base::fs::sim::Dice;
+use watchbook_base::{Clock, Kind};
 use watchbook_media::SpanSource;
 
 fn segment(slot: u32) -> PathBuf {
