@@ -5,7 +5,7 @@ use crate::catalog::{self, Catalog, Live};
 use crate::error::Result;
 use crate::format::{BLOCK_BYTES, Commit, SegmentHeader};
 use crate::index::{Backfill, IndexQueue, Indexer, load_backfill};
-use crate::kv::Kv;
+use crate::kv::{Batch, Kv};
 use crate::ring::Ring;
 use crate::scan::{Damage, first_position};
 use std::collections::HashMap;
@@ -205,7 +205,9 @@ pub(crate) fn rebuild(ring: &Arc<Ring>, kv: Arc<dyn Kv>) -> Result<Recovered> {
 /// Empties the index and notes what is where and what is still to be made.
 fn prepare(kv: &dyn Kv, ring: &Ring, headers: &[SegmentHeader], backfill: &Backfill) -> Result<()> {
     catalog::empty_index(kv, ring.superblock.disk)?;
-    let mut batch = backfill.row_batch();
+    // A note of nothing would be taken for an index that is being made again, at the next start.
+    let nothing = backfill.progress().segments == 0;
+    let mut batch = if nothing { Batch::default() } else { backfill.row_batch() };
     for header in headers {
         batch.put(catalog::rows::META, catalog::rows::slot_key(header.slot), catalog::rows::pack(&slot_row(header)));
     }

@@ -139,9 +139,19 @@ impl File for GatedFile {
     }
 }
 
-/// What was handed over: sample by stream, in order, and whether it was acknowledged.
+/// What became of a sample that was handed over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Waits,
+    /// It was acknowledged and listed.
+    Stored,
+    /// It is in a gap. On a disk that went missing it may turn up again.
+    InGap,
+}
+
+/// What was handed over: sample by stream, in order.
 #[derive(Default)]
-pub(super) struct Model(BTreeMap<StreamId, Vec<(UtcNanos, Bytes, bool)>>);
+pub(super) struct Model(BTreeMap<StreamId, Vec<(UtcNanos, Bytes, Fate)>>);
 
 pub(super) const DIRS: [&str; 3] = ["/a", "/b", "/c"];
 
@@ -237,7 +247,7 @@ impl Station {
         for _ in 0..12 {
             for cam in &mut self.cams {
                 let packet: Packet = cam.packet(&self.clock);
-                let sample = (packet.utc, packet.data.clone(), false);
+                let sample = (packet.utc, packet.data.clone(), Fate::Waits);
                 self.model.0.entry(cam.stream).or_default().push(sample);
                 // A disk that is full or gone may refuse it; a gap then says so.
                 let _refused = running.writer.append(packet);
@@ -246,28 +256,24 @@ impl Station {
         }
     }
 
-    /// Notes what is durable by now. What was handed over and is neither stored nor waits is in a gap, and forgotten.
+    /// Notes what is durable by now. What was handed over and is neither stored nor waits is in a gap.
     pub(super) fn acknowledge(&mut self, running: &Running) {
         if running.writer.flush(Duration::ZERO).is_err() {
             return;
         }
         let (seed, now) = (self.seed, self.clock.utc());
         for (stream, samples) in &mut self.model.0 {
-            let Some(first) = samples.iter().position(|sample| !sample.2) else { continue };
+            let Some(first) = samples.iter().position(|sample| sample.2 == Fate::Waits) else { continue };
             let stored: Vec<UtcNanos> = running.times(*stream, samples[first].0);
             let gaps = running.gaps(*stream, now);
-            let mut kept = samples.split_off(first);
-            kept.retain_mut(|sample| {
-                sample.2 |= stored.contains(&sample.0);
-                let in_gap = gaps.iter().any(|gap| gap.range.start <= sample.0 && sample.0 <= gap.range.end);
+            for (utc, _, fate) in samples.iter_mut().skip(first).filter(|sample| sample.2 == Fate::Waits) {
+                let in_gap = gaps.iter().any(|gap| gap.range.start <= *utc && *utc <= gap.range.end);
+                *fate = if stored.contains(utc) { Fate::Stored } else { Fate::InGap };
                 assert!(
-                    sample.2 || in_gap,
-                    "seed {seed}: {stream} at {}: neither stored nor in a gap: {gaps:?}",
-                    sample.0
+                    *fate == Fate::Stored || in_gap,
+                    "seed {seed}: {stream} at {utc}: neither stored nor in a gap: {gaps:?}"
                 );
-                sample.2
-            });
-            samples.append(&mut kept);
+            }
         }
     }
 
@@ -291,14 +297,14 @@ impl Station {
                 let found = want[at..].iter().position(|(time, data, _)| time == utc && same(data));
                 let skipped =
                     found.unwrap_or_else(|| panic!("seed {seed}: {stream} at {utc}: wrong, twice or out of order"));
-                let missing = want[at..at + skipped].iter().filter(|sample| sample.2).count();
+                let missing = want[at..at + skipped].iter().filter(|sample| sample.2 == Fate::Stored).count();
                 assert!(
                     !all || missing == 0,
                     "seed {seed}: {stream}: {missing} acknowledged samples before {utc} are lost"
                 );
                 at += skipped + 1;
             }
-            let missing = want[at..].iter().filter(|sample| sample.2).count();
+            let missing = want[at..].iter().filter(|sample| sample.2 == Fate::Stored).count();
             assert!(!all || missing == 0, "seed {seed}: {stream}: the last {missing} acknowledged samples are lost");
             let gaps = running.gaps(*stream, self.clock.utc());
             for pair in got.windows(2) {

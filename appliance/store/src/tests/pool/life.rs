@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use watchbook_base::Clock;
 use watchbook_base::fs::sim::{Dice, Op, SimFs};
 
-const SEEDS: u64 = 9;
+const SEEDS: u64 = 24;
 /// Faults of one life.
 const FAULTS: u64 = 6;
 
