@@ -215,6 +215,7 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
         Action::AddDisk { .. } | Action::AcceptDisk { .. } => (&[Role::Admin], &[]),
         Action::ReadAccounts | Action::ChangeAccount { .. } => (&[Role::Admin], &[]),
         Action::ReadAudit => (&[Role::Auditor], &[]),
+        Action::Erase { .. } if subject.account.is_none() => return Err(Refusal::SignInFirst),
         Action::Erase { .. } => {
             return Err(Refusal::NotAllowed("erasing is done by the maximum age alone: set a smaller one".to_owned()));
         }
