@@ -53,7 +53,7 @@ pub fn run(wanted: &Wanted) -> Result<String> {
         let writer = store.writer();
         let mut cameras = Cameras::begin(writer.clone(), streams)?;
         let times = Arc::new(Mutex::new(Vec::new()));
-        watch(&writer, &times);
+        let _watched = watch(&writer, &times);
         for (state, wraps) in [("first fill", false), ("wrapped", true)] {
             if wraps {
                 fill(&mut cameras, capacity_bytes)?;
@@ -70,13 +70,17 @@ pub fn run(wanted: &Wanted) -> Result<String> {
 
 type Log = Arc<Mutex<Vec<(Instant, Duration)>>>;
 
-/// Notes each commit: when it was acknowledged, and how long its write and sync took.
-fn watch(writer: &Writer, times: &Log) {
-    let (log, stats) = (times.clone(), writer.clone());
+/// Notes each commit, as long as what it returns is kept: when it was acknowledged, and how long its write and sync took. A writer that the store's own list
+/// of listeners held would keep the ring open for ever.
+fn watch(writer: &Writer, times: &Log) -> Arc<Writer> {
+    let kept = Arc::new(writer.clone());
+    let (log, stats) = (times.clone(), Arc::downgrade(&kept));
     writer.subscribe(Box::new(move |_| {
-        let took = Duration::from_nanos(stats.stats().last_commit_nanos);
+        let Some(writer) = stats.upgrade() else { return };
+        let took = Duration::from_nanos(writer.stats().last_commit_nanos);
         log.lock().unwrap_or_else(PoisonError::into_inner).push((Instant::now(), took));
     }));
+    kept
 }
 
 fn pace(
