@@ -220,7 +220,9 @@ mod rocks {
     fn open(machine: &Box_, state: &Path) -> Parts {
         let state = state.to_owned();
         let deps = Deps { index: Arc::new(move |disk| open_index(&state, disk)), ..machine.deps() };
-        assemble(&machine.config, &deps).unwrap()
+        let mut parts = assemble(&machine.config, &deps).unwrap();
+        parts.committer.finish_index();
+        parts
     }
 
     fn files(state: &Path, disk: DiskId, part: &str) -> Vec<PathBuf> {

@@ -4,7 +4,7 @@
 use super::*;
 use watchbook_base::fs::sim::Dice;
 
-const SEEDS: u64 = if cfg!(debug_assertions) { 10 } else { 60 };
+const SEEDS: u64 = if cfg!(debug_assertions) { 4 } else { 12 };
 const CUTS: u64 = 4;
 
 #[derive(Default)]
