@@ -184,6 +184,14 @@ fn shared() -> &'static Shared {
     })
 }
 
+/// Empties the cache that databases of this process share, as a restart does.
+#[cfg(test)]
+pub(crate) fn forget_cached_blocks() {
+    let mut cache = shared().cache.clone();
+    cache.set_capacity(0);
+    cache.set_capacity(CACHE_BYTES);
+}
+
 fn open_database(dir: &Path, tables: &[Table], purpose: Use) -> Result<DB> {
     std::fs::create_dir_all(dir).map_err(|error| Error::io(format!("making {}", dir.display()), error))?;
     let families = tables.iter().map(|table| ColumnFamilyDescriptor::new(table.0, table_options(*table)));

@@ -219,7 +219,8 @@ mod rocks {
 
     fn open(machine: &Box_, state: &Path) -> Parts {
         let state = state.to_owned();
-        let deps = Deps { index: Arc::new(move |disk| open_index(&state, disk)), ..machine.deps() };
+        let keys = machine.sealed.then(|| machine.keys().unwrap());
+        let deps = Deps { index: Arc::new(move |disk| open_index(&state, disk)), keys, ..machine.deps() };
         let mut parts = assemble(&machine.config, &deps).unwrap();
         parts.committer.finish_index();
         parts
@@ -232,7 +233,6 @@ mod rocks {
     }
 
     #[test]
-    #[ignore = "a bad block of an older table file is not noticed at the start since newer rows are read first"]
     fn a_real_index_with_a_bad_block_or_without_its_manifest_is_made_anew() {
         let machine = recorded(47, 60);
         let want = samples(&machine.open(), video(1));
@@ -252,6 +252,8 @@ mod rocks {
                     std::fs::write(&path, bytes).unwrap();
                 }
             }
+            // Another run of the program has not the cached blocks of this one.
+            crate::kv::rocks::forget_cached_blocks();
             let parts = open(&machine, state.path());
             assert!(parts.opened.index_rebuilt && samples(&parts, video(1)) == want, "{what}");
             assert!(state.path().join("index").join(format!("{disk}.damaged")).exists());
