@@ -18,8 +18,7 @@ use crate::scan::Damage;
 use crate::store::Deps;
 use crate::writer::{Numbers, OnCommits, Pending, Shared};
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use watchbook_base::{GapReason, Kind, StreamId, UtcNanos};
@@ -166,18 +165,7 @@ pub(crate) fn finish_disk(
     let unsaid = end_unfinished(&mut pending, (&recovered.catalog, &*kv), &common.lefts, elsewhere);
     let said_at = pending.taken();
     pending.stats.last_seq = recovered.at.seq.saturating_sub(1);
-    let shared = Arc::new(Shared {
-        disk,
-        pending: Mutex::new(pending),
-        work: Condvar::new(),
-        done: Condvar::new(),
-        alarms: common.alarms.clone(),
-        lefts: common.lefts.clone(),
-        on_commit: common.on_commit.clone(),
-        shrinking: Mutex::default(),
-        has_others: AtomicBool::new(false),
-        keys: common.keys.clone(),
-    });
+    let shared = Arc::new(Shared::new(disk, pending, common));
     let care = CareState::new(shared.clone(), deps.clock.clone());
     let queue = recovered.indexer.queue();
     queue.tell_lefts(common.lefts.clone());

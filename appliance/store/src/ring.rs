@@ -80,19 +80,9 @@ impl Ring {
                 alarm.unwrap_or_else(|| "making the ring: too few segments".to_owned()),
             ));
         }
-        let (slots, shrunk) = (Slots::new(wanted, &present), Mutex::new(alarm));
-        let lock = Mutex::new(Some(lock));
-        Ok(Self {
-            fs,
-            dir: config.dir.clone(),
-            superblock,
-            slots,
-            wanted,
-            shrunk,
-            unopened,
-            unreadable: Mutex::default(),
-            lock,
-        })
+        let slots = (Slots::new(wanted, &present), wanted);
+        let ring = Self::of((fs, config.dir.clone(), superblock), slots, Some(lock));
+        Ok(Self { shrunk: Mutex::new(alarm), unopened, ..ring })
     }
 
     /// Opens an existing ring for checking: makes and changes nothing.
@@ -104,19 +94,8 @@ impl Ring {
             Ok(superblock) => superblock,
             Err(error) => salvage_superblock(&*fs, &segments, &found).ok_or(error)?,
         };
-        let (slots, wanted, shrunk) = (Slots::new(0, &found), crate::codec::count(found.len()), Mutex::default());
-        let lock = Mutex::new(Some(lock));
-        Ok(Self {
-            fs,
-            dir: dir.to_owned(),
-            superblock,
-            slots,
-            wanted,
-            shrunk,
-            unopened: Vec::new(),
-            unreadable: Mutex::default(),
-            lock,
-        })
+        let slots = (Slots::new(0, &found), crate::codec::count(found.len()));
+        Ok(Self::of((fs, dir.to_owned(), superblock), slots, Some(lock)))
     }
 
     /// The ring of a disk that is not there, as its index has it: `generations` of the slots.
@@ -124,20 +103,9 @@ impl Ring {
         let present: Vec<u32> = generations.iter().map(|(slot, _)| *slot).collect();
         let slots = Slots::new(0, &present);
         generations.iter().for_each(|(slot, generation)| slots.set(*slot, *generation));
-        let (wanted, superblock) =
-            (slots.count(), Superblock { disk, segment_bytes: 0, created: watchbook_base::UtcNanos(0) });
-        let (shrunk, lock) = (Mutex::default(), Mutex::default());
-        Self {
-            fs,
-            dir: PathBuf::new(),
-            superblock,
-            slots,
-            wanted,
-            shrunk,
-            unopened: Vec::new(),
-            unreadable: Mutex::default(),
-            lock,
-        }
+        let wanted = slots.count();
+        let superblock = Superblock { disk, segment_bytes: 0, created: watchbook_base::UtcNanos(0) };
+        Self::of((fs, PathBuf::new(), superblock), (slots, wanted), None)
     }
 
     /// Writes the superblock again, as it is: shows whether the disk can be written without touching footage.
@@ -174,19 +142,15 @@ impl Ring {
 
     /// The segments of a vault, which come and go. `of`: file system, directory and superblock.
     pub(crate) fn of_vault(of: (Arc<dyn Fs>, PathBuf, Superblock), slots_max: u32, lock: LockGuard) -> Self {
+        Self::of(of, (Slots::new(slots_max, &[]), 0), Some(lock))
+    }
+
+    /// A ring of which nothing is wrong. `slots`: with how many there should be.
+    fn of(of: (Arc<dyn Fs>, PathBuf, Superblock), slots: (Slots, u32), lock: Option<LockGuard>) -> Self {
         let (fs, dir, superblock) = of;
-        let (slots, shrunk) = (Slots::new(slots_max, &[]), Mutex::default());
-        Self {
-            fs,
-            dir,
-            superblock,
-            slots,
-            wanted: 0,
-            shrunk,
-            unopened: Vec::new(),
-            unreadable: Mutex::default(),
-            lock: Mutex::new(Some(lock)),
-        }
+        let (slots, wanted) = slots;
+        let (shrunk, unopened, unreadable) = (Mutex::default(), Vec::new(), Mutex::default());
+        Self { fs, dir, superblock, slots, wanted, shrunk, unopened, unreadable, lock: Mutex::new(lock) }
     }
 
     pub(crate) fn path(&self, slot: u32) -> PathBuf {

@@ -15,6 +15,7 @@ pub(crate) use routes::{HandedOver, Routes};
 
 use crate::alarm::{AlarmKind, Alarms};
 use crate::care::Shrinking;
+use crate::disk::Common;
 use crate::error::Result;
 use crate::format::DiskId;
 use crate::keys::Keys;
@@ -155,6 +156,21 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    pub(crate) fn new(disk: DiskId, pending: Pending, common: &Common) -> Self {
+        Self {
+            disk,
+            pending: Mutex::new(pending),
+            work: Condvar::new(),
+            done: Condvar::new(),
+            alarms: common.alarms.clone(),
+            lefts: common.lefts.clone(),
+            on_commit: common.on_commit.clone(),
+            shrinking: Mutex::default(),
+            has_others: AtomicBool::new(false),
+            keys: common.keys.clone(),
+        }
+    }
+
     pub(crate) fn shrinking(&self) -> MutexGuard<'_, Shrinking> {
         self.shrinking.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -7,8 +7,8 @@ use crate::error::{Error, Result};
 use crate::format::DiskId;
 use crate::pool::plan::{Load, plan_disk};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 use watchbook_base::limits::ACCESS_UNIT_BYTES_MAX;
 use watchbook_base::{CameraId, Event, Importance, Kind, StreamId, TrackRole, UtcNanos};
@@ -334,18 +334,7 @@ fn limbo(common: &Common, bytes_max: u64) -> Arc<Shared> {
     let numbers: Arc<Numbers> = common.numbers.clone();
     // Four times the largest access unit: every packet that any disk takes.
     let pending = Pending::new(bytes_max, 4 * crate::codec::wide(ACCESS_UNIT_BYTES_MAX), numbers);
-    Arc::new(Shared {
-        disk: DiskId([0; 16]),
-        pending: Mutex::new(pending),
-        work: Condvar::new(),
-        done: Condvar::new(),
-        alarms: common.alarms.clone(),
-        lefts: common.lefts.clone(),
-        on_commit: common.on_commit.clone(),
-        shrinking: Mutex::default(),
-        has_others: AtomicBool::new(false),
-        keys: common.keys.clone(),
-    })
+    Arc::new(Shared::new(DiskId([0; 16]), pending, common))
 }
 
 impl Shared {
