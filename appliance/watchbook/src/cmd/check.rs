@@ -1,5 +1,7 @@
 //! `watchbook check`: read everything, believe nothing, say what was found.
 
+mod vault;
+
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::wire::store_error;
@@ -17,7 +19,7 @@ use watchbook_store::{Progress, open_existing_index, open_index};
 /// Exit code when something is damaged.
 const DAMAGED: u8 = 1;
 
-/// Checks every ring, its index and the audit log; with `rebuild` makes the indexes anew from the rings first. The recorder must be stopped.
+/// Checks every ring with its index, the vault and the audit log; with `rebuild` makes the indexes anew from the rings first. The recorder must be stopped.
 ///
 /// # Errors
 /// When it cannot even be read: no ring there, or the recorder has it open.
@@ -49,6 +51,10 @@ pub fn check(path: &Path, rebuild: bool) -> Result<ExitCode> {
         clean &= report.is_clean();
         line(&mut text, format_args!("{}:", dir.display()));
         text.push_str(&described(&report));
+    }
+    if let Some(report) = vault::check(&config.storage, keys.as_ref(), rebuild)? {
+        clean &= report.is_clean();
+        text.push_str(&vault::described(&report));
     }
     if !keys_line.is_empty() {
         line(&mut text, format_args!("keys: {keys_line}"));
