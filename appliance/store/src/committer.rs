@@ -1,4 +1,4 @@
-//! The one writer of segment files. One commit is on its way at a time: gathered write, sync, index, acknowledgement.
+//! The one writer of segment files. One commit is on its way at a time: gathered write, sync, rows to the indexer, acknowledgement.
 
 use crate::alarm::AlarmKind;
 use crate::catalog::Catalog;

@@ -23,8 +23,8 @@ Watchbook, a network video recorder that keeps the book on those who look.
 
 USAGE
   watchbook run --config FILE              record, and serve the page, until SIGINT or SIGTERM
-  watchbook check --config FILE            read the whole ring and report damage; the recorder must be stopped
-  watchbook check --config FILE --rebuild  the same, then make the index again from the ring
+  watchbook check --config FILE            read rings and vault and report damage; the recorder must be stopped
+  watchbook check --config FILE --rebuild  make the rings' indexes again, empty the vault's, then the same
   watchbook example-config                 print a commented configuration file with the defaults
   watchbook openapi                        print the HTTP API as an OpenAPI 3.1 document
 

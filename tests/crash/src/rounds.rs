@@ -165,7 +165,7 @@ pub struct Tally {
     pub lost_ms: Vec<u64>,
     /// From start to first commit, life by life.
     pub recording_ms: Vec<u64>,
-    /// Frames of all cameras that were acknowledged or committed.
+    /// Commits that were acknowledged.
     pub commits: u64,
     /// What was broken.
     pub broken: Vec<String>,

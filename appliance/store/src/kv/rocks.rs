@@ -6,7 +6,7 @@
 //! | flushes and compactions at work | [`BACKGROUND_JOBS`] × [`COMPACTION_INPUTS_MAX`] × [`COMPACTION_READ_BYTES`], 16 MiB | each database |
 //! | open table files | [`OPEN_FILES_MAX`] × [`OPEN_FILE_BYTES`], 4 MiB | each database |
 //!
-//! Together [`index_memory_bytes_max`]: 168 MiB for a register and one disk, 20 MiB more for each further disk. A scan pins a block or two beside that.
+//! Together [`index_memory_bytes_max`]: 168 MiB for the register and one disk, 20 MiB more for each further disk and for the vault. A scan pins a block or two beside that.
 
 mod revive;
 
@@ -64,7 +64,8 @@ const RATE_REFILL_MICROS: i64 = 100_000;
 /// One request in so many of lower priority goes first: RocksDB's default.
 const RATE_FAIRNESS: i32 = 10;
 
-/// Memory of all databases of this process together, when each works as hard as it may; `databases` are the register and one index a disk.
+/// Memory of all databases of this process together, when each works as hard as it may; `databases` are the register, one index a disk,
+/// and the vault's.
 #[must_use]
 pub fn index_memory_bytes_max(databases: usize) -> usize {
     CACHE_BYTES + databases * (open_files_bytes() + BACKGROUND_JOBS * COMPACTION_INPUTS_MAX * COMPACTION_READ_BYTES)

@@ -353,7 +353,8 @@ export const en = {
   "alarm.disk_swapped": "Another disk lies where a known one should be",
   "alarm.disk_swapped.next": "Put the old disk back, or let an admin accept the new one below. Nothing is written to it until then.",
   "alarm.disk_failed": "A disk gives errors or does not answer",
-  "alarm.disk_failed.next": "Replace it soon. Its cameras are recorded on the other disks, if there are any.",
+  "alarm.disk_failed.next":
+    "Replace it soon: add the new disk in another directory. Its cameras are recorded on the other disks; where there are none, what they send waits in memory. A disk that is gone for good stays on the list, with its alarm.",
   "alarm.disk_slow": "The disk is too slow: pictures are dropped",
   "alarm.disk_slow.next": "Lower the cameras' data rates, switch some off, or add a disk. Which pictures go first is said below.",
   "alarm.segments_bad": "Parts of a disk cannot be written",
@@ -407,7 +408,7 @@ export const en = {
   "disk.failed": "failed",
   "disk.failed.what": "It gives errors or does not answer. Its cameras are recorded on the other disks, if there are any.",
   "disk.missing": "missing",
-  "disk.missing.what": "It is not found in its directory. Plug it in and mount it; it is used again by itself.",
+  "disk.missing.what": "It is not found in its directory. Plug it in and mount it; it is used again by itself. An empty new disk mounted there stays missing: add it in another directory.",
   "disk.swapped": "another disk",
   "disk.swapped.what": "Another disk lies in its directory. Nothing is written there.",
   "disk.accept": "Use this disk",
