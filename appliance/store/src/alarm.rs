@@ -82,6 +82,11 @@ impl Alarms {
         }
     }
 
+    /// The disk is none of this store any more: nothing is wrong with it here.
+    pub(crate) fn forget(&self, disk: DiskId) {
+        self.list().retain(|(_, about), _| *about != Some(disk));
+    }
+
     /// The sentence of one that is there.
     pub(crate) fn text(&self, kind: AlarmKind, disk: Option<DiskId>) -> Option<String> {
         self.list().get(&(kind, disk)).map(|alarm| alarm.text.clone())

@@ -332,6 +332,10 @@ impl Committer {
             tracing::error!(%trouble, "footage cannot be written; it waits in memory and the write is tried again");
         }
         self.trouble = trouble;
+        // What is wrong with a disk that was given up is said by whoever gave it up.
+        if self.shared.pending().given_up() {
+            return;
+        }
         let index = self.catalog.queue();
         let all = [
             (AlarmKind::DiskFailed, self.trouble.clone()),

@@ -279,16 +279,18 @@ enum Home {
 }
 
 impl Disk {
-    /// True when committer and indexer have ended, so that nobody here writes to ring and index any more.
+    /// True when committer, indexer and care have ended, so that nobody here writes to ring and index, or removes a segment, any more.
     pub(crate) fn is_finished(&self) -> bool {
-        match &self.home {
-            Home::Thread(thread) => thread.is_finished() && self.part.index.has_ended(),
-            #[cfg(test)]
-            Home::Manual(_) => true,
-            #[cfg(test)]
-            Home::Away => false,
-            Home::Gone => true,
-        }
+        let cared_for = self.care.as_ref().is_some_and(|(_, care)| !care.is_finished());
+        !cared_for
+            && match &self.home {
+                Home::Thread(thread) => thread.is_finished() && self.part.index.has_ended(),
+                #[cfg(test)]
+                Home::Manual(_) => true,
+                #[cfg(test)]
+                Home::Away => false,
+                Home::Gone => true,
+            }
     }
 
     /// Forgets the gaps of which the log tells by now.

@@ -10,7 +10,7 @@ use fresh::Fresh;
 pub(crate) use fresh::FreshKv;
 
 use crate::catalog::Live;
-use crate::catalog::rows::{self, BackfillRow, GapRow, RecordingRow, SlotRow, TailRow, owned, pack, unpack};
+use crate::catalog::rows::{self, BackfillRow, GapRow, RecordingRow, SlotRow, SpanRow, TailRow, owned, pack, unpack};
 use crate::error::Result;
 use crate::kv::{Batch, Change, Keys, Kv, collect};
 use crate::reader::Lefts;
@@ -285,6 +285,13 @@ impl Indexer {
         self.queue.give_up(&mut state);
     }
 
+    /// First commit behind all that the backfill looks at, where it does not know one.
+    pub(crate) fn set_void_from(&mut self, seq: u64) {
+        if let Some(backfill) = &mut self.backfill {
+            backfill.set_void_from(seq);
+        }
+    }
+
     /// Where recordings go on behind the segments of the backfill.
     pub(crate) fn set_firsts(&mut self, firsts: backfill::Firsts) {
         self.backfill = self.backfill.take().map(|backfill| backfill.with_firsts(firsts));
@@ -384,7 +391,7 @@ impl Indexer {
         let tail = self.kv.get(rows::META, rows::TAIL_KEY)?;
         let tail = tail.map(|tail| unpack::<TailRow>(rows::META, &tail)).transpose()?.unwrap_or_default();
         let older = load_backfill(&*self.kv)?;
-        // From here on changes are taken again. Those that the backfill brings once more say the same.
+        // From here on changes are taken again. Where the backfill stops short of them, they stay (`is_older`).
         let applied_seq = {
             let mut state = self.queue.state();
             state.status.given_up = false;
@@ -447,25 +454,48 @@ impl Indexer {
             // Overwritten while it was read: what has come of it goes again.
             evict(&*self.kv, made.generation, &mut batch)?;
         }
+        // The tables of a span come behind it, and stay away with it.
+        let mut left_out: Option<&[u8]> = None;
         for change in &made.rows.changes {
-            if !self.is_older(change, made.generation)? {
-                batch.changes.push(change.clone());
+            let (Change::Put(table, key, _) | Change::Delete(table, key)) = change;
+            if *table == rows::TABLES && left_out == Some(key) {
+                continue;
+            }
+            match self.is_older(change, made.generation)? {
+                true => left_out = (*table == rows::SPANS).then_some(key),
+                false => batch.changes.push(change.clone()),
             }
         }
         self.kv.write(&batch, false)
     }
 
-    /// True when the index has the same row from a newer generation already.
+    /// True when the index has the same row already as it came to be later: from a newer generation, or from a later commit of the one being written, where
+    /// the backfill stops short.
     fn is_older(&self, change: &Change, generation: u64) -> Result<bool> {
-        let (table, key) = match change {
-            Change::Put(table, key, _) | Change::Delete(table, key) => (*table, key),
+        let (Change::Put(table, key, _) | Change::Delete(table, key)) = change;
+        if ![rows::GAPS, rows::RECORDINGS, rows::SPANS].contains(table) {
+            return Ok(false);
+        }
+        let Some(stored) = self.kv.get(*table, key)? else { return Ok(false) };
+        let made = match change {
+            Change::Put(_, _, value) => Some(value),
+            Change::Delete(..) => None,
         };
-        let newest = match table {
-            rows::GAPS => self.kv.get(table, key)?.map(|row| Ok(unpack::<GapRow>(table, &row)?.generation)),
-            rows::RECORDINGS => self.kv.get(table, key)?.map(|row| Ok(unpack::<RecordingRow>(table, &row)?.generation)),
-            _ => None,
-        };
-        Ok(newest.transpose()?.is_some_and(|newest| newest > generation))
+        Ok(match *table {
+            rows::RECORDINGS => unpack::<RecordingRow>(*table, &stored)?.generation > generation,
+            rows::SPANS => {
+                let made = made.map(|made| unpack::<SpanRow>(*table, made)).transpose()?;
+                made.is_some_and(|made| {
+                    made.last_seq < unpack::<SpanRow>(rows::SPANS, &stored).map_or(0, |row| row.last_seq)
+                })
+            }
+            _ => {
+                let stored: GapRow = unpack(*table, &stored)?;
+                let ends =
+                    made.map(|made| unpack::<GapRow>(*table, made)).transpose()?.is_none_or(|made| made.end.is_some());
+                stored.generation > generation || (stored.generation == generation && stored.end.is_some() && !ends)
+            }
+        })
     }
 
     /// Works until the queue is closed.

@@ -149,13 +149,15 @@ impl Pool {
 
     /// Recovers the ring of a directory and lets it record.
     fn join(&self, place: &Arc<Place>, expected: Option<DiskId>) {
-        place.set_joining(self.deps.clock.utc());
+        if !place.begin_join((self.deps.clock.utc(), self.deps.clock.mono())) {
+            return;
+        }
         if let Some(old) = place.take_disk() {
             // Its committer is gone; nobody else may have the ring open, and the index is taken over.
             old.part.ring.unlock();
         }
         let index = |disk: DiskId| match self.part_of(disk) {
-            Some(part) => Ok(part.kv.clone()),
+            Some(part) => Ok(part.written.clone()),
             None => (self.deps.index)(disk),
         };
         let wanted = Wanted { expected, again: place.failures() > 0 };
@@ -183,7 +185,9 @@ impl Pool {
         let waiting = opening.take().unwrap_or_default();
         waiting.iter().for_each(|(_, recovered)| self.common.hear_of(recovered));
         let places = self.places();
-        let absent: Vec<DiskId> = places.iter().filter_map(|place| place.absent()).collect();
+        // Also one that does not answer yet: what it knows is not known here.
+        let known = places.iter().filter_map(|place| self.known.disk_of(&place.config.dir));
+        let absent: Vec<DiskId> = known.filter(|disk| waiting.iter().all(|(_, there)| there.disk() != *disk)).collect();
         if !absent.is_empty() {
             let (next_recording, next_event) = self.common.numbers.next();
             self.common.numbers.raise(next_recording + NUMBERS_MARGIN, next_event + NUMBERS_MARGIN);
@@ -277,8 +281,8 @@ impl Pool {
         let text =
             format!("the ring in {} cannot be used: {}. Check this disk", place.config.dir.display(), error.message);
         let retry_at = mono.0.saturating_add(plan_pause(place.failures() + 1));
-        self.common.alarms.set(AlarmKind::DiskFailed, place.alarm_of(), Some(text.clone()), now);
-        place.set_failed(text, error, self.known.disk_of(&place.config.dir), (now, MonoNanos(retry_at)));
+        place.set_failed(text.clone(), error, self.known.disk_of(&place.config.dir), (now, MonoNanos(retry_at)));
+        self.common.alarms.set(AlarmKind::DiskFailed, place.alarm_of(), Some(text), now);
     }
 
     /// Shows what the index has of a disk that is not there.
@@ -371,7 +375,7 @@ impl Pool {
         let (found, expected) = place.swapped().ok_or_else(|| wrong(Kind::Conflict, "no other disk is there"))?;
         self.known.remember(KnownDisk::new(dir, found, place.config.capacity_bytes, place.added))?;
         place.retry_now();
-        self.common.alarms.set(AlarmKind::DiskSwapped, Some(expected), None, self.deps.clock.utc());
+        self.common.alarms.forget(expected);
         Ok(())
     }
 

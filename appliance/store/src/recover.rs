@@ -297,6 +297,7 @@ impl Scan {
             self.catalog.raise_numbers(newest.next_recording, newest.next_event);
         }
         indexer.drain();
+        indexer.set_void_from(self.at.seq);
         let Self { catalog, at, damage, .. } = self;
         Recovered { catalog, indexer, at, generation, damage, rebuilt: false }
     }

@@ -69,6 +69,11 @@ impl Backfill {
         Self { firsts, ..self }
     }
 
+    /// First commit of the log that is not to be looked at, unless one is known.
+    pub(crate) fn set_void_from(&mut self, seq: u64) {
+        self.void_from.get_or_insert(seq);
+    }
+
     pub(crate) fn is_done(&self) -> bool {
         self.finished
     }

@@ -5,6 +5,7 @@ use crate::catalog::rows;
 use crate::error::Result;
 use crate::kv::{Batch, Change, Keys, Kv, Table};
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 /// Tables whose waiting rows are looked up here. Spans that wait are found in [`crate::catalog::Live`], with the tables of their runs.
@@ -54,8 +55,12 @@ impl Fresh {
 
     /// Rows between the bounds, in the order of the scan.
     fn range(&self, table: Table, keys: &Keys) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
-        let inside = |key: &Vec<u8>| *key >= keys.from && keys.to.as_ref().is_none_or(|to| key < to);
-        let rows = self.0.get(&table).into_iter().flatten().filter(|(key, _)| inside(key));
+        if keys.to.as_ref().is_some_and(|to| *to <= keys.from) {
+            return Vec::new();
+        }
+        let to = keys.to.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let waiting = self.0.get(&table).map(|rows| rows.range::<Vec<u8>, _>((Bound::Included(&keys.from), to)));
+        let rows = waiting.into_iter().flatten();
         let mut rows: Vec<_> = rows.map(|(key, (_, value))| (key.clone(), value.clone())).collect();
         if keys.reverse {
             rows.reverse();

@@ -118,11 +118,20 @@ struct Inner {
     opened: Option<Opened>,
     /// Another disk that was seen in its place.
     found: Option<DiskId>,
+    /// Somebody opens the ring, or has opened it and waits for the others.
+    joining: bool,
     misses: u32,
     failures: u32,
     retry_at: MonoNanos,
     recording_since: MonoNanos,
     error: Option<Error>,
+}
+
+impl Inner {
+    fn may_join(&self, now: MonoNanos) -> bool {
+        let free = !self.joining && self.state != DiskState::Recording;
+        free && now >= self.retry_at && self.disk.as_ref().is_none_or(Disk::is_finished)
+    }
 }
 
 impl Place {
@@ -135,6 +144,7 @@ impl Place {
             disk: None,
             opened: None,
             found: None,
+            joining: false,
             misses: 0,
             failures: 0,
             retry_at: MonoNanos(0),
@@ -183,13 +193,17 @@ impl Place {
 
     /// True when the ring may be opened: nobody here may still write to it, and the pause after a failure is over.
     pub(super) fn may_join(&self, now: MonoNanos) -> bool {
-        let inner = self.inner();
-        now >= inner.retry_at && inner.disk.as_ref().is_none_or(Disk::is_finished)
+        self.inner().may_join(now)
     }
 
-    pub(super) fn set_joining(&self, now: UtcNanos) {
+    /// Begins to open the ring. False when that may not be: somebody does so already, it records, or it is too early.
+    pub(super) fn begin_join(&self, now: (UtcNanos, MonoNanos)) -> bool {
         let mut inner = self.inner();
-        (inner.state, inner.since_utc) = (DiskState::Joining, now);
+        let may = inner.may_join(now.1);
+        if may {
+            (inner.state, inner.since_utc, inner.joining) = (DiskState::Joining, now.0, true);
+        }
+        may
     }
 
     pub(super) fn take_disk(&self) -> Option<Disk> {
@@ -198,7 +212,7 @@ impl Place {
 
     pub(super) fn set_recording(&self, disk: Disk, id: DiskId, now: (UtcNanos, MonoNanos)) {
         let mut inner = self.inner();
-        inner.state = DiskState::Recording;
+        (inner.state, inner.joining) = (DiskState::Recording, false);
         (inner.since_utc, inner.recording_since) = now;
         inner.id = Some(id);
         inner.opened = Some(disk.opened.clone());
@@ -228,6 +242,7 @@ impl Place {
     pub(super) fn set_failed(&self, why: String, error: Error, id: Option<DiskId>, now: (UtcNanos, MonoNanos)) {
         let mut inner = self.inner();
         inner.id = inner.id.or(id);
+        inner.joining = false;
         if inner.state != DiskState::Failed {
             (inner.state, inner.since_utc) = (DiskState::Failed, now.0);
         }
@@ -251,12 +266,6 @@ impl Place {
         if now.0.saturating_sub(inner.recording_since.0) >= nanos {
             inner.failures = 0;
         }
-    }
-
-    /// Identity of a known disk that is not there, or whose ring cannot be opened.
-    pub(super) fn absent(&self) -> Option<DiskId> {
-        let inner = self.inner();
-        inner.id.filter(|_| matches!(inner.state, DiskState::Missing | DiskState::Swapped | DiskState::Failed))
     }
 
     /// It is not the disk's fault that it does not record.

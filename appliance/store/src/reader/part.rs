@@ -34,7 +34,10 @@ pub(crate) struct Part {
     /// Tells spans of different parts apart; in the top byte of a locator.
     pub(crate) ordinal: u8,
     pub(crate) ring: Arc<Ring>,
+    /// The index as readers see it, with what waits to be written.
     pub(crate) kv: Arc<dyn Kv>,
+    /// The index itself.
+    pub(crate) written: Arc<dyn Kv>,
     pub(crate) live: Live,
     /// What waits to be written to the index.
     pub(crate) index: Arc<IndexQueue>,
@@ -57,13 +60,13 @@ impl Part {
         care: CareState,
         common: &Common,
     ) -> Self {
-        let (kv, index) = index;
+        let (written, index) = index;
         let live = index.live();
-        let kv = Arc::new(FreshKv::new(kv, index.clone()));
+        let kv = Arc::new(FreshKv::new(written.clone(), index.clone()));
         let (sealed_with, lefts) = (common.keys.clone(), common.lefts.clone());
         let files = Arc::new(Files::new(ring.clone(), sealed_with.clone()));
         let (absent, unsaid) = (AtomicBool::new(false), Mutex::default());
-        Self { ordinal, ring, kv, live, index, files, care, sealed_with, lefts, absent, unsaid }
+        Self { ordinal, ring, kv, written, live, index, files, care, sealed_with, lefts, absent, unsaid }
     }
 
     /// False for footage whose key is destroyed or lost; 0 stands for none.
@@ -177,7 +180,8 @@ impl Part {
                 }
             };
             if let Some(format) = format {
-                spans.insert(key, summary_of(&key, &row, format));
+                // A live span may have grown since the row was made.
+                spans.entry(key).or_insert_with(|| summary_of(&key, &row, format));
             }
         }
         let mut shown = Vec::new();

@@ -206,3 +206,24 @@ fn an_index_that_cannot_even_be_emptied_keeps_nobody_from_recording() {
     drop(parts);
     assert_same_index(&machine);
 }
+
+#[test]
+fn a_span_that_closes_before_the_backfill_comes_to_it_stays_whole() {
+    let machine = machine(7);
+    machine.kv.break_writes(true);
+    let (mut parts, mut indexer) = open(&machine);
+    // Small enough for a whole minute, and more, to lie in one segment.
+    let mut cams = [Cam::new(1, 40), Cam::new(2, 60)];
+    begin(&machine, &parts, &mut cams);
+    (0..30).for_each(|_| half_second(&machine, &mut parts, &mut cams));
+    assert_eq!(indexer.step(), Step::Failed);
+    machine.kv.break_writes(false);
+    assert_eq!(indexer.step(), Step::Worked, "the index is begun again");
+    assert!(!parts.index.status().given_up);
+    // Its changes go before the backfill.
+    (0..150).for_each(|_| half_second(&machine, &mut parts, &mut cams));
+    while indexer.step() != Step::Idle {}
+    assert_eq!(found(&parts).iter().map(Vec::len).collect::<Vec<_>>(), [180 * 12, 180 * 12]);
+    drop(parts);
+    assert_same_index(&machine);
+}
