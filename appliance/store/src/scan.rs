@@ -2,10 +2,12 @@
 
 use crate::catalog::rows::Position;
 use crate::codec::{narrow, wide};
+use crate::error::{Error, Result};
 use crate::format::commit::extent;
 use crate::format::{
     BLOCK_BYTES, COMMIT_BYTES_MAX, COMMIT_HEADER_BYTES, COMMIT_MAGIC, Commit, DiskId, Run, SegmentHeader, Superblock,
 };
+use std::sync::{Mutex, PoisonError};
 use watchbook_base::fs::File;
 use watchbook_evidence::{Hash, sha256};
 
@@ -13,6 +15,10 @@ use watchbook_evidence::{Hash, sha256};
 const SEARCH_BYTES: u64 = 1 << 20;
 /// First read of a commit: header and most of the metadata of a commit of 64 streams.
 const FIRST_READ_BYTES: u64 = 16 << 10;
+/// The smallest piece that a disk writes whole.
+const SECTOR_BYTES: u64 = 512;
+/// A shorter end of a run may be zeros by chance.
+const BLANK_BYTES_MIN: usize = 8;
 
 /// The commits of one segment file.
 pub(crate) struct SegmentReader {
@@ -21,6 +27,8 @@ pub(crate) struct SegmentReader {
     disk: DiskId,
     /// `None` takes any.
     generation: Option<u64>,
+    /// The first read that the disk refused.
+    refused: Mutex<Option<std::io::Error>>,
 }
 
 /// A stretch of a segment that holds no commit though it should.
@@ -42,7 +50,8 @@ impl SegmentReader {
     pub(crate) fn new(file: Box<dyn File>, superblock: &Superblock, generation: Option<u64>) -> Self {
         // A vault's segments are as long as what is in them.
         let len = file.len().unwrap_or(superblock.segment_bytes);
-        Self { segment_bytes: superblock.segment_bytes.min(len), file, disk: superblock.disk, generation }
+        let segment_bytes = superblock.segment_bytes.min(len);
+        Self { segment_bytes, file, disk: superblock.disk, generation, refused: Mutex::default() }
     }
 
     /// The commit at `offset` and the hash of its metadata, when header, directory, records and tables check out.
@@ -62,20 +71,64 @@ impl SegmentReader {
         ours.then(|| (commit, sha256(&meta)))
     }
 
-    fn read(&self, offset: u64, len: u64) -> Option<Vec<u8>> {
+    fn try_read(&self, offset: u64, len: u64) -> std::io::Result<Vec<u8>> {
         let mut bytes = vec![0; narrow(len)];
-        match self.file.read_exact_at(&mut bytes, offset) {
-            Ok(()) => Some(bytes),
+        self.file.read_exact_at(&mut bytes, offset)?;
+        Ok(bytes)
+    }
+
+    fn read(&self, offset: u64, len: u64) -> Option<Vec<u8>> {
+        match self.try_read(offset, len) {
+            Ok(bytes) => Some(bytes),
             Err(error) => {
                 tracing::warn!(%error, offset, len, "a part of a segment cannot be read");
+                // The end of the file is no refusal: nothing is there.
+                if error.kind() != std::io::ErrorKind::UnexpectedEof {
+                    self.refused.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                }
                 None
             }
         }
     }
 
+    /// The first read since the last call that the disk refused: what was not found may be there nevertheless.
+    pub(crate) fn take_refused(&self) -> Option<Error> {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner).take();
+        refused.map(|error| Error::io("reading a segment", error))
+    }
+
     /// The stored payload of `run` in the commit at `offset`.
     pub(crate) fn payload(&self, offset: u64, run: &Run) -> Option<Vec<u8>> {
         self.read(offset + run.payload_offset, run.payload_len)
+    }
+
+    /// The stored payload of `run` in the commit at `offset`.
+    ///
+    /// # Errors
+    /// `Corrupt` when the file ends before it; else the disk refused, and another try may succeed.
+    pub(crate) fn try_payload(&self, offset: u64, run: &Run) -> Result<Vec<u8>> {
+        self.try_read(offset + run.payload_offset, run.payload_len).map_err(|error| {
+            Error::io(format!("reading {} bytes at {}", run.payload_len, offset + run.payload_offset), error)
+        })
+    }
+
+    /// True when no commit was ever written whole at `offset`: what never arrived reads as zeros.
+    pub(crate) fn is_unfinished(&self, offset: u64) -> bool {
+        let room = self.segment_bytes.saturating_sub(offset);
+        if room < wide(COMMIT_HEADER_BYTES) {
+            return true;
+        }
+        let Some(head) = self.read(offset, SECTOR_BYTES.min(room)) else { return false };
+        if has_blank_sector(&head, offset) {
+            return true;
+        }
+        let meta = extent(&head).and_then(|extent| self.read(offset, extent.meta_len.min(room)));
+        meta.is_some_and(|meta| has_blank_sector(&meta, offset))
+    }
+
+    /// The next read of anything in the file asks the disk.
+    pub(crate) fn forget_all(&self) {
+        self.file.forget(0, self.segment_bytes);
     }
 
     /// The next read of these bytes asks the disk.
@@ -182,6 +235,14 @@ impl SegmentReader {
         }
         (at, damage)
     }
+}
+
+/// True when a sector of `bytes`, which lie at `offset` of a file, was never written, as a power cut leaves it.
+pub(crate) fn has_blank_sector(bytes: &[u8], offset: u64) -> bool {
+    let first = narrow((SECTOR_BYTES - offset % SECTOR_BYTES) % SECTOR_BYTES).min(bytes.len());
+    let (head, rest) = bytes.split_at(first);
+    let mut pieces = std::iter::once(head).chain(rest.chunks(narrow(SECTOR_BYTES)));
+    pieces.any(|piece| piece.len() >= BLANK_BYTES_MIN && piece.iter().all(|byte| *byte == 0))
 }
 
 /// Where the commits of a segment begin.

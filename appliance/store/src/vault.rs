@@ -12,6 +12,7 @@ mod handle;
 mod hold;
 mod holds;
 mod keys;
+mod load;
 mod log;
 mod look;
 mod plan;
@@ -21,8 +22,8 @@ mod segment;
 mod source;
 mod state;
 
-pub use check::{BadHeldRun, ClosedVault, VaultReport};
-pub use handle::VaultConfig;
+pub use check::{BadHeldRun, BadSegment, ClosedVault, VaultReport};
+pub use handle::{VaultConfig, known_vault};
 pub use hold::{
     HOLD_AHEAD_NANOS_MAX, HOLD_RANGE_NANOS_MAX, HOLD_TEXT_BYTES_MAX, HoldId, HoldInfo, HoldPlaced, HoldReleased,
     HoldRequest, HoldState, MISSING_LISTED_MAX, MissingFootage, MissingReason, VaultInfo,

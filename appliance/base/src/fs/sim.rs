@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What a disk writes in one piece.
 const SECTOR_BYTES: u64 = 512;
+/// What a disk says that cannot read a sector.
+const EIO: i32 = 5;
 
 /// Seeded random numbers for tests: splitmix64 (Steele, Lea, Flood, OOPSLA 2014). Good enough to choose faults, no good for secrets.
 #[derive(Clone, Debug)]
@@ -88,6 +90,8 @@ struct Disk {
     dirs: BTreeSet<PathBuf>,
     inodes: Vec<Inode>,
     faults: Vec<Fault>,
+    /// File and offset of bytes that no read gets.
+    bad_bytes: Vec<(usize, u64)>,
     /// Writes, syncs and name changes still to be done before the power goes.
     fuse: Option<u64>,
     off: bool,
@@ -143,6 +147,7 @@ impl SimFs {
             dirs: BTreeSet::new(),
             inodes: Vec::new(),
             faults: Vec::new(),
+            bad_bytes: Vec::new(),
             fuse: None,
             off: false,
             lies: false,
@@ -235,9 +240,20 @@ impl SimFs {
         self.disk().lies = true;
     }
 
+    /// Makes every read that touches this byte fail with `EIO` until [`SimFs::heal`]. False when there is no such file.
+    #[must_use]
+    pub fn fail_byte(&self, path: &Path, offset: u64) -> bool {
+        let mut disk = self.disk();
+        let inode = disk.names.get(path).copied();
+        disk.bad_bytes.extend(inode.map(|inode| (inode, offset)));
+        inode.is_some()
+    }
+
     /// Forgets all faults.
     pub fn heal(&self) {
-        self.disk().faults.clear();
+        let mut disk = self.disk();
+        disk.faults.clear();
+        disk.bad_bytes.clear();
     }
 
     /// Bit rot: flips the bits of `mask` at `offset` on the medium. False when there is no such byte.
@@ -253,6 +269,17 @@ impl SimFs {
             hit = true;
         }
         hit
+    }
+
+    /// Flips the bits of `mask` at `offset` in the system's memory alone: whoever has it forget reads what is on the medium. False when there is no such
+    /// byte.
+    #[must_use]
+    pub fn rot_memory(&self, path: &Path, offset: u64, mask: u8) -> bool {
+        let mut disk = self.disk();
+        let Some(inode) = disk.names.get(path).copied() else { return false };
+        let at = usize::try_from(offset).unwrap_or(usize::MAX);
+        let byte = disk.inodes.get_mut(inode).and_then(|inode| inode.current.get_mut(at));
+        byte.map(|byte| *byte ^= mask).is_some()
     }
 
     /// What was done so far.
@@ -471,6 +498,10 @@ impl File for SimFile {
         if let Some(error) = disk.fault(Op::Read, self.inode) {
             return Err(error);
         }
+        let touches = |at: u64| at >= offset && at - offset < u64::try_from(buf.len()).unwrap_or(u64::MAX);
+        if disk.bad_bytes.iter().any(|(inode, at)| *inode == self.inode && touches(*at)) {
+            return Err(io::Error::from_raw_os_error(EIO));
+        }
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
         let inode = disk.inode(self.inode)?;
         let end = start.checked_add(buf.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
@@ -601,6 +632,26 @@ mod tests {
             torn += u32::from(sectors.contains(&0) && sectors.contains(&2));
         }
         assert!(torn >= 5, "only {torn} of 40 cuts tore the write");
+    }
+
+    #[test]
+    fn a_bad_byte_fails_the_reads_that_touch_it_and_rot_in_memory_goes_with_it() {
+        let fs = SimFs::new(5);
+        let file = file(&fs);
+        let path = Path::new("/d/f");
+        assert!(fs.fail_byte(path, 100) && !fs.fail_byte(Path::new("/d/none"), 100));
+        let fails = |from: u64, len: usize| file.read_exact_at(&mut vec![0; len], from).is_err();
+        assert_eq!([fails(0, 100), fails(0, 101), fails(100, 1), fails(101, 9)], [false, true, true, false]);
+        fs.heal();
+        assert!(fs.rot_memory(path, 100, 1) && !fs.rot_memory(path, 9000, 1));
+        let read = || {
+            let mut got = [0];
+            file.read_exact_at(&mut got, 100).unwrap();
+            got[0]
+        };
+        assert_eq!(read(), 1);
+        file.forget(0, 8192);
+        assert_eq!(read(), 0);
     }
 
     #[test]

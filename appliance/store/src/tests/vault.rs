@@ -3,6 +3,7 @@
 mod crash;
 mod faults;
 mod life;
+mod unreadable;
 
 use super::harness::*;
 use crate::alarm::{AlarmKind, Alarms};
@@ -150,6 +151,13 @@ impl HoldBox {
 
     pub(crate) fn open(&self) -> HoldParts {
         self.try_open().unwrap()
+    }
+
+    /// What a check of the closed vault finds.
+    pub(crate) fn check(&self) -> crate::vault::VaultReport {
+        let vault = crate::vault::ClosedVault::open(Path::new("/vault"), Arc::new(self.fs.clone())).unwrap();
+        let keys = (!self.ring.sealed).then_some(&self.keys as &dyn HoldKeys);
+        vault.check_with(keys, Some(&self.kv), &mut |_| {}).unwrap()
     }
 
     pub(crate) fn clock(&self) -> &watchbook_base::clock::SimClock {

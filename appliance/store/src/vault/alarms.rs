@@ -46,6 +46,9 @@ pub(crate) fn tell(alarms: &Alarms, vault: &OpenVault, quota_bytes: u64, now: Ut
             lost.push(format!("{id} (case {})", hold.logged.request.case));
         }
     }
+    if let Some(unsound) = unsound(vault) {
+        failed.get_or_insert(unsound);
+    }
     let more = match lost.len().saturating_sub(NAMED_MAX) {
         0 => String::new(),
         more => format!(" and {more} more"),
@@ -61,6 +64,22 @@ pub(crate) fn tell(alarms: &Alarms, vault: &OpenVault, quota_bytes: u64, now: Ut
     alarms.set(AlarmKind::VaultFull, disk, full, now);
     alarms.set(AlarmKind::DiskFailed, disk, failed, now);
     alarms.set(AlarmKind::HoldIncomplete, disk, incomplete, now);
+}
+
+/// The segments that are not as they should be.
+fn unsound(vault: &OpenVault) -> Option<String> {
+    let state = vault.state();
+    let (slot, first) = state.unsound.first_key_value()?;
+    let hold = state.slots.get(slot).map(|info| info.hold).filter(|hold| state.holds.contains_key(hold));
+    let of = hold.map_or_else(String::new, |hold| format!(" of hold {hold}"));
+    let more = match state.unsound.len() - 1 {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    Some(format!(
+        "held footage{of} in segment {slot:06} of the vault cannot be used: {}{more}; nothing of it is removed. Check the vault's disk; recording goes on",
+        first.why
+    ))
 }
 
 /// Says that the vault cannot be opened.

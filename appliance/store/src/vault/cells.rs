@@ -21,6 +21,8 @@ const VAULT_INDEX_VERSION: u32 = 1;
 const FORMAT_KEY: &[u8] = b"vault";
 /// Begins keys that tell which segments state a row that several may state.
 const SHARED: &[u8] = b"shared/";
+/// Begins keys of segments whose last commit a power cut tore: what is not whole of it was never held.
+const TORN: &[u8] = b"torn/";
 
 /// What the index knows of one segment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,7 +105,11 @@ impl Cells {
             Some((disk, _, to)) if *disk == copied.disk.0 && to.checked_add(1) == Some(copied.seq_from) => {
                 *to = copied.seq_to;
             }
-            _ => self.row.covered.push((copied.disk.0, copied.seq_from, copied.seq_to)),
+            _ => {
+                // What was passed over may come later: it must not lie inside a span that is listed.
+                self.open.clear();
+                self.row.covered.push((copied.disk.0, copied.seq_from, copied.seq_to));
+            }
         }
     }
 
@@ -181,7 +187,27 @@ pub(crate) fn remove_rows(kv: &dyn Kv, slot: u32, generation: u64) -> Result<()>
         batch.delete(rows::SEGMENTS, key);
     }
     batch.delete(rows::META, rows::slot_key(slot));
+    batch.delete(rows::META, torn_key(slot));
     kv.write(&batch, false)
+}
+
+fn torn_key(slot: u32) -> Vec<u8> {
+    [TORN, &slot.to_be_bytes()].concat()
+}
+
+/// What the index knows of a segment that was read again, and whether its last commit is torn.
+pub(crate) fn slot_batch(slot: u32, row: &VaultSlotRow, torn: bool) -> Batch {
+    let mut batch = Batch::default();
+    batch.put(rows::META, rows::slot_key(slot), pack(row));
+    if torn {
+        batch.put(rows::META, torn_key(slot), Vec::new());
+    }
+    batch
+}
+
+/// True when the start found the last commit of the segment torn.
+pub(crate) fn is_torn(kv: &dyn Kv, slot: u32) -> Result<bool> {
+    Ok(kv.get(rows::META, &torn_key(slot))?.is_some())
 }
 
 /// Empties the index unless it is one of this vault and version.

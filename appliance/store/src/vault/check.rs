@@ -1,18 +1,18 @@
 //! Looking over a vault that nobody has open: every checksum, every link, every digest that a key opens; and what belongs to whom.
 
-use super::cells::{VaultSlotRow, slot_rows};
-use super::dir::VaultDir;
+use super::cells::{VaultSlotRow, is_torn, slot_rows};
+use super::dir::{SlotFile, VaultDir};
 use super::hold::HoldId;
 use super::keys::HoldKeys;
-use super::log::VaultLog;
+use super::log::{Logged, VaultLog};
 use super::record::VaultRecord;
 use crate::codec::wide;
 use crate::error::Result;
-use crate::format::{Commit, DiskId, Record, SegmentHeader};
+use crate::format::{BLOCK_BYTES, Commit, DiskId, Record, SegmentHeader};
 use crate::keys::Keys;
 use crate::kv::Kv;
 use crate::recover::Progress;
-use crate::scan::{Damage, SegmentReader};
+use crate::scan::{Damage, SegmentReader, has_blank_sector};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -22,6 +22,8 @@ use watchbook_evidence::sha256_of;
 
 /// Findings listed one by one; the rest is counted.
 const LISTED_MAX: usize = 1000;
+/// What is wrong with a run that did not arrive whole.
+const TORN: &str = "a part of it is not there";
 
 /// A held run whose bytes are not what was recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +38,17 @@ pub struct BadHeldRun {
     pub stream: StreamId,
     /// What is wrong.
     pub what: &'static str,
+}
+
+/// A segment of the vault of which nothing, or not all, can be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadSegment {
+    /// File number.
+    pub slot: u32,
+    /// Whose it is, when that is known.
+    pub hold: Option<HoldId>,
+    /// What is wrong.
+    pub what: String,
 }
 
 /// What was found in a vault.
@@ -57,11 +70,13 @@ pub struct VaultReport {
     pub payload_bytes: u64,
     /// Stretches without the commits that should be there. Slot 0 is the vault's log.
     pub damage: Vec<Damage>,
+    /// Segments that are missing, that cannot be read, or in which nothing checks out.
+    pub bad_segments: Vec<BadSegment>,
     /// Runs whose bytes are wrong; the first 1000.
     pub bad_runs: Vec<BadHeldRun>,
     /// How many there are.
     pub bad_run_count: u64,
-    /// Segments of released holds, which the next start removes, and files in which nothing checks out.
+    /// Segments of released holds, and files that were being made when the power went: the next start removes them.
     pub leftovers: Vec<u32>,
     /// Segments whose rows do not reach to their end; `None` when there was no index. The next start makes them.
     pub behind_in_index: Option<u64>,
@@ -71,7 +86,7 @@ impl VaultReport {
     /// True when every held byte is there as it was recorded.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.damage.is_empty() && self.bad_run_count == 0
+        self.damage.is_empty() && self.bad_segments.is_empty() && self.bad_run_count == 0
     }
 }
 
@@ -120,21 +135,16 @@ impl ClosedVault {
         report.behind_in_index = rows.as_ref().map(|_| 0);
         // The last commit of each hold, for the next segment of it.
         let mut links: BTreeMap<HoldId, [u8; 32]> = BTreeMap::new();
-        let mut headers: Vec<SegmentHeader> = Vec::new();
-        for slot in dir.slots()? {
-            match dir.header(slot) {
-                Some(header) => headers.push(header),
-                None => report.leftovers.push(slot),
-            }
-        }
-        headers.sort_by_key(|header| header.generation);
+        let headers = list_segments(dir, (&logged, rows.as_ref()), &mut report)?;
         for (at, header) in headers.iter().enumerate() {
             let row = rows.as_ref().and_then(|rows| rows.get(&header.slot));
-            let end = check_segment(dir, (header, row), keys, (&mut links, &mut report))?;
-            let released = |hold: HoldId| logged.holds.get(&hold).is_some_and(|hold| hold.released.is_some());
-            match end.hold {
-                Some(hold) if !released(hold) => report.segments += 1,
-                _ => report.leftovers.push(header.slot),
+            let torn = index.map(|index| is_torn(index, header.slot)).transpose()? == Some(true);
+            let end = check_segment(dir, (header, row, torn), keys, (&mut links, &mut report))?;
+            let hold = end.hold.or(row.map(|row| HoldId(row.hold)));
+            match hold {
+                Some(hold) if !is_released(&logged, hold) => report.segments += 1,
+                _ if hold.is_some() || end.is_unfinished => report.leftovers.push(header.slot),
+                _ => report.bad(header.slot, None, "no commit in it checks out"),
             }
             progress(Progress { segments_done: wide(at) + 1, segments: wide(headers.len()) });
         }
@@ -142,24 +152,73 @@ impl ClosedVault {
     }
 }
 
+fn is_released(logged: &Logged, hold: HoldId) -> bool {
+    logged.holds.get(&hold).is_some_and(|hold| hold.released.is_some())
+}
+
+/// The segments that can be read, by generation. Says what is wrong with the others, and which the index has and the directory does not.
+fn list_segments(
+    dir: &VaultDir,
+    known: (&Logged, Option<&BTreeMap<u32, VaultSlotRow>>),
+    report: &mut VaultReport,
+) -> Result<Vec<SegmentHeader>> {
+    let (logged, rows) = known;
+    let slots = dir.slots()?;
+    let mut headers = Vec::new();
+    for (slot, row) in rows.into_iter().flatten().filter(|(slot, _)| !slots.contains(slot)) {
+        if !is_released(logged, HoldId(row.hold)) {
+            report.bad(*slot, Some(HoldId(row.hold)), "its file is missing");
+        }
+    }
+    for slot in slots {
+        let hold = rows.and_then(|rows| rows.get(&slot)).map(|row| HoldId(row.hold));
+        let what = match dir.look(slot) {
+            Ok(SlotFile::Segment(header)) => {
+                headers.push(header);
+                continue;
+            }
+            Ok(SlotFile::Unfinished) if hold.is_none() => None,
+            Ok(SlotFile::Unfinished) => Some("nothing is left in it".to_owned()),
+            Ok(SlotFile::Damaged(why)) => Some(why.to_owned()),
+            Err(error) => Some(error.to_string()),
+        };
+        match what {
+            Some(what) if !hold.is_some_and(|hold| is_released(logged, hold)) => report.bad(slot, hold, &what),
+            _ => report.leftovers.push(slot),
+        }
+    }
+    headers.sort_by_key(|header| header.generation);
+    Ok(headers)
+}
+
 /// Where a segment ends, and whose it is.
 struct End {
     hold: Option<HoldId>,
     offset: u64,
+    /// It was being made when the power went.
+    is_unfinished: bool,
 }
 
+/// `of`: with what the index has of it, and whether a start found its last commit torn.
 fn check_segment(
     dir: &VaultDir,
-    of: (&SegmentHeader, Option<&VaultSlotRow>),
+    of: (&SegmentHeader, Option<&VaultSlotRow>, bool),
     keys: Option<&dyn HoldKeys>,
     to: (&mut BTreeMap<HoldId, [u8; 32]>, &mut VaultReport),
 ) -> Result<End> {
-    let ((header, row), (links, report)) = (of, to);
-    let reader = dir.reader(header.slot, Some(header.generation))?;
-    let mut end = End { hold: None, offset: 0 };
+    let ((header, row, is_torn), (links, report)) = (of, to);
+    let mut end = End { hold: None, offset: BLOCK_BYTES, is_unfinished: false };
+    let reader = match dir.reader(header.slot, Some(header.generation)) {
+        Ok(reader) => reader,
+        Err(error) => {
+            end.hold = row.map(|row| HoldId(row.hold));
+            report.bad(header.slot, end.hold, &error.to_string());
+            return Ok(end);
+        }
+    };
     let mut last_hash = header.prev_hash;
     let mut torn = Vec::new();
-    let damage = dir.scan(header, &mut |at, commit, hash| {
+    let (damage, refused) = dir.scan(header, &mut |at, commit, hash| {
         end.hold = end.hold.or_else(|| hold_of(&commit));
         end.offset = at.offset + commit.commit_len;
         last_hash = hash;
@@ -167,17 +226,28 @@ fn check_segment(
         // A torn last commit is dropped by the next start: it counts as nothing when no other follows.
         torn.drain(..).for_each(|bad| report.add(bad));
         torn = check_commit(&reader, (header.slot, at.offset), &commit, (keys, end.hold), report);
-    })?;
+        if row.is_none() {
+            // Without an index: what the power cut was written in part, and is zeros where it was not.
+            torn.extract_if(.., |bad| bad.what != TORN).for_each(|bad| report.add(bad));
+        }
+    });
     report.damage.extend(damage);
+    let hold = end.hold.or(row.map(|row| HoldId(row.hold)));
+    if let Some(error) = &refused {
+        report.bad(header.slot, hold, &error.to_string());
+    } else if row.is_some_and(|row| row.end > end.offset) {
+        report.bad(header.slot, hold, "its last commits do not check out");
+    }
+    end.is_unfinished = refused.is_none() && row.is_none() && reader.is_unfinished(BLOCK_BYTES);
     if let Some(hold) = end.hold {
         if links.get(&hold).is_some_and(|link| *link != header.prev_hash) {
             let (slot, to) = (header.slot, header.first_seq);
-            report.damage.push(Damage { slot, from: 0, to: crate::format::BLOCK_BYTES, seq_from: to, seq_to: to });
+            report.damage.push(Damage { slot, from: 0, to: BLOCK_BYTES, seq_from: to, seq_to: to });
         }
         links.insert(hold, last_hash);
     }
     // One that the index has was read back once.
-    if row.is_some_and(|row| row.end >= end.offset) {
+    if !is_torn && row.is_some_and(|row| row.end >= end.offset) {
         torn.into_iter().for_each(|bad| report.add(bad));
     }
     if row.is_none_or(|row| row.end < end.offset) {
@@ -187,6 +257,10 @@ fn check_segment(
 }
 
 impl VaultReport {
+    fn bad(&mut self, slot: u32, hold: Option<HoldId>, what: &str) {
+        self.bad_segments.push(BadSegment { slot, hold, what: what.to_owned() });
+    }
+
     fn add(&mut self, bad: BadHeldRun) {
         self.bad_run_count += 1;
         if self.bad_runs.len() < LISTED_MAX {
@@ -205,10 +279,14 @@ fn check_commit(
     let ((slot, offset), (keys, hold)) = (place, with);
     let mut bad = Vec::new();
     for run in &commit.runs {
-        let what = match reader.payload(offset, run) {
-            None => Some("it cannot be read"),
-            Some(bytes) if crc32c::crc32c(&bytes) != run.crc => Some("its checksum does not match"),
-            Some(mut bytes) => {
+        let at = offset + run.payload_offset;
+        let what = match reader.try_payload(offset, run) {
+            Err(error) if error.kind == Kind::Corrupt => Some(TORN),
+            Err(_) => Some("it cannot be read"),
+            Ok(bytes) if crc32c::crc32c(&bytes) != run.crc => {
+                Some(if has_blank_sector(&bytes, at) { TORN } else { "its checksum does not match" })
+            }
+            Ok(mut bytes) => {
                 report.payload_bytes += wide(bytes.len());
                 match keys.map(|keys| keys.open(run, &mut bytes)) {
                     None => {
@@ -231,7 +309,7 @@ fn check_commit(
         bad.extend(what.map(|what| BadHeldRun {
             hold: hold.unwrap_or(HoldId(0)),
             slot,
-            offset: offset + run.payload_offset,
+            offset: at,
             stream: run.stream,
             what,
         }));

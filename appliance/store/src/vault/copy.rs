@@ -57,6 +57,21 @@ struct Open {
     seq_to: u64,
     cursor: Cursor,
     reader: SegmentReader,
+    /// Commits that the disk does not give now, first to last, and what it said: they are passed over and tried again.
+    unread: BTreeMap<u64, (u64, String)>,
+    /// Why nothing behind `seq_to` can be told.
+    refused: Option<String>,
+}
+
+/// What was read of a window.
+struct Collected {
+    batch: Batch,
+    /// Last commit of which all is in the batch.
+    seq_to: u64,
+    /// Where it goes on.
+    next: u64,
+    /// Why what lies between is passed over.
+    passed: Option<String>,
 }
 
 /// The runs of one source commit or of several, ready to be written.
@@ -90,27 +105,32 @@ impl Copier {
             },
         };
         if open.seq_to < job.task.seq_from {
-            let what = format!("copying held footage: the log of disk {} ends before its index says", key.1);
-            return Outcome::Unreadable(hold, Error::corrupt(what));
+            return Outcome::Unreadable(hold, ends_early(&open, key.1));
         }
-        let (batch, seq_to) = match self.collect(vault, deps, &job, &mut open) {
+        let Collected { batch, seq_to, next, passed } = match self.collect(vault, deps, &job, &mut open) {
             Ok(Some(collected)) => collected,
             Ok(None) => return Outcome::Gone(hold),
             Err(error) => return Outcome::Stopped(hold, error),
         };
         let origin = batch.origin.unwrap_or((key.1, key.2));
-        let copied = Copied { hold, disk: key.1, generation: key.2, seq_from: job.task.seq_from, seq_to, origin };
-        if let Err(error) = self.put(vault, deps, quota_bytes, (copied, batch)) {
-            return Outcome::Stopped(hold, error);
+        let seq_from = std::mem::replace(&mut job.task.seq_from, next);
+        if seq_from <= seq_to {
+            let copied = Copied { hold, disk: key.1, generation: key.2, seq_from, seq_to, origin };
+            if let Err(error) = self.put(vault, deps, quota_bytes, (copied, batch)) {
+                return Outcome::Stopped(hold, error);
+            }
         }
-        job.task.seq_from = seq_to + 1;
-        if open.found.is_empty() && seq_to == open.seq_to {
+        let is_over = job.task.seq_from > job.task.seq_to;
+        if let Some(why) = passed.filter(|_| seq_to < seq_from && is_over) {
+            return Outcome::Unreadable(hold, unread(key.1, &why));
+        }
+        if open.found.is_empty() && next > open.seq_to {
             self.cursors.retain(|(of, disk, _), _| *of != hold || *disk != key.1);
             self.cursors.insert(key, open.cursor);
         } else {
             self.window = Some((key, open));
         }
-        if job.task.seq_from > job.task.seq_to { Outcome::Done } else { Outcome::Goes(job) }
+        if is_over { Outcome::Done } else { Outcome::Goes(job) }
     }
 
     /// Lists what the next window of the segment has for the hold.
@@ -120,26 +140,43 @@ impl Copier {
         };
         let cursor = self.cursors.get(&key).filter(|cursor| cursor.is_before(job.task.seq_from)).cloned();
         let wanted = |run: &Run| takes(&request, run.stream, run.first_utc);
-        let Some(Window { found, seq_to, cursor }) = job.source.window(&job.task, cursor, &wanted)? else {
-            return Ok(None);
-        };
-        Ok(Some(Open { found: found.into(), seq_to, cursor, reader: job.source.reader(&job.task)? }))
+        let Some(window) = job.source.window(&job.task, cursor, &wanted)? else { return Ok(None) };
+        let Window { found, seq_to, cursor, passed, refused } = window;
+        // What the disk gives and does not check out is lost, and will be listed as missing.
+        let unread = passed.iter().zip(refused.iter().cycle()).map(|((from, to), why)| (*from, (*to, why.clone())));
+        let unread = unread.collect();
+        let reader = job.source.reader(&job.task)?;
+        Ok(Some(Open { found: found.into(), seq_to, cursor, reader, unread, refused }))
     }
 
-    /// Reads, verifies and seals runs of whole source commits. `None`: the ring has reused the segment. Gives the last source commit that is in.
-    fn collect(&self, vault: &OpenVault, deps: &VaultDeps, job: &Job, open: &mut Open) -> Result<Option<(Batch, u64)>> {
+    /// Reads, verifies and seals runs of whole source commits. `None`: the ring has reused the segment. A commit that cannot be read is passed over as a
+    /// whole, unless its segment is overwritten next: then what can be had of it counts.
+    fn collect(&self, vault: &OpenVault, deps: &VaultDeps, job: &Job, open: &mut Open) -> Result<Option<Collected>> {
         let key_id = vault.state().holds.get(&job.hold).map(|hold| hold.logged.key_id);
         let Some(key_id) = key_id else { return Ok(None) };
+        let last_chance = job.source.is_next(job.task.generation);
         let mut batch = Batch::default();
+        let mut mark = batch.mark();
         let mut last_seq = None;
         while let Some(found) = open.found.front() {
-            if last_seq != Some(found.seq) && (batch.bytes >= BATCH_BYTES || batch.is_from_elsewhere(found.origin)) {
-                break;
+            let seq = found.seq;
+            if last_seq != Some(seq) {
+                let behind_unread = open.unread.first_key_value().is_some_and(|(from, _)| *from < seq);
+                if behind_unread || batch.bytes >= BATCH_BYTES || batch.is_from_elsewhere(found.origin) {
+                    break;
+                }
+                mark = batch.mark();
             }
             batch.origin = Some(found.origin);
             let payload = match job.source.payload(&job.task, &open.reader, found) {
                 Payload::Gone => return Ok(None),
-                Payload::Damaged => Err(MissingReason::Damaged),
+                Payload::Unreadable(error) if !last_chance => {
+                    batch.go_back(mark);
+                    open.found.retain(|found| found.seq != seq);
+                    open.unread.insert(seq, (seq, error.to_string()));
+                    break;
+                }
+                Payload::Damaged | Payload::Unreadable(_) => Err(MissingReason::Damaged),
                 Payload::Bytes(bytes) => verified(deps, &found.run, bytes)?,
             };
             let Some(found) = open.found.pop_front() else { break };
@@ -149,11 +186,15 @@ impl Copier {
                 Err(reason) => batch.missing.push(missing(&found.run, reason)),
             }
         }
-        let seq_to = match open.found.front() {
-            Some(next) => next.seq.saturating_sub(1),
-            None => open.seq_to,
-        };
-        Ok(Some((batch, seq_to)))
+        let end = open.found.front().map_or(open.seq_to, |next| next.seq.saturating_sub(1));
+        let unread =
+            open.unread.first_entry().filter(|unread| *unread.key() <= end).map(|unread| unread.remove_entry());
+        Ok(Some(match unread {
+            Some((from, (to, why))) => {
+                Collected { batch, seq_to: from.saturating_sub(1), next: to + 1, passed: Some(why) }
+            }
+            None => Collected { batch, seq_to: end, next: end + 1, passed: None },
+        }))
     }
 
     /// Writes a batch and says that it is held.
@@ -226,7 +267,13 @@ impl Copier {
             Some(writer) => writer,
             None => self.create(vault, deps, hold)?,
         };
-        let rows = writer.append(what.0, what.1, &*deps.keys, &*deps.clock)?;
+        let rows = match writer.append(what.0, what.1, &*deps.keys, &*deps.clock) {
+            Ok(rows) => rows,
+            Err(error) => {
+                leave(vault, hold, writer);
+                return Err(error);
+            }
+        };
         if let Err(error) = vault.kv.write(&rows, false) {
             // The segment has it: the next start finds a row that stops before the segment's end.
             tracing::error!(%error, "the vault's index cannot be written; held footage is listed again after the next start");
@@ -270,7 +317,11 @@ impl Copier {
             let now = u64::try_from(deps.clock.utc().0).unwrap_or(0);
             (Owner { hold, record }, known.last_hash, now.max(newest + 1))
         };
-        SegmentWriter::create(&vault.dir, owner, (slot, generation), prev_hash, &*deps.clock)
+        let created = SegmentWriter::create(&vault.dir, owner, (slot, generation), prev_hash, &*deps.clock);
+        if let (Err(_), Ok(bytes)) = (&created, vault.dir.len(slot)) {
+            vault.state().slots.insert(slot, SlotInfo { hold, generation, bytes });
+        }
+        created
     }
 
     /// Notes runs that could not be copied, durably, as long as the list is not full.
@@ -302,6 +353,17 @@ impl Copier {
 const GAPS_PER_COMMIT_MAX: usize = 4000;
 
 impl Batch {
+    /// What is in it: pieces, bytes and runs that are missing.
+    fn mark(&self) -> (usize, u64, usize) {
+        (self.pieces.len(), self.bytes, self.missing.len())
+    }
+
+    fn go_back(&mut self, mark: (usize, u64, usize)) {
+        self.pieces.truncate(mark.0);
+        self.bytes = mark.1;
+        self.missing.truncate(mark.2);
+    }
+
     fn is_from_elsewhere(&self, origin: (DiskId, u64)) -> bool {
         self.origin.is_some_and(|own| own != origin)
     }
@@ -314,6 +376,35 @@ impl Batch {
         self.pieces.push(Piece { run, start: found.start, payload });
         Ok(())
     }
+}
+
+fn ends_early(open: &Open, disk: DiskId) -> Error {
+    match &open.refused {
+        Some(why) => unread(disk, why),
+        None => Error::corrupt(format!("copying held footage: the log of disk {disk} ends before its index says")),
+    }
+}
+
+fn unread(disk: DiskId, why: &str) -> Error {
+    let what = format!("copying held footage: disk {disk} does not give a part of it, which is tried again: {why}");
+    Error::new(Kind::Io, what)
+}
+
+/// Gives up a segment that may not be written any more. One without a commit goes; what stays counts with all of its bytes.
+fn leave(vault: &OpenVault, hold: HoldId, writer: SegmentWriter) {
+    let (slot, generation, written) = (writer.slot, writer.generation, writer.bytes());
+    let is_empty = writer.is_empty();
+    drop(writer);
+    if is_empty {
+        match vault.dir.remove(slot) {
+            Ok(()) => return,
+            Err(error) => {
+                tracing::error!(slot, %error, "an empty segment of the vault stays until its hold is released")
+            }
+        }
+    }
+    let bytes = vault.dir.len(slot).unwrap_or(written);
+    vault.state().slots.insert(slot, SlotInfo { hold, generation, bytes });
 }
 
 /// The plain payload of a run whose digest is what was made when it was recorded, or why there is none.

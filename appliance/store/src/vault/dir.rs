@@ -23,6 +23,16 @@ pub(crate) const VAULT_SEGMENT_BYTES_MAX: u64 = 256 << 20;
 /// The log of holds.
 pub(crate) const LOG: &str = "log";
 
+/// What a segment file is.
+pub(crate) enum SlotFile {
+    /// A segment of this vault.
+    Segment(SegmentHeader),
+    /// It was being made when the power went: nothing in it was ever held.
+    Unfinished,
+    /// It was whole once, and is not what was written.
+    Damaged(&'static str),
+}
+
 /// An opened vault directory. Segments are those of a [`Ring`], whose reader serves them.
 pub(crate) struct VaultDir {
     pub(crate) ring: Arc<Ring>,
@@ -128,33 +138,51 @@ impl VaultDir {
         Ok(SegmentReader::new(file, &superblock, generation))
     }
 
-    /// The header of a segment, or what its first commit that checks out says; `None` when nothing in it does.
-    pub(crate) fn header(&self, slot: u32) -> Option<SegmentHeader> {
-        if let Some(header) = header_at(self.fs(), &self.ring.path(slot)) {
-            return (header.disk == self.disk() && header.slot == slot).then_some(header);
+    /// What the file of a segment is, by its header, or by what its first commit that checks out says.
+    ///
+    /// # Errors
+    /// When the disk does not give what would tell: it says nothing about what is there.
+    pub(crate) fn look(&self, slot: u32) -> Result<SlotFile> {
+        let path = self.ring.path(slot);
+        let failed = |error| Error::io(format!("reading {}", path.display()), error);
+        let file = self.fs().open(&path, OpenMode::Read).map_err(failed)?;
+        let mut block = vec![0; narrow(BLOCK_BYTES)];
+        let refused = match file.read_exact_at(&mut block, 0) {
+            Ok(()) => None,
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => None,
+            Err(error) => Some(failed(error)),
+        };
+        if let Some(header) = SegmentHeader::decode(&block).filter(|_| refused.is_none()) {
+            return Ok(match header.disk == self.disk() && header.slot == slot {
+                true => SlotFile::Segment(header),
+                false => SlotFile::Damaged("it is of another vault, or of another place in this one"),
+            });
         }
-        let reader = self.reader(slot, None).ok()?;
-        let (_, commit) = reader.first_commit(COMMIT_BYTES_MAX + 2 * BLOCK_BYTES)?;
-        Some(SegmentHeader {
-            disk: self.disk(),
-            slot,
-            generation: commit.generation,
-            first_seq: super::segment::first_seq(slot),
-            prev_hash: commit.prev_hash,
-            utc: commit.utc,
-            next_recording: commit.next_recording,
-            next_event: commit.next_event,
-        })
+        let reader = self.reader(slot, None)?;
+        if let Some((_, commit)) = reader.first_commit(COMMIT_BYTES_MAX + 2 * BLOCK_BYTES) {
+            return Ok(SlotFile::Segment(header_from(self.disk(), slot, &commit)));
+        }
+        let unfinished = reader.is_unfinished(BLOCK_BYTES);
+        match refused.or_else(|| reader.take_refused()) {
+            Some(error) => Err(error),
+            None if unfinished => Ok(SlotFile::Unfinished),
+            None => Ok(SlotFile::Damaged("nothing in it checks out")),
+        }
     }
 
-    /// Shows every commit of a segment to `visit`, with its place and hash. Gives the damage passed.
+    /// Shows every commit of a segment to `visit`, with its place and hash. Gives the damage passed, and the first read that the disk refused.
     pub(crate) fn scan(
         &self,
         header: &SegmentHeader,
         visit: &mut dyn FnMut(Position, Commit, Hash),
-    ) -> Result<Vec<Damage>> {
-        let reader = self.reader(header.slot, Some(header.generation))?;
-        Ok(reader.scan(first_position(header), None, visit).1)
+    ) -> (Vec<Damage>, Option<Error>) {
+        match self.reader(header.slot, Some(header.generation)) {
+            Ok(reader) => {
+                let (_, damage) = reader.scan(first_position(header), None, visit);
+                (damage, reader.take_refused())
+            }
+            Err(error) => (Vec::new(), Some(error)),
+        }
     }
 
     /// FORMAT.md "Release", step 4, for one file; the caller syncs the directory.
@@ -180,6 +208,20 @@ impl VaultDir {
             .space(&self.ring.dir)
             .map_err(|error| Error::io(format!("asking for the room at {}", self.ring.dir.display()), error))?;
         Ok(space.free_bytes.saturating_sub(ring::reserve_bytes(space)))
+    }
+}
+
+/// The header of a segment as a commit in it tells it.
+fn header_from(disk: DiskId, slot: u32, commit: &Commit) -> SegmentHeader {
+    SegmentHeader {
+        disk,
+        slot,
+        generation: commit.generation,
+        first_seq: super::segment::first_seq(slot),
+        prev_hash: commit.prev_hash,
+        utc: commit.utc,
+        next_recording: commit.next_recording,
+        next_event: commit.next_event,
     }
 }
 

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::format::DiskId;
 use crate::reader::PartList;
 use crate::register::{Change, Namespace, Register};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -27,6 +27,8 @@ pub(crate) const LOOK_EVERY_NANOS: u64 = 5 * 1_000_000_000;
 const LOOK_SHARE: u64 = 20;
 /// Pause before a vault that could not be opened, or a hold that could not go on, is tried again.
 pub(crate) const RETRY_NANOS: u64 = 10 * 1_000_000_000;
+/// Pause before what the disk does not give of the vault, or of a ring, is tried again: a dying disk may take half a minute to refuse.
+pub(crate) const UNREAD_RETRY_NANOS: u64 = 60 * 1_000_000_000;
 /// Holds in all, released ones included; beyond, none is placed. Each costs a few kB of memory and one look every few seconds while it copies.
 const HOLDS_MAX: usize = 20_000;
 
@@ -47,8 +49,7 @@ pub struct VaultConfig {
 impl VaultConfig {
     /// The vault that must be there; `None`: one is made when there is none.
     fn known(&self) -> Option<DiskId> {
-        let entry = self.register.as_ref()?.get(Namespace::Setting, KNOWN_KEY).ok().flatten()?;
-        Some(DiskId(entry.value.try_into().ok()?))
+        known_vault(self.register.as_ref()?).ok().flatten()
     }
 
     fn remember(&self, vault: DiskId) {
@@ -57,6 +58,15 @@ impl VaultConfig {
             tracing::error!(%error, %vault, "the register does not take the identity of the vault; its absence is not noticed after a restart");
         }
     }
+}
+
+/// The vault that the station has had open, wherever it is now.
+///
+/// # Errors
+/// When the register cannot be read.
+pub fn known_vault(register: &Register) -> Result<Option<DiskId>> {
+    let entry = register.get(Namespace::Setting, KNOWN_KEY)?;
+    Ok(entry.and_then(|entry| Some(DiskId(entry.value.try_into().ok()?))))
 }
 
 /// Lists the rings whose footage can be held, as they are now.
@@ -93,6 +103,32 @@ pub(crate) struct Worker {
     /// How long the last look took.
     look_took: u64,
     retry_at: Option<MonoNanos>,
+    /// When segments of the vault that were not as they should be are tried again.
+    unsound_at: Option<MonoNanos>,
+    /// When stretches of rings that could not be read are tried again.
+    put_off: BTreeMap<JobKey, MonoNanos>,
+}
+
+/// Hold, disk, generation and first commit.
+type JobKey = (HoldId, DiskId, u64, u64);
+
+fn key_of(job: &Job) -> JobKey {
+    (job.hold, job.source.disk(), job.task.generation, job.task.seq_from)
+}
+
+impl Worker {
+    /// Queues what a look found, without what could not be read a moment ago; what is overwritten next does not wait.
+    fn take(&mut self, mut jobs: VecDeque<Job>, now: MonoNanos) {
+        let keys: BTreeSet<JobKey> = jobs.iter().map(key_of).collect();
+        self.put_off.retain(|key, _| keys.contains(key));
+        let waits = |job: &Job| self.put_off.get(&key_of(job)).is_some_and(|until| now < *until);
+        jobs.retain(|job| !waits(job) || job.source.is_next(job.task.generation));
+        self.queue = jobs;
+    }
+
+    fn has_put_off(&self, hold: HoldId) -> bool {
+        self.put_off.keys().any(|(of, ..)| *of == hold)
+    }
 }
 
 /// What a step came to.
@@ -273,6 +309,7 @@ impl Vault {
                 worker.retry_at = Some(later(now, RETRY_NANOS));
             }
         }
+        self.retry_unsound(&vault, worker, now);
         // A look at a month of many cameras takes seconds: copying gets most of the time.
         let pause = LOOK_EVERY_NANOS.max(worker.look_took.saturating_mul(LOOK_SHARE));
         let due = worker.looked.is_none_or(|looked| now.nanos_since(looked) >= pause);
@@ -301,6 +338,23 @@ impl Vault {
         Ok(vault)
     }
 
+    /// Segments of the vault that were not as they should be are tried again from time to time.
+    fn retry_unsound(&self, vault: &OpenVault, worker: &mut Worker, now: MonoNanos) {
+        if vault.state().unsound.is_empty() {
+            return;
+        }
+        let at = *worker.unsound_at.get_or_insert(later(now, UNREAD_RETRY_NANOS));
+        if now < at {
+            return;
+        }
+        worker.unsound_at = Some(later(now, UNREAD_RETRY_NANOS));
+        match vault.retry_unsound(&*self.deps.keys) {
+            Ok(true) => worker.looked = None,
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "segments of the vault cannot be tried again yet"),
+        }
+    }
+
     fn look(&self, vault: &OpenVault, worker: &mut Worker, at: (MonoNanos, UtcNanos)) {
         let (now, utc) = at;
         worker.looked = Some(now);
@@ -320,7 +374,7 @@ impl Vault {
             }
         };
         worker.look_took = self.deps.clock.mono().nanos_since(now);
-        worker.queue = found.jobs;
+        worker.take(found.jobs, now);
         for (hold, gaps) in found.gaps {
             if let Err(error) = worker.copier.put_gaps(vault, &self.deps, self.config.quota_bytes, (hold, gaps)) {
                 self.stopped(vault, worker, (hold, error), now);
@@ -329,16 +383,16 @@ impl Vault {
     }
 
     fn batch(&self, vault: &OpenVault, worker: &mut Worker, job: Job, now: MonoNanos) {
-        let hold = job.hold;
+        let key = key_of(&job);
         let again = match worker.copier.batch(vault, &self.deps, self.config.quota_bytes, job) {
             Outcome::Goes(rest) => {
                 worker.queue.push_front(rest);
-                self.goes_on(vault, hold);
+                self.goes_on(vault, worker, key);
                 false
             }
             // The index is looked at again before the last of a hold counts as held.
             Outcome::Done => {
-                self.goes_on(vault, hold);
+                self.goes_on(vault, worker, key);
                 worker.queue.is_empty()
             }
             Outcome::Gone(hold) => {
@@ -349,6 +403,7 @@ impl Vault {
             }
             Outcome::Unreadable(hold, error) => {
                 self.note_trouble(vault, hold, &error);
+                worker.put_off.insert(key, later(now, UNREAD_RETRY_NANOS));
                 false
             }
             Outcome::Stopped(hold, error) => {
@@ -361,8 +416,12 @@ impl Vault {
         }
     }
 
-    fn goes_on(&self, vault: &OpenVault, hold: HoldId) {
-        if let Some(hold) = vault.state().holds.get_mut(&hold) {
+    fn goes_on(&self, vault: &OpenVault, worker: &mut Worker, key: JobKey) {
+        worker.put_off.remove(&key);
+        if worker.has_put_off(key.0) {
+            return;
+        }
+        if let Some(hold) = vault.state().holds.get_mut(&key.0) {
             (hold.trouble, hold.trouble_kind) = (None, None);
         }
     }

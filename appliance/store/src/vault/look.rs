@@ -157,8 +157,10 @@ pub(crate) fn look(vault: &OpenVault, sources: &[Source], now: UtcNanos) -> Resu
         let knowledge = knowledge(sources, &request.cameras, now)?;
         let told = knowledge.values().all(|known| known.end >= request.range.end);
         let indexed = sources.iter().all(Source::is_indexed);
-        let settled = over && told && indexed && found.jobs.is_empty() && gaps_left.is_empty();
-        let missing = match settled || (hold.look_again && indexed) {
+        // Nothing is said to be missing that a segment of the vault may have.
+        let known = indexed && !vault.state().may_have_more(id);
+        let settled = over && told && known && found.jobs.is_empty() && gaps_left.is_empty();
+        let missing = match settled || (hold.look_again && known) {
             true => Some(missing_of(vault, (id, &hold), (&found.spans, &gaps_left), (&knowledge, now))?),
             false => None,
         };
@@ -283,7 +285,7 @@ fn missing_of(
 ) -> Result<Vec<MissingFootage>> {
     let (id, hold) = of;
     let request = &hold.logged.request;
-    let slots: BTreeSet<u32> = vault.state().slots_of(id).into_iter().map(|(slot, _)| slot).collect();
+    let slots = vault.state().files_of(id);
     let mut have: BTreeMap<StreamId, Vec<TimeRange>> = BTreeMap::new();
     for stream in streams_of(&request.cameras) {
         let mut parts = held_spans(vault, stream, request.range, &slots)?;

@@ -47,6 +47,18 @@ impl Numbers {
             _ => from,
         }
     }
+
+    /// The stretches between `from` and `to` that are not inside; both ends belong to them.
+    fn outside(&self, from: u64, to: u64) -> Vec<(u64, u64)> {
+        let mut found = Vec::new();
+        let mut at = self.first_outside(from);
+        while at <= to {
+            let end = self.0.range(at..).next().map_or(to, |(start, _)| to.min(start.saturating_sub(1)));
+            found.push((at, end));
+            at = self.first_outside(end.saturating_add(1)).max(at.saturating_add(1));
+        }
+        found
+    }
 }
 
 /// Which commits of which ring have been looked through for a hold.
@@ -102,28 +114,30 @@ pub(crate) fn takes(request: &HoldRequest, stream: StreamId, first_utc: UtcNanos
     request.cameras.contains(&stream.camera) && copied_range(request.range).contains(first_utc)
 }
 
-/// Stretches that are still to be looked through, in the order in which the ring will overwrite them.
+/// Stretches that are still to be looked through, in the order in which the ring will overwrite them. What was passed over before is one of its own.
 pub(crate) fn plan_tasks(spans: &[SourceSpan], covered: &Numbers) -> Vec<Task> {
-    let mut tasks: BTreeMap<u64, Task> = BTreeMap::new();
-    for span in spans {
-        let from = covered.first_outside(span.first_seq);
-        if from > span.last_seq {
-            continue;
-        }
-        let task = tasks.entry(span.generation).or_insert(Task {
-            slot: span.slot,
-            generation: span.generation,
-            seq_from: from,
-            seq_to: span.last_seq,
-            bytes: 0,
-        });
-        task.seq_from = task.seq_from.min(from);
-        task.seq_to = task.seq_to.max(span.last_seq);
-        // Runs are of like size: the share of the commits is the share of the bytes.
-        let (left, all) = (span.last_seq - from + 1, span.last_seq - span.first_seq + 1);
-        task.bytes += u64::try_from(u128::from(span.bytes) * u128::from(left) / u128::from(all)).unwrap_or(span.bytes);
+    let mut of_segment: BTreeMap<u64, Vec<&SourceSpan>> = BTreeMap::new();
+    for span in spans.iter().filter(|span| covered.first_outside(span.first_seq) <= span.last_seq) {
+        of_segment.entry(span.generation).or_default().push(span);
     }
-    tasks.into_values().collect()
+    let mut tasks = Vec::new();
+    for (generation, spans) in of_segment {
+        let from = spans.iter().map(|span| span.first_seq).min().unwrap_or(0);
+        let to = spans.iter().map(|span| span.last_seq).max().unwrap_or(0);
+        for (seq_from, seq_to) in covered.outside(from, to) {
+            let wanted = spans.iter().filter(|span| span.first_seq <= seq_to && seq_from <= span.last_seq);
+            // Runs are of like size: the share of the commits is the share of the bytes.
+            let share = |span: &&&SourceSpan| {
+                let left = span.last_seq.min(seq_to) - span.first_seq.max(seq_from) + 1;
+                let all = span.last_seq - span.first_seq + 1;
+                u64::try_from(u128::from(span.bytes) * u128::from(left) / u128::from(all)).unwrap_or(span.bytes)
+            };
+            let slot = wanted.clone().map(|span| span.slot).next();
+            let bytes = wanted.map(|span| share(&span)).sum();
+            tasks.extend(slot.map(|slot| Task { slot, generation, seq_from, seq_to, bytes }));
+        }
+    }
+    tasks
 }
 
 /// The parts of `range` that `have` leaves open, but for holes of [`HOLE_NANOS_MAX`].

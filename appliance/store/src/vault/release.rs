@@ -35,6 +35,7 @@ fn remove_segments(vault: &OpenVault, id: HoldId) -> Result<()> {
     let mut state = vault.state();
     for (slot, _) in slots {
         state.slots.remove(&slot);
+        state.unsound.remove(&slot);
     }
     Ok(())
 }

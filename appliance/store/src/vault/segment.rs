@@ -55,7 +55,7 @@ impl SegmentWriter {
     /// FORMAT.md "Hold", step 3: the file, its header and its name, each durable before a commit is written.
     ///
     /// # Errors
-    /// The operating system's; half a file is removed.
+    /// The operating system's; half a file is removed, if the disk lets it.
     pub(crate) fn create(
         dir: &Arc<VaultDir>,
         owner: Owner,
@@ -76,22 +76,27 @@ impl SegmentWriter {
             next_event: 0,
         };
         let path = dir.ring.path(slot);
-        let make = || -> std::io::Result<()> {
+        let make = || -> std::io::Result<Box<dyn File>> {
             let file = dir.fs().open(&path, OpenMode::Create)?;
             file.allocate(BLOCK_BYTES)?;
             file.write_all_at(&[&header.encode()], 0)?;
             file.sync()?;
-            dir.fs().sync_dir(&dir.segments_path())
+            dir.fs().sync_dir(&dir.segments_path())?;
+            dir.fs().open(&path, OpenMode::Log)
         };
-        make().map_err(|error| {
-            // Nothing is in it yet. If even this fails, the next start removes it.
+        let file = make().map_err(|error| {
+            // Nothing is in it yet. If even this fails, whoever called counts it.
             let _ = dir.remove(slot);
             Error::io(format!("making segment {} of the vault", path.display()), error)
         })?;
-        let file = dir.ring.open_slot(slot, OpenMode::Log)?;
         let at = Position { slot, generation, offset: BLOCK_BYTES, seq: first_seq, prev_hash };
         let cells = Cells::new(slot, generation, owner.hold);
         Ok(Self { dir: dir.clone(), owner, slot, generation, file, at, stated: HashSet::new(), cells })
+    }
+
+    /// True when it has no commit that counts.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.at.offset == BLOCK_BYTES
     }
 
     /// True when the next commit belongs into another segment.
@@ -139,7 +144,7 @@ impl SegmentWriter {
 
     fn compose(&self, pieces: &[Piece], records: Vec<VaultRecord>, clock: &dyn Clock) -> Commit {
         let mut all: Vec<(u32, Record)> = Vec::new();
-        if self.at.offset == BLOCK_BYTES {
+        if self.is_empty() {
             all.push((0, Record::Vault(self.owner.record.clone())));
         }
         all.extend(records.into_iter().map(|record| (0, Record::Vault(record))));

@@ -56,6 +56,10 @@ pub(crate) struct Window {
     /// Last commit looked through.
     pub(crate) seq_to: u64,
     pub(crate) cursor: Cursor,
+    /// Commits before it that do not check out.
+    pub(crate) passed: Vec<(u64, u64)>,
+    /// What the disk refused: of what was passed, nobody knows then what it is.
+    pub(crate) refused: Option<String>,
 }
 
 /// A stored payload, or why there is none.
@@ -65,6 +69,8 @@ pub(crate) enum Payload {
     Gone,
     /// The bytes do not check out.
     Damaged,
+    /// The disk does not give them now.
+    Unreadable(Error),
 }
 
 impl Source {
@@ -142,6 +148,11 @@ impl Source {
         self.part.ring.slots.all().filter(|(_, other)| *other != 0 && *other < generation).count()
     }
 
+    /// True when the ring overwrites this segment before any other; a vault overwrites none.
+    pub(crate) fn is_next(&self, generation: u64) -> bool {
+        !self.part.is_vault() && self.part.ring.slots.all().all(|(_, other)| other >= generation)
+    }
+
     /// Commits of `generation` from this number on do not count: the next segment states them.
     fn void_from(&self, generation: u64) -> Option<u64> {
         if self.part.is_vault() {
@@ -183,15 +194,34 @@ impl Source {
                 false => Ok(None),
             };
         };
-        let mut cursor = cursor.unwrap_or_default();
+        let cursor = cursor.unwrap_or_default();
         let start = cursor.at.unwrap_or_else(|| first_position(&header));
         let until = void_from.min(task.seq_to.saturating_add(1)).min(task.seq_from.max(start.seq) + WINDOW_COMMITS_MAX);
+        let reader = ring.reader(task.slot, task.generation)?;
+        let of = (task, takes);
+        let mut window = self.look_through(&reader, of, (start, until), cursor.clone());
+        if window.seq_to.saturating_add(1) < until || !window.passed.is_empty() {
+            // An error on the way from the disk is not one on the disk: what counts is what the disk itself says.
+            reader.forget_all();
+            window = self.look_through(&reader, of, (start, until), cursor);
+        }
+        Ok(self.is_there(task).then_some(window))
+    }
+
+    /// Looks at the commits from `start` on, up to the number `until`.
+    fn look_through(
+        &self,
+        reader: &SegmentReader,
+        of: (&Task, &dyn Fn(&Run) -> bool),
+        stretch: (Position, u64),
+        mut cursor: Cursor,
+    ) -> Window {
+        let ((task, takes), (start, until)) = (of, stretch);
         let mut found: Vec<Found> = Vec::new();
         let mut counted = 0;
         let here = (self.disk(), task.generation);
         let is_vault = self.part.is_vault();
-        let reader = ring.reader(task.slot, task.generation)?;
-        let (end, _) = reader.scan(start, Some(until), &mut |at, commit, _| {
+        let (end, damage) = reader.scan(start, Some(until), &mut |at, commit, _| {
             let mut origin = (!is_vault).then_some(here);
             for (_, record) in &commit.records {
                 match record {
@@ -218,7 +248,10 @@ impl Source {
         });
         found.truncate(counted);
         cursor.at = Some(end);
-        Ok(self.is_there(task).then_some(Window { found, seq_to: until.saturating_sub(1), cursor }))
+        let refused = reader.take_refused().map(|error| error.to_string());
+        let passed = damage.iter().map(|damage| (damage.seq_from, damage.seq_to.saturating_sub(1)));
+        let passed = passed.filter(|(from, to)| from <= to && *to >= task.seq_from).collect();
+        Window { found, seq_to: until.min(end.seq).saturating_sub(1), cursor, passed, refused }
     }
 
     fn is_there(&self, task: &Task) -> bool {
@@ -230,15 +263,26 @@ impl Source {
         self.part.ring.reader(task.slot, task.generation)
     }
 
-    /// The stored payload of a run, when its checksum is right.
+    /// The stored payload of a run, when its checksum is right. What is wrong counts when the disk itself says so.
     pub(crate) fn payload(&self, task: &Task, reader: &SegmentReader, found: &Found) -> Payload {
-        let bytes = reader.payload(found.offset, &found.run);
+        let look = || reader.try_payload(found.offset, &found.run);
+        let is_right = |bytes: &Vec<u8>| crc32c::crc32c(bytes) == found.run.crc;
+        let bytes = look().ok().filter(is_right).map_or_else(
+            || {
+                reader.forget(found.offset + found.run.payload_offset, found.run.payload_len);
+                look()
+            },
+            Ok,
+        );
         if !self.is_there(task) {
             return Payload::Gone;
         }
-        match bytes.filter(|bytes| crc32c::crc32c(bytes) == found.run.crc) {
-            Some(bytes) => Payload::Bytes(bytes),
-            None => Payload::Damaged,
+        match bytes {
+            Ok(bytes) if is_right(&bytes) => Payload::Bytes(bytes),
+            Ok(_) => Payload::Damaged,
+            // The file is shorter than what was written into it.
+            Err(error) if error.kind == Kind::Corrupt => Payload::Damaged,
+            Err(error) => Payload::Unreadable(error),
         }
     }
 }

@@ -1,18 +1,17 @@
 //! An opened vault: what is held, as the copier and those who ask see it.
 
-use super::cells::{self, Cells, VaultSlotRow};
+use super::cells;
 use super::dir::VaultDir;
 use super::hold::{HoldId, HoldInfo, HoldState, MISSING_LISTED_MAX, MissingFootage, MissingReason, VaultInfo};
 use super::keys::HoldKeys;
+use super::load::Unsound;
 use super::log::{LoggedHold, VaultLog};
 use super::plan::Coverage;
-use super::record::VaultRecord;
 use crate::care::CareState;
 use crate::catalog::Live;
-use crate::catalog::rows::Position;
 use crate::disk::Common;
-use crate::error::{Error, Result};
-use crate::format::{Commit, DiskId, Record, Run, SegmentHeader};
+use crate::error::Result;
+use crate::format::DiskId;
 use crate::index::IndexQueue;
 use crate::keys::Keys;
 use crate::kv::Kv;
@@ -22,7 +21,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use watchbook_base::fs::Fs;
 use watchbook_base::{CameraId, Clock, Kind, StreamId};
-use watchbook_evidence::{Hash, sha256_of};
+use watchbook_evidence::Hash;
 
 /// Ordinal of the vault among the parts of a reader: the last one, which no disk gets.
 pub(crate) const VAULT_ORDINAL: u8 = u8::MAX;
@@ -144,6 +143,8 @@ pub(crate) struct SlotInfo {
 pub(crate) struct State {
     pub(crate) holds: BTreeMap<HoldId, Hold>,
     pub(crate) slots: BTreeMap<u32, SlotInfo>,
+    /// Of these segments those that are not as they should be.
+    pub(crate) unsound: BTreeMap<u32, Unsound>,
 }
 
 impl State {
@@ -154,6 +155,19 @@ impl State {
     /// What unfinished holds will take beside what they have.
     pub(crate) fn reserved_bytes(&self) -> u64 {
         self.holds.values().filter(|hold| hold.is_active()).map(|hold| hold.left_bytes).sum()
+    }
+
+    /// True when footage of the hold may come to light in a segment that the disk does not give now.
+    pub(crate) fn may_have_more(&self, id: HoldId) -> bool {
+        let waiting = self.unsound.iter().filter(|(_, unsound)| unsound.waits);
+        let mut owners = waiting.map(|(slot, _)| self.slots.get(slot).map(|slot| slot.hold));
+        owners.any(|owner| owner.is_none_or(|owner| owner == id || !self.holds.contains_key(&owner)))
+    }
+
+    /// Segments whose file is there.
+    pub(crate) fn files_of(&self, id: HoldId) -> BTreeSet<u32> {
+        let is_there = |slot: &u32| !self.unsound.get(slot).is_some_and(|unsound| unsound.lost);
+        self.slots_of(id).into_iter().map(|(slot, _)| slot).filter(is_there).collect()
     }
 
     pub(crate) fn slots_of(&self, id: HoldId) -> Vec<(u32, SlotInfo)> {
@@ -196,152 +210,6 @@ impl OpenVault {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn load(&self, keys: &dyn HoldKeys) -> Result<()> {
-        let logged = self.log().logged().holds.clone();
-        self.state().holds = logged.into_iter().map(|(id, logged)| (id, Hold::new(logged))).collect();
-        let known = cells::slot_rows(&*self.kv)?;
-        let slots = self.dir.slots()?;
-        for (slot, row) in known.iter().filter(|(slot, _)| !slots.contains(slot)) {
-            tracing::error!(slot, "a segment of the vault is missing; its hold is incomplete");
-            cells::remove_rows(&*self.kv, *slot, row.generation)?;
-        }
-        let mut empty = false;
-        for slot in slots {
-            let Some(header) = self.dir.header(slot) else {
-                // Nothing in it checks out: a file that was being made when the power went, or one beyond rescue.
-                tracing::warn!(slot, "a segment of the vault holds nothing and is removed");
-                self.dir.remove(slot)?;
-                empty = true;
-                continue;
-            };
-            self.load_slot(&header, known.get(&slot), keys)?;
-        }
-        if empty {
-            self.dir.sync_segments()?;
-        }
-        Ok(())
-    }
-
-    /// Takes in one segment: as the index has it when that is all of it, else by reading its commits.
-    fn load_slot(&self, header: &SegmentHeader, known: Option<&VaultSlotRow>, keys: &dyn HoldKeys) -> Result<()> {
-        let (slot, generation) = (header.slot, header.generation);
-        let bytes = self.dir.len(slot)?;
-        let row = match known {
-            Some(row) if row.generation == generation && row.end == bytes && self.knows(HoldId(row.hold)) => {
-                row.clone()
-            }
-            _ => match self.index_slot(header, known, keys)? {
-                Some(row) => row,
-                None => {
-                    self.dir.remove(slot)?;
-                    return self.dir.sync_segments();
-                }
-            },
-        };
-        let gaps = cells::gaps_of(&*self.kv, generation)?;
-        let id = HoldId(row.hold);
-        let mut state = self.state();
-        let hold =
-            state.holds.get_mut(&id).ok_or_else(|| Error::new(Kind::Internal, format!("hold {id} was taken in")))?;
-        for (disk, seq_from, seq_to) in &row.covered {
-            hold.covered.add(DiskId(*disk), *seq_from, *seq_to);
-        }
-        hold.gaps.extend(gaps);
-        hold.last_hash = row.last_hash;
-        let listed = hold.is_active();
-        state.slots.insert(slot, SlotInfo { hold: id, generation, bytes });
-        self.dir.ring.slots.put_back(slot, if listed { generation } else { 0 });
-        Ok(())
-    }
-
-    /// Reads a segment and makes its rows anew. `None` when it has no commit that counts.
-    fn index_slot(
-        &self,
-        header: &SegmentHeader,
-        known: Option<&VaultSlotRow>,
-        keys: &dyn HoldKeys,
-    ) -> Result<Option<VaultSlotRow>> {
-        let (slot, generation) = (header.slot, header.generation);
-        if let Some(old) = known {
-            cells::remove_rows(&*self.kv, slot, old.generation)?;
-        }
-        let mut commits: Vec<(Position, Commit, Hash)> = Vec::new();
-        let damage = self.dir.scan(header, &mut |at, commit, hash| commits.push((at, commit, hash)))?;
-        if !damage.is_empty() {
-            tracing::error!(?damage, "a part of the vault cannot be read");
-        }
-        let only = commits.len() == 1;
-        if let Some((at, commit, _)) = commits.last_mut()
-            && known.is_none_or(|row| row.end < at.offset + commit.commit_len)
-        {
-            // What the index had was read back once. Of another one, torn by a power cut or damaged since, the runs that are whole count, and all of it is
-            // copied again as long as a ring has it.
-            let all = commit.runs.len();
-            self.keep_whole_runs(slot, at.offset, commit, keys)?;
-            if only && commit.runs.is_empty() && all > 0 {
-                return Ok(None);
-            }
-        }
-        let Some(hold) = commits.iter().find_map(|(_, commit, _)| hold_of(commit)) else { return Ok(None) };
-        self.take_in(&hold)?;
-        let mut cells = Cells::new(slot, generation, hold_id(&hold));
-        for (at, commit, hash) in commits {
-            let batch = cells.apply(commit, at, hash);
-            self.kv.write(&batch, false)?;
-        }
-        Ok(Some(cells.row))
-    }
-
-    fn knows(&self, id: HoldId) -> bool {
-        self.state().holds.contains_key(&id)
-    }
-
-    /// Strips a commit of the runs that are not what was recorded, and then of what it says about having copied all.
-    fn keep_whole_runs(&self, slot: u32, offset: u64, commit: &mut Commit, keys: &dyn HoldKeys) -> Result<()> {
-        let reader = self.dir.reader(slot, Some(commit.generation))?;
-        let is_whole = |run: &Run| {
-            let payload = reader.payload(offset, run).filter(|payload| crc32c::crc32c(payload) == run.crc);
-            payload.is_some_and(|mut payload| match keys.open(run, &mut payload) {
-                Ok(()) => sha256_of(&[&run.table, &payload]) == run.sha256,
-                // Its hold is released: nothing of it is listed anyway.
-                Err(error) => error.kind == Kind::NotFound,
-            })
-        };
-        let all = commit.runs.len();
-        commit.runs.retain(is_whole);
-        if commit.runs.len() < all {
-            tracing::warn!(
-                slot,
-                seq = commit.seq,
-                "a commit of the vault is torn; what a ring still has of it is copied again"
-            );
-            for (_, record) in &mut commit.records {
-                if let Record::Vault(VaultRecord::Copied(copied)) = record {
-                    copied.seq_to = copied.seq_from.saturating_sub(1);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// A hold that a segment states and the log does not: the log was damaged.
-    fn take_in(&self, record: &VaultRecord) -> Result<()> {
-        let id = hold_id(record);
-        if self.knows(id) {
-            return Ok(());
-        }
-        tracing::warn!(hold = %id, "a hold is taken from its segments, because the vault's log does not have it");
-        let logged = {
-            let mut log = self.log();
-            log.append(vec![record.clone()])?;
-            log.logged().holds.get(&id).cloned()
-        };
-        if let Some(logged) = logged {
-            self.state().holds.insert(id, Hold::new(logged));
-        }
-        Ok(())
-    }
-
     /// Every hold, released ones too, by number.
     pub(crate) fn infos(&self) -> Vec<HoldInfo> {
         let state = self.state();
@@ -364,22 +232,5 @@ impl OpenVault {
         let state = self.state();
         let highest = state.slots.last_key_value().map_or(0, |(slot, _)| *slot).max(after);
         Some(highest + 1).filter(|slot| *slot <= super::dir::VAULT_SLOTS_MAX)
-    }
-}
-
-fn hold_of(commit: &Commit) -> Option<VaultRecord> {
-    commit.records.iter().find_map(|(_, record)| match record {
-        Record::Vault(record @ VaultRecord::Hold { .. }) => Some(record.clone()),
-        _ => None,
-    })
-}
-
-fn hold_id(record: &VaultRecord) -> HoldId {
-    match record {
-        VaultRecord::Hold { hold, .. }
-        | VaultRecord::Release { hold, .. }
-        | VaultRecord::Missing { hold, .. }
-        | VaultRecord::Gap { hold, .. } => *hold,
-        VaultRecord::Copied(copied) => copied.hold,
     }
 }

@@ -132,6 +132,15 @@ fn record_until_cut(machine: &HoldBox, parts: &mut HoldParts, model: &mut Model,
     }
 }
 
+/// What a power cut leaves is no damage.
+fn check(machine: &HoldBox, seed: u64) {
+    use watchbook_base::fs::Fs as _;
+    if machine.fs.open(Path::new("/vault/log"), watchbook_base::fs::OpenMode::Read).is_ok() {
+        let report = machine.check();
+        assert!(report.is_clean(), "seed {seed}: {report:?}");
+    }
+}
+
 fn one_life(seed: u64, lying_disk: bool) -> usize {
     let mut dice = Dice::new(seed);
     let machine = if dice.percent(50) { HoldBox::sealed(seed) } else { HoldBox::new(seed) };
@@ -158,15 +167,19 @@ fn one_life(seed: u64, lying_disk: bool) -> usize {
             machine.kv.wipe();
         }
         machine.clock().advance(dice.below(60) * 1_000_000_000);
+        check(&machine, seed);
     }
     let mut parts = machine.open();
     model.compare(&parts, seed);
     machine.pause(&parts, &mut cams, 400);
     machine.record(&mut parts, &mut cams, 60);
     model.compare(&parts, seed);
+    assert_eq!(parts.alarm(AlarmKind::DiskFailed), None, "seed {seed}");
     let live = parts.vault.holds().unwrap().iter().filter(|info| info.state != HoldState::Released).count();
     let states: Vec<HoldInfo> = parts.vault.holds().unwrap();
     assert!(states.iter().all(|info| info.state != HoldState::Copying), "seed {seed}: {states:?}");
+    drop(parts);
+    check(&machine, seed);
     live
 }
 

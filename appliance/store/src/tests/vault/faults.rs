@@ -190,11 +190,7 @@ fn check_reads_every_held_byte_and_names_the_hold() {
     parts.settle();
     parts.vault.release(holds[0], 1, "closed").unwrap();
     drop(parts);
-    let check = || {
-        let fs: Arc<dyn watchbook_base::fs::Fs> = Arc::new(machine.fs.clone());
-        let vault = crate::vault::ClosedVault::open(Path::new("/vault"), fs).unwrap();
-        vault.check_with(Some(&machine.keys), Some(&machine.kv), &mut |_| {}).unwrap()
-    };
+    let check = || machine.check();
     let report = check();
     assert!(report.is_clean(), "{report:?}");
     assert_eq!((report.holds, report.segments, report.runs, report.leftovers.as_slice()), (1, 1, 20, &[1][..]));

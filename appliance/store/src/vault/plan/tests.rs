@@ -50,6 +50,14 @@ fn tasks_are_what_is_not_covered_oldest_segment_first() {
     let tasks = plan_tasks(&[span(3, 21, 30), span(2, 11, 20), span(1, 1, 10), span(3, 25, 40)], &covered);
     let listed: Vec<_> = tasks.iter().map(|task| (task.slot, task.seq_from, task.seq_to, task.bytes)).collect();
     assert_eq!(listed, [(7, 15, 20, 600), (6, 21, 40, 2000)]);
+    // One commit was passed over, and nobody wants what lies between the two spans.
+    let mut covered = Numbers::default();
+    covered.add(1, 3);
+    covered.add(5, 12);
+    covered.add(14, 15);
+    let tasks = plan_tasks(&[span(1, 1, 10), span(1, 15, 24)], &covered);
+    let listed: Vec<_> = tasks.iter().map(|task| (task.seq_from, task.seq_to, task.bytes)).collect();
+    assert_eq!(listed, [(4, 4, 100), (16, 24, 900)]);
 }
 
 #[test]

@@ -1,0 +1,309 @@
+//! Start-up of a vault: which segments there are, whose they are, and what of them is listed. What cannot be read now is kept as it is and tried again.
+
+use super::cells::{self, Cells, VaultSlotRow};
+use super::dir::SlotFile;
+use super::hold::HoldId;
+use super::keys::HoldKeys;
+use super::log::LoggedHold;
+use super::record::VaultRecord;
+use super::state::{Hold, OpenVault, SlotInfo};
+use crate::catalog::rows::Position;
+use crate::error::{Error, Result};
+use crate::format::{BLOCK_BYTES, Commit, DiskId, Record, Run, SegmentHeader};
+use crate::scan::has_blank_sector;
+use watchbook_base::Kind;
+use watchbook_evidence::{Hash, sha256_of};
+
+/// Of a segment that does not say whose it is.
+const NO_HOLD: HoldId = HoldId(0);
+
+/// Why a segment of the vault is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unsound {
+    pub(crate) why: String,
+    /// More of it may come to light: the disk did not give it, and its rows do not tell all of it.
+    pub(crate) waits: bool,
+    /// There is no file. Its rows stay as long as the hold, so that the loss is not forgotten.
+    pub(crate) lost: bool,
+}
+
+/// What was read of a segment.
+struct Contents {
+    commits: Vec<(Position, Commit, Hash)>,
+    /// The last commit was torn by a power cut.
+    torn: bool,
+    /// What the disk refused; then this is not all.
+    refused: Option<Error>,
+}
+
+impl OpenVault {
+    pub(super) fn load(&self, keys: &dyn HoldKeys) -> Result<()> {
+        let logged = self.log().logged().holds.clone();
+        self.state().holds = logged.into_iter().map(|(id, logged)| (id, Hold::new(logged))).collect();
+        let known = cells::slot_rows(&*self.kv)?;
+        let slots = self.dir.slots()?;
+        for (slot, row) in known.iter().filter(|(slot, _)| !slots.contains(slot)) {
+            self.load_lost(*slot, row)?;
+        }
+        for slot in slots {
+            self.load_slot(slot, known.get(&slot), keys)?;
+        }
+        Ok(())
+    }
+
+    /// Tries again what was not as it should be. True when something of it is now.
+    ///
+    /// # Errors
+    /// When log or index cannot be read or written.
+    pub(crate) fn retry_unsound(&self, keys: &dyn HoldKeys) -> Result<bool> {
+        let before = self.state().unsound.clone();
+        let known = cells::slot_rows(&*self.kv)?;
+        for slot in before.iter().filter(|(_, unsound)| !unsound.lost).map(|(slot, _)| *slot) {
+            self.load_slot(slot, known.get(&slot), keys)?;
+        }
+        let mut state = self.state();
+        let better = state.unsound.len() < before.len();
+        if better {
+            state.holds.values_mut().for_each(|hold| (hold.settled, hold.look_again) = (false, true));
+        }
+        Ok(better)
+    }
+
+    /// A segment that the index has and the directory does not.
+    fn load_lost(&self, slot: u32, row: &VaultSlotRow) -> Result<()> {
+        let hold = HoldId(row.hold);
+        if !self.state().holds.get(&hold).is_some_and(Hold::is_active) {
+            return cells::remove_rows(&*self.kv, slot, row.generation);
+        }
+        tracing::error!(slot, %hold, "a segment of the vault is missing; its hold is incomplete");
+        let mut state = self.state();
+        state.slots.insert(slot, SlotInfo { hold, generation: row.generation, bytes: 0 });
+        state.unsound.insert(slot, Unsound { why: "its file is missing".to_owned(), waits: false, lost: true });
+        Ok(())
+    }
+
+    fn load_slot(&self, slot: u32, known: Option<&VaultSlotRow>, keys: &dyn HoldKeys) -> Result<()> {
+        let damaged = |why: &str| Unsound { why: why.to_owned(), waits: false, lost: false };
+        match self.dir.look(slot) {
+            Ok(SlotFile::Segment(header)) => self.load_segment(&header, known, keys),
+            Ok(SlotFile::Unfinished) if known.is_none() => self.remove_unfinished(slot),
+            Ok(SlotFile::Unfinished) => self.keep(slot, known, damaged("nothing is left in it")),
+            Ok(SlotFile::Damaged(why)) => self.keep(slot, known, damaged(why)),
+            Err(error) => self.keep(slot, known, refused(&error)),
+        }
+    }
+
+    /// A file that was being made when the power went.
+    fn remove_unfinished(&self, slot: u32) -> Result<()> {
+        tracing::warn!(slot, "a segment of the vault in which nothing was ever held is removed");
+        self.dir.remove(slot)?;
+        self.dir.sync_segments()?;
+        let mut state = self.state();
+        state.slots.remove(&slot);
+        state.unsound.remove(&slot);
+        Ok(())
+    }
+
+    /// Takes in one segment: as the index has it when that is all of it, else by reading its commits.
+    fn load_segment(&self, header: &SegmentHeader, known: Option<&VaultSlotRow>, keys: &dyn HoldKeys) -> Result<()> {
+        let (slot, generation) = (header.slot, header.generation);
+        let known = known.filter(|row| row.generation == generation);
+        let bytes = match self.dir.len(slot) {
+            Ok(bytes) => bytes,
+            Err(error) => return self.keep(slot, known, refused(&error)),
+        };
+        if let Some(row) = known.filter(|row| row.end == bytes && self.knows(HoldId(row.hold))) {
+            return self.list(slot, row, bytes, None);
+        }
+        let contents = self.read_segment(header, known, keys);
+        let unsound = contents.refused.as_ref().map(refused);
+        if let (true, Some(unsound)) = (known.is_some_and(|row| self.knows(HoldId(row.hold))), &unsound) {
+            return self.keep(slot, known, unsound.clone());
+        }
+        let Some(hold) = contents.commits.iter().find_map(|(_, commit, _)| hold_of(commit)) else {
+            if unsound.is_none() && known.is_none() && self.is_unfinished(header)? {
+                return self.remove_unfinished(slot);
+            }
+            let none = || Unsound { why: "no commit in it checks out".to_owned(), waits: false, lost: false };
+            return self.keep(slot, known, unsound.unwrap_or_else(none));
+        };
+        self.take_in(&hold)?;
+        let row = self.index_segment(header, hold_id(&hold), contents)?;
+        self.list(slot, &row, bytes, unsound)
+    }
+
+    fn is_unfinished(&self, header: &SegmentHeader) -> Result<bool> {
+        Ok(self.dir.reader(header.slot, Some(header.generation))?.is_unfinished(BLOCK_BYTES))
+    }
+
+    /// Keeps a segment that is not as it should be: listed as the index has it, if it has; with its bytes, as far as they are known.
+    fn keep(&self, slot: u32, known: Option<&VaultSlotRow>, unsound: Unsound) -> Result<()> {
+        let bytes = self.dir.len(slot).ok();
+        if let Some(row) = known.filter(|row| self.knows(HoldId(row.hold))) {
+            let waits = unsound.waits && bytes.is_none_or(|bytes| bytes != row.end);
+            return self.list(slot, row, bytes.unwrap_or(row.end), Some(Unsound { waits, ..unsound }));
+        }
+        tracing::error!(slot, why = unsound.why, "a segment of the vault cannot be used; it is kept as it is");
+        let (hold, generation) = known.map_or((NO_HOLD, 0), |row| (HoldId(row.hold), row.generation));
+        let mut state = self.state();
+        state.slots.insert(slot, SlotInfo { hold, generation, bytes: bytes.unwrap_or(0) });
+        state.unsound.insert(slot, unsound);
+        Ok(())
+    }
+
+    /// From here on readers get what the index has of a segment, and its hold counts that as held.
+    fn list(&self, slot: u32, row: &VaultSlotRow, bytes: u64, unsound: Option<Unsound>) -> Result<()> {
+        let (id, generation) = (HoldId(row.hold), row.generation);
+        if let Some(unsound) = &unsound {
+            tracing::error!(slot, hold = %id, why = unsound.why, "a segment of the vault is not as it should be; it is kept as it is");
+        }
+        let gaps = cells::gaps_of(&*self.kv, generation)?;
+        let mut state = self.state();
+        let newest = state.slots.iter().filter(|(_, info)| info.hold == id).all(|(other, _)| *other <= slot);
+        let hold =
+            state.holds.get_mut(&id).ok_or_else(|| Error::new(Kind::Internal, format!("hold {id} was taken in")))?;
+        for (disk, seq_from, seq_to) in &row.covered {
+            hold.covered.add(DiskId(*disk), *seq_from, *seq_to);
+        }
+        hold.gaps.extend(gaps);
+        if newest {
+            hold.last_hash = row.last_hash;
+        }
+        let listed = hold.is_active();
+        state.slots.insert(slot, SlotInfo { hold: id, generation, bytes });
+        match unsound {
+            Some(unsound) => state.unsound.insert(slot, unsound),
+            None => state.unsound.remove(&slot),
+        };
+        self.dir.ring.slots.put_back(slot, if listed { generation } else { 0 });
+        Ok(())
+    }
+
+    /// Reads the commits of a segment that count.
+    fn read_segment(&self, header: &SegmentHeader, known: Option<&VaultSlotRow>, keys: &dyn HoldKeys) -> Contents {
+        let mut commits: Vec<(Position, Commit, Hash)> = Vec::new();
+        let (damage, mut refused) = self.dir.scan(header, &mut |at, commit, hash| commits.push((at, commit, hash)));
+        if !damage.is_empty() {
+            tracing::error!(?damage, "a part of the vault cannot be read");
+        }
+        let mut torn = false;
+        if let Some((at, commit, _)) = commits.last_mut()
+            && known.is_none_or(|row| row.end < at.offset + commit.commit_len)
+        {
+            // What the index had was read back once. Of another one, torn by a power cut or damaged since, the runs that are whole count, and all of it is
+            // copied again as long as a ring has it.
+            match self.keep_whole_runs(header.slot, at.offset, commit, keys) {
+                Ok(found) => torn = found,
+                Err(error) => {
+                    commits.pop();
+                    refused.get_or_insert(error);
+                }
+            }
+        }
+        Contents { commits, torn, refused }
+    }
+
+    /// Makes the rows of a segment anew.
+    fn index_segment(&self, header: &SegmentHeader, hold: HoldId, contents: Contents) -> Result<VaultSlotRow> {
+        let (slot, generation) = (header.slot, header.generation);
+        cells::remove_rows(&*self.kv, slot, generation)?;
+        let mut cells = Cells::new(slot, generation, hold);
+        for (at, commit, hash) in contents.commits {
+            let batch = cells.apply(commit, at, hash);
+            self.kv.write(&batch, false)?;
+        }
+        if contents.refused.is_some() {
+            // The next look at it reads all of it again.
+            cells.row.end = 0;
+        }
+        self.kv.write(&cells::slot_batch(slot, &cells.row, contents.torn), false)?;
+        Ok(cells.row)
+    }
+
+    fn knows(&self, id: HoldId) -> bool {
+        self.state().holds.contains_key(&id)
+    }
+
+    /// Strips a commit of the runs that are not what was recorded, and then of what it says about having copied all. True when a power cut tore it.
+    ///
+    /// # Errors
+    /// When the disk or the keys do not give what would tell.
+    fn keep_whole_runs(&self, slot: u32, offset: u64, commit: &mut Commit, keys: &dyn HoldKeys) -> Result<bool> {
+        let reader = self.dir.reader(slot, Some(commit.generation))?;
+        let mut torn = false;
+        let mut is_whole = |run: &Run| -> Result<bool> {
+            let mut payload = match reader.try_payload(offset, run) {
+                Ok(payload) => payload,
+                Err(error) if error.kind == Kind::Corrupt => return Ok(false),
+                Err(error) => return Err(error),
+            };
+            if crc32c::crc32c(&payload) != run.crc {
+                torn |= has_blank_sector(&payload, offset + run.payload_offset);
+                return Ok(false);
+            }
+            match keys.open(run, &mut payload) {
+                Ok(()) => Ok(sha256_of(&[&run.table, &payload]) == run.sha256),
+                // Its hold is released: nothing of it is listed anyway.
+                Err(error) if error.kind == Kind::NotFound => Ok(true),
+                Err(error) if error.kind == Kind::Corrupt => Ok(false),
+                Err(error) => Err(error),
+            }
+        };
+        let whole = commit.runs.iter().map(&mut is_whole).collect::<Result<Vec<bool>>>()?;
+        if whole.iter().all(|whole| *whole) {
+            return Ok(false);
+        }
+        tracing::warn!(
+            slot,
+            seq = commit.seq,
+            "a commit of the vault is not whole; what a ring still has of it is copied again"
+        );
+        let mut whole = whole.into_iter();
+        commit.runs.retain(|_| whole.next().unwrap_or(false));
+        for (_, record) in &mut commit.records {
+            if let Record::Vault(VaultRecord::Copied(copied)) = record {
+                copied.seq_to = copied.seq_from.saturating_sub(1);
+            }
+        }
+        Ok(torn)
+    }
+
+    /// A hold that a segment states and the log does not: the log was damaged.
+    fn take_in(&self, record: &VaultRecord) -> Result<()> {
+        let id = hold_id(record);
+        if self.knows(id) {
+            return Ok(());
+        }
+        tracing::warn!(hold = %id, "a hold is taken from its segments, because the vault's log does not have it");
+        let logged: Option<LoggedHold> = {
+            let mut log = self.log();
+            log.append(vec![record.clone()])?;
+            log.logged().holds.get(&id).cloned()
+        };
+        if let Some(logged) = logged {
+            self.state().holds.insert(id, Hold::new(logged));
+        }
+        Ok(())
+    }
+}
+
+fn refused(error: &Error) -> Unsound {
+    Unsound { why: error.to_string(), waits: true, lost: false }
+}
+
+fn hold_of(commit: &Commit) -> Option<VaultRecord> {
+    commit.records.iter().find_map(|(_, record)| match record {
+        Record::Vault(record @ VaultRecord::Hold { .. }) => Some(record.clone()),
+        _ => None,
+    })
+}
+
+fn hold_id(record: &VaultRecord) -> HoldId {
+    match record {
+        VaultRecord::Hold { hold, .. }
+        | VaultRecord::Release { hold, .. }
+        | VaultRecord::Missing { hold, .. }
+        | VaultRecord::Gap { hold, .. } => *hold,
+        VaultRecord::Copied(copied) => copied.hold,
+    }
+}
