@@ -52,10 +52,9 @@ pub fn check(path: &Path, rebuild: bool) -> Result<ExitCode> {
         line(&mut text, format_args!("{}:", dir.display()));
         text.push_str(&described(&report));
     }
-    if let Some(report) = vault::check(&config.storage, keys.as_ref(), rebuild)? {
-        clean &= report.is_clean();
-        text.push_str(&vault::described(&report));
-    }
+    let vault = vault::check(&config.storage, &register, keys.as_ref(), rebuild)?;
+    clean &= vault.is_clean();
+    text.push_str(&vault::described(&vault));
     if !keys_line.is_empty() {
         line(&mut text, format_args!("keys: {keys_line}"));
     }

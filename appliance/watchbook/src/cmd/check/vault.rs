@@ -7,18 +7,49 @@ use crate::wire::store_error;
 use std::sync::Arc;
 use watchbook_base::Kind;
 use watchbook_base::fs::RealFs;
-use watchbook_store::vault::{ClosedVault, VaultReport};
-use watchbook_store::{Keys, open_existing_index, open_index};
+use watchbook_store::vault::{ClosedVault, VaultReport, known_vault};
+use watchbook_store::{Keys, Register, open_existing_index, open_index};
 
-/// Checks the vault; `None` when there is none yet. With `rebuild` its index is emptied: the next start makes it again.
+/// What there is of a vault.
+#[derive(Debug, PartialEq)]
+pub enum Found {
+    /// The station has never had one.
+    None,
+    /// The one that the station has is not there: why, and what to do.
+    Missing(String),
+    /// It was read.
+    Checked(VaultReport),
+}
+
+impl Found {
+    /// True when no held byte is missing or damaged.
+    pub fn is_clean(&self) -> bool {
+        match self {
+            Self::None => true,
+            Self::Missing(_) => false,
+            Self::Checked(report) => report.is_clean(),
+        }
+    }
+}
+
+/// Checks the vault that the register knows of, or any that is there. With `rebuild` its index is emptied: the next start makes it again.
 ///
 /// # Errors
 /// When the recorder has it open, or it cannot be read.
-pub fn check(storage: &Storage, keys: Option<&Arc<Keys>>, rebuild: bool) -> Result<Option<VaultReport>> {
-    let vault = match ClosedVault::open(&storage.vault_path(), Arc::new(RealFs)) {
-        Ok(vault) => vault,
-        Err(error) if error.kind == Kind::NotFound => return Ok(None),
-        Err(error) => return Err(store_error(error)),
+pub fn check(storage: &Storage, register: &Register, keys: Option<&Arc<Keys>>, rebuild: bool) -> Result<Found> {
+    let (path, known) = (storage.vault_path(), known_vault(register).map_err(store_error)?);
+    let vault = match (ClosedVault::open(&path, Arc::new(RealFs)), known) {
+        (Ok(vault), Some(known)) if vault.id() != known => {
+            let text = format!("vault {}: MISSING: {} is there and {known} belongs there", path.display(), vault.id());
+            return Ok(Found::Missing(format!("{text}; mount its disk")));
+        }
+        (Ok(vault), _) => vault,
+        (Err(error), None) if error.kind == Kind::NotFound => return Ok(Found::None),
+        (Err(error), Some(known)) if error.kind == Kind::NotFound => {
+            let text = format!("vault {}: MISSING: {known} is not there; mount its disk", path.display());
+            return Ok(Found::Missing(text));
+        }
+        (Err(error), _) => return Err(store_error(error)),
     };
     if rebuild {
         open_index(&storage.state_dir, vault.id()).and_then(|index| index.renew()).map_err(store_error)?;
@@ -26,11 +57,19 @@ pub fn check(storage: &Storage, keys: Option<&Arc<Keys>>, rebuild: bool) -> Resu
     let index = open_existing_index(&storage.state_dir, vault.id()).map_err(store_error)?;
     let report = vault.check(keys.map(|keys| &**keys), index.as_deref(), &mut |progress| show("reading", progress));
     eprintln!();
-    report.map(Some).map_err(store_error)
+    report.map(Found::Checked).map_err(store_error)
 }
 
 /// What was found, for people.
-pub fn described(report: &VaultReport) -> String {
+pub fn described(found: &Found) -> String {
+    match found {
+        Found::None => String::new(),
+        Found::Missing(text) => format!("{text}\n"),
+        Found::Checked(report) => described_report(report),
+    }
+}
+
+fn described_report(report: &VaultReport) -> String {
     let mut text = String::new();
     let gb = report.payload_bytes as f64 / 1e9;
     let (holds, segments, runs) = (report.holds, report.segments, report.runs + report.runs_unopened);
@@ -42,6 +81,10 @@ pub fn described(report: &VaultReport) -> String {
     for damage in &report.damage {
         let (slot, from, to) = (damage.slot, damage.from, damage.to);
         line(&mut text, format_args!("DAMAGED: vault segment {slot:06}, bytes {from} to {to} cannot be read"));
+    }
+    for bad in &report.bad_segments {
+        let hold = bad.hold.map_or_else(String::new, |hold| format!("hold {hold}, "));
+        line(&mut text, format_args!("DAMAGED: {hold}vault segment {:06}: {}", bad.slot, bad.what));
     }
     for run in &report.bad_runs {
         line(
@@ -58,7 +101,10 @@ pub fn described(report: &VaultReport) -> String {
     }
     if !report.leftovers.is_empty() {
         let count = report.leftovers.len();
-        line(&mut text, format_args!("{count} vault segments are of released holds; the next start removes them"));
+        line(
+            &mut text,
+            format_args!("{count} vault segments are of released holds or hold nothing; the next start removes them"),
+        );
     }
     if let Some(behind) = report.behind_in_index.filter(|behind| *behind > 0) {
         line(&mut text, format_args!("the vault's index lacks {behind} segments; the next start makes them"));
@@ -70,21 +116,48 @@ pub fn described(report: &VaultReport) -> String {
 mod tests {
     use super::*;
     use crate::config::Config;
+    use watchbook_base::clock::SystemClock;
+    use watchbook_store::HoldId;
+    use watchbook_store::register::{Change, Namespace};
+    use watchbook_store::vault::BadSegment;
 
     #[test]
     fn a_station_without_a_vault_has_nothing_to_check() {
         let dir = tempfile::tempdir().unwrap();
         let text = format!("[storage]\nring_dir = '{0}/ring'\nstate_dir = '{0}/state'", dir.path().display());
         let config: Config = toml::from_str(&text).unwrap();
-        assert_eq!(check(&config.storage, None, true).unwrap(), None);
+        let register = Register::open(&dir.path().join("register"), Arc::new(SystemClock)).unwrap();
+        assert_eq!(check(&config.storage, &register, None, true).unwrap(), Found::None);
         assert!(!dir.path().join("vault").exists() && !dir.path().join("state").exists(), "and nothing is made");
     }
 
     #[test]
+    fn a_known_vault_that_is_not_there_is_missing() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = format!("[storage]\nring_dir = '{0}/ring'\nstate_dir = '{0}/state'", dir.path().display());
+        let config: Config = toml::from_str(&text).unwrap();
+        let register = Register::open(&dir.path().join("register"), Arc::new(SystemClock)).unwrap();
+        register.apply(&[Change::put(Namespace::Setting, b"vault", [7; 16])]).unwrap();
+        // The mount point is gone, and it is there and empty.
+        for made in [false, true] {
+            if made {
+                std::fs::create_dir(dir.path().join("vault")).unwrap();
+            }
+            let found = check(&config.storage, &register, None, false).unwrap();
+            assert!(!found.is_clean());
+            let text = described(&found);
+            assert!(text.contains("MISSING") && text.contains("mount its disk"), "{text}");
+        }
+    }
+
+    #[test]
     fn damage_in_the_vault_is_named() {
-        let report = VaultReport { bad_run_count: 3, holds: 2, ..VaultReport::default() };
-        let text = described(&report);
-        assert!(!report.is_clean() && text.contains("2 holds") && text.contains("DAMAGED: 3 more held runs"), "{text}");
-        assert!(!described(&VaultReport::default()).contains("DAMAGED"));
+        let lost = BadSegment { slot: 5, hold: Some(HoldId(2)), what: "its file is missing".to_owned() };
+        let report = VaultReport { bad_run_count: 3, holds: 2, bad_segments: vec![lost], ..VaultReport::default() };
+        let found = Found::Checked(report);
+        let text = described(&found);
+        assert!(!found.is_clean() && text.contains("2 holds") && text.contains("DAMAGED: 3 more held runs"), "{text}");
+        assert!(text.contains("DAMAGED: hold 2, vault segment 000005: its file is missing"), "{text}");
+        assert!(!described(&Found::Checked(VaultReport::default())).contains("DAMAGED"));
     }
 }
