@@ -94,6 +94,13 @@ pub enum Action {
         /// The disk that is there now.
         found: String,
     },
+    /// Give up a disk that will not come back.
+    RetireDisk {
+        /// Which one.
+        disk: String,
+        /// A new, empty one takes its directory; otherwise the directory is no longer used.
+        replaced: bool,
+    },
     /// Change the configuration.
     ChangeConfig {
         /// Of which camera; `None` for one that does not exist yet and for what belongs to no camera.

@@ -212,7 +212,7 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
         Action::ReleaseHold { .. } => (&[Role::Approver], &[]),
         Action::ReadConfig => (&Role::ALL, &[]),
         Action::ChangeConfig { camera, .. } => (&[Role::Admin], camera.as_slice()),
-        Action::AddDisk { .. } | Action::AcceptDisk { .. } => (&[Role::Admin], &[]),
+        Action::AddDisk { .. } | Action::AcceptDisk { .. } | Action::RetireDisk { .. } => (&[Role::Admin], &[]),
         Action::ReadAccounts | Action::ChangeAccount { .. } => (&[Role::Admin], &[]),
         Action::ReadAudit => (&[Role::Auditor], &[]),
         Action::Erase { .. } if subject.account.is_none() => return Err(Refusal::SignInFirst),

@@ -1,13 +1,14 @@
 //! One ring on one disk, opened: recovered, indexed, with its committer at work.
 
+mod threads;
+
 use crate::alarm::Alarms;
-use crate::care::{Care, CareState, Stop};
+use crate::care::CareState;
 use crate::catalog::{Catalog, recording_start, rows};
 use crate::committer::Committer;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::format::DiskId;
-use crate::index::Indexer;
 use crate::keys::Keys;
 use crate::kv::{Keys as KeyRange, Kv, collect};
 use crate::pool::IndexOf;
@@ -18,14 +19,11 @@ use crate::scan::Damage;
 use crate::store::Deps;
 use crate::writer::{Numbers, OnCommits, Pending, Shared};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 use std::time::Duration;
+use threads::{Threads, guarded};
 use watchbook_base::{GapReason, Kind, StreamId, UtcNanos};
 use watchbook_media::{RecordingEnd, RecordingId};
-
-/// How long a ring that is closed waits for its index: what the index lacks is made again from the log at the next start.
-const INDEXER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What start-up found on one disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,28 +169,18 @@ pub(crate) fn finish_disk(
     queue.tell_lefts(common.lefts.clone());
     let part = Arc::new(Part::new(ordinal, ring.clone(), (kv, queue.clone()), care, common));
     let mut committer = Committer::new(shared.clone(), ring, deps.clock.clone(), recovered);
-    let (home, care, indexer) = match start {
+    let home = match start {
         Start::Thread => {
-            let indexer = committer.take_indexer().map(start_indexer).transpose()?;
+            let indexer = committer.take_indexer();
             let interval = Duration::from_millis(config.commit_interval_ms);
-            let thread = std::thread::Builder::new()
-                .name("committer".to_owned())
-                .spawn(move || guarded(move || committer.run(interval), &std::process::abort))
-                .map_err(|error| Error::io("starting the committer thread", error))?;
-            (Home::Thread(thread), Some(start_care(&shared, &part, deps)?), indexer)
+            let commit = move || guarded(move || committer.run(interval), &std::process::abort);
+            Home::Threads(Box::new(Threads::start(&part, (&shared, deps), indexer, commit)?))
         }
         #[cfg(test)]
-        Start::Manual => (Home::Manual(Box::new(committer)), None, None),
+        Start::Manual => Home::Manual(Box::new(committer)),
     };
     part.add_unsaid(unsaid);
-    Ok(Disk { shared, part, opened, home, care, indexer: Mutex::new(indexer), said_at })
-}
-
-fn start_care(shared: &Arc<Shared>, part: &Arc<Part>, deps: &Deps) -> Result<(Arc<Stop>, JoinHandle<()>)> {
-    let (care, stop) = (Care::new(shared.clone(), part.clone(), deps.clock.clone()), Arc::new(Stop::default()));
-    let told = stop.clone();
-    let thread = std::thread::Builder::new().name("care".to_owned()).spawn(move || care.run(&told));
-    Ok((stop, thread.map_err(|error| Error::io("starting the care thread", error))?))
+    Ok(Disk { shared, part, opened, home, said_at })
 }
 
 /// Streams that were recorded here when the recorder stopped, and those with a gap that goes on: what other disks have of them says how it went on. Returned:
@@ -241,35 +229,13 @@ pub(crate) struct Disk {
     pub(crate) part: Arc<Part>,
     pub(crate) opened: Opened,
     home: Home,
-    care: Option<(Arc<Stop>, JoinHandle<()>)>,
-    /// Answers when the indexer has ended.
-    indexer: Mutex<Option<mpsc::Receiver<()>>>,
     /// Once this count is durable the log tells of all gaps.
     said_at: u64,
 }
 
-/// Gives the indexer its thread. Recording does not need it: when it panics, the index is given up and the next start makes it again.
-fn start_indexer(indexer: Indexer) -> Result<mpsc::Receiver<()>> {
-    let (ended, end) = mpsc::channel();
-    let queue = indexer.queue();
-    let work = move || {
-        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| indexer.run())).is_err() {
-            queue.abandon("the thread that writes the index has panicked; restart the recorder");
-        }
-        queue.set_ended();
-        // Nobody waits when the ring was dropped in a hurry.
-        let _ = ended.send(());
-    };
-    std::thread::Builder::new()
-        .name("indexer".to_owned())
-        .spawn(work)
-        .map_err(|error| Error::io("starting the indexer thread", error))?;
-    Ok(end)
-}
-
 /// Where the committer is.
 enum Home {
-    Thread(JoinHandle<()>),
+    Threads(Box<Threads>),
     #[cfg(test)]
     Manual(Box<Committer>),
     /// A test runs it elsewhere.
@@ -281,16 +247,14 @@ enum Home {
 impl Disk {
     /// True when committer, indexer and care have ended, so that nobody here writes to ring and index, or removes a segment, any more.
     pub(crate) fn is_finished(&self) -> bool {
-        let cared_for = self.care.as_ref().is_some_and(|(_, care)| !care.is_finished());
-        !cared_for
-            && match &self.home {
-                Home::Thread(thread) => thread.is_finished() && self.part.index.has_ended(),
-                #[cfg(test)]
-                Home::Manual(_) => true,
-                #[cfg(test)]
-                Home::Away => false,
-                Home::Gone => true,
-            }
+        match &self.home {
+            Home::Threads(threads) => threads.have_ended(),
+            #[cfg(test)]
+            Home::Manual(_) => true,
+            #[cfg(test)]
+            Home::Away => false,
+            Home::Gone => true,
+        }
     }
 
     /// Forgets the gaps of which the log tells by now.
@@ -302,7 +266,9 @@ impl Disk {
 
     /// Has the care thread and the indexer end. Nobody waits for them: they may hang with the disk.
     pub(crate) fn stop_care(&self) {
-        self.care.iter().for_each(|(stop, _)| stop.stop());
+        if let Home::Threads(threads) = &self.home {
+            threads.stop_care();
+        }
         self.part.index.close();
     }
 
@@ -312,25 +278,18 @@ impl Disk {
         self.shared.work.notify_all();
     }
 
-    /// Commits what waits and stops the committer.
+    /// Commits what waits and stops what works on the disk.
     ///
     /// # Errors
-    /// `Io` with the alarm when the last commit could not be written, `Internal` when the committer had died.
+    /// `Timeout` when the disk does not answer, `Io` with the alarm when the last commit could not be written, `Internal` when the committer had died.
     pub(crate) fn close(&mut self) -> Result<()> {
-        if let Some((stop, care)) = self.care.take() {
-            stop.stop();
-            if care.join().is_err() {
-                tracing::error!("the care thread had panicked");
-            }
-        }
-        let Home::Thread(thread) = std::mem::replace(&mut self.home, Home::Gone) else { return Ok(()) };
+        let Home::Threads(threads) = std::mem::replace(&mut self.home, Home::Gone) else { return Ok(()) };
+        threads.stop_care();
         self.ask_to_close();
-        thread.join().map_err(|_| Error::new(Kind::Internal, "closing the ring: the committer thread had panicked"))?;
+        let committed = threads.wait_for_commits(&self.shared);
         self.part.index.close();
-        let indexer = self.indexer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if indexer.is_some_and(|indexer| indexer.recv_timeout(INDEXER_PATIENCE).is_err()) {
-            tracing::error!("the index could not be brought up to date in time; the next start does it");
-        }
+        threads.wait_for_the_rest(self.shared.disk);
+        committed?;
         let pending = self.shared.pending();
         match pending.durable() < pending.taken() {
             true => {
@@ -360,31 +319,5 @@ impl Disk {
     #[cfg(test)]
     pub(crate) fn put_committer(&mut self, committer: Box<Committer>) {
         self.home = Home::Manual(committer);
-    }
-}
-
-/// Runs the committer. After a panic of it nothing would be recorded any more, while all else goes on: `give_up` ends the process, and the service manager
-/// starts it again. Returns only for a `give_up` that does.
-fn guarded<R>(work: impl FnOnce(), give_up: &dyn Fn() -> R) {
-    // Nothing that the panic left half done is looked at again.
-    if std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err() {
-        tracing::error!("the committer has panicked; the program ends, to be started again");
-        give_up();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::cell::Cell;
-
-    #[test]
-    fn a_panic_of_the_committer_ends_the_program() {
-        let ended = Cell::new(0);
-        let end = || ended.set(ended.get() + 1);
-        guarded(|| {}, &end);
-        assert_eq!(ended.get(), 0);
-        guarded(|| panic!("on purpose"), &end);
-        assert_eq!(ended.get(), 1);
     }
 }

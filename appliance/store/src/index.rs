@@ -76,8 +76,6 @@ struct State {
     state_all: bool,
     damage: Vec<Damage>,
     closing: bool,
-    /// The indexer has stopped.
-    ended: bool,
     backlog_bytes_max: usize,
     /// Who is told of recordings that were left, when the backfill comes upon them.
     lefts: Option<Arc<Lefts>>,
@@ -231,16 +229,6 @@ impl IndexQueue {
     /// From now on `lefts` is told of recordings that were left.
     pub(crate) fn tell_lefts(&self, lefts: Arc<Lefts>) {
         self.state().lefts = Some(lefts);
-    }
-
-    /// Notes that the indexer has stopped.
-    pub(crate) fn set_ended(&self) {
-        self.state().ended = true;
-    }
-
-    /// True when nobody writes to the index here any more.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.state().ended
     }
 
     /// Lets the indexer write what waits, once, and stop.

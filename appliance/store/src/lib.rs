@@ -34,6 +34,7 @@ mod seal;
 mod store;
 pub mod synth;
 pub mod vault;
+mod worker;
 mod writer;
 
 pub use alarm::{Alarm, AlarmKind};

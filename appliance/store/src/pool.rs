@@ -104,11 +104,6 @@ impl Pool {
         self.opening.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// True when a disk has been recovered and waits for the store to be open.
-    pub(crate) fn some_disk_waits(&self) -> bool {
-        self.opening().as_ref().is_some_and(|waiting| !waiting.is_empty())
-    }
-
     /// Looks after one directory. Does I/O and may hang with the disk: each place has a thread for this.
     pub(crate) fn visit(&self, place: &Arc<Place>) {
         let seen = identity(&*self.deps.fs, &place.config.dir);
@@ -186,9 +181,11 @@ impl Pool {
         waiting.iter().for_each(|(_, recovered)| self.common.hear_of(recovered));
         let places = self.places();
         // Also one that does not answer yet: what it knows is not known here.
+        let late = places.iter().filter(|place| waiting.iter().all(|(other, _)| !Arc::ptr_eq(place, other)));
+        let late = late.filter(|place| self.is_late(place)).count();
         let known = places.iter().filter_map(|place| self.known.disk_of(&place.config.dir));
         let absent: Vec<DiskId> = known.filter(|disk| waiting.iter().all(|(_, there)| there.disk() != *disk)).collect();
-        if !absent.is_empty() {
+        if !absent.is_empty() || late > 0 {
             let (next_recording, next_event) = self.common.numbers.next();
             self.common.numbers.raise(next_recording + NUMBERS_MARGIN, next_event + NUMBERS_MARGIN);
         }
@@ -206,6 +203,14 @@ impl Pool {
             Some(at) => errors.into_iter().nth(at).map_or(Ok(()), Err),
             None => Ok(()),
         }
+    }
+
+    /// True when the start does not wait for a disk any longer.
+    fn is_late(&self, place: &Place) -> bool {
+        let Some(why) = place.is_late(self.known.disk_of(&place.config.dir)) else { return false };
+        tracing::error!("{why}");
+        self.common.alarms.set(AlarmKind::DiskFailed, place.alarm_of(), Some(why), self.deps.clock.utc());
+        true
     }
 
     /// A recovered disk begins to record.
@@ -376,6 +381,47 @@ impl Pool {
         self.known.remember(KnownDisk::new(dir, found, place.config.capacity_bytes, place.added))?;
         place.retry_now();
         self.common.alarms.forget(expected);
+        Ok(())
+    }
+
+    /// Gives up a disk that will not come back. `replaced`: a new, empty one is mounted in its directory, and a ring is made there. Otherwise the directory is
+    /// forgotten, which only one that was added on the page can be: the others are in the configuration.
+    ///
+    /// # Errors
+    /// `NotFound` when the directory is none of a ring, `Conflict` when its disk is in use or may come back, and when the register does not take it.
+    pub(crate) fn retire(&self, dir: &Path, replaced: bool) -> Result<()> {
+        let wrong = |kind, why: &str| Error::new(kind, format!("retiring the disk of {}: {why}", dir.display()));
+        let place = self.places().into_iter().find(|place| place.config.dir == dir);
+        let place = place.ok_or_else(|| wrong(Kind::NotFound, "no ring is configured there"))?;
+        if !replaced && !place.added {
+            return Err(wrong(
+                Kind::Conflict,
+                "the configuration names it; take it out there and restart the recorder",
+            ));
+        }
+        let fits = |state| match replaced {
+            true => state == DiskState::Missing,
+            false => matches!(state, DiskState::Missing | DiskState::Swapped | DiskState::Failed),
+        };
+        let retired = place.retire(fits, !replaced).map_err(|state| match (state, replaced) {
+            (DiskState::Failed | DiskState::Swapped, true) => {
+                wrong(Kind::Conflict, "the directory is not empty; mount an empty disk there first")
+            }
+            _ => wrong(Kind::Conflict, "it is in use; take it out of the box first"),
+        })?;
+        let expected = self.known.disk_of(dir).or(retired);
+        if !replaced {
+            self.places.write().unwrap_or_else(PoisonError::into_inner).retain(|other| !Arc::ptr_eq(other, &place));
+        }
+        // With the register's refusal the next start expects the disk again, and only then.
+        self.known.forget(dir)?;
+        if let Some(disk) = expected {
+            self.common.alarms.forget(disk);
+            self.part_of(disk).iter().for_each(|part| part.set_absent());
+        }
+        if retired.is_none() {
+            self.common.alarms.set(AlarmKind::DiskFailed, None, None, self.deps.clock.utc());
+        }
         Ok(())
     }
 

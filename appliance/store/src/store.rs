@@ -247,6 +247,16 @@ impl Disks {
     pub fn accept(&self, dir: &Path) -> Result<()> {
         self.pool.accept(dir)
     }
+
+    /// Gives up the disk of `dir`, which will not come back. `replaced`: a new, empty one is mounted there, and joins within seconds. Otherwise the
+    /// directory, which must have been added, is forgotten.
+    ///
+    /// # Errors
+    /// `NotFound` when `dir` is no ring directory of this store, `Conflict` when its disk is in use, or the directory holds a ring, or the configuration
+    /// names it; when the register does not take it.
+    pub fn retire(&self, dir: &Path, replaced: bool) -> Result<()> {
+        self.pool.retire(dir, replaced)
+    }
 }
 
 /// Folder of the indexes in the state directory.

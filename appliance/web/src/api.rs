@@ -15,8 +15,8 @@ pub use camera::{
     Transport, Zone,
 };
 pub use disks::{
-    Alarm, AlarmKind, DamageKind, DamagedRun, Disk, DiskAcceptance, DiskRequest, DiskState, DropRow, Pressure, Scrub,
-    VaultHealth,
+    Alarm, AlarmKind, DamageKind, DamagedRun, Disk, DiskAcceptance, DiskRequest, DiskRetirement, DiskState, DropRow,
+    Pressure, Scrub, VaultHealth,
 };
 pub use footage::{
     Area, DamagedInterval, Detection, Event, EventList, EventSource, Gap, GapReasonName, HeldInterval, RecordingList,

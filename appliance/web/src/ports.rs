@@ -396,6 +396,12 @@ pub trait StationHealth: Send + Sync {
     /// # Errors
     /// `NotFound` for an unknown disk, `Conflict` when another one lies there by now.
     fn accept_disk(&self, disk: &str, found: &str) -> Result<api::Disk, Error>;
+
+    /// Gives up `disk`, which will not come back: a new, empty one is mounted in its directory (`replaced`), or the directory is no longer used.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown disk, `Conflict` when it is in use or may come back, `InvalidInput` when nothing new is mounted there.
+    fn retire_disk(&self, disk: &str, replaced: bool) -> Result<(), Error>;
 }
 
 /// How long footage stays.

@@ -60,6 +60,7 @@ fn table() -> Vec<(Action, Option<Vec<Role>>)> {
         (Action::Erase { camera: one, hours: 1, range: window }, Some(vec![])),
         (Action::ReleaseHold { hold: 1 }, Some(vec![Approver])),
         (Action::AddDisk { dir: "/mnt/b".into(), size_gib: 500 }, Some(vec![Admin])),
+        (Action::RetireDisk { disk: "a".into(), replaced: true }, Some(vec![Admin])),
         (Action::AcceptDisk { disk: "a".into(), found: "b".into() }, Some(vec![Admin])),
         (Action::ReadAccounts, Some(vec![Admin])),
         (Action::ChangeAccount { account: Some(2), what: "roles".into() }, Some(vec![Admin])),

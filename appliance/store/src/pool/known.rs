@@ -83,14 +83,27 @@ impl Known {
         if let Some(register) = &self.register {
             let value = serde_json::to_vec(&disk)
                 .map_err(|error| Error::invalid(format!("keeping the directory {}: {error}", disk.dir.display())))?;
-            let key = [PREFIX, hex(&sha256(disk.dir.as_os_str().as_encoded_bytes())).as_bytes()].concat();
-            register.apply(&[Change::put(Namespace::Setting, key, value)])?;
+            register.apply(&[Change::put(Namespace::Setting, key_of(&disk.dir), value)])?;
         }
         let mut disks = self.disks();
         disks.retain(|known| known.dir != disk.dir);
         disks.push(disk);
         Ok(())
     }
+
+    /// Nothing belongs to `dir` any more.
+    pub(crate) fn forget(&self, dir: &Path) -> Result<()> {
+        if let Some(register) = self.register.as_ref().filter(|_| self.disk_of(dir).is_some()) {
+            register.apply(&[Change::delete(Namespace::Setting, key_of(dir))])?;
+        }
+        self.disks().retain(|known| known.dir != dir);
+        Ok(())
+    }
+}
+
+/// Where the register keeps what belongs to `dir`.
+fn key_of(dir: &Path) -> Vec<u8> {
+    [PREFIX, hex(&sha256(dir.as_os_str().as_encoded_bytes())).as_bytes()].concat()
 }
 
 #[cfg(test)]
@@ -116,5 +129,11 @@ mod tests {
         assert_eq!((known.disk_of(Path::new("/a")), known.disk_of(Path::new("/b"))), (Some(one), Some(other)));
         assert_eq!(known.disk_of(Path::new("/c")), None);
         assert_eq!(known.added(), [KnownDisk::new(Path::new("/b"), other, 1 << 31, true)]);
+        known.forget(Path::new("/b")).unwrap();
+        known.forget(Path::new("/c")).unwrap();
+        for known in [known, open()] {
+            assert_eq!((known.disk_of(Path::new("/a")), known.disk_of(Path::new("/b"))), (Some(one), None));
+            assert_eq!(known.added(), []);
+        }
     }
 }

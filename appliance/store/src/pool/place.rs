@@ -35,6 +35,8 @@ pub enum DiskState {
 pub struct DiskStatus {
     /// Directory of the ring.
     pub dir: PathBuf,
+    /// It was added while the store was open; the others are configured.
+    pub added: bool,
     /// Identity; `None` when it never could be read.
     pub disk: Option<DiskId>,
     /// How it is doing.
@@ -120,6 +122,8 @@ struct Inner {
     found: Option<DiskId>,
     /// Somebody opens the ring, or has opened it and waits for the others.
     joining: bool,
+    /// The directory is none of the store's any more.
+    retired: bool,
     misses: u32,
     failures: u32,
     retry_at: MonoNanos,
@@ -129,7 +133,7 @@ struct Inner {
 
 impl Inner {
     fn may_join(&self, now: MonoNanos) -> bool {
-        let free = !self.joining && self.state != DiskState::Recording;
+        let free = !self.joining && !self.retired && self.state != DiskState::Recording;
         free && now >= self.retry_at && self.disk.as_ref().is_none_or(Disk::is_finished)
     }
 }
@@ -145,6 +149,7 @@ impl Place {
             opened: None,
             found: None,
             joining: false,
+            retired: false,
             misses: 0,
             failures: 0,
             retry_at: MonoNanos(0),
@@ -162,7 +167,7 @@ impl Place {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn recording(&self) -> bool {
+    pub(crate) fn recording(&self) -> bool {
         self.inner().state == DiskState::Recording
     }
 
@@ -268,9 +273,9 @@ impl Place {
         }
     }
 
-    /// It is not the disk's fault that it does not record.
+    /// It records, or may yet.
     pub(super) fn is_excused(&self) -> bool {
-        matches!(self.inner().state, DiskState::Recording | DiskState::Missing | DiskState::Swapped)
+        self.inner().state != DiskState::Failed
     }
 
     /// What alarms about this place are about.
@@ -282,6 +287,41 @@ impl Place {
     pub(super) fn swapped(&self) -> Option<(DiskId, DiskId)> {
         let inner = self.inner();
         inner.found.filter(|_| inner.state == DiskState::Swapped).zip(inner.id)
+    }
+
+    /// Has nothing belong here any more, when the disk that does is in a state that `fits`. With `for_good` the directory is not looked at again.
+    ///
+    /// # Errors
+    /// The state, when it does not.
+    pub(super) fn retire(&self, fits: impl Fn(DiskState) -> bool, for_good: bool) -> Result<Option<DiskId>, DiskState> {
+        let mut inner = self.inner();
+        match inner.state {
+            _ if inner.joining => return Err(DiskState::Joining),
+            state if !fits(state) => return Err(state),
+            _ => {}
+        }
+        inner.retired = for_good;
+        (inner.retry_at, inner.failures, inner.found) = (MonoNanos(0), 0, None);
+        Ok(inner.id.take())
+    }
+
+    pub(super) fn is_retired(&self) -> bool {
+        self.inner().retired
+    }
+
+    /// The start goes on without this disk; what is said about it.
+    pub(super) fn is_late(&self, id: Option<DiskId>) -> Option<String> {
+        let mut inner = self.inner();
+        if inner.state != DiskState::Joining {
+            return None;
+        }
+        inner.id = inner.id.or(id);
+        let why = format!(
+            "the disk of {} has not answered since the recorder was started. It records as soon as it does. Check the disk and its cable",
+            self.config.dir.display()
+        );
+        inner.why = Some(why.clone());
+        Some(why)
     }
 
     pub(super) fn retry_now(&self) {
@@ -297,6 +337,7 @@ impl Place {
         let written_bytes = inner.disk.as_ref().map_or(0, |disk| disk.shared.pending().stats.written_bytes);
         DiskStatus {
             dir: self.config.dir.clone(),
+            added: self.added,
             disk: inner.id,
             found: inner.found.filter(|_| inner.state == DiskState::Swapped),
             state: inner.state,

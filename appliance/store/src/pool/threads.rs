@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// Between two looks.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-/// How long the start waits for disks that have not answered once one has: a ring of 8 TB is found in less.
+/// How long the start waits for disks that have not answered: a ring of 8 TB is found in less. They record when they do answer.
 const START_PATIENCE: Duration = Duration::from_secs(20);
 /// How long the end waits for threads that are at work on a disk. One that hangs is left behind.
 const END_PATIENCE: Duration = Duration::from_secs(5);
@@ -73,12 +73,16 @@ impl Threads {
     /// # Errors
     /// Those of [`Pool::opened`], and when a thread cannot be started.
     pub(crate) fn start(pool: Arc<Pool>) -> Result<Self> {
+        Self::start_within(START_PATIENCE, pool)
+    }
+
+    /// [`Threads::start`] with another patience than the usual one.
+    pub(crate) fn start_within(patience: Duration, pool: Arc<Pool>) -> Result<Self> {
         let threads = Self { gate: Arc::default(), pool };
         let places = threads.pool.places();
         threads.gate.change(|state| state.unseen = places.len());
         places.into_iter().try_for_each(|place| threads.look_after(place, true))?;
-        threads.gate.wait(None, |state| state.unseen == 0 || threads.pool.some_disk_waits());
-        threads.gate.wait(Some(Instant::now() + START_PATIENCE), |state| state.unseen == 0);
+        threads.gate.wait(Some(Instant::now() + patience), |state| state.unseen == 0);
         threads.pool.opened().inspect_err(|_| threads.stop())?;
         let (gate, pool) = (threads.gate.clone(), threads.pool.clone());
         threads.spawn("disks".to_owned(), move || {
@@ -100,7 +104,7 @@ impl Threads {
                 pool.visit(&place);
                 gate.change(|state| state.unseen -= 1);
             }
-            while gate.next_look() {
+            while gate.next_look() && !place.is_retired() {
                 pool.visit(&place);
             }
         })

@@ -3,6 +3,7 @@
 use super::desk::stored;
 use super::footage::Ring;
 use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use watchbook_base::{CameraId, Kind, UtcNanos};
 use watchbook_store::format::DiskId;
@@ -75,14 +76,22 @@ impl ports::StationHealth for Ring {
     }
 
     fn accept_disk(&self, disk: &str, found: &str) -> Result<api::Disk, Error> {
-        let is = |id: Option<DiskId>, text: &str| id.is_some_and(|id| id.to_string() == text);
-        let status = self.disks.list().into_iter().find(|status| is(status.disk, disk)).ok_or_else(unknown_disk)?;
+        let status = self.status_of(disk)?;
         if !is(status.found, found) {
             let message = format!("disk {found} does not lie in {} now", status.dir.display());
             return Err(Error::new(Kind::Conflict, message).next("Look at the page Health again."));
         }
         self.disks.accept(&status.dir).map_err(stored)?;
         self.disk_in(&status.dir)
+    }
+
+    fn retire_disk(&self, disk: &str, replaced: bool) -> Result<(), Error> {
+        let dir = self.status_of(disk)?.dir;
+        if replaced {
+            self.check_new_disk(&dir)?;
+            self.check_mounted(&dir)?;
+        }
+        self.disks.retire(&dir, replaced).map_err(stored)
     }
 }
 
@@ -107,10 +116,34 @@ impl Ring {
         Ok(())
     }
 
+    /// Refuses to make a ring in the mount point of a disk that is not mounted. A station of one disk may have it on the system's own.
+    fn check_mounted(&self, dir: &Path) -> Result<(), Error> {
+        let device = |path: &Path| std::fs::metadata(path).map(|found| found.dev());
+        let same = device(dir).and_then(|of| Ok(of == device(Path::new("/"))?));
+        match same {
+            Ok(true) if self.disks.list().len() > 1 => {
+                let message = format!("no disk is mounted at {}: it lies on the system's own disk", dir.display());
+                Err(Error::invalid(message)
+                    .next("Mount the new disk there, and say then that it replaces the old one."))
+            }
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::invalid(format!("{} cannot be looked at: {error}", dir.display()))
+                .next("Mount the new disk there, and try again.")),
+        }
+    }
+
+    fn status_of(&self, disk: &str) -> Result<DiskStatus, Error> {
+        self.disks.list().into_iter().find(|status| is(status.disk, disk)).ok_or_else(unknown_disk)
+    }
+
     fn disk_in(&self, dir: &Path) -> Result<api::Disk, Error> {
         let shown = dir.display().to_string();
         ports::StationHealth::disks(self)?.into_iter().find(|disk| disk.dir == shown).ok_or_else(unknown_disk)
     }
+}
+
+fn is(id: Option<DiskId>, text: &str) -> bool {
+    id.is_some_and(|id| id.to_string() == text)
 }
 
 fn unknown_disk() -> Error {
@@ -122,6 +155,7 @@ fn shown(status: &DiskStatus, scrub: Option<ScrubProgress>, written_bytes: u64) 
     api::Disk {
         id: status.disk.map(|disk| disk.to_string()),
         dir: status.dir.display().to_string(),
+        added: status.added,
         state: match status.state {
             DiskState::Joining => api::DiskState::Joining,
             DiskState::Recording => api::DiskState::Recording,

@@ -50,6 +50,8 @@ pub struct Disk {
     pub id: Option<String>,
     /// Its directory.
     pub dir: String,
+    /// It was added on the page; the others are in the configuration.
+    pub added: bool,
     /// How it is doing.
     pub state: DiskState,
     /// Since when.
@@ -92,6 +94,14 @@ pub struct DiskRequest {
 pub struct DiskAcceptance {
     /// `found_id` of the disk, so that what was looked at is what is accepted.
     pub found_id: String,
+}
+
+/// How a disk that will not come back is given up.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DiskRetirement {
+    /// True: a new, empty disk is mounted in its directory, and takes its place. False: the directory is no longer used.
+    pub replaced: bool,
 }
 
 /// What can be wrong. The words do not change.

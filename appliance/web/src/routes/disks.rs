@@ -1,6 +1,6 @@
 //! Giving the recorder disks.
 
-use super::dispatch::{Asked, Call, json, ok};
+use super::dispatch::{Asked, Call, empty, json, ok};
 use super::{Answer, AuditRule, Permission, Route, SMALL_BODY, Shape, handler};
 use crate::api;
 use crate::check;
@@ -40,6 +40,22 @@ pub(crate) fn rows() -> Vec<Route> {
             answer: Answer::Json(200, Shape::of::<api::Disk>()),
             handler: handler!(accept),
         },
+        Route {
+            method: Method::POST,
+            path: "/api/v1/disks/{disk}/retire",
+            id: "retire_disk",
+            summary: "Gives up a disk that will not come back: a new, empty one takes its directory, or the directory is no longer used. What it holds is no longer listed.",
+            permission: Permission::Asks(|asked| {
+                let disk = check::disk_id(asked.path.text("disk").unwrap_or_default())?;
+                Ok(Action::RetireDisk { disk, replaced: replaced_of(asked) })
+            }),
+            audit: AuditRule::EveryTime,
+            body_bytes_max: SMALL_BODY,
+            query: &[],
+            request: Some(Shape::of::<api::DiskRetirement>()),
+            answer: Answer::Empty,
+            handler: handler!(retire),
+        },
     ]
 }
 
@@ -55,6 +71,10 @@ fn found_of(asked: &Asked<'_>) -> String {
     request.and_then(|request| check::disk_id(&request.found_id).ok()).unwrap_or_default()
 }
 
+fn replaced_of(asked: &Asked<'_>) -> bool {
+    serde_json::from_slice::<api::DiskRetirement>(asked.body).is_ok_and(|request| request.replaced)
+}
+
 async fn add(call: Call) -> Result<Response, Problem> {
     let request: api::DiskRequest = call.json()?;
     let (dir, size_gib) = (check::disk_dir(&request.dir)?, check::disk_gib(request.size_gib)?);
@@ -67,4 +87,11 @@ async fn accept(call: Call) -> Result<Response, Problem> {
     let disk = check::disk_id(call.path.text("disk").unwrap_or_default())?;
     let found = check::disk_id(&request.found_id)?;
     ok(&call.blocking(move |app| app.ports().health.accept_disk(&disk, &found)).await?)
+}
+
+async fn retire(call: Call) -> Result<Response, Problem> {
+    let request: api::DiskRetirement = call.json()?;
+    let disk = check::disk_id(call.path.text("disk").unwrap_or_default())?;
+    call.blocking(move |app| app.ports().health.retire_disk(&disk, request.replaced)).await?;
+    Ok(empty())
 }

@@ -85,6 +85,23 @@ async fn a_swapped_disk_is_accepted_by_its_number_alone() {
 }
 
 #[tokio::test]
+async fn a_disk_is_given_up_and_the_log_says_how() {
+    let station = Station::new();
+    let admin = station.claim(false).await;
+    let path = |disk: &str| format!("/api/v1/disks/{disk}/retire");
+    for body in [json!({}), json!({"replaced": 1}), json!({"replaced": true, "dir": "/"})] {
+        assert_eq!(station.post(&path(DISK), &admin, &body).await.status, StatusCode::BAD_REQUEST, "{body}");
+    }
+    assert_problem(&station.post(&path("00"), &admin, &json!({"replaced": true})).await, 404, "not-found");
+    assert_problem(&station.post(&path(DISK), &admin, &json!({"replaced": false})).await, 409, "conflict");
+    let before = station.audit.count();
+    let answer = station.post(&path(DISK), &admin, &json!({"replaced": true})).await;
+    assert_eq!(answer.status, StatusCode::NO_CONTENT);
+    let said = &station.audit.since(before)[0].action;
+    assert_eq!(said, &Action::RetireDisk { disk: DISK.into(), replaced: true });
+}
+
+#[tokio::test]
 async fn a_hold_is_placed_by_one_and_released_by_another() {
     let station = Station::new();
     let admin = station.claim(false).await;

@@ -47,6 +47,7 @@ fn body(id: &str) -> Option<Value> {
         "bind_plugin" => json!({"enabled": true}),
         "add_disk" => json!({"dir": "/srv/b/watchbook", "size_gib": 500}),
         "accept_disk" => json!({"found_id": FOUND}),
+        "retire_disk" => json!({"replaced": true}),
         "place_hold" => json!({"case": "7/26", "cameras": [1], "from_utc_ms": START_MS, "to_utc_ms": START_MS + 1000}),
         "release_hold" => json!({"reason": "case closed"}),
         _ => return None,
@@ -60,7 +61,7 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
         "sign_out" | "change_password" | "cameras" | "camera" | "plugins" | "health" => &Role::ALL,
         "accounts" | "create_account" | "change_account" | "remove_account" | "create_camera" | "change_camera"
         | "remove_camera" | "test_camera" | "bind_plugin" => &[Admin],
-        "add_disk" | "accept_disk" => &[Admin],
+        "add_disk" | "accept_disk" | "retire_disk" => &[Admin],
         "recordings" | "playback" | "export" | "events" | "place_hold" => &[Investigator],
         "retention_list" | "retention" | "erasures" | "holds" | "estimate_hold" => {
             &[Investigator, Approver, Auditor, Admin]

@@ -2,9 +2,12 @@
 
 use super::super::harness::*;
 use super::bench::*;
-use crate::pool::DiskState;
+use crate::disk::Start;
+use crate::pool::{DiskState, Pool, Threads};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 use watchbook_base::fs::sim::{Op, SimFs};
-use watchbook_base::{Clock, GapReason};
+use watchbook_base::{Clock, GapReason, Kind};
 
 /// Three cameras on two disks, recorded for some seconds.
 fn recorded(seed: u64) -> (Station, Running) {
@@ -124,6 +127,72 @@ fn another_disk_in_its_place_is_not_touched_until_it_is_accepted() {
     assert!(foreign.disks[0].counters().written_bytes > before.written_bytes);
     station.check(&running, false);
     assert!(running.pool.accept("/b".as_ref()).is_err(), "nothing to accept there");
+}
+
+#[test]
+fn a_dead_disk_makes_room_for_a_new_one_in_its_directory() {
+    let (mut station, running) = recorded(450);
+    let new = SimFs::new(451);
+    let kind = |retired: crate::Result<()>| retired.unwrap_err().kind;
+    assert_eq!(kind(running.pool.retire("/a".as_ref(), true)), Kind::Conflict, "it records");
+    station.mounts.mount("/a", &new);
+    expect_moved(&mut station, &running, DiskState::Missing);
+    assert_eq!(kind(running.pool.retire("/a".as_ref(), false)), Kind::Conflict, "the configuration names it");
+    assert_eq!(kind(running.pool.retire("/x".as_ref(), true)), Kind::NotFound);
+    assert_eq!(new.counters().steps, 0, "nothing is made there until somebody says so");
+    running.pool.retire("/a".as_ref(), true).unwrap();
+    station.record(&running, 4);
+    assert_eq!((running.states(), running.pool.common.alarms.joined()), (vec![DiskState::Recording; 2], None));
+    let made = new.counters().written_bytes;
+    station.begin_all(&running);
+    station.record(&running, 8);
+    assert!(new.counters().written_bytes > made);
+    station.check(&running, false);
+    drop(running);
+    let running = station.open();
+    assert_eq!((running.states(), running.pool.common.alarms.joined()), (vec![DiskState::Recording; 2], None));
+}
+
+#[test]
+fn a_dead_disk_that_was_added_is_forgotten() {
+    let mut station = Station::new(460, 1, 2);
+    let running = station.open();
+    station.mounts.mount("/new", &SimFs::new(461));
+    running.pool.add("/new".as_ref(), 48 * MIB).unwrap();
+    station.begin_all(&running);
+    station.record(&running, 8);
+    assert_eq!(running.pool.retire("/new".as_ref(), false).unwrap_err().kind, Kind::Conflict, "it records");
+    station.mounts.mount("/new", &SimFs::new(462));
+    station.record(&running, 8);
+    assert_eq!(running.states(), [DiskState::Recording, DiskState::Missing]);
+    running.pool.retire("/new".as_ref(), false).unwrap();
+    station.record(&running, 8);
+    assert_eq!((running.states(), running.pool.common.alarms.joined()), (vec![DiskState::Recording], None));
+    station.check(&running, false);
+    drop(running);
+    assert_eq!(station.open().states(), [DiskState::Recording]);
+}
+
+#[test]
+fn the_only_disk_does_not_answer_at_the_start_and_records_when_it_does() {
+    let station = Station::new(470, 1, 2);
+    let gate = station.mounts.gate("/a");
+    let pool = Arc::new(Pool::new(&station.configs, &station.deps(), Start::Manual).unwrap());
+    let hanging = pool.places()[0].clone();
+    gate.close();
+    let threads = Threads::start_within(Duration::from_millis(1), pool.clone()).unwrap();
+    assert_eq!(pool.list()[0].state, DiskState::Joining);
+    let said = pool.common.alarms.joined().unwrap();
+    assert!(said.contains("/a has not answered"), "{said}");
+    gate.open();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !hanging.recording() {
+        assert!(Instant::now() < deadline, "it never records");
+        std::thread::yield_now();
+    }
+    assert_eq!(pool.common.alarms.joined(), None);
+    threads.stop();
+    pool.close().unwrap();
 }
 
 #[test]

@@ -18,6 +18,7 @@ pub(in crate::tests) fn disk(dir: &str, state: api::DiskState) -> api::Disk {
     api::Disk {
         id: Some(DISK.into()),
         dir: dir.into(),
+        added: false,
         state,
         since_utc_ms: START_MS,
         detail: None,
@@ -74,6 +75,15 @@ impl StationHealth for MemoryBox {
         match (disk_id, found) {
             (DISK, FOUND) => Ok(api::Disk { id: Some(FOUND.into()), ..disk("/srv/a", api::DiskState::Recording) }),
             (DISK, _) => Err(Error::new(Kind::Conflict, "another disk lies there by now")),
+            _ => Err(Error::not_found("there is no disk with this number")),
+        }
+    }
+
+    fn retire_disk(&self, disk_id: &str, replaced: bool) -> Result<(), Error> {
+        self.called();
+        match (disk_id, replaced) {
+            (DISK, true) => Ok(()),
+            (DISK, false) => Err(Error::new(Kind::Conflict, "the configuration names it")),
             _ => Err(Error::not_found("there is no disk with this number")),
         }
     }

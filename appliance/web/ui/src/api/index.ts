@@ -76,6 +76,7 @@ export const api = {
   health: () => call<Health>("GET", "/health"),
   addDisk: (input: DiskInput) => call<Disk>("POST", "/disks", input),
   acceptDisk: (disk: string, found_id: string) => call<Disk>("POST", `/disks/${encodeURIComponent(disk)}/accept`, { found_id }),
+  retireDisk: (disk: string, replaced: boolean) => call<void>("POST", `/disks/${encodeURIComponent(disk)}/retire`, { replaced }),
 
   retentions: () => call<RetentionList>("GET", "/retention").then((answer) => answer.cameras),
   retention: (camera: number) => call<Retention>("GET", `/cameras/${camera}/retention`),

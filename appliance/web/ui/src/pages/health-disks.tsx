@@ -108,6 +108,7 @@ function DiskCard({ disk, only, reload }: { disk: Disk; only: boolean; reload: (
             </p>
           )}
           {disk.id !== null && disk.found_id !== null && <Accept id={disk.id} dir={disk.dir} found={disk.found_id} reload={reload} />}
+          {disk.id !== null && <Retire disk={disk} id={disk.id} reload={reload} />}
         </Note>
       )}
       {disk.state === "joining" && <Note kind="info">{t("disk.joining.what")}</Note>}
@@ -165,6 +166,46 @@ function Accept({ id, dir, found, reload }: { id: string; dir: string; found: st
         </Confirm>
       )}
     </>
+  );
+}
+
+/** A disk that will not come back: a new one takes its directory, or the directory is no longer used. */
+function Retire({ disk, id, reload }: { disk: Disk; id: string; reload: () => void }) {
+  const [asking, setAsking] = useState<"replace" | "remove" | null>(null);
+  const act = useAct();
+  if (!has(session.value, "admin")) return null;
+  const { dir } = disk;
+  const retire = (replaced: boolean) =>
+    act.run(async () => {
+      await api.retireDisk(id, replaced);
+      setAsking(null);
+      reload();
+    });
+  return (
+    <div class="row">
+      {disk.state === "missing" && (
+        <button type="button" class="small" onClick={() => setAsking("replace")}>
+          {t("disk.replace")}
+        </button>
+      )}
+      {disk.added && (
+        <button type="button" class="small" onClick={() => setAsking("remove")}>
+          {t("disk.remove")}
+        </button>
+      )}
+      {asking !== null && (
+        <Confirm
+          title={t(`disk.${asking}.title`, { dir })}
+          action={t(`disk.${asking}`)}
+          busy={act.busy}
+          confirm={() => retire(asking === "replace")}
+          cancel={() => setAsking(null)}
+        >
+          <p>{t(`disk.${asking}.what`, { dir, old: id.slice(0, 8) })}</p>
+          <Problem problem={act.problem} />
+        </Confirm>
+      )}
+    </div>
   );
 }
 
