@@ -86,7 +86,7 @@ pub enum Use {
 
 /// A RocksDB database.
 pub struct RocksKv {
-    /// `None` only when [`Kv::renew`] failed half-way.
+    /// `None` after [`Kv::renew`] or [`RocksKv::open_again`] failed half-way: whoever comes next tries again, after a pause.
     db: RwLock<Option<DB>>,
     dir: PathBuf,
     tables: Vec<Table>,
@@ -127,7 +127,19 @@ impl RocksKv {
         let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
         *db = None;
         *db = Some(open_database(&self.dir, &self.tables, self.purpose)?);
+        self.revival.note(None);
         Ok(())
+    }
+
+    /// The database, opened again if that failed before and is due.
+    fn ready(&self) -> Result<RwLockReadGuard<'_, Option<DB>>> {
+        let guard = self.db();
+        if guard.is_some() || !self.revival.is_due(&self.dir) {
+            return Ok(guard);
+        }
+        drop(guard);
+        self.open_again()?;
+        Ok(self.db())
     }
 
     fn db(&self) -> RwLockReadGuard<'_, Option<DB>> {
@@ -295,7 +307,7 @@ fn failed(what: &str, error: &rocksdb::Error) -> Error {
 
 impl Kv for RocksKv {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        let guard = self.db();
+        let guard = self.ready()?;
         let db = opened(&guard)?;
         let family = family(db, table)?;
         db.get_cf(family, key).map_err(|error| failed(&format!("reading a row of {}", table.0), &error))
@@ -305,7 +317,7 @@ impl Kv for RocksKv {
         if keys.to.as_ref().is_some_and(|to| *to <= keys.from) {
             return Ok(());
         }
-        let guard = self.db();
+        let guard = self.ready()?;
         let db = opened(&guard)?;
         let family = family(db, table)?;
         let mut options = ReadOptions::default();
@@ -345,8 +357,9 @@ impl Kv for RocksKv {
         let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
         // Closed before its directory moves.
         *db = None;
-        set_aside(&self.dir)?;
-        *db = Some(open_database(&self.dir, &self.tables, self.purpose)?);
+        let renewed = set_aside(&self.dir).and_then(|()| open_database(&self.dir, &self.tables, self.purpose));
+        self.revival.note(renewed.as_ref().err());
+        *db = Some(renewed?);
         Ok(())
     }
 }
@@ -354,6 +367,21 @@ impl Kv for RocksKv {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_database_that_could_not_be_renewed_is_read_again_once_it_can_be_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = RocksKv::open(&dir.path().join("index"), &[LARGE], Use::Index).unwrap();
+        let mut batch = Batch::default();
+        batch.put(LARGE, *b"key", *b"value");
+        database.write(&batch, false).unwrap();
+        // It cannot be set aside.
+        std::fs::write(dir.path().join("index.damaged"), b"").unwrap();
+        database.renew().unwrap_err();
+        assert_eq!(database.get(LARGE, b"key").unwrap_err().kind, Kind::Unavailable, "not at once");
+        database.revival.make_due();
+        assert_eq!(database.get(LARGE, b"key").unwrap(), Some(b"value".to_vec()));
+    }
 
     #[test]
     fn the_memory_of_several_databases_stays_below_one_bound() {

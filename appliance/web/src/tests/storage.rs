@@ -90,7 +90,7 @@ async fn a_disk_is_given_up_and_the_log_says_how() {
     let admin = station.claim(false).await;
     let path = |disk: &str| format!("/api/v1/disks/{disk}/retire");
     for body in [json!({}), json!({"replaced": 1}), json!({"replaced": true, "dir": "/"})] {
-        assert_eq!(station.post(&path(DISK), &admin, &body).await.status, StatusCode::BAD_REQUEST, "{body}");
+        assert_eq!(station.post(&path(DISK), &admin, &body).await.status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
     }
     assert_problem(&station.post(&path("00"), &admin, &json!({"replaced": true})).await, 404, "not-found");
     assert_problem(&station.post(&path(DISK), &admin, &json!({"replaced": false})).await, 409, "conflict");

@@ -47,6 +47,11 @@ impl Revival {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn make_due(&self) {
+        *self.failed() = Instant::now().checked_sub(PAUSE);
+    }
+
     /// True when it is time to open the database in `dir` again, and there is room for it.
     pub(super) fn is_due(&self, dir: &Path) -> bool {
         let mut failed = self.failed();
