@@ -21,7 +21,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Changes that wait for the index: about ten minutes of 200 streams. Beyond, the index is given up for now and made good from the log when it works again.
+/// Changes that wait for the index: about five minutes of 200 streams. Beyond, the index is given up for now and made good from the log when it works again.
 const BACKLOG_BYTES_MAX: usize = 32 << 20;
 /// What an operation takes in memory beside its keys and values.
 const OP_BYTES: usize = 128;
@@ -40,9 +40,10 @@ pub(crate) enum Op {
 }
 
 impl Op {
+    /// What it takes in memory: its rows are also kept for readers, in [`Fresh`] or as closed spans.
     fn bytes(&self) -> usize {
         match self {
-            Self::Write(batch) => OP_BYTES + batch.size_bytes() + batch.changes.len() * size_of::<Change>(),
+            Self::Write(batch) => OP_BYTES + 2 * (batch.size_bytes() + batch.changes.len() * size_of::<Change>()),
             Self::Reuse { .. } => OP_BYTES,
         }
     }
