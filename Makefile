@@ -59,6 +59,7 @@ load: plugins
 
 crash: setup
 	cargo run --release -p watchbook-crash -- all
+	cargo test --release -p watchbook-store --lib full_disk -- --ignored
 
 clean-demo:
 	rm -rf "$(CACHE)/demo"

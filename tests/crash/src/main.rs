@@ -156,7 +156,7 @@ fn kill(mut args: Arguments) -> Result<bool> {
     done(args)?;
     let folder = tempfile::tempdir().attempt("making a folder")?;
     let job = kill::job(dir.as_deref().unwrap_or(folder.path()));
-    crash("kill -9", &mut kill::Process::new(None)?, &job, options)
+    Ok(is_good(&crash("kill -9", &mut kill::Process::new(None)?, &job, options)))
 }
 
 /// The options that all rounds share: how many, which seed, and whether each is told.
@@ -172,7 +172,7 @@ fn shut_down(mut args: Arguments) -> Result<bool> {
     match LoopMount::new(folder.path()) {
         Ok(mut mount) => {
             let job = kill::job(mount.dir());
-            crash("file system shut down", &mut mount, &job, options)
+            Ok(is_good(&crash("file system shut down", &mut mount, &job, options)))
         }
         Err(why) => Ok(skipped("no file system was shut down", &why.0)),
     }
@@ -198,14 +198,14 @@ fn power(mut args: Arguments) -> Result<bool> {
     let folder = tempfile::tempdir().attempt("making a folder")?;
     let kit = kit(folder.path())?;
     let mut machine = PowerCut::new(&kit, folder.path(), lying)?;
-    let good = crash("power cuts", &mut machine, &power::job(), options);
+    let tally = crash("power cuts", &mut machine, &power::job(), options);
     let (kept, lost) = machine.blocks;
     println!("  {} flushes; of {} blocks in the disk's cache {lost} were lost", machine.flushes(), kept + lost);
     if !lying {
-        return good;
+        return Ok(is_good(&tally));
     }
-    // A machine that does not even come up again has lost enough.
-    let found_out = !matches!(good, Ok(true));
+    // A machine that does not even come up again has lost enough, but one that never recorded shows nothing.
+    let found_out = !is_good(&tally) && tally.recorded > 0 && lost > 0;
     println!("  the lying disk was {}", if found_out { "found out" } else { "NOT found out" });
     Ok(found_out)
 }
@@ -238,11 +238,10 @@ fn flakey(mut args: Arguments) -> Result<bool> {
 fn flakey_guest(mut args: Arguments) -> Result<bool> {
     let (rounds, seed, _) = options(&mut args, 20)?;
     done(args)?;
-    let tally = Flakey::new().and_then(|mut machine| {
-        rounds::run(&mut machine, &power::job(), (rounds, seed), &mut |line| println!("{line}"))
-    });
+    let tally = Flakey::new()
+        .map(|mut machine| rounds::run(&mut machine, &power::job(), (rounds, seed), &mut |line| println!("{line}")));
     let (good, text) = match tally {
-        Ok(tally) => (tally.broken.is_empty(), format!("seed {seed}: {} {:?}", tally.line(), tally.broken)),
+        Ok(tally) => (is_good(&tally), format!("seed {seed}: {} {:?} {:?}", tally.line(), tally.broken, tally.stopped)),
         Err(error) => (false, error.0),
     };
     println!("{}", watchbook_crash::flakey::verdict(good, &text));
@@ -250,16 +249,21 @@ fn flakey_guest(mut args: Arguments) -> Result<bool> {
 }
 
 /// Runs rounds, and prints what they showed.
-fn crash(what: &str, machine: &mut dyn Machine, job: &Job, (rounds, seed, tell): (u32, u64, bool)) -> Result<bool> {
+fn crash(what: &str, machine: &mut dyn Machine, job: &Job, (rounds, seed, tell): (u32, u64, bool)) -> rounds::Tally {
     let begun = Instant::now();
     let tally = rounds::run(machine, job, (rounds, seed), &mut |line| {
         if tell {
             println!("{line}");
         }
-    })?;
+    });
     println!("{what}, seed {seed}: {} in {:.1} s", tally.line(), begun.elapsed().as_secs_f64());
     tally.broken.iter().take(20).for_each(|why| println!("  {why}"));
-    Ok(tally.broken.is_empty())
+    tally.stopped.iter().for_each(|why| println!("  {why}"));
+    tally
+}
+
+fn is_good(tally: &rounds::Tally) -> bool {
+    tally.broken.is_empty() && tally.stopped.is_none()
 }
 
 fn report(what: &str, tally: &Tally, begun: Instant) -> bool {

@@ -79,9 +79,12 @@ impl Running {
     /// `SIGKILL`, and everything that it had said until then.
     ///
     /// # Errors
-    /// When it cannot be waited for.
+    /// When it had ended by itself, which is no crash of ours, or cannot be waited for.
     pub fn kill(mut self) -> Result<Vec<String>> {
-        // It may have ended by itself.
+        if let Some(status) = self.child.try_wait().attempt("looking whether the program is still there")? {
+            let last: Vec<String> = self.lines.iter().collect();
+            return Err(Error(format!("the program ended by itself ({status}) before it was killed: {last:?}")));
+        }
         let _ = self.child.kill();
         self.child.wait().attempt("waiting for the end of a killed program")?;
         Ok(self.lines.iter().collect())
@@ -167,8 +170,12 @@ pub struct Tally {
     pub recording_ms: Vec<u64>,
     /// Commits that were acknowledged.
     pub commits: u64,
+    /// Rounds in which something was acknowledged before the crash.
+    pub recorded: u32,
     /// What was broken.
     pub broken: Vec<String>,
+    /// The machine did not do its part, and the rounds ended early.
+    pub stopped: Option<Error>,
 }
 
 impl Tally {
@@ -195,16 +202,18 @@ impl Tally {
 }
 
 /// `rounds` times: record, crash, start again and compare. `progress` gets a line each.
-///
-/// # Errors
-/// When the machine does not do its part; broken promises are in the tally.
-pub fn run(
+pub fn run(machine: &mut dyn Machine, job: &Job, rounds: (u32, u64), progress: &mut dyn FnMut(&str)) -> Tally {
+    let mut tally = Tally::default();
+    tally.stopped = crash_again_and_again(machine, job, rounds, (progress, &mut tally)).err();
+    tally
+}
+
+fn crash_again_and_again(
     machine: &mut dyn Machine,
     job: &Job,
     (rounds, seed): (u32, u64),
-    progress: &mut dyn FnMut(&str),
-) -> Result<Tally> {
-    let mut tally = Tally::default();
+    (progress, tally): (&mut dyn FnMut(&str), &mut Tally),
+) -> Result<()> {
     let mut promised = Promised::default();
     let mut dice = Dice::new(seed);
     for round in 1..=rounds + 1 {
@@ -231,6 +240,7 @@ pub fn run(
             hear_until(&running, &mut said, Instant::now() + on, |_| false);
             machine.crash(running, &mut dice)?.iter().for_each(|line| said.hear(line));
         }
+        tally.recorded += u32::from(!look_only && said.ack.is_some());
         let held = hold(&promised, &said, job.cameras);
         tally.broken.extend(said.bad.iter().map(|why| format!("round {round}: {why}")));
         match held {
@@ -247,7 +257,7 @@ pub fn run(
             seq: said.seq.max(promised.seq),
         };
     }
-    Ok(tally)
+    Ok(())
 }
 
 fn hear_until(running: &Running, said: &mut Said, deadline: Instant, enough: impl Fn(&Said) -> bool) {

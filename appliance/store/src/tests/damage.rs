@@ -204,7 +204,7 @@ fn a_lost_newest_or_oldest_segment_is_told_when_the_index_knew_it() {
 }
 
 #[test]
-fn an_empty_index_does_not_agree() {
+fn an_empty_index_is_not_compared() {
     let machine = recorded(50, 10);
     machine.kv.wipe();
     let found = report(&machine);

@@ -54,9 +54,12 @@ impl ports::StationHealth for Ring {
 
     fn pressure(&self) -> Result<Pressure, Error> {
         let overload = self.writer.overload().unwrap_or_default();
+        let disks = self.disks.list();
+        let recording = disks.iter().filter(|disk| disk.state == DiskState::Recording).count() as u64;
         Ok(Pressure {
             waiting_bytes: self.writer.stats().pending_bytes,
-            waiting_bytes_max: watchbook_store::config::PENDING_BYTES_MAX,
+            // Each disk that records has as much.
+            waiting_bytes_max: watchbook_store::config::PENDING_BYTES_MAX * recording.max(1),
             dropped_since: overload.since_utc,
             dropped_last: overload.last_utc,
             dropping: overload.dropping,
