@@ -167,6 +167,7 @@ async fn estimate(call: Call) -> Result<Response, Problem> {
     let subject = &call.who()?.subject;
     if let Some(other) = cameras.iter().find(|camera| !subject.covers(**camera)) {
         let message = format!("camera {other} is not among the cameras of this account");
+        call.app.gate().note(entry(subject.account, Action::ReadHolds, Some(&message))).await?;
         return Err(Error::new(Kind::Denied, message).into());
     }
     let estimate = call.blocking(move |app| {

@@ -200,7 +200,10 @@ async fn holds_of_cameras_of_others_are_neither_placed_nor_shown() {
     let two = station.account(&admin, "Two", &[Role::Investigator], Some(&[2])).await;
     assert_problem(&station.post("/api/v1/holds", &two, &hold(&[2, 3])).await, 403, "denied");
     let path = format!("/api/v1/holds/estimate?cameras=2,3&from_utc_ms={START_MS}&to_utc_ms={}", START_MS + 60_000);
+    let before = station.audit.count();
     assert_problem(&station.get(&path, &two).await, 403, "denied");
+    let refused = station.audit.since(before).iter().any(|entry| entry.outcome != Outcome::Allowed);
+    assert!(refused, "the log tells of it");
 
     let list = station.get("/api/v1/holds", &two).await.json();
     assert_eq!(list["holds"].as_array().unwrap().len(), 1, "{list}");
