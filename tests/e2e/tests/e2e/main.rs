@@ -5,3 +5,4 @@ mod cameras;
 mod crash;
 mod footage;
 mod record;
+mod storage;
