@@ -54,7 +54,9 @@ fn a_disk_joins_goes_away_comes_back_and_is_given_up() {
     });
     let url = format!("{}main", server.url());
     let cameras = ["Gate", "Yard", "Cell"].map(|name| recorder.add_camera(name, &url, None));
-    cameras.iter().for_each(|camera| drop(recorder.wait_recorded(camera, 3)));
+    for camera in &cameras {
+        let _ = recorder.wait_recorded(camera, 3);
+    }
     wait_disks(&recorder, "streams on both disks", |disks| disks.iter().all(|(_, _, streams)| *streams > 0));
 
     // The disk is no longer found where it belongs.
