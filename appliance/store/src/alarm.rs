@@ -36,7 +36,7 @@ pub enum AlarmKind {
     KeyCopyMissing,
     /// A key file is damaged.
     KeyDamaged,
-    /// The clock cannot be trusted, so nothing falls due.
+    /// The system clock is apart from the trusted time, by which footage goes on growing old.
     ClockUntrusted,
     /// Footage is older than its camera's maximum age.
     ErasureLate,

@@ -7,6 +7,9 @@ use watchbook_base::{MonoNanos, SyncState, UtcNanos};
 const SETTLE_NANOS: u64 = 15 * 60 * 1_000_000_000;
 /// How much later than the time noted last the clock may be after a start to be believed at once: time is noted with each hour's keys.
 const RESTART_NANOS_MAX: i64 = 2 * 3600 * 1_000_000_000;
+/// How far ahead the clock may be then to be believed without NTP: so long may a recorder have lain switched off. A clock that jumps by years would have all
+/// footage erased.
+const FORWARD_NANOS_MAX: i64 = 30 * 24 * 3600 * 1_000_000_000;
 /// Difference between the system clock and this time that is worth an alarm.
 const ALARM_NANOS: i64 = 5 * 60 * 1_000_000_000;
 
@@ -54,7 +57,8 @@ impl Trusted {
         let now = self.at(mono);
         let apart = utc.0.saturating_sub(now.0);
         let waited = mono.0.saturating_sub(self.started.0) >= SETTLE_NANOS;
-        let believed = sync == SyncState::Synchronised || (!self.confirmed && !self.settled && waited && apart > 0);
+        let may_settle = !self.confirmed && !self.settled && waited;
+        let believed = sync == SyncState::Synchronised || (may_settle && (1..=FORWARD_NANOS_MAX).contains(&apart));
         self.settled |= waited;
         self.confirmed |= sync == SyncState::Synchronised;
         (self.utc, self.mono) = (if believed { utc } else { now }, mono);
@@ -71,7 +75,7 @@ impl Trusted {
     pub(crate) fn alarm(&self) -> Option<String> {
         (self.apart_nanos.abs() > ALARM_NANOS).then(|| {
             format!(
-                "the system clock is {} s {} the time by which footage is erased, and is not synchronised; footage grows old by the latter. Set up NTP",
+                "the system clock is {} s {} the time by which footage is erased, and is not synchronised; footage grows old by the latter until it is. Set up NTP",
                 self.apart_nanos.unsigned_abs() / 1_000_000_000,
                 if self.apart_nanos > 0 { "ahead of" } else { "behind" },
             )
@@ -122,6 +126,22 @@ mod tests {
         assert_eq!(behind.observe(UtcNanos(HOUR), mono(HOUR), SyncState::Unsynchronised), 0);
         assert_eq!(behind.at(mono(HOUR)), T.plus_nanos(HOUR), "it never runs backwards by itself");
         assert!(behind.alarm().is_some());
+    }
+
+    #[test]
+    fn a_clock_that_is_years_ahead_after_a_start_is_not_believed_without_ntp() {
+        let later = 15 * 60 * SEC;
+        for (step, is_believed) in
+            [(FORWARD_NANOS_MAX, true), (FORWARD_NANOS_MAX + 1, false), (9000 * 24 * HOUR, false)]
+        {
+            let mut trusted = Trusted::new(Some(T), T.plus_nanos(step), mono(0));
+            let clock = |nanos| T.plus_nanos(step + nanos);
+            let moved = trusted.observe(clock(later), mono(later), SyncState::Unsynchronised);
+            assert_eq!(moved, if is_believed { step } else { 0 });
+            assert_eq!(trusted.alarm().is_some(), !is_believed, "{step}");
+            let left = if is_believed { 0 } else { step };
+            assert_eq!(trusted.observe(clock(HOUR), mono(HOUR), SyncState::Synchronised), left, "NTP is believed");
+        }
     }
 
     #[test]

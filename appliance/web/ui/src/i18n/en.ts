@@ -376,7 +376,7 @@ export const en = {
   "alarm.key_damaged": "A key file is damaged",
   "alarm.key_damaged.next": "The other copy is used. Check the disk that holds the damaged one.",
   "alarm.clock_untrusted": "The clock cannot be trusted",
-  "alarm.clock_untrusted.next": "Nothing is erased until it can. Set up a time server in the system's network settings.",
+  "alarm.clock_untrusted.next": "Until it can, footage ages by the recorder's own time, so it may be erased late. Set up a time server in the system's network settings.",
   "alarm.erasure_late": "Footage is older than its maximum age and can still be read",
   "alarm.erasure_late.next": "Check the clock and the disks that hold the keys: erasing needs both.",
   "alarm.vault_nearly_full": "The vault for held footage is nearly full",
