@@ -4,6 +4,7 @@ mod footage;
 mod lefts;
 mod merge;
 mod part;
+mod used;
 
 pub(crate) use footage::Files;
 pub use footage::Footage;

@@ -7,7 +7,7 @@ use crate::format::erasure::{ERASED_PER_RECORD_MAX, Erased};
 use crate::keys::{KeyAlarms, Keys};
 use crate::reader::PartList;
 use crate::writer::Shared;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -24,8 +24,10 @@ const RECORD_PATIENCE: Duration = Duration::from_secs(10);
 
 /// An erasure waits so long for a hold that is still to be copied. Then it is done all the same: a broken vault must not turn a hold into keeping for ever.
 const HELD_NANOS_MAX: i64 = DAY_NANOS;
+/// All time.
+const ALWAYS: TimeRange = TimeRange { start: UtcNanos(i64::MIN), end: UtcNanos(i64::MAX) };
 
-/// True when footage of a camera in a range is held and not copied yet.
+/// True when footage of a camera in a range, by the samples' time, is held and not copied yet.
 pub type IsHeld = Box<dyn Fn(CameraId, TimeRange) -> bool + Send + Sync>;
 /// Called after keys were destroyed, on the thread that did it.
 pub type OnErased = Box<dyn Fn(&[Erased]) + Send + Sync>;
@@ -107,11 +109,38 @@ impl Retention {
         let all = due.len();
         if let (Some(is_held), true) = (&*is_held, all > 0) {
             let overdue: HashSet<u32> = self.0.keys.due(HELD_NANOS_MAX).iter().map(|erased| erased.key_id).collect();
-            let hour = |start: UtcNanos| TimeRange { start, end: start.plus_nanos(crate::keys::KEY_NANOS) };
-            due.retain(|erased| overdue.contains(&erased.key_id) || !is_held(erased.camera, hour(erased.hour_utc)));
+            let cameras: BTreeSet<CameraId> = due.iter().map(|erased| erased.camera).collect();
+            // The index of a camera is looked through only when something of it is held.
+            let used: HashMap<u32, TimeRange> = cameras
+                .into_iter()
+                .filter(|camera| is_held(*camera, ALWAYS))
+                .flat_map(|camera| self.used(camera, &due))
+                .collect();
+            let needs = |erased: &Erased| used.get(&erased.key_id).is_some_and(|used| is_held(erased.camera, *used));
+            due.retain(|erased| overdue.contains(&erased.key_id) || !needs(erased));
         }
         let waiting = all - due.len();
         (due, waiting)
+    }
+
+    /// From the first to the last sample that each of these keys of `camera` has sealed, by the samples' own time; the key's hour belongs to it in any case.
+    fn used(&self, camera: CameraId, due: &[Erased]) -> HashMap<u32, TimeRange> {
+        let hour = |start: UtcNanos| TimeRange { start, end: start.plus_nanos(crate::keys::KEY_NANOS) };
+        let of_camera = due.iter().filter(|erased| erased.camera == camera);
+        let mut used: HashMap<u32, TimeRange> =
+            of_camera.map(|erased| (erased.key_id, hour(erased.hour_utc))).collect();
+        let parts = self.0.parts.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut is_known = true;
+        for part in parts.iter().filter(|part| !part.is_vault()) {
+            is_known &= part.widen_to_used(camera, &mut used).unwrap_or_else(|error| {
+                tracing::error!(%error, disk = %part.disk(), "what a key was used for cannot be told");
+                false
+            });
+        }
+        if !is_known {
+            used.values_mut().for_each(|used| *used = ALWAYS);
+        }
+        used
     }
 
     fn disks(&self) -> Vec<Arc<Shared>> {
@@ -162,11 +191,16 @@ impl Retention {
         destroyed.map(|()| due)
     }
 
-    /// Looks again and again on a thread of its own, until [`Retention::stop`].
+    /// Looks again and again on a thread of its own, until [`Retention::stop`]. To be called once the maximum ages are set, and whoever is asked and told
+    /// ([`Retention::wait_for_holds`], [`Retention::subscribe`]): what is due by an old age, or held, must not be gone before they had their say.
     ///
     /// # Errors
     /// What the operating system says of another thread.
-    pub(crate) fn start(&self) -> Result<()> {
+    pub fn start(&self) -> Result<()> {
+        let mut running = self.0.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if running.is_some() {
+            return Ok(());
+        }
         let retention = self.clone();
         let run = move || {
             while !retention.stop_within(TICK) {
@@ -181,8 +215,14 @@ impl Retention {
         };
         let thread = std::thread::Builder::new().name("retention".to_owned()).spawn(run);
         let thread = thread.map_err(|error| Error::io("starting the retention thread", error))?;
-        *self.0.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        *running = Some(thread);
         Ok(())
+    }
+
+    /// True from [`Retention::start`] to [`Retention::stop`].
+    #[cfg(test)]
+    pub(crate) fn is_running(&self) -> bool {
+        self.0.thread.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     fn stop_within(&self, time: Duration) -> bool {
@@ -191,7 +231,8 @@ impl Retention {
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    pub(crate) fn stop(&self) {
+    /// Ends the thread; nothing is erased any more once this returns. To be called before the vault is closed. The store does it too when it is closed.
+    pub fn stop(&self) {
         *self.0.stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.0.told.notify_all();
         let thread = self.0.thread.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -79,7 +79,8 @@ pub(crate) fn assemble(config: &Config, deps: &Deps) -> Result<Parts> {
 
 impl Store {
     /// Opens the rings of `configs` and those that were added on the page, one a disk: makes those that are not there, brings their indexes up to date and
-    /// starts their committers. A known disk that is missing, or has another one in its place, is told by an alarm and does not prevent the start.
+    /// starts their committers. A known disk that is missing, or has another one in its place, is told by an alarm and does not prevent the start. Nothing is
+    /// erased by age before [`Retention::start`].
     ///
     /// # Errors
     /// `Conflict` when another program has one open, `InvalidInput` for settings that cannot work; when there is no other disk, `Exhausted` when this one has
@@ -95,9 +96,7 @@ impl Store {
                     // The second copy lies on a ring's disk, which is there by now.
                     keys.tend();
                     let (parts, alarms) = (store.pool.parts.clone(), store.pool.common.alarms.clone());
-                    let retention = Retention::new(keys.clone(), parts, alarms, deps.clock.clone());
-                    retention.start()?;
-                    store.retention = Some(retention);
+                    store.retention = Some(Retention::new(keys.clone(), parts, alarms, deps.clock.clone()));
                 }
                 Ok(store)
             }
@@ -173,7 +172,7 @@ impl Store {
         self.pool.common.alarms.all()
     }
 
-    /// What keeps the maximum ages; `None` without keys.
+    /// What keeps the maximum ages once it is started; `None` without keys.
     #[must_use]
     pub fn retention(&self) -> Option<Retention> {
         self.retention.clone()

@@ -3,7 +3,7 @@
 //! 1. The state directory and the register: accounts, cameras, audit log.
 //! 2. The rings: recovered, their indexes brought up to date, the committers at work. The vault opens on a thread of its own.
 //! 3. The children: plugins, then the decoder that feeds them. They may fail; recording does not need them.
-//! 4. The live hub and the cameras' settings.
+//! 4. The live hub and the cameras' settings. Only now does footage grow too old: the maximum ages are known, the vault is asked, the audit log is told.
 //! 5. The page, not listening yet.
 //! 6. Capture, so that the first packet finds everybody in place. Only then does the page listen: recording does not need it.
 
@@ -71,6 +71,7 @@ impl Station {
             let (log, held) = (Arc::clone(&book), Arc::clone(&holds));
             retention.wait_for_holds(Box::new(move |camera, range| held.needs(camera, range)));
             retention.subscribe(Box::new(move |erased| note_erasures(&*log, erased)));
+            retention.start().map_err(store_error)?;
         }
         let ports = Ports {
             register: book.clone(),
@@ -100,8 +101,11 @@ impl Station {
         self.cameras.stop_all().await;
     }
 
-    /// Commits what waits and closes the ring.
+    /// Commits what waits and closes the ring. Erasing ends first: without the vault nobody can tell what is still to be copied.
     pub fn close(self) {
+        if let Some(retention) = self.store.retention() {
+            retention.stop();
+        }
         self.holds.close();
         if let Err(error) = self.store.close() {
             tracing::error!(%error, "the last commit may be lost");

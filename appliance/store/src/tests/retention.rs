@@ -7,7 +7,7 @@ use crate::retention::Retention;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use watchbook_base::fs::sim::Dice;
-use watchbook_base::{Clock, SyncState, UtcNanos};
+use watchbook_base::{Clock, SyncState, TimeRange, UtcNanos};
 
 const MINUTE: u64 = 60_000_000_000;
 const HOUR: i64 = 3600 * 1_000_000_000;
@@ -103,13 +103,38 @@ fn an_erasure_waits_for_a_hold_that_is_not_copied_but_only_for_a_day() {
     record(&machine, &mut parts, &mut Cam::new(1, 300));
     let retention = retention_of(&machine, &parts);
     retention.set(camera(1), 1);
-    retention.wait_for_holds(Box::new(|held, range| held == camera(1) && range.start == START));
+    let moment = |utc: UtcNanos| TimeRange { start: utc, end: utc.plus_nanos(1) };
+    retention.wait_for_holds(Box::new(move |held, range| held == camera(1) && range.overlaps(moment(START))));
     machine.clock.advance((DAY + HOUR).unsigned_abs());
     assert!(retention.tick(&mut |_| {}).unwrap().is_empty());
     assert_eq!(samples(&parts, video(1)).len(), 250);
     machine.clock.advance(DAY.unsigned_abs());
     assert_eq!(retention.tick(&mut |_| {}).unwrap().len(), 1);
     assert!(samples(&parts, video(1)).is_empty());
+}
+
+#[test]
+fn a_hold_is_asked_about_all_that_a_key_has_sealed() {
+    let machine = Box_::new(551);
+    let mut parts = machine.open();
+    let cam = &mut Cam::new(1, 300);
+    record(&machine, &mut parts, cam);
+    // Somebody sets the clock five hours ahead: the samples carry that time, and the key is the one of the true hour.
+    machine.clock.set_sync_state(SyncState::Unsynchronised);
+    machine.clock.step(5 * HOUR);
+    record(&machine, &mut parts, cam);
+    machine.clock.step(-5 * HOUR);
+    machine.clock.set_sync_state(SyncState::Synchronised);
+    assert_eq!(samples(&parts, video(1)).len(), 500);
+    let held = TimeRange { start: START.plus_nanos(5 * HOUR), end: START.plus_nanos(6 * HOUR) };
+    let retention = retention_of(&machine, &parts);
+    retention.set(camera(1), 1);
+    retention.wait_for_holds(Box::new(move |_, range| range.overlaps(held)));
+    machine.clock.advance((DAY + HOUR).unsigned_abs());
+    assert!(retention.tick(&mut |_| {}).unwrap().is_empty());
+    assert_eq!(samples(&parts, video(1)).len(), 500);
+    retention.wait_for_holds(Box::new(|_, _| false));
+    assert_eq!(retention.tick(&mut |_| {}).unwrap().len(), 1);
 }
 
 #[test]

@@ -151,6 +151,19 @@ fn readers_beside_a_wrapping_ring_get_right_bytes_or_not_found() {
     store.close().unwrap();
 }
 
+#[test]
+fn nothing_is_erased_before_the_program_says_so_or_after_it_is_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&small(dir.path(), 4));
+    let retention = store.retention().unwrap();
+    assert!(!retention.is_running(), "the maximum ages are not set yet");
+    retention.start().unwrap();
+    retention.start().unwrap();
+    assert!(retention.is_running());
+    store.close().unwrap();
+    assert!(!retention.is_running());
+}
+
 #[cfg(feature = "rocks")]
 #[test]
 fn the_register_keeps_what_it_acknowledged() {

@@ -277,12 +277,14 @@ impl Vault {
         let state = vault.state();
         state.holds.values().filter(|hold| hold.is_active() && !hold.settled).any(|hold| {
             let request = &hold.logged.request;
-            let hours = range.start.0.div_euclid(HOUR_NANOS)..=range.end.0.saturating_sub(1).div_euclid(HOUR_NANOS);
+            let last = range.end.0.saturating_sub(1).div_euclid(HOUR_NANOS);
+            let hours = (camera, range.start.0.div_euclid(HOUR_NANOS).min(last))..=(camera, last);
             request.cameras.contains(&camera)
                 && copied_range(request.range).overlaps(range)
-                && hold.pending.as_ref().is_none_or(|pending| {
-                    hours.into_iter().any(|hour| hour >= pending.looked_hour || pending.hours.contains(&(camera, hour)))
-                })
+                && hold
+                    .pending
+                    .as_ref()
+                    .is_none_or(|pending| last >= pending.looked_hour || pending.hours.range(hours).next().is_some())
         })
     }
 

@@ -9,23 +9,28 @@ use watchbook_web::api;
 use watchbook_web::error::Error;
 use watchbook_web::ports::{self, HoldOrder, HoldReleased, HoldRow};
 
-/// The vault until the store is closed; `None`: the configuration wants none.
-pub struct HoldDesk(RwLock<Option<watchbook_store::Holds>>);
+/// The vault until the store is closed.
+pub struct HoldDesk {
+    holds: RwLock<Option<watchbook_store::Holds>>,
+    /// The configuration wants one.
+    has_vault: bool,
+}
 
 impl HoldDesk {
-    /// Keeps `holds`.
+    /// Keeps `holds`; `None`: the configuration wants no vault.
     pub fn new(holds: Option<watchbook_store::Holds>) -> Self {
-        Self(RwLock::new(holds))
+        Self { has_vault: holds.is_some(), holds: RwLock::new(holds) }
     }
 
     /// Stops the vault. Nothing can be asked of it afterwards.
     pub fn close(&self) {
-        drop(self.0.write().unwrap_or_else(PoisonError::into_inner).take());
+        drop(self.holds.write().unwrap_or_else(PoisonError::into_inner).take());
     }
 
-    /// True when footage of `camera` in `range` is held and not copied yet.
+    /// True when footage of `camera` in `range` is held and not copied yet, and of all footage once the vault is closed: nobody can tell then.
     pub fn needs(&self, camera: CameraId, range: TimeRange) -> bool {
-        matches!(self.ask(|holds| Ok(holds.needs(camera, range))), Ok(Some(true)))
+        let needs = self.ask(|holds| Ok(holds.needs(camera, range)));
+        needs.ok().flatten().unwrap_or(self.has_vault)
     }
 
     /// What `ask` gets; `None` when there is no vault.
@@ -33,7 +38,7 @@ impl HoldDesk {
         &self,
         ask: impl FnOnce(&watchbook_store::Holds) -> watchbook_store::Result<T>,
     ) -> Result<Option<T>, Error> {
-        let holds = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let holds = self.holds.read().unwrap_or_else(PoisonError::into_inner);
         holds.as_ref().map(ask).transpose().map_err(stored)
     }
 
@@ -136,5 +141,18 @@ fn missing(missing: &MissingFootage) -> api::HoldMissing {
             MissingReason::Damaged => api::HoldMissingReason::Damaged,
             MissingReason::Erased => api::HoldMissingReason::Erased,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closed_vault_needs_all_footage_and_one_that_is_not_wanted_none() {
+        let (camera, range) = (CameraId::new(1).unwrap(), TimeRange { start: UtcNanos(0), end: UtcNanos(1) });
+        let closed = HoldDesk { holds: RwLock::new(None), has_vault: true };
+        assert!(closed.needs(camera, range));
+        assert!(!HoldDesk::new(None).needs(camera, range));
     }
 }

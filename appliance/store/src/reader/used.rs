@@ -1,0 +1,43 @@
+//! What a key was used for: the index says it, for a key may seal more than its hour, and samples carry the time of a clock that was wrong.
+
+use super::Part;
+use crate::catalog::rows::{self, SpanKey, SpanRow, unpack};
+use crate::error::Result;
+use crate::kv::Keys;
+use std::collections::HashMap;
+use watchbook_base::{CameraId, TimeRange, TrackRole, UtcNanos};
+
+impl Part {
+    /// Widens `used`, by key, to all footage of `camera` here that one of these keys has sealed. False when the index does not know all of it yet.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub(crate) fn widen_to_used(&self, camera: CameraId, used: &mut HashMap<u32, TimeRange>) -> Result<bool> {
+        let mut widen = |key_id: u32, range: TimeRange| {
+            if let Some(used) = used.get_mut(&key_id) {
+                *used = TimeRange { start: used.start.min(range.start), end: used.end.max(range.end) };
+            }
+        };
+        for stream in TrackRole::ALL.map(|role| camera.stream(role)) {
+            // Open spans first: one that closes meanwhile is then found in the index.
+            self.live_spans(stream).iter().for_each(|span| widen(span.key_id(), span.summary().range()));
+            let mut failed = None;
+            self.kv.scan(rows::SPANS, &Keys::prefix(&stream.to_u32().to_be_bytes()), &mut |key, value| {
+                match (SpanKey::decode(key), unpack::<SpanRow>(rows::SPANS, value)) {
+                    (Some(key), Ok(row)) => widen(row.key_id, range_of(key.start, &row)),
+                    (_, Err(error)) => failed = Some(error),
+                    (None, _) => {}
+                }
+                failed.is_none()
+            })?;
+            if let Some(error) = failed {
+                return Err(error);
+            }
+        }
+        Ok(self.index.rebuilding().is_none())
+    }
+}
+
+fn range_of(start: UtcNanos, row: &SpanRow) -> TimeRange {
+    TimeRange { start, end: start.plus_ticks(rows::ticks_between(row.first_dts, row.end_dts)) }
+}
