@@ -9,7 +9,7 @@ mod damage;
 mod full_disk;
 pub(crate) mod harness;
 mod index;
-mod pool;
+pub(crate) mod pool;
 mod retention;
 mod room;
 mod threads;

@@ -73,19 +73,39 @@ impl Wrapper {
         Self(aead(&master.0))
     }
 
-    pub(crate) fn wrap(&self, bound: &[u8], key: &[u8; KEY_BYTES]) -> Result<Wrapped> {
-        let mut wrapped = Wrapped { nonce: super::random()?, key: *key, tag: [0; TAG_BYTES] };
-        wrapped.tag = self.seal(wrapped.nonce, bound, &mut wrapped.key)?;
-        Ok(wrapped)
+    /// Wraps `key`, which is overwritten by that.
+    fn wrap(&self, bound: &[u8], key: &mut [u8; KEY_BYTES]) -> Result<Wrapped> {
+        let nonce = super::random()?;
+        let tag = self.seal(nonce, bound, key)?;
+        Ok(Wrapped { nonce, key: *key, tag })
     }
 
-    pub(crate) fn unwrap(&self, slot: &Slot) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
+    /// Puts the key of a slot into `plain`, whose owner wipes it: a key that is handed on by value leaves copies behind.
+    fn unwrap(&self, slot: &Slot, plain: &mut [u8; KEY_BYTES]) -> Option<()> {
         let wrapped = slot.wrapped.as_ref()?;
-        let mut plain = Zeroizing::new([0; KEY_BYTES]);
         let bound = Slot::bound_to(slot.key_id, slot.camera, slot.basis);
         let (nonce, aad) = (Nonce::assume_unique_for_key(wrapped.nonce), Aad::from(&bound));
-        self.0.open_separate_gather(nonce, aad, &wrapped.key, &wrapped.tag, &mut *plain).ok()?;
-        Some(plain)
+        self.0.open_separate_gather(nonce, aad, &wrapped.key, &wrapped.tag, plain).ok()
+    }
+
+    /// The key of a slot, ready for use; `None` when this master key has not wrapped it.
+    pub(crate) fn key_of(&self, slot: &Slot) -> Option<SealKey> {
+        let mut plain = Zeroizing::new([0; KEY_BYTES]);
+        self.unwrap(slot, &mut plain)?;
+        Some(SealKey::new(slot.key_id, &plain))
+    }
+
+    /// True when this master key has wrapped it.
+    pub(crate) fn fits(&self, slot: &Slot) -> bool {
+        self.unwrap(slot, &mut Zeroizing::new([0; KEY_BYTES])).is_some()
+    }
+
+    /// The same key for another hour.
+    pub(crate) fn redated(&self, slot: &Slot, basis: UtcNanos) -> Option<Slot> {
+        let mut plain = Zeroizing::new([0; KEY_BYTES]);
+        self.unwrap(slot, &mut plain)?;
+        let wrapped = self.wrap(&Slot::bound_to(slot.key_id, slot.camera, basis), &mut plain).ok()?;
+        Some(Slot { basis, wrapped: Some(wrapped), ..*slot })
     }
 
     /// Nonce and tag of nothing, bound to the set of keys.
@@ -109,9 +129,11 @@ impl Wrapper {
 
 /// A new key in its wrapping, and ready for use.
 pub(crate) fn new_key(wrapper: &Wrapper, of: (u32, Option<CameraId>, UtcNanos)) -> Result<(Wrapped, SealKey)> {
-    let plain = Zeroizing::new(super::random::<KEY_BYTES>()?);
+    let mut plain = Zeroizing::new([0; KEY_BYTES]);
+    super::fill(&mut *plain)?;
     let (id, camera, basis) = of;
-    Ok((wrapper.wrap(&Slot::bound_to(id, camera, basis), &plain)?, SealKey::new(id, &plain)))
+    let key = SealKey::new(id, &plain);
+    Ok((wrapper.wrap(&Slot::bound_to(id, camera, basis), &mut plain)?, key))
 }
 
 #[cfg(test)]
@@ -193,18 +215,22 @@ mod tests {
     fn a_wrapped_key_is_bound_to_its_number_camera_and_hour() {
         let wrapper = Wrapper::new(&MasterKey::of_bytes([1; 32]));
         let (id, camera, basis) = (5, CameraId::new(2), UtcNanos(77));
-        let wrapped = wrapper.wrap(&Slot::bound_to(id, camera, basis), &[4; 32]).unwrap();
-        let slot = Slot { key_id: id, batch: 1, camera, basis, days_max: 0, wrapped: Some(wrapped) };
-        assert_eq!(*wrapper.unwrap(&slot).unwrap(), [4; 32]);
+        let mut key = [4; 32];
+        let wrapped = wrapper.wrap(&Slot::bound_to(id, camera, basis), &mut key).unwrap();
+        assert_ne!(key, [4; 32], "wrapped in place");
+        let slot = Slot { key_id: id, batch: 1, camera, basis, days_max: 0, wrapped: Some(wrapped), untold: None };
+        assert!(wrapper.unwrap(&slot, &mut key).is_some() && key == [4; 32]);
+        let moved = wrapper.redated(&slot, UtcNanos(78)).unwrap();
+        assert!(wrapper.unwrap(&moved, &mut key).is_some() && key == [4; 32] && moved.wrapped != slot.wrapped);
         for other in [
             Slot { key_id: 6, ..slot },
             Slot { camera: None, ..slot },
             Slot { basis: UtcNanos(78), ..slot },
             Slot { wrapped: Some(Wrapped { tag: [0; 16], ..wrapped }), ..slot },
         ] {
-            assert_eq!(wrapper.unwrap(&other), None);
+            assert!(!wrapper.fits(&other));
         }
-        assert_eq!(Wrapper::new(&MasterKey::of_bytes([2; 32])).unwrap(&slot), None);
+        assert!(!Wrapper::new(&MasterKey::of_bytes([2; 32])).fits(&slot));
         let (nonce, tag) = wrapper.prove(&[3; 16]).unwrap();
         assert!(wrapper.proves(&[3; 16], nonce, &tag) && !wrapper.proves(&[4; 16], nonce, &tag));
     }

@@ -1,33 +1,31 @@
-//! Both copies of the keys on their disks: opened, made one, written together.
+//! Both copies of the keys on their disks: opened, made one, written one after the other.
 
 use super::aead::Wrapper;
-use super::file::{Copy, KeyFile, Place};
+use super::book::{Batch, Book};
+use super::file::{Copy, Place};
+use super::hand::Hand;
 use super::master::MasterSource;
 use super::merge::{Merged, merge};
 use super::slot::{Found, KeysHeader, Slot};
-use crate::codec::{count, narrow};
+use crate::codec::{count, narrow, wide};
 use crate::error::{Error, Result};
-use std::collections::BTreeSet;
 use std::io;
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
 use watchbook_base::fs::Fs;
 use watchbook_base::{Kind, UtcNanos};
 
 /// Key numbers passed over when no header tells which was the last.
 const NUMBERS_SKIPPED: u32 = 1 << 16;
+/// How long the start waits for a copy. Nobody records yet.
+const START_PATIENCE: Duration = Duration::from_secs(60);
+/// How long a slot is waited for.
+const SLOT_PATIENCE: Duration = Duration::from_secs(1);
+/// What any disk reads and writes in a millisecond at least.
+const BYTES_PER_MS: u64 = 16 << 10;
 
 /// Both copies.
-pub(super) struct Copies {
-    files: [KeyFile; 2],
-    pub(super) header: KeysHeader,
-    free: BTreeSet<u32>,
-    len: u32,
-    /// Destroyed keys that no copy could be told of yet.
-    doomed: Vec<(u32, Found)>,
-    /// Keys that no copy could be given yet.
-    unsaved: Vec<(u32, Found)>,
-    /// Slots that are lost in both.
-    pub(super) damaged: u32,
-}
+pub(super) struct Copies([Hand; 2]);
 
 /// What a look at the copies gave.
 struct Looked {
@@ -38,6 +36,14 @@ struct Looked {
     none_yet: [bool; 2],
 }
 
+/// A copy is back: what both come to.
+pub(super) struct Back {
+    pub(super) slots: Vec<Found>,
+    /// Slots that one of them has lost.
+    pub(super) was_bad: Vec<bool>,
+    absent: [bool; 2],
+}
+
 impl Copies {
     /// FORMAT.md "Open the keys". Returns the slots too.
     pub(super) fn open(
@@ -45,218 +51,171 @@ impl Copies {
         master: (&MasterSource, &dyn Fs),
         now: UtcNanos,
         may_change: bool,
-    ) -> Result<(Self, Wrapper, Vec<Found>)> {
-        let mut files = places.map(KeyFile::new);
-        let mut looked = look(&mut files);
+    ) -> Result<(Self, Book, Wrapper, Vec<Found>)> {
+        let mut hands = places.map(Hand::new);
+        let mut looked = look(&mut hands, START_PATIENCE);
         let fresh = may_change && looked.none_yet.iter().all(|none| *none);
         let wrapper = Wrapper::new(&master.0.load(master.1, fresh)?);
         if may_change {
-            set_stranger_aside(&mut files, &mut looked, &wrapper);
+            set_stranger_aside(&mut hands, &mut looked, &wrapper);
         }
         let Merged { slots, repairs } = merge([looked.copies[0].as_ref(), looked.copies[1].as_ref()]);
         let header = header_of(&looked, &slots, &wrapper, now)?;
-        let mut copies =
-            Self { files, header, free: BTreeSet::new(), len: 0, doomed: Vec::new(), unsaved: Vec::new(), damaged: 0 };
-        copies.settle(&slots);
+        let (mut copies, mut book) = (Self(hands), Book::new(header, &slots));
         if may_change {
-            copies.repair(&slots, &repairs, looked.absent);
+            book.begin_batch();
+            copies.repair(&book.header, &slots, &repairs, (looked.absent, START_PATIENCE));
         }
-        Ok((copies, wrapper, slots))
-    }
-
-    fn settle(&mut self, slots: &[Found]) {
-        self.len = count(slots.len());
-        let is_free = |(_, slot): &(u32, &Found)| match slot {
-            Found::Free => true,
-            Found::Slot(slot) => slot.wrapped.is_none(),
-            Found::Bad => false,
-        };
-        self.free = (0_u32..).zip(slots).filter(is_free).map(|(index, _)| index).collect();
-        self.damaged = count(slots.iter().filter(|slot| **slot == Found::Bad).count());
+        Ok((copies, book, wrapper, slots))
     }
 
     /// Gives each copy what it lacks, and makes missing ones.
-    fn repair(&mut self, slots: &[Found], repairs: &[Vec<u32>; 2], absent: [bool; 2]) {
-        self.header.batch += 1;
-        for ((file, repairs), absent) in self.files.iter_mut().zip(repairs).zip(absent) {
+    fn repair(
+        &mut self,
+        header: &KeysHeader,
+        slots: &[Found],
+        repairs: &[Vec<u32>; 2],
+        (absent, patience): ([bool; 2], Duration),
+    ) {
+        for ((hand, repairs), absent) in self.0.iter_mut().zip(repairs).zip(absent) {
             let slot = |index: &u32| slots.get(narrow(u64::from(*index))).map(|slot| (*index, *slot));
-            let path = file.path();
-            let done = match (file.is_there(), absent) {
+            let done = match (hand.is_there(), absent) {
                 // After a failed sync nobody knows what the disk has.
-                (true, _) if file.doubtful => {
+                (true, _) if hand.doubtful => {
                     let all: Vec<_> = (0..count(slots.len())).filter_map(|index| slot(&index)).collect();
-                    file.write(&self.header, &all)
+                    hand.write(header, all, patience)
                 }
-                (true, _) => file.write(&self.header, &repairs.iter().filter_map(slot).collect::<Vec<_>>()),
-                (false, true) => file.make(&self.header, slots),
+                (true, _) => hand.write(header, repairs.iter().filter_map(slot).collect(), patience),
+                (false, true) => hand.make(header, slots, patience),
                 (false, false) => continue,
             };
             match done {
-                Ok(()) => (file.trouble, file.doubtful) = (None, false),
+                Ok(()) => (hand.trouble, hand.doubtful) = (None, false),
                 Err(error) => {
-                    tracing::error!(%error, path = %path.display(), "a copy of the keys cannot be written");
-                    file.lose(&error);
+                    tracing::error!(%error, path = %hand.path().display(), "a copy of the keys cannot be written");
+                    hand.lose(&error);
                 }
             }
             if !repairs.is_empty() {
-                tracing::warn!(path = %path.display(), slots = repairs.len(), "a copy of the keys was put right from the other one");
+                tracing::warn!(path = %hand.path().display(), slots = repairs.len(), "a copy of the keys was put right from the other one");
             }
         }
     }
 
-    /// Writes to every copy that is there. True when at least one has it.
-    fn write(&mut self, slots: &[(u32, Found)], now: UtcNanos) -> bool {
-        self.header.noted = now;
-        let mut done = false;
-        for file in self.files.iter_mut().filter(|file| file.is_there()) {
-            match file.write(&self.header, slots) {
-                Ok(()) => done = true,
-                Err(error) => {
-                    tracing::error!(%error, path = %file.path().display(), "a copy of the keys cannot be written");
-                }
+    /// Writes to every copy that is there, the first one first. True when at least one has it at `deadline`; a copy that has not answered by then counts as
+    /// gone.
+    pub(super) fn write(&mut self, header: &KeysHeader, slots: &Batch, deadline: Instant) -> bool {
+        let (done, answers) = mpsc::channel();
+        let slots = slots.as_slice().into();
+        let (mut open, mut saved) = (Vec::new(), false);
+        for at in 0..self.0.len() {
+            let Some(hand) = self.0.get_mut(at).filter(|hand| hand.is_there()) else { continue };
+            let done = done.clone();
+            match hand.begin_write(header, &slots, move |written| drop(done.send((at, written)))) {
+                Ok(()) => open.push(at),
+                Err(error) => hand.lose(&error),
             }
+            // The second copy is not kept waiting for a disk that does not answer.
+            let half = deadline.saturating_duration_since(Instant::now()) / 2;
+            saved |= self.take_answers(&answers, &mut open, Instant::now() + half);
         }
-        done
-    }
-
-    /// Gives out a slot and a number to each new key.
-    pub(super) fn number(&mut self, keys: usize) -> Result<Vec<(u32, u32)>> {
-        self.header.batch += 1;
-        (0..keys)
-            .map(|_| {
-                let index = self.free.pop_first().unwrap_or(self.len);
-                self.len = self.len.max(index + 1);
-                let key_id = self.header.next_key;
-                self.header.next_key = key_id
-                    .checked_add(1)
-                    .ok_or_else(|| Error::new(Kind::Exhausted, "making a key: every key number has been given out"))?;
-                Ok((index, key_id))
-            })
-            .collect()
-    }
-
-    /// Makes new or changed keys durable. False when no copy took them: they are kept for the next attempt.
-    pub(super) fn save(&mut self, slots: Vec<(u32, Slot)>, now: UtcNanos) -> bool {
-        let mut slots: Vec<_> = slots.into_iter().map(|(index, slot)| (index, Found::Slot(slot))).collect();
-        slots.append(&mut self.unsaved);
-        let saved = self.write(&slots, now);
-        if !saved {
-            self.unsaved = slots;
+        saved |= self.take_answers(&answers, &mut open, deadline);
+        for at in open {
+            tracing::error!(copy = at, "the disk of a copy of the keys does not answer; recording goes on without it");
+            self.0.get_mut(at).into_iter().for_each(Hand::lose_silent);
         }
         saved
     }
 
-    /// The next batch of changes begins.
-    pub(super) fn begin_batch(&mut self) {
-        self.header.batch += 1;
-    }
-
-    /// Drops a key that could not be saved and that nobody has used.
-    pub(super) fn forget(&mut self, index: u32) {
-        self.unsaved.retain(|(other, _)| *other != index);
-        self.free.insert(index);
-    }
-
-    /// Destroys what these slots hold. False when no copy could be told: they stay doomed.
-    pub(super) fn destroy(&mut self, slots: Vec<(u32, Slot)>, now: UtcNanos) -> bool {
-        self.header.batch += 1;
-        let batch = self.header.batch;
-        self.header.destroyed = batch;
-        let tomb = |(index, slot): (u32, Slot)| (index, Found::Slot(Slot { batch, wrapped: None, ..slot }));
-        self.unsaved.retain(|(index, _)| slots.iter().all(|(doomed, _)| doomed != index));
-        let mut tombs: Vec<_> = slots.into_iter().map(tomb).collect();
-        tombs.append(&mut self.doomed);
-        if self.write(&tombs, now) {
-            self.free.extend(tombs.iter().map(|(index, _)| *index));
-            return true;
+    /// Waits for those that are `open`. True when one of them has written.
+    fn take_answers(
+        &mut self,
+        answers: &Receiver<(usize, io::Result<()>)>,
+        open: &mut Vec<usize>,
+        until: Instant,
+    ) -> bool {
+        let mut saved = false;
+        while !open.is_empty()
+            && let Ok((at, written)) = answers.recv_timeout(until.saturating_duration_since(Instant::now()))
+        {
+            open.retain(|other| *other != at);
+            match (written, self.0.get_mut(at)) {
+                (Ok(()), _) => saved = true,
+                (Err(error), Some(hand)) => {
+                    tracing::error!(%error, path = %hand.path().display(), "a copy of the keys cannot be written");
+                    hand.lose(&error);
+                }
+                (Err(_), None) => {}
+            }
         }
-        self.doomed = tombs;
-        false
+        saved
     }
 
-    /// The slot as the first copy that can be read has it.
-    pub(super) fn slot(&self, index: u32, key_id: u32) -> Option<Slot> {
-        let unsaved = self.unsaved.iter().filter(|(other, _)| *other == index).map(|(_, found)| *found);
-        let stored = self.files.iter().filter_map(|file| file.slot(index));
-        unsaved.chain(stored).find_map(|found| match found {
-            Found::Slot(slot) if slot.key_id == key_id && slot.wrapped.is_some() => Some(slot),
-            _ => None,
+    /// The key's slot as the first copy that can be read has it.
+    ///
+    /// # Errors
+    /// `Unavailable` when a copy that may have it cannot be read now, `Corrupt` when it is lost in both.
+    pub(super) fn slot(&self, index: u32, key_id: u32) -> Result<Slot> {
+        let mut unread = None;
+        for hand in &self.0 {
+            match hand.slot(index, SLOT_PATIENCE) {
+                Ok(Found::Slot(slot)) if slot.key_id == key_id && slot.wrapped.is_some() => return Ok(slot),
+                Ok(_) => {}
+                Err(error) => unread = Some(error),
+            }
+        }
+        Err(match unread {
+            Some(error) => {
+                Error::new(Kind::Unavailable, format!("key {key_id} cannot be read now: {error}; look at the alarms"))
+            }
+            None => Error::corrupt(format!("key {key_id} is lost in both key files; look at the alarms")),
         })
     }
 
-    /// True when a copy is away or something waits to be written.
-    pub(super) fn wants_mending(&self) -> bool {
-        self.files.iter().any(|file| !file.is_there()) || !self.doomed.is_empty() || !self.unsaved.is_empty()
+    /// True when a copy is away.
+    pub(super) fn is_any_away(&self) -> bool {
+        self.0.iter().any(|hand| !hand.is_there())
     }
 
-    /// Looks whether a copy has come back, and writes what waits. A copy that comes back is cleaned before anything is read from it: of what it has only
-    /// those keys stay that `is_live` knows. Returns keys that were lost in the other copy and are found again.
-    pub(super) fn mend(&mut self, is_live: &dyn Fn(u32) -> bool, now: UtcNanos) -> Vec<(u32, Slot)> {
-        let mut found = Vec::new();
-        if self.files.iter().any(|file| !file.is_there()) {
-            found = self.take_back(is_live);
-        }
-        if !self.doomed.is_empty() {
-            self.destroy(Vec::new(), now);
-        }
-        if !self.unsaved.is_empty() {
-            self.save(Vec::new(), now);
-        }
-        found
-    }
-
-    fn take_back(&mut self, is_live: &dyn Fn(u32) -> bool) -> Vec<(u32, Slot)> {
-        let stayed = self.files.each_ref().map(KeyFile::is_there);
+    /// Looks whether a copy of the keys of `set` has come back. It is to be written whole before anything is read from it.
+    pub(super) fn look_again(&mut self, set: [u8; 16], patience: Duration) -> Option<Back> {
+        let stayed = self.0.each_ref().map(Hand::is_there);
         let mut back = [false; 2];
-        for (file, back) in self.files.iter_mut().zip(&mut back) {
-            *back = !file.is_there() && file.look().is_ok();
+        for (hand, back) in self.0.iter_mut().zip(&mut back) {
+            *back = !hand.is_there() && hand.look(patience).is_ok();
         }
         if back == [false, false] {
-            return Vec::new();
+            return None;
         }
-        let mut looked = look(&mut self.files);
+        let mut looked = look(&mut self.0, patience);
         if looked.copies.iter().zip(stayed).any(|(copy, stayed)| stayed && copy.is_none()) {
             // What a copy that was away has means nothing without the one that stayed.
-            return Vec::new();
+            for (hand, _) in self.0.iter_mut().zip(back).filter(|(_, back)| *back) {
+                hand.lose(&io::Error::other("it waits for the other copy"));
+            }
+            return None;
         }
-        self.refuse_strangers(&mut looked, back);
-        let Merged { mut slots, .. } = merge([looked.copies[0].as_ref(), looked.copies[1].as_ref()]);
-        let was_bad = |index: u32| {
-            let lost = |copy: &Copy| copy.slots.get(narrow(u64::from(index))) == Some(&Found::Bad);
+        self.refuse_strangers(&mut looked, (set, back));
+        let Merged { slots, .. } = merge([looked.copies[0].as_ref(), looked.copies[1].as_ref()]);
+        let lost = |index: usize| {
+            let lost = |copy: &Copy| copy.slots.get(index) == Some(&Found::Bad);
             looked.copies.iter().flatten().any(lost)
         };
-        let mut found = Vec::new();
-        for (index, slot) in (0_u32..).zip(&mut slots) {
-            if let Found::Slot(slot) = slot
-                && slot.wrapped.is_some()
-                && !is_live(slot.key_id)
-            {
-                match was_bad(index) {
-                    true => found.push((index, *slot)),
-                    false => slot.wrapped = None,
-                }
-            }
-        }
-        for (index, waiting) in self.doomed.iter().chain(&self.unsaved) {
-            let at = narrow(u64::from(*index));
-            slots.resize(slots.len().max(at + 1), Found::Free);
-            if let Some(slot) = slots.get_mut(at) {
-                *slot = *waiting;
-            }
-        }
-        // Everything is written again: what a copy has missed, and what a failed sync may have dropped.
-        let all: Vec<u32> = (0..count(slots.len())).collect();
-        self.settle(&slots);
-        self.repair(&slots, &[all.clone(), all], looked.absent);
-        found
+        let was_bad = (0..slots.len()).map(lost).collect();
+        Some(Back { slots, was_bad, absent: looked.absent })
+    }
+
+    /// Everything is written again: what a copy has missed, and what a failed sync may have dropped.
+    pub(super) fn rewrite(&mut self, header: &KeysHeader, back: &Back, patience: Duration) {
+        let all: Vec<u32> = (0..count(back.slots.len())).collect();
+        self.repair(header, &back.slots, &[all.clone(), all], (back.absent, patience));
     }
 
     /// A copy that comes back and holds another set of keys is no copy of ours.
-    fn refuse_strangers(&mut self, looked: &mut Looked, back: [bool; 2]) {
-        let set = self.header.set;
-        for ((file, copy), back) in self.files.iter_mut().zip(&mut looked.copies).zip(back) {
+    fn refuse_strangers(&mut self, looked: &mut Looked, (set, back): ([u8; 16], [bool; 2])) {
+        for ((hand, copy), back) in self.0.iter_mut().zip(&mut looked.copies).zip(back) {
             if back && copy.as_ref().and_then(|copy| copy.header).is_some_and(|header| header.set != set) {
-                file.lose(&io::Error::other("it holds keys of another station; it is left alone"));
+                hand.lose(&io::Error::other("it holds keys of another station; it is left alone"));
                 *copy = None;
             }
         }
@@ -264,41 +223,37 @@ impl Copies {
 
     /// Why a copy is missing, for each.
     pub(super) fn missing(&self) -> Vec<String> {
-        let gone = self.files.iter().filter(|file| !file.is_there());
-        gone.map(|file| {
-            let why = file.trouble.clone().unwrap_or_else(|| "it is not there".to_owned());
+        let gone = self.0.iter().filter(|hand| !hand.is_there());
+        gone.map(|hand| {
+            let why = hand.trouble.clone().unwrap_or_else(|| "it is not there".to_owned());
             format!(
                 "the copy of the keys at {} cannot be used ({why}); recording goes on with the other one",
-                file.path().display()
+                hand.path().display()
             )
         })
         .collect()
     }
-
-    /// Keys that would not outlive a power cut.
-    pub(super) fn unsaved(&self) -> usize {
-        self.unsaved.len()
-    }
-
-    /// Destroyed keys that are still on a disk.
-    pub(super) fn doomed(&self) -> usize {
-        self.doomed.len()
-    }
 }
 
-fn look(files: &mut [KeyFile; 2]) -> Looked {
+/// `patience`, and what a file of so many slots may take.
+pub(super) fn patience_for(slots: usize, patience: Duration) -> Duration {
+    let bytes = wide(slots).saturating_mul(wide(super::KEY_SLOT_BYTES));
+    patience.saturating_add(Duration::from_millis(bytes / BYTES_PER_MS))
+}
+
+fn look(hands: &mut [Hand; 2], patience: Duration) -> Looked {
     let mut looked = Looked { copies: [None, None], absent: [false, false], none_yet: [false, false] };
     let Looked { copies, absent, none_yet } = &mut looked;
-    for (((file, copy), absent), none_yet) in files.iter_mut().zip(copies).zip(absent).zip(none_yet) {
-        match file.look() {
+    for (((hand, copy), absent), none_yet) in hands.iter_mut().zip(copies).zip(absent).zip(none_yet) {
+        match hand.look(patience) {
             Ok(Some(found)) => *copy = Some(found),
             Ok(None) => (*absent, *none_yet) = (true, true),
             Err(error) => {
                 *none_yet = error.kind() == io::ErrorKind::NotFound;
-                tracing::error!(%error, path = %file.path().display(), "a copy of the keys cannot be read");
-                let doubtful = file.doubtful;
-                file.lose(&error);
-                file.doubtful = doubtful;
+                tracing::error!(%error, path = %hand.path().display(), "a copy of the keys cannot be read");
+                let doubtful = hand.doubtful;
+                hand.lose(&error);
+                hand.doubtful = doubtful;
             }
         }
     }
@@ -306,7 +261,7 @@ fn look(files: &mut [KeyFile; 2]) -> Looked {
 }
 
 /// Two copies of different sets: the one with more batches behind it stays, when the master key fits it; the other is renamed, never overwritten.
-fn set_stranger_aside(files: &mut [KeyFile; 2], looked: &mut Looked, wrapper: &Wrapper) {
+fn set_stranger_aside(hands: &mut [Hand; 2], looked: &mut Looked, wrapper: &Wrapper) {
     let [Some(a), Some(b)] = &looked.copies else { return };
     let (Some(first), Some(second)) = (a.header, b.header) else { return };
     if first.set == second.set {
@@ -315,12 +270,12 @@ fn set_stranger_aside(files: &mut [KeyFile; 2], looked: &mut Looked, wrapper: &W
     let fits = |header: &KeysHeader| wrapper.proves(&header.set, header.nonce, &header.tag);
     let keep_first = (fits(&first), a.batch()) >= (fits(&second), b.batch());
     let (stranger, at) = if keep_first { (second, 1) } else { (first, 0) };
-    if let (Some(file), Some(copy), Some(absent)) =
-        (files.get_mut(at), looked.copies.get_mut(at), looked.absent.get_mut(at))
+    if let (Some(hand), Some(copy), Some(absent)) =
+        (hands.get_mut(at), looked.copies.get_mut(at), looked.absent.get_mut(at))
     {
-        let moved = file.set_aside(&watchbook_evidence::hex(&stranger.set));
-        tracing::error!(moved, path = %file.path().display(), "a key file of another station was found beside ours and set aside");
-        file.lose(&io::Error::other("it holds keys of another station; it was set aside"));
+        let moved = hand.set_aside(&watchbook_evidence::hex(&stranger.set), START_PATIENCE);
+        tracing::error!(moved, path = %hand.path().display(), "a key file of another station was found beside ours and set aside");
+        hand.lose(&io::Error::other("it holds keys of another station; it was set aside"));
         *copy = None;
         *absent = moved;
     }
@@ -338,7 +293,7 @@ fn header_of(looked: &Looked, slots: &[Found], wrapper: &Wrapper, now: UtcNanos)
     };
     let fits = match &newest {
         Some(header) => wrapper.proves(&header.set, header.nonce, &header.tag),
-        None => live().next().is_none() || live().any(|slot| wrapper.unwrap(slot).is_some()),
+        None => live().next().is_none() || live().any(|slot| wrapper.fits(slot)),
     };
     if !fits {
         return Err(Error::new(

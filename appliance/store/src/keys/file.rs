@@ -59,22 +59,14 @@ pub(crate) struct KeyFile {
     /// `None`: the copy cannot be written now.
     file: Option<Box<dyn File>>,
     slots: u32,
-    /// A write or sync failed: what the disk has of it is unknown until all of it is written again.
-    pub(crate) doubtful: bool,
-    /// Why it is not there.
-    pub(crate) trouble: Option<String>,
 }
 
 impl KeyFile {
     pub(crate) fn new(place: Place) -> Self {
-        Self { place, file: None, slots: 0, doubtful: false, trouble: None }
+        Self { place, file: None, slots: 0 }
     }
 
-    pub(crate) fn is_there(&self) -> bool {
-        self.file.is_some()
-    }
-
-    pub(crate) fn path(&self) -> PathBuf {
+    fn path(&self) -> PathBuf {
         self.place.dir.join(KEYS_FILE)
     }
 
@@ -124,7 +116,7 @@ impl KeyFile {
             file.write_all_at(&[&header.encode(), &bytes], 0)
         })?;
         self.file = Some(self.place.fs.open(&path, OpenMode::ReadWrite)?);
-        (self.slots, self.doubtful) = (room, false);
+        self.slots = room;
         Ok(())
     }
 
@@ -149,29 +141,24 @@ impl KeyFile {
         let written = write();
         match &written {
             Ok(()) => self.slots = room,
-            Err(error) => self.lose(error),
+            Err(_) => self.file = None,
         }
         written
     }
 
-    /// The copy cannot be used any more, for now.
-    pub(crate) fn lose(&mut self, error: &io::Error) {
-        self.file = None;
-        self.doubtful = true;
-        self.trouble = Some(error.to_string());
-    }
-
-    /// Renames the file, so that a new one can be made. True when it was done.
-    pub(crate) fn set_aside(&mut self, ending: &str) -> bool {
+    /// Renames the file, so that a new one can be made.
+    pub(crate) fn set_aside(&mut self, ending: &str) -> io::Result<()> {
         self.file = None;
         let path = self.path();
-        self.place.fs.rename(&path, &path.with_extension(ending)).is_ok()
+        self.place.fs.rename(&path, &path.with_extension(ending))
     }
 
     /// The slot as the file has it.
-    pub(crate) fn slot(&self, index: u32) -> Option<Found> {
-        let bytes = read(self.file.as_deref()?, slot_offset(index), wide(KEY_SLOT_BYTES))?;
-        Some(Found::decode(&bytes, index))
+    pub(crate) fn slot(&self, index: u32) -> io::Result<Found> {
+        let file = self.file.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        let mut bytes = vec![0; KEY_SLOT_BYTES];
+        file.read_exact_at(&mut bytes, slot_offset(index))?;
+        Ok(Found::decode(&bytes, index))
     }
 }
 

@@ -65,15 +65,15 @@ impl MasterSource {
     }
 }
 
-/// The master key in memory; wiped when dropped.
+/// The master key in memory; wiped when dropped. Boxed, so that handing it on leaves no copies behind.
 #[derive(Clone)]
-pub struct MasterKey(pub(super) Zeroizing<[u8; KEY_BYTES]>);
+pub struct MasterKey(pub(super) Box<Zeroizing<[u8; KEY_BYTES]>>);
 
 impl MasterKey {
     /// The master key with these bytes.
     #[must_use]
     pub fn of_bytes(bytes: [u8; KEY_BYTES]) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self(Box::new(Zeroizing::new(bytes)))
     }
 }
 
@@ -93,18 +93,19 @@ fn read(fs: &dyn Fs, path: &Path) -> Result<MasterKey> {
             path.display()
         )));
     }
-    let mut bytes = Zeroizing::new([0; KEY_BYTES]);
-    file.read_exact_at(&mut *bytes, 0).map_err(failed)?;
-    Ok(MasterKey(bytes))
+    let mut key = MasterKey::of_bytes([0; KEY_BYTES]);
+    file.read_exact_at(&mut **key.0, 0).map_err(failed)?;
+    Ok(key)
 }
 
 /// FORMAT.md "Make the master key".
 fn make(fs: &dyn Fs, path: &Path) -> Result<MasterKey> {
-    let bytes = Zeroizing::new(super::random::<KEY_BYTES>()?);
-    super::file::replace(fs, path, &|file| file.write_all_at(&[&*bytes], 0))
+    let mut key = MasterKey::of_bytes([0; KEY_BYTES]);
+    super::fill(&mut **key.0)?;
+    super::file::replace(fs, path, &|file| file.write_all_at(&[&**key.0], 0))
         .map_err(|error| Error::io(format!("writing the master key {}", path.display()), error))?;
     tracing::info!(path = %path.display(), "a master key has been made; keep a copy of it outside this box");
-    Ok(MasterKey(bytes))
+    Ok(key)
 }
 
 #[cfg(test)]

@@ -87,7 +87,15 @@ mod tests {
 
     fn live(key_id: u32, batch: u64) -> Found {
         let wrapped = Some(Wrapped { nonce: [1; 12], key: [key_id as u8; 32], tag: [3; 16] });
-        Found::Slot(Slot { key_id, batch, camera: CameraId::new(1), basis: UtcNanos(0), days_max: 0, wrapped })
+        Found::Slot(Slot {
+            key_id,
+            batch,
+            camera: CameraId::new(1),
+            basis: UtcNanos(0),
+            days_max: 0,
+            wrapped,
+            untold: None,
+        })
     }
 
     fn gone(key_id: u32, batch: u64) -> Found {

@@ -15,6 +15,8 @@ pub(crate) const NONCE_BYTES: usize = 12;
 pub(crate) const TAG_BYTES: usize = 16;
 /// Of a slot before its checksum.
 const SUMMED_BYTES: usize = KEY_SLOT_BYTES - 4;
+/// Where a slot tells the hour of a destroyed key.
+const UNTOLD_AT: usize = 92;
 const LIVE: u8 = 1;
 const DESTROYED: u8 = 2;
 
@@ -89,6 +91,8 @@ pub(crate) struct Slot {
     pub(crate) days_max: u32,
     /// `None`: destroyed.
     pub(crate) wrapped: Option<Wrapped>,
+    /// Of a destroyed key of which no ring's log tells yet: the start of the hour that it covered.
+    pub(crate) untold: Option<UtcNanos>,
 }
 
 /// What a slot holds.
@@ -107,7 +111,8 @@ impl Slot {
     pub(crate) fn encode(&self, index: u32) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(KEY_SLOT_BYTES);
         bytes.u8(if self.wrapped.is_some() { LIVE } else { DESTROYED });
-        bytes.zeros(3);
+        bytes.u8(u8::from(self.untold.is_some()));
+        bytes.zeros(2);
         bytes.u32(self.key_id);
         bytes.u64(self.batch);
         bytes.i64(self.basis.0);
@@ -118,6 +123,8 @@ impl Slot {
             bytes.put(&wrapped.key);
             bytes.put(&wrapped.tag);
         }
+        bytes.resize(UNTOLD_AT, 0);
+        bytes.i64(self.untold.unwrap_or_default().0);
         bytes.resize(SUMMED_BYTES, 0);
         let crc = checksum(index, &bytes);
         bytes.u32(crc);
@@ -130,8 +137,8 @@ impl Slot {
             return None;
         }
         let mut take = Take(summed);
-        let state = take.u8()?;
-        take.slice(3)?;
+        let (state, is_untold) = (take.u8()?, take.u8()? != 0);
+        take.slice(2)?;
         let (key_id, batch, basis) = (take.u32()?, take.u64()?, UtcNanos(take.i64()?));
         let (camera, days_max) = (CameraId::new(take.u32()?), take.u32()?);
         let wrapped = Wrapped { nonce: take.array()?, key: take.array()?, tag: take.array()? };
@@ -140,7 +147,8 @@ impl Slot {
             DESTROYED => None,
             _ => return None,
         };
-        Some(Self { key_id, batch, camera, basis, days_max, wrapped })
+        let untold = UtcNanos(take.i64()?);
+        Some(Self { key_id, batch, camera, basis, days_max, wrapped, untold: is_untold.then_some(untold) })
     }
 
     /// What the wrapping binds the key to.
@@ -201,9 +209,10 @@ mod tests {
             basis: UtcNanos(-5),
             days_max: 30,
             wrapped: Some(wrapped),
+            untold: None,
         };
         let gone = Slot { wrapped: None, ..live };
-        for slot in [live, gone, Slot { camera: None, ..live }] {
+        for slot in [live, gone, Slot { camera: None, ..live }, Slot { untold: Some(UtcNanos(-7)), ..gone }] {
             let bytes = slot.encode(3);
             assert_eq!((bytes.len(), Found::decode(&bytes, 3)), (KEY_SLOT_BYTES, Found::Slot(slot)));
             assert_eq!(Found::decode(&bytes, 4), Found::Bad, "in another place");

@@ -1,18 +1,19 @@
 //! What keys need each minute: the clock looked at, copies that are back taken in, the next hour's keys made ahead.
 
-use super::copies::Copies;
+use super::copies::{Copies, patience_for};
 use super::slot::Slot;
-use super::{Entry, KEY_NANOS, Keys, State, hour_of};
+use super::state::State;
+use super::{Entry, KEY_NANOS, Keys, PATIENCE, hour_of};
 use crate::format::erasure::Erased;
 use crate::retention::{Aging, due_at, plan_erasures};
-use watchbook_base::{CameraId, MonoNanos, UtcNanos};
+use std::collections::BTreeSet;
+use std::time::Instant;
+use watchbook_base::{CameraId, Kind, MonoNanos, UtcNanos};
 
 /// Keys of the next hour are made so long ahead.
 const AHEAD_NANOS: i64 = 10 * 60 * 1_000_000_000;
 /// A camera without anything to seal for so long gets no key ahead.
 const IDLE_NANOS: u64 = 15 * 60 * 1_000_000_000;
-/// A correction of the time below this moves no key: rewriting them costs more than a second is worth.
-const MOVED_NANOS_MIN: i64 = 1_000_000_000;
 
 impl Keys {
     /// Looks at the clock, takes back copies that were away, puts wrong dates right and makes the next hour's keys. To be called each minute.
@@ -20,57 +21,72 @@ impl Keys {
         // A step between the two readings of its state would be believed for what it is not.
         let (before, utc, mono) = (self.clock.sync_state(), self.clock.utc(), self.clock.mono());
         let sync = if self.clock.sync_state() == before { before } else { watchbook_base::SyncState::Unknown };
-        let mut copies = self.copies();
-        let (moved, now) = {
+        {
             let mut state = self.state();
             let moved_nanos = state.trusted.observe(utc, mono, sync);
             state.broken = false;
             let now = state.trusted.at(mono);
-            (state.misdated(moved_nanos, now), now)
-        };
-        if copies.wants_mending() {
-            let found = copies.mend(&|key_id| self.is_live(key_id), now);
-            let mut state = self.state();
-            for (index, slot) in found {
-                state.insert(slot.key_id, Entry::of(index, &slot, false));
+            state.redate(moved_nanos, now);
+            let ahead = state.ahead(now, mono);
+            if let Err(error) = self.make(&mut state, &ahead) {
+                tracing::error!(%error, "the keys of the next hour could not be made ahead");
             }
         }
-        self.redate(&mut copies, &moved, now);
-        let ahead = self.state().ahead(now, mono);
-        if let Err(error) = self.make_now(&mut copies, &ahead) {
-            tracing::error!(%error, "the keys of the next hour could not be made ahead");
+        let mut copies = self.copies();
+        if copies.is_any_away() {
+            self.take_back(&mut copies);
         }
-        self.tell(&copies);
+        self.write_moved(&copies);
+        self.save(&mut copies, Instant::now() + PATIENCE);
     }
 
-    /// Gives keys another hour, in memory and in the files. One that cannot be read stays as it is.
-    fn redate(&self, copies: &mut Copies, moved: &[(u32, UtcNanos)], now: UtcNanos) {
+    /// Puts the hours right that the copies have of keys.
+    fn write_moved(&self, copies: &Copies) {
+        let moved: Vec<(u32, Entry)> = {
+            let state = self.state();
+            let entry = |key_id: &u32| Some((*key_id, *state.live.get(key_id)?));
+            state.moved.iter().filter_map(entry).collect()
+        };
         if moved.is_empty() {
             return;
         }
         let mut slots = Vec::new();
-        for (key_id, basis) in moved {
-            let Some(entry) = self.state().live.get(key_id).copied() else { continue };
-            let Some(old) = copies.slot(entry.index, *key_id) else { continue };
-            let bound = Slot::bound_to(*key_id, old.camera, *basis);
-            let wrapped = self.wrapper.unwrap(&old).map(|plain| self.wrapper.wrap(&bound, &plain));
-            if let Some(Ok(wrapped)) = wrapped {
-                slots.push((entry.index, Slot { basis: *basis, wrapped: Some(wrapped), ..old }));
+        let mut unread = BTreeSet::new();
+        for (key_id, Entry { index, basis, .. }) in moved {
+            let waiting = self.state().book.waiting(index, key_id);
+            match waiting.map_or_else(|| copies.slot(index, key_id), Ok) {
+                Ok(old) => slots.extend(self.wrapper.redated(&old, basis).map(|slot| (index, slot))),
+                Err(error) if error.kind == Kind::Unavailable => drop(unread.insert(key_id)),
+                // It is lost, and keeps its hour in memory alone.
+                Err(_) => {}
             }
         }
-        tracing::warn!(keys = slots.len(), "the time was put right: keys were given another hour");
-        copies.begin_batch();
-        let batch = copies.header.batch;
-        let stamped: Vec<_> = slots.into_iter().map(|(index, slot)| (index, Slot { batch, ..slot })).collect();
         let mut state = self.state();
-        for (_, slot) in &stamped {
-            if let Some(entry) = state.live.get_mut(&slot.key_id) {
-                entry.basis = slot.basis;
+        let batch = state.book.begin_batch();
+        // Destroyed, or given yet another hour, meanwhile?
+        for (index, slot) in slots {
+            match state.live.get(&slot.key_id).is_some_and(|entry| entry.basis == slot.basis) {
+                true => state.book.put(index, Slot { batch, ..slot }),
+                false => drop(unread.insert(slot.key_id)),
             }
         }
-        state.renew_newest();
-        drop(state);
-        copies.save(stamped, now);
+        state.moved.retain(|key_id| unread.contains(key_id));
+    }
+
+    /// Takes a copy in that has come back. It is cleaned before anything is read from it.
+    fn take_back(&self, copies: &mut Copies) {
+        let (set, slots) = {
+            let state = self.state();
+            (state.book.header.set, state.live.len())
+        };
+        let patience = patience_for(slots, PATIENCE);
+        let Some(mut back) = copies.look_again(set, patience) else { return };
+        let header = {
+            let mut state = self.state();
+            state.take_back(&mut back);
+            state.book.header
+        };
+        copies.rewrite(&header, &back, patience);
     }
 
     /// The keys that were due already `ago_nanos` before now.
@@ -105,30 +121,6 @@ impl State {
             let Entry { camera, basis, days_max, .. } = *entry;
             Some(Aging { key_id: *key_id, camera: camera?, basis, days_max })
         })
-    }
-
-    /// Keys whose hour is wrong, and the right one: those made by a time that was put right now move with it, and none lies in the future, where it would
-    /// live for ever.
-    fn misdated(&mut self, moved_nanos: i64, now: UtcNanos) -> Vec<(u32, UtcNanos)> {
-        let moves = moved_nanos.abs() >= MOVED_NANOS_MIN;
-        let latest = hour_of(now).plus_nanos(KEY_NANOS);
-        let confirmed = self.trusted.is_confirmed();
-        let mut misdated = Vec::new();
-        for (key_id, entry) in &mut self.live {
-            let basis = if moves && entry.provisional { entry.basis.plus_nanos(moved_nanos) } else { entry.basis };
-            let basis = if basis > latest { hour_of(now) } else { basis };
-            entry.provisional &= !confirmed;
-            if basis != entry.basis {
-                misdated.push((*key_id, basis));
-            }
-        }
-        misdated
-    }
-
-    fn renew_newest(&mut self) {
-        self.newest.clear();
-        let live: Vec<(u32, Entry)> = self.live.iter().map(|(id, entry)| (*id, *entry)).collect();
-        live.into_iter().for_each(|(id, entry)| self.insert(id, entry));
     }
 
     /// The next hour's keys of the cameras that are recording, when it is time to make them.

@@ -2,6 +2,8 @@
 
 use super::slot::NONCE_BYTES;
 use super::*;
+use crate::tests::pool::bench::{Gate, Mounts};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use watchbook_base::SyncState;
 use watchbook_base::clock::SimClock;
@@ -372,4 +374,194 @@ fn a_clock_that_was_behind_since_the_start_moves_its_keys_along_and_none_stays_i
     let keys = bench.open();
     assert_eq!(keys.oldest(camera(1)), Some(hour_of(START.plus_nanos(-weeks))));
     assert!(mark(&keys, key_id).is_some(), "wrapped anew");
+}
+
+/// The camera's keys of so many hours from now on.
+fn hours(bench: &Bench, keys: &Keys, count: usize) -> Vec<u32> {
+    let hour = |_| {
+        let key_id = bench.one(keys, 1).unwrap();
+        bench.clock.advance(60 * MINUTE);
+        key_id
+    };
+    (0..count).map(hour).collect()
+}
+
+#[test]
+fn a_key_that_a_disk_does_not_give_now_is_no_lost_one_and_recording_needs_none() {
+    let bench = Bench::new(13);
+    let ids = hours(&bench, &bench.open(), 7);
+    let keys = bench.open();
+    for (fs, path) in bench.both() {
+        assert!(fs.fail_file(&path, Op::Read, libc::EIO));
+    }
+    assert_eq!(keys.key(ids[0]).err().unwrap().kind, Kind::Unavailable);
+    keys.destroy(&[ids[1]]).unwrap();
+    assert_eq!(keys.key(ids[1]).err().unwrap().kind, Kind::NotFound);
+    for hour in 0..3 {
+        let made = bench.one(&keys, 1).unwrap();
+        assert!(!ids.contains(&made) && keys.key(made).is_ok(), "hour {hour}");
+        bench.clock.advance(60 * MINUTE);
+    }
+    let [(a, _), (b, _)] = bench.both();
+    a.heal();
+    assert!(mark(&keys, ids[0]).is_some(), "one copy is enough");
+    b.heal();
+    let [(a, path_a), (b, path_b)] = bench.both();
+    let at = 4096 + 2 * 128 + 5;
+    assert!(a.rot(&path_a, at, 1) && b.rot(&path_b, at, 1));
+    assert_eq!(keys.key(ids[2]).err().unwrap().kind, Kind::Corrupt, "lost in both");
+}
+
+#[test]
+fn a_destroyed_key_is_told_from_one_that_was_lost() {
+    let bench = Bench::new(14);
+    let keys = bench.open();
+    let ids: Vec<u32> = (1..=3).map(|number| bench.one(&keys, number).unwrap()).collect();
+    drop(keys);
+    let [(a, path_a), (b, path_b)] = bench.both();
+    assert!(a.rot(&path_a, 4096 + 5, 1) && b.rot(&path_b, 4096 + 5, 1));
+    let keys = bench.open();
+    let kind = |keys: &Keys, at: usize| keys.key(ids[at]).err().unwrap().kind;
+    keys.destroy(&[ids[1]]).unwrap();
+    // And one that no disk can be told of.
+    for (fs, path) in bench.both() {
+        assert!(fs.fail_file(&path, Op::Write, libc::EIO) && fs.fail_file(&path, Op::Open, libc::EIO));
+    }
+    assert_eq!(keys.destroy(&[ids[2]]).unwrap_err().kind, Kind::Io);
+    assert_eq!([kind(&keys, 0), kind(&keys, 1), kind(&keys, 2)], [Kind::Corrupt, Kind::NotFound, Kind::NotFound]);
+    a.heal();
+    b.heal();
+    keys.tend();
+    assert_eq!(keys.alarms().erasure_late, None);
+    drop(keys);
+    let keys = bench.open();
+    assert_eq!([kind(&keys, 1), kind(&keys, 2)], [Kind::NotFound, Kind::NotFound]);
+}
+
+#[test]
+fn what_was_wanted_last_of_a_slot_is_what_is_written_when_the_disks_are_back() {
+    let bench = Bench::new(15);
+    bench.clock.set_sync_state(SyncState::Unsynchronised);
+    let keys = bench.open();
+    let old = bench.one(&keys, 1).unwrap();
+    for (fs, path) in bench.both() {
+        assert!(fs.fail_file(&path, Op::Write, libc::EIO) && fs.fail_file(&path, Op::Open, libc::EIO));
+    }
+    // Made and not written, given another hour and not written.
+    let unsaved = bench.one(&keys, 2).unwrap();
+    let before = mark(&keys, unsaved);
+    let weeks = -3 * 7 * 24 * KEY_NANOS;
+    bench.clock.step(weeks);
+    bench.clock.set_sync_state(SyncState::Synchronised);
+    keys.tend();
+    assert!(!keys.is_durable(unsaved) && keys.is_durable(old));
+    bench.a.heal();
+    bench.b.heal();
+    // The first look takes the copies back; the hours of what could not be read follow with the next.
+    keys.tend();
+    keys.tend();
+    assert!(keys.is_durable(unsaved));
+    drop(keys);
+    let keys = bench.open();
+    let basis = Some(hour_of(START.plus_nanos(weeks)));
+    assert_eq!([keys.oldest(camera(1)), keys.oldest(camera(2))], [basis, basis]);
+    assert_eq!(mark(&keys, unsaved), before);
+}
+
+#[test]
+fn a_key_that_is_to_be_destroyed_is_not_taken_for_one_that_was_found_again() {
+    let bench = Bench::new(16);
+    let keys = bench.open();
+    let key_id = bench.one(&keys, 1).unwrap();
+    // One copy goes away with the key; in the other one its slot rots, and then nothing can be written there either.
+    let away = |(fs, path): &(&SimFs, PathBuf)| {
+        assert!(fs.fail_file(path, Op::Write, libc::EIO) && fs.fail_file(path, Op::Open, libc::EIO));
+    };
+    let [a, b] = bench.both();
+    away(&b);
+    bench.one(&keys, 2).unwrap();
+    assert!(a.0.rot(&a.1, 4096 + 5, 1));
+    away(&a);
+    assert_eq!(keys.destroy(&[key_id]).unwrap_err().kind, Kind::Io);
+    assert!(keys.alarms().erasure_late.is_some());
+    bench.a.heal();
+    bench.b.heal();
+    keys.tend();
+    assert!(!keys.is_live(key_id));
+    assert_eq!(keys.alarms(), KeyAlarms::default());
+    drop(keys);
+    assert!(!bench.open().is_live(key_id));
+}
+
+impl Bench {
+    /// The same on disks that can be made to hang.
+    fn open_mounted(&self) -> (Keys, [Arc<Gate>; 2]) {
+        let mounts = Mounts::default();
+        mounts.mount("/state", &self.a);
+        mounts.mount("/ring", &self.b);
+        let fs: Arc<dyn Fs> = Arc::new(mounts.clone());
+        let places = self.places().map(|place| Place { fs: fs.clone(), ..place });
+        let master = MasterSource::File("/state/master.key".into());
+        let keys = Keys::open(places, &master, &self.a, Arc::new(self.clock.clone())).unwrap();
+        (keys, [mounts.gate("/state"), mounts.gate("/ring")])
+    }
+}
+
+/// Looks until nothing is wrong any more: a disk that hung answers in its own time.
+fn tend_until_well(keys: &Keys) {
+    while keys.alarms() != KeyAlarms::default() {
+        keys.tend();
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_copy_whose_disk_hangs_is_done_without() {
+    for at in 0..2 {
+        let bench = Bench::new(17);
+        let (keys, gates) = bench.open_mounted();
+        let old = bench.one(&keys, 1).unwrap();
+        gates[at].close();
+        bench.clock.advance(60 * MINUTE);
+        let new = bench.one(&keys, 1).unwrap();
+        assert!(new != old && keys.is_durable(new), "the other copy has it");
+        assert!(keys.alarms().copy_missing.is_some_and(|text| text.contains("does not answer")));
+        keys.destroy(&[old]).unwrap();
+        let other = bench.one(&keys, 2).unwrap();
+        assert!(keys.is_durable(other));
+        keys.tend();
+        gates[at].open();
+        tend_until_well(&keys);
+        let before = mark(&keys, other);
+        drop(keys);
+        let (fs, path) = &bench.both()[1 - at];
+        fs.remove(path).unwrap();
+        let keys = bench.open();
+        assert_eq!((mark(&keys, other), keys.is_live(old)), (before, false), "what hung has all of it now");
+    }
+}
+
+#[test]
+fn with_disks_that_hang_recording_goes_on_in_memory_and_nothing_counts_as_durable() {
+    let bench = Bench::new(18);
+    let (keys, gates) = bench.open_mounted();
+    let old = bench.one(&keys, 1).unwrap();
+    gates.iter().for_each(|gate| gate.close());
+    bench.clock.advance(60 * MINUTE);
+    assert_eq!(bench.one(&keys, 1).unwrap(), old, "the last key is durable");
+    let of_memory = bench.one(&keys, 2).unwrap();
+    let before = mark(&keys, of_memory);
+    assert!(!keys.is_durable(of_memory) && keys.alarms().damaged.is_some());
+    // However long it lasts, a day's last key stays at hand.
+    for _ in 0..20 {
+        bench.clock.advance(60 * MINUTE);
+        assert_eq!(bench.one(&keys, 1).unwrap(), old);
+    }
+    gates.iter().for_each(|gate| gate.open());
+    tend_until_well(&keys);
+    assert!(keys.is_durable(of_memory));
+    assert_ne!(bench.one(&keys, 1).unwrap(), old);
+    drop(keys);
+    bench.power_cycle();
+    assert_eq!(mark(&bench.open(), of_memory), before);
 }

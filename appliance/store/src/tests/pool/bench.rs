@@ -24,24 +24,24 @@ use watchbook_media::{Packet, SpanSource};
 
 /// Stops whoever writes.
 #[derive(Default)]
-pub(super) struct Gate {
+pub(crate) struct Gate {
     /// Closed, and how many wait.
     state: Mutex<(bool, usize)>,
     changed: Condvar,
 }
 
 impl Gate {
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.state.lock().unwrap().0 = true;
     }
 
-    pub(super) fn open(&self) {
+    pub(crate) fn open(&self) {
         self.state.lock().unwrap().0 = false;
         self.changed.notify_all();
     }
 
     /// Returns once somebody stands before it.
-    pub(super) fn wait_for_somebody(&self) {
+    pub(crate) fn wait_for_somebody(&self) {
         let _unused = self.changed.wait_while(self.state.lock().unwrap(), |state| state.1 == 0).unwrap();
     }
 
@@ -56,18 +56,18 @@ impl Gate {
 
 /// Directories that are mounted from simulated disks.
 #[derive(Clone, Default)]
-pub(super) struct Mounts(Arc<Mutex<BTreeMap<PathBuf, Mount>>>);
+pub(crate) struct Mounts(Arc<Mutex<BTreeMap<PathBuf, Mount>>>);
 
 type Mount = (SimFs, Arc<Gate>);
 
 struct GatedFile(Box<dyn File>, Arc<Gate>);
 
 impl Mounts {
-    pub(super) fn mount(&self, dir: &str, fs: &SimFs) {
+    pub(crate) fn mount(&self, dir: &str, fs: &SimFs) {
         self.0.lock().unwrap().insert(dir.into(), (fs.clone(), Arc::default()));
     }
 
-    pub(super) fn gate(&self, dir: &str) -> Arc<Gate> {
+    pub(crate) fn gate(&self, dir: &str) -> Arc<Gate> {
         self.of(Path::new(dir)).unwrap().1
     }
 
