@@ -66,8 +66,18 @@ pub(crate) struct Committer {
     /// What start-up could not read.
     damage: Vec<Damage>,
     plans: VecDeque<Plan>,
+    /// Commits that are on the disk, and are not acknowledged before a key that they use is durable; oldest first.
+    owed: VecDeque<Owed>,
     /// What the disk says is wrong, if anything.
     trouble: Option<String>,
+}
+
+/// A commit that is still to be acknowledged.
+struct Owed {
+    completes: Option<u64>,
+    committed: Committed,
+    /// Keys that were not durable when it was made.
+    keys: Vec<u32>,
 }
 
 impl Committer {
@@ -93,6 +103,7 @@ impl Committer {
             strikes,
             damage,
             plans: VecDeque::new(),
+            owed: VecDeque::new(),
             trouble: None,
         };
         committer.tell(None);
@@ -133,12 +144,15 @@ impl Committer {
             return Ok(false);
         }
         self.shrink();
+        self.acknowledge_owed();
         if self.plans.is_empty() {
             let taken = {
                 let mut pending = self.shared.pending();
                 if pending.is_empty() {
-                    let taken = pending.taken();
-                    pending.set_durable(taken);
+                    if self.owed.is_empty() {
+                        let taken = pending.taken();
+                        pending.set_durable(taken);
+                    }
                     drop(pending);
                     self.tell(None);
                     self.shared.done.notify_all();
@@ -314,16 +328,26 @@ impl Committer {
     }
 
     fn acknowledge(&mut self, plan: &Plan, committed: Committed) {
-        {
-            let mut pending = self.shared.pending();
-            pending.settle(plan.frees_bytes);
-            if let Some(taken) = plan.completes {
-                pending.set_durable(taken);
-            }
-        }
+        self.shared.pending().settle(plan.frees_bytes);
+        let sealed_with = plan.runs.iter().filter_map(|planned| planned.run.seal).map(|seal| seal.key_id);
+        let keys = self.shared.keys.as_ref();
+        let undurable = sealed_with.filter(|key_id| keys.is_some_and(|keys| !keys.is_durable(*key_id))).collect();
+        self.owed.push_back(Owed { completes: plan.completes, committed, keys: undurable });
         self.tell(None);
-        self.shared.done.notify_all();
-        self.shared.on_commit.call(committed);
+        self.acknowledge_owed();
+    }
+
+    /// Acknowledges commits whose keys are durable by now, in their order.
+    fn acknowledge_owed(&mut self) {
+        let keys = self.shared.keys.as_ref();
+        let is_durable = |key_id: &u32| keys.is_none_or(|keys| keys.is_durable(*key_id));
+        while let Some(owed) = self.owed.pop_front_if(|owed| owed.keys.iter().all(is_durable)) {
+            if let Some(taken) = owed.completes {
+                self.shared.pending().set_durable(taken);
+            }
+            self.shared.done.notify_all();
+            self.shared.on_commit.call(owed.committed);
+        }
     }
 
     /// Publishes what is wrong: the disk's trouble, slots that cannot be written, damage, the ring's size, the index.
@@ -494,7 +518,8 @@ impl Committer {
         let mut pending = self.shared.pending();
         loop {
             let left = due.saturating_duration_since(Instant::now());
-            let flush_now = pending.flush_wanted() && self.trouble.is_none();
+            // What is owed waits for the key files, and no commit hastens them.
+            let flush_now = pending.flush_wanted() && self.trouble.is_none() && self.owed.is_empty();
             if pending.closing || flush_now || left.is_zero() {
                 return pending.closing;
             }

@@ -254,3 +254,43 @@ fn a_span_ends_where_its_hour_does() {
     assert_eq!(starts, [3_590_000_000_000, 3_600_000_000_000]);
     assert_eq!(samples(&parts, video(1)).len(), 500);
 }
+
+#[test]
+fn what_is_sealed_with_a_key_that_no_disk_has_is_not_acknowledged_before_one_has_it() {
+    use watchbook_base::fs::sim::Op;
+    let machine = Box_::new(77);
+    let mut parts = machine.open();
+    for path in ["/state/keys/keys", "/ring/keys/keys"] {
+        for op in [Op::Write, Op::Open] {
+            assert!(machine.fs.fail_file(std::path::Path::new(path), op, libc::EIO));
+        }
+    }
+    let acknowledged = Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let counter = acknowledged.clone();
+    parts.writer.subscribe(Box::new(move |_| {
+        counter.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+    }));
+    let acknowledged = || acknowledged.load(std::sync::atomic::Ordering::SeqCst);
+    let mut cam = Cam::new(1, 300);
+    parts.writer.begin(&cam.start(&machine.clock));
+    for _ in 0..2 {
+        for _ in 0..25 {
+            parts.writer.append(cam.packet(&machine.clock)).unwrap();
+            machine.clock.advance(STEP_NANOS);
+        }
+        parts.committer.step().unwrap();
+    }
+    assert_eq!(samples(&parts, video(1)).len(), 50, "it is recorded");
+    parts.committer.step().unwrap();
+    assert_eq!(parts.writer.flush(std::time::Duration::ZERO).unwrap_err().kind, Kind::Timeout);
+    assert_eq!(acknowledged(), 0);
+    machine.fs.heal();
+    parts.part.sealed_with.clone().unwrap().tend();
+    parts.committer.step().unwrap();
+    parts.writer.flush(std::time::Duration::ZERO).unwrap();
+    assert_eq!(acknowledged(), 2);
+    drop(parts);
+    machine.fs.cut();
+    machine.fs.power_on();
+    assert_eq!(samples(&machine.open(), video(1)).len(), 50);
+}
