@@ -19,7 +19,8 @@ const TICK: Duration = Duration::from_secs(20);
 /// the tick may come.
 pub const ERASE_AFTER_NANOS: i64 = 59 * 60 * 1_000_000_000;
 const DAY_NANOS: i64 = 86_400 * 1_000_000_000;
-/// How long the record of an erasure may wait for the disks. Then the keys are destroyed all the same: the record comes with the next commit.
+/// How long the record of an erasure may wait for the disks. Then the keys are destroyed all the same: the record comes with the next commit, or, should the
+/// recorder end before that, with the next start, because the key files say that it is still owed.
 const RECORD_PATIENCE: Duration = Duration::from_secs(10);
 
 /// An erasure waits so long for a hold that is still to be copied. Then it is done all the same: a broken vault must not turn a hold into keeping for ever.
@@ -148,6 +149,29 @@ impl Retention {
         parts.iter().filter_map(|part| part.care.shared()).collect()
     }
 
+    /// Has every ring's log tell of erasures. True when one does; the others do with their next commit.
+    fn record(&self, erased: &[Erased], commit: &mut dyn FnMut(&[Arc<Shared>])) -> bool {
+        if erased.is_empty() {
+            return true;
+        }
+        let disks = self.disks();
+        let mut noted = Vec::new();
+        for disk in &disks {
+            let mut pending = disk.pending();
+            // All of one record were erased at one moment.
+            let moments = erased.chunk_by(|one, next| one.erased_utc == next.erased_utc);
+            let mut records = moments.flat_map(|moment| moment.chunks(ERASED_PER_RECORD_MAX));
+            match records.all(|chunk| pending.note(Record::Erasure(chunk.to_vec()))) {
+                true => noted.push((disk, pending.taken())),
+                false => {
+                    tracing::error!(disk = %disk.disk, "an erasure could not be recorded: the ring is closed or full of waiting records");
+                }
+            }
+        }
+        commit(&disks);
+        noted.iter().any(|(disk, taken)| disk.pending().durable() >= *taken)
+    }
+
     /// One look: the keys are tended, and what is due is recorded and erased. `commit` makes what waits in the rings durable.
     ///
     /// # Errors
@@ -156,20 +180,15 @@ impl Retention {
         let Inner { keys, alarms, clock, .. } = &*self.0;
         keys.tend();
         let (due, waiting) = self.due();
+        let untold = keys.untold();
+        // FORMAT.md "Erase": the record first, so that what is gone can be explained.
+        let is_told = self.record(&[untold.as_slice(), due.as_slice()].concat(), commit);
+        if is_told && !untold.is_empty() {
+            keys.told(&untold);
+        }
         let mut destroyed = Ok(());
         if !due.is_empty() {
-            let disks = self.disks();
-            for disk in &disks {
-                let mut pending = disk.pending();
-                let records = due.chunks(ERASED_PER_RECORD_MAX).map(|chunk| Record::Erasure(chunk.to_vec()));
-                let noted = records.filter(|record| !pending.note(record.clone())).count();
-                if noted > 0 {
-                    tracing::error!(disk = %disk.disk, "an erasure could not be recorded: the ring is closed or full of waiting records");
-                }
-            }
-            // FORMAT.md "Erase": the record first, so that what is gone can be explained.
-            commit(&disks);
-            destroyed = keys.destroy(&due.iter().map(|erased| erased.key_id).collect::<Vec<_>>());
+            destroyed = keys.erase(&due, is_told);
             tracing::info!(hours = due.len(), "footage has reached its maximum age and was erased");
             let listeners = self.0.on_erased.lock().unwrap_or_else(PoisonError::into_inner);
             listeners.iter().for_each(|on_erased| on_erased(&due));

@@ -114,6 +114,42 @@ fn an_erasure_waits_for_a_hold_that_is_not_copied_but_only_for_a_day() {
 }
 
 #[test]
+fn an_erasure_that_no_log_tells_of_when_the_power_goes_is_recorded_by_the_next_start() {
+    let machine = Box_::new(552);
+    let mut parts = machine.open();
+    record(&machine, &mut parts, &mut Cam::new(1, 300));
+    let retention = retention_of(&machine, &parts);
+    retention.set(camera(1), 1);
+    machine.clock.advance((DAY + HOUR).unsigned_abs());
+    // The ring's disk does not take the record in time, and then the power goes.
+    let erased = retention.tick(&mut |_| {}).unwrap();
+    assert_eq!(erased.len(), 1);
+    drop((parts, retention));
+    machine.fs.cut();
+    machine.fs.power_on();
+    machine.kv.crash(&mut Dice::new(552));
+    machine.clock.advance(HOUR.unsigned_abs());
+    let mut parts = machine.open();
+    assert!(samples(&parts, video(1)).is_empty());
+    let told = |parts: &crate::store::Parts| parts.reader.erasures(&playback(1), camera(1), ALL).unwrap();
+    assert!(told(&parts).is_empty());
+    let mut commits = 0;
+    for _ in 0..2 {
+        let retention = retention_of(&machine, &parts);
+        let again = retention.tick(&mut |_| {
+            parts.committer.step().unwrap();
+            commits += 1;
+        });
+        assert!(again.unwrap().is_empty(), "nothing is erased twice");
+        assert_eq!(told(&parts), erased);
+    }
+    let keys = parts.part.sealed_with.clone().unwrap();
+    assert!(keys.untold().is_empty());
+    drop((parts, keys));
+    assert!(machine.keys().unwrap().untold().is_empty(), "the key files know it too");
+}
+
+#[test]
 fn a_hold_is_asked_about_all_that_a_key_has_sealed() {
     let machine = Box_::new(551);
     let mut parts = machine.open();
