@@ -248,7 +248,7 @@ impl Keys {
         let (header, slots) = {
             let mut state = self.state();
             let now = state.trusted.at(self.clock.mono());
-            state.book.to_write(now)
+            state.book.next_writing(now)
         };
         let saved = slots.is_empty() || copies.write(&header, &slots, deadline);
         let mut state = self.state();

@@ -104,7 +104,7 @@ impl Book {
     }
 
     /// What is to be written.
-    pub(super) fn to_write(&mut self, now: UtcNanos) -> (KeysHeader, Batch) {
+    pub(super) fn next_writing(&mut self, now: UtcNanos) -> (KeysHeader, Batch) {
         self.header.noted = now;
         (self.header, self.waiting.iter().map(|(index, slot)| (*index, Found::Slot(*slot))).collect())
     }
