@@ -181,11 +181,11 @@ impl Pool {
         waiting.iter().for_each(|(_, recovered)| self.common.hear_of(recovered));
         let places = self.places();
         // Also one that does not answer yet: what it knows is not known here.
-        let late = places.iter().filter(|place| waiting.iter().all(|(other, _)| !Arc::ptr_eq(place, other)));
-        let late = late.filter(|place| self.is_late(place)).count();
+        let not_there = places.iter().filter(|place| waiting.iter().all(|(other, _)| !Arc::ptr_eq(place, other)));
+        let late: Vec<Arc<Place>> = not_there.filter(|place| self.is_late(place)).cloned().collect();
         let known = places.iter().filter_map(|place| self.known.disk_of(&place.config.dir));
         let absent: Vec<DiskId> = known.filter(|disk| waiting.iter().all(|(_, there)| there.disk() != *disk)).collect();
-        if !absent.is_empty() || late > 0 {
+        if !absent.is_empty() || !late.is_empty() {
             let (next_recording, next_event) = self.common.numbers.next();
             self.common.numbers.raise(next_recording + NUMBERS_MARGIN, next_event + NUMBERS_MARGIN);
         }
@@ -194,10 +194,13 @@ impl Pool {
         }
         // One that was recovered and could not be started is not shown twice.
         let shown = self.parts();
-        let hidden = absent.into_iter().filter(|disk| shown.iter().all(|part| part.disk() != *disk));
+        // Nor one that may come at any moment and opens its index itself.
+        let comes = |disk: DiskId| late.iter().any(|place| self.known.disk_of(&place.config.dir) == Some(disk));
+        let hidden = absent.into_iter().filter(|disk| shown.iter().all(|part| part.disk() != *disk) && !comes(*disk));
         hidden.for_each(|disk| self.show_absent(disk));
         let hard = |error: &&Error| matches!(error.kind, Kind::InvalidInput | Kind::Conflict);
-        let errors: Vec<Error> = places.iter().filter_map(|place| place.take_error()).collect();
+        let in_time = places.iter().filter(|place| late.iter().all(|late| !Arc::ptr_eq(place, late)));
+        let errors: Vec<Error> = in_time.filter_map(|place| place.take_error()).collect();
         let any = places.iter().any(|place| place.is_excused());
         match errors.iter().position(|error| hard(&error)).or((!any && !errors.is_empty()).then_some(0)) {
             Some(at) => errors.into_iter().nth(at).map_or(Ok(()), Err),
@@ -209,8 +212,23 @@ impl Pool {
     fn is_late(&self, place: &Place) -> bool {
         let Some(why) = place.is_late(self.known.disk_of(&place.config.dir)) else { return false };
         tracing::error!("{why}");
-        self.common.alarms.set(AlarmKind::DiskFailed, place.alarm_of(), Some(why), self.deps.clock.utc());
+        self.tell_failed(place, why);
         true
+    }
+
+    /// The alarm of a disk that cannot be used.
+    fn tell_failed(&self, place: &Place, why: String) {
+        match place.alarm_of() {
+            Some(disk) => self.common.alarms.set(AlarmKind::DiskFailed, Some(disk), Some(why), self.deps.clock.utc()),
+            None => self.tell_unknown(),
+        }
+    }
+
+    /// One alarm for all disks that nobody knows: they have no number that tells them apart.
+    fn tell_unknown(&self) {
+        let why: Vec<String> = self.places().iter().filter_map(|place| place.unknown_trouble()).collect();
+        let text = (!why.is_empty()).then(|| why.join("; "));
+        self.common.alarms.set(AlarmKind::DiskFailed, None, text, self.deps.clock.utc());
     }
 
     /// A recovered disk begins to record.
@@ -237,9 +255,10 @@ impl Pool {
         for kind in [AlarmKind::DiskMissing, AlarmKind::DiskSwapped] {
             self.common.alarms.set(kind, Some(id), None, now);
         }
-        self.common.alarms.set(AlarmKind::DiskFailed, place.alarm_of(), None, now);
+        self.common.alarms.set(AlarmKind::DiskFailed, Some(id), None, now);
         let (shared, capacity_bytes) = (disk.shared.clone(), disk.part.capacity_bytes());
         place.set_recording(disk, id, (now, self.deps.clock.mono()));
+        self.tell_unknown();
         self.routes.add(shared, capacity_bytes);
         tracing::info!(disk = %id, dir = %place.config.dir.display(), "a disk records");
     }
@@ -267,9 +286,21 @@ impl Pool {
     fn lose(&self, place: &Place, state: PlaceState) {
         let now = self.deps.clock.utc();
         let retry_at = self.deps.clock.mono().0.saturating_add(plan_pause(place.failures() + 1));
+        if state.alarm != AlarmKind::DiskFailed {
+            // It answers by now.
+            self.common.alarms.set(AlarmKind::DiskFailed, Some(state.disk), None, now);
+        }
         self.common.alarms.set(state.alarm, Some(state.disk), Some(state.why.clone()), now);
         let (hidden, disk) = (state.state != DiskState::Failed, state.disk);
-        let Some(shared) = place.lose(state, (now, MonoNanos(retry_at))) else { return };
+        let lost = place.lose(state, (now, MonoNanos(retry_at)));
+        self.tell_unknown();
+        let Some(shared) = lost else {
+            // One that was late at the start: what it holds is a gap.
+            if hidden && self.part_of(disk).is_none() && self.opening().is_none() {
+                self.show_absent(disk);
+            }
+            return;
+        };
         let HandedOver { moved, unsaid } = self.routes.give_up(&shared);
         if let Some(part) = self.part_of(disk) {
             part.add_unsaid(unsaid);
@@ -287,7 +318,7 @@ impl Pool {
             format!("the ring in {} cannot be used: {}. Check this disk", place.config.dir.display(), error.message);
         let retry_at = mono.0.saturating_add(plan_pause(place.failures() + 1));
         place.set_failed(text.clone(), error, self.known.disk_of(&place.config.dir), (now, MonoNanos(retry_at)));
-        self.common.alarms.set(AlarmKind::DiskFailed, place.alarm_of(), Some(text), now);
+        self.tell_failed(place, text);
     }
 
     /// Shows what the index has of a disk that is not there.
@@ -399,29 +430,39 @@ impl Pool {
                 "the configuration names it; take it out there and restart the recorder",
             ));
         }
-        let fits = |state| match replaced {
-            true => state == DiskState::Missing,
-            false => matches!(state, DiskState::Missing | DiskState::Swapped | DiskState::Failed),
-        };
-        let retired = place.retire(fits, !replaced).map_err(|state| match (state, replaced) {
-            (DiskState::Failed | DiskState::Swapped, true) => {
-                wrong(Kind::Conflict, "the directory is not empty; mount an empty disk there first")
+        let fate = place.fate();
+        match (fate.state, replaced) {
+            (DiskState::Joining | DiskState::Recording, _) => {
+                return Err(wrong(Kind::Conflict, "it is in use; take it out of the box first"));
             }
-            _ => wrong(Kind::Conflict, "it is in use; take it out of the box first"),
-        })?;
-        let expected = self.known.disk_of(dir).or(retired);
+            (DiskState::Failed | DiskState::Swapped, true) => {
+                return Err(wrong(Kind::Conflict, "the directory is not empty; mount an empty disk there first"));
+            }
+            (_, true) if fate.hangs => {
+                return Err(wrong(
+                    Kind::Conflict,
+                    "parts of the recorder still wait for the old one; restart the recorder, and say it again",
+                ));
+            }
+            _ => {}
+        }
+        let expected = self.known.disk_of(dir).or(fate.id);
+        // The register first: when it refuses, nothing has changed.
+        match replaced {
+            true => self.known.expect_new(dir)?,
+            false => self.known.forget(dir)?,
+        }
+        if !place.retire(fate.state, !replaced) {
+            return Err(wrong(Kind::Conflict, "it has just come back; look again"));
+        }
         if !replaced {
             self.places.write().unwrap_or_else(PoisonError::into_inner).retain(|other| !Arc::ptr_eq(other, &place));
         }
-        // With the register's refusal the next start expects the disk again, and only then.
-        self.known.forget(dir)?;
         if let Some(disk) = expected {
             self.common.alarms.forget(disk);
             self.part_of(disk).iter().for_each(|part| part.set_absent());
         }
-        if retired.is_none() {
-            self.common.alarms.set(AlarmKind::DiskFailed, None, None, self.deps.clock.utc());
-        }
+        self.tell_unknown();
         Ok(())
     }
 
@@ -433,8 +474,13 @@ impl Pool {
         let mut disks: Vec<Disk> = self.places().iter().filter_map(|place| place.close()).collect();
         disks.iter().for_each(Disk::ask_to_close);
         // Each disk is closed, whatever became of the others.
-        let closed: Vec<Result<()>> = disks.iter_mut().map(Disk::close).collect();
-        closed.into_iter().collect()
+        std::thread::scope(|scope| {
+            let closing: Vec<_> = disks.iter_mut().map(|disk| scope.spawn(|| disk.close())).collect();
+            let panicked = |_| Err(Error::new(Kind::Internal, "closing a disk has panicked"));
+            let closed: Vec<Result<()>> =
+                closing.into_iter().map(|closing| closing.join().unwrap_or_else(panicked)).collect();
+            closed.into_iter().collect()
+        })
     }
 }
 

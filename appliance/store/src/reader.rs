@@ -101,7 +101,9 @@ pub struct RingInfo {
 pub struct RetentionInfo {
     /// Start of the oldest footage that can be read.
     pub oldest_utc: Option<UtcNanos>,
-    /// Days that footage is kept at the rate at which the rings fill now, and never more than `days_max`; `None` until a segment has been filled.
+    /// Days until the rings reuse footage at the rate at which they fill now, on the disk that does so first; `None` until a segment has been filled.
+    pub ring_days_now: Option<f64>,
+    /// Days that footage is kept: the same, and never more than `days_max`.
     pub days_now: Option<f64>,
     /// Maximum age in days.
     pub days_max: Option<u32>,
@@ -262,20 +264,26 @@ impl Reader {
     pub fn retention(&self, camera: CameraId) -> Result<RetentionInfo> {
         let parts = self.parts();
         let mut oldest_utc: Option<UtcNanos> = None;
+        let mut rings = Vec::new();
         for part in &parts {
+            let mut has_footage = false;
             for role in [TrackRole::MainVideo, TrackRole::SubVideo, TrackRole::MainAudio] {
                 let first = part.first_last(camera.stream(role))?.map(|range| range.start);
+                has_footage |= first.is_some();
                 oldest_utc = oldest_utc.into_iter().chain(first).min();
+            }
+            if !part.is_absent() && !part.is_vault() {
+                rings.push((has_footage, part.ring_info()?.days_now));
             }
         }
         let keys = parts.iter().find_map(|part| part.sealed_with.clone());
         let (days_max, next_erasure_utc) = keys.map_or((None, None), |keys| keys.aging(camera));
-        let ring_days = self.ring()?.days_now;
-        let days_now = match (ring_days, days_max) {
+        let ring_days_now = merge::days_of_camera(&rings);
+        let days_now = match (ring_days_now, days_max) {
             (Some(days), Some(max)) => Some(days.min(f64::from(max))),
             (days, _) => days,
         };
-        Ok(RetentionInfo { oldest_utc, days_now, days_max, next_erasure_utc })
+        Ok(RetentionInfo { oldest_utc, ring_days_now, days_now, days_max, next_erasure_utc })
     }
 
     /// One page of events.

@@ -101,6 +101,8 @@ struct Disk {
     room_bytes: u64,
     /// How often the power came back: files opened before are closed.
     epoch: u64,
+    /// Locks that are held, once they are exclusive.
+    locks: Option<BTreeSet<PathBuf>>,
     counters: Counters,
 }
 
@@ -118,6 +120,23 @@ pub struct Counters {
 /// The simulated file system. Clones share one disk.
 #[derive(Clone, Debug)]
 pub struct SimFs(Arc<Mutex<Disk>>);
+
+struct SimLock {
+    fs: SimFs,
+    path: PathBuf,
+    epoch: u64,
+}
+
+impl Drop for SimLock {
+    fn drop(&mut self) {
+        let mut disk = self.fs.disk();
+        if disk.epoch == self.epoch {
+            disk.locks.iter_mut().for_each(|locks| {
+                locks.remove(&self.path);
+            });
+        }
+    }
+}
 
 struct SimFile {
     fs: SimFs,
@@ -154,12 +173,18 @@ impl SimFs {
             total_bytes: 1 << 40,
             room_bytes: 1 << 39,
             epoch: 0,
+            locks: None,
             counters: Counters::default(),
         })))
     }
 
     fn disk(&self) -> MutexGuard<'_, Disk> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on a lock is held by one at a time. Otherwise a test may look at what another has open.
+    pub fn lock_exclusively(&self) {
+        self.disk().locks.get_or_insert_default();
     }
 
     /// Lets `steps` more writes, syncs and name changes through; the next one happens in part, and from then on everything fails until
@@ -185,6 +210,7 @@ impl SimFs {
         disk.off = false;
         disk.fuse = None;
         disk.epoch += 1;
+        disk.locks.iter_mut().for_each(BTreeSet::clear);
         disk.inodes.iter_mut().for_each(|inode| inode.handles = 0);
         let Disk { dice, inodes, names, durable_names, .. } = &mut *disk;
         // One share a cut, so that "all of it" and "nothing of it" happen too.
@@ -469,9 +495,13 @@ impl Fs for SimFs {
         Ok(Space { total_bytes: disk.total_bytes, free_bytes: disk.free_bytes() })
     }
 
-    fn lock(&self, _path: &Path) -> io::Result<LockGuard> {
-        self.disk().alive()?;
-        Ok(Box::new(()))
+    fn lock(&self, path: &Path) -> io::Result<LockGuard> {
+        let mut disk = self.disk();
+        disk.alive()?;
+        if disk.locks.as_mut().is_some_and(|locks| !locks.insert(path.to_owned())) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(Box::new(SimLock { fs: self.clone(), path: path.to_owned(), epoch: disk.epoch }))
     }
 }
 
@@ -601,6 +631,23 @@ mod forget_tests {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lock_is_held_by_one_until_it_is_dropped_or_the_power_goes() {
+        let fs = SimFs::new(1);
+        fs.lock_exclusively();
+        let held = fs.lock(Path::new("/lock")).unwrap();
+        let busy = fs.lock(Path::new("/lock")).err().map(|error| error.kind());
+        assert_eq!(busy, Some(io::ErrorKind::WouldBlock));
+        drop(held);
+        let before = fs.lock(Path::new("/lock")).unwrap();
+        fs.cut();
+        fs.power_on();
+        let after = fs.lock(Path::new("/lock")).unwrap();
+        drop(before);
+        assert!(fs.lock(Path::new("/lock")).is_err(), "a lock of before the cut is nobody's");
+        drop(after);
+    }
 
     fn file(fs: &SimFs) -> Box<dyn File> {
         fs.create_dir(Path::new("/d")).unwrap();

@@ -12,9 +12,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use watchbook_base::Kind;
 
-/// How long a ring that is closed waits for a thread of it that gets nowhere: a disk that does not answer must not keep the program from ending. What the
-/// index lacks is made again from the log at the next start.
-const CLOSING_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a ring that is closed waits for a commit that gets nowhere: a bad moment of a disk passes, and one that does not answer at all must not keep the
+/// program from ending. A service manager waits 90 s.
+const COMMIT_PATIENCE: Duration = Duration::from_secs(45);
+/// How long it then waits for indexer and care. What the index lacks is made again from the log at the next start.
+const REST_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What works on a disk.
 pub(super) struct Threads {
@@ -65,7 +67,7 @@ impl Threads {
         let disk = shared.disk;
         let mut seen = shared.pending().durable();
         loop {
-            let end = self.committer.wait_for(CLOSING_PATIENCE);
+            let end = self.committer.wait_for(COMMIT_PATIENCE);
             let durable = shared.pending().durable();
             let why = match end {
                 Some(End::Done) => return Ok(()),
@@ -75,7 +77,7 @@ impl Threads {
                     continue;
                 }
                 None => {
-                    let secs = CLOSING_PATIENCE.as_secs();
+                    let secs = COMMIT_PATIENCE.as_secs();
                     let why =
                         format!("it has not answered for {secs} s, and what it had not taken is lost. Check the disk");
                     Error::new(Kind::Timeout, why)
@@ -87,7 +89,7 @@ impl Threads {
 
     /// Waits for indexer and care, which were asked to end. The next start does what they leave.
     pub(super) fn wait_for_the_rest(&self, disk: DiskId) {
-        let deadline = Instant::now() + CLOSING_PATIENCE;
+        let deadline = Instant::now() + REST_PATIENCE;
         for worker in self.indexer.iter().chain([&self.care]) {
             let thread = worker.name();
             match worker.wait(deadline) {

@@ -18,7 +18,7 @@ use watchbook_base::{Kind, UtcNanos};
 /// Key numbers passed over when no header tells which was the last.
 const NUMBERS_SKIPPED: u32 = 1 << 16;
 /// How long the start waits for a copy. Nobody records yet.
-const START_PATIENCE: Duration = Duration::from_secs(60);
+const START_PATIENCE: Duration = Duration::from_secs(20);
 /// How long a slot is waited for.
 const SLOT_PATIENCE: Duration = Duration::from_secs(1);
 /// What any disk reads and writes in a millisecond at least.

@@ -15,7 +15,7 @@ const PREFIX: &[u8] = b"disk/";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct KnownDisk {
     pub(crate) dir: PathBuf,
-    /// Identity in hexadecimal digits.
+    /// Identity in hexadecimal digits; empty: a new disk is expected.
     disk: String,
     pub(crate) capacity_bytes: u64,
     /// Added on the page: the configuration file does not name it.
@@ -91,9 +91,16 @@ impl Known {
         Ok(())
     }
 
+    /// A new disk belongs to `dir`, whichever it is.
+    pub(crate) fn expect_new(&self, dir: &Path) -> Result<()> {
+        let known = self.disks().iter().find(|known| known.dir == dir).cloned();
+        known.map_or(Ok(()), |known| self.remember(KnownDisk { disk: String::new(), ..known }))
+    }
+
     /// Nothing belongs to `dir` any more.
     pub(crate) fn forget(&self, dir: &Path) -> Result<()> {
-        if let Some(register) = self.register.as_ref().filter(|_| self.disk_of(dir).is_some()) {
+        let is_known = self.disks().iter().any(|known| known.dir == dir);
+        if let Some(register) = self.register.as_ref().filter(|_| is_known) {
             register.apply(&[Change::delete(Namespace::Setting, key_of(dir))])?;
         }
         self.disks().retain(|known| known.dir != dir);
@@ -129,6 +136,11 @@ mod tests {
         assert_eq!((known.disk_of(Path::new("/a")), known.disk_of(Path::new("/b"))), (Some(one), Some(other)));
         assert_eq!(known.disk_of(Path::new("/c")), None);
         assert_eq!(known.added(), [KnownDisk::new(Path::new("/b"), other, 1 << 31, true)]);
+        known.expect_new(Path::new("/b")).unwrap();
+        known.expect_new(Path::new("/c")).unwrap();
+        for known in [&known, &open()] {
+            assert_eq!((known.disk_of(Path::new("/b")), known.added().len()), (None, 1), "the directory is still ours");
+        }
         known.forget(Path::new("/b")).unwrap();
         known.forget(Path::new("/c")).unwrap();
         for known in [known, open()] {

@@ -49,6 +49,8 @@ pub struct DiskStatus {
     pub why: Option<String>,
     /// How full it is; `None` when that is not known.
     pub ring: Option<RingInfo>,
+    /// How large its ring is to be.
+    pub configured_bytes: u64,
     /// Streams that are recorded there.
     pub streams: Vec<StreamId>,
     /// What they bring, measured over about a minute.
@@ -99,6 +101,14 @@ impl PlaceState {
         );
         Self { state: DiskState::Failed, disk, alarm: AlarmKind::DiskFailed, why, found: None }
     }
+}
+
+/// How a disk is doing that may be retired.
+pub(super) struct Fate {
+    pub(super) state: DiskState,
+    pub(super) id: Option<DiskId>,
+    /// Threads still wait for it.
+    pub(super) hangs: bool,
 }
 
 /// A ring directory.
@@ -278,6 +288,12 @@ impl Place {
         self.inner().state != DiskState::Failed
     }
 
+    /// Why a disk that nobody knows does not record.
+    pub(super) fn unknown_trouble(&self) -> Option<String> {
+        let inner = self.inner();
+        inner.why.clone().filter(|_| inner.id.is_none() && inner.state != DiskState::Recording)
+    }
+
     /// What alarms about this place are about.
     pub(super) fn alarm_of(&self) -> Option<DiskId> {
         self.inner().id
@@ -289,20 +305,22 @@ impl Place {
         inner.found.filter(|_| inner.state == DiskState::Swapped).zip(inner.id)
     }
 
-    /// Has nothing belong here any more, when the disk that does is in a state that `fits`. With `for_good` the directory is not looked at again.
-    ///
-    /// # Errors
-    /// The state, when it does not.
-    pub(super) fn retire(&self, fits: impl Fn(DiskState) -> bool, for_good: bool) -> Result<Option<DiskId>, DiskState> {
+    /// How the disk is doing that may be retired: `Joining` as long as somebody opens the ring.
+    pub(super) fn fate(&self) -> Fate {
+        let inner = self.inner();
+        let state = if inner.joining { DiskState::Joining } else { inner.state };
+        Fate { state, id: inner.id, hangs: !inner.disk.as_ref().is_none_or(Disk::is_finished) }
+    }
+
+    /// Has nothing belong here any more, unless its state is not `state` by now. With `for_good` the directory is not looked at again.
+    pub(super) fn retire(&self, state: DiskState, for_good: bool) -> bool {
         let mut inner = self.inner();
-        match inner.state {
-            _ if inner.joining => return Err(DiskState::Joining),
-            state if !fits(state) => return Err(state),
-            _ => {}
+        if inner.joining || inner.state != state {
+            return false;
         }
         inner.retired = for_good;
-        (inner.retry_at, inner.failures, inner.found) = (MonoNanos(0), 0, None);
-        Ok(inner.id.take())
+        (inner.retry_at, inner.failures, inner.found, inner.id) = (MonoNanos(0), 0, None, None);
+        true
     }
 
     pub(super) fn is_retired(&self) -> bool {
@@ -344,6 +362,7 @@ impl Place {
             since_utc: inner.since_utc,
             why: inner.why.clone(),
             ring: None,
+            configured_bytes: self.config.capacity_bytes,
             streams: Vec::new(),
             bytes_per_sec: 0.0,
             written_bytes,

@@ -131,6 +131,14 @@ pub(super) fn rings(infos: impl Iterator<Item = RingInfo>) -> RingInfo {
     sum
 }
 
+/// Days that all footage of a camera is kept: those of the ring that is reused first among `rings`, of which each says whether it has footage of the camera,
+/// and how many days it lasts. A camera without footage may come to any of them.
+pub(super) fn days_of_camera(rings: &[(bool, Option<f64>)]) -> Option<f64> {
+    let any = rings.iter().any(|(has_footage, _)| *has_footage);
+    let days = rings.iter().filter(|(has_footage, _)| *has_footage || !any).filter_map(|(_, days)| *days);
+    days.min_by(f64::total_cmp)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,6 +215,15 @@ mod tests {
         let outside =
             gaps(stream, range(50, 60), vec![part(&[gap(10, 100, GapReason::Restart)], &[]), part(&[], &[(48, 61)])]);
         assert_eq!(outside, [], "what is left of it lies outside of what was asked for");
+    }
+
+    #[test]
+    fn a_camera_has_the_days_of_the_ring_that_is_reused_first() {
+        let days = |rings: &[(bool, Option<f64>)]| days_of_camera(rings);
+        assert_eq!(days(&[(true, Some(30.0)), (true, Some(9.0)), (false, Some(2.0))]), Some(9.0));
+        assert_eq!(days(&[(false, Some(30.0)), (false, Some(9.0))]), Some(9.0), "it has not been recorded yet");
+        assert_eq!(days(&[(true, None), (true, Some(9.0))]), Some(9.0), "one is not full yet");
+        assert_eq!((days(&[(true, None), (false, Some(1.0))]), days(&[])), (None, None));
     }
 
     #[test]

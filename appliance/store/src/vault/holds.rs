@@ -5,9 +5,13 @@ use super::hold::{HoldId, HoldInfo, HoldRequest, VaultInfo};
 use super::state::VaultDeps;
 use crate::error::{Error, Result};
 use crate::store::{Deps, Store};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use crate::worker::{End, Worker};
+use std::sync::Arc;
+use std::time::Duration;
 use watchbook_base::{CameraId, TimeRange};
+
+/// How long the end waits for the vault: its disk, or one that it copies from, may hang.
+const CLOSING_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The vault of a store, at work on a thread of its own. Clones share it; dropping the last one stops the thread..
 #[derive(Clone)]
@@ -15,7 +19,7 @@ pub struct Holds(Arc<Running>);
 
 struct Running {
     vault: Arc<Vault>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    thread: Worker,
 }
 
 impl Holds {
@@ -35,11 +39,8 @@ impl Holds {
         };
         let vault = Arc::new(Vault::new(config, deps, (sources, parts), alarms));
         let worker = vault.clone();
-        let thread = std::thread::Builder::new()
-            .name("vault".to_owned())
-            .spawn(move || worker.run())
-            .map_err(|error| Error::io("starting the vault's thread", error))?;
-        Ok(Self(Arc::new(Running { vault, thread: Mutex::new(Some(thread)) })))
+        let thread = Worker::start("vault", move || worker.run())?;
+        Ok(Self(Arc::new(Running { vault, thread })))
     }
 
     /// Places a hold; it is durable once this returns. Copying begins at once, what a ring overwrites next first. Blocks for a sync, and for a look at the
@@ -96,9 +97,12 @@ impl Holds {
 impl Drop for Running {
     fn drop(&mut self) {
         self.vault.close();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if thread.is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the vault's thread had panicked");
+        match self.thread.wait_for(CLOSING_PATIENCE) {
+            Some(End::Done) => {}
+            Some(End::Panicked) => tracing::error!("the vault's thread had panicked"),
+            None => tracing::error!(
+                "a disk of the vault does not answer; what is not copied yet is copied after the next start"
+            ),
         }
     }
 }

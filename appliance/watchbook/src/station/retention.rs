@@ -26,7 +26,7 @@ impl ports::Retention for Ring {
     fn of(&self, grant: &Grant, camera: CameraId, days_max: u32) -> Result<api::Retention, Error> {
         let erasures = self.reader.erasures(grant, camera, ALWAYS).map_err(stored)?;
         let kept = self.reader.retention(camera).map_err(stored)?;
-        let ring_days_now = self.reader.ring().map_err(stored)?.days_now;
+        let ring_days_now = kept.ring_days_now;
         let days_max_now = f64::from(days_max);
         Ok(api::Retention {
             camera,

@@ -5,6 +5,7 @@ use super::footage::Ring;
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use watchbook_base::fs::{Fs as _, RealFs};
 use watchbook_base::{CameraId, Kind, UtcNanos};
 use watchbook_store::format::DiskId;
 use watchbook_store::{AlarmKind, DamageKind, DiskState, DiskStatus, ScrubProgress};
@@ -89,10 +90,11 @@ impl ports::StationHealth for Ring {
     }
 
     fn retire_disk(&self, disk: &str, replaced: bool) -> Result<(), Error> {
-        let dir = self.status_of(disk)?.dir;
+        let status = self.status_of(disk)?;
+        let dir = status.dir;
         if replaced {
             self.check_new_disk(&dir)?;
-            self.check_mounted(&dir)?;
+            self.check_mounted(&dir, status.configured_bytes)?;
         }
         self.disks.retire(&dir, replaced).map_err(stored)
     }
@@ -119,20 +121,19 @@ impl Ring {
         Ok(())
     }
 
-    /// Refuses to make a ring in the mount point of a disk that is not mounted. A station of one disk may have it on the system's own.
-    fn check_mounted(&self, dir: &Path) -> Result<(), Error> {
+    /// Refuses to make a ring in the mount point of a disk that is not mounted. The only ring of a station may lie on the system's own disk, where it fits.
+    fn check_mounted(&self, dir: &Path, bytes: u64) -> Result<(), Error> {
+        let refused = |why: String| {
+            Error::invalid(why).next("Mount the new disk there, and say then that it takes the place of the old one.")
+        };
+        let looked = |error: std::io::Error| refused(format!("{} cannot be looked at: {error}", dir.display()));
         let device = |path: &Path| std::fs::metadata(path).map(|found| found.dev());
-        let same = device(dir).and_then(|of| Ok(of == device(Path::new("/"))?));
-        match same {
-            Ok(true) if self.disks.list().len() > 1 => {
-                let message = format!("no disk is mounted at {}: it lies on the system's own disk", dir.display());
-                Err(Error::invalid(message)
-                    .next("Mount the new disk there, and say then that it replaces the old one."))
-            }
-            Ok(_) => Ok(()),
-            Err(error) => Err(Error::invalid(format!("{} cannot be looked at: {error}", dir.display()))
-                .next("Mount the new disk there, and try again.")),
+        let is_systems = device(dir).map_err(looked)? == device(Path::new("/")).map_err(looked)?;
+        let free_bytes = RealFs.space(dir).map_err(looked)?.free_bytes;
+        if is_systems && (self.disks.list().len() > 1 || free_bytes < bytes) {
+            return Err(refused(format!("no disk is mounted at {}: it lies on the system's own disk", dir.display())));
         }
+        Ok(())
     }
 
     fn status_of(&self, disk: &str) -> Result<DiskStatus, Error> {

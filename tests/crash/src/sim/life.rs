@@ -172,6 +172,7 @@ struct Life<'a> {
 /// The first promise that was broken.
 pub fn live(script: &Script, lying: bool) -> Result<Outcome> {
     let sim = SimFs::new(script.seed);
+    sim.lock_exclusively();
     if lying {
         sim.lie();
     }

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 use watchbook_base::clock::SimClock;
@@ -22,17 +23,24 @@ use watchbook_base::fs::{File, Fs, LockGuard, OpenMode, Space};
 use watchbook_base::{Clock, Gap, Kind, StreamId, TimeRange, UtcNanos};
 use watchbook_media::{Packet, SpanSource};
 
-/// Stops whoever writes.
+/// Stops whoever writes, or reads too.
 #[derive(Default)]
 pub(crate) struct Gate {
     /// Closed, and how many wait.
     state: Mutex<(bool, usize)>,
     changed: Condvar,
+    reads: AtomicBool,
 }
 
 impl Gate {
     pub(crate) fn close(&self) {
         self.state.lock().unwrap().0 = true;
+    }
+
+    /// Also for who only reads.
+    pub(crate) fn close_for_reads(&self) {
+        self.reads.store(true, Ordering::SeqCst);
+        self.close();
     }
 
     pub(crate) fn open(&self) {
@@ -126,6 +134,9 @@ impl File for GatedFile {
     }
 
     fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        if self.1.reads.load(Ordering::SeqCst) {
+            self.1.pass();
+        }
         self.0.read_exact_at(buf, offset)
     }
 
@@ -180,6 +191,7 @@ impl Station {
     pub(super) fn new(seed: u64, disks: usize, cams: u32) -> Self {
         let mounts = Mounts::default();
         let disks: Vec<SimFs> = (0..disks).map(|at| SimFs::new(seed * 10 + at as u64)).collect();
+        disks.iter().for_each(SimFs::lock_exclusively);
         disks.iter().zip(DIRS).for_each(|(fs, dir)| mounts.mount(dir, fs));
         let config = |dir| Config { segment_bytes: Some(4 * MIB), ..Config::new(dir, 48 * MIB) };
         Self {

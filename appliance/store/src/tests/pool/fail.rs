@@ -2,6 +2,7 @@
 
 use super::super::harness::*;
 use super::bench::*;
+use crate::alarm::AlarmKind;
 use crate::disk::Start;
 use crate::pool::{DiskState, Pool, Threads};
 use std::sync::Arc;
@@ -174,6 +175,72 @@ fn a_dead_disk_that_was_added_is_forgotten() {
 }
 
 #[test]
+fn a_new_disk_in_an_added_directory_is_expected_after_a_restart_too() {
+    let mut station = Station::new(465, 1, 2);
+    let running = station.open();
+    station.mounts.mount("/new", &SimFs::new(466));
+    running.pool.add("/new".as_ref(), 48 * MIB).unwrap();
+    station.begin_all(&running);
+    station.mounts.mount("/new", &SimFs::new(467));
+    station.record(&running, 8);
+    assert_eq!(running.states(), [DiskState::Recording, DiskState::Missing]);
+    running.pool.retire("/new".as_ref(), true).unwrap();
+    // The power goes before anybody looks there.
+    drop(running);
+    let running = station.open();
+    assert_eq!(running.states(), [DiskState::Recording; 2]);
+    assert!(running.pool.list()[1].added);
+}
+
+#[test]
+fn a_disk_is_not_replaced_while_a_thread_still_waits_for_the_old_one() {
+    let (mut station, running) = recorded(468);
+    let gate = station.mounts.gate("/a");
+    let place = running.pool.places()[0].clone();
+    let mut committer = place.take_committer().unwrap();
+    gate.close();
+    station.feed(&running);
+    let hanging = std::thread::spawn(move || {
+        let _ = committer.step();
+        committer
+    });
+    gate.wait_for_somebody();
+    station.mounts.mount("/a", &SimFs::new(469));
+    station.record(&running, 20);
+    assert_eq!(running.states()[0], DiskState::Missing);
+    let refused = running.pool.retire("/a".as_ref(), true).unwrap_err();
+    assert_eq!(refused.kind, Kind::Conflict, "{refused}");
+    assert!(running.pool.common.alarms.joined().is_some(), "its alarm stays");
+    gate.open();
+    place.put_committer(hanging.join().unwrap());
+    running.pool.retire("/a".as_ref(), true).unwrap();
+    station.record(&running, 4);
+    assert_eq!((running.states(), running.pool.common.alarms.joined()), (vec![DiskState::Recording; 2], None));
+}
+
+#[test]
+fn a_disk_that_was_late_and_turns_out_to_be_missing_has_one_alarm() {
+    let station = Station::new(475, 1, 2);
+    drop(station.open());
+    let gate = station.mounts.gate("/a");
+    gate.close_for_reads();
+    let pool = Arc::new(Pool::new(&station.configs, &station.deps(), Start::Manual).unwrap());
+    let threads = Threads::start_within(Duration::from_millis(1), pool.clone()).unwrap();
+    let kinds = |pool: &Pool| pool.common.alarms.all().iter().map(|alarm| alarm.kind).collect::<Vec<_>>();
+    assert_eq!(kinds(&pool), [AlarmKind::DiskFailed]);
+    station.mounts.mount("/a", &SimFs::new(476));
+    station.disks[0].cut();
+    gate.open();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while kinds(&pool) != [AlarmKind::DiskMissing] {
+        assert!(Instant::now() < deadline, "{:?}", pool.common.alarms.all());
+        std::thread::yield_now();
+    }
+    threads.stop();
+    pool.close().unwrap();
+}
+
+#[test]
 fn the_only_disk_does_not_answer_at_the_start_and_records_when_it_does() {
     let station = Station::new(470, 1, 2);
     let gate = station.mounts.gate("/a");
@@ -224,7 +291,7 @@ fn a_commit_that_hangs_keeps_nobody_waiting_and_is_void_when_it_comes_through() 
     assert_eq!(running.states(), [DiskState::Recording; 2]);
     // The commit is whole on the disk; what it has of moved streams is not listed.
     station.check(&running, true);
-    drop(running);
+    drop((running, place));
     let running = station.open();
     running.step();
     station.check(&running, true);
