@@ -76,7 +76,13 @@ impl Pool {
             return Err(Error::invalid(format!("opening the store: {} disks; {DISKS_MAX} are allowed", all.len())));
         }
         let common = Common { keys: deps.keys.clone(), ..Common::default() };
-        let places = all.into_iter().map(|config| Arc::new(Place::new(config, deps.clock.utc()))).collect();
+        let now = deps.clock.utc();
+        let configured = configs.len();
+        let place = |(at, config)| match at < configured {
+            true => Place::new(config, now),
+            false => Place::added(config, now),
+        };
+        let places = all.into_iter().enumerate().map(|found| Arc::new(place(found))).collect();
         Ok(Self {
             deps: deps.clone(),
             routes: Arc::new(Routes::new(common.clone(), template.pending_bytes_max)),
