@@ -66,6 +66,8 @@ struct Current {
     end_utc: UtcNanos,
     /// Nothing is taken before the next key frame for which there is room.
     dropping: bool,
+    /// It came from another disk and begins with its first key frame; that is not this disk's slowness.
+    moved: bool,
     /// Its step of importance.
     step: usize,
 }
@@ -182,6 +184,7 @@ impl Pending {
             step_ticks: STEP_TICKS_DEFAULT,
             end_utc: start.utc,
             dropping: false,
+            moved: false,
             step: self.step(start.stream),
         };
         self.count_recording(current.step, 1);
@@ -233,7 +236,7 @@ impl Pending {
     fn open_section(&mut self, stream: StreamId) {
         let room = self.bytes < self.bytes_max + RECORDS_BYTES_MAX;
         let Some(current) = self.currents.get_mut(&stream) else { return };
-        current.dropping = !room;
+        (current.dropping, current.moved) = (!room, false);
         if !room {
             return;
         }
@@ -257,13 +260,19 @@ impl Pending {
             return Err(Error::invalid(format!("storing a packet of {stream}: no recording has begun")));
         };
         check_packet(&packet, current.last_dts, self.packet_bytes_max)?;
-        let (step, waits_for_key) = (current.step, current.dropping && !packet.key);
+        let (step, moved, waits_for_key) = (current.step, current.moved, current.dropping && !packet.key);
         let below_top = self.below_top(step);
         self.shedding = plan_shedding(self.shedding, self.full_percent());
         if full && !waits_for_key {
             self.shedding = self.shedding.not_fitting(below_top);
         }
-        if full || waits_for_key || self.shedding.drops(below_top, packet.key) {
+        let sheds = self.shedding.drops(below_top, packet.key);
+        if waits_for_key && moved && !full && !sheds {
+            let why =
+                format!("storing a packet of {stream}: it has moved to another disk, where it begins with a key frame");
+            return Err(Error::new(Kind::Exhausted, why));
+        }
+        if full || waits_for_key || sheds {
             return Err(self.drop_packet(&packet, step));
         }
         let Some(current) = self.currents.get(&stream) else { return Err(self.drop_packet(&packet, step)) };
@@ -302,7 +311,7 @@ impl Pending {
         }
         self.overload.dropped(packet.utc);
         if let Some(current) = self.currents.get_mut(&stream) {
-            current.dropping = true;
+            (current.dropping, current.moved) = (true, false);
             if let Some(recording) = current.recording.take() {
                 let start = current.start.clone();
                 let end = RecordingEnd { stream, utc: current.end_utc, reason: GapReason::Overload };
@@ -397,7 +406,7 @@ impl Pending {
     /// What is dropped because the disk is too slow, or was within the last minutes.
     pub(crate) fn overload(&self, now: UtcNanos) -> Option<Overload> {
         let mut dropping: Vec<(usize, StreamId)> = (self.currents.iter())
-            .filter(|(_, current)| current.dropping)
+            .filter(|(_, current)| current.dropping && !current.moved)
             .map(|(stream, current)| (current.step, *stream))
             .collect();
         dropping.sort_unstable();

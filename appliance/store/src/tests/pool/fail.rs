@@ -41,6 +41,7 @@ fn expect_moved(station: &mut Station, running: &Running, state: DiskState) {
         assert!(lost < lost_max, "{}: {lost} ns are lost", cam.stream);
     }
     assert!(running.pool.common.alarms.all().iter().any(|alarm| alarm.text.contains("/a")));
+    assert_eq!(running.writer.overload(), None, "no disk is too slow because a stream waits for its key frame");
 }
 
 #[test]

@@ -191,6 +191,7 @@ impl Pending {
             step_ticks: STEP_TICKS_DEFAULT,
             end_utc,
             dropping: true,
+            moved: true,
             step,
         };
         if let Some(old) = self.currents.insert(stream, current) {
