@@ -16,6 +16,8 @@ pub enum AlarmKind {
     DiskSwapped,
     /// A disk refuses to be written.
     DiskFailed,
+    /// A copy of held footage cannot be read, written or made.
+    VaultFailed,
     /// A disk does not keep up; pictures are dropped.
     DiskSlow,
     /// Some segments of a disk cannot be written.
@@ -132,6 +134,7 @@ mod tests {
     fn the_names_of_the_kinds_are_those_that_the_page_translates() {
         let named = |kind: AlarmKind| serde_json::to_string(&kind).expect("a name");
         assert_eq!(named(AlarmKind::DiskMissing), "\"disk_missing\"");
+        assert_eq!(named(AlarmKind::VaultFailed), "\"vault_failed\"");
         assert_eq!(named(AlarmKind::HoldIncomplete), "\"hold_incomplete\"");
     }
 }

@@ -62,7 +62,7 @@ pub(crate) fn tell(alarms: &Alarms, vault: &OpenVault, quota_bytes: u64, now: Ut
     });
     alarms.set(AlarmKind::VaultNearlyFull, disk, nearly_full, now);
     alarms.set(AlarmKind::VaultFull, disk, full, now);
-    alarms.set(AlarmKind::DiskFailed, disk, failed, now);
+    alarms.set(AlarmKind::VaultFailed, disk, failed, now);
     alarms.set(AlarmKind::HoldIncomplete, disk, incomplete, now);
 }
 
@@ -87,12 +87,12 @@ pub(crate) fn tell_closed(alarms: &Alarms, known: Option<DiskId>, error: &Error,
     let text = format!(
         "nothing can be held and held footage cannot be read: {error}. Check the vault's disk; recording goes on"
     );
-    alarms.set(AlarmKind::DiskFailed, known, Some(text), now);
+    alarms.set(AlarmKind::VaultFailed, known, Some(text), now);
 }
 
 /// The vault is open.
 pub(crate) fn clear_closed(alarms: &Alarms, known: Option<DiskId>, now: UtcNanos) {
-    alarms.set(AlarmKind::DiskFailed, known, None, now);
+    alarms.set(AlarmKind::VaultFailed, known, None, now);
 }
 
 #[cfg(test)]

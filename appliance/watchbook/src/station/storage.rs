@@ -211,6 +211,7 @@ fn alarm_kind(kind: AlarmKind) -> api::AlarmKind {
         AlarmKind::DiskMissing => Shown::DiskMissing,
         AlarmKind::DiskSwapped => Shown::DiskSwapped,
         AlarmKind::DiskFailed => Shown::DiskFailed,
+        AlarmKind::VaultFailed => Shown::VaultFailed,
         AlarmKind::DiskSlow => Shown::DiskSlow,
         AlarmKind::SegmentsBad => Shown::SegmentsBad,
         AlarmKind::LogDamaged => Shown::LogDamaged,

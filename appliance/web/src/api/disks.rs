@@ -114,6 +114,8 @@ pub enum AlarmKind {
     DiskSwapped,
     /// A disk gave errors or did not answer.
     DiskFailed,
+    /// A copy of held footage cannot be read, written or made.
+    VaultFailed,
     /// A disk is too slow for what the cameras send.
     DiskSlow,
     /// Segments cannot be written.

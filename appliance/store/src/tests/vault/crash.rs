@@ -174,7 +174,7 @@ fn one_life(seed: u64, lying_disk: bool) -> usize {
     machine.pause(&parts, &mut cams, 400);
     machine.record(&mut parts, &mut cams, 60);
     model.compare(&parts, seed);
-    assert_eq!(parts.alarm(AlarmKind::DiskFailed), None, "seed {seed}");
+    assert_eq!(parts.alarm(AlarmKind::VaultFailed), None, "seed {seed}");
     let live = parts.vault.holds().unwrap().iter().filter(|info| info.state != HoldState::Released).count();
     let states: Vec<HoldInfo> = parts.vault.holds().unwrap();
     assert!(states.iter().all(|info| info.state != HoldState::Copying), "seed {seed}: {states:?}");

@@ -85,12 +85,13 @@ fn a_failing_vault_never_delays_recording() {
         machine.fs.fail(op, libc::EIO, 0, u64::MAX);
         machine.record(&mut parts, &mut cams, 5);
         assert_eq!(parts.writer.stats().commits, 15, "{op:?}");
-        let told = parts.alarm(AlarmKind::DiskFailed).unwrap();
+        let told = parts.alarm(AlarmKind::VaultFailed).unwrap();
         assert!(told.contains("recording goes on"), "{op:?}: {told}");
+        assert_eq!(parts.alarm(AlarmKind::DiskFailed), None, "{op:?}: no disk is to be taken out for it");
         machine.fs.heal();
         machine.clock().advance(20_000_000_000);
         machine.record(&mut parts, &mut cams, 1);
-        assert_eq!(parts.alarm(AlarmKind::DiskFailed), None, "{op:?}");
+        assert_eq!(parts.alarm(AlarmKind::VaultFailed), None, "{op:?}");
         machine.pause(&parts, &mut cams, 60);
         machine.record(&mut parts, &mut cams, 100);
         assert_eq!((parts.info(hold).state, parts.info(hold).missing_count), (HoldState::Held, 0), "{op:?}");
@@ -110,7 +111,7 @@ fn a_vault_that_is_not_there_never_delays_recording() {
         parts.vault.place(request(&[1], between(START, machine.clock().utc()))).unwrap_err().kind,
         Kind::Unavailable
     );
-    assert!(parts.alarm(AlarmKind::DiskFailed).unwrap().contains("mount its disk"));
+    assert!(parts.alarm(AlarmKind::VaultFailed).unwrap().contains("mount its disk"));
     assert!(machine.fs.counters().steps == 0, "no other vault is made in its place");
     assert!(
         parts.vault.needs(camera(1), between(START, machine.clock().utc())),
@@ -119,7 +120,7 @@ fn a_vault_that_is_not_there_never_delays_recording() {
     drop(parts);
     machine.fs = disk;
     let parts = machine.open();
-    assert_eq!(parts.alarm(AlarmKind::DiskFailed), None);
+    assert_eq!(parts.alarm(AlarmKind::VaultFailed), None);
     assert!(!parts.vault.needs(camera(1), between(START, machine.clock().utc())));
 }
 

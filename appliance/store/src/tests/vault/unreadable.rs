@@ -49,13 +49,13 @@ fn a_segment_that_cannot_be_read_at_the_start_is_kept_and_comes_back() {
         assert!(machine.fs.fail_file(Path::new(FIRST), op, libc::EIO));
         let mut parts = machine.open();
         a_minute_later(&machine, &mut parts);
-        let told = parts.alarm(AlarmKind::DiskFailed).unwrap();
+        let told = parts.alarm(AlarmKind::VaultFailed).unwrap();
         assert!(told.contains("segment 000001") && told.contains("nothing of it is removed"), "{told}");
         assert_eq!((parts.info(hold).missing_count, parts.alarm(AlarmKind::HoldIncomplete)), (0, None), "{op:?}");
         machine.fs.heal();
         assert_eq!(file_bytes(&machine), bytes, "{op:?}: nothing is removed");
         a_minute_later(&machine, &mut parts);
-        assert_eq!(parts.alarm(AlarmKind::DiskFailed), None, "{op:?}");
+        assert_eq!(parts.alarm(AlarmKind::VaultFailed), None, "{op:?}");
         assert_eq!((parts.info(hold).state, parts.info(hold).missing_count), (HoldState::Held, 0), "{op:?}");
         early.assert_in(&parts, &[1], range);
     }
@@ -126,7 +126,7 @@ fn a_segment_that_has_rotted_away_is_kept_and_is_damage() {
         assert!(!report.is_clean() && report.leftovers.is_empty());
         let parts = machine.open();
         assert_eq!(file_bytes(&machine), bytes);
-        assert!(parts.alarm(AlarmKind::DiskFailed).unwrap().contains("nothing in it checks out"));
+        assert!(parts.alarm(AlarmKind::VaultFailed).unwrap().contains("nothing in it checks out"));
         assert_eq!(parts.vault.info().unwrap().held_bytes, bytes, "it counts");
     }
 }
@@ -150,7 +150,7 @@ fn check_tells_of_a_segment_that_cannot_be_read_and_of_one_that_is_missing_until
     };
     told(machine.check());
     let mut parts = machine.open();
-    assert!(parts.alarm(AlarmKind::DiskFailed).unwrap().contains("its file is missing"));
+    assert!(parts.alarm(AlarmKind::VaultFailed).unwrap().contains("its file is missing"));
     a_minute_later(&machine, &mut parts);
     assert_eq!(parts.info(hold).state, HoldState::Incomplete);
     drop(parts);
@@ -158,7 +158,7 @@ fn check_tells_of_a_segment_that_cannot_be_read_and_of_one_that_is_missing_until
     let mut parts = machine.open();
     parts.vault.release(hold, 1, "closed").unwrap();
     parts.settle();
-    assert_eq!(parts.alarm(AlarmKind::DiskFailed), None);
+    assert_eq!(parts.alarm(AlarmKind::VaultFailed), None);
     drop(parts);
     assert!(machine.check().is_clean());
 }

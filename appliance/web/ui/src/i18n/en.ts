@@ -354,7 +354,10 @@ export const en = {
   "alarm.disk_swapped.next": "Put the old disk back, or let an admin accept the new one below. Nothing is written to it until then.",
   "alarm.disk_failed": "A disk gives errors or does not answer",
   "alarm.disk_failed.next":
-    "Replace it soon: take it out, mount an empty new disk in its directory, and say below that it takes its place. Its cameras are recorded on the other disks; where there are none, what they send waits in memory.",
+    "Check its power and its cable first. Take it out only if it stays failed: held footage and recordings on it go with it. Then mount an empty new disk in its directory, and say below that it takes its place. Its cameras are recorded on the other disks meanwhile; where there are none, what they send waits in memory.",
+  "alarm.vault_failed": "A copy of held footage cannot be read, written or made",
+  "alarm.vault_failed.next":
+    "Do not take a disk out: held footage may be on it and nowhere else. See the page Holds, and ask an admin to check the disk's power and cable. It is tried again by itself.",
   "alarm.disk_slow": "The disk is too slow: pictures are dropped",
   "alarm.disk_slow.next": "Lower the cameras' data rates, switch some off, or add a disk. Which pictures go first is said below.",
   "alarm.segments_bad": "Parts of a disk cannot be written",
