@@ -53,6 +53,8 @@ pub(crate) struct Copier {
 }
 
 struct Open {
+    /// First commit that was not collected yet.
+    next: u64,
     found: VecDeque<Found>,
     seq_to: u64,
     cursor: Cursor,
@@ -96,7 +98,9 @@ impl Copier {
     pub(crate) fn batch(&mut self, vault: &OpenVault, deps: &VaultDeps, quota_bytes: u64, mut job: Job) -> Outcome {
         let hold = job.hold;
         let key = (hold, job.source.disk(), job.task.generation);
-        let mut open = match self.window.take_if(|(of, _)| *of == key) {
+        // Of a job that begins elsewhere than where the last batch ended, the window lacks what was passed over.
+        let kept = self.window.take_if(|(of, _)| *of == key).filter(|(_, open)| open.next == job.task.seq_from);
+        let mut open = match kept {
             Some((_, open)) => open,
             None => match self.open(vault, &job, key) {
                 Ok(Some(open)) => open,
@@ -114,6 +118,7 @@ impl Copier {
         };
         let origin = batch.origin.unwrap_or((key.1, key.2));
         let seq_from = std::mem::replace(&mut job.task.seq_from, next);
+        open.next = next;
         if seq_from <= seq_to {
             let copied = Copied { hold, disk: key.1, generation: key.2, seq_from, seq_to, origin };
             if let Err(error) = self.put(vault, deps, quota_bytes, (copied, batch)) {
@@ -146,7 +151,7 @@ impl Copier {
         let unread = passed.iter().zip(refused.iter().cycle()).map(|((from, to), why)| (*from, (*to, why.clone())));
         let unread = unread.collect();
         let reader = job.source.reader(&job.task)?;
-        Ok(Some(Open { found: found.into(), seq_to, cursor, reader, unread, refused }))
+        Ok(Some(Open { next: job.task.seq_from, found: found.into(), seq_to, cursor, reader, unread, refused }))
     }
 
     /// Reads, verifies and seals runs of whole source commits. `None`: the ring has reused the segment. A commit that cannot be read is passed over as a

@@ -219,6 +219,40 @@ fn a_bad_sector_of_a_ring_holds_up_one_commit_and_is_tried_again() {
 }
 
 #[test]
+fn what_was_passed_over_is_read_again_when_a_look_comes_in_the_midst_of_what_lies_behind_it() {
+    let mut machine = HoldBox::with_own_disk(51);
+    // More than a commit of the vault in one segment.
+    machine.ring.config.segment_bytes = Some(32 * MIB);
+    machine.ring.config.capacity_bytes = 128 * MIB;
+    let mut parts = machine.open();
+    let mut cams = [1, 2].map(|number| Cam::new(number, 9000));
+    cams.iter_mut().for_each(|cam| parts.writer.begin(&cam.start(machine.clock())));
+    let early = machine.record(&mut parts, &mut cams, 80);
+    let range = between(START, machine.clock().utc());
+    let segment = Path::new("/ring/segments/000001.seg");
+    assert!(machine.ring.fs.fail_byte(segment, 4096 + 3 * 340_000 + 60_000));
+    let hold = parts.hold(&[1, 2], range);
+    for _ in 0..3 {
+        parts.vault.step(&mut parts.worker);
+        machine.clock().advance(6_000_000_000);
+    }
+    parts.settle();
+    let info = parts.info(hold);
+    assert!(info.state == HoldState::Copying && info.held_bytes > 79 * 300_000, "{info:?}");
+    machine.ring.fs.heal();
+    a_minute_later(&machine, &mut parts);
+    machine.pause(&parts, &mut cams, 60);
+    machine.record(&mut parts, &mut cams, 1);
+    a_minute_later(&machine, &mut parts);
+    let info = parts.info(hold);
+    assert_eq!((info.state, info.missing_count, info.trouble), (HoldState::Held, 0, None));
+    drop(parts);
+    machine.ring.fs = SimFs::new(99);
+    machine.ring.kv.wipe();
+    early.assert_in(&machine.open(), &[1, 2], range);
+}
+
+#[test]
 fn of_what_is_overwritten_next_all_that_can_be_read_is_held() {
     let (machine, mut parts, mut cams, early, range) = recorded(47);
     let segment = Path::new("/ring/segments/000001.seg");
