@@ -16,6 +16,7 @@ mod load;
 mod log;
 mod look;
 mod plan;
+mod queue;
 mod record;
 mod release;
 mod segment;

@@ -2,6 +2,7 @@
 //! Everything random comes from one seed.
 
 use super::{File, Fs, LockGuard, OpenMode, Space};
+use crate::clock::SimClock;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -92,6 +93,8 @@ struct Disk {
     faults: Vec<Fault>,
     /// File and offset of bytes that no read gets.
     bad_bytes: Vec<(usize, u64)>,
+    /// How long a read takes that fails.
+    slow: Option<(SimClock, u64)>,
     /// Writes, syncs and name changes still to be done before the power goes.
     fuse: Option<u64>,
     off: bool,
@@ -167,6 +170,7 @@ impl SimFs {
             inodes: Vec::new(),
             faults: Vec::new(),
             bad_bytes: Vec::new(),
+            slow: None,
             fuse: None,
             off: false,
             lies: false,
@@ -275,9 +279,15 @@ impl SimFs {
         inode.is_some()
     }
 
+    /// Lets `nanos` pass on `clock` with each read that fails, until [`SimFs::heal`], as with a dying disk.
+    pub fn fail_slowly(&self, clock: &SimClock, nanos: u64) {
+        self.disk().slow = Some((clock.clone(), nanos));
+    }
+
     /// Forgets all faults.
     pub fn heal(&self) {
         let mut disk = self.disk();
+        disk.slow = None;
         disk.faults.clear();
         disk.bad_bytes.clear();
     }
@@ -381,6 +391,12 @@ impl Disk {
         }
         fault.times -= 1;
         Some(io::Error::from_raw_os_error(fault.errno))
+    }
+
+    fn refuse_slowly(&self) {
+        if let Some((clock, nanos)) = &self.slow {
+            clock.advance(*nanos);
+        }
     }
 
     /// Room that files take which have a name or are open.
@@ -526,10 +542,12 @@ impl File for SimFile {
         let mut disk = self.fs.disk();
         disk.alive()?;
         if let Some(error) = disk.fault(Op::Read, self.inode) {
+            disk.refuse_slowly();
             return Err(error);
         }
         let touches = |at: u64| at >= offset && at - offset < u64::try_from(buf.len()).unwrap_or(u64::MAX);
         if disk.bad_bytes.iter().any(|(inode, at)| *inode == self.inode && touches(*at)) {
+            disk.refuse_slowly();
             return Err(io::Error::from_raw_os_error(EIO));
         }
         let start = usize::try_from(offset).unwrap_or(usize::MAX);

@@ -33,10 +33,18 @@ pub(crate) enum Outcome {
     Done,
     /// The ring has reused the segment.
     Gone(HoldId),
-    /// This stretch of the ring cannot be read now, for this reason.
-    Unreadable(HoldId, Error),
+    /// A part of the job cannot be read now; the rest of the job behind it, if there is one.
+    Unread(Unread, Option<Job>),
     /// The hold cannot go on now, for this reason.
     Stopped(HoldId, Error),
+}
+
+/// Commits of a ring that cannot be read now.
+pub(crate) struct Unread {
+    pub(crate) from: u64,
+    /// The last of them; `u64::MAX` when nothing behind the first can be told.
+    pub(crate) to: u64,
+    pub(crate) error: Error,
 }
 
 type CursorKey = (HoldId, DiskId, u64);
@@ -105,11 +113,11 @@ impl Copier {
             None => match self.open(vault, &job, key) {
                 Ok(Some(open)) => open,
                 Ok(None) => return Outcome::Gone(hold),
-                Err(error) => return Outcome::Unreadable(hold, error),
+                Err(error) => return nothing_behind(&job, error),
             },
         };
         if open.seq_to < job.task.seq_from {
-            return Outcome::Unreadable(hold, ends_early(&open, key.1));
+            return nothing_behind(&job, ends_early(&open, key.1));
         }
         let Collected { batch, seq_to, next, passed } = match self.collect(vault, deps, &job, &mut open) {
             Ok(Some(collected)) => collected,
@@ -126,8 +134,13 @@ impl Copier {
             }
         }
         let is_over = job.task.seq_from > job.task.seq_to;
-        if let Some(why) = passed.filter(|_| seq_to < seq_from && is_over) {
-            return Outcome::Unreadable(hold, unread(key.1, &why));
+        let passed =
+            passed.map(|why| Unread { from: seq_from.max(seq_to + 1), to: next - 1, error: unread(key.1, &why) });
+        if seq_to < seq_from
+            && is_over
+            && let Some(unread) = passed
+        {
+            return Outcome::Unread(unread, None);
         }
         if open.found.is_empty() && next > open.seq_to {
             self.cursors.retain(|(of, disk, _), _| *of != hold || *disk != key.1);
@@ -135,7 +148,11 @@ impl Copier {
         } else {
             self.window = Some((key, open));
         }
-        if is_over { Outcome::Done } else { Outcome::Goes(job) }
+        match (passed, is_over) {
+            (Some(unread), _) => Outcome::Unread(unread, (!is_over).then_some(job)),
+            (None, true) => Outcome::Done,
+            (None, false) => Outcome::Goes(job),
+        }
     }
 
     /// Lists what the next window of the segment has for the hold.
@@ -159,7 +176,7 @@ impl Copier {
     fn collect(&self, vault: &OpenVault, deps: &VaultDeps, job: &Job, open: &mut Open) -> Result<Option<Collected>> {
         let key_id = vault.state().holds.get(&job.hold).map(|hold| hold.logged.key_id);
         let Some(key_id) = key_id else { return Ok(None) };
-        let last_chance = job.source.is_next(job.task.generation);
+        let last_chance = job.source.is_next(&job.task);
         let mut batch = Batch::default();
         let mut mark = batch.mark();
         let mut last_seq = None;
@@ -390,6 +407,10 @@ fn ends_early(open: &Open, disk: DiskId) -> Error {
     }
 }
 
+fn nothing_behind(job: &Job, error: Error) -> Outcome {
+    Outcome::Unread(Unread { from: job.task.seq_from, to: u64::MAX, error }, None)
+}
+
 fn unread(disk: DiskId, why: &str) -> Error {
     let what = format!("copying held footage: disk {disk} does not give a part of it, which is tried again: {why}");
     Error::new(Kind::Io, what)
@@ -450,7 +471,7 @@ fn check_room(vault: &OpenVault, quota_bytes: u64, bytes: u64) -> Result<()> {
 
 /// Where a job stands in the queue: what its ring overwrites first comes first.
 pub(crate) fn urgency(job: &Job) -> (usize, u64) {
-    (job.source.turns_left(job.task.generation), job.task.generation)
+    (job.source.turns_left(&job.task), job.task.generation)
 }
 
 /// Jobs in the order in which their footage would be overwritten.

@@ -5,6 +5,7 @@ use super::hold::{HOLD_TEXT_BYTES_MAX, HoldId, HoldInfo, HoldPlaced, HoldRelease
 use super::log::LoggedHold;
 use super::look::{self, HOUR_NANOS};
 use super::plan::copied_range;
+use super::queue::{JobKey, Queue, key_of, retry_pause};
 use super::record::VaultRecord;
 use super::source::Source;
 use super::state::{Hold, OpenVault, VaultDeps};
@@ -15,7 +16,6 @@ use crate::error::{Error, Result};
 use crate::format::DiskId;
 use crate::reader::PartList;
 use crate::register::{Change, Namespace, Register};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -27,8 +27,6 @@ pub(crate) const LOOK_EVERY_NANOS: u64 = 5 * 1_000_000_000;
 const LOOK_SHARE: u64 = 20;
 /// Pause before a vault that could not be opened, or a hold that could not go on, is tried again.
 pub(crate) const RETRY_NANOS: u64 = 10 * 1_000_000_000;
-/// Pause before what the disk does not give of the vault, or of a ring, is tried again: a dying disk may take half a minute to refuse.
-pub(crate) const UNREAD_RETRY_NANOS: u64 = 60 * 1_000_000_000;
 /// Holds in all, released ones included; beyond, none is placed. Each costs a few kB of memory and one look every few seconds while it copies.
 const HOLDS_MAX: usize = 20_000;
 
@@ -96,7 +94,7 @@ pub(crate) struct Vault {
 #[derive(Default)]
 pub(crate) struct Worker {
     copier: Copier,
-    queue: VecDeque<Job>,
+    queue: Queue,
     looked: Option<MonoNanos>,
     /// Disks of the last look.
     disks: Vec<DiskId>,
@@ -105,30 +103,6 @@ pub(crate) struct Worker {
     retry_at: Option<MonoNanos>,
     /// When segments of the vault that were not as they should be are tried again.
     unsound_at: Option<MonoNanos>,
-    /// When stretches of rings that could not be read are tried again.
-    put_off: BTreeMap<JobKey, MonoNanos>,
-}
-
-/// Hold, disk, generation and first commit.
-type JobKey = (HoldId, DiskId, u64, u64);
-
-fn key_of(job: &Job) -> JobKey {
-    (job.hold, job.source.disk(), job.task.generation, job.task.seq_from)
-}
-
-impl Worker {
-    /// Queues what a look found, without what could not be read a moment ago; what is overwritten next does not wait.
-    fn take(&mut self, mut jobs: VecDeque<Job>, now: MonoNanos) {
-        let keys: BTreeSet<JobKey> = jobs.iter().map(key_of).collect();
-        self.put_off.retain(|key, _| keys.contains(key));
-        let waits = |job: &Job| self.put_off.get(&key_of(job)).is_some_and(|until| now < *until);
-        jobs.retain(|job| !waits(job) || job.source.is_next(job.task.generation));
-        self.queue = jobs;
-    }
-
-    fn has_put_off(&self, hold: HoldId) -> bool {
-        self.put_off.keys().any(|(of, ..)| *of == hold)
-    }
 }
 
 /// What a step came to.
@@ -299,7 +273,7 @@ impl Vault {
             Ok(vault) => vault,
             Err(error) => {
                 alarms::tell_closed(&self.alarms, self.config.known(), &error, utc);
-                worker.retry_at = Some(later(now, RETRY_NANOS));
+                worker.retry_at = Some(self.later(RETRY_NANOS));
                 return Step::Idle;
             }
         };
@@ -308,20 +282,20 @@ impl Vault {
             Ok(done) => done.into_iter().for_each(|hold| worker.copier.forget(hold)),
             Err(error) => {
                 tracing::error!(%error, "a released hold cannot be removed yet");
-                worker.retry_at = Some(later(now, RETRY_NANOS));
+                worker.retry_at = Some(self.later(RETRY_NANOS));
             }
         }
-        self.retry_unsound(&vault, worker, now);
+        self.retry_unsound(&vault, worker);
         // A look at a month of many cameras takes seconds: copying gets most of the time.
         let pause = LOOK_EVERY_NANOS.max(worker.look_took.saturating_mul(LOOK_SHARE));
         let due = worker.looked.is_none_or(|looked| now.nanos_since(looked) >= pause);
         if asked || due {
             self.look(&vault, worker, (now, utc));
         }
-        let step = match worker.queue.pop_front() {
+        let step = match worker.queue.next() {
             None => Step::Idle,
             Some(job) => {
-                self.batch(&vault, worker, job, now);
+                self.batch(&vault, worker, job);
                 Step::Busy
             }
         };
@@ -341,20 +315,21 @@ impl Vault {
     }
 
     /// Segments of the vault that were not as they should be are tried again from time to time.
-    fn retry_unsound(&self, vault: &OpenVault, worker: &mut Worker, now: MonoNanos) {
+    fn retry_unsound(&self, vault: &OpenVault, worker: &mut Worker) {
         if vault.state().unsound.is_empty() {
             return;
         }
-        let at = *worker.unsound_at.get_or_insert(later(now, UNREAD_RETRY_NANOS));
-        if now < at {
+        let now = self.deps.clock.mono();
+        if now < *worker.unsound_at.get_or_insert(self.later(retry_pause(0))) {
             return;
         }
-        worker.unsound_at = Some(later(now, UNREAD_RETRY_NANOS));
         match vault.retry_unsound(&*self.deps.keys) {
             Ok(true) => worker.looked = None,
             Ok(false) => {}
             Err(error) => tracing::error!(%error, "segments of the vault cannot be tried again yet"),
         }
+        // From the end of the attempt on: while the disk refuses slowly, holds are copied.
+        worker.unsound_at = Some(self.later(retry_pause(self.deps.clock.mono().nanos_since(now))));
     }
 
     fn look(&self, vault: &OpenVault, worker: &mut Worker, at: (MonoNanos, UtcNanos)) {
@@ -371,24 +346,26 @@ impl Vault {
             Ok(found) => found,
             Err(error) => {
                 tracing::error!(%error, "what is to be held cannot be listed; it is tried again");
-                worker.retry_at = Some(later(now, RETRY_NANOS));
+                worker.retry_at = Some(self.later(RETRY_NANOS));
                 return;
             }
         };
         worker.look_took = self.deps.clock.mono().nanos_since(now);
-        worker.take(found.jobs, now);
+        worker.queue.take(found.jobs, self.deps.clock.mono());
         for (hold, gaps) in found.gaps {
             if let Err(error) = worker.copier.put_gaps(vault, &self.deps, self.config.quota_bytes, (hold, gaps)) {
-                self.stopped(vault, worker, (hold, error), now);
+                self.stopped(vault, worker, (hold, error));
             }
         }
     }
 
-    fn batch(&self, vault: &OpenVault, worker: &mut Worker, job: Job, now: MonoNanos) {
-        let key = key_of(&job);
-        let again = match worker.copier.batch(vault, &self.deps, self.config.quota_bytes, job) {
+    fn batch(&self, vault: &OpenVault, worker: &mut Worker, job: Job) {
+        let (key, began) = (key_of(&job), self.deps.clock.mono());
+        let outcome = worker.copier.batch(vault, &self.deps, self.config.quota_bytes, job);
+        worker.queue.tried(key);
+        let again = match outcome {
             Outcome::Goes(rest) => {
-                worker.queue.push_front(rest);
+                worker.queue.goes_on(rest);
                 self.goes_on(vault, worker, key);
                 false
             }
@@ -403,13 +380,15 @@ impl Vault {
                 }
                 true
             }
-            Outcome::Unreadable(hold, error) => {
-                self.note_trouble(vault, hold, &error);
-                worker.put_off.insert(key, later(now, UNREAD_RETRY_NANOS));
+            Outcome::Unread(unread, rest) => {
+                self.note_trouble(vault, key.0, &unread.error);
+                let now = self.deps.clock.mono();
+                worker.queue.put_off(key, &unread, now, now.nanos_since(began));
+                rest.into_iter().for_each(|rest| worker.queue.goes_on(rest));
                 false
             }
             Outcome::Stopped(hold, error) => {
-                self.stopped(vault, worker, (hold, error), now);
+                self.stopped(vault, worker, (hold, error));
                 false
             }
         };
@@ -419,8 +398,7 @@ impl Vault {
     }
 
     fn goes_on(&self, vault: &OpenVault, worker: &mut Worker, key: JobKey) {
-        worker.put_off.remove(&key);
-        if worker.has_put_off(key.0) {
+        if worker.queue.has_put_off(key.0) {
             return;
         }
         if let Some(hold) = vault.state().holds.get_mut(&key.0) {
@@ -429,14 +407,19 @@ impl Vault {
     }
 
     /// A hold cannot go on now. Its segment is not written again; the others go on.
-    fn stopped(&self, vault: &OpenVault, worker: &mut Worker, what: (HoldId, Error), now: MonoNanos) {
+    fn stopped(&self, vault: &OpenVault, worker: &mut Worker, what: (HoldId, Error)) {
         let (hold, error) = what;
         self.note_trouble(vault, hold, &error);
         worker.copier.forget(hold);
-        worker.queue.retain(|job| job.hold != hold);
+        worker.queue.drop_hold(hold);
         if worker.queue.is_empty() {
-            worker.retry_at = Some(later(now, RETRY_NANOS));
+            worker.retry_at = Some(self.later(RETRY_NANOS));
         }
+    }
+
+    /// The time so long from now.
+    fn later(&self, nanos: u64) -> MonoNanos {
+        MonoNanos(self.deps.clock.mono().0.saturating_add(nanos))
     }
 
     fn note_trouble(&self, vault: &OpenVault, hold: HoldId, error: &Error) {
@@ -493,8 +476,4 @@ fn needs_other(vault: &OpenVault, id: HoldId, hold: &LoggedHold) -> Option<HoldI
         }
     };
     state.holds.iter().find(|(at, other)| **at != id && other.is_active() && needs(other)).map(|(at, _)| *at)
-}
-
-fn later(now: MonoNanos, nanos: u64) -> MonoNanos {
-    MonoNanos(now.0.saturating_add(nanos))
 }

@@ -140,6 +140,28 @@ pub(crate) fn plan_tasks(spans: &[SourceSpan], covered: &Numbers) -> Vec<Task> {
     tasks
 }
 
+/// `task` cut at `stretches` of commits, first and last, sorted by the first: each piece, with the number of the stretch that it lies in.
+pub(crate) fn cut(task: &Task, stretches: &[(u64, u64)]) -> Vec<(Task, Option<usize>)> {
+    let mut pieces = Vec::new();
+    let mut at = task.seq_from;
+    let mut piece = |seq_from: u64, seq_to: u64, stretch: Option<usize>| {
+        if seq_from <= seq_to {
+            pieces.push((Task { seq_from, seq_to, ..task.clone() }, stretch));
+        }
+    };
+    for (number, (from, to)) in stretches.iter().enumerate() {
+        let (from, end) = ((*from).max(at), (*to).min(task.seq_to));
+        if from > end {
+            continue;
+        }
+        piece(at, from.saturating_sub(1), None);
+        piece(from, end, Some(number));
+        at = end.saturating_add(1);
+    }
+    piece(at, task.seq_to, None);
+    pieces
+}
+
 /// The parts of `range` that `have` leaves open, but for holes of [`HOLE_NANOS_MAX`].
 pub(crate) fn plan_missing(range: TimeRange, have: &[TimeRange]) -> Vec<TimeRange> {
     let mut sorted: Vec<TimeRange> = have.iter().copied().filter(|part| part.overlaps(range)).collect();

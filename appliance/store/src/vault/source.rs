@@ -141,16 +141,16 @@ impl Source {
     }
 
     /// How many segments the ring will overwrite before this one; a vault overwrites none.
-    pub(crate) fn turns_left(&self, generation: u64) -> usize {
+    pub(crate) fn turns_left(&self, task: &Task) -> usize {
         if self.part.is_vault() {
             return usize::MAX;
         }
-        self.part.ring.slots.all().filter(|(_, other)| *other != 0 && *other < generation).count()
+        self.part.ring.slots.all().filter(|(_, other)| *other != 0 && *other < task.generation).count()
     }
 
     /// True when the ring overwrites this segment before any other; a vault overwrites none.
-    pub(crate) fn is_next(&self, generation: u64) -> bool {
-        !self.part.is_vault() && self.part.ring.slots.all().all(|(_, other)| other >= generation)
+    pub(crate) fn is_next(&self, task: &Task) -> bool {
+        !self.part.is_vault() && self.part.ring.slots.all().all(|(_, other)| other >= task.generation)
     }
 
     /// Commits of `generation` from this number on do not count: the next segment states them.

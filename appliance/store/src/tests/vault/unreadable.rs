@@ -102,10 +102,15 @@ fn a_bad_sector_in_a_held_segment_costs_the_index_nothing_else() {
 }
 
 fn first_commit_end(machine: &HoldBox) -> u64 {
-    let file = machine.fs.open(Path::new(FIRST), OpenMode::Read).unwrap();
+    commit_end(&machine.fs, Path::new(FIRST), 4096)
+}
+
+/// Where the commit at `at` ends.
+fn commit_end(fs: &SimFs, path: &Path, at: u64) -> u64 {
+    let file = fs.open(path, OpenMode::Read).unwrap();
     let mut head = vec![0; 4096];
-    file.read_exact_at(&mut head, 4096).unwrap();
-    4096 + crate::format::commit::extent(&head).unwrap().commit_len
+    file.read_exact_at(&mut head, at).unwrap();
+    at + crate::format::commit::extent(&head).unwrap().commit_len
 }
 
 #[test]
@@ -250,6 +255,56 @@ fn what_was_passed_over_is_read_again_when_a_look_comes_in_the_midst_of_what_lie
     machine.ring.fs = SimFs::new(99);
     machine.ring.kv.wipe();
     early.assert_in(&machine.open(), &[1, 2], range);
+}
+
+#[test]
+fn a_disk_that_takes_long_to_refuse_a_read_holds_up_nothing_else() {
+    let (machine, mut parts, ..) = recorded(52);
+    let other = machine.clock().utc();
+    let segment = Path::new("/ring/segments/000001.seg");
+    for commit in [2, 5] {
+        assert!(machine.ring.fs.fail_byte(segment, 4096 + commit * 340_000 + 60_000));
+    }
+    machine.ring.fs.fail_slowly(machine.clock(), 30_000_000_000);
+    let hold = parts.hold(&[1, 2], between(START, other));
+    let began = machine.clock().utc();
+    for _ in 0..20 {
+        parts.vault.step(&mut parts.worker);
+    }
+    let info = parts.info(hold);
+    assert!(info.state == HoldState::Copying && info.held_bytes > 9 * 300_000, "all but two commits: {info:?}");
+    let refusing = machine.clock().utc().nanos_since(began);
+    assert!(refusing <= 4 * 30_000_000_000, "each is tried once, and once more past the memory: {refusing}");
+    // From then on it costs a twentieth of the time.
+    let (began, mut waited) = (machine.clock().utc(), 0);
+    while waited < 7_200_000_000_000 {
+        machine.clock().advance(5_000_000_000);
+        waited += 5_000_000_000;
+        parts.settle();
+    }
+    let refusing = machine.clock().utc().nanos_since(began) - waited;
+    assert!((60_000_000_000..=waited / 8).contains(&refusing), "{refusing} of {waited}");
+    machine.ring.fs.heal();
+    machine.clock().advance(1_300_000_000_000);
+    parts.settle();
+    assert_eq!((parts.info(hold).left_bytes, parts.info(hold).trouble), (0, None), "it was tried again");
+}
+
+#[test]
+fn a_vaults_disk_that_takes_long_to_refuse_a_read_holds_up_no_copying() {
+    let (machine, ..) = overwritten(53);
+    assert!(machine.fs.fail_file(Path::new(FIRST), Op::Read, libc::EIO));
+    machine.fs.fail_slowly(machine.clock(), 30_000_000_000);
+    machine.kv.wipe();
+    let mut parts = machine.open();
+    let (began, mut waited) = (machine.clock().utc(), 0);
+    while waited < 7_200_000_000_000 {
+        machine.clock().advance(5_000_000_000);
+        waited += 5_000_000_000;
+        parts.settle();
+    }
+    let refusing = machine.clock().utc().nanos_since(began) - waited;
+    assert!((30_000_000_000..=waited / 15).contains(&refusing), "{refusing} of {waited}");
 }
 
 #[test]

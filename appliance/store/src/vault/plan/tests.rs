@@ -128,3 +128,19 @@ fn spans_that_follow_each_other_touch() {
     let ends: Vec<i64> = listed.iter().map(|span| span.end_dts.0 / 90_000).collect();
     assert_eq!(ends, [60, 90, 110], "a hole stays one");
 }
+
+#[test]
+fn a_task_is_cut_at_what_was_put_off() {
+    let task = Task { slot: 3, generation: 7, seq_from: 10, seq_to: 20, bytes: 0 };
+    let pieces = |stretches: &[(u64, u64)]| -> Vec<(u64, u64, Option<usize>)> {
+        cut(&task, stretches).into_iter().map(|(piece, stretch)| (piece.seq_from, piece.seq_to, stretch)).collect()
+    };
+    assert_eq!(pieces(&[]), [(10, 20, None)]);
+    assert_eq!(pieces(&[(1, 9), (21, 30)]), [(10, 20, None)]);
+    assert_eq!(
+        pieces(&[(10, 10), (13, 14), (20, 25)]),
+        [(10, 10, Some(0)), (11, 12, None), (13, 14, Some(1)), (15, 19, None), (20, 20, Some(2))]
+    );
+    assert_eq!(pieces(&[(5, u64::MAX), (13, 14)]), [(10, 20, Some(0))], "nothing behind it can be told");
+    assert_eq!(pieces(&[(12, 15), (14, 17)]), [(10, 11, None), (12, 15, Some(0)), (16, 17, Some(1)), (18, 20, None)]);
+}
