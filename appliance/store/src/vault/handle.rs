@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::format::DiskId;
 use crate::reader::PartList;
 use crate::register::{Change, Namespace, Register};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -352,6 +353,13 @@ impl Vault {
         };
         worker.look_took = self.deps.clock.mono().nanos_since(now);
         worker.queue.take(found.jobs, self.deps.clock.mono());
+        let with_gaps: BTreeSet<HoldId> = found.gaps.iter().map(|(hold, _)| *hold).collect();
+        for (id, hold) in &mut vault.state().holds {
+            // What it was about is copied, overwritten or gone with its disk.
+            if hold.trouble.is_some() && !worker.queue.has(*id) && !with_gaps.contains(id) {
+                (hold.trouble, hold.trouble_kind) = (None, None);
+            }
+        }
         for (hold, gaps) in found.gaps {
             if let Err(error) = worker.copier.put_gaps(vault, &self.deps, self.config.quota_bytes, (hold, gaps)) {
                 self.stopped(vault, worker, (hold, error));

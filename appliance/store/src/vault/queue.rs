@@ -113,4 +113,9 @@ impl Queue {
     pub(super) fn has_put_off(&self, hold: HoldId) -> bool {
         self.put_off.keys().any(|(of, ..)| *of == hold)
     }
+
+    /// True when something of the hold is to be copied, now or later.
+    pub(super) fn has(&self, hold: HoldId) -> bool {
+        self.has_put_off(hold) || self.jobs.iter().any(|job| job.hold == hold)
+    }
 }

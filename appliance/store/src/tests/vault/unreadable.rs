@@ -308,6 +308,23 @@ fn a_vaults_disk_that_takes_long_to_refuse_a_read_holds_up_no_copying() {
 }
 
 #[test]
+fn trouble_ends_with_what_it_was_about() {
+    let (machine, mut parts, mut cams, _, range) = recorded(54);
+    // The magic number of the fourth commit: nothing of it can be had, to the last.
+    let segment = Path::new("/ring/segments/000001.seg");
+    let fourth = (0..3).fold(4096, |at, _| commit_end(&machine.ring.fs, segment, at));
+    assert!(machine.ring.fs.fail_byte(segment, fourth));
+    let hold = parts.hold(&[1, 2], range);
+    a_minute_later(&machine, &mut parts);
+    assert!(parts.info(hold).trouble.unwrap().contains("tried again"));
+    assert!(parts.alarm(AlarmKind::VaultFailed).is_some());
+    machine.pause(&parts, &mut cams, 60);
+    machine.record(&mut parts, &mut cams, 100);
+    assert_eq!(parts.info(hold).trouble, None, "the ring has overwritten it");
+    assert_eq!(parts.alarm(AlarmKind::VaultFailed), None);
+}
+
+#[test]
 fn of_what_is_overwritten_next_all_that_can_be_read_is_held() {
     let (machine, mut parts, mut cams, early, range) = recorded(47);
     let segment = Path::new("/ring/segments/000001.seg");
