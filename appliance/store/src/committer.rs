@@ -85,7 +85,8 @@ impl Committer {
         let Recovered { catalog, indexer, at, generation, damage, .. } = recovered;
         // Footage goes on in the newest segment, behind the last good commit.
         let file = if at.generation == 0 { None } else { ring.open_slot(at.slot, OpenMode::Log).ok() };
-        let strikes = ring.doubtful().into_iter().map(|slot| (slot, STRIKES_MAX)).collect();
+        let strikes: BTreeMap<u32, u32> = ring.doubtful().into_iter().map(|slot| (slot, STRIKES_MAX)).collect();
+        strikes.keys().for_each(|slot| ring.slots.set_doubtful(*slot, true));
         let mut committer = Self {
             shared,
             ring,
@@ -240,6 +241,7 @@ impl Committer {
         // A segment with good commits is not given up by one that could not be added.
         if self.at.offset == BLOCK_BYTES && !self.failed.contains(&slot) {
             self.failed.push_back(slot);
+            self.ring.slots.set_doubtful(slot, true);
             self.sacrifices += u32::from(self.held_footage);
         }
     }
@@ -251,6 +253,7 @@ impl Committer {
         }
         self.sacrifices = 0;
         self.strikes.remove(&self.at.slot);
+        self.ring.slots.set_doubtful(self.at.slot, false);
     }
 
     fn is_bad(&self, slot: u32) -> bool {
@@ -476,6 +479,7 @@ impl Committer {
             self.ring.slots.take_away(slot);
             self.failed.retain(|failed| *failed != slot);
             self.strikes.remove(&slot);
+            self.ring.slots.set_doubtful(slot, false);
             self.shared.shrinking().taken.push((slot, generation));
         }
     }

@@ -142,15 +142,12 @@ impl Source {
 
     /// How many segments the ring will overwrite before this one; a vault overwrites none.
     pub(crate) fn turns_left(&self, task: &Task) -> usize {
-        if self.part.is_vault() {
-            return usize::MAX;
-        }
-        self.part.ring.slots.all().filter(|(_, other)| *other != 0 && *other < task.generation).count()
+        if self.part.is_vault() { usize::MAX } else { self.part.ring.slots.turns_before(task.slot) }
     }
 
     /// True when the ring overwrites this segment before any other; a vault overwrites none.
     pub(crate) fn is_next(&self, task: &Task) -> bool {
-        !self.part.is_vault() && self.part.ring.slots.all().all(|(_, other)| other >= task.generation)
+        !self.part.is_vault() && self.part.ring.slots.is_next(task.slot)
     }
 
     /// Commits of `generation` from this number on do not count: the next segment states them.

@@ -326,9 +326,21 @@ fn trouble_ends_with_what_it_was_about() {
 
 #[test]
 fn of_what_is_overwritten_next_all_that_can_be_read_is_held() {
+    assert_last_chance(false);
+}
+
+#[test]
+fn a_slot_that_cannot_be_written_does_not_hide_what_is_overwritten_next() {
+    assert_last_chance(true);
+}
+
+fn assert_last_chance(bad_slot: bool) {
     let (machine, mut parts, mut cams, early, range) = recorded(47);
     let segment = Path::new("/ring/segments/000001.seg");
     assert!(machine.ring.fs.fail_byte(segment, 4096 + 3 * 340_000 + 60_000));
+    if bad_slot {
+        assert!(machine.ring.fs.fail_file(Path::new("/ring/segments/000003.seg"), Op::Write, libc::EIO));
+    }
     let hold = parts.hold(&[1, 2], range);
     machine.pause(&parts, &mut cams, 60);
     machine.record(&mut parts, &mut cams, 100);
