@@ -4,6 +4,7 @@ use super::cells::{VaultSlotRow, is_torn, slot_rows};
 use super::dir::{SlotFile, VaultDir};
 use super::hold::HoldId;
 use super::keys::HoldKeys;
+use super::load::NOBODYS;
 use super::log::{Logged, VaultLog};
 use super::record::VaultRecord;
 use crate::codec::wide;
@@ -144,6 +145,7 @@ impl ClosedVault {
             match hold {
                 Some(hold) if !is_released(&logged, hold) => report.segments += 1,
                 _ if hold.is_some() || end.is_unfinished => report.leftovers.push(header.slot),
+                _ if end.offset > BLOCK_BYTES => report.bad(header.slot, None, NOBODYS),
                 _ => report.bad(header.slot, None, "no commit in it checks out"),
             }
             progress(Progress { segments_done: wide(at) + 1, segments: wide(headers.len()) });
@@ -238,7 +240,8 @@ fn check_segment(
     } else if row.is_some_and(|row| row.end > end.offset) {
         report.bad(header.slot, hold, "its last commits do not check out");
     }
-    end.is_unfinished = refused.is_none() && row.is_none() && reader.is_unfinished(BLOCK_BYTES);
+    let is_empty = refused.is_none() && row.is_none() && end.offset == BLOCK_BYTES;
+    end.is_unfinished = is_empty && reader.is_unfinished(BLOCK_BYTES);
     if let Some(hold) = end.hold {
         if links.get(&hold).is_some_and(|link| *link != header.prev_hash) {
             let (slot, to) = (header.slot, header.first_seq);

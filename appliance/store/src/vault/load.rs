@@ -5,12 +5,14 @@ use super::dir::SlotFile;
 use super::hold::HoldId;
 use super::keys::HoldKeys;
 use super::log::LoggedHold;
+use super::plan::Coverage;
 use super::record::VaultRecord;
 use super::state::{Hold, OpenVault, SlotInfo};
 use crate::catalog::rows::Position;
 use crate::error::{Error, Result};
 use crate::format::{BLOCK_BYTES, Commit, DiskId, Record, Run, SegmentHeader};
 use crate::scan::has_blank_sector;
+use std::collections::BTreeSet;
 use watchbook_base::Kind;
 use watchbook_evidence::{Hash, sha256_of};
 
@@ -23,9 +25,13 @@ pub(crate) struct Unsound {
     pub(crate) why: String,
     /// More of it may come to light: the disk did not give it, and its rows do not tell all of it.
     pub(crate) waits: bool,
-    /// There is no file. Its rows stay as long as the hold, so that the loss is not forgotten.
+    /// Nothing in it counts as held: there is no file, or it is not what was written. Its rows stay as long as the hold, so that the loss is not forgotten;
+    /// what a ring still has is copied again.
     pub(crate) lost: bool,
 }
+
+/// What is wrong with a segment whose first commit is damaged, without an index.
+pub(super) const NOBODYS: &str = "the commit that says whose it is does not check out";
 
 /// What was read of a segment.
 struct Contents {
@@ -43,7 +49,7 @@ impl OpenVault {
         let known = cells::slot_rows(&*self.kv)?;
         let slots = self.dir.slots()?;
         for (slot, row) in known.iter().filter(|(slot, _)| !slots.contains(slot)) {
-            self.load_lost(*slot, row)?;
+            self.load_missing(*slot, Some(row))?;
         }
         for slot in slots {
             self.load_slot(slot, known.get(&slot), keys)?;
@@ -51,46 +57,83 @@ impl OpenVault {
         Ok(())
     }
 
-    /// Tries again what was not as it should be. True when something of it is now.
+    /// Tries again what was not as it should be. True when it is otherwise now.
     ///
     /// # Errors
     /// When log or index cannot be read or written.
     pub(crate) fn retry_unsound(&self, keys: &dyn HoldKeys) -> Result<bool> {
         let before = self.state().unsound.clone();
         let known = cells::slot_rows(&*self.kv)?;
-        for slot in before.iter().filter(|(_, unsound)| !unsound.lost).map(|(slot, _)| *slot) {
-            self.load_slot(slot, known.get(&slot), keys)?;
+        let tried: Vec<Result<()>> = before.keys().map(|slot| self.load_slot(*slot, known.get(slot), keys)).collect();
+        let (changed, holds) = {
+            let state = self.state();
+            let owners = before.keys().filter_map(|slot| state.slots.get(slot)).map(|info| info.hold);
+            (state.unsound != before, owners.collect::<BTreeSet<HoldId>>())
+        };
+        if changed {
+            holds.into_iter().try_for_each(|hold| self.recount(hold))?;
+            self.state().holds.values_mut().for_each(|hold| (hold.settled, hold.look_again) = (false, true));
         }
-        let mut state = self.state();
-        let better = state.unsound.len() < before.len();
-        if better {
-            state.holds.values_mut().for_each(|hold| (hold.settled, hold.look_again) = (false, true));
-        }
-        Ok(better)
+        tried.into_iter().collect::<Result<()>>()?;
+        Ok(changed)
     }
 
-    /// A segment that the index has and the directory does not.
-    fn load_lost(&self, slot: u32, row: &VaultSlotRow) -> Result<()> {
-        let hold = HoldId(row.hold);
-        if !self.state().holds.get(&hold).is_some_and(Hold::is_active) {
-            return cells::remove_rows(&*self.kv, slot, row.generation);
+    /// What a hold has, anew: a segment that counted may not any more.
+    fn recount(&self, id: HoldId) -> Result<()> {
+        let files = self.state().files_of(id);
+        let (mut covered, mut gaps) = (Coverage::default(), BTreeSet::new());
+        for (_, row) in cells::slot_rows(&*self.kv)?.iter().filter(|(slot, _)| files.contains(slot)) {
+            row.covered.iter().for_each(|(disk, from, to)| covered.add(DiskId(*disk), *from, *to));
+            gaps.extend(cells::gaps_of(&*self.kv, row.generation)?);
         }
-        tracing::error!(slot, %hold, "a segment of the vault is missing; its hold is incomplete");
-        let mut state = self.state();
-        state.slots.insert(slot, SlotInfo { hold, generation: row.generation, bytes: 0 });
-        state.unsound.insert(slot, Unsound { why: "its file is missing".to_owned(), waits: false, lost: true });
+        if let Some(hold) = self.state().holds.get_mut(&id) {
+            (hold.covered, hold.gaps) = (covered, gaps);
+        }
         Ok(())
     }
 
-    fn load_slot(&self, slot: u32, known: Option<&VaultSlotRow>, keys: &dyn HoldKeys) -> Result<()> {
-        let damaged = |why: &str| Unsound { why: why.to_owned(), waits: false, lost: false };
-        match self.dir.look(slot) {
-            Ok(SlotFile::Segment(header)) => self.load_segment(&header, known, keys),
-            Ok(SlotFile::Unfinished) if known.is_none() => self.remove_unfinished(slot),
-            Ok(SlotFile::Unfinished) => self.keep(slot, known, damaged("nothing is left in it")),
-            Ok(SlotFile::Damaged(why)) => self.keep(slot, known, damaged(why)),
-            Err(error) => self.keep(slot, known, refused(&error)),
+    /// A segment without a file. One that the index does not have either was never held, or is given up already.
+    fn load_missing(&self, slot: u32, known: Option<&VaultSlotRow>) -> Result<()> {
+        if known.is_some_and(|row| self.knows(HoldId(row.hold))) {
+            self.lose(slot, known, "its file is missing");
+            return Ok(());
         }
+        known.map_or(Ok(()), |row| cells::remove_rows(&*self.kv, slot, row.generation))?;
+        self.forget(slot);
+        Ok(())
+    }
+
+    /// Nothing of a segment counts as held. Its file, if there is one, is kept as it is, with its bytes.
+    fn lose(&self, slot: u32, known: Option<&VaultSlotRow>, why: &str) {
+        let bytes = self.dir.len(slot).unwrap_or(0);
+        let (hold, generation) = known.map_or((NO_HOLD, 0), |row| (HoldId(row.hold), row.generation));
+        let unsound = Unsound { why: why.to_owned(), waits: false, lost: true };
+        let mut state = self.state();
+        if state.unsound.get(&slot) != Some(&unsound) {
+            tracing::error!(slot, %hold, why, "nothing of a segment of the vault counts as held; it is kept as it is");
+        }
+        state.slots.insert(slot, SlotInfo { hold, generation, bytes });
+        state.unsound.insert(slot, unsound);
+        self.dir.ring.slots.set(slot, 0);
+    }
+
+    fn forget(&self, slot: u32) {
+        let mut state = self.state();
+        state.slots.remove(&slot);
+        state.unsound.remove(&slot);
+        self.dir.ring.slots.take_away(slot);
+    }
+
+    fn load_slot(&self, slot: u32, known: Option<&VaultSlotRow>, keys: &dyn HoldKeys) -> Result<()> {
+        match self.dir.look(slot) {
+            Ok(SlotFile::Segment(header)) => return self.load_segment(&header, known, keys),
+            Ok(SlotFile::Unfinished) if known.is_none() => return self.remove_unfinished(slot),
+            Ok(SlotFile::Unfinished) => self.lose(slot, known, "nothing is left in it"),
+            Ok(SlotFile::Damaged(why)) => self.lose(slot, known, why),
+            Err(error) if error.kind == Kind::NotFound => return self.load_missing(slot, known),
+            Err(error) => return self.keep(slot, known, refused(&error)),
+        }
+        Ok(())
     }
 
     /// A file that was being made when the power went.
@@ -98,9 +141,7 @@ impl OpenVault {
         tracing::warn!(slot, "a segment of the vault in which nothing was ever held is removed");
         self.dir.remove(slot)?;
         self.dir.sync_segments()?;
-        let mut state = self.state();
-        state.slots.remove(&slot);
-        state.unsound.remove(&slot);
+        self.forget(slot);
         Ok(())
     }
 
@@ -120,24 +161,47 @@ impl OpenVault {
         if let (true, Some(unsound)) = (known.is_some_and(|row| self.knows(HoldId(row.hold))), &unsound) {
             return self.keep(slot, known, unsound.clone());
         }
-        let Some(hold) = contents.commits.iter().find_map(|(_, commit, _)| hold_of(commit)) else {
-            if unsound.is_none() && known.is_none() && self.is_unfinished(header)? {
-                return self.remove_unfinished(slot);
+        let stated = contents.commits.iter().find_map(|(_, commit, _)| hold_of(commit));
+        let hold = match (stated, known.filter(|row| self.knows(HoldId(row.hold)))) {
+            (Some(record), _) => {
+                self.take_in(&record)?;
+                hold_id(&record)
             }
-            let none = || Unsound { why: "no commit in it checks out".to_owned(), waits: false, lost: false };
-            return self.keep(slot, known, unsound.unwrap_or_else(none));
+            (None, Some(row)) if !contents.commits.is_empty() => HoldId(row.hold),
+            _ => return self.load_nobodys(header, known, (unsound, !contents.commits.is_empty())),
         };
-        self.take_in(&hold)?;
-        let row = self.index_segment(header, hold_id(&hold), contents)?;
+        let row = self.index_segment(header, hold, contents)?;
         self.list(slot, &row, bytes, unsound)
+    }
+
+    /// A segment that does not say whose it is. `of`: what the disk refused, and whether any commit checks out.
+    fn load_nobodys(
+        &self,
+        header: &SegmentHeader,
+        known: Option<&VaultSlotRow>,
+        of: (Option<Unsound>, bool),
+    ) -> Result<()> {
+        match of {
+            (Some(unsound), _) => return self.keep(header.slot, known, unsound),
+            (None, true) => self.lose(header.slot, known, NOBODYS),
+            (None, false) if known.is_none() && self.is_unfinished(header)? => {
+                return self.remove_unfinished(header.slot);
+            }
+            (None, false) => self.lose(header.slot, known, "no commit in it checks out"),
+        }
+        Ok(())
     }
 
     fn is_unfinished(&self, header: &SegmentHeader) -> Result<bool> {
         Ok(self.dir.reader(header.slot, Some(header.generation))?.is_unfinished(BLOCK_BYTES))
     }
 
-    /// Keeps a segment that is not as it should be: listed as the index has it, if it has; with its bytes, as far as they are known.
+    /// Keeps a segment that the disk does not give: listed as the index has it, if it has; with its bytes, as far as they are known.
     fn keep(&self, slot: u32, known: Option<&VaultSlotRow>, unsound: Unsound) -> Result<()> {
+        // A disk that refuses now does not bring back what was lost before.
+        if self.state().unsound.get(&slot).is_some_and(|unsound| unsound.lost) {
+            return Ok(());
+        }
         let bytes = self.dir.len(slot).ok();
         if let Some(row) = known.filter(|row| self.knows(HoldId(row.hold))) {
             let waits = unsound.waits && bytes.is_none_or(|bytes| bytes != row.end);
@@ -159,7 +223,7 @@ impl OpenVault {
         }
         let gaps = cells::gaps_of(&*self.kv, generation)?;
         let mut state = self.state();
-        let newest = state.slots.iter().filter(|(_, info)| info.hold == id).all(|(other, _)| *other <= slot);
+        let newest = state.files_of(id).last().is_none_or(|newest| *newest <= slot);
         let hold =
             state.holds.get_mut(&id).ok_or_else(|| Error::new(Kind::Internal, format!("hold {id} was taken in")))?;
         for (disk, seq_from, seq_to) in &row.covered {

@@ -164,7 +164,7 @@ impl State {
         owners.any(|owner| owner.is_none_or(|owner| owner == id || !self.holds.contains_key(&owner)))
     }
 
-    /// Segments whose file is there.
+    /// Segments of which something counts as held.
     pub(crate) fn files_of(&self, id: HoldId) -> BTreeSet<u32> {
         let is_there = |slot: &u32| !self.unsound.get(slot).is_some_and(|unsound| unsound.lost);
         self.slots_of(id).into_iter().map(|(slot, _)| slot).filter(is_there).collect()

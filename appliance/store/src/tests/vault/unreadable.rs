@@ -136,6 +136,109 @@ fn a_segment_that_has_rotted_away_is_kept_and_is_damage() {
     }
 }
 
+/// What somebody or something does to a file of the vault.
+type Harm = fn(&SimFs);
+
+fn empty(fs: &SimFs) {
+    fs.remove(Path::new(FIRST)).unwrap();
+    drop(fs.open(Path::new(FIRST), OpenMode::Create).unwrap());
+}
+
+fn rot_away(fs: &SimFs) {
+    let file = fs.open(Path::new(FIRST), OpenMode::Read).unwrap();
+    for offset in (0..file.len().unwrap()).step_by(4096) {
+        assert!(fs.rot(Path::new(FIRST), offset + 3, 0x55));
+    }
+}
+
+fn take_away(fs: &SimFs) {
+    fs.remove(Path::new(FIRST)).unwrap();
+}
+
+const HARMS: [(Harm, &str); 3] =
+    [(empty, "nothing is left in it"), (rot_away, "nothing in it checks out"), (take_away, "its file is missing")];
+
+#[test]
+fn a_segment_in_which_nothing_is_left_does_not_count_as_held() {
+    for (harm, why) in HARMS {
+        let (machine, hold, ..) = overwritten(56);
+        harm(&machine.fs);
+        let bytes = file_bytes(&machine);
+        let mut parts = machine.open();
+        a_minute_later(&machine, &mut parts);
+        assert_eq!(parts.info(hold).state, HoldState::Incomplete, "{why}: the ring does not have it any more");
+        assert!(parts.alarm(AlarmKind::VaultFailed).unwrap().contains(why));
+        assert_eq!((file_bytes(&machine), parts.vault.info().unwrap().held_bytes), (bytes, bytes), "{why}: it is kept");
+    }
+}
+
+#[test]
+fn what_is_left_of_a_segment_is_copied_again_while_a_ring_has_it() {
+    for ((harm, why), while_it_runs) in HARMS.into_iter().flat_map(|harm| [(harm, false), (harm, true)]) {
+        let (mut machine, mut parts, mut cams, early, range) = recorded(57);
+        machine.pause(&parts, &mut cams, 60);
+        machine.record(&mut parts, &mut cams, 1);
+        let hold = parts.hold(&[1, 2], range);
+        a_minute_later(&machine, &mut parts);
+        assert_eq!((parts.info(hold).state, parts.info(hold).missing_count), (HoldState::Held, 0));
+        drop(parts);
+        if while_it_runs {
+            assert!(machine.fs.fail_file(Path::new(FIRST), Op::Read, libc::EIO));
+        } else {
+            harm(&machine.fs);
+        }
+        let mut parts = machine.open();
+        if while_it_runs {
+            assert_eq!(parts.info(hold).left_bytes, 0, "{why}: it is not copied again while the disk may give it");
+            machine.fs.heal();
+            harm(&machine.fs);
+        }
+        a_minute_later(&machine, &mut parts);
+        let info = parts.info(hold);
+        assert_eq!((info.state, info.missing_count, info.left_bytes), (HoldState::Held, 0, 0), "{why}");
+        assert!(parts.alarm(AlarmKind::VaultFailed).unwrap().contains(why));
+        drop(parts);
+        machine.ring.fs = SimFs::new(99);
+        machine.ring.kv.wipe();
+        early.assert_in(&machine.open(), &[1, 2], range);
+    }
+}
+
+#[test]
+fn a_file_that_somebody_takes_away_while_the_disk_refuses_it_holds_up_no_hold() {
+    for lost_index in [false, true] {
+        let (machine, hold, ..) = overwritten(58);
+        if lost_index {
+            machine.kv.wipe();
+        }
+        assert!(machine.fs.fail_file(Path::new(FIRST), Op::Read, libc::EIO));
+        let mut parts = machine.open();
+        machine.fs.heal();
+        take_away(&machine.fs);
+        a_minute_later(&machine, &mut parts);
+        assert_eq!(parts.info(hold).state, HoldState::Incomplete, "the hold is settled");
+        assert_eq!(parts.alarm(AlarmKind::VaultFailed).is_some(), !lost_index, "what the index has is missing");
+    }
+}
+
+#[test]
+fn a_segment_whose_first_commit_is_blank_is_kept_for_what_follows() {
+    let (machine, ..) = overwritten(59);
+    let bytes = file_bytes(&machine);
+    let mut sector = vec![0; 512];
+    machine.fs.open(Path::new(FIRST), OpenMode::Read).unwrap().read_exact_at(&mut sector, 4096).unwrap();
+    for (offset, byte) in (4096..).zip(sector) {
+        assert!(machine.fs.rot(Path::new(FIRST), offset, byte));
+    }
+    machine.kv.wipe();
+    let report = machine.check();
+    assert!(report.leftovers.is_empty() && report.commits == 1, "{report:?}");
+    assert!(report.bad_segments[0].what.contains("says whose it is"), "{report:?}");
+    let parts = machine.open();
+    assert_eq!(file_bytes(&machine), bytes, "nothing is removed");
+    assert!(parts.alarm(AlarmKind::VaultFailed).unwrap().contains("says whose it is"));
+}
+
 #[test]
 fn check_tells_of_a_segment_that_cannot_be_read_and_of_one_that_is_missing_until_the_hold_is_released() {
     let (machine, hold, ..) = overwritten(44);
