@@ -61,7 +61,6 @@ impl Cells {
         let mut batch = Batch::default();
         self.row.end = at.offset + commit.commit_len;
         self.row.last_hash = hash;
-        let mut covered = false;
         for (_, record) in &commit.records {
             match record {
                 Record::Start { recording, start, .. } => {
@@ -69,14 +68,20 @@ impl Cells {
                     let row = pack(&RecordingRow::new(start, self.row.generation));
                     self.put_shared(&mut batch, owned::RECORDING, &rows::recording_key(*recording), row);
                 }
-                Record::Vault(VaultRecord::Copied(copied)) => {
-                    covered = true;
-                    self.cover(copied);
-                }
                 Record::Vault(VaultRecord::Gap { gap, .. }) => self.gap(&mut batch, gap),
                 _ => {}
             }
         }
+        let copied = commit.records.iter().filter_map(|(_, record)| match record {
+            Record::Vault(VaultRecord::Copied(copied)) => Some(*copied),
+            _ => None,
+        });
+        let copied: Vec<Copied> = copied.collect();
+        let covered = !copied.is_empty();
+        // Behind a damaged commit that stated a recording, runs of it cannot be listed: what a ring still has of them is copied again.
+        let mut runs = self.waiting.iter().flat_map(|(waiting, _)| &waiting.runs).chain(&commit.runs);
+        let all_listed = runs.all(|run| self.formats.contains_key(&run.recording));
+        copied.iter().for_each(|copied| self.cover(copied, all_listed));
         self.waiting.push((commit, at));
         if covered {
             let mut touched = BTreeSet::new();
@@ -93,12 +98,12 @@ impl Cells {
         batch
     }
 
-    fn cover(&mut self, copied: &Copied) {
+    fn cover(&mut self, copied: &Copied, all_listed: bool) {
         // A span comes from one segment of one ring, which has all of it or nothing.
         if self.source.replace(copied.origin) != Some(copied.origin) {
             self.open.clear();
         }
-        if copied.seq_to < copied.seq_from {
+        if copied.seq_to < copied.seq_from || !all_listed {
             return;
         }
         match self.row.covered.last_mut() {

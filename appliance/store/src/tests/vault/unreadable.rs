@@ -240,6 +240,39 @@ fn a_segment_whose_first_commit_is_blank_is_kept_for_what_follows() {
 }
 
 #[test]
+fn what_cannot_be_listed_because_a_commit_before_it_is_damaged_is_copied_again() {
+    let mut machine = HoldBox::with_own_disk(60);
+    let mut parts = machine.open();
+    let mut cams = [Cam::new(1, 9000)];
+    parts.writer.begin(&cams[0].start(machine.clock()));
+    parts.hold(&[1], between(START, START.plus_nanos(100_000_000_000)));
+    let mut all = machine.record(&mut parts, &mut cams, 1);
+    // Each is copied on its own.
+    machine.pause(&parts, &mut cams, 10);
+    all.add(machine.record(&mut parts, &mut cams, 1));
+    machine.clock().advance(6_000_000_000);
+    all.add(machine.record(&mut parts, &mut cams, 1));
+    drop(parts);
+    // Those with footage; others state a gap.
+    let (end, mut at, mut commits) = (file_bytes(&machine), 4096, Vec::new());
+    while at < end {
+        let next = commit_end(&machine.fs, Path::new(FIRST), at);
+        commits.extend((next - at > 100_000).then_some(at));
+        at = next;
+    }
+    assert_eq!(commits.len(), 3);
+    // The one that says how the second recording began.
+    assert!(machine.fs.rot(Path::new(FIRST), commits[1], 4));
+    machine.kv.wipe();
+    let mut parts = machine.open();
+    a_minute_later(&machine, &mut parts);
+    drop(parts);
+    machine.ring.fs = SimFs::new(99);
+    machine.ring.kv.wipe();
+    all.assert_in(&machine.open(), &[1], ALL);
+}
+
+#[test]
 fn check_tells_of_a_segment_that_cannot_be_read_and_of_one_that_is_missing_until_the_hold_is_released() {
     let (machine, hold, ..) = overwritten(44);
     for op in [Op::Open, Op::Read] {
