@@ -1,10 +1,10 @@
 //! The keys that footage is sealed with: one for each camera and hour, wrapped with the master key, in two files on two disks.
 //!
 //! * **Promises:** a key is durable in at least one place, in both when both answer, before a commit that uses it is acknowledged; either copy may be
-//!   lost; a destroyed key never comes back, also not with a copy that was away when it was destroyed; sealing reads no key file, and waits two seconds at
-//!   most for one to be written.
+//!   lost; a destroyed key never comes back, also not with a copy that was away when it was destroyed, and a live one is not overwritten by a copy that was away
+//!   when it was made; sealing reads no key file, and waits two and a half seconds at most for one to be written.
 //! * **Never:** writes a key in the clear, replaces keys that the master key does not fit.
-//! * **Memory:** 64 B a key, and nothing of the key itself: 64 cameras × 24 h × 30 days take 3 MB, 400 cameras × 24 h × 365 days 220 MB. Unwrapped are at most
+//! * **Memory:** 64 B a key, 150 B more for one that was written while a copy was away, and nothing of the key itself: 64 cameras × 24 h × 30 days take 3 MB, 400 cameras × 24 h × 365 days 220 MB. Unwrapped are at most
 //!   `READY_MAX` for readers, and the newest of each camera.
 
 mod aead;
@@ -31,7 +31,7 @@ use crate::error::{Error, Result};
 use crate::format::Run;
 use crate::format::erasure::Erased;
 use aead::Wrapper;
-use copies::Copies;
+use copies::{Copies, Rooms};
 use slot::Slot;
 use state::State;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -243,22 +243,32 @@ impl Keys {
         self.save(&mut self.copies(), Instant::now() + PATIENCE);
     }
 
-    /// Writes what waits. True when a copy has it.
+    /// Writes what waits, and the time when it is due. True when a copy has all of it.
     fn save(&self, copies: &mut Copies, deadline: Instant) -> bool {
-        let (header, slots) = {
+        let (header, slots, is_note_due) = {
             let mut state = self.state();
             let now = state.trusted.at(self.clock.mono());
-            state.book.next_writing(now)
+            let (header, slots) = state.book.next_writing(now);
+            (header, slots, state.book.is_note_due())
         };
-        let saved = slots.is_empty() || copies.write(&header, &slots, deadline);
-        let mut state = self.state();
-        if saved {
-            state.written(&slots);
+        let is_needed = !slots.is_empty() || is_note_due;
+        let rooms = if is_needed { copies.write(&header, &slots, deadline) } else { Rooms::default() };
+        let saved = !is_needed || (rooms.is_any() && slots.iter().all(|(index, _)| rooms.any_has(*index)));
+        {
+            let mut state = self.state();
+            state.written(&header, &slots, &rooms);
+            state.broken = !saved;
         }
-        state.broken = !saved;
-        drop(state);
         self.tell(copies);
         saved
+    }
+
+    /// Writes what waits, once: for the end, when nobody tries again later.
+    pub(crate) fn save_waiting(&self) {
+        let is_waiting = self.state().book.is_waiting();
+        if is_waiting {
+            self.save(&mut self.copies(), Instant::now() + PATIENCE);
+        }
     }
 
     /// Notes which copies are missing.

@@ -1,8 +1,9 @@
 //! What the key files are to hold, as memory has it: slots and numbers to give out, and what waits to be written. Never locked during I/O, so a new key never
 //! waits for a disk. Pure.
 
+use super::copies::Rooms;
 use super::slot::{Found, KeysHeader, Slot};
-use crate::codec::count;
+use crate::codec::{count, narrow};
 use crate::error::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use watchbook_base::{Kind, UtcNanos};
@@ -10,13 +11,28 @@ use watchbook_base::{Kind, UtcNanos};
 /// Slots with their numbers, to be written.
 pub(super) type Batch = Vec<(u32, Found)>;
 
+/// So many key numbers are promised at once: the header says that they are given out before they are, so that a number that only memory has had is none of
+/// another key after a restart.
+const NUMBERS_AHEAD: u32 = 8192;
+/// More are promised when fewer are left: what 400 cameras need in ten hours, should no header be written for so long.
+const NUMBERS_LEFT_MIN: u32 = 4096;
+/// A header is written so often at least, for the time that it notes.
+const NOTE_NANOS: u64 = 3600 * 1_000_000_000;
+
 /// The state that the copies follow.
 pub(super) struct Book {
+    /// Its `next_key` lies behind the numbers that are promised.
     pub(super) header: KeysHeader,
+    /// The next number to be given out.
+    next: u32,
     free: BTreeSet<u32>,
     len: u32,
     /// What no copy could be given yet. One a slot: what was wanted last.
     waiting: BTreeMap<u32, Slot>,
+    /// What was written and is not known to be in both copies. The one that lacks it may come back alone.
+    half: BTreeMap<u32, Slot>,
+    /// The time that a copy notes.
+    noted: UtcNanos,
     /// Slots of which no copy knows yet that their key is destroyed.
     doomed: BTreeSet<u32>,
     /// Destroyed keys of which no ring's log tells yet, by slot; their slots are not given out.
@@ -27,15 +43,35 @@ pub(super) struct Book {
 
 impl Book {
     pub(super) fn new(header: KeysHeader, slots: &[Found]) -> Self {
-        let (waiting, untold) = (BTreeMap::new(), BTreeMap::new());
+        let (waiting, half, untold) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (free, doomed) = (BTreeSet::new(), BTreeSet::new());
-        let mut book = Self { header, free, len: 0, waiting, doomed, untold, damaged: 0 };
-        book.settle(slots);
+        let (next, noted) = (header.next_key, header.noted);
+        let mut book = Self { header, next, free, len: 0, waiting, half, noted, doomed, untold, damaged: 0 };
+        book.promise();
+        book.settle(slots, &BTreeMap::new());
         book
     }
 
-    /// The copies hold `slots`, or what waits of them.
-    pub(super) fn settle(&mut self, slots: &[Found]) {
+    fn promise(&mut self) {
+        if self.header.next_key.saturating_sub(self.next) < NUMBERS_LEFT_MIN {
+            self.header.next_key = self.header.next_key.max(self.next.saturating_add(NUMBERS_AHEAD));
+        }
+    }
+
+    /// First number that was not given out.
+    pub(super) fn next(&self) -> u32 {
+        self.next
+    }
+
+    /// A copy is back that has seen other times than the ones that are known: neither its numbers nor its batches are used again.
+    pub(super) fn raise(&mut self, next_key: u32, batch: u64) {
+        self.next = self.next.max(next_key);
+        self.promise();
+        self.header.batch = self.header.batch.max(batch);
+    }
+
+    /// The copies hold `slots`, or what waits of them. A slot that is `held` belongs to a live key, whatever they say.
+    pub(super) fn settle(&mut self, slots: &[Found], held: &BTreeMap<u32, u32>) {
         self.len = count(slots.len());
         self.damaged = count(slots.iter().filter(|slot| **slot == Found::Bad).count());
         let untold = |(index, slot): (u32, &Found)| match slot {
@@ -45,6 +81,7 @@ impl Book {
         self.untold = (0_u32..).zip(slots).filter_map(untold).collect();
         let is_free = |(index, slot): &(u32, &Found)| {
             !self.waiting.contains_key(index)
+                && !held.contains_key(index)
                 && match slot {
                     Found::Free => true,
                     Found::Slot(slot) => slot.wrapped.is_none() && slot.untold.is_none(),
@@ -65,10 +102,11 @@ impl Book {
     /// # Errors
     /// `Exhausted` when there are no more numbers.
     pub(super) fn number(&mut self) -> Result<(u32, u32)> {
-        let key_id = self.header.next_key;
-        self.header.next_key = key_id
+        let key_id = self.next;
+        self.next = key_id
             .checked_add(1)
             .ok_or_else(|| Error::new(Kind::Exhausted, "making a key: every key number has been given out"))?;
+        self.promise();
         let index = self.free.pop_first().unwrap_or(self.len);
         self.len = self.len.max(index + 1);
         Ok((index, key_id))
@@ -109,10 +147,23 @@ impl Book {
         (self.header, self.waiting.iter().map(|(index, slot)| (*index, Found::Slot(*slot))).collect())
     }
 
-    /// A copy has these. What was changed meanwhile goes on waiting.
-    pub(super) fn written(&mut self, slots: &Batch) {
+    /// The time that the copies note is too old.
+    pub(super) fn is_note_due(&self) -> bool {
+        self.header.noted.0.abs_diff(self.noted.0) >= NOTE_NANOS
+    }
+
+    /// Copies have the header, and these where they have room for them. What was changed meanwhile goes on waiting.
+    pub(super) fn written(&mut self, header: &KeysHeader, slots: &Batch, rooms: &Rooms) {
+        if rooms.is_any() {
+            self.noted = header.noted;
+        }
         for (index, found) in slots {
             let Found::Slot(slot) = found else { continue };
+            match (rooms.any_has(*index), rooms.both_have(*index)) {
+                (false, _) => continue,
+                (true, true) => drop(self.half.remove(index)),
+                (true, false) => drop(self.half.insert(*index, *slot)),
+            }
             if self.waiting.get(index) != Some(slot) {
                 continue;
             }
@@ -126,16 +177,31 @@ impl Book {
         }
     }
 
-    /// Puts what waits over what copies have.
+    /// Puts over what copies have what they may lack: what only one was given, what is still to be told, and what waits, the newest last.
     pub(super) fn lay_over(&self, slots: &mut Vec<Found>) {
-        for (index, waiting) in &self.waiting {
-            let at = crate::codec::narrow(u64::from(*index));
+        for (index, known) in self.half.iter().chain(&self.untold).chain(&self.waiting) {
+            let at = narrow(u64::from(*index));
             slots.resize(slots.len().max(at + 1), Found::Free);
             if let Some(slot) = slots.get_mut(at) {
-                *slot = Found::Slot(*waiting);
+                *slot = Found::Slot(*known);
             }
         }
-        slots.resize(slots.len().max(crate::codec::narrow(u64::from(self.len))), Found::Free);
+        slots.resize(slots.len().max(narrow(u64::from(self.len))), Found::Free);
+    }
+
+    /// Both copies have `slots`.
+    pub(super) fn in_both(&mut self, slots: &[Found]) {
+        self.half.retain(|index, slot| slots.get(narrow(u64::from(*index))) != Some(&Found::Slot(*slot)));
+    }
+
+    /// What the slot has was written since the start, and one copy may lack it.
+    pub(super) fn is_half(&self, index: u32) -> bool {
+        self.half.contains_key(&index) || self.waiting.contains_key(&index)
+    }
+
+    /// Something waits to be written.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     /// The key as it waits to be written.

@@ -2,13 +2,14 @@
 
 use super::aead::Wrapper;
 use super::book::{Batch, Book};
-use super::file::{Copy, Place};
+use super::file::{Copy, Place, Wrote};
 use super::hand::Hand;
 use super::master::MasterSource;
 use super::merge::{Merged, merge};
 use super::slot::{Found, KeysHeader, Slot};
 use crate::codec::{count, narrow, wide};
 use crate::error::{Error, Result};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
@@ -27,7 +28,27 @@ const BYTES_PER_MS: u64 = 16 << 10;
 /// Both copies.
 pub(super) struct Copies([Hand; 2]);
 
+/// What was written where: for each copy that has the header and the slots, how many slots it has room for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Rooms([Option<u32>; 2]);
+
+impl Rooms {
+    /// A copy has what there was room for.
+    pub(super) fn is_any(&self) -> bool {
+        self.0.iter().any(Option::is_some)
+    }
+
+    pub(super) fn any_has(&self, index: u32) -> bool {
+        self.0.iter().flatten().any(|room| index < *room)
+    }
+
+    pub(super) fn both_have(&self, index: u32) -> bool {
+        self.0.iter().all(|room| room.is_some_and(|room| index < room))
+    }
+}
+
 /// What a look at the copies gave.
+#[derive(Default)]
 struct Looked {
     copies: [Option<Copy>; 2],
     /// A copy that is missing and can be made.
@@ -41,6 +62,13 @@ pub(super) struct Back {
     pub(super) slots: Vec<Found>,
     /// Slots that one of them has lost.
     pub(super) was_bad: Vec<bool>,
+    /// Live keys of one of them that the other one does not have there, or that may be what was destroyed.
+    pub(super) others: BTreeMap<u32, Vec<Slot>>,
+    /// The newest batch, and the first number that no slot has had.
+    pub(super) batch: u64,
+    pub(super) next_key: u32,
+    /// Where each copy has a key that neither says is live.
+    unusable: [Vec<u32>; 2],
     absent: [bool; 2],
 }
 
@@ -53,7 +81,8 @@ impl Copies {
         may_change: bool,
     ) -> Result<(Self, Book, Wrapper, Vec<Found>)> {
         let mut hands = places.map(Hand::new);
-        let mut looked = look(&mut hands, START_PATIENCE);
+        let mut looked = Looked::default();
+        look(&mut hands, &mut looked, (START_PATIENCE, [true, true]));
         let fresh = may_change && looked.none_yet.iter().all(|none| *none);
         let wrapper = Wrapper::new(&master.0.load(master.1, fresh)?);
         if may_change {
@@ -80,11 +109,6 @@ impl Copies {
         for ((hand, repairs), absent) in self.0.iter_mut().zip(repairs).zip(absent) {
             let slot = |index: &u32| slots.get(narrow(u64::from(*index))).map(|slot| (*index, *slot));
             let done = match (hand.is_there(), absent) {
-                // After a failed sync nobody knows what the disk has.
-                (true, _) if hand.doubtful => {
-                    let all: Vec<_> = (0..count(slots.len())).filter_map(|index| slot(&index)).collect();
-                    hand.write(header, all, patience)
-                }
                 (true, _) => hand.write(header, repairs.iter().filter_map(slot).collect(), patience),
                 (false, true) => hand.make(header, slots, patience),
                 (false, false) => continue,
@@ -102,53 +126,51 @@ impl Copies {
         }
     }
 
-    /// Writes to every copy that is there, the first one first. True when at least one has it at `deadline`; a copy that has not answered by then counts as
-    /// gone.
-    pub(super) fn write(&mut self, header: &KeysHeader, slots: &Batch, deadline: Instant) -> bool {
+    /// Writes to every copy that is there, the first one first; the second one is begun when that has answered, or after half of the time. Tells which have it
+    /// at `deadline`; a copy that has not answered by then counts as gone.
+    pub(super) fn write(&mut self, header: &KeysHeader, slots: &Batch, deadline: Instant) -> Rooms {
         let (done, answers) = mpsc::channel();
         let slots = slots.as_slice().into();
-        let (mut open, mut saved) = (Vec::new(), false);
+        let (mut open, mut rooms) = (Vec::new(), Rooms::default());
         for at in 0..self.0.len() {
             let Some(hand) = self.0.get_mut(at).filter(|hand| hand.is_there()) else { continue };
             let done = done.clone();
-            match hand.begin_write(header, &slots, move |written| drop(done.send((at, written)))) {
+            // The second copy is not kept waiting for a disk that does not answer.
+            let half = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
+            match hand.begin_write(half, (header, &slots), move |written| drop(done.send((at, written)))) {
                 Ok(()) => open.push(at),
                 Err(error) => hand.lose(&error),
             }
-            // The second copy is not kept waiting for a disk that does not answer.
-            let half = deadline.saturating_duration_since(Instant::now()) / 2;
-            saved |= self.take_answers(&answers, &mut open, Instant::now() + half);
+            self.take_answers(&answers, (&mut open, &mut rooms), half);
         }
-        saved |= self.take_answers(&answers, &mut open, deadline);
+        self.take_answers(&answers, (&mut open, &mut rooms), deadline);
         for at in open {
             tracing::error!(copy = at, "the disk of a copy of the keys does not answer; recording goes on without it");
             self.0.get_mut(at).into_iter().for_each(Hand::lose_silent);
         }
-        saved
+        rooms
     }
 
-    /// Waits for those that are `open`. True when one of them has written.
+    /// Waits for those that are `open`.
     fn take_answers(
         &mut self,
-        answers: &Receiver<(usize, io::Result<()>)>,
-        open: &mut Vec<usize>,
+        answers: &Receiver<(usize, io::Result<Wrote>)>,
+        (open, rooms): (&mut Vec<usize>, &mut Rooms),
         until: Instant,
-    ) -> bool {
-        let mut saved = false;
+    ) {
         while !open.is_empty()
             && let Ok((at, written)) = answers.recv_timeout(until.saturating_duration_since(Instant::now()))
         {
             open.retain(|other| *other != at);
-            match (written, self.0.get_mut(at)) {
-                (Ok(()), _) => saved = true,
-                (Err(error), Some(hand)) => {
+            let (Some(hand), Some(room)) = (self.0.get_mut(at), rooms.0.get_mut(at)) else { continue };
+            match written {
+                Ok(wrote) => (*room, hand.cramped) = (Some(wrote.room), wrote.cramped),
+                Err(error) => {
                     tracing::error!(%error, path = %hand.path().display(), "a copy of the keys cannot be written");
                     hand.lose(&error);
                 }
-                (Err(_), None) => {}
             }
         }
-        saved
     }
 
     /// The key's slot as the first copy that can be read has it.
@@ -177,17 +199,22 @@ impl Copies {
         self.0.iter().any(|hand| !hand.is_there())
     }
 
+    /// Both are there, and have room for all.
+    pub(super) fn are_both_whole(&self) -> bool {
+        self.0.iter().all(|hand| hand.is_there() && hand.cramped.is_none())
+    }
+
     /// Looks whether a copy of the keys of `set` has come back. It is to be written whole before anything is read from it.
     pub(super) fn look_again(&mut self, set: [u8; 16], patience: Duration) -> Option<Back> {
         let stayed = self.0.each_ref().map(Hand::is_there);
-        let mut back = [false; 2];
-        for (hand, back) in self.0.iter_mut().zip(&mut back) {
-            *back = !hand.is_there() && hand.look(patience).is_ok();
-        }
+        let mut looked = Looked::default();
+        look(&mut self.0, &mut looked, (patience, stayed.map(|stayed| !stayed)));
+        let mut back = looked.absent;
+        back.iter_mut().zip(&looked.copies).for_each(|(back, copy)| *back |= copy.is_some());
         if back == [false, false] {
             return None;
         }
-        let mut looked = look(&mut self.0, patience);
+        look(&mut self.0, &mut looked, (patience, stayed));
         if looked.copies.iter().zip(stayed).any(|(copy, stayed)| stayed && copy.is_none()) {
             // What a copy that was away has means nothing without the one that stayed.
             for (hand, _) in self.0.iter_mut().zip(back).filter(|(_, back)| *back) {
@@ -196,19 +223,18 @@ impl Copies {
             return None;
         }
         self.refuse_strangers(&mut looked, (set, back));
-        let Merged { slots, .. } = merge([looked.copies[0].as_ref(), looked.copies[1].as_ref()]);
-        let lost = |index: usize| {
-            let lost = |copy: &Copy| copy.slots.get(index) == Some(&Found::Bad);
-            looked.copies.iter().flatten().any(lost)
-        };
-        let was_bad = (0..slots.len()).map(lost).collect();
-        Some(Back { slots, was_bad, absent: looked.absent })
+        Some(Back::of(&looked))
     }
 
-    /// Everything is written again: what a copy has missed, and what a failed sync may have dropped.
+    /// Everything is written again: what a copy has missed, and what a failed sync may have dropped. What is lost in both is left as it is, lest a sector be
+    /// overwritten that can be read again one day; but a key goes that is not to be used.
     pub(super) fn rewrite(&mut self, header: &KeysHeader, back: &Back, patience: Duration) {
-        let all: Vec<u32> = (0..count(back.slots.len())).collect();
-        self.repair(header, &back.slots, &[all.clone(), all], (back.absent, patience));
+        let is_bad = |index: &u32| back.slots.get(narrow(u64::from(*index))) == Some(&Found::Bad);
+        let repairs = back.unusable.each_ref().map(|unusable| {
+            let unusable = unusable.iter().copied().filter(is_bad);
+            (0..count(back.slots.len())).filter(|index| !is_bad(index)).chain(unusable).collect()
+        });
+        self.repair(header, &back.slots, &repairs, (back.absent, patience));
     }
 
     /// A copy that comes back and holds another set of keys is no copy of ours.
@@ -221,17 +247,55 @@ impl Copies {
         }
     }
 
-    /// Why a copy is missing, for each.
+    /// Why a copy is missing or cannot grow, for each.
     pub(super) fn missing(&self) -> Vec<String> {
-        let gone = self.0.iter().filter(|hand| !hand.is_there());
-        gone.map(|hand| {
-            let why = hand.trouble.clone().unwrap_or_else(|| "it is not there".to_owned());
-            format!(
-                "the copy of the keys at {} cannot be used ({why}); recording goes on with the other one",
-                hand.path().display()
-            )
-        })
-        .collect()
+        let why = |hand: &Hand| {
+            let path = hand.path().display();
+            match (hand.is_there(), &hand.cramped) {
+                (false, _) => {
+                    let why = hand.trouble.as_deref().unwrap_or("it is not there");
+                    Some(format!(
+                        "the copy of the keys at {path} cannot be used ({why}); recording goes on with the other one"
+                    ))
+                }
+                (true, Some(why)) => {
+                    Some(format!("the copy of the keys at {path} cannot grow ({why}). Free space on its disk"))
+                }
+                (true, None) => None,
+            }
+        };
+        self.0.iter().filter_map(why).collect()
+    }
+}
+
+impl Back {
+    fn of(looked: &Looked) -> Self {
+        let Merged { slots, .. } = merge(looked.copies.each_ref().map(Option::as_ref));
+        let copies = || looked.copies.iter().flatten();
+        let lost = |index: usize| copies().any(|copy| copy.slots.get(index) == Some(&Found::Bad));
+        let was_bad = (0..slots.len()).map(lost).collect();
+        let mut others: BTreeMap<u32, Vec<Slot>> = BTreeMap::new();
+        let unusable = looked.copies.each_ref().map(|copy| {
+            let mut unusable = Vec::new();
+            let found = copy.iter().flat_map(|copy| &copy.slots);
+            for ((index, found), merged) in (0_u32..).zip(found).zip(&slots) {
+                if let Found::Slot(slot) = found
+                    && slot.wrapped.is_some()
+                    && found != merged
+                {
+                    others.entry(index).or_default().push(*slot);
+                    unusable.push(index);
+                }
+            }
+            unusable
+        });
+        let batch = copies().map(Copy::batch).max().unwrap_or(0);
+        let numbers = slots.iter().filter_map(|found| match found {
+            Found::Slot(slot) => Some(slot.key_id.saturating_add(1)),
+            _ => None,
+        });
+        let next_key = numbers.max().unwrap_or(1);
+        Self { slots, was_bad, others, batch, next_key, unusable, absent: looked.absent }
     }
 }
 
@@ -241,23 +305,29 @@ pub(super) fn patience_for(slots: usize, patience: Duration) -> Duration {
     patience.saturating_add(Duration::from_millis(bytes / BYTES_PER_MS))
 }
 
-fn look(hands: &mut [Hand; 2], patience: Duration) -> Looked {
-    let mut looked = Looked { copies: [None, None], absent: [false, false], none_yet: [false, false] };
-    let Looked { copies, absent, none_yet } = &mut looked;
-    for (((hand, copy), absent), none_yet) in hands.iter_mut().zip(copies).zip(absent).zip(none_yet) {
+/// Looks at the copies that are `wanted`.
+fn look(hands: &mut [Hand; 2], looked: &mut Looked, (patience, wanted): (Duration, [bool; 2])) {
+    let Looked { copies, absent, none_yet } = looked;
+    let all = hands.iter_mut().zip(copies).zip(absent).zip(none_yet).zip(wanted);
+    for ((((hand, copy), absent), none_yet), _) in all.filter(|(_, wanted)| *wanted) {
         match hand.look(patience) {
             Ok(Some(found)) => *copy = Some(found),
             Ok(None) => (*absent, *none_yet) = (true, true),
+            // It was there, and may only be slow: the next writing tells.
+            Err(error) if hand.is_there() => {
+                tracing::error!(%error, path = %hand.path().display(), "a copy of the keys cannot be read now");
+            }
             Err(error) => {
                 *none_yet = error.kind() == io::ErrorKind::NotFound;
-                tracing::error!(%error, path = %hand.path().display(), "a copy of the keys cannot be read");
+                if hand.trouble.as_ref() != Some(&error.to_string()) {
+                    tracing::error!(%error, path = %hand.path().display(), "a copy of the keys cannot be read");
+                }
                 let doubtful = hand.doubtful;
                 hand.lose(&error);
                 hand.doubtful = doubtful;
             }
         }
     }
-    looked
 }
 
 /// Two copies of different sets: the one with more batches behind it stays, when the master key fits it; the other is renamed, never overwritten.

@@ -12,6 +12,8 @@ use watchbook_base::fs::{File, Fs, OpenMode};
 pub(crate) const KEYS_FILE: &str = "keys";
 /// A file grows by so many slots: half a MiB, a day and a half of 100 cameras.
 const GROW_SLOTS: u32 = 4096;
+/// It grows when fewer are left: a disk that is full when they are needed must not cost a key.
+const SPARE_SLOTS_MIN: u32 = 1024;
 /// Read at once at the start.
 const READ_BYTES: u64 = 1 << 20;
 
@@ -53,6 +55,15 @@ impl Copy {
     }
 }
 
+/// What a copy has of a writing.
+#[derive(Clone, Debug)]
+pub(crate) struct Wrote {
+    /// The slots before this one.
+    pub(crate) room: u32,
+    /// Why the file cannot grow.
+    pub(crate) cramped: Option<String>,
+}
+
 /// A copy at work.
 pub(crate) struct KeyFile {
     place: Place,
@@ -75,7 +86,18 @@ impl KeyFile {
     /// # Errors
     /// The operating system's; `NotFound` when the disk is not there.
     pub(crate) fn look(&mut self) -> io::Result<Option<Copy>> {
-        self.file = None;
+        // What was open stays so until the answer is there: who asks may have gone on without it.
+        let read = self.read_all();
+        let (file, slots, copy) = match read {
+            Ok(Some((file, copy))) => (Some(file), count(copy.slots.len()), Ok(Some(copy))),
+            Ok(None) => (None, 0, Ok(None)),
+            Err(error) => (None, 0, Err(error)),
+        };
+        (self.file, self.slots) = (file, slots);
+        copy
+    }
+
+    fn read_all(&self) -> io::Result<Option<(Box<dyn File>, Copy)>> {
         if let Some(needed) = &self.place.needs {
             self.place.fs.open(needed, OpenMode::Read)?;
         }
@@ -101,9 +123,7 @@ impl KeyFile {
                 found.push(bytes.map_or(Found::Bad, |bytes| Found::decode(&bytes, index)));
             }
         }
-        self.slots = count(narrow(slots));
-        self.file = Some(file);
-        Ok(Some(Copy { header, slots: found }))
+        Ok(Some((file, Copy { header, slots: found })))
     }
 
     /// FORMAT.md "Make a key file".
@@ -120,30 +140,34 @@ impl KeyFile {
         Ok(())
     }
 
-    /// Writes slots and header, and syncs. After an error the copy counts as gone.
-    pub(crate) fn write(&mut self, header: &KeysHeader, slots: &[(u32, Found)]) -> io::Result<()> {
-        let Some(file) = &self.file else { return Err(io::ErrorKind::NotFound.into()) };
-        let needed = slots.iter().map(|(index, _)| index + 1).max().unwrap_or(0);
-        let room = needed.div_ceil(GROW_SLOTS).saturating_mul(GROW_SLOTS).max(self.slots);
-        let write = || -> io::Result<()> {
-            if room > self.slots {
-                file.allocate(slot_offset(room))?;
-            }
-            // One write for slots that lie side by side: a copy that is mended gets thousands at once, and a commit waits for it.
-            for row in slots.chunk_by(|(before, _), (index, _)| *index == before + 1) {
-                let Some((first, _)) = row.first() else { continue };
-                let bytes: Vec<u8> = row.iter().flat_map(|(index, slot)| slot.encode(*index)).collect();
-                file.write_all_at(&[&bytes], slot_offset(*first))?;
-            }
-            file.write_all_at(&[&header.encode()], 0)?;
-            file.sync()
-        };
-        let written = write();
-        match &written {
-            Ok(()) => self.slots = room,
-            Err(_) => self.file = None,
+    /// Writes slots and header, and syncs: what there is room for first, so that a disk that is full can still be told which keys are destroyed; then the file
+    /// grows for the others. After an error the copy counts as gone.
+    pub(crate) fn write(&mut self, header: &KeysHeader, slots: &[(u32, Found)]) -> io::Result<Wrote> {
+        let Some(file) = self.file.take() else { return Err(io::ErrorKind::NotFound.into()) };
+        let (fitting, beyond): (Vec<_>, Vec<_>) = slots.iter().partition(|(index, _)| *index < self.slots);
+        put(&*file, fitting)?;
+        file.write_all_at(&[&header.encode()], 0)?;
+        file.sync()?;
+        let beyond: Vec<_> = beyond.into_iter().filter(|(_, found)| *found != Found::Free).collect();
+        let last = slots.iter().filter(|(_, found)| *found != Found::Free).map(|(index, _)| index + 1).max();
+        let cramped = self.grow(&*file, last.unwrap_or(0)).err().map(|error| error.to_string());
+        let beyond: Vec<_> = beyond.into_iter().filter(|(index, _)| *index < self.slots).collect();
+        if !beyond.is_empty() {
+            put(&*file, beyond)?;
+            file.sync()?;
         }
-        written
+        self.file = Some(file);
+        Ok(Wrote { room: self.slots, cramped })
+    }
+
+    /// Makes room for `needed` slots and some to spare.
+    fn grow(&mut self, file: &dyn File, needed: u32) -> io::Result<()> {
+        let room = needed.saturating_add(SPARE_SLOTS_MIN).div_ceil(GROW_SLOTS).saturating_mul(GROW_SLOTS);
+        if room > self.slots {
+            file.allocate(slot_offset(room))?;
+            self.slots = room;
+        }
+        Ok(())
     }
 
     /// Renames the file, so that a new one can be made.
@@ -160,6 +184,18 @@ impl KeyFile {
         file.read_exact_at(&mut bytes, slot_offset(index))?;
         Ok(Found::decode(&bytes, index))
     }
+}
+
+/// Destroyed keys before live ones. One write for slots that lie side by side: a copy that is mended gets thousands at once, and a commit waits for it.
+fn put(file: &dyn File, mut slots: Vec<&(u32, Found)>) -> io::Result<()> {
+    let is_live = |found: &Found| matches!(found, Found::Slot(slot) if slot.wrapped.is_some());
+    slots.sort_by_key(|(index, found)| (is_live(found), *index));
+    for row in slots.chunk_by(|(before, _), (index, _)| *index == before + 1) {
+        let Some((first, _)) = row.first() else { continue };
+        let bytes: Vec<u8> = row.iter().flat_map(|(index, slot)| slot.encode(*index)).collect();
+        file.write_all_at(&[&bytes], slot_offset(*first))?;
+    }
+    Ok(())
 }
 
 fn read(file: &dyn File, offset: u64, len: u64) -> Option<Vec<u8>> {

@@ -1,12 +1,11 @@
 //! One copy of the keys, worked on by threads of its own: whoever asks for something waits for it, but not for a disk that hangs.
 
-use super::file::{Copy, KeyFile, Place};
+use super::file::{Copy, KeyFile, Place, Wrote};
 use super::slot::{Found, KeysHeader};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::{Duration, Instant};
 
 /// Of one copy. Its methods are called by one thread at a time.
 pub(super) struct Hand {
@@ -17,12 +16,26 @@ pub(super) struct Hand {
     pub(super) doubtful: bool,
     /// Why it is not there.
     pub(super) trouble: Option<String>,
+    /// Why its file cannot grow.
+    pub(super) cramped: Option<String>,
 }
 
 struct Work {
     file: Mutex<KeyFile>,
     /// A thread is at work. When another call begins, the one before has run out of time, and its disk has not answered yet.
-    busy: AtomicBool,
+    busy: Mutex<bool>,
+    idle: Condvar,
+}
+
+impl Work {
+    fn busy(&self) -> MutexGuard<'_, bool> {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn rest(&self) {
+        *self.busy() = false;
+        self.idle.notify_all();
+    }
 }
 
 /// What a disk that hangs has said.
@@ -33,8 +46,9 @@ fn silent() -> io::Error {
 impl Hand {
     pub(super) fn new(place: Place) -> Self {
         let path = place.dir.join(super::file::KEYS_FILE);
-        let work = Arc::new(Work { file: Mutex::new(KeyFile::new(place)), busy: AtomicBool::new(false) });
-        Self { work, path, is_there: false, doubtful: false, trouble: None }
+        let (file, busy, idle) = (Mutex::new(KeyFile::new(place)), Mutex::new(false), Condvar::new());
+        let work = Arc::new(Work { file, busy, idle });
+        Self { work, path, is_there: false, doubtful: false, trouble: None, cramped: None }
     }
 
     pub(super) fn is_there(&self) -> bool {
@@ -57,22 +71,30 @@ impl Hand {
         self.lose(&silent());
     }
 
+    /// Begins a job once the one before is done, at `until` at the latest.
     fn begin<T: Send + 'static>(
         &self,
+        until: Instant,
         job: impl FnOnce(&mut KeyFile) -> T + Send + 'static,
         done: impl FnOnce(T) + Send + 'static,
     ) -> io::Result<()> {
-        if self.work.busy.swap(true, Ordering::SeqCst) {
-            return Err(silent());
+        {
+            let left = until.saturating_duration_since(Instant::now());
+            let waited = self.work.idle.wait_timeout_while(self.work.busy(), left, |busy| *busy);
+            let mut busy = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if *busy {
+                return Err(silent());
+            }
+            *busy = true;
         }
         let work = self.work.clone();
         let run = move || {
             let result = job(&mut work.file.lock().unwrap_or_else(PoisonError::into_inner));
-            work.busy.store(false, Ordering::SeqCst);
+            work.rest();
             done(result);
         };
         let begun = std::thread::Builder::new().name("keys".to_owned()).spawn(run);
-        begun.map(drop).inspect_err(|_| self.work.busy.store(false, Ordering::SeqCst))
+        begun.map(drop).inspect_err(|_| self.work.rest())
     }
 
     fn call<T: Send + 'static>(
@@ -81,45 +103,56 @@ impl Hand {
         job: impl FnOnce(&mut KeyFile) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
         let (done, answer) = mpsc::channel();
-        self.begin(job, move |result| drop(done.send(result)))?;
-        answer.recv_timeout(patience).unwrap_or_else(|_| Err(silent()))
+        let until = Instant::now() + patience;
+        self.begin(until, job, move |result| drop(done.send(result)))?;
+        let left = until.saturating_duration_since(Instant::now());
+        answer.recv_timeout(left).unwrap_or_else(|_| Err(silent()))
     }
 
-    /// Opens and reads the file; `None` when there is none and one may be made.
+    /// Opens and reads the file; `None` when there is none and one may be made. One that was there and has not answered in time stays there.
     ///
     /// # Errors
     /// The operating system's; `NotFound` when the disk is not there.
     pub(super) fn look(&mut self, patience: Duration) -> io::Result<Option<Copy>> {
-        self.is_there = false;
-        let found = self.call(patience, KeyFile::look)?;
-        self.is_there = found.is_some();
-        Ok(found)
+        let found = self.call(patience, KeyFile::look);
+        self.is_there = match &found {
+            Ok(found) => found.is_some(),
+            Err(error) => self.is_there && error.kind() == io::ErrorKind::TimedOut,
+        };
+        found
     }
 
     pub(super) fn make(&mut self, header: &KeysHeader, slots: &[Found], patience: Duration) -> io::Result<()> {
         let (header, slots) = (*header, slots.to_vec());
         self.call(patience, move |file| file.make(&header, &slots))?;
-        (self.is_there, self.doubtful) = (true, false);
+        (self.is_there, self.doubtful, self.cramped) = (true, false, None);
         Ok(())
     }
 
     /// Writes slots and header, and syncs. `done` gets the answer, on another thread.
     ///
     /// # Errors
-    /// When nothing can be begun.
+    /// When nothing can be begun until then.
     pub(super) fn begin_write(
         &self,
-        header: &KeysHeader,
-        slots: &Arc<[(u32, Found)]>,
-        done: impl FnOnce(io::Result<()>) + Send + 'static,
+        until: Instant,
+        (header, slots): (&KeysHeader, &Arc<[(u32, Found)]>),
+        done: impl FnOnce(io::Result<Wrote>) + Send + 'static,
     ) -> io::Result<()> {
         let (header, slots) = (*header, slots.clone());
-        self.begin(move |file| file.write(&header, &slots), done)
+        self.begin(until, move |file| file.write(&header, &slots), done)
     }
 
-    pub(super) fn write(&self, header: &KeysHeader, slots: Vec<(u32, Found)>, patience: Duration) -> io::Result<()> {
+    pub(super) fn write(
+        &mut self,
+        header: &KeysHeader,
+        slots: Vec<(u32, Found)>,
+        patience: Duration,
+    ) -> io::Result<()> {
         let header = *header;
-        self.call(patience, move |file| file.write(&header, &slots))
+        let wrote = self.call(patience, move |file| file.write(&header, &slots))?;
+        self.cramped = wrote.cramped;
+        Ok(())
     }
 
     /// Renames the file, so that a new one can be made. True when it was done.

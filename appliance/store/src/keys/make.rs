@@ -5,6 +5,7 @@ use super::slot::Slot;
 use super::state::State;
 use super::{Entry, Keys, PATIENCE, hour_of};
 use crate::error::{Error, Result};
+use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 use watchbook_base::{CameraId, Kind, MonoNanos, UtcNanos};
@@ -20,18 +21,23 @@ impl Keys {
     /// # Errors
     /// When there are no random bytes or no more key numbers.
     pub(crate) fn for_samples(&self, wanted: &[(CameraId, MonoNanos)]) -> Result<Vec<Arc<SealKey>>> {
-        let wants_saving = {
+        let (wants_saving, made, hours) = {
             let mut state = self.state();
             state.used.extend(wanted.iter().copied());
             let (missing, waits) = state.missing(wanted);
-            self.make(&mut state, &missing)?;
-            (waits || !missing.is_empty()) && !state.broken
+            let hours: Vec<UtcNanos> = wanted.iter().map(|(_, mono)| hour_of(state.trusted.at(*mono))).collect();
+            let keys = self.make(&mut state, &missing)?;
+            let made: HashMap<_, _> = missing.iter().copied().zip(keys).collect();
+            ((waits || !missing.is_empty()) && !state.broken, made, hours)
         };
         if wants_saving {
             self.save_within(PATIENCE);
         }
         let mut state = self.state();
-        wanted.iter().map(|(camera, mono)| state.key_for(*camera, *mono)).collect()
+        let key_for = |(wanted, hour): (&(CameraId, MonoNanos), UtcNanos)| {
+            state.key_for(*wanted, made.get(&(Some(wanted.0), hour)))
+        };
+        wanted.iter().zip(hours).map(key_for).collect()
     }
 
     /// A key for what a hold keeps. Not destroyed by age.
@@ -47,19 +53,19 @@ impl Keys {
         self.save(&mut self.copies(), Instant::now() + PATIENCE);
         let mut state = self.state();
         match made.first() {
-            Some(key_id) if state.is_durable(*key_id) => Ok(*key_id),
+            Some(key) if state.is_durable(key.id) => Ok(key.id),
             _ => {
                 let now = state.trusted.at(self.clock.mono());
                 // A disk that was too slow may have it all the same.
-                state.doom(&mut made.iter().map(|key_id| (*key_id, None)), now);
+                state.doom(&mut made.iter().map(|key| (key.id, None)), now);
                 let what = "making a hold's key: no key file can be written; see the alarms";
                 Err(Error::new(Kind::Unavailable, what))
             }
         }
     }
 
-    /// FORMAT.md "Make keys", but for writing them. Gives their numbers.
-    pub(super) fn make(&self, state: &mut State, wanted: &[(Option<CameraId>, UtcNanos)]) -> Result<Vec<u32>> {
+    /// FORMAT.md "Make keys", but for writing them.
+    pub(super) fn make(&self, state: &mut State, wanted: &[(Option<CameraId>, UtcNanos)]) -> Result<Vec<Arc<SealKey>>> {
         if wanted.is_empty() {
             return Ok(Vec::new());
         }
@@ -73,8 +79,9 @@ impl Keys {
             let (wrapped, key) = new_key(&self.wrapper, (key_id, camera, basis))?;
             let slot = Slot { key_id, batch, camera, basis, days_max, wrapped: Some(wrapped), untold: None };
             state.book.put(index, slot);
-            state.insert(Entry::of(index, &slot, provisional), key);
-            made.push(key_id);
+            let key = Arc::new(key);
+            state.insert(Entry::of(index, &slot, provisional), key.clone());
+            made.push(key);
         }
         Ok(made)
     }

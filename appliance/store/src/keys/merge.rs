@@ -14,28 +14,36 @@ pub(crate) struct Merged {
 }
 
 /// For each slot the newer writing wins, so a key that was destroyed in one copy is destroyed. A slot that is bad in one copy is taken from the other,
-/// but not from one that has missed a destruction: what it has may be what was destroyed, and a destroyed key never comes back.
+/// but not from one that has missed a destruction: what it has may be what was destroyed, and a destroyed key never comes back. Nor is a slot free only because a
+/// copy that is behind says so.
 pub(crate) fn merge(copies: [Option<&Copy>; 2]) -> Merged {
     let [a, b] = copies;
     let missed_by = |copy: Option<&Copy>, other: Option<&Copy>| {
         copy.zip(other).is_some_and(|(copy, other)| copy.batch() < other.destroyed())
     };
+    let behind = |copy: Option<&Copy>, other: Option<&Copy>| {
+        copy.zip(other).is_some_and(|(copy, other)| copy.batch() < other.batch())
+    };
     let missed = [missed_by(a, b), missed_by(b, a)];
+    let behind = [behind(a, b), behind(b, a)];
     let len = a.map_or(0, |copy| copy.slots.len()).max(b.map_or(0, |copy| copy.slots.len()));
     let at = |copy: Option<&Copy>, index: usize| match copy {
         Some(copy) => copy.slots.get(index).copied().unwrap_or(Found::Free),
         None => Found::Bad,
     };
-    let mut slots: Vec<Found> = (0..len).map(|index| winner([at(a, index), at(b, index)], missed)).collect();
+    let mut slots: Vec<Found> = (0..len).map(|index| winner([at(a, index), at(b, index)], missed, behind)).collect();
     drop_doubles(&mut slots);
     let repairs = [a, b].map(|copy| repairs_of(copy, &slots));
     Merged { slots, repairs }
 }
 
-fn winner(pair: [Found; 2], missed: [bool; 2]) -> Found {
+fn winner(pair: [Found; 2], missed: [bool; 2], behind: [bool; 2]) -> Found {
     let [a, b] = pair;
     let [a_missed, b_missed] = missed;
+    let [a_behind, b_behind] = behind;
     match (a, b) {
+        (Found::Bad, Found::Free) if b_behind => Found::Bad,
+        (Found::Free, Found::Bad) if a_behind => Found::Bad,
         (Found::Bad, _) if b_missed => Found::Bad,
         (_, Found::Bad) if a_missed => Found::Bad,
         (Found::Bad, other) | (other, Found::Bad) => other,
@@ -139,6 +147,9 @@ mod tests {
         let (a, b) = (destroyed(5, 4, &[Found::Bad]), copy(3, &[live(1, 2)]));
         check(Some(a), Some(b), &[Found::Bad], [&[], &[0]]);
         check(Some(copy(5, &[Found::Bad])), Some(copy(5, &[Found::Bad])), &[Found::Bad], [&[], &[]]);
+        // Free in a copy that has all of the other one, or in one that may have missed what was there.
+        check(Some(copy(5, &[Found::Bad])), Some(copy(5, &[Found::Free])), &[Found::Free], [&[0], &[]]);
+        check(Some(copy(5, &[Found::Bad])), Some(copy(4, &[Found::Free])), &[Found::Bad], [&[], &[]]);
         check(Some(copy(5, &[Found::Bad, live(2, 3)])), None, &[Found::Bad, live(2, 3)], [&[], &[]]);
     }
 

@@ -173,7 +173,9 @@ impl Found {
     pub(crate) fn encode(&self, index: u32) -> Vec<u8> {
         match self {
             Self::Slot(slot) => slot.encode(index),
-            Self::Free | Self::Bad => vec![0; KEY_SLOT_BYTES],
+            Self::Free => vec![0; KEY_SLOT_BYTES],
+            // In a file that is made anew it stays what it is: lost, and not free.
+            Self::Bad => vec![u8::MAX; KEY_SLOT_BYTES],
         }
     }
 

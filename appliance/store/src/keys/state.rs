@@ -2,12 +2,13 @@
 
 use super::aead::{SealKey, Wrapper};
 use super::book::{Batch, Book};
-use super::copies::Back;
-use super::slot::{Found, Slot};
+use super::copies::{Back, Rooms};
+use super::slot::{Found, KeysHeader, Slot};
 use super::trusted::Trusted;
 use super::{Entry, KEY_NANOS, KeyAlarms, hour_of};
 use crate::error::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 use watchbook_base::{CameraId, Kind, MonoNanos, UtcNanos};
 
@@ -37,6 +38,8 @@ pub(super) struct State {
     pub(super) moved: BTreeSet<u32>,
     /// Destroyed keys, when some slots were lost at the start: any other key that is not live may have been in one of those.
     erased: Option<HashSet<u32>>,
+    /// Numbers that were given out before the start, if they were, and that no slot has had: such a key was lost with the memory.
+    unwritten: Range<u32>,
     /// Nothing could be written: not tried again before the next tick.
     pub(super) broken: bool,
     /// Which copies are missing, as a sentence.
@@ -55,6 +58,10 @@ impl State {
             Found::Slot(slot) => slot.wrapped.is_none().then_some(slot.key_id),
             _ => None,
         };
+        let had = slots.iter().filter_map(|found| match found {
+            Found::Slot(slot) => Some(slot.key_id.saturating_add(1)),
+            _ => None,
+        });
         let mut state = Self {
             live: BTreeMap::new(),
             newest: HashMap::new(),
@@ -65,6 +72,7 @@ impl State {
             fresh: HashMap::new(),
             moved: BTreeSet::new(),
             erased: (book.damaged > 0).then(|| slots.iter().filter_map(destroyed).collect()),
+            unwritten: had.max().unwrap_or(1)..book.next(),
             broken: false,
             missing: None,
             book,
@@ -95,8 +103,8 @@ impl State {
     }
 
     /// A key that was just made.
-    pub(super) fn insert(&mut self, entry: Entry, key: SealKey) {
-        let key = Arc::new(key);
+    pub(super) fn insert(&mut self, entry: Entry, key: Arc<SealKey>) {
+        let key_id = key.id;
         self.live.insert(key.id, entry);
         self.fresh.insert(key.id, false);
         let Some(camera) = entry.camera else { return self.keep_ready(key) };
@@ -104,10 +112,11 @@ impl State {
         newest.push_back(Newest { basis: entry.basis, key });
         newest.make_contiguous().sort_unstable_by_key(|newest| (newest.basis, newest.key.id));
         if newest.len() > NEWEST_MAX {
-            // The last one that is durable stays, however long no other can be written.
+            // The last one that is durable stays, however long no other can be written, and the new one, however old its hour is.
             let durable = newest.iter().rposition(|newest| !self.fresh.contains_key(&newest.key.id));
-            let dropped = newest.remove(usize::from(durable == Some(0)));
-            dropped.into_iter().for_each(|newest| self.keep_ready(newest.key));
+            let goes = |(at, newest): (usize, &Newest)| Some(at) != durable && newest.key.id != key_id;
+            let at = newest.iter().enumerate().position(goes);
+            at.and_then(|at| newest.remove(at)).into_iter().for_each(|newest| self.keep_ready(newest.key));
         }
     }
 
@@ -132,7 +141,11 @@ impl State {
             return Vec::new();
         }
         let batch = self.book.begin_batch();
-        for (key_id, untold, Entry { index, camera, days_max, .. }) in &gone {
+        let held = self.held();
+        // A slot that another live key has is not overwritten.
+        for (key_id, untold, Entry { index, camera, days_max, .. }) in
+            gone.iter().filter(|(_, _, entry)| !held.contains_key(&entry.index))
+        {
             let (camera, days_max, untold) = (*camera, *days_max, *untold);
             let tomb = Slot { key_id: *key_id, batch, camera, basis: now, days_max, wrapped: None, untold };
             self.book.doom(*index, tomb);
@@ -142,6 +155,9 @@ impl State {
 
     /// Why a key is not live.
     pub(super) fn gone(&self, key_id: u32) -> Error {
+        if self.unwritten.contains(&key_id) || key_id >= self.book.next() {
+            return Error::corrupt(format!("key {key_id} is lost: the power went before a key file had it"));
+        }
         match self.erased.as_ref().is_none_or(|erased| erased.contains(&key_id)) {
             true => Error::new(Kind::NotFound, format!("key {key_id} is destroyed: this footage was erased")),
             false => Error::corrupt(format!("key {key_id} is lost in both key files, or was destroyed before that")),
@@ -152,16 +168,17 @@ impl State {
         !self.fresh.contains_key(&key_id)
     }
 
-    /// A copy has these.
-    pub(super) fn written(&mut self, slots: &Batch) {
-        for (_, found) in slots {
+    /// Copies have these where they have room for them.
+    pub(super) fn written(&mut self, header: &KeysHeader, slots: &Batch, rooms: &Rooms) {
+        for (index, found) in slots {
             if let Found::Slot(slot) = found
+                && rooms.any_has(*index)
                 && slot.wrapped.is_some()
             {
                 self.fresh.remove(&slot.key_id);
             }
         }
-        self.book.written(slots);
+        self.book.written(header, slots, rooms);
     }
 
     /// The unwrapped key, if it is in memory. Used last, dropped last: a scrub goes through a month of keys.
@@ -198,13 +215,22 @@ impl State {
         (at.nanos_since(last.basis) < OVERUSE_NANOS).then_some(&last.key)
     }
 
+    /// The live key of each slot that has one.
+    fn held(&self) -> BTreeMap<u32, u32> {
+        self.live.iter().map(|(key_id, entry)| (entry.index, *key_id)).collect()
+    }
+
     /// The key for a sample: that of its hour; while it is not durable the camera's last one; at last one that only memory has. What is sealed with that is not
-    /// acknowledged before a copy has it.
+    /// acknowledged before a copy has it. `made`: the one that was just made for it.
     ///
     /// # Errors
-    /// `Internal` when there is none: one was destroyed as soon as it was made.
-    pub(super) fn key_for(&mut self, camera: CameraId, mono: MonoNanos) -> Result<Arc<SealKey>> {
-        let of_hour = self.newest_for(camera, mono);
+    /// `Internal` when there is none.
+    pub(super) fn key_for(
+        &mut self,
+        (camera, mono): (CameraId, MonoNanos),
+        made: Option<&Arc<SealKey>>,
+    ) -> Result<Arc<SealKey>> {
+        let of_hour = self.newest_for(camera, mono).or(made);
         let durable = of_hour.filter(|key| self.is_durable(key.id)).or_else(|| self.last_of(camera, mono));
         let key = durable.or(of_hour).cloned();
         let key = key.ok_or_else(|| Error::new(Kind::Internal, "a key that was just made is not there"))?;
@@ -234,20 +260,48 @@ impl State {
     }
 
     /// Cleans what the copies come to, once one is back: of what it has only those keys stay that are known, those that were lost in the other one, and what
-    /// waits to be written.
+    /// waits to be written. A copy may come back alone, without keys that were made meanwhile: their slots stay theirs, and what memory has of them is put in.
     pub(super) fn take_back(&mut self, back: &mut Back) {
+        self.book.raise(back.next_key, back.batch);
+        let had = back.slots.iter().filter_map(|found| match found {
+            Found::Slot(slot) if slot.key_id < self.unwritten.end => Some(slot.key_id.saturating_add(1)),
+            _ => None,
+        });
+        self.unwritten.start = had.chain([self.unwritten.start]).max().unwrap_or(0);
+        let held = self.held();
         for (index, (found, was_bad)) in (0_u32..).zip(back.slots.iter_mut().zip(&back.was_bad)) {
-            let Found::Slot(slot) = found else { continue };
-            if slot.wrapped.is_none() || self.live.contains_key(&slot.key_id) {
+            let holder = held.get(&index);
+            let is_of = |slot: &Slot| Some(&slot.key_id) == holder;
+            let known = back.others.get(&index).into_iter().flatten().find(|slot| is_of(slot));
+            match found {
+                Found::Slot(slot) if is_of(slot) && slot.wrapped.is_some() => continue,
+                Found::Slot(slot)
+                    if is_of(slot)
+                        && known.is_none_or(|known| known.batch < slot.batch)
+                        && !self.book.is_half(index) =>
+                {
+                    // It was destroyed before this start, and the copy that was there did not know.
+                    let _entry = self.remove(slot.key_id);
+                    continue;
+                }
+                _ => {}
+            }
+            if let Some(known) = known {
+                *found = Found::Slot(*known);
                 continue;
             }
-            match *was_bad && !self.book.is_doomed(index) {
+            let Found::Slot(slot) = found else { continue };
+            if slot.wrapped.is_none() {
+                continue;
+            }
+            let is_new = holder.is_none() && !self.live.contains_key(&slot.key_id);
+            match is_new && *was_bad && !self.book.is_doomed(index) {
                 true => drop(self.live.insert(slot.key_id, Entry::of(index, slot, false))),
                 false => slot.wrapped = None,
             }
         }
         self.book.lay_over(&mut back.slots);
-        self.book.settle(&back.slots);
+        self.book.settle(&back.slots, &self.held());
         self.book.begin_batch();
     }
 

@@ -87,6 +87,9 @@ impl Keys {
             state.book.header
         };
         copies.rewrite(&header, &back, patience);
+        if copies.are_both_whole() {
+            self.state().book.in_both(&back.slots);
+        }
     }
 
     /// The keys that were due already `ago_nanos` before now.

@@ -1,5 +1,7 @@
 //! Keys on two simulated disks: power cuts, lost copies, rot, wrong master keys.
 
+mod away;
+
 use super::slot::NONCE_BYTES;
 use super::*;
 use crate::tests::pool::bench::{Gate, Mounts};
@@ -509,7 +511,9 @@ impl Bench {
 
 /// Looks until nothing is wrong any more: a disk that hung answers in its own time.
 fn tend_until_well(keys: &Keys) {
+    let deadline = Instant::now() + Duration::from_secs(60);
     while keys.alarms() != KeyAlarms::default() {
+        assert!(Instant::now() < deadline, "{:?}", keys.alarms());
         keys.tend();
         std::thread::yield_now();
     }

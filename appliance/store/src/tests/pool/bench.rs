@@ -23,13 +23,14 @@ use watchbook_base::fs::{File, Fs, LockGuard, OpenMode, Space};
 use watchbook_base::{Clock, Gap, Kind, StreamId, TimeRange, UtcNanos};
 use watchbook_media::{Packet, SpanSource};
 
-/// Stops whoever writes, or reads too.
+/// Stops whoever writes; or reads too; or opens, grows and syncs as well.
 #[derive(Default)]
 pub(crate) struct Gate {
     /// Closed, and how many wait.
     state: Mutex<(bool, usize)>,
     changed: Condvar,
     reads: AtomicBool,
+    all: AtomicBool,
 }
 
 impl Gate {
@@ -41,6 +42,19 @@ impl Gate {
     pub(crate) fn close_for_reads(&self) {
         self.reads.store(true, Ordering::SeqCst);
         self.close();
+    }
+
+    /// For whatever is asked of the disk.
+    pub(crate) fn close_for_all(&self) {
+        self.all.store(true, Ordering::SeqCst);
+        self.close_for_reads();
+    }
+
+    /// For whoever does anything but read and write.
+    fn pass_others(&self) {
+        if self.all.load(Ordering::SeqCst) {
+            self.pass();
+        }
     }
 
     pub(crate) fn open(&self) {
@@ -96,6 +110,7 @@ impl Fs for Mounts {
 
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn File>> {
         let (fs, gate) = self.of(path)?;
+        gate.pass_others();
         Ok(Box::new(GatedFile(fs.open(path, mode)?, gate)))
     }
 
@@ -130,6 +145,7 @@ impl File for GatedFile {
     }
 
     fn allocate(&self, len: u64) -> io::Result<()> {
+        self.1.pass_others();
         self.0.allocate(len)
     }
 
@@ -146,6 +162,7 @@ impl File for GatedFile {
     }
 
     fn sync(&self) -> io::Result<()> {
+        self.1.pass_others();
         self.0.sync()
     }
 }

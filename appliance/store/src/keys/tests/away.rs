@@ -1,0 +1,281 @@
+//! Copies that go away and come back: one without the other, late, full, or with sectors that cannot be read.
+
+use super::*;
+use watchbook_base::fs::Space;
+
+/// Nothing can be opened or written there until it is healed.
+fn take_away((fs, path): &(&SimFs, PathBuf)) {
+    assert!(fs.fail_file(path, Op::Write, libc::EIO) && fs.fail_file(path, Op::Open, libc::EIO));
+}
+
+/// Both stand alone: the keys have the same marks whichever copy is lost.
+fn expect_in_both(bench: &Bench, marks: &[(u32, Option<Vec<u8>>)]) {
+    for lost in 0..2 {
+        let (fs, path) = &bench.both()[lost];
+        fs.remove(path).unwrap();
+        let keys = bench.open();
+        assert_eq!(keys.alarms(), KeyAlarms::default(), "it has been made again");
+        for (key_id, before) in marks {
+            assert!(before.is_some() && mark(&keys, *key_id) == *before, "key {key_id} without copy {lost}");
+        }
+    }
+}
+
+#[test]
+fn a_copy_that_comes_back_alone_takes_no_slot_of_a_key_that_it_does_not_know() {
+    for late in 0..2 {
+        let bench = Bench::new(20 + late as u64);
+        let keys = bench.open();
+        let first = bench.one(&keys, 9).unwrap();
+        let both = bench.both();
+        take_away(&both[late]);
+        let known_to_one: Vec<u32> = (1..=3).map(|number| bench.one(&keys, number).unwrap()).collect();
+        assert!(known_to_one.iter().all(|key_id| keys.is_durable(*key_id)));
+        take_away(&both[1 - late]);
+        let of_memory = bench.one(&keys, 4).unwrap();
+        assert!(!keys.is_durable(of_memory));
+        // The stale one is back first, alone.
+        both[late].0.heal();
+        keys.tend();
+        let later: Vec<u32> = (5..=8).map(|number| bench.one(&keys, number).unwrap()).collect();
+        keys.destroy(&[known_to_one[0]]).unwrap();
+        both[1 - late].0.heal();
+        keys.tend();
+        assert_eq!(keys.alarms(), KeyAlarms::default());
+        let all: Vec<u32> = [&[first, of_memory], &known_to_one[1..], &later].concat();
+        let marks: Vec<_> = all.iter().map(|key_id| (*key_id, mark(&keys, *key_id))).collect();
+        drop(keys);
+        expect_in_both(&bench, &marks);
+        assert!(!bench.open().is_live(known_to_one[0]));
+    }
+}
+
+#[test]
+fn a_key_of_before_the_start_that_only_the_missing_copy_has_keeps_its_slot() {
+    let bench = Bench::new(22);
+    let both = bench.both();
+    let keys = bench.open();
+    take_away(&both[1]);
+    let known_to_one = bench.one(&keys, 1).unwrap();
+    drop(keys);
+    // A start without the second copy; then the first goes away, and the second comes back alone.
+    let keys = bench.open();
+    let before = mark(&keys, known_to_one);
+    take_away(&both[0]);
+    let of_memory = bench.one(&keys, 2).unwrap();
+    both[1].0.heal();
+    keys.tend();
+    let later = bench.one(&keys, 3).unwrap();
+    both[0].0.heal();
+    keys.tend();
+    assert_eq!(keys.alarms(), KeyAlarms::default());
+    let marks: Vec<_> = [of_memory, later].map(|key_id| (key_id, mark(&keys, key_id))).to_vec();
+    drop(keys);
+    expect_in_both(&bench, &[marks, vec![(known_to_one, before)]].concat());
+}
+
+#[test]
+fn an_erasure_that_is_still_to_be_told_is_not_lost_with_the_copy_that_knows_of_it() {
+    let bench = Bench::new(23);
+    let both = bench.both();
+    let keys = bench.open();
+    let key_id = bench.one(&keys, 1).unwrap();
+    take_away(&both[1]);
+    let hour_utc = keys.oldest(camera(1)).unwrap();
+    let erased = [Erased { key_id, camera: camera(1), hour_utc, erased_utc: keys.trusted_now() }];
+    keys.erase(&erased, false).unwrap();
+    take_away(&both[0]);
+    bench.one(&keys, 2).unwrap();
+    both[1].0.heal();
+    keys.tend();
+    bench.one(&keys, 3).unwrap();
+    assert_eq!(keys.untold(), erased);
+    both[0].0.heal();
+    keys.tend();
+    drop(keys);
+    assert_eq!(bench.open().untold(), erased);
+}
+
+#[test]
+fn a_copy_that_is_slow_to_be_read_again_is_not_lost_with_the_one_that_comes_back() {
+    let bench = Bench::new(24);
+    let (keys, gates) = bench.open_mounted();
+    let both = bench.both();
+    take_away(&both[1]);
+    let key_id = bench.one(&keys, 1).unwrap();
+    both[1].0.heal();
+    gates[0].close_for_all();
+    keys.tend();
+    let missing = keys.alarms().copy_missing.unwrap();
+    assert!(missing.contains("/ring") && !missing.contains("/state"), "{missing}");
+    gates[0].open();
+    tend_until_well(&keys);
+    let marks = [(key_id, mark(&keys, key_id))];
+    drop(keys);
+    expect_in_both(&bench, &marks);
+}
+
+#[test]
+fn a_key_that_rots_in_one_copy_is_taken_from_the_other_one_when_that_is_back() {
+    let bench = Bench::new(25);
+    let keys = bench.open();
+    let [rotten, destroyed] = [1, 2].map(|number| bench.one(&keys, number).unwrap());
+    let marks = [(rotten, mark(&keys, rotten))];
+    let both = bench.both();
+    take_away(&both[1]);
+    // What was away has missed a destruction, but not that of this key.
+    keys.destroy(&[destroyed]).unwrap();
+    assert!(both[0].0.rot(&both[0].1, 4096 + 5, 1));
+    both[1].0.heal();
+    keys.tend();
+    assert_eq!(keys.alarms(), KeyAlarms::default());
+    drop(keys);
+    expect_in_both(&bench, &marks);
+    assert!(!bench.open().is_live(destroyed));
+}
+
+#[test]
+fn a_slot_that_neither_copy_gives_now_is_not_overwritten() {
+    let bench = Bench::new(26);
+    let keys = bench.open();
+    let unread = bench.one(&keys, 1).unwrap();
+    let before = mark(&keys, unread);
+    let both = bench.both();
+    take_away(&both[1]);
+    let other = bench.one(&keys, 2).unwrap();
+    assert!(both[0].0.fail_byte(&both[0].1, 4096 + 5) && both[1].0.rot(&both[1].1, 4096 + 5, 1));
+    both[1].0.heal();
+    keys.tend();
+    let later = bench.one(&keys, 3).unwrap();
+    drop(keys);
+    both[0].0.heal();
+    let keys = bench.open();
+    assert_eq!(mark(&keys, unread), before, "the disk gives it again");
+    assert!(mark(&keys, other).is_some() && mark(&keys, later).is_some());
+}
+
+#[test]
+fn a_slot_is_free_only_when_a_copy_that_has_missed_nothing_says_so() {
+    let bench = Bench::new(27);
+    let both = bench.both();
+    let keys = bench.open();
+    take_away(&both[1]);
+    let key_id = bench.one(&keys, 1).unwrap();
+    let marks = [(key_id, mark(&keys, key_id))];
+    assert!(both[0].0.rot(&both[0].1, 4096 + 5, 1));
+    both[1].0.heal();
+    keys.tend();
+    drop(keys);
+    expect_in_both(&bench, &marks);
+    // Nobody has it in memory when it rots: then it is lost, and not never there.
+    let keys = bench.open();
+    take_away(&both[1]);
+    let lost = bench.one(&keys, 2).unwrap();
+    drop(keys);
+    assert!(both[0].0.rot(&both[0].1, 4096 + 128 + 5, 1));
+    both[1].0.heal();
+    let keys = bench.open();
+    assert_eq!(keys.key(lost).err().unwrap().kind, Kind::Corrupt);
+    assert!(keys.alarms().damaged.is_some_and(|text| text.starts_with("1 keys")));
+}
+
+#[test]
+fn a_key_file_that_cannot_grow_takes_what_it_has_room_for_and_is_told_what_is_destroyed() {
+    let bench = Bench::new(28);
+    let keys = bench.open();
+    let room = |free_bytes| {
+        let space = Space { total_bytes: 1 << 40, free_bytes };
+        [&bench.a, &bench.b].into_iter().for_each(|fs| fs.set_space(space));
+    };
+    room(0);
+    let of = |numbers: std::ops::RangeInclusive<u32>| -> Vec<u32> {
+        let wanted: Vec<_> = numbers.map(|number| (camera(number), bench.clock.mono())).collect();
+        keys.for_samples(&wanted).unwrap().iter().map(|key| key.id).collect()
+    };
+    let durable = |ids: &[u32]| ids.iter().filter(|key_id| keys.is_durable(**key_id)).count();
+    let fit = of(1..=4000);
+    assert_eq!(durable(&fit), 4000);
+    assert!(keys.alarms().copy_missing.is_some_and(|text| text.contains("cannot grow")), "while there is room left");
+    let more = of(4001..=4200);
+    assert_eq!(durable(&more), 96);
+    keys.destroy(&fit[..5]).unwrap();
+    assert_eq!(keys.alarms().erasure_late, None);
+    room(1 << 30);
+    keys.tend();
+    assert_eq!((durable(&more), keys.alarms()), (200, KeyAlarms::default()));
+    drop(keys);
+    bench.power_cycle();
+    for lost in 0..2 {
+        let (fs, path) = &bench.both()[lost];
+        fs.remove(path).unwrap();
+        let keys = bench.open();
+        let live = |ids: &[u32]| ids.iter().filter(|key_id| keys.is_live(**key_id)).count();
+        assert_eq!((live(&fit), live(&more)), (3995, 200));
+    }
+}
+
+#[test]
+fn a_key_file_grows_before_its_last_slot_is_used() {
+    let bench = Bench::new(29);
+    let keys = bench.open();
+    let wanted: Vec<_> = (1..=3500).map(|number| (camera(number), bench.clock.mono())).collect();
+    keys.for_samples(&wanted).unwrap();
+    for (fs, path) in bench.both() {
+        assert_eq!(fs.open(&path, OpenMode::Read).unwrap().len().unwrap(), slot::slot_offset(2 * 4096));
+    }
+}
+
+#[test]
+fn the_time_is_noted_each_hour_also_when_no_key_is_made() {
+    let bench = Bench::new(30);
+    let keys = bench.open();
+    for _ in 0..180 {
+        bench.clock.advance(MINUTE);
+        keys.tend();
+    }
+    drop(keys);
+    bench.power_cycle();
+    // So far ahead that the clock is not believed, and what was noted counts.
+    bench.clock.set_sync_state(SyncState::Unsynchronised);
+    bench.clock.step(10 * 24 * KEY_NANOS);
+    let noted = bench.open().trusted_now();
+    assert!(noted >= START.plus_nanos(2 * KEY_NANOS) && noted <= START.plus_nanos(3 * KEY_NANOS), "{noted}");
+}
+
+#[test]
+fn samples_older_than_the_newest_keys_get_a_key_of_their_hour() {
+    let bench = Bench::new(31);
+    let keys = bench.open();
+    let long_ago = bench.clock.mono();
+    bench.clock.advance(60 * MINUTE);
+    let newer = hours(&bench, &keys, 6);
+    let old = keys.for_samples(&[(camera(1), long_ago)]).unwrap().remove(0).id;
+    assert!(!newer.contains(&old) && keys.is_durable(old));
+    assert_eq!(keys.oldest(camera(1)), Some(hour_of(START)));
+}
+
+#[test]
+fn a_write_waits_for_a_read_that_is_slow() {
+    let bench = Bench::new(32);
+    let ids = hours(&bench, &bench.open(), 7);
+    let (keys, gates) = bench.open_mounted();
+    gates[0].close_for_reads();
+    let slow = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            gates[0].wait_for_somebody();
+            // The read has run out of time, and the next writing is on its way.
+            while keys.is_live(ids[0]) {
+                std::thread::yield_now();
+            }
+            while keys.copies.try_lock().is_ok() {
+                std::thread::yield_now();
+            }
+            gates[0].open();
+        });
+        let read = keys.key(ids[1]);
+        keys.destroy(&[ids[0]]).unwrap();
+        read
+    });
+    assert!(slow.is_ok(), "the other copy gives it");
+    assert_eq!(keys.alarms(), KeyAlarms::default());
+}
