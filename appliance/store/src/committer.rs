@@ -1,5 +1,7 @@
 //! The one writer of segment files. One commit is on its way at a time: gathered write, sync, rows to the indexer, acknowledgement.
 
+mod owed;
+
 use crate::alarm::AlarmKind;
 use crate::catalog::Catalog;
 use crate::catalog::rows::{Position, SlotRow};
@@ -13,6 +15,7 @@ use crate::recover::Recovered;
 use crate::ring::Ring;
 use crate::scan::Damage;
 use crate::writer::{Committed, Shared};
+use owed::Owed;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -66,18 +69,9 @@ pub(crate) struct Committer {
     /// What start-up could not read.
     damage: Vec<Damage>,
     plans: VecDeque<Plan>,
-    /// Commits that are on the disk, and are not acknowledged before a key that they use is durable; oldest first.
-    owed: VecDeque<Owed>,
+    owed: Owed,
     /// What the disk says is wrong, if anything.
     trouble: Option<String>,
-}
-
-/// A commit that is still to be acknowledged.
-struct Owed {
-    completes: Option<u64>,
-    committed: Committed,
-    /// Keys that were not durable when it was made.
-    keys: Vec<u32>,
 }
 
 impl Committer {
@@ -104,7 +98,7 @@ impl Committer {
             strikes,
             damage,
             plans: VecDeque::new(),
-            owed: VecDeque::new(),
+            owed: Owed::default(),
             trouble: None,
         };
         committer.tell(None);
@@ -320,12 +314,9 @@ impl Committer {
         let committed =
             Committed { seq: commit.seq, runs: count(commit.runs.len()), payload_bytes: plan.payload_bytes() };
         let stats = &mut self.shared.pending().stats;
-        stats.commits += 1;
-        stats.last_seq = commit.seq;
         stats.last_commit_utc = Some(commit.utc);
         stats.last_commit_nanos = nanos;
         stats.slowest_commit_nanos = stats.slowest_commit_nanos.max(nanos);
-        stats.payload_bytes += committed.payload_bytes;
         stats.written_bytes += commit.commit_len;
         committed
     }
@@ -334,8 +325,8 @@ impl Committer {
         self.shared.pending().settle(plan.frees_bytes);
         let sealed_with = plan.runs.iter().filter_map(|planned| planned.run.seal).map(|seal| seal.key_id);
         let keys = self.shared.keys.as_ref();
-        let undurable = sealed_with.filter(|key_id| keys.is_some_and(|keys| !keys.is_durable(*key_id))).collect();
-        self.owed.push_back(Owed { completes: plan.completes, committed, keys: undurable });
+        let undurable = sealed_with.filter(|key_id| keys.is_some_and(|keys| !keys.is_durable(*key_id)));
+        self.owed.add(plan.completes, committed, undurable);
         self.tell(None);
         self.acknowledge_owed();
     }
@@ -343,14 +334,26 @@ impl Committer {
     /// Acknowledges commits whose keys are durable by now, in their order.
     fn acknowledge_owed(&mut self) {
         let keys = self.shared.keys.as_ref();
-        let is_durable = |key_id: &u32| keys.is_none_or(|keys| keys.is_durable(*key_id));
-        while let Some(owed) = self.owed.pop_front_if(|owed| owed.keys.iter().all(is_durable)) {
-            if let Some(taken) = owed.completes {
-                self.shared.pending().set_durable(taken);
+        let is_durable = |key_id: u32| keys.is_none_or(|keys| keys.is_durable(key_id));
+        while let Some(owed) = self.owed.pop_durable(is_durable) {
+            {
+                let mut pending = self.shared.pending();
+                pending.stats.commits += owed.commits;
+                pending.stats.last_seq = owed.committed.seq;
+                pending.stats.payload_bytes += owed.committed.payload_bytes;
+                if let Some(taken) = owed.completes {
+                    pending.set_durable(taken);
+                }
             }
             self.shared.done.notify_all();
             self.shared.on_commit.call(owed.committed);
         }
+    }
+
+    /// Commits that are still to be acknowledged, apart from each other.
+    #[cfg(test)]
+    pub(crate) fn owed(&self) -> usize {
+        self.owed.len()
     }
 
     /// Publishes what is wrong: the disk's trouble, slots that cannot be written, damage, the ring's size, the index.

@@ -206,6 +206,12 @@ impl IndexQueue {
         ))
     }
 
+    /// It has all that was handed over, or has it waiting: nothing was dropped, and nothing is made again from the log.
+    pub(crate) fn is_whole(&self) -> bool {
+        let status = self.status();
+        status.rebuilding.is_none() && !status.given_up
+    }
+
     /// Places in the log that could not be read while the index was made again.
     pub(crate) fn damage(&self) -> Vec<Damage> {
         self.state().damage.clone()

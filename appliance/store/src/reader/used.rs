@@ -13,6 +13,7 @@ impl Part {
     /// # Errors
     /// When the index cannot be read.
     pub(crate) fn widen_to_used(&self, camera: CameraId, used: &mut HashMap<u32, TimeRange>) -> Result<bool> {
+        let was_whole = self.index.is_whole();
         let mut widen = |key_id: u32, range: TimeRange| {
             if let Some(used) = used.get_mut(&key_id) {
                 *used = TimeRange { start: used.start.min(range.start), end: used.end.max(range.end) };
@@ -34,7 +35,7 @@ impl Part {
                 return Err(error);
             }
         }
-        Ok(self.index.rebuilding().is_none())
+        Ok(was_whole && self.index.is_whole())
     }
 }
 
