@@ -1,16 +1,21 @@
 //! The maximum age of footage. What falls due is decided by [`plan_erasures`], recorded in every ring's log, and then made unreadable by destroying its keys.
 
+mod held;
+mod noted;
+mod teller;
+
 use crate::alarm::{AlarmKind, Alarms};
-use crate::error::{Error, Result};
-use crate::format::Record;
-use crate::format::erasure::{ERASED_PER_RECORD_MAX, Erased};
+use crate::error::Result;
+use crate::format::erasure::Erased;
 use crate::keys::{KeyAlarms, Keys};
 use crate::reader::PartList;
+use crate::worker::{End, Worker};
 use crate::writer::Shared;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use noted::Noted;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use teller::Teller;
 use watchbook_base::{CameraId, Clock, TimeRange, UtcNanos};
 
 /// Time between two looks. With the 59 minutes of [`ERASE_AFTER_NANOS`] a key is gone before its first sample is an hour overdue.
@@ -25,12 +30,12 @@ const RECORD_PATIENCE: Duration = Duration::from_secs(10);
 
 /// An erasure waits so long for a hold that is still to be copied. Then it is done all the same: a broken vault must not turn a hold into keeping for ever.
 const HELD_NANOS_MAX: i64 = DAY_NANOS;
-/// All time.
-const ALWAYS: TimeRange = TimeRange { start: UtcNanos(i64::MIN), end: UtcNanos(i64::MAX) };
+/// How long the end waits for a look: what that may wait for the index and the record. It erases nothing any more, however long it goes on.
+const END_PATIENCE: Duration = Duration::from_secs(25);
 
 /// True when footage of a camera in a range, by the samples' time, is held and not copied yet.
 pub type IsHeld = Box<dyn Fn(CameraId, TimeRange) -> bool + Send + Sync>;
-/// Called after keys were destroyed, on the thread that did it.
+/// Called after keys were destroyed, on a thread of its own: it may wait for a disk.
 pub type OnErased = Box<dyn Fn(&[Erased]) + Send + Sync>;
 
 /// A key, as the plan needs it.
@@ -74,18 +79,40 @@ struct Inner {
     parts: PartList,
     alarms: Arc<Alarms>,
     clock: Arc<dyn Clock>,
-    on_erased: Mutex<Vec<OnErased>>,
-    is_held: Mutex<Option<IsHeld>>,
+    teller: Teller,
+    is_held: Mutex<Option<Arc<IsHeld>>>,
+    held_patience: Duration,
+    /// A look for what is held.
+    looking: Mutex<Option<Worker>>,
+    noted: Mutex<Noted>,
     stopped: Mutex<bool>,
     told: Condvar,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    thread: Mutex<Option<Worker>>,
 }
 
 impl Retention {
     pub(crate) fn new(keys: Arc<Keys>, parts: PartList, alarms: Arc<Alarms>, clock: Arc<dyn Clock>) -> Self {
-        let (on_erased, is_held, thread) = (Mutex::default(), Mutex::default(), Mutex::default());
-        let (stopped, told) = (Mutex::default(), Condvar::new());
-        Self(Arc::new(Inner { keys, parts, alarms, clock, on_erased, is_held, stopped, told, thread }))
+        Self(Arc::new(Inner {
+            keys,
+            parts,
+            alarms,
+            clock,
+            teller: Teller::default(),
+            is_held: Mutex::default(),
+            held_patience: held::PATIENCE,
+            looking: Mutex::default(),
+            noted: Mutex::default(),
+            stopped: Mutex::default(),
+            told: Condvar::new(),
+            thread: Mutex::default(),
+        }))
+    }
+
+    /// One that waits a moment only for what holds say.
+    #[cfg(test)]
+    pub(crate) fn impatient(mut self) -> Self {
+        Arc::get_mut(&mut self.0).expect("nobody else has it").held_patience = Duration::from_millis(50);
+        self
     }
 
     /// How old footage of `camera` may become, in days, from the next look on, also for what is there. A camera that is removed keeps its last one.
@@ -95,53 +122,12 @@ impl Retention {
 
     /// Calls `on_erased` after each erasure from now on.
     pub fn subscribe(&self, on_erased: OnErased) {
-        self.0.on_erased.lock().unwrap_or_else(PoisonError::into_inner).push(on_erased);
+        self.0.teller.subscribe(on_erased);
     }
 
     /// Puts off an erasure while `is_held` says that its footage is still to be copied, for a day at most.
     pub fn wait_for_holds(&self, is_held: IsHeld) {
-        *self.0.is_held.lock().unwrap_or_else(PoisonError::into_inner) = Some(is_held);
-    }
-
-    /// What is due and need not wait, and how much waits.
-    fn due(&self) -> (Vec<Erased>, usize) {
-        let mut due = self.0.keys.due(0);
-        let is_held = self.0.is_held.lock().unwrap_or_else(PoisonError::into_inner);
-        let all = due.len();
-        if let (Some(is_held), true) = (&*is_held, all > 0) {
-            let overdue: HashSet<u32> = self.0.keys.due(HELD_NANOS_MAX).iter().map(|erased| erased.key_id).collect();
-            let cameras: BTreeSet<CameraId> = due.iter().map(|erased| erased.camera).collect();
-            // The index of a camera is looked through only when something of it is held.
-            let used: HashMap<u32, TimeRange> = cameras
-                .into_iter()
-                .filter(|camera| is_held(*camera, ALWAYS))
-                .flat_map(|camera| self.used(camera, &due))
-                .collect();
-            let needs = |erased: &Erased| used.get(&erased.key_id).is_some_and(|used| is_held(erased.camera, *used));
-            due.retain(|erased| overdue.contains(&erased.key_id) || !needs(erased));
-        }
-        let waiting = all - due.len();
-        (due, waiting)
-    }
-
-    /// From the first to the last sample that each of these keys of `camera` has sealed, by the samples' own time; the key's hour belongs to it in any case.
-    fn used(&self, camera: CameraId, due: &[Erased]) -> HashMap<u32, TimeRange> {
-        let hour = |start: UtcNanos| TimeRange { start, end: start.plus_nanos(crate::keys::KEY_NANOS) };
-        let of_camera = due.iter().filter(|erased| erased.camera == camera);
-        let mut used: HashMap<u32, TimeRange> =
-            of_camera.map(|erased| (erased.key_id, hour(erased.hour_utc))).collect();
-        let parts = self.0.parts.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut is_known = true;
-        for part in parts.iter().filter(|part| !part.is_vault()) {
-            is_known &= part.widen_to_used(camera, &mut used).unwrap_or_else(|error| {
-                tracing::error!(%error, disk = %part.disk(), "what a key was used for cannot be told");
-                false
-            });
-        }
-        if !is_known {
-            used.values_mut().for_each(|used| *used = ALWAYS);
-        }
-        used
+        *self.0.is_held.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(is_held));
     }
 
     fn disks(&self) -> Vec<Arc<Shared>> {
@@ -149,27 +135,16 @@ impl Retention {
         parts.iter().filter_map(|part| part.care.shared()).collect()
     }
 
-    /// Has every ring's log tell of erasures. True when one does; the others do with their next commit.
-    fn record(&self, erased: &[Erased], commit: &mut dyn FnMut(&[Arc<Shared>])) -> bool {
-        if erased.is_empty() {
-            return true;
-        }
+    /// Has every ring's log tell of erasures. Gives the keys of which one does; the others do with their next commit.
+    fn record(&self, erased: &[Erased], commit: &mut dyn FnMut(&[Arc<Shared>])) -> HashSet<u32> {
         let disks = self.disks();
-        let mut noted = Vec::new();
-        for disk in &disks {
-            let mut pending = disk.pending();
-            // All of one record were erased at one moment.
-            let moments = erased.chunk_by(|one, next| one.erased_utc == next.erased_utc);
-            let mut records = moments.flat_map(|moment| moment.chunks(ERASED_PER_RECORD_MAX));
-            match records.all(|chunk| pending.note(Record::Erasure(chunk.to_vec()))) {
-                true => noted.push((disk, pending.taken())),
-                false => {
-                    tracing::error!(disk = %disk.disk, "an erasure could not be recorded: the ring is closed or full of waiting records");
-                }
-            }
+        let noted = || self.0.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        noted().note(&disks, erased);
+        if erased.is_empty() {
+            return HashSet::new();
         }
         commit(&disks);
-        noted.iter().any(|(disk, taken)| disk.pending().durable() >= *taken)
+        noted().told()
     }
 
     /// One look: the keys are tended, and what is due is recorded and erased. `commit` makes what waits in the rings durable.
@@ -180,19 +155,14 @@ impl Retention {
         let Inner { keys, alarms, clock, .. } = &*self.0;
         keys.tend();
         let (due, waiting) = self.due();
-        let untold = keys.untold();
+        let mut untold = keys.untold();
         // FORMAT.md "Erase": the record first, so that what is gone can be explained.
-        let is_told = self.record(&[untold.as_slice(), due.as_slice()].concat(), commit);
-        if is_told && !untold.is_empty() {
+        let told = self.record(&[untold.as_slice(), due.as_slice()].concat(), commit);
+        untold.retain(|erased| told.contains(&erased.key_id));
+        if !untold.is_empty() {
             keys.told(&untold);
         }
-        let mut destroyed = Ok(());
-        if !due.is_empty() {
-            destroyed = keys.erase(&due, is_told);
-            tracing::info!(hours = due.len(), "footage has reached its maximum age and was erased");
-            let listeners = self.0.on_erased.lock().unwrap_or_else(PoisonError::into_inner);
-            listeners.iter().for_each(|on_erased| on_erased(&due));
-        }
+        let destroyed = self.erase(&due, due.iter().all(|erased| told.contains(&erased.key_id)));
         let KeyAlarms { copy_missing, damaged, clock_untrusted, erasure_late } = keys.alarms();
         let held = (waiting > 0).then(|| {
             format!("{waiting} hours of footage are older than allowed, because a hold of them is not copied yet. Look at the vault")
@@ -207,7 +177,21 @@ impl Retention {
         ] {
             alarms.set(kind, None, text, now);
         }
-        destroyed.map(|()| due)
+        destroyed
+    }
+
+    /// Erases, unless the end has come meanwhile: whoever is told that nothing is erased any more must be able to rely on it.
+    fn erase(&self, due: &[Erased], is_told: bool) -> Result<Vec<Erased>> {
+        let destroyed = {
+            let stopped = self.0.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+            if *stopped || due.is_empty() {
+                return Ok(Vec::new());
+            }
+            self.0.keys.erase(due, is_told)
+        };
+        tracing::info!(hours = due.len(), "footage has reached its maximum age and was erased");
+        self.0.teller.tell(due);
+        destroyed.map(|()| due.to_vec())
     }
 
     /// Looks again and again on a thread of its own, until [`Retention::stop`]. To be called once the maximum ages are set, and whoever is asked and told
@@ -232,9 +216,8 @@ impl Retention {
                 }
             }
         };
-        let thread = std::thread::Builder::new().name("retention".to_owned()).spawn(run);
-        let thread = thread.map_err(|error| Error::io("starting the retention thread", error))?;
-        *running = Some(thread);
+        self.0.teller.start()?;
+        *running = Some(Worker::start("retention", run)?);
         Ok(())
     }
 
@@ -250,14 +233,18 @@ impl Retention {
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Ends the thread; nothing is erased any more once this returns. To be called before the vault is closed. The store does it too when it is closed.
+    /// Ends the threads; nothing is erased any more once this returns. To be called before the vault is closed. The store does it too when it is closed. One
+    /// that hangs with a disk is left behind.
     pub fn stop(&self) {
         *self.0.stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.0.told.notify_all();
         let thread = self.0.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if thread.is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the retention thread had panicked");
+        match thread.map(|thread| thread.wait_for(END_PATIENCE)) {
+            None | Some(Some(End::Done)) => {}
+            Some(Some(End::Panicked)) => tracing::error!("the retention thread had panicked"),
+            Some(None) => tracing::error!("a look for footage that is due does not end; it is left behind"),
         }
+        self.0.teller.stop();
     }
 }
 

@@ -269,3 +269,80 @@ fn over_a_month_of_clock_steps_the_maximum_is_met_within_an_hour_and_nothing_you
         );
     }
 }
+
+#[test]
+fn what_is_due_waits_while_nobody_can_tell_whether_it_is_held() {
+    let machine = Box_::new(553);
+    let mut parts = machine.open();
+    record(&machine, &mut parts, &mut Cam::new(1, 300));
+    let retention = retention_of(&machine, &parts).impatient();
+    retention.set(camera(1), 1);
+    // The vault is asked, and does not answer.
+    let (go, may_go) = std::sync::mpsc::channel::<()>();
+    let may_go = std::sync::Mutex::new(may_go);
+    retention.wait_for_holds(Box::new(move |_, _| may_go.lock().unwrap().recv().is_ok()));
+    machine.clock.advance((DAY + HOUR).unsigned_abs());
+    for _ in 0..2 {
+        assert!(retention.tick(&mut |_| {}).unwrap().is_empty());
+    }
+    assert_eq!(samples(&parts, video(1)).len(), 250);
+    machine.clock.advance(DAY.unsigned_abs());
+    assert_eq!(retention.tick(&mut |_| {}).unwrap().len(), 1, "but only for a day");
+    drop(go);
+}
+
+#[test]
+fn an_index_that_has_dropped_changes_does_not_tell_what_a_key_was_used_for() {
+    let machine = Box_::new(554);
+    let mut parts = machine.open();
+    record(&machine, &mut parts, &mut Cam::new(1, 300));
+    let retention = retention_of(&machine, &parts);
+    retention.set(camera(1), 1);
+    // Nothing that is known of the key is held.
+    let held = TimeRange { start: START.plus_nanos(5 * HOUR), end: START.plus_nanos(6 * HOUR) };
+    retention.wait_for_holds(Box::new(move |_, range| range.overlaps(held)));
+    parts.index.abandon("on purpose");
+    machine.clock.advance((DAY + HOUR).unsigned_abs());
+    assert!(retention.tick(&mut |_| {}).unwrap().is_empty());
+}
+
+#[test]
+fn an_erasure_whose_record_waits_is_not_recorded_again() {
+    let machine = Box_::new(555);
+    let mut parts = machine.open();
+    record(&machine, &mut parts, &mut Cam::new(1, 300));
+    let retention = retention_of(&machine, &parts);
+    retention.set(camera(1), 1);
+    machine.clock.advance((DAY + HOUR).unsigned_abs());
+    assert_eq!(retention.tick(&mut |_| {}).unwrap().len(), 1);
+    let shared = parts.part.care.shared().unwrap();
+    let taken = shared.pending().taken();
+    for _ in 0..100 {
+        assert!(retention.tick(&mut |_| {}).unwrap().is_empty());
+    }
+    assert_eq!(shared.pending().taken(), taken);
+    let keys = parts.part.sealed_with.clone().unwrap();
+    assert_eq!(keys.untold().len(), 1);
+    retention.tick(&mut |_| assert!(parts.committer.step().unwrap())).unwrap();
+    assert!(keys.untold().is_empty());
+    assert_eq!(parts.reader.erasures(&playback(1), camera(1), ALL).unwrap().len(), 1);
+    // Another one is recorded as ever.
+    record(&machine, &mut parts, &mut Cam::new(1, 300));
+    machine.clock.advance((DAY + HOUR).unsigned_abs());
+    assert_eq!(retention.tick(&mut |_| assert!(parts.committer.step().unwrap())).unwrap().len(), 1);
+    assert_eq!(parts.reader.erasures(&playback(1), camera(1), ALL).unwrap().len(), 2);
+}
+
+#[test]
+fn nothing_is_erased_once_the_end_has_come() {
+    let machine = Box_::new(556);
+    let mut parts = machine.open();
+    record(&machine, &mut parts, &mut Cam::new(1, 300));
+    let retention = retention_of(&machine, &parts);
+    retention.set(camera(1), 1);
+    machine.clock.advance((DAY + HOUR).unsigned_abs());
+    // The vault is closed while a look is under way.
+    let stopping = retention.clone();
+    assert!(retention.tick(&mut |_| stopping.stop()).unwrap().is_empty());
+    assert_eq!(samples(&parts, video(1)).len(), 250);
+}
