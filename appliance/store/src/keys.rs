@@ -12,6 +12,7 @@ mod book;
 mod copies;
 mod file;
 mod hand;
+mod keeper;
 mod make;
 mod master;
 mod merge;
@@ -25,6 +26,7 @@ pub use master::{MasterKey, MasterSource};
 pub use slot::{KEY_SLOT_BYTES, KEYS_MAGIC};
 
 pub(crate) use aead::{CIPHER, SealKey};
+pub(crate) use keeper::Keeper;
 pub(crate) use slot::TAG_BYTES;
 
 use crate::error::{Error, Result};

@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::disk::{Opened, Start};
 use crate::error::{Error, Result};
 use crate::format::DiskId;
-use crate::keys::Keys;
+use crate::keys::{Keeper, Keys};
 use crate::kv::Kv;
 use crate::pool::{DiskStatus, Pool, Threads};
 use crate::reader::{PartList, Reader};
@@ -14,7 +14,7 @@ use crate::retention::Retention;
 use crate::vault::SourceList;
 use crate::writer::Writer;
 use std::path::Path;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use watchbook_base::fs::Fs;
 use watchbook_base::{Clock, Kind};
@@ -44,6 +44,7 @@ pub struct Store {
     writer: Writer,
     reader: Reader,
     retention: Option<Retention>,
+    keeper: Mutex<Option<Keeper>>,
 }
 
 /// What tests use of a store of one disk, without a thread.
@@ -91,12 +92,13 @@ impl Store {
         let reader = Reader::new(pool.parts.clone());
         match Threads::start(pool.clone()) {
             Ok(threads) => {
-                let mut store = Self { pool, threads, writer, reader, retention: None };
+                let mut store = Self { pool, threads, writer, reader, retention: None, keeper: Mutex::default() };
                 if let Some(keys) = &deps.keys {
                     // The second copy lies on a ring's disk, which is there by now.
                     keys.tend();
                     let (parts, alarms) = (store.pool.parts.clone(), store.pool.common.alarms.clone());
                     store.retention = Some(Retention::new(keys.clone(), parts, alarms, deps.clock.clone()));
+                    store.keeper = Mutex::new(Some(Keeper::start(keys)?));
                 }
                 Ok(store)
             }
@@ -191,7 +193,13 @@ impl Store {
             retention.stop();
         }
         self.threads.stop();
-        self.pool.close()
+        let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(keeper) = &keeper {
+            keeper.prepare_to_stop();
+        }
+        let closed = self.pool.close();
+        keeper.into_iter().for_each(Keeper::stop);
+        closed
     }
 }
 

@@ -31,7 +31,7 @@ use watchbook_media::{Packet, RecordingEnd, RecordingStart};
 pub struct Stats {
     /// Commits made durable since start.
     pub commits: u64,
-    /// Number of the newest durable commit, the largest of all disks; 0 when there is none.
+    /// Number of the newest durable commit whose keys are durable too, the largest of all disks; 0 when there is none.
     pub last_seq: u64,
     /// When it was made.
     pub last_commit_utc: Option<UtcNanos>,
@@ -75,10 +75,10 @@ impl Stats {
     }
 }
 
-/// What a commit made durable.
+/// What a commit made durable, or several at one moment: those that waited for the same keys count as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Committed {
-    /// Its number.
+    /// Its number; the last one's.
     pub seq: u64,
     /// Runs in it.
     pub runs: u32,

@@ -181,3 +181,25 @@ fn the_register_keeps_what_it_acknowledged() {
     assert_eq!(register.get(Namespace::Camera, b"1").unwrap().unwrap().version, 1);
     assert_eq!(register.verify().unwrap(), root);
 }
+
+#[test]
+fn keys_that_only_memory_has_are_written_before_the_store_is_closed() {
+    use watchbook_base::fs::sim::Op;
+    let machine = Box_::new(90);
+    let keys = machine.keys().unwrap();
+    let store =
+        Store::open(std::slice::from_ref(&machine.config), &Deps { keys: Some(keys.clone()), ..machine.deps() })
+            .unwrap();
+    for path in ["/state/keys/keys", "/ring/keys/keys"] {
+        for op in [Op::Write, Op::Open] {
+            assert!(machine.fs.fail_file(Path::new(path), op, libc::EIO));
+        }
+    }
+    let key = keys.for_samples(&[(camera(1), machine.clock.mono())]).unwrap().remove(0);
+    assert!(!keys.is_durable(key.id));
+    machine.fs.heal();
+    store.close().unwrap();
+    assert!(keys.is_durable(key.id));
+    drop(keys);
+    assert!(machine.keys().unwrap().is_live(key.id));
+}
