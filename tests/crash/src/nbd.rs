@@ -19,6 +19,8 @@ const BLOCK_BYTES: usize = 4096;
 const REQUEST_BYTES_MAX: usize = 32 << 20;
 /// Longest option of the handshake.
 const OPTION_BYTES_MAX: usize = 64 << 10;
+/// A flush takes up to so long, and a forced write too, as on a slow disk: so that cuts come in the middle of them.
+const FLUSH_MS_MAX: u64 = 160;
 /// For the end of a connection whose client was killed.
 const END_PATIENCE: Duration = Duration::from_secs(20);
 
@@ -39,6 +41,9 @@ struct Medium {
     lies: bool,
     connections: u32,
     flushes: u64,
+    /// The power is off: nothing is kept any more.
+    off: bool,
+    dice: Option<Dice>,
 }
 
 /// A served disk. Dropping it leaves the thread to the end of the process.
@@ -62,7 +67,14 @@ impl Medium {
         Some(bytes)
     }
 
-    fn write(&mut self, offset: usize, bytes: &[u8], through: bool) -> Option<()> {
+    /// Makes what was written there durable.
+    fn force(&mut self, offset: usize, len: usize) {
+        if !self.lies && !self.off {
+            (offset / BLOCK_BYTES..offset.saturating_add(len).div_ceil(BLOCK_BYTES)).for_each(|block| self.keep(block));
+        }
+    }
+
+    fn write(&mut self, offset: usize, bytes: &[u8]) -> Option<()> {
         let end = offset.checked_add(bytes.len()).filter(|end| *end <= self.durable.len())?;
         for block in offset / BLOCK_BYTES..end.div_ceil(BLOCK_BYTES) {
             let start = block * BLOCK_BYTES;
@@ -70,9 +82,6 @@ impl Medium {
             let (from, to) = (start.max(offset), (start + BLOCK_BYTES).min(end));
             whole.get_mut(from - start..to - start)?.copy_from_slice(bytes.get(from - offset..to - offset)?);
             self.volatile.insert(block, whole);
-            if through && !self.lies {
-                self.keep(block);
-            }
         }
         Some(())
     }
@@ -88,7 +97,7 @@ impl Medium {
 
     fn flush(&mut self) {
         self.flushes += 1;
-        if !self.lies {
+        if !self.lies && !self.off {
             let blocks: Vec<usize> = self.volatile.keys().copied().collect();
             blocks.into_iter().for_each(|block| self.keep(block));
         }
@@ -119,7 +128,18 @@ impl Disk {
         Ok(Self { medium })
     }
 
-    /// The power goes: of the volatile blocks each survives with the same chance, which `dice` chooses. Says how many survived and how many did not.
+    /// From now on flushes and forced writes take their time.
+    pub fn slow_down(&self, dice: Dice) {
+        lock(&self.medium).dice = Some(dice);
+    }
+
+    /// The power goes: a flush that is under way comes to nothing. [`Disk::cut`] brings it back once whoever uses the disk is gone.
+    pub fn power_off(&self) {
+        lock(&self.medium).off = true;
+        self.medium.1.notify_all();
+    }
+
+    /// Decides what the cut leaves: of the volatile blocks each survives with the same chance, which `dice` chooses. Says how many survived and how many did not.
     pub fn cut(&self, dice: &mut Dice) -> (usize, usize) {
         let (mutex, ended) = &*self.medium;
         let guard = mutex.lock().unwrap_or_else(PoisonError::into_inner);
@@ -136,6 +156,7 @@ impl Disk {
         });
         let kept = kept.count();
         medium.volatile.clear();
+        medium.off = false;
         (kept, blocks.len() - kept)
     }
 
@@ -161,6 +182,15 @@ fn take_bytes(stream: &mut impl Read, len: u32, max: usize) -> io::Result<Vec<u8
     let mut bytes = vec![0; len];
     stream.read_exact(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Waits as long as a flush takes; an error when the power goes meanwhile.
+fn take_time(medium: &(Mutex<Medium>, Condvar)) -> io::Result<()> {
+    let mut guard = lock(medium);
+    let ms = guard.dice.as_mut().map_or(0, |dice| dice.below(FLUSH_MS_MAX));
+    let waited = medium.1.wait_timeout_while(guard, Duration::from_millis(ms), |medium| !medium.off);
+    let is_off = waited.unwrap_or_else(PoisonError::into_inner).0.off;
+    if is_off { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
 }
 
 /// One connection, from handshake to end.
@@ -201,7 +231,12 @@ fn serve(mut stream: UnixStream, medium: &(Mutex<Medium>, Condvar)) -> io::Resul
         }
     }
     loop {
-        request(&mut stream, medium)?;
+        let answered = request(&mut stream, medium);
+        if lock(medium).off {
+            // Without power it neither answers nor hangs up.
+            io::copy(&mut stream, &mut io::sink())?;
+        }
+        answered?;
     }
 }
 
@@ -213,6 +248,9 @@ fn request(stream: &mut UnixStream, medium: &(Mutex<Medium>, Condvar)) -> io::Re
     let cookie: [u8; 8] = take(stream)?;
     let offset = usize::try_from(u64::from_be_bytes(take(stream)?)).unwrap_or(usize::MAX);
     let len = u32::from_be_bytes(take(stream)?);
+    if lock(medium).off {
+        return Err(io::ErrorKind::BrokenPipe.into());
+    }
     let answer = match kind {
         0 => {
             let len = usize::try_from(len).ok().filter(|len| *len <= REQUEST_BYTES_MAX);
@@ -220,10 +258,17 @@ fn request(stream: &mut UnixStream, medium: &(Mutex<Medium>, Condvar)) -> io::Re
         }
         1 => {
             let bytes = take_bytes(stream, len, REQUEST_BYTES_MAX)?;
-            lock(medium).write(offset, &bytes, flags & FUA != 0).map(|()| Vec::new())
+            let forced = flags & FUA != 0;
+            let written = lock(medium).write(offset, &bytes).map(|()| Vec::new());
+            if forced {
+                take_time(medium)?;
+                lock(medium).force(offset, bytes.len());
+            }
+            written
         }
         2 => return Err(io::ErrorKind::UnexpectedEof.into()),
         3 => {
+            take_time(medium)?;
             lock(medium).flush();
             Some(Vec::new())
         }
@@ -291,6 +336,30 @@ mod tests {
             partly += u32::from((1..8).contains(&kept));
         }
         assert!(partly > 3, "only {partly} of 20 cuts kept a part");
+    }
+
+    #[test]
+    fn a_flush_that_the_power_ends_comes_to_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("nbd");
+        let mut unfinished = 0;
+        for seed in 0..20 {
+            let disk = Disk::serve(vec![0; 64 << 10], &path, false).unwrap();
+            disk.slow_down(Dice::new(seed));
+            let mut stream = connect(&path);
+            assert_eq!(ask(&mut stream, (1, 0), 0, &[1; 32768]), 0);
+            let flush = [REQUEST_MAGIC.to_be_bytes().as_slice(), &[0, 0, 0, 3], &[0; 20]].concat();
+            stream.write_all(&flush).unwrap();
+            disk.power_off();
+            stream.shutdown(std::net::Shutdown::Write).unwrap();
+            let answered = take::<16>(&mut stream).is_ok();
+            drop(stream);
+            let (kept, lost) = disk.cut(&mut Dice::new(seed));
+            assert!(!answered || kept + lost == 0, "what was acknowledged is there");
+            unfinished += u32::from(kept + lost == 8);
+            std::fs::remove_file(&path).unwrap();
+        }
+        assert!(unfinished > 10, "only {unfinished} of 20 flushes were cut");
     }
 
     #[test]

@@ -28,6 +28,7 @@ impl<'a> PowerCut<'a> {
     pub fn new(kit: &'a Kit, folder: &Path, lies: bool) -> Result<Self> {
         let socket = folder.join("nbd");
         let disk = Disk::serve(vm::ext4(DISK_BYTES, folder)?, &socket, lies)?;
+        disk.slow_down(Dice::new(1));
         Ok(Self { kit, disk, socket, blocks: (0, 0) })
     }
 
@@ -48,6 +49,7 @@ impl Machine for PowerCut<'_> {
     }
 
     fn crash(&mut self, running: Running, dice: &mut Dice) -> Result<Vec<String>> {
+        self.disk.power_off();
         let lines = running.kill()?;
         let (kept, lost) = self.disk.cut(dice);
         self.blocks = (self.blocks.0 + kept, self.blocks.1 + lost);
