@@ -47,7 +47,12 @@ impl Retention {
             }
         }
         drop(looking);
-        answer.recv_timeout(self.0.held_patience).ok()
+        let needed = answer.recv_timeout(self.0.held_patience).ok();
+        if needed.is_some() {
+            // All that its thread still does is to end.
+            *self.0.looking.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        needed
     }
 
     fn look_for_needed(&self, is_held: &IsHeld, due: &[Erased]) -> HashSet<u32> {
