@@ -27,6 +27,7 @@ pub use slot::{KEY_SLOT_BYTES, KEYS_MAGIC};
 
 pub(crate) use aead::{CIPHER, SealKey};
 pub(crate) use keeper::Keeper;
+use keeper::Wishes;
 pub(crate) use slot::TAG_BYTES;
 
 use crate::error::{Error, Result};
@@ -67,6 +68,8 @@ pub struct Keys {
     /// Taken before `state`, and never the other way round. No longer than a disk that answers needs.
     copies: Mutex<Copies>,
     state: Mutex<State>,
+    /// What its keeper is told.
+    wishes: Wishes,
 }
 
 /// What is wrong with the keys, as sentences.
@@ -113,7 +116,8 @@ impl Keys {
         let (utc, mono) = (clock.utc(), clock.mono());
         let (copies, book, wrapper, slots) = Copies::open(places, master, utc, may_change)?;
         let state = State::new(book, (&slots, &wrapper), (utc, mono));
-        let keys = Self { clock, wrapper, copies: Mutex::new(copies), state: Mutex::new(state) };
+        let keys =
+            Self { clock, wrapper, copies: Mutex::new(copies), state: Mutex::new(state), wishes: Wishes::default() };
         keys.tell(&keys.copies());
         Ok(keys)
     }

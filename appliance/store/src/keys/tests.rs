@@ -93,6 +93,25 @@ fn mark(keys: &Keys, key_id: u32) -> Option<Vec<u8>> {
 }
 
 #[test]
+fn the_key_of_a_recording_that_begins_is_written_before_a_commit_wants_it() {
+    let bench = Bench::new(13);
+    let keys = Arc::new(bench.open());
+    let keeper = Keeper::start(&keys).unwrap();
+    keys.expect(camera(1));
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let wanted = [(camera(1), bench.clock.mono())];
+    while keys.state().missing(&wanted) != (Vec::new(), false) {
+        assert!(std::time::Instant::now() < deadline, "nobody makes it");
+        std::thread::yield_now();
+    }
+    keeper.stop();
+    let steps = || (bench.a.counters().steps, bench.b.counters().steps);
+    let before = steps();
+    bench.one(&keys, 1).unwrap();
+    assert_eq!(steps(), before, "the commit has nothing to wait for");
+}
+
+#[test]
 fn a_camera_has_one_key_an_hour_and_it_outlives_a_power_cut() {
     let bench = Bench::new(1);
     let keys = bench.open();

@@ -120,6 +120,9 @@ impl Routes {
     }
 
     pub(crate) fn begin(&self, start: &RecordingStart) {
+        if let Some(keys) = &self.common.keys {
+            keys.expect(start.stream.camera);
+        }
         let mut state = self.write();
         let stream = start.stream;
         let shared = state.choose(stream);
