@@ -184,13 +184,13 @@ fn take_bytes(stream: &mut impl Read, len: u32, max: usize) -> io::Result<Vec<u8
     Ok(bytes)
 }
 
-/// Waits as long as a flush takes; an error when the power goes meanwhile.
-fn take_time(medium: &(Mutex<Medium>, Condvar)) -> io::Result<()> {
+/// Waits as long as a flush takes, and gives the medium as it is then; an error when the power goes meanwhile.
+fn take_time(medium: &(Mutex<Medium>, Condvar)) -> io::Result<MutexGuard<'_, Medium>> {
     let mut guard = lock(medium);
     let ms = guard.dice.as_mut().map_or(0, |dice| dice.below(FLUSH_MS_MAX));
     let waited = medium.1.wait_timeout_while(guard, Duration::from_millis(ms), |medium| !medium.off);
-    let is_off = waited.unwrap_or_else(PoisonError::into_inner).0.off;
-    if is_off { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
+    let medium = waited.unwrap_or_else(PoisonError::into_inner).0;
+    if medium.off { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(medium) }
 }
 
 /// One connection, from handshake to end.
@@ -261,15 +261,13 @@ fn request(stream: &mut UnixStream, medium: &(Mutex<Medium>, Condvar)) -> io::Re
             let forced = flags & FUA != 0;
             let written = lock(medium).write(offset, &bytes).map(|()| Vec::new());
             if forced {
-                take_time(medium)?;
-                lock(medium).force(offset, bytes.len());
+                take_time(medium)?.force(offset, bytes.len());
             }
             written
         }
         2 => return Err(io::ErrorKind::UnexpectedEof.into()),
         3 => {
-            take_time(medium)?;
-            lock(medium).flush();
+            take_time(medium)?.flush();
             Some(Vec::new())
         }
         _ => None,

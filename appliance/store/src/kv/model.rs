@@ -77,6 +77,18 @@ impl ModelKv {
         *self.state() = State { tracked, ..State::default() };
     }
 
+    /// Every row of these tables, all at the same moment.
+    #[must_use]
+    pub fn all(&self, tables: &[Table]) -> Batch {
+        let state = self.state();
+        let mut batch = Batch::default();
+        for table in tables {
+            let rows = state.now.get(table).into_iter().flatten();
+            rows.for_each(|(key, value)| batch.put(*table, key.clone(), value.clone()));
+        }
+        batch
+    }
+
     /// Every row of a table.
     #[must_use]
     pub fn rows(&self, table: Table) -> BTreeMap<Vec<u8>, Vec<u8>> {

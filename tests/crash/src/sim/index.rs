@@ -73,13 +73,7 @@ impl Copy {
     /// The rows that `index` has now.
     #[must_use]
     pub fn of(index: &ModelKv) -> Self {
-        let mut batch = Batch::default();
-        for table in INDEX_TABLES {
-            for (key, value) in index.rows(table) {
-                batch.put(table, key, value);
-            }
-        }
-        Self(batch)
+        Self(index.all(&INDEX_TABLES))
     }
 
     /// Makes `index` have these rows and no others.
