@@ -7,9 +7,9 @@ use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use watchbook_base::{TrackRole, UtcNanos};
+use watchbook_base::{Kind, TrackRole, UtcNanos};
 use watchbook_store::format::{DiskId, SUPERBLOCK_MAGIC, Superblock, segment_name};
-use watchbook_store::kv::Kv;
+use watchbook_store::kv::{Batch, Keys, Kv, Table};
 use watchbook_store::synth::paper::{Paper, PaperCommit, PaperIndex, PaperPlan, PaperStream};
 
 /// Whose ring: any will do.
@@ -18,6 +18,42 @@ pub const DISK: DiskId = DiskId([0x57; 16]);
 pub const START: UtcNanos = UtcNanos(1_780_000_000_000_000_000);
 /// Said how far it is so often.
 const PROGRESS: Duration = Duration::from_secs(20);
+
+/// How long a filling waits for flushes and compactions that are behind: it writes as fast as it can, which no recorder does.
+const STALL_MAX: Duration = Duration::from_secs(600);
+
+/// An index whose writes wait as long as the database refuses them for being behind.
+pub struct Patient(pub Arc<dyn Kv>);
+
+impl Kv for Patient {
+    fn get(&self, table: Table, key: &[u8]) -> watchbook_store::Result<Option<Vec<u8>>> {
+        self.0.get(table, key)
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        keys: &Keys,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> watchbook_store::Result<()> {
+        self.0.scan(table, keys, visit)
+    }
+
+    fn write(&self, batch: &Batch, sync: bool) -> watchbook_store::Result<()> {
+        let until = Instant::now() + STALL_MAX;
+        loop {
+            match self.0.write(batch, sync) {
+                // It has waited for seconds by itself.
+                Err(error) if error.kind == Kind::Unavailable && Instant::now() < until => {}
+                written => return written,
+            }
+        }
+    }
+
+    fn renew(&self) -> watchbook_store::Result<()> {
+        self.0.renew()
+    }
+}
 
 /// What goes into the segment files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +109,7 @@ pub fn fill(place: &Place, plan: PaperPlan, paperwork: Paperwork, index: Arc<dyn
         .attempt("writing a superblock")?;
     let (slots, started) = (u64::from(plan.slots), Instant::now());
     let mut paper = Paper::new(plan, DISK);
-    let mut rows = PaperIndex::new(index, DISK).attempt("making the index")?;
+    let mut rows = PaperIndex::new(Arc::new(Patient(index)), DISK).attempt("making the index")?;
     let mut file: Option<File> = None;
     let mut told = Instant::now();
     while paper.generation() < slots || paper.offset() < place.segment_bytes / 4 * 3 {

@@ -3,7 +3,7 @@
 
 use super::Wanted;
 use super::bench::Place;
-use super::paper::{self, DISK};
+use super::paper::{self, DISK, Patient};
 use crate::Result;
 use crate::disk::Disk;
 use crate::error::Attempt;
@@ -53,7 +53,7 @@ fn one(wanted: &Wanted, (name, cameras, main, sub, gib): Load) -> Result<String>
     let path = place.index(paper::DISK);
     let index = Arc::new(RocksKv::open(&path, &INDEX_TABLES, Use::Index).attempt("making the index")?);
     let mut paper = Paper::new(paper::plan(paper::streams(cameras, main, sub)?, &place, 500), DISK);
-    let mut rows = PaperIndex::new(index.clone(), DISK).attempt("making the index")?;
+    let mut rows = PaperIndex::new(Arc::new(Patient(index.clone())), DISK).attempt("making the index")?;
     let (before, started) = (disk.device_use(), Instant::now());
     let (mut ring_bytes, mut memory_bytes) = (0_u64, 0);
     for number in 0..wanted.size(7 * COMMITS_A_DAY, 4 * COMMITS_A_BREATH) {
