@@ -11,6 +11,7 @@ use crate::codec::{count, narrow, wide};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 use watchbook_base::fs::Fs;
@@ -70,6 +71,8 @@ pub(super) struct Back {
     /// Where each copy has a key that neither says is live.
     unusable: [Vec<u32>; 2],
     absent: [bool; 2],
+    /// Only one of them was read.
+    is_of_one: bool,
 }
 
 impl Copies {
@@ -130,7 +133,7 @@ impl Copies {
     /// at `deadline`; a copy that has not answered by then counts as gone.
     pub(super) fn write(&mut self, header: &KeysHeader, slots: &Batch, deadline: Instant) -> Rooms {
         let (done, answers) = mpsc::channel();
-        let slots = slots.as_slice().into();
+        let slots: Arc<[(u32, Found)]> = slots.as_slice().into();
         let (mut open, mut rooms) = (Vec::new(), Rooms::default());
         for at in 0..self.0.len() {
             let Some(hand) = self.0.get_mut(at).filter(|hand| hand.is_there()) else { continue };
@@ -147,6 +150,11 @@ impl Copies {
         for at in open {
             tracing::error!(copy = at, "the disk of a copy of the keys does not answer; recording goes on without it");
             self.0.get_mut(at).into_iter().for_each(Hand::lose_silent);
+        }
+        for (hand, room) in self.0.iter_mut().zip(rooms.0) {
+            hand.lacks |= room.is_some_and(|room| {
+                slots.iter().any(|(index, found)| *index >= room && *found != Found::Free && rooms.any_has(*index))
+            });
         }
         rooms
     }
@@ -194,19 +202,25 @@ impl Copies {
         })
     }
 
-    /// True when a copy is away.
-    pub(super) fn is_any_away(&self) -> bool {
-        self.0.iter().any(|hand| !hand.is_there())
+    /// Lets files grow that could not.
+    pub(super) fn make_room(&mut self, patience: Duration) {
+        self.0.iter_mut().for_each(|hand| hand.make_room(patience));
     }
 
-    /// Both are there, and have room for all.
+    /// True when a copy is away, or has room now for slots that it lacks.
+    pub(super) fn is_any_to_fill(&self) -> bool {
+        self.0.iter().any(|hand| !hand.is_there() || hand.can_be_filled())
+    }
+
+    /// Both are there, and have all.
     pub(super) fn are_both_whole(&self) -> bool {
-        self.0.iter().all(|hand| hand.is_there() && hand.cramped.is_none())
+        self.0.iter().all(|hand| hand.is_there() && !hand.lacks)
     }
 
-    /// Looks whether a copy of the keys of `set` has come back. It is to be written whole before anything is read from it.
+    /// Looks whether a copy of the keys of `set` has come back, or has room now for what it lacks. It is to be written whole before anything is read from it.
     pub(super) fn look_again(&mut self, set: [u8; 16], patience: Duration) -> Option<Back> {
-        let stayed = self.0.each_ref().map(Hand::is_there);
+        let was_there = self.0.each_ref().map(Hand::is_there);
+        let stayed = self.0.each_ref().map(|hand| hand.is_there() && !hand.can_be_filled());
         let mut looked = Looked::default();
         look(&mut self.0, &mut looked, (patience, stayed.map(|stayed| !stayed)));
         let mut back = looked.absent;
@@ -215,9 +229,13 @@ impl Copies {
             return None;
         }
         look(&mut self.0, &mut looked, (patience, stayed));
-        if looked.copies.iter().zip(stayed).any(|(copy, stayed)| stayed && copy.is_none()) {
+        // One that was there all the time gets what it lacks from the other one, and from nobody else.
+        let is_alone = back.iter().zip(was_there).all(|(back, was_there)| !back || was_there)
+            && looked.copies.iter().any(Option::is_none);
+        if is_alone || looked.copies.iter().zip(was_there).any(|(copy, was_there)| was_there && copy.is_none()) {
             // What a copy that was away has means nothing without the one that stayed.
-            for (hand, _) in self.0.iter_mut().zip(back).filter(|(_, back)| *back) {
+            let of_both = self.0.iter_mut().zip(back).zip(was_there);
+            for ((hand, _), _) in of_both.filter(|((_, back), was_there)| *back && !was_there) {
                 hand.lose(&io::Error::other("it waits for the other copy"));
             }
             return None;
@@ -234,7 +252,12 @@ impl Copies {
             let unusable = unusable.iter().copied().filter(is_bad);
             (0..count(back.slots.len())).filter(|index| !is_bad(index)).chain(unusable).collect()
         });
+        let lacked = self.0.each_ref().map(|hand| hand.lacks);
         self.repair(header, &back.slots, &repairs, (back.absent, patience));
+        if back.is_of_one {
+            // What the other one has alone is still to come.
+            self.0.iter_mut().zip(lacked).for_each(|(hand, lacked)| hand.lacks |= lacked);
+        }
     }
 
     /// A copy that comes back and holds another set of keys is no copy of ours.
@@ -261,7 +284,9 @@ impl Copies {
                 (true, Some(why)) => {
                     Some(format!("the copy of the keys at {path} cannot grow ({why}). Free space on its disk"))
                 }
-                (true, None) => None,
+                (true, None) => hand.lacks.then(|| {
+                    format!("the copy of the keys at {path} lacks keys that it had no room for; the other one has them alone")
+                }),
             }
         };
         self.0.iter().filter_map(why).collect()
@@ -295,7 +320,8 @@ impl Back {
             _ => None,
         });
         let next_key = numbers.max().unwrap_or(1);
-        Self { slots, was_bad, others, batch, next_key, unusable, absent: looked.absent }
+        let is_of_one = looked.copies.iter().any(Option::is_none);
+        Self { slots, was_bad, others, batch, next_key, unusable, absent: looked.absent, is_of_one }
     }
 }
 
@@ -311,7 +337,7 @@ fn look(hands: &mut [Hand; 2], looked: &mut Looked, (patience, wanted): (Duratio
     let all = hands.iter_mut().zip(copies).zip(absent).zip(none_yet).zip(wanted);
     for ((((hand, copy), absent), none_yet), _) in all.filter(|(_, wanted)| *wanted) {
         match hand.look(patience) {
-            Ok(Some(found)) => *copy = Some(found),
+            Ok(Some(found)) => *copy = Some(Copy { lacks: hand.lacks, ..found }),
             Ok(None) => (*absent, *none_yet) = (true, true),
             // It was there, and may only be slow: the next writing tells.
             Err(error) if hand.is_there() => {

@@ -40,6 +40,8 @@ impl Place {
 pub(crate) struct Copy {
     pub(crate) header: Option<KeysHeader>,
     pub(crate) slots: Vec<Found>,
+    /// It had no room for slots that the other copy was given, and has not got them since.
+    pub(crate) lacks: bool,
 }
 
 impl Copy {
@@ -70,11 +72,13 @@ pub(crate) struct KeyFile {
     /// `None`: the copy cannot be written now.
     file: Option<Box<dyn File>>,
     slots: u32,
+    /// So many slots it was to have room for.
+    wanted: u32,
 }
 
 impl KeyFile {
     pub(crate) fn new(place: Place) -> Self {
-        Self { place, file: None, slots: 0 }
+        Self { place, file: None, slots: 0, wanted: 0 }
     }
 
     fn path(&self) -> PathBuf {
@@ -123,7 +127,7 @@ impl KeyFile {
                 found.push(bytes.map_or(Found::Bad, |bytes| Found::decode(&bytes, index)));
             }
         }
-        Ok(Some((file, Copy { header, slots: found })))
+        Ok(Some((file, Copy { header, slots: found, lacks: false })))
     }
 
     /// FORMAT.md "Make a key file".
@@ -149,8 +153,8 @@ impl KeyFile {
         file.write_all_at(&[&header.encode()], 0)?;
         file.sync()?;
         let beyond: Vec<_> = beyond.into_iter().filter(|(_, found)| *found != Found::Free).collect();
-        let last = slots.iter().filter(|(_, found)| *found != Found::Free).map(|(index, _)| index + 1).max();
-        let cramped = self.grow(&*file, last.unwrap_or(0)).err().map(|error| error.to_string());
+        self.wanted = self.wanted.max(needed(slots));
+        let cramped = self.grow(&*file).err().map(|error| error.to_string());
         let beyond: Vec<_> = beyond.into_iter().filter(|(index, _)| *index < self.slots).collect();
         if !beyond.is_empty() {
             put(&*file, beyond)?;
@@ -160,9 +164,17 @@ impl KeyFile {
         Ok(Wrote { room: self.slots, cramped })
     }
 
-    /// Makes room for `needed` slots and some to spare.
-    fn grow(&mut self, file: &dyn File, needed: u32) -> io::Result<()> {
-        let room = needed.saturating_add(SPARE_SLOTS_MIN).div_ceil(GROW_SLOTS).saturating_mul(GROW_SLOTS);
+    /// Tries again to have room for all that was wanted. Gives why the file cannot grow.
+    pub(crate) fn make_room(&mut self) -> io::Result<Option<String>> {
+        let Some(file) = self.file.take() else { return Err(io::ErrorKind::NotFound.into()) };
+        let cramped = self.grow(&*file).err().map(|error| error.to_string());
+        self.file = Some(file);
+        Ok(cramped)
+    }
+
+    /// Makes room for what was ever wanted and some to spare.
+    fn grow(&mut self, file: &dyn File) -> io::Result<()> {
+        let room = self.wanted.saturating_add(SPARE_SLOTS_MIN).div_ceil(GROW_SLOTS).saturating_mul(GROW_SLOTS);
         if room > self.slots {
             file.allocate(slot_offset(room))?;
             self.slots = room;
@@ -184,6 +196,11 @@ impl KeyFile {
         file.read_exact_at(&mut bytes, slot_offset(index))?;
         Ok(Found::decode(&bytes, index))
     }
+}
+
+/// So many slots a file needs for these.
+pub(super) fn needed(slots: &[(u32, Found)]) -> u32 {
+    slots.iter().filter(|(_, found)| *found != Found::Free).map(|(index, _)| index + 1).max().unwrap_or(0)
 }
 
 /// Destroyed keys before live ones. One write for slots that lie side by side: a copy that is mended gets thousands at once, and a commit waits for it.

@@ -1,6 +1,6 @@
 //! One copy of the keys, worked on by threads of its own: whoever asks for something waits for it, but not for a disk that hangs.
 
-use super::file::{Copy, KeyFile, Place, Wrote};
+use super::file::{Copy, KeyFile, Place, Wrote, needed};
 use super::slot::{Found, KeysHeader};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,8 @@ pub(super) struct Hand {
     pub(super) trouble: Option<String>,
     /// Why its file cannot grow.
     pub(super) cramped: Option<String>,
+    /// It had no room for something that the other copy may have alone, and all of it was not written again since.
+    pub(super) lacks: bool,
 }
 
 struct Work {
@@ -48,11 +50,16 @@ impl Hand {
         let path = place.dir.join(super::file::KEYS_FILE);
         let (file, busy, idle) = (Mutex::new(KeyFile::new(place)), Mutex::new(false), Condvar::new());
         let work = Arc::new(Work { file, busy, idle });
-        Self { work, path, is_there: false, doubtful: false, trouble: None, cramped: None }
+        Self { work, path, is_there: false, doubtful: false, trouble: None, cramped: None, lacks: false }
     }
 
     pub(super) fn is_there(&self) -> bool {
         self.is_there
+    }
+
+    /// It lacks slots, and has room for them now: it is as one that was away.
+    pub(super) fn can_be_filled(&self) -> bool {
+        self.is_there && self.lacks && self.cramped.is_none()
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -125,7 +132,7 @@ impl Hand {
     pub(super) fn make(&mut self, header: &KeysHeader, slots: &[Found], patience: Duration) -> io::Result<()> {
         let (header, slots) = (*header, slots.to_vec());
         self.call(patience, move |file| file.make(&header, &slots))?;
-        (self.is_there, self.doubtful, self.cramped) = (true, false, None);
+        (self.is_there, self.doubtful, self.cramped, self.lacks) = (true, false, None, false);
         Ok(())
     }
 
@@ -143,16 +150,27 @@ impl Hand {
         self.begin(until, move |file| file.write(&header, &slots), done)
     }
 
+    /// Gives the copy all that it may lack.
     pub(super) fn write(
         &mut self,
         header: &KeysHeader,
         slots: Vec<(u32, Found)>,
         patience: Duration,
     ) -> io::Result<()> {
-        let header = *header;
+        let (header, needed) = (*header, needed(&slots));
         let wrote = self.call(patience, move |file| file.write(&header, &slots))?;
-        self.cramped = wrote.cramped;
+        (self.lacks, self.cramped) = (wrote.room < needed, wrote.cramped);
         Ok(())
+    }
+
+    /// Looks whether a file that could not grow can do so now. One that does not answer is left to the next writing.
+    pub(super) fn make_room(&mut self, patience: Duration) {
+        if self.is_there
+            && self.cramped.is_some()
+            && let Ok(cramped) = self.call(patience, KeyFile::make_room)
+        {
+            self.cramped = cramped;
+        }
     }
 
     /// Renames the file, so that a new one can be made. True when it was done.

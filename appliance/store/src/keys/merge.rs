@@ -15,23 +15,27 @@ pub(crate) struct Merged {
 
 /// For each slot the newer writing wins, so a key that was destroyed in one copy is destroyed. A slot that is bad in one copy is taken from the other,
 /// but not from one that has missed a destruction: what it has may be what was destroyed, and a destroyed key never comes back. Nor is a slot free only because a
-/// copy that is behind says so.
+/// copy that is behind says so, or that lacks what it had no room for. Beyond its last slot a copy says nothing.
 pub(crate) fn merge(copies: [Option<&Copy>; 2]) -> Merged {
     let [a, b] = copies;
     let missed_by = |copy: Option<&Copy>, other: Option<&Copy>| {
         copy.zip(other).is_some_and(|(copy, other)| copy.batch() < other.destroyed())
     };
     let behind = |copy: Option<&Copy>, other: Option<&Copy>| {
-        copy.zip(other).is_some_and(|(copy, other)| copy.batch() < other.batch())
+        copy.zip(other).is_some_and(|(copy, other)| copy.lacks || copy.batch() < other.batch())
     };
     let missed = [missed_by(a, b), missed_by(b, a)];
     let behind = [behind(a, b), behind(b, a)];
     let len = a.map_or(0, |copy| copy.slots.len()).max(b.map_or(0, |copy| copy.slots.len()));
     let at = |copy: Option<&Copy>, index: usize| match copy {
-        Some(copy) => copy.slots.get(index).copied().unwrap_or(Found::Free),
-        None => Found::Bad,
+        Some(copy) => copy.slots.get(index).copied(),
+        None => Some(Found::Bad),
     };
-    let mut slots: Vec<Found> = (0..len).map(|index| winner([at(a, index), at(b, index)], missed, behind)).collect();
+    let of_both = |index: usize| match (at(a, index), at(b, index)) {
+        (Some(a), Some(b)) => winner([a, b], missed, behind),
+        (one, other) => one.or(other).unwrap_or(Found::Free),
+    };
+    let mut slots: Vec<Found> = (0..len).map(of_both).collect();
     drop_doubles(&mut slots);
     let repairs = [a, b].map(|copy| repairs_of(copy, &slots));
     Merged { slots, repairs }
@@ -118,7 +122,7 @@ mod tests {
     fn destroyed(batch: u64, destroyed: u64, slots: &[Found]) -> Copy {
         let (set, nonce, tag) = ([0; 16], [0; 12], [0; 16]);
         let header = KeysHeader { set, batch, destroyed, next_key: 1, noted: UtcNanos(0), nonce, tag };
-        Copy { header: Some(header), slots: slots.to_vec() }
+        Copy { header: Some(header), slots: slots.to_vec(), lacks: false }
     }
 
     fn check(a: Option<Copy>, b: Option<Copy>, want: &[Found], repairs: [&[u32]; 2]) {
@@ -151,6 +155,17 @@ mod tests {
         check(Some(copy(5, &[Found::Bad])), Some(copy(5, &[Found::Free])), &[Found::Free], [&[0], &[]]);
         check(Some(copy(5, &[Found::Bad])), Some(copy(4, &[Found::Free])), &[Found::Bad], [&[], &[]]);
         check(Some(copy(5, &[Found::Bad, live(2, 3)])), None, &[Found::Bad, live(2, 3)], [&[], &[]]);
+    }
+
+    #[test]
+    fn a_copy_that_had_no_room_for_a_slot_does_not_say_that_it_is_free() {
+        let (a, short) = (copy(5, &[live(1, 2), Found::Bad]), copy(5, &[live(1, 2)]));
+        check(Some(a), Some(short), &[live(1, 2), Found::Bad], [&[], &[]]);
+        // It has grown, and was not given the slot yet.
+        let (a, grown) = (copy(5, &[Found::Bad]), Copy { lacks: true, ..copy(5, &[Found::Free]) });
+        check(Some(a), Some(grown), &[Found::Bad], [&[], &[]]);
+        let (a, short) = (copy(5, &[live(1, 2), live(2, 3), Found::Free]), copy(5, &[live(1, 2)]));
+        check(Some(a), Some(short), &[live(1, 2), live(2, 3), Found::Free], [&[], &[1]]);
     }
 
     #[test]

@@ -33,7 +33,8 @@ impl Keys {
             }
         }
         let mut copies = self.copies();
-        if copies.is_any_away() {
+        copies.make_room(PATIENCE);
+        if copies.is_any_to_fill() {
             self.take_back(&mut copies);
         }
         self.write_moved(&copies);
@@ -73,7 +74,7 @@ impl Keys {
         state.moved.retain(|key_id| unread.contains(key_id));
     }
 
-    /// Takes a copy in that has come back. It is cleaned before anything is read from it.
+    /// Takes a copy in that has come back, or that has room now for what it lacks. It is cleaned before anything is read from it.
     fn take_back(&self, copies: &mut Copies) {
         let (set, slots) = {
             let state = self.state();

@@ -218,6 +218,66 @@ fn a_key_file_that_cannot_grow_takes_what_it_has_room_for_and_is_told_what_is_de
 }
 
 #[test]
+fn a_copy_that_had_no_room_gets_what_it_lacks_once_it_has_and_the_alarm_lasts_till_then() {
+    for restart in [false, true] {
+        let bench = Bench::new(33);
+        let mut keys = bench.open();
+        let room = |free_bytes| bench.b.set_space(Space { total_bytes: 1 << 40, free_bytes });
+        room(0);
+        let wanted: Vec<_> = (1..=4200).map(|number| (camera(number), bench.clock.mono())).collect();
+        let ids: Vec<u32> = keys.for_samples(&wanted).unwrap().iter().map(|key| key.id).collect();
+        assert!(ids.iter().all(|key_id| keys.is_durable(*key_id)), "the other copy has all of them");
+        if restart {
+            keys = bench.open();
+        }
+        // Whatever else is written meanwhile.
+        for _ in 0..3 {
+            bench.clock.advance(60 * MINUTE);
+            keys.tend();
+            assert!(keys.alarms().copy_missing.is_some_and(|text| text.contains("cannot grow")), "restart {restart}");
+        }
+        room(1 << 30);
+        // A writing that comes before the next look makes the file grow, and does not give it what it lacks.
+        bench.one(&keys, 1).unwrap();
+        assert!(keys.alarms().copy_missing.is_some());
+        keys.tend();
+        assert_eq!(keys.alarms(), KeyAlarms::default());
+        let marks: Vec<_> = [0, 4095, 4096, 4199].map(|at| (ids[at], mark(&keys, ids[at]))).to_vec();
+        drop(keys);
+        expect_in_both(&bench, &marks);
+    }
+}
+
+#[test]
+fn a_copy_that_lacks_slots_keeps_to_itself_while_the_other_one_is_away() {
+    let bench = Bench::new(34);
+    let keys = bench.open();
+    let both = bench.both();
+    bench.b.set_space(Space { total_bytes: 1 << 40, free_bytes: 0 });
+    let wanted: Vec<_> = (1..=4200).map(|number| (camera(number), bench.clock.mono())).collect();
+    let ids: Vec<u32> = keys.for_samples(&wanted).unwrap().iter().map(|key| key.id).collect();
+    drop(keys);
+    let keys = bench.open();
+    take_away(&both[0]);
+    bench.b.set_space(Space { total_bytes: 1 << 40, free_bytes: 1 << 30 });
+    bench.clock.advance(60 * MINUTE);
+    let later = bench.one(&keys, 1).unwrap();
+    for _ in 0..2 {
+        keys.tend();
+        assert!(keys.is_durable(later) && keys.alarms().copy_missing.is_some());
+    }
+    let steps = bench.b.counters().steps;
+    keys.tend();
+    assert_eq!(bench.b.counters().steps, steps, "it is not written whole at each look");
+    both[0].0.heal();
+    keys.tend();
+    assert_eq!(keys.alarms(), KeyAlarms::default());
+    let marks: Vec<_> = [ids[0], ids[4095], ids[4199], later].map(|key_id| (key_id, mark(&keys, key_id))).to_vec();
+    drop(keys);
+    expect_in_both(&bench, &marks);
+}
+
+#[test]
 fn a_key_file_grows_before_its_last_slot_is_used() {
     let bench = Bench::new(29);
     let keys = bench.open();
