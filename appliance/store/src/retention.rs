@@ -136,10 +136,14 @@ impl Retention {
     }
 
     /// Has every ring's log tell of erasures. Gives the keys of which one does; the others do with their next commit.
-    fn record(&self, erased: &[Erased], commit: &mut dyn FnMut(&[Arc<Shared>])) -> HashSet<u32> {
+    fn record(
+        &self,
+        (erased, waiting): (&[Erased], &HashSet<u32>),
+        commit: &mut dyn FnMut(&[Arc<Shared>]),
+    ) -> HashSet<u32> {
         let disks = self.disks();
         let noted = || self.0.noted.lock().unwrap_or_else(PoisonError::into_inner);
-        noted().note(&disks, erased);
+        noted().note(&disks, erased, waiting);
         if erased.is_empty() {
             return HashSet::new();
         }
@@ -154,16 +158,18 @@ impl Retention {
     pub(crate) fn tick(&self, commit: &mut dyn FnMut(&[Arc<Shared>])) -> Result<Vec<Erased>> {
         let Inner { keys, alarms, clock, .. } = &*self.0;
         keys.tend();
-        let (due, waiting) = self.due();
+        let mut look = self.due();
         let mut untold = keys.untold();
         // FORMAT.md "Erase": the record first, so that what is gone can be explained.
-        let told = self.record(&[untold.as_slice(), due.as_slice()].concat(), commit);
+        let told = self.record((&[untold.as_slice(), look.due.as_slice()].concat(), &look.waiting), commit);
         untold.retain(|erased| told.contains(&erased.key_id));
         if !untold.is_empty() {
             keys.told(&untold);
         }
-        let destroyed = self.erase(&due, due.iter().all(|erased| told.contains(&erased.key_id)));
+        self.ask_again(&mut look);
+        let destroyed = self.erase(&look.due, look.due.iter().all(|erased| told.contains(&erased.key_id)));
         let KeyAlarms { copy_missing, damaged, clock_untrusted, erasure_late } = keys.alarms();
+        let waiting = look.waiting.len();
         let held = (waiting > 0).then(|| {
             format!("{waiting} hours of footage are older than allowed, because a hold of them is not copied yet. Look at the vault")
         });

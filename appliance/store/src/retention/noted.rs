@@ -17,8 +17,9 @@ struct Disk {
 }
 
 impl Noted {
-    /// Gives `erased` to each of `disks` that does not have it yet. What one has that is given up, or was opened anew since, does not count.
-    pub(super) fn note(&mut self, disks: &[Arc<Shared>], erased: &[Erased]) {
+    /// Gives `erased` to each of `disks` that does not have it yet. What one has that is given up, or was opened anew since, does not count. What it was given
+    /// of keys that are `waiting` stays: their erasure was put off at the last moment.
+    pub(super) fn note(&mut self, disks: &[Arc<Shared>], erased: &[Erased], waiting: &HashSet<u32>) {
         let ids: HashSet<u32> = erased.iter().map(|erased| erased.key_id).collect();
         let recording: Vec<&Arc<Shared>> = disks.iter().filter(|disk| !disk.pending().given_up()).collect();
         self.0.retain(|noted| recording.iter().any(|disk| noted.is_of(disk)));
@@ -28,7 +29,7 @@ impl Noted {
                 self.0.push(Disk { shared: Arc::downgrade(disk), taken: HashMap::new() });
             }
             let Some(noted) = self.0.get_mut(at) else { continue };
-            noted.taken.retain(|key_id, _| ids.contains(key_id));
+            noted.taken.retain(|key_id, _| ids.contains(key_id) || waiting.contains(key_id));
             noted.note(disk, erased);
         }
     }

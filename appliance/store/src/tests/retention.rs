@@ -6,6 +6,7 @@ use crate::keys::Keys;
 use crate::retention::Retention;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use watchbook_base::fs::sim::Dice;
 use watchbook_base::{Clock, SyncState, TimeRange, UtcNanos};
 
@@ -331,6 +332,55 @@ fn an_erasure_whose_record_waits_is_not_recorded_again() {
     machine.clock.advance((DAY + HOUR).unsigned_abs());
     assert_eq!(retention.tick(&mut |_| assert!(parts.committer.step().unwrap())).unwrap().len(), 1);
     assert_eq!(parts.reader.erasures(&playback(1), camera(1), ALL).unwrap().len(), 2);
+}
+
+#[test]
+fn a_hold_that_comes_while_the_record_is_waited_for_keeps_the_key() {
+    // Without any hold of the camera before, and with one of something else.
+    for has_other in [false, true] {
+        let machine = Box_::new(557);
+        let mut parts = machine.open();
+        record(&machine, &mut parts, &mut Cam::new(1, 300));
+        let retention = retention_of(&machine, &parts);
+        retention.set(camera(1), 1);
+        let is_held = Arc::new(AtomicBool::new(false));
+        let (asked, moment) = (is_held.clone(), |utc: UtcNanos| TimeRange { start: utc, end: utc.plus_nanos(1) });
+        retention.wait_for_holds(Box::new(move |_, range| {
+            (asked.load(SeqCst) && range.overlaps(moment(START)))
+                || (has_other && range.overlaps(moment(START.plus_nanos(30 * DAY))))
+        }));
+        machine.clock.advance((DAY + HOUR).unsigned_abs());
+        let erased = retention.tick(&mut |_| {
+            parts.committer.step().unwrap();
+            is_held.store(true, SeqCst);
+        });
+        assert!(erased.unwrap().is_empty(), "another hold {has_other}");
+        assert_eq!(samples(&parts, video(1)).len(), 250);
+        let shared = parts.part.care.shared().unwrap();
+        let taken = shared.pending().taken();
+        for _ in 0..3 {
+            assert!(retention.tick(&mut |_| {}).unwrap().is_empty());
+        }
+        is_held.store(false, SeqCst);
+        assert_eq!(retention.tick(&mut |_| drop(parts.committer.step())).unwrap().len(), 1);
+        assert_eq!(shared.pending().taken(), taken, "the log tells of it already");
+        assert!(samples(&parts, video(1)).is_empty());
+        assert!(parts.part.sealed_with.clone().unwrap().untold().is_empty());
+    }
+}
+
+#[test]
+fn a_hold_that_comes_at_the_last_moment_puts_an_erasure_off_for_a_day_only() {
+    let machine = Box_::new(558);
+    let mut parts = machine.open();
+    record(&machine, &mut parts, &mut Cam::new(1, 300));
+    let retention = retention_of(&machine, &parts);
+    retention.set(camera(1), 1);
+    let is_held = Arc::new(AtomicBool::new(false));
+    let asked = is_held.clone();
+    retention.wait_for_holds(Box::new(move |_, _| asked.load(SeqCst)));
+    machine.clock.advance((2 * DAY + HOUR).unsigned_abs());
+    assert_eq!(retention.tick(&mut |_| is_held.store(true, SeqCst)).unwrap().len(), 1);
 }
 
 #[test]
