@@ -1,11 +1,12 @@
 //! What the key files are to hold, as memory has it: slots and numbers to give out, and what waits to be written. Never locked during I/O, so a new key never
-//! waits for a disk. Pure.
+//! waits for a disk. Pure, but for how many numbers are passed over.
 
 use super::copies::Rooms;
 use super::slot::{Found, KeysHeader, Slot};
 use crate::codec::{count, narrow};
 use crate::error::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use watchbook_base::{Kind, UtcNanos};
 
 /// Slots with their numbers, to be written.
@@ -16,6 +17,9 @@ pub(super) type Batch = Vec<(u32, Found)>;
 const NUMBERS_AHEAD: u32 = 8192;
 /// More are promised when fewer are left: what 400 cameras need in ten hours, should no header be written for so long.
 const NUMBERS_LEFT_MIN: u32 = 4096;
+/// So many at most, and as many as chance has it, are passed over when numbers are given out that no header has promised: the next start, which knows nothing of
+/// them, gives out others.
+const NUMBERS_PASSED_OVER_MAX: u32 = 1 << 20;
 /// A header is written so often at least, for the time that it notes.
 const NOTE_NANOS: u64 = 3600 * 1_000_000_000;
 
@@ -25,6 +29,12 @@ pub(super) struct Book {
     pub(super) header: KeysHeader,
     /// The next number to be given out.
     next: u32,
+    /// A header that was written since the start promises the numbers below this one.
+    promised: u32,
+    /// Numbers without promise are being given out, behind some that were passed over.
+    is_ahead: bool,
+    /// Numbers that no slot has had: passed over, or given out by somebody else and lost with the memory.
+    unused: Vec<Range<u32>>,
     free: BTreeSet<u32>,
     len: u32,
     /// What no copy could be given yet. One a slot: what was wanted last.
@@ -46,7 +56,21 @@ impl Book {
         let (waiting, half, untold) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (free, doomed) = (BTreeSet::new(), BTreeSet::new());
         let (next, noted) = (header.next_key, header.noted);
-        let mut book = Self { header, next, free, len: 0, waiting, half, noted, doomed, untold, damaged: 0 };
+        let mut book = Self {
+            header,
+            next,
+            promised: next,
+            is_ahead: false,
+            unused: Vec::new(),
+            free,
+            len: 0,
+            waiting,
+            half,
+            noted,
+            doomed,
+            untold,
+            damaged: 0,
+        };
         book.promise();
         book.settle(slots, &BTreeMap::new());
         book
@@ -63,9 +87,29 @@ impl Book {
         self.next
     }
 
-    /// A copy is back that has seen other times than the ones that are known: neither its numbers nor its batches are used again.
-    pub(super) fn raise(&mut self, next_key: u32, batch: u64) {
+    /// A copy has a header with this promise.
+    pub(super) fn has_promised(&mut self, next_key: u32) {
+        self.promised = self.promised.max(next_key);
+        self.is_ahead = false;
+    }
+
+    /// True for a number that no slot has had.
+    pub(super) fn is_unused(&self, key_id: u32) -> bool {
+        self.unused.iter().any(|unused| unused.contains(&key_id))
+    }
+
+    fn pass_over(&mut self, next: u32) {
+        if next > self.next {
+            self.unused.push(self.next..next);
+            self.next = next;
+        }
+    }
+
+    /// A copy is back that has seen other times than the ones that are known: neither its numbers, those that it has promised to somebody else among them, nor
+    /// its batches are used again.
+    pub(super) fn raise(&mut self, [next_key, promised]: [u32; 2], batch: u64) {
         self.next = self.next.max(next_key);
+        self.pass_over(promised);
         self.promise();
         self.header.batch = self.header.batch.max(batch);
     }
@@ -100,8 +144,13 @@ impl Book {
     /// Gives out a slot and a number.
     ///
     /// # Errors
-    /// `Exhausted` when there are no more numbers.
+    /// `Exhausted` when there are no more numbers, `Io` without random bytes.
     pub(super) fn number(&mut self) -> Result<(u32, u32)> {
+        if self.next >= self.promised && !self.is_ahead {
+            let over = u32::from_le_bytes(super::random()?) % NUMBERS_PASSED_OVER_MAX;
+            self.pass_over(self.next.saturating_add(over));
+            self.is_ahead = true;
+        }
         let key_id = self.next;
         self.next = key_id
             .checked_add(1)
@@ -156,6 +205,7 @@ impl Book {
     pub(super) fn written(&mut self, header: &KeysHeader, slots: &Batch, rooms: &Rooms) {
         if rooms.is_any() {
             self.noted = header.noted;
+            self.has_promised(header.next_key);
         }
         for (index, found) in slots {
             let Found::Slot(slot) = found else { continue };

@@ -68,6 +68,8 @@ pub(super) struct Back {
     /// The newest batch, and the first number that no slot has had.
     pub(super) batch: u64,
     pub(super) next_key: u32,
+    /// The first number that no header has promised to somebody else.
+    pub(super) promised: u32,
     /// Where each copy has a key that neither says is live.
     unusable: [Vec<u32>; 2],
     absent: [bool; 2],
@@ -97,6 +99,9 @@ impl Copies {
         if may_change {
             book.begin_batch();
             copies.repair(&book.header, &slots, &repairs, (looked.absent, START_PATIENCE));
+            if copies.0.iter().any(Hand::is_there) {
+                book.has_promised(book.header.next_key);
+            }
         }
         Ok((copies, book, wrapper, slots))
     }
@@ -241,7 +246,12 @@ impl Copies {
             return None;
         }
         self.refuse_strangers(&mut looked, (set, back));
-        Some(Back::of(&looked))
+        let mut back = Back::of(&looked);
+        // What was promised by a header that was not written since the start may have been given out, and lost with the memory.
+        let strange = self.0.iter().zip(&looked.copies).filter(|(hand, _)| !hand.is_ours);
+        let promised = strange.filter_map(|(_, copy)| Some(copy.as_ref()?.header?.next_key));
+        back.promised = promised.fold(back.promised, u32::max);
+        Some(back)
     }
 
     /// Everything is written again: what a copy has missed, and what a failed sync may have dropped. What is lost in both is left as it is, lest a sector be
@@ -320,8 +330,10 @@ impl Back {
             _ => None,
         });
         let next_key = numbers.max().unwrap_or(1);
+        let promised = next_key;
         let is_of_one = looked.copies.iter().any(Option::is_none);
-        Self { slots, was_bad, others, batch, next_key, unusable, absent: looked.absent, is_of_one }
+        let absent = looked.absent;
+        Self { slots, was_bad, others, batch, next_key, promised, unusable, absent, is_of_one }
     }
 }
 

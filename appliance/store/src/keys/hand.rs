@@ -20,6 +20,8 @@ pub(super) struct Hand {
     pub(super) cramped: Option<String>,
     /// It had no room for something that the other copy may have alone, and all of it was not written again since.
     pub(super) lacks: bool,
+    /// It was written since the start: what its header promises is ours.
+    pub(super) is_ours: bool,
 }
 
 struct Work {
@@ -50,7 +52,16 @@ impl Hand {
         let path = place.dir.join(super::file::KEYS_FILE);
         let (file, busy, idle) = (Mutex::new(KeyFile::new(place)), Mutex::new(false), Condvar::new());
         let work = Arc::new(Work { file, busy, idle });
-        Self { work, path, is_there: false, doubtful: false, trouble: None, cramped: None, lacks: false }
+        Self {
+            work,
+            path,
+            is_there: false,
+            doubtful: false,
+            trouble: None,
+            cramped: None,
+            lacks: false,
+            is_ours: false,
+        }
     }
 
     pub(super) fn is_there(&self) -> bool {
@@ -133,6 +144,7 @@ impl Hand {
         let (header, slots) = (*header, slots.to_vec());
         self.call(patience, move |file| file.make(&header, &slots))?;
         (self.is_there, self.doubtful, self.cramped, self.lacks) = (true, false, None, false);
+        self.is_ours = true;
         Ok(())
     }
 
@@ -159,7 +171,7 @@ impl Hand {
     ) -> io::Result<()> {
         let (header, needed) = (*header, needed(&slots));
         let wrote = self.call(patience, move |file| file.write(&header, &slots))?;
-        (self.lacks, self.cramped) = (wrote.room < needed, wrote.cramped);
+        (self.lacks, self.cramped, self.is_ours) = (wrote.room < needed, wrote.cramped, true);
         Ok(())
     }
 

@@ -155,7 +155,7 @@ impl State {
 
     /// Why a key is not live.
     pub(super) fn gone(&self, key_id: u32) -> Error {
-        if self.unwritten.contains(&key_id) || key_id >= self.book.next() {
+        if self.unwritten.contains(&key_id) || self.book.is_unused(key_id) || key_id >= self.book.next() {
             return Error::corrupt(format!("key {key_id} is lost: the power went before a key file had it"));
         }
         match self.erased.as_ref().is_none_or(|erased| erased.contains(&key_id)) {
@@ -262,7 +262,7 @@ impl State {
     /// Cleans what the copies come to, once one is back: of what it has only those keys stay that are known, those that were lost in the other one, and what
     /// waits to be written. A copy may come back alone, without keys that were made meanwhile: their slots stay theirs, and what memory has of them is put in.
     pub(super) fn take_back(&mut self, back: &mut Back) {
-        self.book.raise(back.next_key, back.batch);
+        self.book.raise([back.next_key, back.promised], back.batch);
         let had = back.slots.iter().filter_map(|found| match found {
             Found::Slot(slot) if slot.key_id < self.unwritten.end => Some(slot.key_id.saturating_add(1)),
             _ => None,

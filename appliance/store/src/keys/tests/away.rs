@@ -278,6 +278,72 @@ fn a_copy_that_lacks_slots_keeps_to_itself_while_the_other_one_is_away() {
 }
 
 #[test]
+fn numbers_that_no_header_could_promise_are_not_given_out_again_by_the_next_start() {
+    let bench = Bench::new(35);
+    bench.one(&bench.open(), 1).unwrap();
+    let file = |(fs, path): &(&SimFs, PathBuf)| fs.open(path, OpenMode::ReadWrite).unwrap();
+    let before = bench.both().map(|copy| {
+        let mut bytes = vec![0; file(&copy).len().unwrap() as usize];
+        file(&copy).read_exact_at(&mut bytes, 0).unwrap();
+        bytes
+    });
+    // Both can be read, and stay as they are.
+    let refuse_writes = || {
+        for (copy, bytes) in bench.both().iter().zip(&before) {
+            copy.0.heal();
+            file(copy).write_all_at(&[bytes], 0).unwrap();
+            assert!(copy.0.fail_file(&copy.1, Op::Write, libc::EIO));
+        }
+    };
+    refuse_writes();
+    let of_memory = bench.one(&bench.open(), 2).unwrap();
+    refuse_writes();
+    let keys = bench.open();
+    let next = bench.one(&keys, 3).unwrap();
+    assert_ne!(next, of_memory);
+    assert!(!keys.is_durable(next));
+    assert_eq!(keys.key(of_memory).err().unwrap().kind, Kind::Corrupt, "lost, and not destroyed");
+    bench.a.heal();
+    bench.b.heal();
+    keys.tend();
+    assert!(keys.is_durable(next) && keys.alarms() == KeyAlarms::default());
+    assert_eq!(bench.one(&keys, 4).unwrap(), next + 1, "nothing is passed over any more");
+    keys.destroy(&[next]).unwrap();
+    assert_eq!(keys.key(next).err().unwrap().kind, Kind::NotFound);
+}
+
+#[test]
+fn numbers_that_a_copy_has_promised_while_the_other_one_was_away_are_not_given_out_again() {
+    let bench = Bench::new(36);
+    let both = bench.both();
+    bench.one(&bench.open(), 1).unwrap();
+    take_away(&both[0]);
+    // The second copy has a header of this start, and not these keys.
+    let keys = bench.open();
+    take_away(&both[1]);
+    // The writing that fails may leave something in its own slot.
+    let [_, of_memory @ ..] = [2, 3, 4].map(|number| bench.one(&keys, number).unwrap());
+    drop(keys);
+    both[0].0.heal();
+    let keys = bench.open();
+    both[1].0.heal();
+    keys.tend();
+    assert_eq!(keys.alarms(), KeyAlarms::default());
+    let [.., next] = [5, 6, 7].map(|number| {
+        let next = bench.one(&keys, number).unwrap();
+        assert!(!of_memory.contains(&next));
+        next
+    });
+    assert!(of_memory.iter().all(|key_id| keys.key(*key_id).err().unwrap().kind == Kind::Corrupt));
+    // Once it is written, it costs no numbers to come back.
+    take_away(&both[1]);
+    bench.one(&keys, 8).unwrap();
+    both[1].0.heal();
+    keys.tend();
+    assert_eq!(bench.one(&keys, 9).unwrap(), next + 2);
+}
+
+#[test]
 fn a_key_file_grows_before_its_last_slot_is_used() {
     let bench = Bench::new(29);
     let keys = bench.open();
