@@ -4,7 +4,7 @@
 //!   lost; a destroyed key never comes back, also not with a copy that was away when it was destroyed, and a live one is not overwritten by a copy that was away
 //!   when it was made; sealing reads no key file, and waits two and a half seconds at most for one to be written.
 //! * **Never:** writes a key in the clear, replaces keys that the master key does not fit.
-//! * **Memory:** 64 B a key, 150 B more for one that was written while a copy was away, and nothing of the key itself: 64 cameras × 24 h × 30 days take 3 MB, 400 cameras × 24 h × 365 days 220 MB. Unwrapped are at most
+//! * **Memory:** 90 B a key, 150 B more for one that was written while a copy was away, and nothing of the key itself: 64 cameras × 24 h × 30 days take 4 MB, 400 cameras × 24 h × 365 days 315 MB. Unwrapped are at most
 //!   `READY_MAX` for readers, and the newest of each camera.
 
 mod aead;
@@ -13,6 +13,7 @@ mod copies;
 mod file;
 mod hand;
 mod keeper;
+mod live;
 mod make;
 mod master;
 mod merge;
@@ -144,7 +145,7 @@ impl Keys {
 
     /// False when the key is destroyed or lost: nothing that it sealed can be read any more.
     pub(crate) fn is_live(&self, key_id: u32) -> bool {
-        self.state().live.contains_key(&key_id)
+        self.state().live.has(key_id)
     }
 
     /// False for a key that no copy has yet: what it has sealed does not count as durable.
@@ -154,8 +155,7 @@ impl Keys {
 
     /// Start of the oldest hour of `camera` that can still be read, by the trusted time.
     pub(crate) fn oldest(&self, camera: CameraId) -> Option<UtcNanos> {
-        let state = self.state();
-        state.live.values().filter(|entry| entry.camera == Some(camera)).map(|entry| entry.basis).min()
+        self.state().live.oldest(camera).map(|(_, entry)| entry.basis)
     }
 
     /// The unwrapped key.
@@ -165,7 +165,7 @@ impl Keys {
     pub(crate) fn key(&self, key_id: u32) -> Result<Arc<SealKey>> {
         let (index, waiting) = {
             let mut state = self.state();
-            let Some(entry) = state.live.get(&key_id).copied() else { return Err(state.gone(key_id)) };
+            let Some(entry) = state.live.get(key_id).copied() else { return Err(state.gone(key_id)) };
             if let Some(ready) = state.ready(key_id) {
                 return Ok(ready);
             }
@@ -178,7 +178,7 @@ impl Keys {
         });
         let mut state = self.state();
         // Destroyed meanwhile: then it is not kept, and whatever was found in its slot means nothing.
-        if !state.live.contains_key(&key_id) {
+        if !state.live.has(key_id) {
             return Err(state.gone(key_id));
         }
         let key = Arc::new(key?);

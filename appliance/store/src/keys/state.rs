@@ -3,6 +3,7 @@
 use super::aead::{SealKey, Wrapper};
 use super::book::{Batch, Book};
 use super::copies::{Back, Rooms};
+use super::live::Live;
 use super::slot::{Found, KeysHeader, Slot};
 use super::trusted::Trusted;
 use super::{Entry, KEY_NANOS, KeyAlarms, hour_of};
@@ -23,7 +24,7 @@ const OVERUSE_NANOS: i64 = 24 * KEY_NANOS;
 
 pub(super) struct State {
     pub(super) book: Book,
-    pub(super) live: BTreeMap<u32, Entry>,
+    pub(super) live: Live,
     /// Of each camera the newest keys, unwrapped: what is sealed never waits for a key to be read.
     newest: HashMap<CameraId, VecDeque<Newest>>,
     /// Unwrapped for readers, the one used last at the end.
@@ -63,7 +64,7 @@ impl State {
             _ => None,
         });
         let mut state = Self {
-            live: BTreeMap::new(),
+            live: Live::default(),
             newest: HashMap::new(),
             ready: VecDeque::new(),
             days_max: HashMap::new(),
@@ -121,7 +122,7 @@ impl State {
     }
 
     fn remove(&mut self, key_id: u32) -> Option<Entry> {
-        let entry = self.live.remove(&key_id)?;
+        let entry = self.live.remove(key_id)?;
         self.ready.retain(|ready| ready.id != key_id);
         self.fresh.remove(&key_id);
         self.moved.remove(&key_id);
@@ -189,7 +190,7 @@ impl State {
             self.ready.push_back(ready.clone());
             return Some(ready);
         }
-        let camera = self.live.get(&key_id)?.camera?;
+        let camera = self.live.get(key_id)?.camera?;
         self.newest.get(&camera)?.iter().find(|newest| newest.key.id == key_id).map(|newest| newest.key.clone())
     }
 
@@ -217,7 +218,7 @@ impl State {
 
     /// The live key of each slot that has one.
     fn held(&self) -> BTreeMap<u32, u32> {
-        self.live.iter().map(|(key_id, entry)| (entry.index, *key_id)).collect()
+        self.live.iter().map(|(key_id, entry)| (entry.index, key_id)).collect()
     }
 
     /// The key for a sample: that of its hour; while it is not durable the camera's last one; at last one that only memory has. What is sealed with that is not
@@ -294,9 +295,9 @@ impl State {
             if slot.wrapped.is_none() {
                 continue;
             }
-            let is_new = holder.is_none() && !self.live.contains_key(&slot.key_id);
+            let is_new = holder.is_none() && !self.live.has(slot.key_id);
             match is_new && *was_bad && !self.book.is_doomed(index) {
-                true => drop(self.live.insert(slot.key_id, Entry::of(index, slot, false))),
+                true => self.live.insert(slot.key_id, Entry::of(index, slot, false)),
                 false => slot.wrapped = None,
             }
         }
@@ -310,24 +311,19 @@ impl State {
         let moves = moved_nanos.abs() >= MOVED_NANOS_MIN;
         let latest = hour_of(now).plus_nanos(KEY_NANOS);
         let confirmed = self.trusted.is_confirmed();
-        let mut count = 0;
-        for (key_id, entry) in &mut self.live {
+        let moved = self.live.change(|entry| {
             let basis = if moves && entry.provisional { entry.basis.plus_nanos(moved_nanos) } else { entry.basis };
-            let basis = if basis > latest { hour_of(now) } else { basis };
+            entry.basis = if basis > latest { hour_of(now) } else { basis };
             entry.provisional &= !confirmed;
-            if basis != entry.basis {
-                entry.basis = basis;
-                count += 1;
-                self.moved.insert(*key_id);
-            }
-        }
-        if count == 0 {
+        });
+        if moved.is_empty() {
             return;
         }
-        tracing::warn!(keys = count, "the time was put right: keys are given another hour");
+        tracing::warn!(keys = moved.len(), "the time was put right: keys are given another hour");
+        self.moved.extend(moved);
         for newest in self.newest.values_mut() {
             for one in newest.iter_mut() {
-                one.basis = self.live.get(&one.key.id).map_or(one.basis, |entry| entry.basis);
+                one.basis = self.live.get(one.key.id).map_or(one.basis, |entry| entry.basis);
             }
             newest.make_contiguous().sort_unstable_by_key(|newest| (newest.basis, newest.key.id));
         }

@@ -45,7 +45,7 @@ impl Keys {
     fn write_moved(&self, copies: &Copies) {
         let moved: Vec<(u32, Entry)> = {
             let state = self.state();
-            let entry = |key_id: &u32| Some((*key_id, *state.live.get(key_id)?));
+            let entry = |key_id: &u32| Some((*key_id, *state.live.get(*key_id)?));
             state.moved.iter().filter_map(entry).collect()
         };
         if moved.is_empty() {
@@ -66,7 +66,7 @@ impl Keys {
         let batch = state.book.begin_batch();
         // Destroyed, or given yet another hour, meanwhile?
         for (index, slot) in slots {
-            match state.live.get(&slot.key_id).is_some_and(|entry| entry.basis == slot.basis) {
+            match state.live.get(slot.key_id).is_some_and(|entry| entry.basis == slot.basis) {
                 true => state.book.put(index, Slot { batch, ..slot }),
                 false => drop(unread.insert(slot.key_id)),
             }
@@ -105,7 +105,7 @@ impl Keys {
     /// Maximum age of a camera's footage in days, and when its oldest key is due.
     pub(crate) fn aging(&self, camera: CameraId) -> (Option<u32>, Option<UtcNanos>) {
         let state = self.state();
-        let oldest = state.aging().filter(|key| key.camera == camera).min_by_key(|key| key.basis);
+        let oldest = state.live.oldest(camera).and_then(aging_of);
         let days = state.days_max.get(&camera).copied().or(oldest.map(|key| key.days_max));
         (days.filter(|days| *days > 0), oldest.and_then(|key| due_at(&key, &state.days_max)))
     }
@@ -119,12 +119,14 @@ impl Keys {
     }
 }
 
+fn aging_of((key_id, entry): (u32, &Entry)) -> Option<Aging> {
+    let Entry { camera, basis, days_max, .. } = *entry;
+    Some(Aging { key_id, camera: camera?, basis, days_max })
+}
+
 impl State {
     fn aging(&self) -> impl Iterator<Item = Aging> + '_ {
-        self.live.iter().filter_map(|(key_id, entry)| {
-            let Entry { camera, basis, days_max, .. } = *entry;
-            Some(Aging { key_id: *key_id, camera: camera?, basis, days_max })
-        })
+        self.live.iter().filter_map(aging_of)
     }
 
     /// The next hour's keys of the cameras that are recording, when it is time to make them.
