@@ -5,14 +5,14 @@ use crate::{Error, Result};
 use bytes::Bytes;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use watchbook_access::{Action, AuditEntry, AuditError, AuditLog, Grant, Role, Subject};
 use watchbook_base::clock::SystemClock;
 use watchbook_base::fs::{Fs, RealFs};
 use watchbook_base::{CameraId, StreamId, SyncState, Ticks90k, TrackRole};
 use watchbook_media::{Codec, Packet, RecordingStart, TrackFormat};
 use watchbook_store::format::DiskId;
-use watchbook_store::{Config, Deps, Keys, MasterSource, Place as KeyPlace, Store, Writer};
+use watchbook_store::{Config, Deps, DiskState, Keys, MasterSource, Place as KeyPlace, Store, Writer};
 
 /// One flush may take so long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -66,7 +66,16 @@ impl Place {
         let state = self.state.clone();
         let index = Arc::new(move |disk| watchbook_store::open_index(&state, disk));
         let deps = Deps { fs: Arc::new(RealFs), clock: Arc::new(SystemClock), index, keys, register: None };
-        Store::open(&[config], &deps).attempt("opening the ring")
+        let store = Store::open(&[config], &deps).attempt("opening the ring")?;
+        // A start does not wait for a disk for long; a measurement does.
+        let until = Instant::now() + JOIN_MAX;
+        while store.disks().list().iter().any(|disk| disk.state != DiskState::Recording) {
+            if Instant::now() >= until {
+                return Err(Error(format!("the ring is not open after {} s", JOIN_MAX.as_secs())));
+            }
+            std::thread::park_timeout(JOIN_LOOK);
+        }
+        Ok(store)
     }
 
     /// Directory of the index of `disk`.
@@ -75,6 +84,10 @@ impl Place {
         self.state.join("index").join(disk.to_string())
     }
 }
+
+/// How long a ring may take to open, and the time between two looks.
+const JOIN_MAX: Duration = Duration::from_secs(300);
+const JOIN_LOOK: Duration = Duration::from_millis(1);
 
 /// The main video of camera `number`, from 1.
 ///
