@@ -3,6 +3,7 @@
 mod crash;
 mod faults;
 mod life;
+mod losses;
 mod unreadable;
 
 use super::harness::*;
@@ -11,8 +12,8 @@ use crate::committer::Committer;
 use crate::disk::{Common, Start, Wanted, finish_disk, recover_disk};
 use crate::error::{Error, Result};
 use crate::format::Run;
-use crate::kv::Kv;
 use crate::kv::model::ModelKv;
+use crate::kv::{Batch, Keys, Kv, Table};
 use crate::reader::{PartList, Reader};
 use crate::register::Register;
 use crate::vault::{HoldKeys, Source, SourceList, Step, Vault, VaultConfig, VaultDeps, Worker};
@@ -71,6 +72,54 @@ pub(crate) struct HoldBox {
     pub(crate) keys: TestKeys,
     pub(crate) quota_bytes: u64,
     pub(crate) register: Arc<Register>,
+    /// What happens before each scan of the ring's index, and of the vault's.
+    pub(crate) ring_hook: Hook,
+    pub(crate) vault_hook: Hook,
+}
+
+type OnScan = Box<dyn FnMut(Table) -> Result<()> + Send>;
+
+/// Something that happens in the midst of reading an index; not while it happens already.
+#[derive(Clone, Default)]
+pub(crate) struct Hook(Arc<Mutex<Option<OnScan>>>);
+
+impl Hook {
+    pub(crate) fn set(&self, hook: impl FnMut(Table) -> Result<()> + Send + 'static) {
+        *self.0.lock().unwrap() = Some(Box::new(hook));
+    }
+
+    pub(crate) fn clear(&self) {
+        *self.0.lock().unwrap() = None;
+    }
+
+    fn call(&self, table: Table) -> Result<()> {
+        let Some(mut hook) = self.0.lock().unwrap().take() else { return Ok(()) };
+        let done = hook(table);
+        *self.0.lock().unwrap() = Some(hook);
+        done
+    }
+}
+
+/// An index with a hook.
+struct HookedKv(ModelKv, Hook);
+
+impl Kv for HookedKv {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.0.get(table, key)
+    }
+
+    fn scan(&self, table: Table, keys: &Keys, visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<()> {
+        self.1.call(table)?;
+        self.0.scan(table, keys, visit)
+    }
+
+    fn write(&self, batch: &Batch, sync: bool) -> Result<()> {
+        self.0.write(batch, sync)
+    }
+
+    fn renew(&self) -> Result<()> {
+        self.0.renew()
+    }
 }
 
 pub(crate) struct HoldParts {
@@ -91,7 +140,8 @@ impl HoldBox {
         let fs = ring.fs.clone();
         let (kv, keys) = (ModelKv::crashing(), TestKeys::default());
         let register = Arc::new(Register::on(Arc::new(ModelKv::new()), Arc::new(ring.clock.clone())).unwrap());
-        Self { ring, fs, kv, keys, quota_bytes: 1 << 30, register }
+        let (ring_hook, vault_hook) = (Hook::default(), Hook::default());
+        Self { ring, fs, kv, keys, quota_bytes: 1 << 30, register, ring_hook, vault_hook }
     }
 
     /// Ring and vault are sealed.
@@ -108,7 +158,9 @@ impl HoldBox {
 
     pub(crate) fn try_open(&self) -> Result<HoldParts> {
         let sealed_with = self.ring.sealed.then(|| self.ring.keys()).transpose()?;
-        let deps = crate::Deps { keys: sealed_with.clone(), ..self.ring.deps() };
+        let kv: Arc<dyn Kv> = Arc::new(HookedKv(self.ring.kv.clone(), self.ring_hook.clone()));
+        let index: crate::store::OpenIndex = Arc::new(move |_| Ok(kv.clone()));
+        let deps = crate::Deps { keys: sealed_with.clone(), index, ..self.ring.deps() };
         let common = Common { keys: sealed_with.clone(), ..Common::default() };
         let recovered = recover_disk(&self.ring.config, &deps, &|disk| (deps.index)(disk), Wanted::default())?;
         common.hear_of(&recovered);
@@ -120,7 +172,7 @@ impl HoldBox {
         let parts = PartList::new(vec![disk.part.clone()].into());
         let source = Source { part: disk.part.clone(), shared: Some(disk.shared.clone()) };
         let sources: SourceList = Arc::new(move || vec![source.clone()]);
-        let kv: Arc<dyn Kv> = Arc::new(self.kv.clone());
+        let kv: Arc<dyn Kv> = Arc::new(HookedKv(self.kv.clone(), self.vault_hook.clone()));
         let vault_deps = VaultDeps {
             fs: Arc::new(self.fs.clone()),
             clock: deps.clock.clone(),

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use watchbook_base::{Gap, StreamId};
 use watchbook_evidence::Hash;
-use watchbook_media::{RecordingId, TrackFormat};
+use watchbook_media::{RecordingId, RecordingStart, TrackFormat};
 
 /// Version of the rows that only a vault's index has.
 const VAULT_INDEX_VERSION: u32 = 1;
@@ -55,6 +55,18 @@ impl Cells {
         Self { slot, row, formats: HashMap::new(), open: BTreeMap::new(), source: None, waiting: Vec::new() }
     }
 
+    /// Goes on from what the rows of the segment told before, of recordings and of whose it is.
+    pub(crate) fn restate(&mut self, batch: &mut Batch, starts: Vec<(RecordingId, RecordingStart)>) {
+        starts.iter().for_each(|(recording, start)| self.begin(batch, *recording, start));
+        batch.put(rows::META, rows::slot_key(self.slot), pack(&self.row));
+    }
+
+    fn begin(&mut self, batch: &mut Batch, recording: RecordingId, start: &RecordingStart) {
+        self.formats.insert(recording, Arc::new(start.format.clone()));
+        let row = pack(&RecordingRow::new(start, self.row.generation));
+        self.put_shared(batch, owned::RECORDING, &rows::recording_key(recording), row);
+    }
+
     /// The rows of one commit that lies at `at`. Its runs count with the next commit that says what was looked through: a crash between the two leaves
     /// runs that are copied again.
     pub(crate) fn apply(&mut self, commit: Commit, at: Position, hash: Hash) -> Batch {
@@ -63,11 +75,7 @@ impl Cells {
         self.row.last_hash = hash;
         for (_, record) in &commit.records {
             match record {
-                Record::Start { recording, start, .. } => {
-                    self.formats.insert(*recording, Arc::new(start.format.clone()));
-                    let row = pack(&RecordingRow::new(start, self.row.generation));
-                    self.put_shared(&mut batch, owned::RECORDING, &rows::recording_key(*recording), row);
-                }
+                Record::Start { recording, start, .. } => self.begin(&mut batch, *recording, start),
                 Record::Vault(VaultRecord::Gap { gap, .. }) => self.gap(&mut batch, gap),
                 _ => {}
             }
@@ -173,6 +181,11 @@ fn shared_prefix(kind: u8, key: &[u8]) -> Vec<u8> {
 
 /// Removes what the segment `slot` of `generation` put into the index; rows that other segments state too say what those say.
 pub(crate) fn remove_rows(kv: &dyn Kv, slot: u32, generation: u64) -> Result<()> {
+    kv.write(&rows_removed(kv, slot, generation)?, false)
+}
+
+/// What [`remove_rows`] does, as a batch.
+pub(crate) fn rows_removed(kv: &dyn Kv, slot: u32, generation: u64) -> Result<Batch> {
     let mut batch = Batch::default();
     for (key, _) in collect(kv, rows::SEGMENTS, &Keys::prefix(&generation.to_be_bytes()))? {
         let Some((kind, inner)) = key.get(8..).and_then(|rest| rest.split_first()) else { continue };
@@ -193,7 +206,21 @@ pub(crate) fn remove_rows(kv: &dyn Kv, slot: u32, generation: u64) -> Result<()>
     }
     batch.delete(rows::META, rows::slot_key(slot));
     batch.delete(rows::META, torn_key(slot));
-    kv.write(&batch, false)
+    Ok(batch)
+}
+
+/// How the recordings began that the segment of `generation` states, as its rows tell.
+pub(crate) fn starts_of(kv: &dyn Kv, generation: u64) -> Result<Vec<(RecordingId, RecordingStart)>> {
+    let prefix = rows::owned_key(generation, owned::RECORDING, &[]);
+    let mut found = Vec::new();
+    for (key, _) in collect(kv, rows::SEGMENTS, &Keys::prefix(&prefix))? {
+        let Some(inner) = key.get(prefix.len()..).and_then(|inner| <[u8; 8]>::try_from(inner).ok()) else { continue };
+        let own = [&shared_prefix(owned::RECORDING, &inner)[..], &generation.to_be_bytes()].concat();
+        let row = kv.get(rows::META, &own)?.map(|row| unpack::<RecordingRow>(rows::META, &row)).transpose()?;
+        let start = row.and_then(|row| row.start());
+        found.extend(start.map(|start| (RecordingId(u64::from_be_bytes(inner)), start)));
+    }
+    Ok(found)
 }
 
 fn torn_key(slot: u32) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! Copying held footage into the vault, the oldest first. Runs on the vault's own thread; nothing that records waits for it.
 
 use super::hold::{HoldId, MISSING_LISTED_MAX, MissingFootage, MissingReason};
-use super::plan::{Task, takes};
+use super::plan::{SourceSpan, Task, share_of, takes};
 use super::record::{Copied, VaultRecord};
 use super::segment::{Owner, Piece, SegmentWriter};
 use super::source::{Cursor, Found, Payload, Source, Window};
@@ -11,7 +11,8 @@ use crate::error::{Error, Result};
 use crate::format::{COMMIT_BYTES_MAX, DiskId, Run};
 use crate::scan::SegmentReader;
 use std::collections::{BTreeMap, VecDeque};
-use watchbook_base::{Gap, Kind, UtcNanos};
+use std::sync::Arc;
+use watchbook_base::{Gap, Kind, StreamId, TimeRange, UtcNanos};
 use watchbook_evidence::sha256_of;
 
 /// Sample bytes of one commit of the vault: long enough that a disk streams, short enough that closing the store waits for a tenth of a second.
@@ -20,10 +21,20 @@ pub(crate) const BATCH_BYTES: u64 = 8 << 20;
 const SPLIT_BYTES: u64 = COMMIT_BYTES_MAX / 2;
 
 /// A stretch of one ring's segment, to be looked through for one hold.
+#[derive(Clone)]
 pub(crate) struct Job {
     pub(crate) hold: HoldId,
     pub(crate) source: Source,
     pub(crate) task: Task,
+    /// What the index of the source listed for the hold.
+    pub(crate) spans: Arc<Vec<SourceSpan>>,
+}
+
+impl Job {
+    /// What of the hold its commits have, or had.
+    pub(crate) fn footage(&self) -> Vec<(StreamId, TimeRange)> {
+        share_of(&self.spans, self.task.generation, (self.task.seq_from, self.task.seq_to))
+    }
 }
 
 /// What one batch came to.
@@ -346,8 +357,8 @@ impl Copier {
         created
     }
 
-    /// Notes runs that could not be copied, durably, as long as the list is not full.
-    fn note_missing(&self, vault: &OpenVault, hold: HoldId, missing: &[MissingFootage]) -> Result<()> {
+    /// Notes what could not be copied, durably, as long as the list is not full.
+    pub(crate) fn note_missing(&self, vault: &OpenVault, hold: HoldId, missing: &[MissingFootage]) -> Result<()> {
         if missing.is_empty() {
             return Ok(());
         }
@@ -391,11 +402,12 @@ impl Batch {
     }
 
     fn add(&mut self, deps: &VaultDeps, key_id: u32, found: Found, mut payload: Vec<u8>) -> Result<()> {
+        let start = found.start.ok_or_else(|| Error::new(Kind::Internal, "copying a run of an unknown recording"))?;
         let mut run = Run { seal: None, ..found.run };
         run.payload_len = wide(payload.len());
         deps.keys.seal(key_id, &mut run, &mut payload)?;
         self.bytes += run.payload_len;
-        self.pieces.push(Piece { run, start: found.start, payload });
+        self.pieces.push(Piece { run, start, payload });
         Ok(())
     }
 }

@@ -317,7 +317,7 @@ impl Vault {
 
     /// Segments of the vault that were not as they should be are tried again from time to time.
     fn retry_unsound(&self, vault: &OpenVault, worker: &mut Worker) {
-        if vault.state().unsound.is_empty() {
+        if vault.state().is_sound() {
             return;
         }
         let now = self.deps.clock.mono();
@@ -340,10 +340,12 @@ impl Vault {
         let disks: Vec<DiskId> = sources.iter().map(Source::disk).collect();
         if worker.disks != disks {
             // One that came back may have what a hold was settled without.
-            vault.state().holds.values_mut().for_each(|hold| (hold.settled, hold.look_again) = (false, true));
+            vault.state().unsettle_all();
             worker.disks = disks;
         }
-        let found = match look::look(vault, &sources, utc) {
+        worker.queue.find_lost();
+        let found = self.note_lost(vault, worker).and_then(|_| look::look(vault, &sources, utc));
+        let found = match found {
             Ok(found) => found,
             Err(error) => {
                 tracing::error!(%error, "what is to be held cannot be listed; it is tried again");
@@ -353,6 +355,12 @@ impl Vault {
         };
         worker.look_took = self.deps.clock.mono().nanos_since(now);
         worker.queue.take(found.jobs, self.deps.clock.mono());
+        match self.note_lost(vault, worker) {
+            Ok(false) => {}
+            // Some of it was overwritten in the midst of the look.
+            Ok(true) => worker.looked = None,
+            Err(error) => tracing::error!(%error, "what is missing cannot be stated; it is tried again"),
+        }
         let with_gaps: BTreeSet<HoldId> = found.gaps.iter().map(|(hold, _)| *hold).collect();
         for (id, hold) in &mut vault.state().holds {
             // What it was about is copied, overwritten or gone with its disk.
@@ -367,8 +375,22 @@ impl Vault {
         }
     }
 
+    /// States what the rings have overwritten of what was put off: a hole of a moment tells nobody that something is missing. True when there was some.
+    fn note_lost(&self, vault: &OpenVault, worker: &mut Worker) -> Result<bool> {
+        let mut found = false;
+        while let Some((hold, missing)) = worker.queue.lost() {
+            if vault.state().unsettle(*hold) {
+                worker.copier.note_missing(vault, *hold, missing)?;
+                found = true;
+            }
+            worker.queue.noted();
+        }
+        Ok(found)
+    }
+
     fn batch(&self, vault: &OpenVault, worker: &mut Worker, job: Job) {
         let (key, began) = (key_of(&job), self.deps.clock.mono());
+        let tried = job.clone();
         let outcome = worker.copier.batch(vault, &self.deps, self.config.quota_bytes, job);
         worker.queue.tried(key);
         let again = match outcome {
@@ -386,12 +408,13 @@ impl Vault {
                 if let Some(hold) = vault.state().holds.get_mut(&hold) {
                     hold.look_again = true;
                 }
+                worker.queue.gone(&tried);
                 true
             }
             Outcome::Unread(unread, rest) => {
                 self.note_trouble(vault, key.0, &unread.error);
                 let now = self.deps.clock.mono();
-                worker.queue.put_off(key, &unread, now, now.nanos_since(began));
+                worker.queue.put_off(tried, &unread, now, now.nanos_since(began));
                 rest.into_iter().for_each(|rest| worker.queue.goes_on(rest));
                 false
             }

@@ -7,12 +7,12 @@ use super::keys::HoldKeys;
 use super::log::LoggedHold;
 use super::plan::Coverage;
 use super::record::VaultRecord;
-use super::state::{Hold, OpenVault, SlotInfo};
+use super::state::{Hold, OpenVault, SlotInfo, State};
 use crate::catalog::rows::Position;
 use crate::error::{Error, Result};
 use crate::format::{BLOCK_BYTES, Commit, DiskId, Record, Run, SegmentHeader};
 use crate::scan::has_blank_sector;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use watchbook_base::Kind;
 use watchbook_evidence::{Hash, sha256_of};
 
@@ -62,20 +62,46 @@ impl OpenVault {
     /// # Errors
     /// When log or index cannot be read or written.
     pub(crate) fn retry_unsound(&self, keys: &dyn HoldKeys) -> Result<bool> {
-        let before = self.state().unsound.clone();
         let known = cells::slot_rows(&*self.kv)?;
-        let tried: Vec<Result<()>> = before.keys().map(|slot| self.load_slot(*slot, known.get(slot), keys)).collect();
-        let (changed, holds) = {
-            let state = self.state();
-            let owners = before.keys().filter_map(|slot| state.slots.get(slot)).map(|info| info.hold);
-            (state.unsound != before, owners.collect::<BTreeSet<HoldId>>())
+        let owners = |state: &State, of: &BTreeMap<u32, Unsound>| -> Vec<HoldId> {
+            of.keys().filter_map(|slot| state.slots.get(slot)).map(|info| info.hold).collect()
         };
-        if changed {
-            holds.into_iter().try_for_each(|hold| self.recount(hold))?;
-            self.state().holds.values_mut().for_each(|hold| (hold.settled, hold.look_again) = (false, true));
-        }
+        let (before, mut concerned) = {
+            let state = self.state();
+            (state.unsound.clone(), owners(&state, &state.unsound))
+        };
+        let tried: Vec<Result<()>> = before.keys().map(|slot| self.load_slot(*slot, known.get(slot), keys)).collect();
+        let changed = {
+            let mut state = self.state();
+            let changed = state.unsound != before;
+            if changed {
+                concerned.extend(owners(&state, &before));
+                state.to_recount.extend(concerned);
+                state.unsettle_all();
+            }
+            changed
+        };
+        let recounted = self.recount_all();
         tried.into_iter().collect::<Result<()>>()?;
-        Ok(changed)
+        Ok(recounted? || changed)
+    }
+
+    /// Counts anew what is to be; what cannot be counted now stays to be. True when there was some.
+    fn recount_all(&self) -> Result<bool> {
+        let (mut found, mut failed) = (false, None);
+        let to_recount = self.state().to_recount.clone();
+        for id in to_recount {
+            match self.recount(id) {
+                Ok(()) => {
+                    let mut state = self.state();
+                    state.to_recount.remove(&id);
+                    state.unsettle(id);
+                    found = true;
+                }
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.map_or(Ok(found), Err)
     }
 
     /// What a hold has, anew: a segment that counted may not any more.
@@ -267,11 +293,14 @@ impl OpenVault {
         Contents { commits, torn, refused }
     }
 
-    /// Makes the rows of a segment anew.
+    /// Makes the rows of a segment anew. What its rows told of recordings stays: the commit that stated them may be damaged since.
     fn index_segment(&self, header: &SegmentHeader, hold: HoldId, contents: Contents) -> Result<VaultSlotRow> {
         let (slot, generation) = (header.slot, header.generation);
-        cells::remove_rows(&*self.kv, slot, generation)?;
+        let starts = cells::starts_of(&*self.kv, generation)?;
+        let mut batch = cells::rows_removed(&*self.kv, slot, generation)?;
         let mut cells = Cells::new(slot, generation, hold);
+        cells.restate(&mut batch, starts);
+        self.kv.write(&batch, false)?;
         for (at, commit, hash) in contents.commits {
             let batch = cells.apply(commit, at, hash);
             self.kv.write(&batch, false)?;

@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::kv::Keys;
 use crate::reader::LOOK_BACK_NANOS;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use watchbook_base::time::NANOS_PER_SEC;
 use watchbook_base::{CameraId, Gap, StreamId, TimeRange, TrackRole, UtcNanos};
 
@@ -26,16 +27,18 @@ pub(crate) fn streams_of(cameras: &BTreeSet<CameraId>) -> impl Iterator<Item = S
     cameras.iter().flat_map(|camera| TrackRole::ALL.map(|role| camera.stream(role)))
 }
 
-/// Spans of all rings that the range of `request` takes something of.
-fn spans_of(sources: &[Source], request: &HoldRequest) -> Result<Vec<(usize, SourceSpan)>> {
+/// Spans of all rings that the range of `request` takes something of, and whether some of that is not acknowledged yet.
+fn spans_of(sources: &[Source], request: &HoldRequest) -> Result<(Vec<(usize, SourceSpan)>, bool)> {
     let range = copied_range(request.range);
-    let mut found = Vec::new();
+    let (mut found, mut undurable) = (Vec::new(), false);
     for (at, source) in sources.iter().enumerate() {
         for stream in streams_of(&request.cameras) {
-            found.extend(source.spans(stream, range)?.into_iter().map(|span| (at, span)));
+            let (spans, more) = source.spans(stream, range)?;
+            found.extend(spans.into_iter().map(|span| (at, span)));
+            undurable |= more;
         }
     }
-    Ok(found)
+    Ok((found, undurable))
 }
 
 /// Bytes of what will arrive in the range after `now`, at the rate of the last ten minutes.
@@ -46,7 +49,7 @@ fn bytes_to_come(sources: &[Source], request: &HoldRequest, now: UtcNanos) -> Re
     }
     let recent = TimeRange { start: now.plus_nanos(-RATE_NANOS), end: now };
     let of_recent = HoldRequest { range: recent, ..request.clone() };
-    let bytes: u64 = spans_of(sources, &of_recent)?.iter().map(|(_, span)| span.bytes).sum();
+    let bytes: u64 = spans_of(sources, &of_recent)?.0.iter().map(|(_, span)| span.bytes).sum();
     let scaled = u128::from(bytes) * u128::from(ahead.unsigned_abs()) / u128::from(RATE_NANOS.unsigned_abs());
     Ok(u64::try_from(scaled).unwrap_or(u64::MAX))
 }
@@ -74,7 +77,7 @@ fn knowledge(sources: &[Source], cameras: &BTreeSet<CameraId>, now: UtcNanos) ->
 
 /// What a new hold would take, and what of it is not stored any more.
 pub(crate) fn estimate(sources: &[Source], request: &HoldRequest, now: UtcNanos) -> Result<(u64, Vec<MissingFootage>)> {
-    let spans = spans_of(sources, request)?;
+    let (spans, _) = spans_of(sources, request)?;
     let bytes =
         spans.iter().map(|(_, span)| span.bytes).fold(bytes_to_come(sources, request, now)?, u64::saturating_add);
     let mut have: BTreeMap<StreamId, Vec<TimeRange>> = BTreeMap::new();
@@ -151,14 +154,15 @@ pub(crate) fn look(vault: &OpenVault, sources: &[Source], now: UtcNanos) -> Resu
     let mut gaps = Vec::new();
     for (id, hold) in unsettled {
         let request = &hold.logged.request;
+        // First: what is committed meanwhile is then found below, or not known of here.
+        let knowledge = knowledge(sources, &request.cameras, now)?;
         let found = look_at(vault, (id, &hold), sources, now)?;
         let gaps_left = gaps_to_hold(&hold, sources, now)?;
         let over = copied_range(request.range).end <= now;
-        let knowledge = knowledge(sources, &request.cameras, now)?;
         let told = knowledge.values().all(|known| known.end >= request.range.end);
         let indexed = sources.iter().all(Source::is_indexed);
-        // Nothing is said to be missing that a segment of the vault may have.
-        let known = indexed && !vault.state().may_have_more(id);
+        // Nothing is said to be missing that a segment of the vault may have, or a ring once it is acknowledged.
+        let known = indexed && !found.undurable && !vault.state().may_have_more(id);
         let settled = over && told && known && found.jobs.is_empty() && gaps_left.is_empty();
         let missing = match settled || (hold.look_again && known) {
             true => Some(missing_of(vault, (id, &hold), (&found.spans, &gaps_left), (&knowledge, now))?),
@@ -194,12 +198,14 @@ struct LookAt {
     pending: Pending,
     bytes: u64,
     from_holds: BTreeSet<HoldId>,
+    /// The rings have more that is not acknowledged yet.
+    undurable: bool,
 }
 
 fn look_at(vault: &OpenVault, of: (HoldId, &Hold), sources: &[Source], now: UtcNanos) -> Result<LookAt> {
     let (id, hold) = of;
     let mut of_source: BTreeMap<usize, Vec<SourceSpan>> = BTreeMap::new();
-    let found = spans_of(sources, &hold.logged.request)?;
+    let (found, undurable) = spans_of(sources, &hold.logged.request)?;
     let mut from_holds = BTreeSet::new();
     let mut sources = sources.to_vec();
     // What only another hold has does not become more with time: it is looked for until all of it is copied.
@@ -222,13 +228,14 @@ fn look_at(vault: &OpenVault, of: (HoldId, &Hold), sources: &[Source], now: UtcN
             let hours = span.range.start.0.div_euclid(HOUR_NANOS)..=span.range.end.0.div_euclid(HOUR_NANOS);
             pending.hours.extend(hours.map(|hour| (span.stream.camera, hour)));
         }
+        let spans = Arc::new(spans);
         for task in plan_tasks(&spans, &covered) {
             bytes = bytes.saturating_add(task.bytes);
-            jobs.push(Job { hold: id, source: source.clone(), task });
+            jobs.push(Job { hold: id, source: source.clone(), task, spans: spans.clone() });
         }
-        waiting.extend(spans);
+        waiting.extend(spans.iter().cloned());
     }
-    Ok(LookAt { jobs, spans: waiting, pending, bytes, from_holds })
+    Ok(LookAt { jobs, spans: waiting, pending, bytes, from_holds, undurable })
 }
 
 /// Spans that the rings have overwritten, this hold does not have, and others do; and those others.
@@ -239,7 +246,7 @@ fn spans_of_others(
 ) -> Result<(BTreeSet<HoldId>, Vec<SourceSpan>)> {
     let (id, hold) = of;
     let request = &hold.logged.request;
-    let held = spans_of(&[Source { part: vault.part.clone(), shared: None }], request)?;
+    let (held, _) = spans_of(&[Source { part: vault.part.clone(), shared: None }], request)?;
     let owners: BTreeMap<u32, HoldId> = vault.state().slots.iter().map(|(slot, info)| (*slot, info.hold)).collect();
     let (own, others): (Vec<SourceSpan>, Vec<SourceSpan>) =
         held.into_iter().map(|(_, span)| span).partition(|span| owners.get(&span.slot) == Some(&id));

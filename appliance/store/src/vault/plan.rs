@@ -14,7 +14,7 @@ pub(crate) const LEAD_NANOS: i64 = 10 * NANOS_PER_SEC;
 /// Between two samples that follow each other: a span's end is an estimate until the next one is known.
 pub(crate) const TOUCH_NANOS: i64 = NANOS_PER_SEC;
 /// Holes up to this long are not listed as missing: a camera of one picture in two seconds has one after each.
-const HOLE_NANOS_MAX: i64 = 2 * NANOS_PER_SEC;
+pub(crate) const HOLE_NANOS_MAX: i64 = 2 * NANOS_PER_SEC;
 
 /// Disjoint intervals of numbers, by start; both ends are inside.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -138,6 +138,28 @@ pub(crate) fn plan_tasks(spans: &[SourceSpan], covered: &Numbers) -> Vec<Task> {
         }
     }
     tasks
+}
+
+/// When the footage of the commits `of`, first and last, of a segment was recorded, stream by stream: as if it had come evenly.
+pub(crate) fn share_of(spans: &[SourceSpan], generation: u64, of: (u64, u64)) -> Vec<(StreamId, TimeRange)> {
+    let (from, to) = of;
+    let concerned = |span: &&SourceSpan| {
+        span.generation == generation
+            && span.first_seq <= to
+            && from <= span.last_seq
+            && span.first_seq <= span.last_seq
+    };
+    let share = |span: &SourceSpan| {
+        let (from, to) = (from.max(span.first_seq) - span.first_seq, to.min(span.last_seq) - span.first_seq + 1);
+        let (nanos, all) = (span.range.end.nanos_since(span.range.start), span.last_seq - span.first_seq + 1);
+        let at = |commits: u64| {
+            let nanos = i128::from(nanos) * i128::from(commits) / i128::from(all);
+            span.range.start.plus_nanos(i64::try_from(nanos).unwrap_or(0))
+        };
+        let (start, end) = (at(from), at(to));
+        (span.stream, TimeRange { start, end: end.max(UtcNanos(start.0.saturating_add(1))) })
+    };
+    spans.iter().filter(concerned).map(share).collect()
 }
 
 /// `task` cut at `stretches` of commits, first and last, sorted by the first: each piece, with the number of the stretch that it lies in.

@@ -2,7 +2,7 @@
 
 use super::plan::{SourceSpan, Task};
 use super::record::VaultRecord;
-use crate::catalog::rows::{self, Position, SpanKey, SpanRow, unpack};
+use crate::catalog::rows::{self, Position, RecordingRow, SpanKey, SpanRow, unpack};
 use crate::error::{Error, Result};
 use crate::format::{DiskId, Record, Run};
 use crate::kv::Keys;
@@ -45,7 +45,8 @@ pub(crate) struct Found {
     /// Of its commit.
     pub(crate) offset: u64,
     pub(crate) run: Run,
-    pub(crate) start: Arc<RecordingStart>,
+    /// How its recording began; `None`: neither the segment nor the index tells.
+    pub(crate) start: Option<Arc<RecordingStart>>,
     /// Ring and generation that it first came from.
     pub(crate) origin: (DiskId, u64),
 }
@@ -89,8 +90,8 @@ impl Source {
         status.rebuilding.is_none() && !status.given_up
     }
 
-    /// Durable spans of `stream` that share a moment with `range`.
-    pub(crate) fn spans(&self, stream: StreamId, range: TimeRange) -> Result<Vec<SourceSpan>> {
+    /// Durable spans of `stream` that share a moment with `range`, and whether some of it is written and not acknowledged yet.
+    pub(crate) fn spans(&self, stream: StreamId, range: TimeRange) -> Result<(Vec<SourceSpan>, bool)> {
         let durable = self.durable_seq();
         let mut found: BTreeMap<SpanKey, SpanRow> = BTreeMap::new();
         // Spans that are not in the index yet first: one that gets there meanwhile is then found in it.
@@ -126,13 +127,17 @@ impl Source {
                 slot: row.slot,
                 generation: row.generation,
                 first_seq: key.first_seq,
-                last_seq: row.last_seq.min(durable),
+                last_seq: row.last_seq,
                 bytes: row.byte_count,
                 recording: row.recording,
                 dts: (row.first_dts, row.end_dts),
             }
         });
-        Ok(spans.filter(|span| span.range.overlaps(range) && span.first_seq <= span.last_seq).collect())
+        let mut spans: Vec<SourceSpan> = spans.filter(|span| span.range.overlaps(range)).collect();
+        let undurable = spans.iter().any(|span| span.last_seq > durable);
+        spans.iter_mut().for_each(|span| span.last_seq = span.last_seq.min(durable));
+        spans.retain(|span| span.first_seq <= span.last_seq);
+        Ok((spans, undurable))
     }
 
     /// Gaps of `stream` that share a moment with `range`. One that goes on ends at `now`.
@@ -196,26 +201,36 @@ impl Source {
         let until = void_from.min(task.seq_to.saturating_add(1)).min(task.seq_from.max(start.seq) + WINDOW_COMMITS_MAX);
         let reader = ring.reader(task.slot, task.generation)?;
         let of = (task, takes);
-        let mut window = self.look_through(&reader, of, (start, until), cursor.clone());
+        let mut window = self.look_through(&reader, of, (start, until), cursor.clone())?;
         if window.seq_to.saturating_add(1) < until || !window.passed.is_empty() {
             // An error on the way from the disk is not one on the disk: what counts is what the disk itself says.
             reader.forget_all();
-            window = self.look_through(&reader, of, (start, until), cursor);
+            window = self.look_through(&reader, of, (start, until), cursor)?;
         }
         Ok(self.is_there(task).then_some(window))
     }
 
+    /// How a recording began, from the index: the commit that states it may lie before the first one looked at, or be damaged.
+    fn indexed_start(&self, recording: RecordingId) -> Result<Option<Arc<RecordingStart>>> {
+        let row = self.part.kv.get(rows::RECORDINGS, &rows::recording_key(recording))?;
+        let row = row.map(|row| unpack::<RecordingRow>(rows::RECORDINGS, &row)).transpose()?;
+        Ok(row.and_then(|row| row.start()).map(Arc::new))
+    }
+
     /// Looks at the commits from `start` on, up to the number `until`.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
     fn look_through(
         &self,
         reader: &SegmentReader,
         of: (&Task, &dyn Fn(&Run) -> bool),
         stretch: (Position, u64),
         mut cursor: Cursor,
-    ) -> Window {
+    ) -> Result<Window> {
         let ((task, takes), (start, until)) = (of, stretch);
         let mut found: Vec<Found> = Vec::new();
-        let mut counted = 0;
+        let (mut counted, mut failed) = (0, None);
         let here = (self.disk(), task.generation);
         let is_vault = self.part.is_vault();
         let (end, damage) = reader.scan(start, Some(until), &mut |at, commit, _| {
@@ -231,10 +246,17 @@ impl Source {
             }
             if commit.seq >= task.seq_from {
                 for run in commit.runs.iter().filter(|run| takes(run)) {
-                    if let Some(start) = cursor.formats.get(&run.recording) {
-                        let (run, start) = (run.clone(), start.clone());
-                        found.push(Found { seq: commit.seq, offset: at.offset, run, start, origin: here });
-                    }
+                    let stated = cursor.formats.get(&run.recording).cloned();
+                    let start = match stated.map_or_else(|| self.indexed_start(run.recording), |start| Ok(Some(start)))
+                    {
+                        Ok(start) => start,
+                        Err(error) => {
+                            failed = Some(error);
+                            None
+                        }
+                    };
+                    cursor.formats.extend(start.clone().map(|start| (run.recording, start)));
+                    found.push(Found { seq: commit.seq, offset: at.offset, run: run.clone(), start, origin: here });
                 }
             }
             // In a vault runs count with the next commit that says where they came from.
@@ -243,15 +265,19 @@ impl Source {
                 counted = found.len();
             }
         });
+        if let Some(error) = failed {
+            return Err(error);
+        }
         found.truncate(counted);
         cursor.at = Some(end);
         let refused = reader.take_refused().map(|error| error.to_string());
         let passed = damage.iter().map(|damage| (damage.seq_from, damage.seq_to.saturating_sub(1)));
         let passed = passed.filter(|(from, to)| from <= to && *to >= task.seq_from).collect();
-        Window { found, seq_to: until.min(end.seq).saturating_sub(1), cursor, passed, refused }
+        Ok(Window { found, seq_to: until.min(end.seq).saturating_sub(1), cursor, passed, refused })
     }
 
-    fn is_there(&self, task: &Task) -> bool {
+    /// False when the ring has reused the segment.
+    pub(crate) fn is_there(&self, task: &Task) -> bool {
         self.part.ring.slots.get(task.slot) == task.generation
     }
 
@@ -262,6 +288,9 @@ impl Source {
 
     /// The stored payload of a run, when its checksum is right. What is wrong counts when the disk itself says so.
     pub(crate) fn payload(&self, task: &Task, reader: &SegmentReader, found: &Found) -> Payload {
+        if found.start.is_none() && self.is_there(task) {
+            return Payload::Unreadable(Error::corrupt("the commit that says how its recording began cannot be read"));
+        }
         let look = || reader.try_payload(found.offset, &found.run);
         let is_right = |bytes: &Vec<u8>| crc32c::crc32c(bytes) == found.run.crc;
         let bytes = look().ok().filter(is_right).map_or_else(

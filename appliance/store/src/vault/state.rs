@@ -145,6 +145,8 @@ pub(crate) struct State {
     pub(crate) slots: BTreeMap<u32, SlotInfo>,
     /// Of these segments those that are not as they should be.
     pub(crate) unsound: BTreeMap<u32, Unsound>,
+    /// Holds of which a segment counts otherwise than before, until what they have is counted anew.
+    pub(crate) to_recount: BTreeSet<HoldId>,
 }
 
 impl State {
@@ -157,8 +159,27 @@ impl State {
         self.holds.values().filter(|hold| hold.is_active()).map(|hold| hold.left_bytes).sum()
     }
 
-    /// True when footage of the hold may come to light in a segment that the disk does not give now.
+    /// True when no segment is to be tried again, and no hold counted anew.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.unsound.is_empty() && self.to_recount.is_empty()
+    }
+
+    /// All holds are to be looked at again.
+    pub(crate) fn unsettle_all(&mut self) {
+        self.holds.values_mut().for_each(|hold| (hold.settled, hold.look_again) = (false, true));
+    }
+
+    /// A hold is to be looked at again. False when it is released.
+    pub(crate) fn unsettle(&mut self, id: HoldId) -> bool {
+        let hold = self.holds.get_mut(&id).filter(|hold| hold.is_active());
+        hold.map(|hold| (hold.settled, hold.look_again) = (false, true)).is_some()
+    }
+
+    /// True when footage of the hold may come to light in a segment that the disk does not give now, or it is not known what the hold has.
     pub(crate) fn may_have_more(&self, id: HoldId) -> bool {
+        if self.to_recount.contains(&id) {
+            return true;
+        }
         let waiting = self.unsound.iter().filter(|(_, unsound)| unsound.waits);
         let mut owners = waiting.map(|(slot, _)| self.slots.get(slot).map(|slot| slot.hold));
         owners.any(|owner| owner.is_none_or(|owner| owner == id || !self.holds.contains_key(&owner)))

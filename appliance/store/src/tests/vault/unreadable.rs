@@ -5,7 +5,7 @@ use watchbook_base::fs::sim::Op;
 use watchbook_base::fs::{Fs, OpenMode};
 
 const SEGMENTS: &str = "/vault/segments";
-const FIRST: &str = "/vault/segments/000001.seg";
+pub(super) const FIRST: &str = "/vault/segments/000001.seg";
 
 /// A vault that holds ten commits of camera 1, which the ring has overwritten.
 fn overwritten(seed: u64) -> (HoldBox, HoldId, Footage, TimeRange) {
@@ -33,7 +33,7 @@ fn file_bytes(machine: &HoldBox) -> u64 {
 }
 
 /// A minute later what could not be read is tried again.
-fn a_minute_later(machine: &HoldBox, parts: &mut HoldParts) {
+pub(super) fn a_minute_later(machine: &HoldBox, parts: &mut HoldParts) {
     machine.clock().advance(61_000_000_000);
     parts.settle();
 }
@@ -106,7 +106,7 @@ fn first_commit_end(machine: &HoldBox) -> u64 {
 }
 
 /// Where the commit at `at` ends.
-fn commit_end(fs: &SimFs, path: &Path, at: u64) -> u64 {
+pub(super) fn commit_end(fs: &SimFs, path: &Path, at: u64) -> u64 {
     let file = fs.open(path, OpenMode::Read).unwrap();
     let mut head = vec![0; 4096];
     file.read_exact_at(&mut head, at).unwrap();
@@ -151,7 +151,7 @@ fn rot_away(fs: &SimFs) {
     }
 }
 
-fn take_away(fs: &SimFs) {
+pub(super) fn take_away(fs: &SimFs) {
     fs.remove(Path::new(FIRST)).unwrap();
 }
 
@@ -305,7 +305,7 @@ fn check_tells_of_a_segment_that_cannot_be_read_and_of_one_that_is_missing_until
 }
 
 /// A ring of which twelve commits of two cameras are recorded, and that is not wrapped yet.
-fn recorded(seed: u64) -> (HoldBox, HoldParts, [Cam; 2], Footage, TimeRange) {
+pub(super) fn recorded(seed: u64) -> (HoldBox, HoldParts, [Cam; 2], Footage, TimeRange) {
     let machine = HoldBox::with_own_disk(seed);
     let mut parts = machine.open();
     let mut cams = [1, 2].map(|number| Cam::new(number, 9000));
@@ -458,6 +458,21 @@ fn trouble_ends_with_what_it_was_about() {
     machine.record(&mut parts, &mut cams, 100);
     assert_eq!(parts.info(hold).trouble, None, "the ring has overwritten it");
     assert_eq!(parts.alarm(AlarmKind::VaultFailed), None);
+    assert_lost(&parts.info(hold));
+    drop(parts);
+    let mut parts = machine.open();
+    a_minute_later(&machine, &mut parts);
+    assert_lost(&parts.info(hold));
+}
+
+/// Half a second of two cameras was overwritten before it could be read.
+fn assert_lost(info: &HoldInfo) {
+    assert_eq!((info.state, info.missing_count), (HoldState::Incomplete, 2), "{info:?}");
+    for missing in &info.missing {
+        assert_eq!(missing.reason, MissingReason::Overwritten);
+        assert!((100_000_000..1_000_000_000).contains(&missing.end.nanos_since(missing.start)), "{missing:?}");
+        assert!((1_000_000_000..2_500_000_000).contains(&missing.start.nanos_since(START)), "{missing:?}");
+    }
 }
 
 #[test]

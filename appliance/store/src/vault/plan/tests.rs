@@ -61,6 +61,25 @@ fn tasks_are_what_is_not_covered_oldest_segment_first() {
 }
 
 #[test]
+fn footage_of_a_stretch_of_commits_is_their_share_of_each_span() {
+    let span = |generation, first_seq, last_seq| SourceSpan {
+        stream: stream(),
+        range: secs(100, 110),
+        slot: 1,
+        generation,
+        first_seq,
+        last_seq,
+        bytes: 1,
+        recording: 1,
+        dts: (0, 90_000),
+    };
+    let spans = [span(1, 1, 10), span(2, 11, 20)];
+    assert_eq!(share_of(&spans, 1, (4, 4)), [(stream(), secs(103, 104))]);
+    assert_eq!(share_of(&spans, 2, (4, u64::MAX)), [(stream(), secs(100, 110))]);
+    assert_eq!(share_of(&spans, 1, (11, 12)), []);
+}
+
+#[test]
 fn a_hold_takes_whole_minutes_and_the_key_frame_before_them() {
     assert_eq!(copied_range(secs(125, 180)), secs(60, 180), "10 s before 125 s lies in the minute from 60 s on");
     assert_eq!(copied_range(secs(130, 181)), secs(120, 240));
