@@ -7,7 +7,7 @@ use watchbook_base::fs::sim::Op;
 
 const RING_FIRST: &str = "/ring/segments/000001.seg";
 
-/// Half a minute of nothing and a commit, so that the end of every range is known.
+/// A minute of nothing and a commit, so that the end of every range is known.
 fn go_on(machine: &HoldBox, parts: &mut HoldParts, cams: &mut [Cam]) {
     machine.pause(parts, cams, 60);
     machine.record(parts, cams, 1);
@@ -142,6 +142,9 @@ fn what_is_committed_in_the_midst_of_a_look_is_held() {
     let range = between(START, START.plus_nanos(59_000_000_000));
     let hold = parts.hold(&[1], range);
     let mut all = machine.record(&mut parts, std::slice::from_mut(&mut cam), 120);
+    // So that a look comes now, and all is copied before the next one.
+    parts.hold(&[2], range);
+    parts.settle();
     for _ in 0..150 {
         let packet = cam.packet(machine.clock());
         all.0.entry(cam.stream).or_default().insert(packet.utc, packet.data.clone());
