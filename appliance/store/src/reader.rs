@@ -12,9 +12,11 @@ pub(crate) use lefts::Lefts;
 pub(crate) use part::{Part, located};
 
 use crate::care::ScrubProgress;
+use crate::catalog::rows;
 use crate::error::{Error, Result};
 use crate::format::erasure::Erased;
 use crate::format::{DamagedRun, DiskId};
+use crate::kv::Keys;
 use crate::vault::merge_spans;
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -24,7 +26,13 @@ use watchbook_media::SpanSummary;
 
 /// How much earlier than a moment a span may start that covers it: a span's 60 s and the 13 h that one estimated sample length can say at most are
 /// far apart; ten minutes cover every span that capture makes.
-pub(crate) const LOOK_BACK_NANOS: i64 = 600 * 1_000_000_000;
+const LOOK_BACK_NANOS: i64 = 600 * 1_000_000_000;
+
+/// Keys of the spans of `stream` that may share a moment with `range`.
+pub(crate) fn span_keys(stream: StreamId, range: TimeRange) -> Keys {
+    let from = rows::stream_time(stream, range.start.plus_nanos(-LOOK_BACK_NANOS));
+    Keys::between(from, rows::stream_time(stream, range.end))
+}
 /// How much earlier than a range an event may start that reaches into it: plugins end events within the hour.
 const EVENT_LOOK_BACK_NANOS: i64 = 3600 * 1_000_000_000;
 /// Events of one page.

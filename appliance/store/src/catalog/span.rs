@@ -1,10 +1,12 @@
 //! A span that still grows: committed runs only.
 
 use super::SPAN_NANOS_MAX;
-use super::rows::{Position, RunPlace, SpanKey, SpanRow, TablesRow};
+use super::rows::{self, Position, RunPlace, SpanKey, SpanRow, TablesRow};
+use crate::error::Result;
 use crate::format::Run;
+use crate::kv::{Keys, Kv};
 use std::sync::Arc;
-use watchbook_base::{Ticks90k, UtcNanos};
+use watchbook_base::{Ticks90k, TimeRange, UtcNanos};
 use watchbook_media::sample_table::{RUNS_PER_SPAN_MAX, SAMPLES_PER_SPAN_MAX};
 use watchbook_media::{RecordingId, SpanSummary, TrackFormat};
 
@@ -112,6 +114,29 @@ impl OpenSpan {
 
 fn key_id_of(run: &Run) -> u32 {
     run.seal.map_or(0, |seal| seal.key_id)
+}
+
+/// Shows the spans that the index has between `keys`, in their order.
+///
+/// # Errors
+/// When the index cannot be read, or one of its rows.
+pub(crate) fn scan(kv: &dyn Kv, keys: &Keys, visit: &mut dyn FnMut(SpanKey, SpanRow)) -> Result<()> {
+    let mut failed = None;
+    kv.scan(rows::SPANS, keys, &mut |key, value| {
+        match (SpanKey::decode(key), rows::unpack(rows::SPANS, value)) {
+            (Some(key), Ok(row)) => visit(key, row),
+            (_, Err(error)) => failed = Some(error),
+            (None, _) => {}
+        }
+        failed.is_none()
+    })?;
+    failed.map_or(Ok(()), Err)
+}
+
+/// From the first sample of a row to the end of its last one.
+pub(crate) fn range_of(key: &SpanKey, row: &SpanRow) -> TimeRange {
+    let end = key.start.plus_ticks(rows::ticks_between(row.first_dts, row.end_dts));
+    TimeRange { start: key.start, end: end.max(key.start) }
 }
 
 /// The summary of a row.

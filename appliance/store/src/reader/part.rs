@@ -2,12 +2,12 @@
 
 use super::lefts::{self, Lefts};
 use super::{EVENT_LOOK_BACK_NANOS, EVENT_ROWS_PER_PAGE_MAX, EVENTS_PER_PAGE_MAX, LOOK_BACK_NANOS};
-use super::{EventCursor, EventPage, EventQuery, Files, RingInfo, StoredEvent};
+use super::{EventCursor, EventPage, EventQuery, Files, RingInfo, StoredEvent, span_keys};
 use crate::care::CareState;
 use crate::care::findings::{all_damage, damage_of};
 use crate::catalog::Live;
 use crate::catalog::rows::{self, GapRow, RecordingRow, SpanKey, SpanRow, TailRow, unpack};
-use crate::catalog::span::{OpenSpan, summary_of};
+use crate::catalog::span::{self, OpenSpan, summary_of};
 use crate::disk::Common;
 use crate::error::Result;
 use crate::format::erasure::Erased;
@@ -152,22 +152,9 @@ impl Part {
         // Open spans first: one that closes meanwhile is then found in the index.
         let live = self.live_spans(stream);
         let mut spans: BTreeMap<SpanKey, SpanSummary> = live.iter().map(|span| (span.key(), span.summary())).collect();
-        let from = rows::stream_time(stream, range.start.plus_nanos(-LOOK_BACK_NANOS));
         let mut formats: HashMap<u64, Option<Arc<TrackFormat>>> = HashMap::new();
-        let mut failed = None;
-        let keys = Keys::between(from, rows::stream_time(stream, range.end));
         let mut found = Vec::new();
-        self.kv.scan(rows::SPANS, &keys, &mut |key, value| {
-            match (SpanKey::decode(key), unpack::<SpanRow>(rows::SPANS, value)) {
-                (Some(key), Ok(row)) => found.push((key, row)),
-                (_, Err(error)) => failed = Some(error),
-                (None, _) => {}
-            }
-            failed.is_none()
-        })?;
-        if let Some(error) = failed {
-            return Err(error);
-        }
+        span::scan(&*self.kv, &span_keys(stream, range), &mut |key, row| found.push((key, row)))?;
         for (key, row) in found {
             // A row of a segment that is just being reused, or of erased footage.
             if self.ring.slots.get(row.slot) != row.generation || !self.is_readable(row.key_id) {
@@ -284,9 +271,7 @@ impl Part {
                 found = row.filter(shown).zip(SpanKey::decode(key));
                 found.is_none()
             })?;
-            Ok(found.and_then(|(row, key)| {
-                TimeRange::new(key.start, key.start.plus_ticks(rows::ticks_between(row.first_dts, row.end_dts)))
-            }))
+            Ok(found.map(|(row, key)| span::range_of(&key, &row)))
         };
         let first = edge(false)?.or(range_of(live.first()));
         let last = range_of(live.last()).or(edge(true)?);

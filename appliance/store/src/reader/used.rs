@@ -1,11 +1,11 @@
 //! What a key was used for: the index says it, for a key may seal more than its hour, and samples carry the time of a clock that was wrong.
 
 use super::Part;
-use crate::catalog::rows::{self, SpanKey, SpanRow, unpack};
+use crate::catalog::span;
 use crate::error::Result;
 use crate::kv::Keys;
 use std::collections::HashMap;
-use watchbook_base::{CameraId, TimeRange, TrackRole, UtcNanos};
+use watchbook_base::{CameraId, TimeRange, TrackRole};
 
 impl Part {
     /// Widens `used`, by key, to all footage of `camera` here that one of these keys has sealed. False when the index does not know all of it yet.
@@ -22,23 +22,9 @@ impl Part {
         for stream in TrackRole::ALL.map(|role| camera.stream(role)) {
             // Open spans first: one that closes meanwhile is then found in the index.
             self.live_spans(stream).iter().for_each(|span| widen(span.key_id(), span.summary().range()));
-            let mut failed = None;
-            self.kv.scan(rows::SPANS, &Keys::prefix(&stream.to_u32().to_be_bytes()), &mut |key, value| {
-                match (SpanKey::decode(key), unpack::<SpanRow>(rows::SPANS, value)) {
-                    (Some(key), Ok(row)) => widen(row.key_id, range_of(key.start, &row)),
-                    (_, Err(error)) => failed = Some(error),
-                    (None, _) => {}
-                }
-                failed.is_none()
-            })?;
-            if let Some(error) = failed {
-                return Err(error);
-            }
+            let keys = Keys::prefix(&stream.to_u32().to_be_bytes());
+            span::scan(&*self.kv, &keys, &mut |key, row| widen(row.key_id, span::range_of(&key, &row)))?;
         }
         Ok(was_whole && self.index.is_whole())
     }
-}
-
-fn range_of(start: UtcNanos, row: &SpanRow) -> TimeRange {
-    TimeRange { start, end: start.plus_ticks(rows::ticks_between(row.first_dts, row.end_dts)) }
 }

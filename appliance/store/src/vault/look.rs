@@ -6,11 +6,10 @@ use super::plan::{SourceSpan, copied_range, not_covered, plan_missing, plan_task
 use super::record::VaultRecord;
 use super::source::Source;
 use super::state::{Hold, OpenVault, Pending};
-use crate::catalog::rows::{self, SpanKey, SpanRow, unpack};
+use crate::catalog::span;
 use crate::codec::wide;
 use crate::error::Result;
-use crate::kv::Keys;
-use crate::reader::LOOK_BACK_NANOS;
+use crate::reader::span_keys;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use watchbook_base::time::NANOS_PER_SEC;
@@ -348,22 +347,11 @@ fn note_missing(vault: &OpenVault, of: (HoldId, &Hold), missing: &[MissingFootag
 
 /// Ranges of the spans that these segments of the vault have.
 fn held_spans(vault: &OpenVault, stream: StreamId, range: TimeRange, slots: &BTreeSet<u32>) -> Result<Vec<TimeRange>> {
-    let keys = Keys::between(
-        rows::stream_time(stream, range.start.plus_nanos(-LOOK_BACK_NANOS)),
-        rows::stream_time(stream, range.end),
-    );
     let mut found = Vec::new();
-    let mut failed = None;
-    vault.kv.scan(rows::SPANS, &keys, &mut |key, value| {
-        match (SpanKey::decode(key), unpack::<SpanRow>(rows::SPANS, value)) {
-            (Some(key), Ok(row)) if slots.contains(&row.slot) => {
-                let end = key.start.plus_ticks(rows::ticks_between(row.first_dts, row.end_dts));
-                found.push(TimeRange { start: key.start, end: end.max(key.start) });
-            }
-            (_, Err(error)) => failed = Some(error),
-            _ => {}
+    span::scan(&*vault.kv, &span_keys(stream, range), &mut |key, row| {
+        if slots.contains(&row.slot) {
+            found.push(span::range_of(&key, &row));
         }
-        failed.is_none()
     })?;
-    failed.map_or(Ok(found), Err)
+    Ok(found)
 }

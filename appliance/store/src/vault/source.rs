@@ -3,10 +3,10 @@
 use super::plan::{SourceSpan, Task};
 use super::record::VaultRecord;
 use crate::catalog::rows::{self, Position, RecordingRow, SpanKey, SpanRow, unpack};
+use crate::catalog::span;
 use crate::error::{Error, Result};
 use crate::format::{DiskId, Record, Run};
-use crate::kv::Keys;
-use crate::reader::{LOOK_BACK_NANOS, Part};
+use crate::reader::{Part, span_keys};
 use crate::scan::{SegmentReader, first_position};
 use crate::writer::Shared;
 use std::collections::{BTreeMap, HashMap};
@@ -99,39 +99,20 @@ impl Source {
             let (key, row, _) = live.rows();
             found.insert(key, row);
         }
-        let keys = Keys::between(
-            rows::stream_time(stream, range.start.plus_nanos(-LOOK_BACK_NANOS)),
-            rows::stream_time(stream, range.end),
-        );
-        let mut failed = None;
-        self.part.kv.scan(rows::SPANS, &keys, &mut |key, value| {
-            match (SpanKey::decode(key), unpack::<SpanRow>(rows::SPANS, value)) {
-                (Some(key), Ok(row)) => drop(found.insert(key, row)),
-                (_, Err(error)) => failed = Some(error),
-                (None, _) => {}
-            }
-            failed.is_none()
-        })?;
-        if let Some(error) = failed {
-            return Err(error);
-        }
+        span::scan(&*self.part.kv, &span_keys(stream, range), &mut |key, row| drop(found.insert(key, row)))?;
         let spans = found.into_iter().filter(|(_, row)| {
             self.part.ring.slots.get(row.slot) == row.generation && self.part.is_readable(row.key_id)
         });
-        let spans = spans.map(|(key, row)| {
-            let end = key.start.plus_ticks(rows::ticks_between(row.first_dts, row.end_dts));
-            let range = TimeRange { start: key.start, end: end.max(key.start) };
-            SourceSpan {
-                stream,
-                range,
-                slot: row.slot,
-                generation: row.generation,
-                first_seq: key.first_seq,
-                last_seq: row.last_seq,
-                bytes: row.byte_count,
-                recording: row.recording,
-                dts: (row.first_dts, row.end_dts),
-            }
+        let spans = spans.map(|(key, row)| SourceSpan {
+            stream,
+            range: span::range_of(&key, &row),
+            slot: row.slot,
+            generation: row.generation,
+            first_seq: key.first_seq,
+            last_seq: row.last_seq,
+            bytes: row.byte_count,
+            recording: row.recording,
+            dts: (row.first_dts, row.end_dts),
         });
         let mut spans: Vec<SourceSpan> = spans.filter(|span| span.range.overlaps(range)).collect();
         let undurable = spans.iter().any(|span| span.last_seq > durable);

@@ -3,6 +3,7 @@
 use super::super::harness::*;
 use super::bench::*;
 use crate::alarm::AlarmKind;
+use crate::committer::Committer;
 use crate::disk::Start;
 use crate::pool::{DiskState, Pool, Threads};
 use std::sync::Arc;
@@ -18,6 +19,38 @@ fn recorded(seed: u64) -> (Station, Running) {
     station.record(&running, 12);
     assert_eq!(running.spread(), [2, 2]);
     (station, running)
+}
+
+/// A commit of the first disk that hangs in a write until the gate is opened.
+struct Hanging {
+    pool: Arc<Pool>,
+    gate: Arc<Gate>,
+    commit: std::thread::JoinHandle<(Box<Committer>, crate::Result<bool>)>,
+}
+
+impl Hanging {
+    fn on(station: &mut Station, running: &Running) -> Self {
+        let gate = station.mounts.gate("/a");
+        let pool = running.pool.clone();
+        let mut committer = pool.places()[0].take_committer().unwrap();
+        gate.close();
+        station.feed(running);
+        let commit = std::thread::spawn(move || {
+            let stepped = committer.step();
+            (committer, stepped)
+        });
+        gate.wait_for_somebody();
+        Self { pool, gate, commit }
+    }
+
+    /// Lets it through and says what came of it. Its disk has the committer back once `meanwhile` is over.
+    fn let_through(self, meanwhile: impl FnOnce()) -> crate::Result<bool> {
+        self.gate.open();
+        let (committer, stepped) = self.commit.join().unwrap();
+        meanwhile();
+        self.pool.places()[0].put_committer(committer);
+        stepped
+    }
 }
 
 /// Within ten seconds everything is recorded on the disk that is left, and the streams that moved have a gap that says why, of a GOP at most.
@@ -198,24 +231,14 @@ fn a_new_disk_in_an_added_directory_is_expected_after_a_restart_too() {
 #[test]
 fn a_disk_is_not_replaced_while_a_thread_still_waits_for_the_old_one() {
     let (mut station, running) = recorded(468);
-    let gate = station.mounts.gate("/a");
-    let place = running.pool.places()[0].clone();
-    let mut committer = place.take_committer().unwrap();
-    gate.close();
-    station.feed(&running);
-    let hanging = std::thread::spawn(move || {
-        let _ = committer.step();
-        committer
-    });
-    gate.wait_for_somebody();
+    let hanging = Hanging::on(&mut station, &running);
     station.mounts.mount("/a", &SimFs::new(469));
     station.record(&running, 20);
     assert_eq!(running.states()[0], DiskState::Missing);
     let refused = running.pool.retire("/a".as_ref(), true).unwrap_err();
     assert_eq!(refused.kind, Kind::Conflict, "{refused}");
     assert!(running.pool.common.alarms.joined().is_some(), "its alarm stays");
-    gate.open();
-    place.put_committer(hanging.join().unwrap());
+    let _ = hanging.let_through(|| {});
     running.pool.retire("/a".as_ref(), true).unwrap();
     station.record(&running, 4);
     assert_eq!((running.states(), running.pool.common.alarms.joined()), (vec![DiskState::Recording; 2], None));
@@ -268,16 +291,7 @@ fn the_only_disk_does_not_answer_at_the_start_and_records_when_it_does() {
 #[test]
 fn a_commit_that_hangs_keeps_nobody_waiting_and_is_void_when_it_comes_through() {
     let (mut station, running) = recorded(500);
-    let gate = station.mounts.gate("/a");
-    let place = running.pool.places()[0].clone();
-    let mut committer = place.take_committer().unwrap();
-    gate.close();
-    station.feed(&running);
-    let hanging = std::thread::spawn(move || {
-        let stepped = committer.step();
-        (committer, stepped)
-    });
-    gate.wait_for_somebody();
+    let hanging = Hanging::on(&mut station, &running);
     station.record(&running, 10);
     assert_eq!(running.states(), [DiskState::Recording; 2], "five seconds may be a bad moment");
     expect_moved(&mut station, &running, DiskState::Failed);
@@ -285,16 +299,13 @@ fn a_commit_that_hangs_keeps_nobody_waiting_and_is_void_when_it_comes_through() 
     // As long as the thread is at it, nobody else may write there.
     station.record(&running, 80);
     assert_eq!(running.states()[0], DiskState::Failed);
-    gate.open();
-    let (committer, stepped) = hanging.join().unwrap();
-    assert!(!stepped.unwrap(), "the commit counts for nothing");
-    station.check(&running, true);
-    place.put_committer(committer);
+    let counts = hanging.let_through(|| station.check(&running, true)).unwrap();
+    assert!(!counts, "the commit counts for nothing");
     station.record(&running, 4);
     assert_eq!(running.states(), [DiskState::Recording; 2]);
     // The commit is whole on the disk; what it has of moved streams is not listed.
     station.check(&running, true);
-    drop((running, place));
+    drop(running);
     let running = station.open();
     running.step();
     station.check(&running, true);

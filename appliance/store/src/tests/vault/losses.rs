@@ -1,6 +1,6 @@
 //! A hold never says that it has what it does not have.
 
-use super::unreadable::{FIRST, a_minute_later, commit_end, recorded, take_away};
+use super::unreadable::{FIRST, a_minute_later, commit_end, held, recorded, take_away};
 use super::*;
 use crate::catalog::rows;
 use watchbook_base::fs::sim::Op;
@@ -201,13 +201,7 @@ fn the_first_commit_of_a_held_segment_may_rot_before_its_rows_are_made() {
 
 #[test]
 fn a_hold_that_could_not_be_counted_anew_is_counted_later() {
-    let (machine, mut parts, mut cams, early, range) = recorded(68);
-    machine.pause(&parts, &mut cams, 60);
-    machine.record(&mut parts, &mut cams, 1);
-    let hold = parts.hold(&[1, 2], range);
-    a_minute_later(&machine, &mut parts);
-    assert_eq!((parts.info(hold).state, parts.info(hold).missing_count), (HoldState::Held, 0));
-    drop(parts);
+    let (machine, hold, early, range) = held(68);
     assert!(machine.fs.fail_file(Path::new(FIRST), Op::Read, libc::EIO));
     let mut parts = machine.open();
     machine.fs.heal();

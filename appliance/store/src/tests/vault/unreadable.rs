@@ -32,6 +32,17 @@ fn file_bytes(machine: &HoldBox) -> u64 {
     machine.fs.list(Path::new(SEGMENTS)).unwrap().iter().map(len).sum()
 }
 
+/// A closed vault with all of a hold, of which the ring still has everything.
+pub(super) fn held(seed: u64) -> (HoldBox, HoldId, Footage, TimeRange) {
+    let (machine, mut parts, mut cams, early, range) = recorded(seed);
+    machine.pause(&parts, &mut cams, 60);
+    machine.record(&mut parts, &mut cams, 1);
+    let hold = parts.hold(&[1, 2], range);
+    a_minute_later(&machine, &mut parts);
+    assert_eq!((parts.info(hold).state, parts.info(hold).missing_count), (HoldState::Held, 0));
+    (machine, hold, early, range)
+}
+
 /// A minute later what could not be read is tried again.
 pub(super) fn a_minute_later(machine: &HoldBox, parts: &mut HoldParts) {
     machine.clock().advance(61_000_000_000);
@@ -175,13 +186,7 @@ fn a_segment_in_which_nothing_is_left_does_not_count_as_held() {
 #[test]
 fn what_is_left_of_a_segment_is_copied_again_while_a_ring_has_it() {
     for ((harm, why), while_it_runs) in HARMS.into_iter().flat_map(|harm| [(harm, false), (harm, true)]) {
-        let (mut machine, mut parts, mut cams, early, range) = recorded(57);
-        machine.pause(&parts, &mut cams, 60);
-        machine.record(&mut parts, &mut cams, 1);
-        let hold = parts.hold(&[1, 2], range);
-        a_minute_later(&machine, &mut parts);
-        assert_eq!((parts.info(hold).state, parts.info(hold).missing_count), (HoldState::Held, 0));
-        drop(parts);
+        let (mut machine, hold, early, range) = held(57);
         if while_it_runs {
             assert!(machine.fs.fail_file(Path::new(FIRST), Op::Read, libc::EIO));
         } else {
