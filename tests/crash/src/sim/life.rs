@@ -363,6 +363,13 @@ impl Life<'_> {
         self.flush(ring)?.attempt("flushing for the first time").or_else(|error| self.unless_off(error))?;
         let now = self.world().clock.utc();
         for stream in &streams {
+            // The first commit may have opened the next segment, over the oldest footage and what told of its gaps.
+            let found = ring.found(*stream)?;
+            if self.disk.sim().is_off() {
+                // What is shown without power says nothing, and the model would forget the rest.
+                return Ok(());
+            }
+            self.world().model.compare(*stream, &found)?;
             let gaps = ring.gaps(*stream)?;
             self.world().model.compare_gaps(*stream, &gaps, now)?;
         }
