@@ -128,8 +128,10 @@ impl Copies {
                     hand.lose(&error);
                 }
             }
-            if !repairs.is_empty() {
-                tracing::warn!(path = %hand.path().display(), slots = repairs.len(), "a copy of the keys was put right from the other one");
+            // Room that one copy has and the other has not is nothing to tell of.
+            let mended = repairs.iter().filter_map(slot).filter(|(_, found)| *found != Found::Free).count();
+            if mended > 0 {
+                tracing::warn!(path = %hand.path().display(), slots = mended, "a copy of the keys was put right from the other one");
             }
         }
     }
@@ -357,7 +359,8 @@ fn look(hands: &mut [Hand; 2], looked: &mut Looked, (patience, wanted): (Duratio
             }
             Err(error) => {
                 *none_yet = error.kind() == io::ErrorKind::NotFound;
-                if hand.trouble.as_ref() != Some(&error.to_string()) {
+                // A disk that is not there has an alarm; at the first start of a station none is there yet.
+                if hand.trouble.as_ref() != Some(&error.to_string()) && !*none_yet {
                     tracing::error!(%error, path = %hand.path().display(), "a copy of the keys cannot be read");
                 }
                 let doubtful = hand.doubtful;
