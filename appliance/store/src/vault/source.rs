@@ -99,7 +99,9 @@ impl Source {
             let (key, row, _) = live.rows();
             found.insert(key, row);
         }
-        span::scan(&*self.part.kv, &span_keys(stream, range), &mut |key, row| drop(found.insert(key, row)))?;
+        span::scan(&*self.part.kv, &span_keys(stream, range), &mut |key, row| {
+            found.insert(key, row);
+        })?;
         let spans = found.into_iter().filter(|(_, row)| {
             self.part.ring.slots.get(row.slot) == row.generation && self.part.is_readable(row.key_id)
         });
