@@ -21,7 +21,7 @@ use crate::reader::{Part, PartList};
 use crate::register::Register;
 use crate::ring::identity;
 use crate::store::Deps;
-use crate::vault::Source;
+use crate::vault::{Source, Sources};
 use crate::writer::{HandedOver, Routes, Shared};
 use known::{Known, KnownDisk};
 use place::{Place, PlaceState};
@@ -102,8 +102,10 @@ impl Pool {
     }
 
     /// The rings that record now, as the vault sees them.
-    pub(crate) fn sources(&self) -> Vec<Source> {
-        self.places().iter().filter_map(|place| place.source()).collect()
+    pub(crate) fn sources(&self) -> Sources {
+        let places = self.places();
+        let list: Vec<Source> = places.iter().filter_map(|place| place.source()).collect();
+        Sources { whole: list.len() == places.len(), list }
     }
 
     fn opening(&self) -> MutexGuard<'_, Option<Vec<Waiting>>> {

@@ -38,7 +38,7 @@ pub(crate) use handle::{Step, Vault, Worker};
 #[cfg(test)]
 pub(crate) use keys::HoldKeys;
 pub(crate) use plan::merge_spans;
-pub(crate) use source::Source;
+pub(crate) use source::{Source, Sources};
 pub(crate) use state::VAULT_ORDINAL;
 #[cfg(test)]
 pub(crate) use state::VaultDeps;

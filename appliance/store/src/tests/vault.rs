@@ -4,6 +4,7 @@ mod crash;
 mod faults;
 mod life;
 mod losses;
+mod settling;
 mod unreadable;
 
 use super::harness::*;
@@ -16,7 +17,7 @@ use crate::kv::model::ModelKv;
 use crate::kv::{Batch, Keys, Kv, Table};
 use crate::reader::{PartList, Reader};
 use crate::register::Register;
-use crate::vault::{HoldKeys, Source, SourceList, Step, Vault, VaultConfig, VaultDeps, Worker};
+use crate::vault::{HoldKeys, Source, SourceList, Sources, Step, Vault, VaultConfig, VaultDeps, Worker};
 use crate::writer::{Routes, Writer};
 use crate::{HoldId, HoldInfo, HoldRequest, HoldState, MissingReason};
 use bytes::Bytes;
@@ -75,6 +76,16 @@ pub(crate) struct HoldBox {
     /// What happens before each scan of the ring's index, and of the vault's.
     pub(crate) ring_hook: Hook,
     pub(crate) vault_hook: Hook,
+    /// How the ring's disk is doing, as holds see it.
+    pub(crate) disk: Arc<Mutex<Disk>>,
+}
+
+/// How the ring's disk is doing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Disk {
+    Records,
+    Away,
+    GivenUp,
 }
 
 type OnScan = Box<dyn FnMut(Table) -> Result<()> + Send>;
@@ -130,6 +141,8 @@ pub(crate) struct HoldParts {
     pub(crate) worker: Worker,
     pub(crate) alarms: Arc<Alarms>,
     pub(crate) sealed_with: Option<Arc<crate::keys::Keys>>,
+    /// The ring, as holds see it.
+    pub(crate) source: Source,
 }
 
 impl HoldBox {
@@ -141,7 +154,8 @@ impl HoldBox {
         let (kv, keys) = (ModelKv::crashing(), TestKeys::default());
         let register = Arc::new(Register::on(Arc::new(ModelKv::new()), Arc::new(ring.clock.clone())).unwrap());
         let (ring_hook, vault_hook) = (Hook::default(), Hook::default());
-        Self { ring, fs, kv, keys, quota_bytes: 1 << 30, register, ring_hook, vault_hook }
+        let disk = Arc::new(Mutex::new(Disk::Records));
+        Self { ring, fs, kv, keys, quota_bytes: 1 << 30, register, ring_hook, vault_hook, disk }
     }
 
     /// Ring and vault are sealed.
@@ -171,7 +185,12 @@ impl HoldBox {
         committer.finish_index();
         let parts = PartList::new(vec![disk.part.clone()].into());
         let source = Source { part: disk.part.clone(), shared: Some(disk.shared.clone()) };
-        let sources: SourceList = Arc::new(move || vec![source.clone()]);
+        let (doing, listed) = (self.disk.clone(), source.clone());
+        let sources: SourceList = Arc::new(move || match *doing.lock().unwrap() {
+            Disk::Records => Sources { list: vec![listed.clone()], whole: true },
+            Disk::Away => Sources { list: Vec::new(), whole: false },
+            Disk::GivenUp => Sources { list: Vec::new(), whole: true },
+        });
         let kv: Arc<dyn Kv> = Arc::new(HookedKv(self.kv.clone(), self.vault_hook.clone()));
         let vault_deps = VaultDeps {
             fs: Arc::new(self.fs.clone()),
@@ -196,6 +215,7 @@ impl HoldBox {
             worker: Worker::default(),
             alarms,
             sealed_with,
+            source,
         };
         parts.settle();
         Ok(parts)

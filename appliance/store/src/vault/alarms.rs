@@ -42,7 +42,7 @@ pub(crate) fn tell(alarms: &Alarms, vault: &OpenVault, quota_bytes: u64, now: Ut
             let place = if full_now { &mut full } else { &mut failed };
             place.get_or_insert(format!("hold {id} is not copied now: {trouble}; recording goes on"));
         }
-        if hold.has_losses() {
+        if hold.has_losses {
             lost.push(format!("{id} (case {})", hold.logged.request.case));
         }
     }

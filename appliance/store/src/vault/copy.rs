@@ -1,7 +1,7 @@
 //! Copying held footage into the vault, the oldest first. Runs on the vault's own thread; nothing that records waits for it.
 
-use super::hold::{HoldId, MISSING_LISTED_MAX, MissingFootage, MissingReason};
-use super::plan::{SourceSpan, Task, share_of, takes};
+use super::hold::{HoldId, MissingFootage, MissingReason};
+use super::plan::{SourceSpan, Task, needed_range, share_of, takes};
 use super::record::{Copied, VaultRecord};
 use super::segment::{Owner, Piece, SegmentWriter};
 use super::source::{Cursor, Found, Payload, Source, Window};
@@ -33,7 +33,12 @@ pub(crate) struct Job {
 impl Job {
     /// What of the hold its commits have, or had.
     pub(crate) fn footage(&self) -> Vec<(StreamId, TimeRange)> {
-        share_of(&self.spans, self.task.generation, (self.task.seq_from, self.task.seq_to))
+        self.footage_of(&self.spans)
+    }
+
+    /// What of it lay in `spans`.
+    pub(crate) fn footage_of(&self, spans: &[SourceSpan]) -> Vec<(StreamId, TimeRange)> {
+        share_of(spans, self.task.generation, (self.task.seq_from, self.task.seq_to))
     }
 }
 
@@ -175,7 +180,14 @@ impl Copier {
         let wanted = |run: &Run| takes(&request, run.stream, run.first_utc);
         let Some(window) = job.source.window(&job.task, cursor, &wanted)? else { return Ok(None) };
         let Window { found, seq_to, cursor, passed, refused } = window;
-        // What the disk gives and does not check out is lost, and will be listed as missing.
+        if refused.is_none() {
+            // What the disk gives and does not check out is lost. The commits around it may come to lie in one span, so nobody could tell later.
+            let share = passed.iter().flat_map(|of| share_of(&job.spans, job.task.generation, *of));
+            let reason = MissingReason::Damaged;
+            let lost =
+                share.map(|(stream, range)| MissingFootage { stream, start: range.start, end: range.end, reason });
+            self.note_missing(vault, job.hold, &lost.collect::<Vec<_>>())?;
+        }
         let unread = passed.iter().zip(refused.iter().cycle()).map(|((from, to), why)| (*from, (*to, why.clone())));
         let unread = unread.collect();
         let reader = job.source.reader(&job.task)?;
@@ -357,28 +369,27 @@ impl Copier {
         created
     }
 
-    /// Notes what could not be copied, durably, as long as the list is not full.
-    pub(crate) fn note_missing(&self, vault: &OpenVault, hold: HoldId, missing: &[MissingFootage]) -> Result<()> {
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let room = {
-            let mut state = vault.state();
-            let known = state.holds.get_mut(&hold);
-            known.map_or(0, |known| {
-                known.look_again = true;
-                MISSING_LISTED_MAX.saturating_sub(known.logged.missing.len())
-            })
+    /// Notes what could not be copied, durably, as long as the list is not full. Of the whole minutes that are copied only what the range needs counts.
+    /// True when some of it was not known.
+    pub(crate) fn note_missing(&self, vault: &OpenVault, hold: HoldId, missing: &[MissingFootage]) -> Result<bool> {
+        let fresh = {
+            let state = vault.state();
+            let Some(known) = state.holds.get(&hold).filter(|hold| hold.is_active()) else { return Ok(false) };
+            let needed = needed_range(known.logged.request.range);
+            let is_needed = |one: &&MissingFootage| one.start < needed.end && needed.start < one.end;
+            let missing: Vec<MissingFootage> = missing.iter().filter(is_needed).copied().collect();
+            known.logged.room_for(&missing)
         };
-        let records: Vec<VaultRecord> =
-            missing.iter().take(room).map(|missing| VaultRecord::Missing { hold, missing: *missing }).collect();
-        if !records.is_empty() {
-            vault.log().append(records)?;
+        if fresh.is_empty() {
+            return Ok(false);
         }
+        let records = fresh.iter().map(|missing| VaultRecord::Missing { hold, missing: *missing }).collect();
+        vault.log().append(records)?;
         if let Some(known) = vault.state().holds.get_mut(&hold) {
-            known.logged.missing.extend(missing.iter().take(room).map(|one| ((one.stream, one.start), *one)));
+            known.look_again = true;
+            known.logged.missing.extend(fresh.iter().map(|one| ((one.stream, one.start), *one)));
         }
-        Ok(())
+        Ok(true)
     }
 }
 

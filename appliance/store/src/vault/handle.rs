@@ -7,7 +7,7 @@ use super::look::{self, HOUR_NANOS};
 use super::plan::copied_range;
 use super::queue::{JobKey, Queue, key_of, retry_pause};
 use super::record::VaultRecord;
-use super::source::Source;
+use super::source::{Source, Sources};
 use super::state::{Hold, OpenVault, VaultDeps};
 use super::{alarms, release};
 use crate::alarm::Alarms;
@@ -30,6 +30,10 @@ const LOOK_SHARE: u64 = 20;
 pub(crate) const RETRY_NANOS: u64 = 10 * 1_000_000_000;
 /// Holds in all, released ones included; beyond, none is placed. Each costs a few kB of memory and one look every few seconds while it copies.
 const HOLDS_MAX: usize = 20_000;
+
+/// Why a hold of which nothing is left to copy is not held yet.
+const DISK_AWAY: &str =
+    "a disk of the station does not record, and may have more of it; bring it back, or give it up on the page Health";
 
 /// Key of the vault's identity among the settings of the register.
 const KNOWN_KEY: &[u8] = b"vault";
@@ -69,7 +73,7 @@ pub fn known_vault(register: &Register) -> Result<Option<DiskId>> {
 }
 
 /// Lists the rings whose footage can be held, as they are now.
-pub(crate) type SourceList = Arc<dyn Fn() -> Vec<Source> + Send + Sync>;
+pub(crate) type SourceList = Arc<dyn Fn() -> Sources + Send + Sync>;
 
 /// What wakes the vault's thread.
 #[derive(Debug, Default)]
@@ -98,7 +102,7 @@ pub(crate) struct Worker {
     queue: Queue,
     looked: Option<MonoNanos>,
     /// Disks of the last look.
-    disks: Vec<DiskId>,
+    disks: BTreeSet<DiskId>,
     /// How long the last look took.
     look_took: u64,
     retry_at: Option<MonoNanos>,
@@ -256,10 +260,9 @@ impl Vault {
             let hours = (camera, range.start.0.div_euclid(HOUR_NANOS).min(last))..=(camera, last);
             request.cameras.contains(&camera)
                 && copied_range(request.range).overlaps(range)
-                && hold
-                    .pending
-                    .as_ref()
-                    .is_none_or(|pending| last >= pending.looked_hour || pending.hours.range(hours).next().is_some())
+                && hold.pending.as_ref().is_none_or(|pending| {
+                    pending.partial || last >= pending.looked_hour || pending.hours.range(hours).next().is_some()
+                })
         })
     }
 
@@ -337,13 +340,14 @@ impl Vault {
         let (now, utc) = at;
         worker.looked = Some(now);
         let sources = (self.sources)();
-        let disks: Vec<DiskId> = sources.iter().map(Source::disk).collect();
-        if worker.disks != disks {
-            // One that came back may have what a hold was settled without.
+        let disks: BTreeSet<DiskId> = sources.list.iter().map(Source::disk).collect();
+        if !disks.is_subset(&worker.disks) {
+            // One that came back may have what a hold lacks.
             vault.state().unsettle_all();
-            worker.disks = disks;
         }
-        worker.queue.find_lost();
+        worker.disks = disks;
+        let fate = |job: &Job| look::fate(vault, &sources, job);
+        worker.queue.find_lost(&fate);
         let found = self.note_lost(vault, worker).and_then(|_| look::look(vault, &sources, utc));
         let found = match found {
             Ok(found) => found,
@@ -354,7 +358,7 @@ impl Vault {
             }
         };
         worker.look_took = self.deps.clock.mono().nanos_since(now);
-        worker.queue.take(found.jobs, self.deps.clock.mono());
+        worker.queue.take(found.jobs, &fate, self.deps.clock.mono());
         match self.note_lost(vault, worker) {
             Ok(false) => {}
             // Some of it was overwritten in the midst of the look.
@@ -364,8 +368,9 @@ impl Vault {
         let with_gaps: BTreeSet<HoldId> = found.gaps.iter().map(|(hold, _)| *hold).collect();
         for (id, hold) in &mut vault.state().holds {
             // What it was about is copied, overwritten or gone with its disk.
-            if hold.trouble.is_some() && !worker.queue.has(*id) && !with_gaps.contains(id) {
-                (hold.trouble, hold.trouble_kind) = (None, None);
+            if !worker.queue.has(*id) && !with_gaps.contains(id) {
+                let away = hold.waits_for_disk && hold.is_active() && !hold.settled;
+                (hold.trouble, hold.trouble_kind) = away.then(|| (DISK_AWAY.to_owned(), Kind::Unavailable)).unzip();
             }
         }
         for (hold, gaps) in found.gaps {
@@ -379,9 +384,8 @@ impl Vault {
     fn note_lost(&self, vault: &OpenVault, worker: &mut Worker) -> Result<bool> {
         let mut found = false;
         while let Some((hold, missing)) = worker.queue.lost() {
-            if vault.state().unsettle(*hold) {
-                worker.copier.note_missing(vault, *hold, missing)?;
-                found = true;
+            if worker.copier.note_missing(vault, *hold, missing)? {
+                found |= vault.state().unsettle(*hold);
             }
             worker.queue.noted();
         }
@@ -419,6 +423,7 @@ impl Vault {
                 false
             }
             Outcome::Stopped(hold, error) => {
+                worker.queue.goes_on(tried);
                 self.stopped(vault, worker, (hold, error));
                 false
             }
@@ -442,7 +447,7 @@ impl Vault {
         let (hold, error) = what;
         self.note_trouble(vault, hold, &error);
         worker.copier.forget(hold);
-        worker.queue.drop_hold(hold);
+        worker.queue.stop(hold);
         if worker.queue.is_empty() {
             worker.retry_at = Some(self.later(RETRY_NANOS));
         }

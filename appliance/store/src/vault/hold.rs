@@ -87,7 +87,7 @@ pub enum HoldState {
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum MissingReason {
-    /// Nothing was stored when the hold was placed: overwritten before, erased before, or never recorded.
+    /// No disk has it, and nothing of it was seen since the hold was placed: overwritten or erased before, or never recorded.
     NotStored = 0,
     /// It was overwritten before it was copied.
     Overwritten = 1,
@@ -95,13 +95,15 @@ pub enum MissingReason {
     Damaged = 2,
     /// Its key was destroyed before it was copied.
     Erased = 3,
+    /// The disk that had it was given up before it was copied.
+    Disk = 4,
 }
 
 impl MissingReason {
     /// The reason with this stored number.
     #[must_use]
     pub fn from_number(number: u8) -> Option<Self> {
-        [Self::NotStored, Self::Overwritten, Self::Damaged, Self::Erased].get(usize::from(number)).copied()
+        [Self::NotStored, Self::Overwritten, Self::Damaged, Self::Erased, Self::Disk].get(usize::from(number)).copied()
     }
 }
 
@@ -227,9 +229,10 @@ mod tests {
             (1, MissingReason::Overwritten),
             (2, MissingReason::Damaged),
             (3, MissingReason::Erased),
+            (4, MissingReason::Disk),
         ] {
             assert_eq!((reason as u8, MissingReason::from_number(number)), (number, Some(reason)));
         }
-        assert_eq!(MissingReason::from_number(4), None);
+        assert_eq!(MissingReason::from_number(5), None);
     }
 }

@@ -1,7 +1,7 @@
 //! The vault's own log: one small file of commits without runs. What it says about holds survives the loss of every index.
 
 use super::dir::VaultDir;
-use super::hold::{HoldId, HoldPlaced, HoldReleased, HoldRequest, MissingFootage};
+use super::hold::{HoldId, HoldPlaced, HoldReleased, HoldRequest, MISSING_LISTED_MAX, MissingFootage, MissingReason};
 use super::record::VaultRecord;
 use crate::catalog::rows::Position;
 use crate::codec::{align, narrow, wide};
@@ -37,6 +37,25 @@ pub(crate) struct LoggedHold {
 impl LoggedHold {
     pub(crate) fn new(key_id: u32, request: HoldRequest, placed: HoldPlaced) -> Self {
         Self { key_id, request, placed, released: None, missing: BTreeMap::new() }
+    }
+
+    /// Of `missing` what is not known yet and has room: losses have a list of their own length, so that holes which were never stored crowd none out.
+    pub(crate) fn room_for(&self, missing: &[MissingFootage]) -> Vec<MissingFootage> {
+        let is_loss = |one: &MissingFootage| one.reason != MissingReason::NotStored;
+        let losses = self.missing.values().filter(|one| is_loss(one)).count();
+        let room = |known: usize| MISSING_LISTED_MAX.saturating_sub(known);
+        let (mut losses, mut others) = (room(losses), room(self.missing.len() - losses));
+        let has_room = |one: &&MissingFootage| {
+            let known = self.missing.get(&(one.stream, one.start));
+            if known.is_some_and(|known| known == *one || is_loss(known) && !is_loss(one)) {
+                return false;
+            }
+            let room = if is_loss(one) { &mut losses } else { &mut others };
+            let has = *room > 0;
+            *room = room.saturating_sub(1);
+            has
+        };
+        missing.iter().filter(has_room).copied().collect()
     }
 }
 

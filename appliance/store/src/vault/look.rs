@@ -2,12 +2,12 @@
 
 use super::copy::{Job, sorted};
 use super::hold::{HoldId, HoldRequest, MISSING_LISTED_MAX, MissingFootage, MissingReason};
-use super::plan::{SourceSpan, copied_range, not_covered, plan_missing, plan_tasks, with_reasons};
+use super::plan::{HOLE_NANOS_MAX, SourceSpan, copied_range, not_covered, plan_missing, plan_tasks, with_reasons};
+use super::queue::Fate;
 use super::record::VaultRecord;
-use super::source::Source;
+use super::source::{Source, Sources};
 use super::state::{Hold, OpenVault, Pending};
 use crate::catalog::span;
-use crate::codec::wide;
 use crate::error::Result;
 use crate::reader::span_keys;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -74,11 +74,16 @@ fn knowledge(sources: &[Source], cameras: &BTreeSet<CameraId>, now: UtcNanos) ->
     Ok(knowledge)
 }
 
-/// What a new hold would take, and what of it is not stored any more.
-pub(crate) fn estimate(sources: &[Source], request: &HoldRequest, now: UtcNanos) -> Result<(u64, Vec<MissingFootage>)> {
+/// What a new hold would take, and what of it is not stored any more: nothing while a disk or an index is not there to be asked.
+pub(crate) fn estimate(sources: &Sources, request: &HoldRequest, now: UtcNanos) -> Result<(u64, Vec<MissingFootage>)> {
+    let Sources { list: sources, whole } = sources;
+    let is_known = *whole && sources.iter().all(Source::is_indexed);
     let (spans, _) = spans_of(sources, request)?;
     let bytes =
         spans.iter().map(|(_, span)| span.bytes).fold(bytes_to_come(sources, request, now)?, u64::saturating_add);
+    if !is_known {
+        return Ok((bytes, Vec::new()));
+    }
     let mut have: BTreeMap<StreamId, Vec<TimeRange>> = BTreeMap::new();
     for (_, span) in &spans {
         have.entry(span.stream).or_default().push(span.range);
@@ -140,7 +145,8 @@ pub(crate) struct Look {
 }
 
 /// Looks at every hold that is not settled and notes how far it is.
-pub(crate) fn look(vault: &OpenVault, sources: &[Source], now: UtcNanos) -> Result<Look> {
+pub(crate) fn look(vault: &OpenVault, sources: &Sources, now: UtcNanos) -> Result<Look> {
+    let Sources { list: sources, whole } = sources;
     let unsettled: Vec<(HoldId, Hold)> = {
         let mut state = vault.state();
         // A clock that was set back brings footage for ranges that were over.
@@ -159,8 +165,8 @@ pub(crate) fn look(vault: &OpenVault, sources: &[Source], now: UtcNanos) -> Resu
         let gaps_left = gaps_to_hold(&hold, sources, now)?;
         let over = copied_range(request.range).end <= now;
         let told = knowledge.values().all(|known| known.end >= request.range.end);
-        let indexed = sources.iter().all(Source::is_indexed);
-        // Nothing is said to be missing that a segment of the vault may have, or a ring once it is acknowledged.
+        let indexed = *whole && sources.iter().all(Source::is_indexed);
+        // Nothing is said to be missing that a segment of the vault may have, a disk that is away, or a ring once it is acknowledged.
         let known = indexed && !found.undurable && !vault.state().may_have_more(id);
         let settled = over && told && known && found.jobs.is_empty() && gaps_left.is_empty();
         let missing = match settled || (hold.look_again && known) {
@@ -173,12 +179,12 @@ pub(crate) fn look(vault: &OpenVault, sources: &[Source], now: UtcNanos) -> Resu
         let left_bytes = found.bytes.saturating_add(bytes_to_come(sources, request, now)?);
         let mut state = vault.state();
         if let Some(known) = state.holds.get_mut(&id) {
-            (known.left_bytes, known.pending, known.settled) = (left_bytes, Some(found.pending), settled);
+            let pending = Pending { partial: !whole, ..found.pending };
+            (known.left_bytes, known.pending, known.settled) = (left_bytes, Some(pending), settled);
             known.from_holds = found.from_holds;
+            known.waits_for_disk = over && !whole && found.jobs.is_empty();
             if let Some(missing) = missing {
-                known.missing_count = wide(missing.len());
-                known.missing = missing;
-                known.missing.truncate(MISSING_LISTED_MAX);
+                known.lists_missing(missing);
                 known.look_again = false;
             }
         }
@@ -189,6 +195,34 @@ pub(crate) fn look(vault: &OpenVault, sources: &[Source], now: UtcNanos) -> Resu
         }
     }
     Ok(Look { jobs: sorted(jobs), gaps })
+}
+
+/// What became of a job that waited before a look at `sources`.
+pub(super) fn fate(vault: &OpenVault, sources: &Sources, job: &Job) -> Fate {
+    let (disk, task) = (job.source.disk(), &job.task);
+    let state = vault.state();
+    let hold = state.holds.get(&job.hold).filter(|hold| hold.is_active());
+    let is_copied = |hold: &Hold| hold.covered.of(disk).first_outside(task.seq_from) > task.seq_to;
+    if hold.is_none_or(is_copied) {
+        return Fate::Over;
+    }
+    drop(state);
+    let mut source = sources.list.iter().find(|source| source.disk() == disk);
+    if disk == vault.dir.disk() {
+        source = Some(&job.source);
+    }
+    match source {
+        None if sources.whole => Fate::Lost(MissingReason::Disk),
+        None => Fate::Away,
+        Some(source) if !source.is_there(task) => Fate::Lost(MissingReason::Overwritten),
+        Some(source) => {
+            let erased: Vec<SourceSpan> = job.spans.iter().filter(|span| source.is_erased(span)).cloned().collect();
+            match job.footage_of(&erased) {
+                erased if erased.is_empty() => Fate::Stays,
+                erased => Fate::Erased(erased),
+            }
+        }
+    }
 }
 
 struct LookAt {
@@ -217,7 +251,7 @@ fn look_at(vault: &OpenVault, of: (HoldId, &Hold), sources: &[Source], now: UtcN
     for (at, span) in found {
         of_source.entry(at).or_default().push(span);
     }
-    let mut pending = Pending { hours: BTreeSet::new(), looked_hour: now.0.div_euclid(HOUR_NANOS) };
+    let mut pending = Pending { looked_hour: now.0.div_euclid(HOUR_NANOS), ..Pending::default() };
     let (mut jobs, mut waiting, mut bytes) = (Vec::new(), Vec::new(), 0_u64);
     for (at, mut spans) in of_source {
         let Some(source) = sources.get(at) else { continue };
@@ -314,8 +348,15 @@ fn missing_of(
             with_reasons(stream, &open, &known, oldest)
         })
         .collect();
-    // A run of half a second that does not check out is no hole worth listing, but it is lost.
-    let lost = known.iter().filter(|known| known.reason != MissingReason::NotStored);
+    // A run of half a second that does not check out is no hole worth listing, but it is lost. What was overwritten at length and is there all the same
+    // came from elsewhere.
+    let is_long = |one: &MissingFootage| one.end.nanos_since(one.start) > 2 * HOLE_NANOS_MAX;
+    let is_lost = |known: &&MissingFootage| match known.reason {
+        MissingReason::NotStored => false,
+        MissingReason::Overwritten => !is_long(known),
+        MissingReason::Damaged | MissingReason::Erased | MissingReason::Disk => true,
+    };
+    let lost = known.iter().filter(is_lost);
     missing.extend(
         lost.filter(|lost| {
             !missing.iter().any(|one| one.stream == lost.stream && one.start <= lost.start && lost.end <= one.end)
@@ -323,17 +364,30 @@ fn missing_of(
         .copied()
         .collect::<Vec<_>>(),
     );
+    Ok(merged(missing))
+}
+
+/// Stretches of one stream and reason that touch are one.
+fn merged(mut missing: Vec<MissingFootage>) -> Vec<MissingFootage> {
+    missing.sort_by_key(|one| (one.stream, one.reason, one.start));
+    missing.dedup_by(|next, one| {
+        let touches = (one.stream, one.reason) == (next.stream, next.reason) && next.start <= one.end;
+        if touches {
+            one.end = one.end.max(next.end);
+        }
+        touches
+    });
     missing.sort();
-    Ok(missing)
+    missing
 }
 
 /// States what a settled hold lacks: once the ring has moved on, nobody could tell any more what it never had.
 fn note_missing(vault: &OpenVault, of: (HoldId, &Hold), missing: &[MissingFootage]) -> Result<()> {
     let (id, hold) = of;
     let known = &hold.logged.missing;
-    let room = MISSING_LISTED_MAX.saturating_sub(known.len());
     let is_new = |one: &&MissingFootage| known.get(&(one.stream, one.start)).is_none_or(|known| known.end < one.end);
-    let fresh: Vec<MissingFootage> = missing.iter().filter(is_new).take(room).copied().collect();
+    let fresh: Vec<MissingFootage> = missing.iter().filter(is_new).copied().collect();
+    let fresh = hold.logged.room_for(&fresh);
     if fresh.is_empty() {
         return Ok(());
     }

@@ -88,6 +88,8 @@ pub(crate) struct SourceSpan {
     pub(crate) recording: u64,
     /// Decode times of the first sample and behind the last one.
     pub(crate) dts: (i64, i64),
+    /// Key that it is sealed with, or the first of them.
+    pub(crate) key_id: u32,
 }
 
 /// A stretch of one segment of a ring that is to be looked through for a hold.
@@ -107,6 +109,11 @@ pub(crate) fn copied_range(range: TimeRange) -> TimeRange {
     let start = floor(range.start.0.saturating_sub(LEAD_NANOS));
     let end = floor(range.end.0.saturating_add(CELL_NANOS - 1));
     TimeRange { start: UtcNanos(start), end: UtcNanos(end.max(start)) }
+}
+
+/// What of a range must be there to play it: the lead is for the key frame.
+pub(crate) fn needed_range(range: TimeRange) -> TimeRange {
+    TimeRange { start: range.start.plus_nanos(-LEAD_NANOS), end: range.end }
 }
 
 /// True when a run that begins at `first_utc` is held.

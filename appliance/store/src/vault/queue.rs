@@ -3,7 +3,7 @@
 use super::copy::{Job, Unread};
 use super::handle::LOOK_EVERY_NANOS;
 use super::hold::{HoldId, MissingFootage, MissingReason};
-use super::plan::{HOLE_NANOS_MAX, cut};
+use super::plan::cut;
 use crate::format::DiskId;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use watchbook_base::{MonoNanos, StreamId, TimeRange};
@@ -12,9 +12,6 @@ use watchbook_base::{MonoNanos, StreamId, TimeRange};
 pub(crate) const UNREAD_RETRY_NANOS: u64 = 60 * 1_000_000_000;
 /// Trying again takes at most one part of so many of the thread's time: a dying disk may take half a minute to refuse.
 const RETRY_SHARE: u64 = 20;
-
-/// A longer stretch is estimated well enough that what is left of it is a hole longer than [`HOLE_NANOS_MAX`].
-const GONE_NOTED_NANOS: i64 = 2 * HOLE_NANOS_MAX;
 
 /// Hold, disk, generation and first commit.
 pub(super) type JobKey = (HoldId, DiskId, u64, u64);
@@ -48,25 +45,43 @@ impl PutOff {
     }
 }
 
+/// What became of a job that waited before a look.
+pub(super) enum Fate {
+    /// It is copied, or its hold is released.
+    Over,
+    Stays,
+    /// Its disk is away.
+    Away,
+    /// Nothing of it will ever be copied.
+    Lost(MissingReason),
+    /// The keys of this are destroyed; the rest stays.
+    Erased(Vec<(StreamId, TimeRange)>),
+}
+
 /// Jobs of the last look, and what of them waits.
 #[derive(Default)]
 pub(super) struct Queue {
     jobs: VecDeque<Job>,
     put_off: BTreeMap<JobKey, PutOff>,
+    /// Jobs of holds that could not go on, until the next look.
+    stopped: Vec<Job>,
+    /// Jobs whose disk is away.
+    away: BTreeMap<JobKey, Job>,
     /// What a ring has overwritten of them, to be noted as missing.
     lost: Vec<(HoldId, Vec<MissingFootage>)>,
 }
 
 impl Queue {
     /// Takes what a look found, most urgent first. What could not be read before comes behind the rest, and so does the rest of a segment whose disk took
-    /// long to refuse; not what is overwritten next, which has no other chance.
-    pub(super) fn take(&mut self, found: VecDeque<Job>, now: MonoNanos) {
-        self.find_lost();
+    /// long to refuse; not what is overwritten next, which has no other chance. `fate` says what became of a job that was not found again.
+    pub(super) fn take(&mut self, found: VecDeque<Job>, fate: &dyn Fn(&Job) -> Fate, now: MonoNanos) {
+        self.find_lost(fate);
+        self.jobs.clear();
+        self.stopped.clear();
         let before = std::mem::take(&mut self.put_off);
         let slow = before.iter().filter(|(_, put_off)| put_off.took >= LOOK_EVERY_NANOS);
         let slow: BTreeSet<(DiskId, u64)> = slow.map(|((_, disk, generation, _), _)| (*disk, *generation)).collect();
         let mut behind = VecDeque::new();
-        self.jobs.clear();
         for job in found {
             let (hold, disk, generation, _) = key_of(&job);
             let of_segment = before.range((hold, disk, generation, 0)..=(hold, disk, generation, u64::MAX));
@@ -104,8 +119,10 @@ impl Queue {
     }
 
     /// Jobs of a hold that cannot go on wait for the next look.
-    pub(super) fn drop_hold(&mut self, hold: HoldId) {
-        self.jobs.retain(|job| job.hold != hold);
+    pub(super) fn stop(&mut self, hold: HoldId) {
+        let (stopped, jobs) = std::mem::take(&mut self.jobs).into_iter().partition(|job| job.hold == hold);
+        self.jobs = jobs;
+        self.stopped.extend::<VecDeque<Job>>(stopped);
     }
 
     /// The job with this key was tried again.
@@ -119,35 +136,58 @@ impl Queue {
         self.put_off.insert(key_of(&job), PutOff { job, to: unread.to, failed: now, took });
     }
 
-    /// The ring has reused the segment of `job`. Of a long stretch the look tells by itself that it is missing.
+    /// The ring has reused the segment of `job`.
     pub(super) fn gone(&mut self, job: &Job) {
-        let mut footage = job.footage();
-        footage.retain(|(_, range)| range.end.nanos_since(range.start) <= GONE_NOTED_NANOS);
-        self.lose(job.hold, footage);
+        self.lose(job.hold, job.footage(), MissingReason::Overwritten);
     }
 
-    /// What a ring has overwritten since it was put off, or before its turn came.
-    pub(super) fn find_lost(&mut self) {
-        let is_gone = |job: &Job| !job.source.is_there(&job.task);
-        let (gone, jobs) = std::mem::take(&mut self.jobs).into_iter().partition::<VecDeque<Job>, _>(is_gone);
-        self.jobs = jobs;
-        gone.iter().for_each(|job| self.gone(job));
-        let gone: Vec<JobKey> =
-            self.put_off.iter().filter(|(_, put_off)| is_gone(&put_off.job)).map(|(key, _)| *key).collect();
-        for PutOff { job, .. } in gone.iter().filter_map(|key| self.put_off.remove(key)).collect::<Vec<_>>() {
-            self.lose(job.hold, job.footage());
+    /// What has come to nothing while it waited: its ring has overwritten it, its key is destroyed, or its disk was given up.
+    pub(super) fn find_lost(&mut self, fate: &dyn Fn(&Job) -> Fate) {
+        for job in std::mem::take(&mut self.jobs) {
+            if self.stays(&job, fate) {
+                self.jobs.push_back(job);
+            }
+        }
+        for job in std::mem::take(&mut self.stopped) {
+            if self.stays(&job, fate) {
+                self.stopped.push(job);
+            }
+        }
+        for (key, put_off) in std::mem::take(&mut self.put_off) {
+            if self.stays(&put_off.job, fate) {
+                self.put_off.insert(key, put_off);
+            }
+        }
+        for job in std::mem::take(&mut self.away).into_values() {
+            self.stays(&job, fate);
         }
     }
 
-    fn lose(&mut self, hold: HoldId, footage: Vec<(StreamId, TimeRange)>) {
+    /// False for a job that has nothing left to copy, or nowhere to copy it from.
+    fn stays(&mut self, job: &Job, fate: &dyn Fn(&Job) -> Fate) -> bool {
+        match fate(job) {
+            Fate::Stays => return true,
+            Fate::Over => {}
+            Fate::Away => drop(self.away.insert(key_of(job), job.clone())),
+            Fate::Lost(reason) => self.lose(job.hold, job.footage(), reason),
+            Fate::Erased(footage) => {
+                self.lose(job.hold, footage, MissingReason::Erased);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn lose(&mut self, hold: HoldId, footage: Vec<(StreamId, TimeRange)>, reason: MissingReason) {
         let missing = |(stream, range): (StreamId, TimeRange)| MissingFootage {
             stream,
             start: range.start,
             end: range.end,
-            reason: MissingReason::Overwritten,
+            reason,
         };
+        let footage: Vec<MissingFootage> = footage.into_iter().map(missing).collect();
         if !footage.is_empty() {
-            self.lost.push((hold, footage.into_iter().map(missing).collect()));
+            self.lost.push((hold, footage));
         }
     }
 

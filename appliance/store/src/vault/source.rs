@@ -74,6 +74,13 @@ pub(crate) enum Payload {
     Unreadable(Error),
 }
 
+/// The rings whose footage can be held, as they are at one moment.
+pub(crate) struct Sources {
+    pub(crate) list: Vec<Source>,
+    /// No disk of the station is away, failed, or still to be opened: what none of these rings lists is on none.
+    pub(crate) whole: bool,
+}
+
 impl Source {
     pub(crate) fn disk(&self) -> DiskId {
         self.part.disk()
@@ -100,7 +107,10 @@ impl Source {
             found.insert(key, row);
         }
         span::scan(&*self.part.kv, &span_keys(stream, range), &mut |key, row| {
-            found.insert(key, row);
+            // A span that is still open may have grown since its row was written.
+            if found.get(&key).is_none_or(|live| live.last_seq <= row.last_seq) {
+                found.insert(key, row);
+            }
         })?;
         let spans = found.into_iter().filter(|(_, row)| {
             self.part.ring.slots.get(row.slot) == row.generation && self.part.is_readable(row.key_id)
@@ -115,6 +125,7 @@ impl Source {
             bytes: row.byte_count,
             recording: row.recording,
             dts: (row.first_dts, row.end_dts),
+            key_id: row.key_id,
         });
         let mut spans: Vec<SourceSpan> = spans.filter(|span| span.range.overlaps(range)).collect();
         let undurable = spans.iter().any(|span| span.last_seq > durable);
@@ -131,6 +142,11 @@ impl Source {
     /// How many segments the ring will overwrite before this one; a vault overwrites none.
     pub(crate) fn turns_left(&self, task: &Task) -> usize {
         if self.part.is_vault() { usize::MAX } else { self.part.ring.slots.turns_before(task.slot) }
+    }
+
+    /// True when the key of `span` is destroyed.
+    pub(crate) fn is_erased(&self, span: &SourceSpan) -> bool {
+        !self.part.is_readable(span.key_id)
     }
 
     /// True when the ring overwrites this segment before any other; a vault overwrites none.

@@ -9,6 +9,7 @@ use super::log::{LoggedHold, VaultLog};
 use super::plan::Coverage;
 use crate::care::CareState;
 use crate::catalog::Live;
+use crate::codec::wide;
 use crate::disk::Common;
 use crate::error::Result;
 use crate::format::DiskId;
@@ -54,9 +55,13 @@ pub(crate) struct Hold {
     pub(crate) left_bytes: u64,
     /// Other holds that have what the rings have overwritten, and that it is still to be copied from.
     pub(crate) from_holds: BTreeSet<HoldId>,
+    /// Nothing is left to copy from the disks that are there, and one is away.
+    pub(crate) waits_for_disk: bool,
     /// What the last look found missing.
     pub(crate) missing: Vec<MissingFootage>,
     pub(crate) missing_count: u64,
+    /// Something that was there was lost before it was copied.
+    pub(crate) has_losses: bool,
     /// Look again what is missing.
     pub(crate) look_again: bool,
     pub(crate) trouble: Option<String>,
@@ -71,6 +76,8 @@ pub(crate) struct Pending {
     pub(crate) hours: BTreeSet<(CameraId, i64)>,
     /// The hour of the look: of later ones nothing is known.
     pub(crate) looked_hour: i64,
+    /// A disk was away: nobody knows what it has.
+    pub(crate) partial: bool,
 }
 
 impl Hold {
@@ -84,8 +91,10 @@ impl Hold {
             pending: None,
             left_bytes: 0,
             from_holds: BTreeSet::new(),
+            waits_for_disk: false,
             missing: Vec::new(),
             missing_count: 0,
+            has_losses: false,
             look_again: true,
             trouble: None,
             trouble_kind: None,
@@ -96,13 +105,20 @@ impl Hold {
         self.logged.released.is_none()
     }
 
-    /// Something that was there was lost before it was copied.
-    pub(crate) fn has_losses(&self) -> bool {
-        self.missing.iter().any(|missing| missing.reason != MissingReason::NotStored)
+    /// Takes what a look found missing; of a list that is too long, losses stay.
+    pub(crate) fn lists_missing(&mut self, mut missing: Vec<MissingFootage>) {
+        let is_loss = |one: &MissingFootage| one.reason != MissingReason::NotStored;
+        (self.missing_count, self.has_losses) = (wide(missing.len()), missing.iter().any(is_loss));
+        if missing.len() > MISSING_LISTED_MAX {
+            missing.sort_by_key(|one| (!is_loss(one), *one));
+            missing.truncate(MISSING_LISTED_MAX);
+            missing.sort();
+        }
+        self.missing = missing;
     }
 
     fn state(&self) -> HoldState {
-        match (self.is_active(), self.settled, self.has_losses()) {
+        match (self.is_active(), self.settled, self.has_losses) {
             (false, ..) => HoldState::Released,
             (true, false, _) => HoldState::Copying,
             (true, true, true) => HoldState::Incomplete,

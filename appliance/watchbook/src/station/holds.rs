@@ -140,6 +140,7 @@ fn missing(missing: &MissingFootage) -> api::HoldMissing {
             MissingReason::Overwritten => api::HoldMissingReason::Overwritten,
             MissingReason::Damaged => api::HoldMissingReason::Damaged,
             MissingReason::Erased => api::HoldMissingReason::Erased,
+            MissingReason::Disk => api::HoldMissingReason::Disk,
         },
     }
 }

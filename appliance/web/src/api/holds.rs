@@ -23,7 +23,7 @@ pub enum HoldState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HoldMissingReason {
-    /// Nothing was stored when the hold was placed: overwritten before, erased before, or never recorded.
+    /// No disk has it, and nothing of it was seen since the hold was placed: overwritten or erased before, or never recorded.
     NotStored,
     /// It was overwritten before it was copied.
     Overwritten,
@@ -31,6 +31,8 @@ pub enum HoldMissingReason {
     Damaged,
     /// It reached its maximum age before it was copied.
     Erased,
+    /// The disk that had it was given up before it was copied.
+    Disk,
 }
 
 /// The streams of a camera.

@@ -44,6 +44,7 @@ fn tasks_are_what_is_not_covered_oldest_segment_first() {
         bytes: 1000,
         recording: 1,
         dts: (0, 90_000),
+        key_id: 0,
     };
     let mut covered = Numbers::default();
     covered.add(1, 14);
@@ -72,6 +73,7 @@ fn footage_of_a_stretch_of_commits_is_their_share_of_each_span() {
         bytes: 1,
         recording: 1,
         dts: (0, 90_000),
+        key_id: 0,
     };
     let spans = [span(1, 1, 10), span(2, 11, 20)];
     assert_eq!(share_of(&spans, 1, (4, 4)), [(stream(), secs(103, 104))]);

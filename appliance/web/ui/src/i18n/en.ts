@@ -338,10 +338,11 @@ export const en = {
   "hold.held": "held",
   "hold.incomplete": "incomplete",
   "hold.released": "released",
-  "missing.not_stored": "it was not stored when the hold was placed",
+  "missing.not_stored": "no disk has it",
   "missing.overwritten": "it was overwritten before it was copied",
   "missing.damaged": "it is damaged",
   "missing.erased": "it reached its maximum age before it was copied",
+  "missing.disk": "its disk was given up before it was copied",
 
   "health.ring": "Recording space",
   "health.ring.used": "{used} of {capacity} used ({share} %)",

@@ -340,10 +340,11 @@ export const km: Catalogue = {
   "hold.held": "បានរក្សាទុក",
   "hold.incomplete": "មិនពេញលេញ",
   "hold.released": "បានលែង",
-  "missing.not_stored": "មិនមានក្នុងកន្លែងផ្ទុកពេលដាក់ការរក្សាទុក",
+  "missing.not_stored": "គ្មានថាសណាមានវាទេ",
   "missing.overwritten": "ត្រូវសរសេរជាន់លើមុនពេលចម្លង",
   "missing.damaged": "ខូច",
   "missing.erased": "ដល់អាយុអតិបរមាមុនពេលចម្លង",
+  "missing.disk": "ថាសរបស់វាត្រូវបានលះបង់មុនពេលចម្លង",
 
   "health.ring": "ទំហំសម្រាប់ថត",
   "health.ring.used": "បានប្រើ {used} ក្នុង {capacity} ({share} %)",
