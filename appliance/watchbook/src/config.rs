@@ -63,7 +63,7 @@ pub struct Storage {
     pub vault_dir: PathBuf,
     /// How much held footage may take, in GiB; 0: nothing can be held.
     pub vault_gib: f64,
-    /// Size of one segment file, in MiB.
+    /// Size of one segment file, in MiB; 0: by the ring's size.
     pub segment_mib: u64,
     /// How often everything received is made durable, in ms: what a power cut may cost.
     pub commit_interval_ms: u64,
@@ -79,7 +79,7 @@ impl Default for Storage {
             disk: Vec::new(),
             vault_dir: PathBuf::new(),
             vault_gib: 4.0,
-            segment_mib: 256,
+            segment_mib: 0,
             commit_interval_ms: 500,
         }
     }
@@ -209,9 +209,9 @@ impl Config {
         }
         watchbook_store::MasterSource::parse(&storage.master_key, &storage.state_dir)
             .map_err(|error| format!("storage.master_key: {}", error.message))?;
-        if !(SEGMENT_MIB_MIN..=4096).contains(&storage.segment_mib) {
+        if storage.segment_mib != 0 && !(SEGMENT_MIB_MIN..=4096).contains(&storage.segment_mib) {
             return Err(format!(
-                "storage.segment_mib is {}; {SEGMENT_MIB_MIN} to 4096 is allowed",
+                "storage.segment_mib is {}; {SEGMENT_MIB_MIN} to 4096 is allowed, or 0 for a size that fits the ring",
                 storage.segment_mib
             ));
         }

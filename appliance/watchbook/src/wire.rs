@@ -198,7 +198,7 @@ pub fn open_keys(storage: &Storage, may_change: bool) -> Result<Keys> {
 /// What the store needs of the configuration: one ring a disk.
 pub fn store_configs(storage: &Storage) -> Vec<watchbook_store::Config> {
     let config = |(dir, bytes): (&Path, u64)| watchbook_store::Config {
-        segment_bytes: Some(storage.segment_mib << 20),
+        segment_bytes: (storage.segment_mib > 0).then_some(storage.segment_mib << 20),
         commit_interval_ms: storage.commit_interval_ms,
         ..watchbook_store::Config::new(dir, bytes)
     };
