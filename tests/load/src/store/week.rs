@@ -23,6 +23,8 @@ const LOADS: [Load; 3] = [
     ("16 cameras of 4 Mbit/s with a sub stream of 0.5 Mbit/s", 16, 500_000, 62_500, 1024),
     ("16 cameras of 0.5 Mbit/s", 16, 62_500, 0, 128),
 ];
+/// Tag of a sealed payload.
+const SEAL_BYTES: u64 = 16;
 /// Half a second each.
 const COMMITS_A_DAY: u64 = 172_800;
 /// Rows are written this much at a time; then background work is awaited, which at a camera's pace is over long before more rows come.
@@ -35,8 +37,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// The index cannot be made or written.
 pub fn run(wanted: &Wanted) -> Result<String> {
     let mut text = "A week on paper, with evictions; the index on a fresh ext4 of its own, settled at the end.\n\n\
-         | load | ring | footage | spans kept | index | device bytes | index bytes written per ring byte | index per ring byte kept | memory of the index |\n\
-         |---|---|---|---|---|---|---|---|---|\n"
+         | load | ring | footage | spans kept | index | device bytes | index bytes written per ring byte | ring and index bytes written per sample byte | index per ring byte kept | memory of the index |\n\
+         |---|---|---|---|---|---|---|---|---|---|\n"
         .to_owned();
     for load in LOADS {
         let line = one(wanted, load)?;
@@ -55,10 +57,11 @@ fn one(wanted: &Wanted, (name, cameras, main, sub, gib): Load) -> Result<String>
     let mut paper = Paper::new(paper::plan(paper::streams(cameras, main, sub)?, &place, 500), DISK);
     let mut rows = PaperIndex::new(Arc::new(Patient(index.clone())), DISK).attempt("making the index")?;
     let (before, started) = (disk.device_use(), Instant::now());
-    let (mut ring_bytes, mut memory_bytes) = (0_u64, 0);
+    let (mut ring_bytes, mut sample_bytes, mut memory_bytes) = (0_u64, 0, 0);
     for number in 0..wanted.size(7 * COMMITS_A_DAY, 4 * COMMITS_A_BREATH) {
         let commit = paper.commit();
         ring_bytes += commit.commit.commit_len;
+        sample_bytes += commit.commit.runs.iter().map(|run| run.payload_len - SEAL_BYTES).sum::<u64>();
         rows.take(&commit).attempt("filling the index")?;
         if number % COMMITS_A_BREATH == 0 {
             settle(&index)?;
@@ -76,12 +79,13 @@ fn one(wanted: &Wanted, (name, cameras, main, sub, gib): Load) -> Result<String>
     // Writing to a String cannot fail.
     let _ = writeln!(
         line,
-        "| {name} | {gib} GiB | {:.2} TB | {} | {:.0} MB | {} | {} | {:.5} | {:.0} MB |",
+        "| {name} | {gib} GiB | {:.2} TB | {} | {:.0} MB | {} | {} | {} | {:.5} | {:.0} MB |",
         ring_bytes as f64 / 1e12,
         spans(&index)?,
         kept as f64 / 1e6,
         or_dash(device.map(|bytes| format!("{:.2} GB", bytes as f64 / 1e9))),
         or_dash(device.map(|bytes| format!("{:.5}", share(bytes, ring_bytes)))),
+        or_dash(device.map(|bytes| format!("{:.4}", share(bytes + ring_bytes, sample_bytes)))),
         share(kept, place.capacity_bytes.min(ring_bytes)),
         memory_bytes as f64 / 1e6,
     );
