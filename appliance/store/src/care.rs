@@ -6,6 +6,7 @@ mod scrub;
 
 pub(crate) use pressure::Shrinking;
 pub use scrub::ScrubProgress;
+pub(crate) use scrub::plan_rate;
 
 use crate::reader::Part;
 use crate::writer::Shared;
@@ -46,6 +47,11 @@ impl CareState {
 
     fn progress(&self) -> MutexGuard<'_, ScrubProgress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The scrub has come so far.
+    pub(crate) fn set_scrub(&self, progress: ScrubProgress) {
+        *self.progress() = progress;
     }
 
     /// How far the scrub is.

@@ -211,9 +211,26 @@ impl Reader {
     /// As [`Reader::spans`].
     pub fn damage(&self, grant: &Grant, stream: StreamId, range: TimeRange) -> Result<Vec<DamagedRun>> {
         Self::check_timeline(grant, stream.camera)?;
-        let of_parts = self.parts().iter().map(|part| part.damage(stream, range)).collect::<Result<Vec<_>>>()?;
-        let mut damage = of_parts.concat();
+        let mut damage = self.damage_shown(&|part| part.damage(stream, range))?;
         damage.sort_by_key(|run| run.range.start);
+        Ok(damage)
+    }
+
+    /// What `list` gives of each part. Of a run of the vault that a ring or another of its segments has as well, that one is shown, so it is no damage.
+    fn damage_shown(&self, list: &dyn Fn(&Part) -> Result<Vec<DamagedRun>>) -> Result<Vec<DamagedRun>> {
+        let (held, rings): (Vec<_>, Vec<_>) = self.parts().into_iter().partition(|part| part.is_vault());
+        let mut damage = rings.iter().map(|part| list(part)).collect::<Result<Vec<_>>>()?.concat();
+        for part in held {
+            for run in list(&part)? {
+                let mut is_elsewhere = part.has_beside(&run, &|slot| slot != run.slot)?;
+                for ring in rings.iter().filter(|ring| !ring.is_absent()) {
+                    is_elsewhere = is_elsewhere || ring.has_beside(&run, &|_| true)?;
+                }
+                if !is_elsewhere {
+                    damage.push(run);
+                }
+            }
+        }
         Ok(damage)
     }
 
@@ -222,7 +239,7 @@ impl Reader {
     /// # Errors
     /// `Corrupt` or `Io` when an index cannot be read.
     pub fn damaged(&self, only: Option<&BTreeSet<CameraId>>, limit: usize) -> Result<Vec<DamagedRun>> {
-        let mut damage = self.parts().iter().map(|part| part.all_damage(only)).collect::<Result<Vec<_>>>()?.concat();
+        let mut damage = self.damage_shown(&|part| part.all_damage(only))?;
         damage.sort_by_key(|run| core::cmp::Reverse(run.range.start));
         damage.truncate(limit);
         Ok(damage)

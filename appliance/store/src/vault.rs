@@ -19,6 +19,8 @@ mod plan;
 mod queue;
 mod record;
 mod release;
+mod rot;
+mod scrub;
 mod segment;
 mod source;
 mod state;

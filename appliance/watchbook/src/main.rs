@@ -24,7 +24,7 @@ Watchbook, a network video recorder that keeps the book on those who look.
 USAGE
   watchbook run --config FILE              record, and serve the page, until SIGINT or SIGTERM
   watchbook check --config FILE            read rings and vault and report damage; the recorder must be stopped
-  watchbook check --config FILE --rebuild  make the rings' indexes again, empty the vault's, then the same
+  watchbook check --config FILE --rebuild  make the rings' indexes again, empty that of an undamaged vault, then the same
   watchbook example-config                 print a commented configuration file with the defaults
   watchbook openapi                        print the HTTP API as an OpenAPI 3.1 document
 

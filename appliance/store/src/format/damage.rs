@@ -62,6 +62,12 @@ pub struct DamagedRun {
 }
 
 impl DamagedRun {
+    /// The middle of what it shows: whoever has that has the run.
+    pub(crate) fn middle(&self) -> UtcNanos {
+        let TimeRange { start, end } = self.range;
+        start.plus_nanos(end.nanos_since(start).max(0) / 2)
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut body = Vec::with_capacity(DAMAGED_RUN_BYTES);
         body.u32(self.stream.to_u32());

@@ -239,6 +239,23 @@ impl Part {
         damage_of(&*self.kv, &self.ring.slots, (stream, range), LOOK_BACK_NANOS)
     }
 
+    /// True when what a damaged run shows is listed here in a segment that `takes` takes, by its middle.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub(crate) fn has_beside(&self, run: &DamagedRun, takes: &dyn Fn(u32) -> bool) -> Result<bool> {
+        let middle = run.middle();
+        let moment = TimeRange { start: middle, end: middle.plus_nanos(1) };
+        let shows = |range: TimeRange| range.contains(middle);
+        let mut found =
+            self.live_spans(run.stream).iter().any(|span| takes(span.place().0) && shows(span.summary().range()));
+        span::scan(&*self.kv, &span_keys(run.stream, moment), &mut |key, row| {
+            let is_there = self.ring.slots.get(row.slot) == row.generation && self.is_readable(row.key_id);
+            found |= is_there && takes(row.slot) && shows(span::range_of(&key, &row));
+        })?;
+        Ok(found)
+    }
+
     /// The damaged runs of these cameras, or of all.
     pub(crate) fn all_damage(&self, only: Option<&BTreeSet<CameraId>>) -> Result<Vec<DamagedRun>> {
         all_damage(&*self.kv, &self.ring.slots, only)

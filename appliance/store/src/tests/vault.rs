@@ -4,6 +4,7 @@ mod crash;
 mod faults;
 mod life;
 mod losses;
+mod rot;
 mod settling;
 mod unreadable;
 

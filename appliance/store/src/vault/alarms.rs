@@ -4,6 +4,7 @@ use super::state::OpenVault;
 use crate::alarm::{AlarmKind, Alarms};
 use crate::error::Error;
 use crate::format::DiskId;
+use std::collections::BTreeSet;
 use watchbook_base::{Kind, UtcNanos};
 
 /// From here on the vault counts as nearly full.
@@ -46,8 +47,8 @@ pub(crate) fn tell(alarms: &Alarms, vault: &OpenVault, quota_bytes: u64, now: Ut
             lost.push(format!("{id} (case {})", hold.logged.request.case));
         }
     }
-    if let Some(unsound) = unsound(vault) {
-        failed.get_or_insert(unsound);
+    if let Some(told) = unsound(vault).or_else(|| rotten(vault)).or_else(|| refused(vault)) {
+        failed.get_or_insert(told);
     }
     let more = match lost.len().saturating_sub(NAMED_MAX) {
         0 => String::new(),
@@ -56,7 +57,7 @@ pub(crate) fn tell(alarms: &Alarms, vault: &OpenVault, quota_bytes: u64, now: Ut
     lost.truncate(NAMED_MAX);
     let incomplete = (!lost.is_empty()).then(|| {
         format!(
-            "footage of hold {}{more} was lost before it was copied; the list of the hold says what is missing and why. Tell who works on the case",
+            "footage of hold {}{more} was lost; the list of the hold says what is missing and why. Tell who works on the case",
             lost.join(", ")
         )
     });
@@ -79,6 +80,57 @@ fn unsound(vault: &OpenVault) -> Option<String> {
     Some(format!(
         "held footage{of} in segment {slot:06} of the vault cannot be used: {}{more}; nothing of it is removed. Check the vault's disk; recording goes on",
         first.why
+    ))
+}
+
+/// Held footage that does not check out any more, by camera and case.
+fn rotten(vault: &OpenVault) -> Option<String> {
+    let state = vault.state();
+    let (mut runs, mut places, mut cameras, mut of, mut segments) =
+        (0_usize, 0_u64, BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for (slot, rot) in state.rot.iter().filter(|(_, rot)| !rot.runs.is_empty() || rot.places > 0) {
+        let hold = state.slots.get(slot).map(|info| info.hold);
+        let Some((id, hold)) = hold.and_then(|id| Some((id, state.holds.get(&id)?))) else { continue };
+        if !hold.is_active() {
+            continue;
+        }
+        (runs, places) = (runs + rot.runs.len(), places + rot.places);
+        cameras.extend(rot.runs.iter().map(|run| run.stream.camera.to_string()));
+        of.insert(format!("{id} (case {})", hold.logged.request.case));
+        segments.insert(format!("{slot:06}"));
+    }
+    if segments.is_empty() {
+        return None;
+    }
+    let what = match runs {
+        0 => format!("{places} places without footage"),
+        _ => format!("{runs} runs of cameras {}", some(&cameras)),
+    };
+    Some(format!(
+        "held footage of hold {} has rotted on the vault's disk: {what} in segment {} do not check out any more. What a ring or another hold still has is \
+         copied again, the rest is listed with the hold. Look at the disk's own error counters (SMART) and replace it; recording goes on",
+        some(&of),
+        some(&segments)
+    ))
+}
+
+/// The first ones, and how many more.
+fn some(names: &BTreeSet<String>) -> String {
+    let first: Vec<&str> = names.iter().take(NAMED_MAX).map(String::as_str).collect();
+    match names.len() - first.len() {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
+}
+
+/// Held footage that the disk does not give now.
+fn refused(vault: &OpenVault) -> Option<String> {
+    let state = vault.state();
+    let (slot, why) = state.rot.iter().find_map(|(slot, rot)| Some((slot, rot.refused.as_ref()?)))?;
+    let hold = state.slots.get(slot).map(|info| info.hold).filter(|hold| state.holds.contains_key(hold))?;
+    Some(format!(
+        "the vault's disk does not give a part of the footage of hold {hold} in segment {slot:06}: {why}. It is read again, and counts as held. Check the \
+         vault's disk; recording goes on"
     ))
 }
 

@@ -3,16 +3,18 @@
 use super::hold::HoldId;
 use super::plan::CELL_NANOS;
 use super::record::{Copied, VaultRecord};
-use crate::catalog::rows::{self, GapRow, Position, RecordingRow, owned, pack, unpack};
+use crate::catalog::rows::{self, GapRow, Position, RecordingRow, SpanKey, SpanRow, TablesRow, owned, pack, unpack};
 use crate::catalog::span::OpenSpan;
+use crate::codec::{count, narrow};
 use crate::error::Result;
-use crate::format::{Commit, DiskId, Record, Run};
+use crate::format::{Commit, DamageKind, DamagedRun, DiskId, Record, Run, Seal};
 use crate::kv::{Batch, Keys, Kv, collect};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use watchbook_base::{Gap, StreamId};
+use watchbook_base::{Gap, MonoNanos, StreamId, UtcNanos};
 use watchbook_evidence::Hash;
+use watchbook_media::sample_table::decode_run;
 use watchbook_media::{RecordingId, RecordingStart, TrackFormat};
 
 /// Version of the rows that only a vault's index has.
@@ -43,6 +45,8 @@ pub(crate) struct Cells {
     pub(crate) row: VaultSlotRow,
     formats: HashMap<RecordingId, Arc<TrackFormat>>,
     open: BTreeMap<StreamId, OpenSpan>,
+    /// Runs that are not listed, because they are damaged: no span goes over one.
+    damaged: BTreeSet<(StreamId, UtcNanos)>,
     /// Disk and generation that the open spans came from.
     source: Option<(DiskId, u64)>,
     /// Commits whose runs do not count yet.
@@ -52,7 +56,8 @@ pub(crate) struct Cells {
 impl Cells {
     pub(crate) fn new(slot: u32, generation: u64, hold: HoldId) -> Self {
         let row = VaultSlotRow { generation, hold: hold.0, ..VaultSlotRow::default() };
-        Self { slot, row, formats: HashMap::new(), open: BTreeMap::new(), source: None, waiting: Vec::new() }
+        let (formats, open, damaged) = (HashMap::new(), BTreeMap::new(), BTreeSet::new());
+        Self { slot, row, formats, open, damaged, source: None, waiting: Vec::new() }
     }
 
     /// Goes on from what the rows of the segment told before, of recordings and of whose it is.
@@ -65,6 +70,16 @@ impl Cells {
         self.formats.insert(recording, Arc::new(start.format.clone()));
         let row = pack(&RecordingRow::new(start, self.row.generation));
         self.put_shared(batch, owned::RECORDING, &rows::recording_key(recording), row);
+    }
+
+    /// A damaged run of the segment: what it would say is not listed as long as its row is there.
+    pub(crate) fn damage(&mut self, batch: &mut Batch, run: &DamagedRun) {
+        if run.kind != DamageKind::Description {
+            self.damaged.insert((run.stream, run.range.start));
+        }
+        let (key, row) = rows::damage_row(run);
+        batch.put(rows::SEGMENTS, rows::owned_key(self.row.generation, owned::DAMAGE, &key), Vec::new());
+        batch.put(rows::DAMAGE, key, pack(&row));
     }
 
     /// The rows of one commit that lies at `at`. Its runs count with the next commit that says what was looked through: a crash between the two leaves
@@ -112,6 +127,8 @@ impl Cells {
             self.open.clear();
         }
         if copied.seq_to < copied.seq_from || !all_listed {
+            // All of it is copied again: a copy of it covers what is listed of this one.
+            self.open.clear();
             return;
         }
         match self.row.covered.last_mut() {
@@ -135,10 +152,13 @@ impl Cells {
     /// True when the run is in a span now.
     fn run(&mut self, batch: &mut Batch, seq: u64, run: &Run, at: Position) -> bool {
         let minute = |open: &OpenSpan| open.key().start.0.div_euclid(CELL_NANOS);
-        let goes_on = self
-            .open
-            .get(&run.stream)
-            .is_some_and(|open| open.takes(run) && minute(open) == run.first_utc.0.div_euclid(CELL_NANOS));
+        let is_whole = |from: UtcNanos| {
+            from >= run.first_utc
+                || self.damaged.range((run.stream, from)..(run.stream, run.first_utc)).next().is_none()
+        };
+        let goes_on = self.open.get(&run.stream).is_some_and(|open| {
+            open.takes(run) && minute(open) == run.first_utc.0.div_euclid(CELL_NANOS) && is_whole(open.key().start)
+        });
         if goes_on && let Some(open) = self.open.get_mut(&run.stream) {
             open.push(seq, run, at.offset);
             return true;
@@ -192,6 +212,8 @@ pub(crate) fn rows_removed(kv: &dyn Kv, slot: u32, generation: u64) -> Result<Ba
         if *kind == owned::SPAN {
             batch.delete(rows::SPANS, inner);
             batch.delete(rows::TABLES, inner);
+        } else if *kind == owned::DAMAGE {
+            batch.delete(rows::DAMAGE, inner);
         } else {
             let prefix = shared_prefix(*kind, inner);
             let own = [&prefix[..], &generation.to_be_bytes()].concat();
@@ -207,6 +229,84 @@ pub(crate) fn rows_removed(kv: &dyn Kv, slot: u32, generation: u64) -> Result<Ba
     batch.delete(rows::META, rows::slot_key(slot));
     batch.delete(rows::META, torn_key(slot));
     Ok(batch)
+}
+
+/// Takes spans and damaged runs of the segment of `generation` out of the index, as a batch: they are made anew. What its commits said of recordings and gaps
+/// stays, because they may be damaged since.
+pub(crate) fn spans_removed(kv: &dyn Kv, generation: u64) -> Result<Batch> {
+    let mut batch = Batch::default();
+    for (kind, tables) in [(owned::SPAN, &[rows::SPANS, rows::TABLES][..]), (owned::DAMAGE, &[rows::DAMAGE][..])] {
+        let prefix = rows::owned_key(generation, kind, &[]);
+        for (key, _) in collect(kv, rows::SEGMENTS, &Keys::prefix(&prefix))? {
+            let inner = key.get(prefix.len()..).unwrap_or_default();
+            tables.iter().for_each(|table| batch.delete(*table, inner));
+            batch.delete(rows::SEGMENTS, key);
+        }
+    }
+    Ok(batch)
+}
+
+/// The runs of the segment of `generation` that are known to be damaged.
+pub(crate) fn damaged_of(kv: &dyn Kv, generation: u64) -> Result<Vec<DamagedRun>> {
+    let prefix = rows::owned_key(generation, owned::DAMAGE, &[]);
+    let mut found = Vec::new();
+    for (key, _) in collect(kv, rows::SEGMENTS, &Keys::prefix(&prefix))? {
+        let Some(key) = key.get(prefix.len()..) else { continue };
+        let Some(row) = kv.get(rows::DAMAGE, key)? else { continue };
+        found.extend(rows::damaged_run(key, unpack(rows::DAMAGE, &row)?));
+    }
+    Ok(found)
+}
+
+/// The runs of the segment of `generation` as its spans tell them, by place; offsets are those of the file. Their hash is not known.
+pub(crate) fn runs_of(kv: &dyn Kv, generation: u64) -> Result<Vec<Run>> {
+    let prefix = rows::owned_key(generation, owned::SPAN, &[]);
+    let mut found = Vec::new();
+    for (key, _) in collect(kv, rows::SEGMENTS, &Keys::prefix(&prefix))? {
+        let Some(key) = key.get(prefix.len()..) else { continue };
+        let (row, tables) = (kv.get(rows::SPANS, key)?, kv.get(rows::TABLES, key)?);
+        let (Some(span), Some(row), Some(tables)) = (SpanKey::decode(key), row, tables) else { continue };
+        let (row, tables): (SpanRow, TablesRow) = (unpack(rows::SPANS, &row)?, unpack(rows::TABLES, &tables)?);
+        found.extend(runs_of_span(&span, &row, &tables));
+    }
+    found.sort_by_key(|run| run.payload_offset);
+    Ok(found)
+}
+
+fn runs_of_span(span: &SpanKey, row: &SpanRow, tables: &TablesRow) -> Vec<Run> {
+    let mut rest = tables.tables.as_slice();
+    let mut found: Vec<Run> = Vec::new();
+    for place in &tables.runs {
+        let Some((table, behind)) = rest.split_at_checked(narrow(u64::from(place.table_len))) else { break };
+        rest = behind;
+        let samples = decode_run(table).map(|table| table.samples).unwrap_or_default();
+        let Some(first) = samples.first() else { continue };
+        if let Some(before) = found.last_mut() {
+            before.length_ticks = length(before.first_dts.0, first.dts.0);
+        }
+        found.push(Run {
+            stream: span.stream,
+            recording: RecordingId(row.recording),
+            payload_offset: place.offset,
+            payload_len: place.len,
+            table: table.to_vec(),
+            sample_count: count(samples.len()),
+            key_count: count(samples.iter().filter(|sample| sample.key).count()),
+            has_cts: samples.iter().any(|sample| sample.cts_offset != 0),
+            first_dts: first.dts,
+            length_ticks: length(first.dts.0, row.end_dts),
+            first_utc: span.start.plus_ticks(rows::ticks_between(row.first_dts, first.dts.0)),
+            first_mono: MonoNanos(0),
+            crc: place.crc,
+            sha256: [0; 32],
+            seal: place.seal.map(|(cipher, key_id, nonce)| Seal { cipher, key_id, nonce }),
+        });
+    }
+    found
+}
+
+fn length(from: i64, to: i64) -> u32 {
+    u32::try_from(to.saturating_sub(from)).unwrap_or(0)
 }
 
 /// How the recordings began that the segment of `generation` states, as its rows tell.

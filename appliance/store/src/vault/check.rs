@@ -81,6 +81,8 @@ pub struct VaultReport {
     pub leftovers: Vec<u32>,
     /// Segments whose rows do not reach to their end; `None` when there was no index. The next start makes them.
     pub behind_in_index: Option<u64>,
+    /// The index was to be emptied and is kept: it may tell what damaged segments do not tell any more.
+    pub index_kept: bool,
 }
 
 impl VaultReport {
@@ -120,6 +122,37 @@ impl ClosedVault {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<VaultReport> {
         self.check_with(keys.map(|keys| keys as &dyn HoldKeys), index, progress)
+    }
+
+    /// The same; empties `index` behind it, which the next start makes again, when every held byte is there or the index cannot be read. Else the index is
+    /// kept: it is the only one that tells of commits that have rotted.
+    ///
+    /// # Errors
+    /// `Io` when directory or index cannot be read, or the index not be emptied.
+    pub fn check_and_empty(
+        &self,
+        keys: Option<&Keys>,
+        index: &dyn Kv,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<VaultReport> {
+        self.check_and_empty_with(keys.map(|keys| keys as &dyn HoldKeys), index, progress)
+    }
+
+    pub(crate) fn check_and_empty_with(
+        &self,
+        keys: Option<&dyn HoldKeys>,
+        index: &dyn Kv,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<VaultReport> {
+        // One that cannot be read tells nothing.
+        let is_readable = slot_rows(index).is_ok();
+        let mut report = self.check_with(keys, is_readable.then_some(index), progress)?;
+        report.index_kept = is_readable && !report.is_clean();
+        if !report.index_kept {
+            index.renew()?;
+            report.behind_in_index = Some(report.segments);
+        }
+        Ok(report)
     }
 
     pub(crate) fn check_with(

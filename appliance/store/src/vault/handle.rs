@@ -7,6 +7,7 @@ use super::look::{self, HOUR_NANOS};
 use super::plan::copied_range;
 use super::queue::{JobKey, Queue, key_of, retry_pause};
 use super::record::VaultRecord;
+use super::scrub::Scrub;
 use super::source::{Source, Sources};
 use super::state::{Hold, OpenVault, VaultDeps};
 use super::{alarms, release};
@@ -108,6 +109,7 @@ pub(crate) struct Worker {
     retry_at: Option<MonoNanos>,
     /// When segments of the vault that were not as they should be are tried again.
     unsound_at: Option<MonoNanos>,
+    scrub: Scrub,
 }
 
 /// What a step came to.
@@ -297,7 +299,7 @@ impl Vault {
             self.look(&vault, worker, (now, utc));
         }
         let step = match worker.queue.next() {
-            None => Step::Idle,
+            None => self.scrub(&vault, worker),
             Some(job) => {
                 self.batch(&vault, worker, job);
                 Step::Busy
@@ -334,6 +336,27 @@ impl Vault {
         }
         // From the end of the attempt on: while the disk refuses slowly, holds are copied.
         worker.unsound_at = Some(self.later(retry_pause(self.deps.clock.mono().nanos_since(now))));
+    }
+
+    /// Nothing is to be copied: held footage is verified, until a hold is placed.
+    fn scrub(&self, vault: &OpenVault, worker: &mut Worker) -> Step {
+        let yields = || {
+            let wake = self.wake_state();
+            wake.look || wake.closing
+        };
+        let changed = worker.scrub.step(vault, &self.deps, &yields);
+        if changed.is_empty() {
+            return Step::Idle;
+        }
+        for hold in changed {
+            match hold {
+                // Its segment may be the one that is written.
+                Some(hold) => worker.copier.forget(hold),
+                None => worker.unsound_at = Some(self.deps.clock.mono()),
+            }
+        }
+        worker.looked = None;
+        Step::Busy
     }
 
     fn look(&self, vault: &OpenVault, worker: &mut Worker, at: (MonoNanos, UtcNanos)) {

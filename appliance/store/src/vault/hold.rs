@@ -76,7 +76,7 @@ pub enum HoldState {
     Copying,
     /// All that was recorded in its range is held.
     Held,
-    /// All that could be had is held; some footage that was there when the hold was placed, or came later, was lost before it was copied.
+    /// All that could be had is held; some footage that was there when the hold was placed, or came later, was lost, before it was copied or since.
     Incomplete,
     /// Given up: its copy is destroyed.
     Released,

@@ -1,12 +1,13 @@
 //! Start-up of a vault: which segments there are, whose they are, and what of them is listed. What cannot be read now is kept as it is and tried again.
 
-use super::cells::{self, Cells, VaultSlotRow};
+use super::cells::{self, VaultSlotRow};
 use super::dir::SlotFile;
 use super::hold::HoldId;
 use super::keys::HoldKeys;
 use super::log::LoggedHold;
 use super::plan::Coverage;
 use super::record::VaultRecord;
+use super::rot::Rot;
 use super::state::{Hold, OpenVault, SlotInfo, State};
 use crate::catalog::rows::Position;
 use crate::error::{Error, Result};
@@ -34,12 +35,12 @@ pub(crate) struct Unsound {
 pub(super) const NOBODYS: &str = "the commit that says whose it is does not check out";
 
 /// What was read of a segment.
-struct Contents {
-    commits: Vec<(Position, Commit, Hash)>,
+pub(super) struct Contents {
+    pub(super) commits: Vec<(Position, Commit, Hash)>,
     /// The last commit was torn by a power cut.
-    torn: bool,
+    pub(super) torn: bool,
     /// What the disk refused; then this is not all.
-    refused: Option<Error>,
+    pub(super) refused: Option<Error>,
 }
 
 impl OpenVault {
@@ -87,7 +88,7 @@ impl OpenVault {
     }
 
     /// Counts anew what is to be; what cannot be counted now stays to be. True when there was some.
-    fn recount_all(&self) -> Result<bool> {
+    pub(super) fn recount_all(&self) -> Result<bool> {
         let (mut found, mut failed) = (false, None);
         let to_recount = self.state().to_recount.clone();
         for id in to_recount {
@@ -140,6 +141,7 @@ impl OpenVault {
         }
         state.slots.insert(slot, SlotInfo { hold, generation, bytes });
         state.unsound.insert(slot, unsound);
+        state.rot.remove(&slot);
         self.dir.ring.slots.set(slot, 0);
     }
 
@@ -147,6 +149,7 @@ impl OpenVault {
         let mut state = self.state();
         state.slots.remove(&slot);
         state.unsound.remove(&slot);
+        state.rot.remove(&slot);
         self.dir.ring.slots.take_away(slot);
     }
 
@@ -196,7 +199,7 @@ impl OpenVault {
             (None, Some(row)) if !contents.commits.is_empty() => HoldId(row.hold),
             _ => return self.load_nobodys(header, known, (unsound, !contents.commits.is_empty())),
         };
-        let row = self.index_segment(header, hold, contents)?;
+        let row = self.index_segment((slot, generation, hold), contents, known, &[])?;
         self.list(slot, &row, bytes, unsound)
     }
 
@@ -247,7 +250,7 @@ impl OpenVault {
         if let Some(unsound) = &unsound {
             tracing::error!(slot, hold = %id, why = unsound.why, "a segment of the vault is not as it should be; it is kept as it is");
         }
-        let gaps = cells::gaps_of(&*self.kv, generation)?;
+        let (gaps, damaged) = (cells::gaps_of(&*self.kv, generation)?, cells::damaged_of(&*self.kv, generation)?);
         let mut state = self.state();
         let newest = state.files_of(id).last().is_none_or(|newest| *newest <= slot);
         let hold =
@@ -261,6 +264,7 @@ impl OpenVault {
         }
         let listed = hold.is_active();
         state.slots.insert(slot, SlotInfo { hold: id, generation, bytes });
+        state.rot.insert(slot, Rot { runs: damaged, ..Rot::default() });
         match unsound {
             Some(unsound) => state.unsound.insert(slot, unsound),
             None => state.unsound.remove(&slot),
@@ -270,7 +274,12 @@ impl OpenVault {
     }
 
     /// Reads the commits of a segment that count.
-    fn read_segment(&self, header: &SegmentHeader, known: Option<&VaultSlotRow>, keys: &dyn HoldKeys) -> Contents {
+    pub(super) fn read_segment(
+        &self,
+        header: &SegmentHeader,
+        known: Option<&VaultSlotRow>,
+        keys: &dyn HoldKeys,
+    ) -> Contents {
         let mut commits: Vec<(Position, Commit, Hash)> = Vec::new();
         let (damage, mut refused) = self.dir.scan(header, &mut |at, commit, hash| commits.push((at, commit, hash)));
         if !damage.is_empty() {
@@ -291,26 +300,6 @@ impl OpenVault {
             }
         }
         Contents { commits, torn, refused }
-    }
-
-    /// Makes the rows of a segment anew. What its rows told of recordings stays: the commit that stated them may be damaged since.
-    fn index_segment(&self, header: &SegmentHeader, hold: HoldId, contents: Contents) -> Result<VaultSlotRow> {
-        let (slot, generation) = (header.slot, header.generation);
-        let starts = cells::starts_of(&*self.kv, generation)?;
-        let mut batch = cells::rows_removed(&*self.kv, slot, generation)?;
-        let mut cells = Cells::new(slot, generation, hold);
-        cells.restate(&mut batch, starts);
-        self.kv.write(&batch, false)?;
-        for (at, commit, hash) in contents.commits {
-            let batch = cells.apply(commit, at, hash);
-            self.kv.write(&batch, false)?;
-        }
-        if contents.refused.is_some() {
-            // The next look at it reads all of it again.
-            cells.row.end = 0;
-        }
-        self.kv.write(&cells::slot_batch(slot, &cells.row, contents.torn), false)?;
-        Ok(cells.row)
     }
 
     fn knows(&self, id: HoldId) -> bool {

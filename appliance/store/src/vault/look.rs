@@ -5,10 +5,12 @@ use super::hold::{HoldId, HoldRequest, MISSING_LISTED_MAX, MissingFootage, Missi
 use super::plan::{HOLE_NANOS_MAX, SourceSpan, copied_range, not_covered, plan_missing, plan_tasks, with_reasons};
 use super::queue::Fate;
 use super::record::VaultRecord;
+use super::rot;
 use super::source::{Source, Sources};
 use super::state::{Hold, OpenVault, Pending};
 use crate::catalog::span;
 use crate::error::Result;
+use crate::format::DamagedRun;
 use crate::reader::span_keys;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -284,7 +286,18 @@ fn spans_of_others(
     let (own, others): (Vec<SourceSpan>, Vec<SourceSpan>) =
         held.into_iter().map(|(_, span)| span).partition(|span| owners.get(&span.slot) == Some(&id));
     let have: Vec<SourceSpan> = rings.iter().map(|(_, span)| span.clone()).chain(own).collect();
-    let mut wanted = not_covered(others, &have);
+    // Beside a run that has rotted the rest of its minute is there: what has that run counts as a whole.
+    let unmended = vault.unmended(id)?;
+    let mends = |span: &SourceSpan| {
+        let of_span = unmended.iter().filter(|run| run.stream == span.stream && rot::has([span.range], run));
+        let has_ring = |run: &DamagedRun| {
+            let of_stream = rings.iter().filter(|(_, ring)| ring.stream == run.stream);
+            rot::has(of_stream.map(|(_, ring)| ring.range), run)
+        };
+        of_span.into_iter().any(|run| !has_ring(run))
+    };
+    let (mut wanted, others): (Vec<SourceSpan>, Vec<SourceSpan>) = others.into_iter().partition(mends);
+    wanted.extend(not_covered(others, &have));
     let covered = hold.covered.of(vault.dir.disk());
     wanted.retain(|span| covered.first_outside(span.first_seq) <= span.last_seq);
     let from = wanted.iter().filter_map(|span| owners.get(&span.slot).copied()).collect();
@@ -340,7 +353,16 @@ fn missing_of(
     for gap in waiting.1 {
         have.entry(gap.stream).or_default().push(gap.range);
     }
-    let known: Vec<MissingFootage> = hold.logged.missing.values().copied().collect();
+    let mut known = hold.logged.missing.clone();
+    // What has rotted since it was copied, and is not to be copied again.
+    let is_waiting = |run: &DamagedRun| {
+        let of_stream = waiting.0.iter().filter(|span| span.stream == run.stream);
+        rot::has(of_stream.map(|span| span.range), run)
+    };
+    for one in vault.unmended(id)?.iter().filter(|run| !is_waiting(run)).map(rot::missing) {
+        known.entry((one.stream, one.start)).or_insert(one);
+    }
+    let known: Vec<MissingFootage> = known.into_values().collect();
     let open = open_ranges(request, &have, until).into_iter();
     let mut missing: Vec<MissingFootage> = open
         .flat_map(|(stream, open)| {

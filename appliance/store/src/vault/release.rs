@@ -36,6 +36,7 @@ fn remove_segments(vault: &OpenVault, id: HoldId) -> Result<()> {
     for (slot, _) in slots {
         state.slots.remove(&slot);
         state.unsound.remove(&slot);
+        state.rot.remove(&slot);
     }
     Ok(())
 }

@@ -10,10 +10,11 @@ use crate::codec::{align, narrow, wide};
 use crate::error::{Error, Result};
 use crate::format::{BLOCK_BYTES, Commit, PAYLOAD_ALIGN_BYTES, Record, Run, SegmentHeader};
 use crate::kv::Batch;
+use crate::scan::SegmentReader;
 use std::collections::HashSet;
 use std::sync::Arc;
-use watchbook_base::Clock;
 use watchbook_base::fs::{File, OpenMode};
+use watchbook_base::{Clock, Kind};
 use watchbook_evidence::{Hash, sha256, sha256_of};
 use watchbook_media::{RecordingId, RecordingStart};
 
@@ -200,15 +201,56 @@ impl SegmentWriter {
             return Err(bad("its metadata is not what was written"));
         }
         for run in &commit.runs {
-            let mut payload = reader.payload(self.at.offset, run).ok_or_else(|| bad("a run cannot be read"))?;
-            if crc32c::crc32c(&payload) != run.crc {
-                return Err(bad("a checksum does not match"));
-            }
-            keys.open(run, &mut payload)?;
-            if sha256_of(&[&run.table, &payload]) != run.sha256 {
-                return Err(bad("a digest does not match"));
+            match wrong_with(&reader, self.at.offset, run, keys) {
+                None => {}
+                Some(Wrong::Checksum) => return Err(bad("a checksum does not match")),
+                Some(Wrong::Digest) => return Err(bad("a digest does not match")),
+                Some(Wrong::Unread(_)) => return Err(bad("a run cannot be read")),
+                Some(Wrong::Sealed(error)) => return Err(error),
             }
         }
         Ok(())
     }
+}
+
+/// What is wrong with a run as it is stored.
+#[derive(Debug)]
+pub(crate) enum Wrong {
+    /// Its bytes are not those that were written, or not all of them are there.
+    Checksum,
+    /// It does not open with its key, or what it opens to is not what was recorded.
+    Digest,
+    /// The disk does not give it: that says nothing about what is there.
+    Unread(Error),
+    /// The keys do not tell.
+    Sealed(Error),
+}
+
+/// Reads a run of the commit at `offset` back: its checksum, its tag, and the digest that was made when it was recorded.
+pub(crate) fn wrong_with(reader: &SegmentReader, offset: u64, run: &Run, keys: &dyn HoldKeys) -> Option<Wrong> {
+    match opened(reader, offset, run, keys) {
+        Ok(payload) => (sha256_of(&[&run.table, &payload]) != run.sha256).then_some(Wrong::Digest),
+        Err(wrong) => Some(wrong),
+    }
+}
+
+/// The plain payload of a run of the commit at `offset`, when its checksum and its tag are right.
+pub(crate) fn opened(
+    reader: &SegmentReader,
+    offset: u64,
+    run: &Run,
+    keys: &dyn HoldKeys,
+) -> core::result::Result<Vec<u8>, Wrong> {
+    let mut payload = reader.try_payload(offset, run).map_err(|error| match error.kind {
+        Kind::Corrupt => Wrong::Checksum,
+        _ => Wrong::Unread(error),
+    })?;
+    if crc32c::crc32c(&payload) != run.crc {
+        return Err(Wrong::Checksum);
+    }
+    keys.open(run, &mut payload).map_err(|error| match error.kind {
+        Kind::Corrupt => Wrong::Digest,
+        _ => Wrong::Sealed(error),
+    })?;
+    Ok(payload)
 }

@@ -7,6 +7,7 @@ use super::keys::HoldKeys;
 use super::load::Unsound;
 use super::log::{LoggedHold, VaultLog};
 use super::plan::Coverage;
+use super::rot::Rot;
 use crate::care::CareState;
 use crate::catalog::Live;
 use crate::codec::wide;
@@ -60,7 +61,7 @@ pub(crate) struct Hold {
     /// What the last look found missing.
     pub(crate) missing: Vec<MissingFootage>,
     pub(crate) missing_count: u64,
-    /// Something that was there was lost before it was copied.
+    /// Something that was there was lost, before it was copied or since.
     pub(crate) has_losses: bool,
     /// Look again what is missing.
     pub(crate) look_again: bool,
@@ -161,6 +162,8 @@ pub(crate) struct State {
     pub(crate) slots: BTreeMap<u32, SlotInfo>,
     /// Of these segments those that are not as they should be.
     pub(crate) unsound: BTreeMap<u32, Unsound>,
+    /// What has rotted of segments that are held otherwise.
+    pub(crate) rot: BTreeMap<u32, Rot>,
     /// Holds of which a segment counts otherwise than before, until what they have is counted anew.
     pub(crate) to_recount: BTreeSet<HoldId>,
 }

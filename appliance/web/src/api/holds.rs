@@ -13,7 +13,7 @@ pub enum HoldState {
     Copying,
     /// All that was recorded in its interval is held.
     Held,
-    /// All that could be had is held; some footage was lost before it was copied.
+    /// All that could be had is held; some footage was lost, before it was copied or since.
     Incomplete,
     /// Given up: its copy is destroyed.
     Released,

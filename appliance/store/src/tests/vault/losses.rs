@@ -15,7 +15,7 @@ fn go_on(machine: &HoldBox, parts: &mut HoldParts, cams: &mut [Cam]) {
 }
 
 /// Only what the vault has can be had from now on.
-fn assert_vault_has(mut machine: HoldBox, of: (&Footage, &[u32], TimeRange)) {
+pub(super) fn assert_vault_has(mut machine: HoldBox, of: (&Footage, &[u32], TimeRange)) {
     machine.ring.fs = SimFs::new(99);
     machine.ring.kv.wipe();
     of.0.assert_in(&machine.open(), of.1, of.2);

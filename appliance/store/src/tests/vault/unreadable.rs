@@ -8,7 +8,7 @@ const SEGMENTS: &str = "/vault/segments";
 pub(super) const FIRST: &str = "/vault/segments/000001.seg";
 
 /// A vault that holds ten commits of camera 1, which the ring has overwritten.
-fn overwritten(seed: u64) -> (HoldBox, HoldId, Footage, TimeRange) {
+pub(super) fn overwritten(seed: u64) -> (HoldBox, HoldId, Footage, TimeRange) {
     let machine = HoldBox::with_own_disk(seed);
     let mut parts = machine.open();
     let mut cams = [Cam::new(1, 18_000)];

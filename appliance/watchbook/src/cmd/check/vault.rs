@@ -32,7 +32,7 @@ impl Found {
     }
 }
 
-/// Checks the vault that the register knows of, or any that is there. With `rebuild` its index is emptied: the next start makes it again.
+/// Checks the vault that the register knows of, or any that is there. With `rebuild` its index is emptied, unless something is damaged: the next start makes it again.
 ///
 /// # Errors
 /// When the recorder has it open, or it cannot be read.
@@ -51,11 +51,14 @@ pub fn check(storage: &Storage, register: &Register, keys: Option<&Arc<Keys>>, r
         }
         (Err(error), _) => return Err(store_error(error)),
     };
-    if rebuild {
-        open_index(&storage.state_dir, vault.id()).and_then(|index| index.renew()).map_err(store_error)?;
-    }
-    let index = open_existing_index(&storage.state_dir, vault.id()).map_err(store_error)?;
-    let report = vault.check(keys.map(|keys| &**keys), index.as_deref(), &mut |progress| show("reading", progress));
+    let (keys, mut shown) = (keys.map(|keys| &**keys), |progress| show("reading", progress));
+    let report = if rebuild {
+        let index = open_index(&storage.state_dir, vault.id()).map_err(store_error)?;
+        vault.check_and_empty(keys, &*index, &mut shown)
+    } else {
+        let index = open_existing_index(&storage.state_dir, vault.id()).map_err(store_error)?;
+        vault.check(keys, index.as_deref(), &mut shown)
+    };
     eprintln!();
     report.map(Found::Checked).map_err(store_error)
 }
@@ -105,6 +108,10 @@ fn described_report(report: &VaultReport) -> String {
             &mut text,
             format_args!("{count} vault segments are of released holds or hold nothing; the next start removes them"),
         );
+    }
+    if report.index_kept {
+        let why = "it may tell what the damaged segments do not tell any more";
+        line(&mut text, format_args!("the vault's index is kept as it is: {why}"));
     }
     if let Some(behind) = report.behind_in_index.filter(|behind| *behind > 0) {
         line(&mut text, format_args!("the vault's index lacks {behind} segments; the next start makes them"));
@@ -159,5 +166,7 @@ mod tests {
         assert!(!found.is_clean() && text.contains("2 holds") && text.contains("DAMAGED: 3 more held runs"), "{text}");
         assert!(text.contains("DAMAGED: hold 2, vault segment 000005: its file is missing"), "{text}");
         assert!(!described(&Found::Checked(VaultReport::default())).contains("DAMAGED"));
+        let kept = VaultReport { index_kept: true, ..VaultReport::default() };
+        assert!(described(&Found::Checked(kept)).contains("index is kept as it is"));
     }
 }
