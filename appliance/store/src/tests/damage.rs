@@ -99,8 +99,16 @@ fn a_damaged_commit_header_costs_that_commit_alone() {
 fn superblock_and_segment_headers_can_be_lost() {
     let machine = recorded(42, 80);
     let want = samples(&machine.open(), video(1));
+    let clean = report(&machine);
+    assert!(clean.is_clean() && clean.segments == 3, "{clean:?}");
     assert!(machine.fs.rot(Path::new("/ring/superblock"), 30, 1));
+    let found = report(&machine);
+    assert!(found.bad_superblock.is_some() && found.bad_slots.is_empty() && !found.is_log_clean(), "{found:?}");
     assert!(machine.fs.rot(&segment(2), 44, 1));
+    let found = report(&machine);
+    let [header] = found.bad_slots.as_slice() else { panic!("{found:?}") };
+    assert!(header.slot == 2 && header.what.contains("header is damaged"), "{header:?}");
+    assert_eq!((found.commits, found.runs, found.damage.len()), (clean.commits, clean.runs, 0), "nothing is lost yet");
     machine.kv.wipe();
     let parts = machine.open();
     assert!(samples(&parts, video(1)) == want);

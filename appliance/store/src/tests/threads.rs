@@ -106,7 +106,7 @@ fn a_ring_is_written_closed_opened_and_checked() {
     let index = index(dir.path(), opened.disk).unwrap();
     let compared = cfg!(feature = "rocks").then_some(&*index);
     let ring = crate::ClosedRing::open(dir.path(), Arc::new(RealFs)).unwrap();
-    let report = ring.with_keys(keys(dir.path())).check(compared, &mut |_| {}).unwrap();
+    let report = ring.with_keys(keys(dir.path())).check(compared, &mut |_| {});
     assert!(report.is_clean() && report.runs >= 520 && report.unreadable_runs == 0, "{report:?}");
 }
 
