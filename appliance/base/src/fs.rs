@@ -247,13 +247,22 @@ impl File for RealFile {
 }
 
 /// Straight from the buffers' memory: one `pwritev(2)` for every [`BUFFERS_PER_WRITE_MAX`] of them.
-fn write_gathered(file: &StdFile, bufs: &[&[u8]], mut offset: u64) -> io::Result<()> {
+fn write_gathered(file: &StdFile, bufs: &[&[u8]], offset: u64) -> io::Result<()> {
+    write_pieces(bufs, offset, |slices, offset| rustix::io::pwritev(file, slices, offset))
+}
+
+/// Gives `write` the buffers with the offset of the first one, and again what it did not take, until all is written.
+fn write_pieces(
+    bufs: &[&[u8]],
+    mut offset: u64,
+    mut write: impl FnMut(&[IoSlice<'_>], u64) -> rustix::io::Result<usize>,
+) -> io::Result<()> {
     for chunk in bufs.chunks(BUFFERS_PER_WRITE_MAX) {
         let mut slices: Vec<IoSlice<'_>> =
             chunk.iter().filter(|buf| !buf.is_empty()).map(|buf| IoSlice::new(buf)).collect();
         let mut left: &mut [IoSlice<'_>] = &mut slices;
         while !left.is_empty() {
-            let written = match rustix::io::pwritev(file, left, offset) {
+            let written = match write(left, offset) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => written,
                 Err(rustix::io::Errno::INTR) => continue,
@@ -316,6 +325,31 @@ mod tests {
         log.read_exact_at(&mut got, 0).unwrap();
         assert_eq!(&got[..5], b"\0odd\0");
         assert!(got[4096..] == bytes);
+    }
+
+    #[test]
+    fn what_a_short_write_leaves_is_written_behind_it() {
+        let pieces: Vec<Vec<u8>> = (0..2500_usize).map(|at| vec![(at % 251) as u8; at % 5]).collect();
+        let bufs: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
+        let want = pieces.concat();
+        for taken_max in [1, 3, 7, 1000, usize::MAX] {
+            let (mut file, mut calls) = (vec![0xFF; 100], 0);
+            let written = write_pieces(&bufs, 100, |slices, offset| {
+                calls += 1;
+                if calls % 3 == 0 {
+                    return Err(rustix::io::Errno::INTR);
+                }
+                assert!(slices.len() <= BUFFERS_PER_WRITE_MAX && offset == file.len() as u64, "behind the last byte");
+                let given: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).take(taken_max).collect();
+                file.extend(&given);
+                Ok(given.len())
+            });
+            assert!(written.is_ok() && file[100..] == want, "{taken_max} bytes at most were taken at once");
+        }
+        let full = write_pieces(&bufs, 0, |_, offset| if offset < 10 { Ok(5) } else { Ok(0) });
+        assert_eq!(full.unwrap_err().kind(), io::ErrorKind::WriteZero);
+        let refused = write_pieces(&bufs, 0, |_, offset| if offset < 10 { Ok(5) } else { Err(rustix::io::Errno::IO) });
+        assert_eq!(refused.unwrap_err().raw_os_error(), Some(libc::EIO));
     }
 
     /// What both file systems must do alike.

@@ -34,6 +34,8 @@ pub use hold::{
 pub use holds::Holds;
 pub use record::{Copied, VaultRecord};
 
+#[cfg(test)]
+pub(crate) use dir::{SlotFile, VaultDir};
 pub(crate) use handle::SourceList;
 #[cfg(test)]
 pub(crate) use handle::{Step, Vault, Worker};

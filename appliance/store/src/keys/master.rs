@@ -42,17 +42,23 @@ impl MasterSource {
     /// # Errors
     /// `NotFound` when there is none and none may be made, `Corrupt` when it has another length, `Io` when it cannot be read or written.
     pub fn load(&self, fs: &dyn Fs, may_make: bool) -> Result<MasterKey> {
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        self.load_from(fs, may_make, credentials.as_deref())
+    }
+
+    /// [`MasterSource::load`] with the directory of credentials, if there is one.
+    fn load_from(&self, fs: &dyn Fs, may_make: bool, credentials: Option<&Path>) -> Result<MasterKey> {
         let path = match self {
             Self::File(path) => path.clone(),
             Self::Credential(name) => {
-                let dir = std::env::var_os("CREDENTIALS_DIRECTORY").ok_or_else(|| {
+                let dir = credentials.ok_or_else(|| {
                     let message = format!(
                         "reading the master key from the credential {name}: CREDENTIALS_DIRECTORY is not set. Start the recorder by systemd with \
                          LoadCredentialEncrypted={name}"
                     );
                     Error::new(Kind::NotFound, message)
                 })?;
-                PathBuf::from(dir).join(name)
+                dir.join(name)
             }
         };
         match read(fs, &path) {
@@ -111,7 +117,30 @@ fn make(fs: &dyn Fs, path: &Path) -> Result<MasterKey> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use watchbook_base::fs::RealFs;
     use watchbook_base::fs::sim::SimFs;
+
+    #[test]
+    fn a_credential_is_read_where_it_was_put_and_never_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let source = MasterSource::parse("credential:ring", Path::new("/state")).unwrap();
+        let load = |may_make| source.load_from(&RealFs, may_make, Some(dir.path()));
+        let unset = source.load_from(&RealFs, true, None).unwrap_err();
+        assert!(unset.kind == Kind::NotFound && unset.message.contains("LoadCredentialEncrypted=ring"), "{unset}");
+        for may_make in [false, true] {
+            let missing = load(may_make).unwrap_err();
+            assert!(missing.kind == Kind::NotFound && missing.message.contains("put it back"), "{missing}");
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is made there");
+        let key: [u8; KEY_BYTES] = std::array::from_fn(|at| at as u8);
+        std::fs::write(dir.path().join("ring"), key).unwrap();
+        assert_eq!(**load(false).unwrap().0, key);
+        for wrong in [&key[..KEY_BYTES - 1], &[&key[..], b"\n"].concat()] {
+            std::fs::write(dir.path().join("ring"), wrong).unwrap();
+            let error = load(true).unwrap_err();
+            assert!(error.kind == Kind::Corrupt && error.message.contains("32 are a key"), "{error}");
+        }
+    }
 
     #[test]
     fn a_master_key_is_made_once_and_never_replaced() {

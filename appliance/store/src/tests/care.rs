@@ -255,6 +255,26 @@ fn a_damaged_run_is_refused_told_once_and_forgotten_with_its_segment() {
 }
 
 #[test]
+fn a_wrong_hash_with_right_checksums_is_found_by_check_and_scrub() {
+    let (machine, parts, _) = recorded(85, 60);
+    let closed = parts.part.ring.slots.all().filter(|(_, generation)| *generation != 0);
+    let (slot, _) = closed.min_by_key(|(_, generation)| *generation).unwrap();
+    drop(parts);
+    let (offset, commit) = machine.forge_hash(slot);
+    let run = &commit.runs[0];
+    let report = machine.check();
+    let (at, what) = (offset + run.payload_offset, "its digest does not match");
+    let bad = crate::BadRun { slot, offset: at, seq: commit.seq, stream: run.stream, what };
+    assert_eq!((report.bad_runs.as_slice(), report.bad_run_count), (&[bad][..], 1));
+    let mut parts = machine.open();
+    whole_pass(&machine, &mut parts);
+    let told = damage(&parts, run.stream.camera.get());
+    let [told] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!((told.kind, told.slot, told.offset), (DamageKind::Digest, slot, at));
+    assert_eq!(told.range.start, run.first_utc);
+}
+
+#[test]
 fn a_record_that_comes_after_its_segment_has_gone_leaves_no_row() {
     let (machine, mut parts, mut cams) = recorded(81, 60);
     let (slot, offset, commit) = commits(&parts).remove(0);

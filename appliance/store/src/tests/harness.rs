@@ -1,15 +1,19 @@
 //! A ring without threads or real files: the test says when a commit happens.
 
 use crate::config::Config;
+use crate::format::{Commit, SegmentHeader};
 use crate::keys::{Keys, MasterSource, Place};
 use crate::kv::Kv;
 use crate::kv::model::ModelKv;
+use crate::scan::{SegmentReader, first_position};
 use crate::store::{Deps, Parts, assemble};
 use bytes::Bytes;
+use std::path::Path;
 use std::sync::Arc;
 use watchbook_access::{Action, AuditEntry, AuditError, AuditLog, Grant, Role, Subject};
 use watchbook_base::clock::SimClock;
 use watchbook_base::fs::sim::{Dice, SimFs};
+use watchbook_base::fs::{Fs, OpenMode};
 use watchbook_base::{CameraId, Clock, StreamId, SyncState, Ticks90k, TimeRange, TrackRole, UtcNanos};
 use watchbook_media::{Codec, Packet, RecordingStart, SpanSource, SpanSummary, TrackFormat};
 
@@ -56,6 +60,14 @@ impl Box_ {
         let master = MasterSource::File("/state/master.key".into());
         let clock = Arc::new(self.clock.clone());
         Ok(Arc::new(Keys::open([place("/state/keys"), place("/ring/keys")], &master, &self.fs, clock)?))
+    }
+
+    /// [`forge_hash`] in a segment of the closed ring.
+    pub(crate) fn forge_hash(&self, slot: u32) -> (u64, Commit) {
+        let ring = crate::ring::Ring::open_existing(&self.config.dir, Arc::new(self.fs.clone())).unwrap();
+        let header = ring.header(slot).unwrap();
+        let reader = ring.reader(slot, header.generation).unwrap();
+        forge_hash(&self.fs, &ring.path(slot), (&reader, &header))
     }
 
     pub(crate) fn deps(&self) -> Deps {
@@ -160,6 +172,21 @@ pub(crate) fn samples_of(source: &dyn SpanSource, span: &SpanSummary) -> Vec<(Ut
         (span.start_utc.plus_ticks(sample.dts - span.first_dts), bytes)
     };
     table.samples().map(get).collect()
+}
+
+/// Changes the hash of the first run of the last commit of a closed segment, with every checksum right, as somebody could who has no key. Gives the offset
+/// of the commit, and the commit.
+pub(crate) fn forge_hash(fs: &SimFs, path: &Path, segment: (&SegmentReader, &SegmentHeader)) -> (u64, Commit) {
+    let (reader, header) = segment;
+    let mut last = None;
+    let (_, damage) = reader.scan(first_position(header), None, &mut |at, commit, _| last = Some((at.offset, commit)));
+    assert!(damage.is_empty());
+    let (offset, mut commit) = last.unwrap();
+    commit.runs[0].sha256[0] ^= 1;
+    let file = fs.open(path, OpenMode::ReadWrite).unwrap();
+    file.write_all_at(&[&commit.encode()], offset).unwrap();
+    file.sync().unwrap();
+    (offset, commit)
 }
 
 /// A run without samples, for what only needs one to name.

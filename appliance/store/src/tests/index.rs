@@ -4,6 +4,7 @@
 use super::basics::assert_same_index;
 use super::harness::*;
 use crate::index::{Indexer, Step};
+use crate::kv::Kv;
 use crate::store::{Parts, assemble};
 use bytes::Bytes;
 use watchbook_base::UtcNanos;
@@ -226,4 +227,89 @@ fn a_span_that_closes_before_the_backfill_comes_to_it_stays_whole() {
     assert_eq!(found(&parts).iter().map(Vec::len).collect::<Vec<_>>(), [180 * 12, 180 * 12]);
     drop(parts);
     assert_same_index(&machine);
+}
+
+/// Opened, with two recordings that have begun.
+fn open_with(machine: &Box_, cams: &mut [Cam]) -> Parts {
+    let mut parts = assemble(&machine.config, &machine.deps()).unwrap();
+    parts.committer.finish_index();
+    begin(machine, &parts, cams);
+    parts
+}
+
+#[test]
+fn an_index_older_than_the_log_is_brought_up_to_it() {
+    // The ring goes on by less than a segment; by several; and so far that it overwrites the segment from which the old index would go on.
+    for (later, reused) in [(16, false), (90, false), (420, true)] {
+        let machine = machine(8);
+        let mut cams = [Cam::new(1, 3000), Cam::new(2, 9000)];
+        let mut parts = open_with(&machine, &mut cams);
+        (0..100).for_each(|_| half_second(&machine, &mut parts, &mut cams));
+        parts.committer.finish_index();
+        drop(parts);
+        let old = machine.kv.all(&crate::INDEX_TABLES);
+        let mut parts = open_with(&machine, &mut cams);
+        for commit in 0..later {
+            half_second(&machine, &mut parts, &mut cams);
+            if commit == later - 10 {
+                let (stream, utc) = (cams[0].stream, machine.clock.utc());
+                parts.writer.end(&RecordingEnd { stream, utc, reason: GapReason::CameraGone });
+                machine.clock.advance(4_000_000_000);
+                parts.writer.begin(&cams[0].start(&machine.clock));
+            }
+        }
+        let want = found(&parts);
+        let gaps = |parts: &Parts| parts.reader.gaps(&playback(1), video(1), ALL, machine.clock.utc()).unwrap();
+        let want_gaps = gaps(&parts);
+        assert!(want_gaps.iter().any(|gap| gap.reason == GapReason::CameraGone), "{want_gaps:?}");
+        parts.committer.finish_index();
+        drop(parts);
+        machine.kv.wipe();
+        machine.kv.write(&old, true).unwrap();
+
+        let parts = machine.open();
+        assert_eq!(parts.opened.index_rebuilt, reused, "{later} commits later");
+        assert!(found(&parts) == want, "{later} commits later: every sample and none besides");
+        assert_eq!(gaps(&parts)[..want_gaps.len()], want_gaps);
+        drop(parts);
+        assert_same_index(&machine);
+        assert!(machine.check().is_clean());
+    }
+}
+
+#[test]
+fn a_clock_that_was_set_back_before_a_restart_hides_neither_side() {
+    // By less than the pause, so that UTC still goes forward; and to the very moment at which the first recording began.
+    for set_back_to_start in [false, true] {
+        let machine = machine(9);
+        // Small enough for one segment, so that each recording is one span.
+        let mut cams = [Cam::new(1, 300), Cam::new(2, 900)];
+        let mut parts = open_with(&machine, &mut cams);
+        (0..20).for_each(|_| half_second(&machine, &mut parts, &mut cams));
+        let before = found(&parts);
+        let end = machine.clock.utc();
+        drop(parts);
+        machine.clock.advance(30_000_000_000);
+        let utc = if set_back_to_start { START } else { end.plus_nanos(10_000_000_000) };
+        machine.clock.step(utc.nanos_since(machine.clock.utc()));
+        let mut parts = open_with(&machine, &mut cams);
+        (0..10).for_each(|_| half_second(&machine, &mut parts, &mut cams));
+
+        for (number, before) in [1, 2].into_iter().zip(&before) {
+            let all = samples(&parts, video(number));
+            assert!(all[..before.len()] == **before && all.len() == before.len() + 120, "{} samples", all.len());
+            let spans = parts.reader.spans(&playback(number), video(number), ALL).unwrap();
+            let starts: Vec<_> = spans.iter().map(|span| span.start_utc).collect();
+            assert_eq!(starts, [START, utc], "by start, and of one moment what was recorded first");
+            assert!(spans[0].recording < spans[1].recording);
+            let gaps = parts.reader.gaps(&playback(number), video(number), ALL, machine.clock.utc()).unwrap();
+            // Where UTC tells of no time between, there is none to show.
+            let restart = watchbook_base::TimeRange::new(end, utc).map(|range| (range, GapReason::Restart));
+            let told: Vec<_> = gaps.iter().map(|gap| (gap.range, gap.reason)).collect();
+            assert_eq!(told, restart.into_iter().collect::<Vec<_>>());
+        }
+        drop(parts);
+        assert_same_index(&machine);
+        assert!(machine.check().is_clean());
+    }
 }

@@ -169,6 +169,40 @@ fn damaged_footage_is_listed_and_not_held() {
 }
 
 #[test]
+fn footage_whose_hash_is_wrong_is_not_held_and_a_wrong_hash_in_the_vault_is_damage() {
+    let machine = HoldBox::with_own_disk(29);
+    let mut parts = machine.open();
+    let mut cams = cam(&machine, &parts);
+    machine.record(&mut parts, &mut cams, 10);
+    let range = between(START, machine.clock().utc());
+    drop(parts);
+    // Every checksum is right.
+    let (_, commit) = machine.ring.forge_hash(1);
+    let mut parts = machine.open();
+    let hold = parts.hold(&[1], range);
+    parts.settle();
+    machine.clock().advance(60_000_000_000);
+    parts.settle();
+    let info = parts.info(hold);
+    assert_eq!((info.state, info.missing_count), (HoldState::Incomplete, 1), "{info:?}");
+    assert_eq!((info.missing[0].reason, info.missing[0].start), (MissingReason::Damaged, commit.runs[0].first_utc));
+    drop(parts);
+
+    let clean = machine.check();
+    assert!(clean.is_clean() && clean.runs == 9, "{clean:?}");
+    let run = {
+        let dir = crate::vault::VaultDir::open_existing(Path::new("/vault"), Arc::new(machine.fs.clone())).unwrap();
+        let crate::vault::SlotFile::Segment(header) = dir.look(1).unwrap() else { panic!("it holds footage") };
+        let reader = dir.reader(1, Some(header.generation)).unwrap();
+        let (offset, commit) = forge_hash(&machine.fs, Path::new("/vault/segments/000001.seg"), (&reader, &header));
+        (offset + commit.runs[0].payload_offset, commit.runs[0].stream)
+    };
+    let report = machine.check();
+    let [bad] = report.bad_runs.as_slice() else { panic!("{report:?}") };
+    assert_eq!((bad.hold, bad.offset, bad.stream, bad.what), (hold, run.0, run.1, "its digest does not match"));
+}
+
+#[test]
 fn the_reserve_of_the_vaults_disk_is_left_alone() {
     let machine = HoldBox::with_own_disk(27);
     let mut parts = machine.open();
