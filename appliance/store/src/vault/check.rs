@@ -79,17 +79,19 @@ pub struct VaultReport {
     pub bad_run_count: u64,
     /// Segments of released holds, and files that were being made when the power went: the next start removes them.
     pub leftovers: Vec<u32>,
-    /// Segments whose rows do not reach to their end; `None` when there was no index. The next start makes them.
+    /// Why the index cannot be read; what it has was left aside.
+    pub index_error: Option<String>,
+    /// Segments whose rows do not reach to their end; `None` when there was no index, or one that cannot be read. The next start makes them.
     pub behind_in_index: Option<u64>,
     /// The index was to be emptied and is kept: it may tell what damaged segments do not tell any more.
     pub index_kept: bool,
 }
 
 impl VaultReport {
-    /// True when every held byte is there as it was recorded.
+    /// True when every held byte is there as it was recorded, and the index can be read.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.damage.is_empty() && self.bad_segments.is_empty() && self.bad_run_count == 0
+        self.index_error.is_none() && self.damage.is_empty() && self.bad_segments.is_empty() && self.bad_run_count == 0
     }
 }
 
@@ -114,7 +116,7 @@ impl ClosedVault {
     /// Reads all of it and verifies it; changes nothing. Without `keys` digests are not looked at.
     ///
     /// # Errors
-    /// `Io` when the directory or the index cannot be read.
+    /// `Io` when the directory or the log cannot be read.
     pub fn check(
         &self,
         keys: Option<&Keys>,
@@ -165,14 +167,15 @@ impl ClosedVault {
         let (logged, damage) = VaultLog::look(dir)?;
         let mut report = VaultReport { vault: Some(dir.disk()), damage, ..VaultReport::default() };
         report.holds = wide(logged.holds.values().filter(|hold| hold.released.is_none()).count());
-        let rows = index.map(slot_rows).transpose()?;
+        let rows = report.of_index(index.map(slot_rows).transpose());
         report.behind_in_index = rows.as_ref().map(|_| 0);
         // The last commit of each hold, for the next segment of it.
         let mut links: BTreeMap<HoldId, [u8; 32]> = BTreeMap::new();
         let headers = list_segments(dir, (&logged, rows.as_ref()), &mut report)?;
         for (at, header) in headers.iter().enumerate() {
             let row = rows.as_ref().and_then(|rows| rows.get(&header.slot));
-            let torn = index.map(|index| is_torn(index, header.slot)).transpose()? == Some(true);
+            let torn = index.filter(|_| rows.is_some()).map(|index| is_torn(index, header.slot)).transpose();
+            let torn = report.of_index(torn) == Some(true);
             let end = check_segment(dir, (header, row, torn), keys, (&mut links, &mut report))?;
             let hold = end.hold.or(row.map(|row| HoldId(row.hold)));
             match hold {
@@ -293,6 +296,14 @@ fn check_segment(
 }
 
 impl VaultReport {
+    /// What the index says; nothing when it cannot be read, which is told.
+    fn of_index<T>(&mut self, read: Result<Option<T>>) -> Option<T> {
+        read.unwrap_or_else(|error| {
+            self.index_error.get_or_insert(error.message);
+            None
+        })
+    }
+
     fn bad(&mut self, slot: u32, hold: Option<HoldId>, what: &str) {
         self.bad_segments.push(BadSegment { slot, hold, what: what.to_owned() });
     }

@@ -1,5 +1,6 @@
 //! `watchbook check`: read everything, believe nothing, say what was found.
 
+mod ring;
 mod vault;
 
 use crate::config::Config;
@@ -13,23 +14,28 @@ use watchbook_base::Kind;
 use watchbook_base::clock::SystemClock;
 use watchbook_base::fs::RealFs;
 use watchbook_store::check::{ClosedRing, Report};
+use watchbook_store::kv::Kv;
 use watchbook_store::register::Register;
 use watchbook_store::{Progress, open_existing_index, open_index};
 
 /// Exit code when something is damaged.
 const DAMAGED: u8 = 1;
 
-/// Checks every ring with its index, the vault and the audit log; with `rebuild` makes the indexes anew from the rings first. The recorder must be stopped.
+/// A ring that is locked, or the line about one that is not there or cannot be read.
+type Opened = std::result::Result<ClosedRing, String>;
+
+/// Checks every ring with its index, the vault and the audit log; with `rebuild` makes the indexes anew from the rings first. The recorder must be stopped. What
+/// is missing or cannot be read is told, and the rest is checked.
 ///
 /// # Errors
-/// When it cannot even be read: no ring there, or the recorder has it open.
+/// When there is no ring at all and no register, the recorder has one open, or it may not be read.
 pub fn check(path: &Path, rebuild: bool) -> Result<ExitCode> {
     let config = Config::read(path)?;
     let state_dir = &config.storage.state_dir;
     let named: Vec<PathBuf> = config.storage.rings().into_iter().map(|(dir, _)| dir.to_owned()).collect();
     // The rings' locks come first: what a running recorder has open is not touched.
     let mut rings = named.iter().map(|dir| open_ring(dir)).collect::<Result<Vec<_>>>()?;
-    if rings.iter().all(Option::is_none) {
+    if rings.iter().all(Opened::is_err) {
         named.iter().try_for_each(|dir| must_be_there(&dir.join("segments")))?;
     }
     let register_dir = state_dir.join("register");
@@ -38,56 +44,129 @@ pub fn check(path: &Path, rebuild: bool) -> Result<ExitCode> {
     let mut added = watchbook_store::added_rings(&register).map_err(store_error)?;
     added.retain(|dir| !named.contains(dir));
     rings.extend(added.iter().map(|dir| open_ring(dir)).collect::<Result<Vec<_>>>()?);
-    let (keys, keys_line) = keys(&config);
-    let mut text = String::new();
-    let mut clean = true;
-    for (dir, ring) in named.iter().chain(&added).zip(rings) {
-        let Some(ring) = ring else {
-            clean = false;
-            line(&mut text, format_args!("ring {}: MISSING: there is none; mount its disk", dir.display()));
-            continue;
+    let (keys, keys_found) = keys(&config);
+    let mut reports = Vec::new();
+    for (dir, ring) in named.into_iter().chain(added).zip(rings) {
+        let report = match ring {
+            Ok(ring) => Ok(check_ring(ring, state_dir, keys.as_ref(), rebuild)?),
+            Err(line) => Err(line),
         };
-        let report = check_ring(ring, state_dir, keys.as_ref(), rebuild)?;
-        clean &= report.is_clean();
-        line(&mut text, format_args!("{}:", dir.display()));
-        text.push_str(&described(&report));
+        reports.push((dir, report));
     }
     let vault = vault::check(&config.storage, &register, keys.as_ref(), rebuild)?;
-    clean &= vault.is_clean();
-    text.push_str(&vault::described(&vault));
-    if !keys_line.is_empty() {
-        line(&mut text, format_args!("keys: {keys_line}"));
-    }
-    match register.verify() {
-        Ok(root) => line(&mut text, format_args!("audit log: {} entries, the root checks out", root.size)),
-        Err(error) => {
-            clean = false;
-            line(&mut text, format_args!("audit log: DAMAGED: {error}"));
-        }
-    }
-    line(&mut text, format_args!("{}", if clean { "no damage found" } else { "DAMAGE FOUND" }));
+    let audit = register.verify().map(|root| root.size).map_err(|error| error.to_string());
+    let (text, is_clean) = Findings { rings: reports, vault, keys: keys_found, audit }.described();
     print(&text)?;
-    Ok(if clean { ExitCode::SUCCESS } else { ExitCode::from(DAMAGED) })
+    Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::from(DAMAGED) })
 }
 
-/// The ring in `dir`, locked; `None` when there is none.
-fn open_ring(dir: &Path) -> Result<Option<ClosedRing>> {
-    if !dir.join("segments").exists() {
-        return Ok(None);
+/// How the keys are.
+enum KeysFound {
+    /// As they should be.
+    Whole,
+    /// They were opened, and this is wrong with them.
+    Wrong(String),
+    /// They could not be opened: why.
+    Lost(String),
+}
+
+/// All that was found, before it is put into words.
+struct Findings {
+    /// By directory; the line about a ring that could not be read.
+    rings: Vec<(PathBuf, std::result::Result<Report, String>)>,
+    vault: vault::Found,
+    keys: KeysFound,
+    /// How many entries the audit log has, or what is wrong with it.
+    audit: std::result::Result<u64, String>,
+}
+
+impl Findings {
+    /// Every finding in a line, the outcome in the last one; and true when all was verified and is whole.
+    fn described(&self) -> (String, bool) {
+        let mut text = String::new();
+        for (dir, report) in &self.rings {
+            match report {
+                Ok(report) => {
+                    line(&mut text, format_args!("{}:", dir.display()));
+                    text.push_str(&ring::described(report));
+                }
+                Err(missing) => line(&mut text, format_args!("{missing}")),
+            }
+        }
+        text.push_str(&vault::described(&self.vault));
+        match &self.keys {
+            KeysFound::Whole => {}
+            KeysFound::Wrong(why) => line(&mut text, format_args!("keys: DAMAGED: {why}")),
+            KeysFound::Lost(why) => line(&mut text, format_args!("keys: LOST: they cannot be opened: {why}")),
+        }
+        match &self.audit {
+            Ok(entries) => line(&mut text, format_args!("audit log: {entries} entries, the root checks out")),
+            Err(why) => line(&mut text, format_args!("audit log: DAMAGED: {why}")),
+        }
+        let (outcome, is_clean) = self.outcome();
+        line(&mut text, format_args!("{outcome}"));
+        (text, is_clean)
     }
-    ClosedRing::open(dir, Arc::new(RealFs)).map(Some).map_err(store_error)
+
+    /// The last line; and true when all was verified and is whole.
+    fn outcome(&self) -> (String, bool) {
+        let is_ring_whole =
+            |(_, report): &(_, std::result::Result<Report, String>)| report.as_ref().is_ok_and(Report::is_clean);
+        let is_whole = self.rings.iter().all(is_ring_whole)
+            && self.vault.is_clean()
+            && self.audit.is_ok()
+            && !matches!(self.keys, KeysFound::Wrong(_));
+        let found = if is_whole { "" } else { "DAMAGE FOUND" };
+        if !matches!(self.keys, KeysFound::Lost(_)) {
+            return (if is_whole { "no damage found" } else { found }.to_owned(), is_whole);
+        }
+        let of_rings = self.rings.iter().filter_map(|(_, report)| report.as_ref().ok());
+        let runs = of_rings.map(|report| report.unreadable_runs).sum::<u64>() + self.vault.unopened_runs();
+        let and = if is_whole { "" } else { "; " };
+        let outcome = format!(
+            "{found}{and}NOT VERIFIED: the digests of {runs} sealed runs; put right what is said of the keys, and check again"
+        );
+        (outcome, false)
+    }
 }
 
-/// The keys, if they can be opened, and what is wrong with them.
-fn keys(config: &Config) -> (Option<Arc<watchbook_store::Keys>>, String) {
+/// The ring in `dir`, if there is one that can be read.
+fn open_ring(dir: &Path) -> Result<Opened> {
+    if !dir.join("segments").exists() {
+        return Ok(Err(format!("ring {}: MISSING: there is none; mount its disk", dir.display())));
+    }
+    match ClosedRing::open(dir, Arc::new(RealFs)) {
+        Ok(ring) => Ok(Ok(ring)),
+        Err(error) => reportable(error).map(|why| Err(format!("ring {}: DAMAGED: {why}", dir.display()))),
+    }
+}
+
+/// An error that belongs into the report. That somebody has something open, or that it may not be read, says nothing about it and ends the command.
+fn reportable(error: watchbook_store::Error) -> Result<String> {
+    match error.kind {
+        Kind::Conflict | Kind::Denied => Err(store_error(error)),
+        _ => Ok(error.message),
+    }
+}
+
+/// An index to compare with, or why there is none that can be read.
+fn usable(index: watchbook_store::Result<Option<Arc<dyn Kv>>>) -> Result<(Option<Arc<dyn Kv>>, Option<String>)> {
+    match index {
+        Ok(index) => Ok((index, None)),
+        Err(error) => reportable(error).map(|why| (None, Some(why))),
+    }
+}
+
+/// The keys, if they can be opened, and how they are.
+fn keys(config: &Config) -> (Option<Arc<watchbook_store::Keys>>, KeysFound) {
     match crate::wire::open_keys(&config.storage, false) {
         Ok(keys) => {
             let alarms = keys.alarms();
             let wrong = [alarms.copy_missing, alarms.damaged].into_iter().flatten().collect::<Vec<_>>().join("; ");
-            (Some(Arc::new(keys)), wrong)
+            (Some(Arc::new(keys)), if wrong.is_empty() { KeysFound::Whole } else { KeysFound::Wrong(wrong) })
         }
         // Checksums can be verified without keys.
-        Err(error) => (None, format!("the keys cannot be opened, so no digest can be verified: {error}")),
+        Err(error) => (None, KeysFound::Lost(error.to_string())),
     }
 }
 
@@ -98,106 +177,26 @@ fn check_ring(
     keys: Option<&Arc<watchbook_store::Keys>>,
     rebuild: bool,
 ) -> Result<Report> {
-    let index = match rebuild {
-        true => Some(open_index(state_dir, ring.disk()).map_err(store_error)?),
-        false => open_existing_index(state_dir, ring.disk()).map_err(store_error)?,
-    };
-    if let Some(index) = index.clone().filter(|_| rebuild) {
-        ring.rebuild_index(index, &mut |progress| show("rebuilding the index", progress)).map_err(store_error)?;
-        eprintln!();
-    }
+    let (index, why) = usable(index_of(&ring, state_dir, rebuild))?;
     let ring = match keys {
         Some(keys) => ring.with_keys(Arc::clone(keys)),
         None => ring,
     };
-    let report = ring.check(index.as_deref(), &mut |progress| show("reading", progress)).map_err(store_error)?;
+    let mut report = ring.check(index.as_deref(), &mut |progress| show("reading", progress));
     eprintln!();
+    report.index_error = why.or(report.index_error.take());
     Ok(report)
 }
 
-/// What is neither good nor damaged.
-fn unverified(report: &Report) -> String {
-    let mut text = String::new();
-    if let Some(seq) = report.torn_seq {
-        line(
-            &mut text,
-            format_args!(
-                "commit {seq} was torn by a power cut; it was never acknowledged, and the next start drops it"
-            ),
-        );
+/// The index of a ring, made anew first if wanted; `None` when there is none.
+fn index_of(ring: &ClosedRing, state_dir: &Path, rebuild: bool) -> watchbook_store::Result<Option<Arc<dyn Kv>>> {
+    if !rebuild {
+        return open_existing_index(state_dir, ring.disk());
     }
-    if report.unreadable_runs > 0 {
-        let runs = report.unreadable_runs;
-        line(
-            &mut text,
-            format_args!("{runs} runs are erased, or their key is not at hand: only their checksums are verified"),
-        );
-    }
-    text
-}
-
-fn described(report: &Report) -> String {
-    let mut text = String::new();
-    if let Some(disk) = report.disk {
-        line(&mut text, format_args!("ring {disk}: {} of {} segments in use", report.segments, report.slots));
-    }
-    line(
-        &mut text,
-        format_args!(
-            "{} commits, {} runs, {:.3} GB of samples verified, newest commit {}",
-            report.commits,
-            report.runs,
-            report.payload_bytes as f64 / 1e9,
-            report.last_seq
-        ),
-    );
-    text.push_str(&unverified(report));
-    for damage in &report.damage {
-        let (slot, from, to) = (damage.slot, damage.from, damage.to);
-        line(
-            &mut text,
-            format_args!(
-                "DAMAGED: segment {slot:06}, bytes {from} to {to}: commits {} to {} cannot be read",
-                damage.seq_from, damage.seq_to
-            ),
-        );
-    }
-    for run in &report.bad_runs {
-        line(
-            &mut text,
-            format_args!(
-                "DAMAGED: {}, segment {:06} offset {}, commit {}: {}",
-                run.stream, run.slot, run.offset, run.seq, run.what
-            ),
-        );
-    }
-    for link in &report.broken_links {
-        line(
-            &mut text,
-            format_args!(
-                "DAMAGED: segment {:06}: its first commit, {}, does not follow from the commit before it; one of the two was written anew",
-                link.slot, link.seq
-            ),
-        );
-    }
-    let unlisted = report.bad_run_count.saturating_sub(report.bad_runs.len() as u64);
-    if unlisted > 0 {
-        line(&mut text, format_args!("DAMAGED: {unlisted} more runs"));
-    }
-    if let (Some(missing), Some(surplus)) = (report.missing_in_index, report.only_in_index) {
-        match (missing, surplus) {
-            (0, 0) => line(&mut text, format_args!("the index agrees with the ring")),
-            _ => line(
-                &mut text,
-                format_args!(
-                    "the index lacks {missing} runs and has {surplus} too many; `watchbook check --rebuild` makes it again"
-                ),
-            ),
-        }
-    } else {
-        line(&mut text, format_args!("there is no index, or an empty one; `watchbook check --rebuild` makes it"));
-    }
-    text
+    let index = open_index(state_dir, ring.disk())?;
+    ring.rebuild_index(Arc::clone(&index), &mut |progress| show("rebuilding the index", progress))?;
+    eprintln!();
+    Ok(Some(index))
 }
 
 /// Refuses a path that is not there, before anything could make it.
@@ -225,6 +224,57 @@ fn show(what: &str, progress: Progress) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use watchbook_store::check::BadSlot;
+    use watchbook_store::vault::VaultReport;
+
+    /// One ring with a vault, of which this was found.
+    fn found(report: Report, keys: KeysFound) -> (String, bool) {
+        let vault = VaultReport { runs_unopened: 2, ..VaultReport::default() };
+        let rings = vec![(PathBuf::from("/ring"), Ok(report))];
+        Findings { rings, vault: vault::Found::Checked(vault), keys, audit: Ok(3) }.described()
+    }
+
+    #[test]
+    fn what_could_not_be_verified_without_the_keys_is_never_called_undamaged() {
+        let sealed = || Report { unreadable_runs: 7, ..Report::default() };
+        let (text, is_clean) = found(sealed(), KeysFound::Whole);
+        assert!(is_clean && text.ends_with("no damage found\n"), "{text}");
+        let (text, is_clean) = found(sealed(), KeysFound::Lost("put it back".to_owned()));
+        assert!(!is_clean && text.contains("keys: LOST: they cannot be opened: put it back"), "{text}");
+        let last = text.lines().last().unwrap_or_default();
+        assert!(
+            last.starts_with("NOT VERIFIED: the digests of 9 sealed runs") && !text.contains("no damage"),
+            "{text}"
+        );
+        let bad = Report { bad_run_count: 1, ..sealed() };
+        let (text, is_clean) = found(bad, KeysFound::Lost(String::new()));
+        assert!(!is_clean && text.contains("\nDAMAGE FOUND; NOT VERIFIED: "), "{text}");
+        let (text, is_clean) = found(sealed(), KeysFound::Wrong("a copy is missing".to_owned()));
+        assert!(!is_clean && text.contains("keys: DAMAGED: a copy") && text.ends_with("DAMAGE FOUND\n"), "{text}");
+    }
+
+    #[test]
+    fn damage_beside_the_commits_is_named() {
+        let slot = BadSlot { slot: 4, what: "its header is damaged".to_owned() };
+        let report = Report {
+            bad_superblock: Some("wrong checksum".to_owned()),
+            bad_slots: vec![slot],
+            index_error: Some("a bad block".to_owned()),
+            ..Report::default()
+        };
+        let (text, is_clean) = found(report, KeysFound::Whole);
+        assert!(!is_clean && text.ends_with("DAMAGE FOUND\n"), "{text}");
+        for what in
+            ["the superblock: wrong checksum", "segment 000004: its header", "the index cannot be used: a bad block"]
+        {
+            assert!(text.contains(&format!("DAMAGED: {what}")), "{text}");
+        }
+        let rings = vec![(PathBuf::from("/ring"), Err("ring /ring: MISSING: there is none".to_owned()))];
+        let missing =
+            Findings { rings, vault: vault::Found::None, keys: KeysFound::Whole, audit: Err("torn".to_owned()) };
+        let (text, is_clean) = missing.described();
+        assert!(!is_clean && text.contains("MISSING") && text.contains("audit log: DAMAGED: torn"), "{text}");
+    }
 
     #[test]
     fn it_makes_nothing_and_wants_the_recorder_stopped() {

@@ -95,7 +95,15 @@ fn a_disk_joins_goes_away_comes_back_and_is_given_up() {
     assert_eq!(alarms(&recorder), [""; 0]);
     recorder.stop();
     let (code, text) = recorder.check(&[]);
-    assert_eq!(code, Some(0), "{text}");
+    assert!(code == Some(0) && text.contains("no damage found"), "{text}");
+
+    // Without the master key every checksum is right, and no digest can be verified.
+    let master_key = dir.path().join("state").join("master.key");
+    std::fs::rename(&master_key, dir.path().join("put away")).expect("the station has made its master key");
+    let (code, text) = recorder.check(&[]);
+    assert!(code == Some(1) && text.contains("NOT VERIFIED") && !text.contains("no damage found"), "{text}");
+    std::fs::rename(dir.path().join("put away"), &master_key).expect("it can be put back");
+    assert_eq!(recorder.check(&[]).0, Some(0), "with the key put back all is well again");
 }
 
 #[test]

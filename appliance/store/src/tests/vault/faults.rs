@@ -233,6 +233,12 @@ fn check_reads_every_held_byte_and_names_the_hold() {
     assert!(machine.fs.rot(Path::new("/vault/segments/000002.seg"), 1 << 20, 4));
     let report = check();
     assert_eq!((report.bad_run_count, report.bad_runs[0].hold, report.is_clean()), (1, holds[1], false));
+    // Without an index that can be read, the same.
+    machine.kv.break_reads(true);
+    let found = check();
+    assert!(found.index_error.is_some() && found.behind_in_index.is_none(), "{found:?}");
+    assert_eq!((found.bad_run_count, found.bad_runs[0].hold, found.runs), (1, holds[1], report.runs));
+    machine.kv.break_reads(false);
     machine.kv.wipe();
     assert_eq!(check().behind_in_index, Some(2));
     machine.clock().advance(60_000_000_000);

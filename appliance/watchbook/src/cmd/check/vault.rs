@@ -1,9 +1,10 @@
 //! What is held for cases: every held byte, against what was recorded.
 
-use super::{line, show};
+use super::{line, reportable, show, usable};
 use crate::config::Storage;
 use crate::error::Result;
 use crate::wire::store_error;
+use std::path::Path;
 use std::sync::Arc;
 use watchbook_base::Kind;
 use watchbook_base::fs::RealFs;
@@ -17,6 +18,8 @@ pub enum Found {
     None,
     /// The one that the station has is not there: why, and what to do.
     Missing(String),
+    /// It is there, and what it holds cannot be told: why.
+    Unreadable(String),
     /// It was read.
     Checked(VaultReport),
 }
@@ -26,16 +29,25 @@ impl Found {
     pub fn is_clean(&self) -> bool {
         match self {
             Self::None => true,
-            Self::Missing(_) => false,
+            Self::Missing(_) | Self::Unreadable(_) => false,
             Self::Checked(report) => report.is_clean(),
+        }
+    }
+
+    /// Held runs whose digest nobody could verify without their key.
+    pub fn unopened_runs(&self) -> u64 {
+        match self {
+            Self::Checked(report) => report.runs_unopened,
+            Self::None | Self::Missing(_) | Self::Unreadable(_) => 0,
         }
     }
 }
 
 /// Checks the vault that the register knows of, or any that is there. With `rebuild` its index is emptied, unless something is damaged: the next start makes it again.
+/// What cannot be opened or read is told by what was found.
 ///
 /// # Errors
-/// When the recorder has it open, or it cannot be read.
+/// When the recorder has it open, it may not be read, or the register cannot be.
 pub fn check(storage: &Storage, register: &Register, keys: Option<&Arc<Keys>>, rebuild: bool) -> Result<Found> {
     let (path, known) = (storage.vault_path(), known_vault(register).map_err(store_error)?);
     let vault = match (ClosedVault::open(&path, Arc::new(RealFs)), known) {
@@ -49,25 +61,39 @@ pub fn check(storage: &Storage, register: &Register, keys: Option<&Arc<Keys>>, r
             let text = format!("vault {}: MISSING: {known} is not there; mount its disk", path.display());
             return Ok(Found::Missing(text));
         }
-        (Err(error), _) => return Err(store_error(error)),
+        (Err(error), _) => return unreadable(&path, error),
     };
-    let (keys, mut shown) = (keys.map(|keys| &**keys), |progress| show("reading", progress));
-    let report = if rebuild {
-        let index = open_index(&storage.state_dir, vault.id()).map_err(store_error)?;
-        vault.check_and_empty(keys, &*index, &mut shown)
+    let open = if rebuild {
+        open_index(&storage.state_dir, vault.id()).map(Some)
     } else {
-        let index = open_existing_index(&storage.state_dir, vault.id()).map_err(store_error)?;
-        vault.check(keys, index.as_deref(), &mut shown)
+        open_existing_index(&storage.state_dir, vault.id())
+    };
+    let (index, why) = usable(open)?;
+    let (keys, mut shown) = (keys.map(|keys| &**keys), |progress| show("reading", progress));
+    let report = match &index {
+        Some(index) if rebuild => vault.check_and_empty(keys, &**index, &mut shown),
+        _ => vault.check(keys, index.as_deref(), &mut shown),
     };
     eprintln!();
-    report.map(Found::Checked).map_err(store_error)
+    match report {
+        Ok(mut report) => {
+            report.index_error = why.or(report.index_error.take());
+            Ok(Found::Checked(report))
+        }
+        Err(error) => unreadable(&path, error),
+    }
+}
+
+fn unreadable(path: &Path, error: watchbook_store::Error) -> Result<Found> {
+    let why = reportable(error)?;
+    Ok(Found::Unreadable(format!("vault {}: DAMAGED: {why}", path.display())))
 }
 
 /// What was found, for people.
 pub fn described(found: &Found) -> String {
     match found {
         Found::None => String::new(),
-        Found::Missing(text) => format!("{text}\n"),
+        Found::Missing(text) | Found::Unreadable(text) => format!("{text}\n"),
         Found::Checked(report) => described_report(report),
     }
 }
@@ -112,6 +138,14 @@ fn described_report(report: &VaultReport) -> String {
     if report.index_kept {
         let why = "it may tell what the damaged segments do not tell any more";
         line(&mut text, format_args!("the vault's index is kept as it is: {why}"));
+    }
+    if let Some(why) = &report.index_error {
+        line(
+            &mut text,
+            format_args!(
+                "DAMAGED: the vault's index cannot be used: {why}; `watchbook check --rebuild` empties it, and the next start makes it again"
+            ),
+        );
     }
     if let Some(behind) = report.behind_in_index.filter(|behind| *behind > 0) {
         line(&mut text, format_args!("the vault's index lacks {behind} segments; the next start makes them"));
@@ -168,5 +202,9 @@ mod tests {
         assert!(!described(&Found::Checked(VaultReport::default())).contains("DAMAGED"));
         let kept = VaultReport { index_kept: true, ..VaultReport::default() };
         assert!(described(&Found::Checked(kept)).contains("index is kept as it is"));
+        let without = VaultReport { index_error: Some("a bad block".to_owned()), ..VaultReport::default() };
+        assert!(described(&Found::Checked(without)).contains("DAMAGED: the vault's index cannot be used: a bad block"));
+        let unreadable = Found::Unreadable("vault /v: DAMAGED: no log".to_owned());
+        assert!(!unreadable.is_clean() && described(&unreadable) == "vault /v: DAMAGED: no log\n");
     }
 }

@@ -1,0 +1,115 @@
+//! What was found in a ring and its index, in words.
+
+use super::line;
+use watchbook_store::check::Report;
+
+/// What is neither good nor damaged.
+fn unverified(report: &Report) -> String {
+    let mut text = String::new();
+    if let Some(seq) = report.torn_seq {
+        line(
+            &mut text,
+            format_args!(
+                "commit {seq} was torn by a power cut; it was never acknowledged, and the next start drops it"
+            ),
+        );
+    }
+    if report.unreadable_runs > 0 {
+        let runs = report.unreadable_runs;
+        line(
+            &mut text,
+            format_args!("{runs} runs are erased, or their key is not at hand: only their checksums are verified"),
+        );
+    }
+    text
+}
+
+/// What is wrong with superblock and segment files.
+fn misdescribed(report: &Report) -> String {
+    let mut text = String::new();
+    if let Some(why) = &report.bad_superblock {
+        line(
+            &mut text,
+            format_args!(
+                "DAMAGED: the superblock: {why}; a segment's header says the same, and the next start writes it again"
+            ),
+        );
+    }
+    for bad in &report.bad_slots {
+        line(&mut text, format_args!("DAMAGED: segment {:06}: {}", bad.slot, bad.what));
+    }
+    text
+}
+
+/// What was found, for people.
+pub fn described(report: &Report) -> String {
+    let mut text = String::new();
+    if let Some(disk) = report.disk {
+        line(&mut text, format_args!("ring {disk}: {} of {} segments in use", report.segments, report.slots));
+    }
+    line(
+        &mut text,
+        format_args!(
+            "{} commits, {} runs, {:.3} GB of samples verified, newest commit {}",
+            report.commits,
+            report.runs,
+            report.payload_bytes as f64 / 1e9,
+            report.last_seq
+        ),
+    );
+    text.push_str(&unverified(report));
+    text.push_str(&misdescribed(report));
+    for damage in &report.damage {
+        let (slot, from, to) = (damage.slot, damage.from, damage.to);
+        line(
+            &mut text,
+            format_args!(
+                "DAMAGED: segment {slot:06}, bytes {from} to {to}: commits {} to {} cannot be read",
+                damage.seq_from, damage.seq_to
+            ),
+        );
+    }
+    for run in &report.bad_runs {
+        line(
+            &mut text,
+            format_args!(
+                "DAMAGED: {}, segment {:06} offset {}, commit {}: {}",
+                run.stream, run.slot, run.offset, run.seq, run.what
+            ),
+        );
+    }
+    for link in &report.broken_links {
+        line(
+            &mut text,
+            format_args!(
+                "DAMAGED: segment {:06}: its first commit, {}, does not follow from the commit before it; one of the two was written anew",
+                link.slot, link.seq
+            ),
+        );
+    }
+    let unlisted = report.bad_run_count.saturating_sub(report.bad_runs.len() as u64);
+    if unlisted > 0 {
+        line(&mut text, format_args!("DAMAGED: {unlisted} more runs"));
+    }
+    if let Some(why) = &report.index_error {
+        line(
+            &mut text,
+            format_args!(
+                "DAMAGED: the index cannot be used: {why}; the ring was checked without it, and `watchbook check --rebuild` makes it again"
+            ),
+        );
+    } else if let (Some(missing), Some(surplus)) = (report.missing_in_index, report.only_in_index) {
+        match (missing, surplus) {
+            (0, 0) => line(&mut text, format_args!("the index agrees with the ring")),
+            _ => line(
+                &mut text,
+                format_args!(
+                    "the index lacks {missing} runs and has {surplus} too many; `watchbook check --rebuild` makes it again"
+                ),
+            ),
+        }
+    } else {
+        line(&mut text, format_args!("there is no index, or an empty one; `watchbook check --rebuild` makes it"));
+    }
+    text
+}
