@@ -23,6 +23,8 @@ const DAMAGED: u8 = 1;
 
 /// A ring that is locked, or the line about one that is not there or cannot be read.
 type Opened = std::result::Result<ClosedRing, String>;
+/// An index, if there is one.
+type Index = Option<Arc<dyn Kv>>;
 
 /// Checks every ring with its index, the vault and the audit log; with `rebuild` makes the indexes anew from the rings first. The recorder must be stopped. What
 /// is missing or cannot be read is told, and the rest is checked.
@@ -150,7 +152,7 @@ fn reportable(error: watchbook_store::Error) -> Result<String> {
 }
 
 /// An index to compare with, or why there is none that can be read.
-fn usable(index: watchbook_store::Result<Option<Arc<dyn Kv>>>) -> Result<(Option<Arc<dyn Kv>>, Option<String>)> {
+fn usable(index: watchbook_store::Result<Index>) -> Result<(Index, Option<String>)> {
     match index {
         Ok(index) => Ok((index, None)),
         Err(error) => reportable(error).map(|why| (None, Some(why))),
@@ -189,7 +191,7 @@ fn check_ring(
 }
 
 /// The index of a ring, made anew first if wanted; `None` when there is none.
-fn index_of(ring: &ClosedRing, state_dir: &Path, rebuild: bool) -> watchbook_store::Result<Option<Arc<dyn Kv>>> {
+fn index_of(ring: &ClosedRing, state_dir: &Path, rebuild: bool) -> watchbook_store::Result<Index> {
     if !rebuild {
         return open_existing_index(state_dir, ring.disk());
     }

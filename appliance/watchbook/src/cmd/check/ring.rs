@@ -91,6 +91,13 @@ pub fn described(report: &Report) -> String {
     if unlisted > 0 {
         line(&mut text, format_args!("DAMAGED: {unlisted} more runs"));
     }
+    text.push_str(&index(report));
+    text
+}
+
+/// How the index goes with the ring.
+fn index(report: &Report) -> String {
+    let mut text = String::new();
     if let Some(why) = &report.index_error {
         line(
             &mut text,
