@@ -13,9 +13,12 @@
 //! | `seq N` | commit N is durable |
 //! | `bad WHY` | a promise is broken |
 //! | `done` | everything that was asked for is said |
+//!
+//! and those about holds of [`crate::holds`].
 
 use crate::error::{Attempt as _, Error, Result, ensure};
 use crate::footage::{Camera, STEP_NANOS};
+use crate::holding::{Had, Keeper};
 use crate::ring::{self, Found, Ground, Ring};
 use pico_args::Arguments;
 use std::ffi::OsString;
@@ -52,10 +55,14 @@ pub struct Job {
     pub sample_bytes: usize,
     /// Size of the ring.
     pub capacity_bytes: u64,
+    /// What the vault may take.
+    pub vault_bytes: u64,
     /// Ask for flushes, at random pauses, instead of leaving the pace to the committer.
     pub flushes: bool,
     /// Only look at what is there.
     pub look_only: bool,
+    /// Before the look, wait until everything is held that is to be held.
+    pub await_holds: bool,
 }
 
 impl Job {
@@ -68,12 +75,14 @@ impl Job {
             ("--cameras", u64::from(self.cameras)),
             ("--sample-bytes", self.sample_bytes as u64),
             ("--capacity-bytes", self.capacity_bytes),
+            ("--vault-bytes", self.vault_bytes),
         ];
         for (name, number) in numbers {
             args.extend([name.into(), number.to_string().into()]);
         }
         args.extend(self.flushes.then(|| "--flushes".into()));
         args.extend(self.look_only.then(|| "--look-only".into()));
+        args.extend(self.await_holds.then(|| "--await-holds".into()));
         args
     }
 
@@ -88,8 +97,10 @@ impl Job {
             cameras: args.value_from_str("--cameras").attempt("--cameras")?,
             sample_bytes: args.value_from_str("--sample-bytes").attempt("--sample-bytes")?,
             capacity_bytes: args.value_from_str("--capacity-bytes").attempt("--capacity-bytes")?,
+            vault_bytes: args.value_from_str("--vault-bytes").attempt("--vault-bytes")?,
             flushes: args.contains("--flushes"),
             look_only: args.contains("--look-only"),
+            await_holds: args.contains("--await-holds"),
         };
         let rest = args.finish();
         ensure(rest.is_empty(), || format!("did not understand {rest:?}"))?;
@@ -105,7 +116,11 @@ impl Job {
     }
 }
 
-fn say(what: impl core::fmt::Display) -> Result<()> {
+/// Says a line.
+///
+/// # Errors
+/// When nobody listens any more.
+pub(crate) fn say(what: impl core::fmt::Display) -> Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{WORD} {what}").and_then(|()| out.flush()).attempt("telling")
 }
@@ -125,7 +140,7 @@ pub fn run(job: &Job) -> Result<()> {
     ensure(ring.settles(ring::INDEX_PATIENCE), || "the index is not complete in time".to_owned())?;
     ensure(ring.flush(PATIENCE)?, || "the first commit takes too long".to_owned())?;
     let now = SystemClock.utc();
-    let mut cameras = job.streams();
+    let (mut cameras, mut had) = (job.streams(), Vec::new());
     for camera in &cameras {
         let (found, gaps) = (ring.found(camera.stream)?, ring.gaps(camera.stream)?);
         if let Err(Error(why)) = judge(camera.stream, &found, &gaps, now) {
@@ -134,13 +149,17 @@ pub fn run(job: &Job) -> Result<()> {
         if let Some(newest) = found.marks.last() {
             say(format_args!("found {} {} {}", newest.stream, newest.take, newest.frame))?;
         }
+        had.extend(Had::new(camera.stream.camera, &found.marks));
     }
+    let keeper = Keeper::open(job, &ring, had)?;
     if job.look_only {
+        drop(keeper);
         ring.close()?;
         return say("done");
     }
+    keeper.announce()?;
     say("ready")?;
-    record(job, &ring, &mut cameras, opened)
+    record(job, (&ring, keeper), &mut cameras, opened)
 }
 
 fn ground(job: &Job) -> Ground {
@@ -149,13 +168,20 @@ fn ground(job: &Job) -> Ground {
     Ground { fs, clock, index: ring::open_index(&job.dir), config: job.config(), state_dir }
 }
 
-/// Looks over the closed ring.
+/// Looks over the closed ring, and the vault.
 fn look(job: &Job) -> Result<()> {
     if !job.dir.join("ring/superblock").exists() {
         return say("check clean 0");
     }
-    let index = ring::existing_index(&job.dir)?;
-    match ring::check(&ground(job), index.as_deref()) {
+    let ground = ground(job);
+    match ring::check_vault(&ground, &job.dir) {
+        Ok(None) => {}
+        Ok(Some(report)) if report.is_clean() => {}
+        Ok(Some(report)) => say(format_args!("bad-hold check of the vault is not content: {report:?}"))?,
+        Err(error) => say(format_args!("bad-hold {error}"))?,
+    }
+    let index = ring::existing_index(&job.dir, ring::disk(&ground)?)?;
+    match ring::check(&ground, index.as_deref()) {
         Ok(report) if report.is_clean() => say(format_args!("check clean {}", report.last_seq)),
         Ok(report) => say(format_args!("bad check is not content: {report:?}")),
         Err(error) => say(format_args!("bad {error}")),
@@ -188,10 +214,12 @@ fn judge(stream: StreamId, found: &Found, gaps: &[Gap], now: UtcNanos) -> Result
 }
 
 /// Records until it is killed.
-fn record(job: &Job, ring: &Ring, cameras: &mut [Camera], opened: Duration) -> Result<()> {
+fn record(job: &Job, of: (&Ring, Keeper), cameras: &mut [Camera], opened: Duration) -> Result<()> {
+    let (ring, keeper) = of;
     let writer = ring.writer();
     let begun = Instant::now();
-    let frames = AtomicU64::new(0);
+    // Pictures that every camera has handed over, and that are durable.
+    let (frames, acknowledged) = (AtomicU64::new(0), AtomicU64::new(0));
     let first = AtomicU64::new(0);
     let open_ms = u64::try_from(opened.as_millis()).unwrap_or(0);
     writer.subscribe(Box::new(move |committed| {
@@ -207,8 +235,9 @@ fn record(job: &Job, ring: &Ring, cameras: &mut [Camera], opened: Duration) -> R
     cameras.iter_mut().for_each(|camera| writer.begin(&camera.begin(job.life, now)));
     std::thread::scope(|scope| {
         if job.flushes {
-            scope.spawn(|| acknowledge(job, ring, &frames));
+            scope.spawn(|| acknowledge(job, ring, &frames, &acknowledged));
         }
+        scope.spawn(|| keeper.go_on(now.0, &acknowledged));
         for frame in 0_u32.. {
             // A frame is sent when it is over.
             wait_until(begun + Duration::from_nanos(STEP_NANOS) * (frame + 1));
@@ -226,13 +255,16 @@ fn record(job: &Job, ring: &Ring, cameras: &mut [Camera], opened: Duration) -> R
 }
 
 /// Flushes again and again, and tells what had been handed over before each.
-fn acknowledge(job: &Job, ring: &Ring, frames: &AtomicU64) {
+fn acknowledge(job: &Job, ring: &Ring, frames: &AtomicU64, acknowledged: &AtomicU64) {
     let mut dice = Dice::new(u64::from(job.life));
     loop {
         wait_until(Instant::now() + Duration::from_millis(1 + dice.below(FLUSH_PAUSE_MS_MAX)));
         let count = frames.load(Ordering::Acquire);
         let told = match ring.flush(PATIENCE) {
-            Ok(true) if count > 0 => say(format_args!("ack {} {}", job.life, count - 1)),
+            Ok(true) if count > 0 => {
+                acknowledged.store(count, Ordering::Release);
+                say(format_args!("ack {} {}", job.life, count - 1))
+            }
             Ok(true) => Ok(()),
             Ok(false) => say("bad a flush takes too long"),
             Err(error) => say(format_args!("bad {error}")),
@@ -243,6 +275,6 @@ fn acknowledge(job: &Job, ring: &Ring, frames: &AtomicU64) {
     }
 }
 
-fn wait_until(then: Instant) {
+pub(crate) fn wait_until(then: Instant) {
     std::thread::sleep(then.saturating_duration_since(Instant::now()));
 }

@@ -42,7 +42,10 @@ pub fn job(dir: &Path) -> Job {
         cameras: 16,
         sample_bytes: 10_000,
         capacity_bytes: 64 << 20,
+        // Four holds take as much of a camera as a minute of rounds makes.
+        vault_bytes: 128 << 20,
         flushes: false,
         look_only: false,
+        await_holds: false,
     }
 }

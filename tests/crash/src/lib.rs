@@ -10,6 +10,8 @@ pub mod child;
 pub mod error;
 pub mod flakey;
 pub mod footage;
+pub mod holding;
+pub mod holds;
 pub mod kill;
 pub mod nbd;
 pub mod power;

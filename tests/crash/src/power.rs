@@ -66,7 +66,9 @@ pub fn job() -> Job {
         cameras: 4,
         sample_bytes: 2_000,
         capacity_bytes: 24 << 20,
+        vault_bytes: 24 << 20,
         flushes: false,
         look_only: false,
+        await_holds: false,
     }
 }

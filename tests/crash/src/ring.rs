@@ -2,17 +2,25 @@
 
 use crate::error::{Attempt as _, Error, Result};
 use crate::footage::Mark;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use watchbook_access::{Action, AuditEntry, AuditError, AuditLog, Grant, Role, Subject};
-use watchbook_base::fs::Fs;
+use watchbook_base::fs::{File, Fs, LockGuard, OpenMode, Space};
 use watchbook_base::{Clock, Gap, Kind, StreamId, TimeRange, UtcNanos};
 use watchbook_media::SpanSource as _;
+use watchbook_store::format::DiskId;
 use watchbook_store::kv::Kv;
-use watchbook_store::{ClosedRing, Config, Deps, EventQuery, Keys, MasterSource, OpenIndex, Place, Report, Store};
+use watchbook_store::vault::{ClosedVault, VaultReport};
+use watchbook_store::{
+    ClosedRing, Config, Deps, EventQuery, Holds, Keys, MasterSource, OpenIndex, Place, Report, Store, VaultConfig,
+};
 
 pub use watchbook_store::{Stats, Writer};
+
+/// Directory of the vault beside a ring's.
+const VAULT: &str = "vault";
 
 /// All time.
 pub const ALL: TimeRange = TimeRange { start: UtcNanos(0), end: UtcNanos(i64::MAX / 2) };
@@ -47,7 +55,7 @@ type OpenKeys = fn([Place; 2], &MasterSource, &dyn Fs, Arc<dyn Clock>) -> watchb
 /// An open ring.
 pub struct Ring {
     store: Store,
-    clock: Arc<dyn Clock>,
+    deps: Deps,
 }
 
 /// What a ring has of one stream.
@@ -59,6 +67,44 @@ pub struct Found {
     pub bytes: u64,
     /// Runs that the ring lists and says it cannot read.
     pub unreadable: Vec<String>,
+}
+
+/// A file system that has more room than it has: the vault leaves a GiB of its disk free, and the disks under test are smaller.
+struct Roomy(Arc<dyn Fs>);
+
+impl Fs for Roomy {
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        self.0.create_dir(dir)
+    }
+
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn File>> {
+        self.0.open(path, mode)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        self.0.list(dir)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.0.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.0.remove(path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.0.sync_dir(dir)
+    }
+
+    fn space(&self, dir: &Path) -> io::Result<Space> {
+        let space = self.0.space(dir)?;
+        Ok(Space { free_bytes: space.free_bytes + (2 << 30), ..space })
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<LockGuard> {
+        self.0.lock(path)
+    }
 }
 
 struct NoLog;
@@ -87,7 +133,17 @@ impl Ring {
         let (fs, clock, index) = (ground.fs.clone(), ground.clock.clone(), ground.index.clone());
         let deps = Deps { fs, clock, index, keys: ground.keys(Keys::open)?, register: None };
         let store = Store::open(std::slice::from_ref(&ground.config), &deps)?;
-        Ok(Self { store, clock: ground.clock.clone() })
+        Ok(Self { store, deps })
+    }
+
+    /// Starts a vault beside the ring in `dir`, as the recorder does; what it holds is read with what the ring has. Drop it before the ring is closed.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn holds(&self, dir: &Path, quota_bytes: u64) -> Result<Holds> {
+        let deps = Deps { fs: Arc::new(Roomy(self.deps.fs.clone())), ..self.deps.clone() };
+        let config = VaultConfig { dir: dir.join(VAULT), quota_bytes, register: None };
+        Holds::open(&self.store, config, &deps).attempt("starting the vault")
     }
 
     /// Waits until the index has everything; false when that takes longer than `patience`. Recording does not wait for it; who wants to find everything does.
@@ -152,7 +208,7 @@ impl Ring {
     /// What the store says.
     pub fn gaps(&self, stream: StreamId) -> Result<Vec<Gap>> {
         let grant = grant(Action::Timeline { camera: stream.camera })?;
-        let now = self.clock.utc();
+        let now = self.deps.clock.utc();
         self.store.reader().gaps(&grant, stream, ALL, now).attempt(format!("listing gaps of {stream}"))
     }
 
@@ -233,6 +289,28 @@ pub fn check(ground: &Ground, index: Option<&dyn Kv>) -> Result<Report> {
     Ok(ring.check(index, &mut |_| {}))
 }
 
+/// Which disk the closed ring of `ground` is.
+///
+/// # Errors
+/// What the store says.
+pub fn disk(ground: &Ground) -> Result<DiskId> {
+    ClosedRing::open(&ground.config.dir, ground.fs.clone()).attempt("opening the closed ring").map(|ring| ring.disk())
+}
+
+/// Looks over the closed vault beside a ring in `dir` as `watchbook check` does, with its index as it is; `None` when there is none.
+///
+/// # Errors
+/// What the store says.
+pub fn check_vault(ground: &Ground, dir: &Path) -> Result<Option<VaultReport>> {
+    let vault = match ClosedVault::open(&dir.join(VAULT), ground.fs.clone()) {
+        Err(error) if error.kind == Kind::NotFound => return Ok(None),
+        other => other.attempt("opening the closed vault")?,
+    };
+    let keys = ground.keys(Keys::open_existing).attempt("opening the keys as they are")?;
+    let index = existing_index(dir, vault.id())?;
+    vault.check(keys.as_deref(), index.as_deref(), &mut |_| {}).attempt("checking the vault").map(Some)
+}
+
 /// How the index of a ring in `dir` is opened: the real one.
 #[cfg(feature = "rocks")]
 #[must_use]
@@ -245,14 +323,12 @@ pub fn open_index(dir: &Path) -> OpenIndex {
     })
 }
 
-/// The index of the ring in `dir` as a crash left it.
+/// The index of `disk`, a ring in `dir` or its vault, as a crash left it.
 ///
 /// # Errors
 /// What the store says.
 #[cfg(feature = "rocks")]
-pub fn existing_index(dir: &Path) -> Result<Option<Arc<dyn Kv>>> {
-    let ring = watchbook_store::ClosedRing::open(&dir.join("ring"), Arc::new(watchbook_base::fs::RealFs));
-    let disk = ring.attempt("opening the closed ring")?.disk();
+pub fn existing_index(dir: &Path, disk: DiskId) -> Result<Option<Arc<dyn Kv>>> {
     watchbook_store::open_existing_index(&dir.join("state"), disk).attempt("opening the index")
 }
 
@@ -260,8 +336,11 @@ pub fn existing_index(dir: &Path) -> Result<Option<Arc<dyn Kv>>> {
 #[cfg(not(feature = "rocks"))]
 #[must_use]
 pub fn open_index(_: &Path) -> OpenIndex {
-    let index: Arc<dyn Kv> = Arc::new(watchbook_store::kv::model::ModelKv::new());
-    Arc::new(move |_| Ok(index.clone()))
+    let indexes: std::sync::Mutex<std::collections::BTreeMap<[u8; 16], Arc<dyn Kv>>> = std::sync::Mutex::default();
+    Arc::new(move |disk: DiskId| {
+        let mut indexes = indexes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Ok(indexes.entry(disk.0).or_insert_with(|| Arc::new(watchbook_store::kv::model::ModelKv::new())).clone())
+    })
 }
 
 /// None: one in memory does not survive a crash.
@@ -269,6 +348,6 @@ pub fn open_index(_: &Path) -> OpenIndex {
 /// # Errors
 /// None.
 #[cfg(not(feature = "rocks"))]
-pub fn existing_index(_: &Path) -> Result<Option<Arc<dyn Kv>>> {
+pub fn existing_index(_: &Path, _: DiskId) -> Result<Option<Arc<dyn Kv>>> {
     Ok(None)
 }

@@ -3,6 +3,7 @@
 use crate::child::{Job, WORD};
 use crate::error::{Attempt as _, Error, Result, ensure};
 use crate::footage::STEP_NANOS;
+use crate::holds::{Heard, Ledger, Sum};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -13,6 +14,8 @@ use watchbook_base::fs::sim::Dice;
 const LINES_MAX: usize = 1 << 16;
 /// From the start of a life to its first commit: an emulated machine boots in between, perhaps on a busy host.
 const START_PATIENCE: Duration = Duration::from_secs(600);
+/// So many rounds take a minute, and a hold that is a minute old is held: at their end all of them must be.
+const LONG_ROUNDS: u32 = 10;
 /// What P1 allows.
 const LOST_MS_MAX: u64 = 1_000;
 
@@ -115,6 +118,8 @@ pub struct Said {
     pub found_streams: u32,
     /// From start to first commit.
     pub recording_ms: Option<u64>,
+    /// Of holds.
+    pub holds: Heard,
     /// It has looked at everything and begins to record.
     pub ready: bool,
     /// It is through.
@@ -148,7 +153,7 @@ impl Said {
             "ready" => self.ready = true,
             "done" => self.done = true,
             "bad" => self.bad.push(rest.to_owned()),
-            _ => {}
+            other => self.holds.hear(other, rest),
         }
     }
 }
@@ -170,10 +175,14 @@ pub struct Tally {
     pub recording_ms: Vec<u64>,
     /// Commits that were acknowledged.
     pub commits: u64,
-    /// Rounds in which something was acknowledged before the crash.
+    /// Rounds in which footage was acknowledged before the crash.
     pub recorded: u32,
-    /// What was broken.
-    pub broken: Vec<String>,
+    /// Of holds.
+    pub holds: Sum,
+    /// What was broken: by which round it was to be seen, and what.
+    pub broken: Vec<(u32, String)>,
+    /// The same of holds.
+    pub holds_broken: Vec<(u32, String)>,
     /// The machine did not do its part, and the rounds ended early.
     pub stopped: Option<Error>,
 }
@@ -189,15 +198,42 @@ impl Tally {
             sorted.get(sorted.len() / 2).copied().unwrap_or(0)
         };
         format!(
-            "{} crashes, {} commits acknowledged; lost at most {} ms (median {}); recording again after at most {} ms (median {}); broken {}",
+            "{} crashes, {} commits acknowledged; lost at most {} ms (median {}); recording again after at most {} ms (median {}); {}; broken {}",
             self.lost_ms.len(),
             self.commits,
             most(&self.lost_ms),
             middle(&self.lost_ms),
             most(&self.recording_ms),
             middle(&self.recording_ms),
-            self.broken.len()
+            self.holds,
+            self.broken.len() + self.holds_broken.len()
         )
+    }
+
+    /// What is wrong with `rounds` rounds: every broken promise, and that too little happened for the kept ones to mean anything. Empty when all is well.
+    #[must_use]
+    pub fn wrong(&self, rounds: u32) -> Vec<String> {
+        let broken = self.broken.iter().chain(&self.holds_broken);
+        let mut wrong: Vec<String> = broken.map(|(round, why)| format!("round {round}: {why}")).collect();
+        wrong.extend(self.stopped.iter().map(ToString::to_string));
+        if self.commits < u64::from(rounds) || self.recorded == 0 {
+            wrong.push(format!(
+                "too little was recorded: {} commits in {rounds} rounds, footage in {} of them",
+                self.commits, self.recorded
+            ));
+        }
+        if rounds >= LONG_ROUNDS && self.holds.verified == 0 {
+            wrong.push(format!("no hold was read back: {}", self.holds));
+        }
+        wrong
+    }
+
+    /// The fewest rounds, from the first one on, that show what went wrong first.
+    #[must_use]
+    pub fn rounds_to_replay(&self, rounds: u32) -> u32 {
+        let seen = self.broken.iter().chain(&self.holds_broken).map(|(round, _)| *round).min();
+        // The last look is at what the last round left.
+        seen.unwrap_or(rounds).clamp(1, rounds.max(1))
     }
 }
 
@@ -214,11 +250,12 @@ fn crash_again_and_again(
     (rounds, seed): (u32, u64),
     (progress, tally): (&mut dyn FnMut(&str), &mut Tally),
 ) -> Result<()> {
-    let mut promised = Promised::default();
+    let (mut promised, mut ledger) = (Promised::default(), Ledger::default());
     let mut dice = Dice::new(seed);
     for round in 1..=rounds + 1 {
         let look_only = round > rounds;
-        let job = Job { life: round, flushes: round.is_multiple_of(2), look_only, ..job.clone() };
+        let await_holds = look_only && rounds >= LONG_ROUNDS;
+        let job = Job { life: round, flushes: round.is_multiple_of(2), look_only, await_holds, ..job.clone() };
         let running = machine.start(&job)?;
         let mut said = Said::default();
         if look_only {
@@ -240,14 +277,17 @@ fn crash_again_and_again(
             hear_until(&running, &mut said, Instant::now() + on, |_| false);
             machine.crash(running, &mut dice)?.iter().for_each(|line| said.hear(line));
         }
-        tally.recorded += u32::from(!look_only && said.ack.is_some());
-        let held = hold(&promised, &said, job.cameras);
-        tally.broken.extend(said.bad.iter().map(|why| format!("round {round}: {why}")));
-        match held {
+        tally.recorded += u32::from(!look_only && (said.ack.is_some() || said.recording_ms.is_some()));
+        let kept = keep(&promised, &said, job.cameras);
+        tally.broken.extend(said.bad.iter().map(|why| (round, why.clone())));
+        match kept {
             Ok(lost_ms) if round > 1 => tally.lost_ms.push(lost_ms),
             Ok(_) => {}
-            Err(Error(why)) => tally.broken.push(format!("round {}: {why}", round - 1)),
+            Err(Error(why)) => tally.broken.push((round, why)),
         }
+        let mut of_holds = ledger.compare(&said.holds, await_holds, &mut tally.holds);
+        of_holds.extend(ledger.learn(&said.holds, &mut tally.holds));
+        tally.holds_broken.extend(of_holds.into_iter().map(|why| (round, why)));
         tally.recording_ms.extend(said.recording_ms);
         tally.commits += said.seq.saturating_sub(said.checked_seq.unwrap_or(said.seq));
         progress(&format!("round {round}: {said:?}"));
@@ -270,7 +310,7 @@ fn hear_until(running: &Running, said: &mut Said, deadline: Instant, enough: imp
 }
 
 /// Holds what is there against what was promised; says how much of what was handed over is lost, in milliseconds.
-fn hold(promised: &Promised, said: &Said, cameras: u32) -> Result<u64> {
+fn keep(promised: &Promised, said: &Said, cameras: u32) -> Result<u64> {
     let Some(checked) = said.checked_seq else {
         return Err(Error(format!("check is not content: {:?}", said.bad)));
     };
@@ -323,17 +363,17 @@ mod tests {
     fn a_promise_that_is_not_kept_is_noticed() {
         let promised = Promised { ack: Some((2, 10)), put: Some((2, 20)), seq: 5 };
         let next = |seq: u64, frame: u32| said(&[&format!("WB check clean {seq}"), &format!("WB found 256 2 {frame}")]);
-        assert_eq!(hold(&promised, &next(5, 10), 1), Ok(400));
-        assert!(hold(&promised, &next(4, 10), 1).is_err(), "a commit is gone");
-        assert!(hold(&promised, &next(5, 9), 1).is_err(), "a frame is gone");
-        assert!(hold(&promised, &next(5, 10), 2).is_err(), "a stream is gone");
-        assert!(hold(&promised, &said(&["WB check clean 5"]), 1).is_err(), "all is gone");
+        assert_eq!(keep(&promised, &next(5, 10), 1), Ok(400));
+        assert!(keep(&promised, &next(4, 10), 1).is_err(), "a commit is gone");
+        assert!(keep(&promised, &next(5, 9), 1).is_err(), "a frame is gone");
+        assert!(keep(&promised, &next(5, 10), 2).is_err(), "a stream is gone");
+        assert!(keep(&promised, &said(&["WB check clean 5"]), 1).is_err(), "all is gone");
         assert_eq!(
-            hold(&promised, &said(&["WB check clean 5", "WB found 256 3 1"]), 1),
+            keep(&promised, &said(&["WB check clean 5", "WB found 256 3 1"]), 1),
             Ok(0),
             "more than was heard of"
         );
         let far = Promised { put: Some((2, 40)), ..promised };
-        assert!(hold(&far, &next(5, 14), 1).is_err(), "more than a second is gone");
+        assert!(keep(&far, &next(5, 14), 1).is_err(), "more than a second is gone");
     }
 }

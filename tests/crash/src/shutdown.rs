@@ -14,7 +14,7 @@ use watchbook_base::fs::sim::Dice;
 const SHUTDOWN: rustix::ioctl::Opcode = 0x8004_587D;
 /// Sync everything first; flush the journal; flush nothing.
 const FLAGS: [u32; 3] = [0, 1, 2];
-const IMAGE_BYTES: u64 = 256 << 20;
+const IMAGE_BYTES: u64 = 512 << 20;
 
 /// A loop mount that can go down.
 pub struct LoopMount {

@@ -17,12 +17,13 @@ fn a_kill_costs_at_most_a_second_and_nothing_acknowledged() {
     let tally =
         rounds::run(&mut machine, &kill::job(dir.path()), (ROUNDS, SEED), &mut |line| told.push(line.to_owned()));
     assert_eq!(tally.stopped, None, "{}", told.join("\n"));
+    let wrong = tally.wrong(ROUNDS);
     assert!(
-        tally.broken.is_empty(),
-        "replay: watchbook-crash kill --seed {SEED}\n{:?}\n{}",
-        tally.broken,
+        wrong.is_empty(),
+        "replay: watchbook-crash kill --seed {SEED} --rounds {ROUNDS}\n{wrong:?}\n{}",
         told.join("\n")
     );
+    assert!(tally.holds.placed > 0, "no hold was placed: {tally:?}");
     assert_eq!(tally.lost_ms.len(), usize::try_from(ROUNDS).unwrap());
     assert!(tally.commits > u64::from(ROUNDS), "too little was recorded: {tally:?}");
 }

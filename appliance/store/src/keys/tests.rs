@@ -4,6 +4,7 @@ mod away;
 
 use super::slot::NONCE_BYTES;
 use super::*;
+use crate::tests::harness::seeds;
 use crate::tests::pool::bench::{Gate, Mounts};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -154,7 +155,7 @@ fn the_next_hours_keys_of_all_cameras_cost_two_syncs() {
 
 #[test]
 fn power_cuts_while_keys_are_made_and_destroyed_lose_none_and_bring_none_back() {
-    for seed in 0..400_u64 {
+    for seed in seeds(400) {
         let bench = Bench::new(seed);
         let mut dice = Dice::new(seed);
         let (mut held, mut gone): (BTreeMap<u32, Vec<u8>>, Vec<u32>) = (BTreeMap::new(), Vec::new());

@@ -191,12 +191,7 @@ fn stored_events(parts: &crate::store::Parts) -> Vec<u64> {
 
 #[test]
 fn what_was_acknowledged_survives_every_power_cut() {
-    let seeds: Vec<u64> = match std::env::var("WATCHBOOK_SEED") {
-        Ok(seed) => vec![seed.parse().expect("WATCHBOOK_SEED is a number")],
-        Err(_) => (0..std::env::var("WATCHBOOK_SEEDS")
-            .map_or(SEEDS, |seeds| seeds.parse().expect("WATCHBOOK_SEEDS is a number")))
-            .collect(),
-    };
+    let seeds = seeds(SEEDS);
     let acknowledged: u64 = seeds
         .iter()
         .map(|seed| {

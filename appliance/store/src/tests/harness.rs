@@ -209,3 +209,12 @@ pub(crate) fn run_of(camera: CameraId) -> crate::format::Run {
         seal: None,
     }
 }
+
+/// Seeds to live: `count` of them, as many as `WATCHBOOK_SEEDS` says, or `WATCHBOOK_SEED` alone.
+pub(crate) fn seeds(count: u64) -> Vec<u64> {
+    let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a seed is a number"));
+    match number("WATCHBOOK_SEED") {
+        Some(seed) => vec![seed],
+        None => (0..number("WATCHBOOK_SEEDS").unwrap_or(count)).collect(),
+    }
+}

@@ -205,7 +205,7 @@ fn a_power_cut_in_an_erasure_leaves_it_to_the_next_look() {
 /// three days before the clocks of Europe go back (2026-10-25), and goes over the end of that of North America.
 #[test]
 fn over_a_month_of_clock_steps_the_maximum_is_met_within_an_hour_and_nothing_younger_is_lost() {
-    for seed in 0..3_u64 {
+    for seed in seeds(3) {
         let mut dice = Dice::new(seed);
         let machine = Box_ {
             clock: watchbook_base::clock::SimClock::new(UtcNanos(1_792_627_200_000_000_000)),

@@ -1,4 +1,5 @@
-//! What befalls one box: chosen by a seed before its life begins, so that the seed alone replays it.
+//! What befalls one box: chosen by a seed before its life begins. The script and its faults are the same whenever the seed is lived; the store's threads may take
+//! turns otherwise, so a rare failure may need the seed several times (`sim --times`).
 
 use watchbook_base::fs::sim::Dice;
 

@@ -1,5 +1,5 @@
 //! Whole lives of a box with three disks that fail at random, with power cuts. One seed is one life; it is printed when it fails, and `WATCHBOOK_SEED=n` runs
-//! it alone.
+//! it alone; `WATCHBOOK_SEEDS=n` runs so many.
 
 use super::super::harness::*;
 use super::bench::*;
@@ -78,11 +78,7 @@ fn one_life(seed: u64) {
 
 #[test]
 fn nothing_acknowledged_is_lost_or_listed_twice_whatever_disks_do() {
-    let seeds: Vec<u64> = match std::env::var("WATCHBOOK_SEED") {
-        Ok(seed) => vec![seed.parse().expect("WATCHBOOK_SEED is a number")],
-        Err(_) => (0..SEEDS).collect(),
-    };
-    for seed in seeds {
+    for seed in seeds(SEEDS) {
         std::panic::catch_unwind(|| one_life(seed)).unwrap_or_else(|_| panic!("replay with WATCHBOOK_SEED={seed}"));
     }
 }
