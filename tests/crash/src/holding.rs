@@ -20,6 +20,8 @@ const CAMERAS_MAX: u32 = 3;
 /// Whole minutes are held, with a lead of ten seconds for the key picture (store/FORMAT.md, "Vault").
 const MINUTE_NANOS: i64 = 60_000_000_000;
 const LEAD_NANOS: i64 = 10_000_000_000;
+/// A run is held when it begins in such a minute; on a slow disk it goes on for longer than a commit's half second.
+const RUN_NANOS: i64 = 2_000_000_000;
 /// How long a hold may go on being copied whose minute is over; the vault tries again after ten seconds what it could not do.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Between two looks at a list.
