@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use watchbook_base::fs::sim::Dice;
 
 /// The guest's disk.
-pub const DISK_BYTES: u64 = 160 << 20;
+pub const DISK_BYTES: u64 = 224 << 20;
 
 /// A virtual machine on a disk with a volatile cache.
 pub struct PowerCut<'a> {
