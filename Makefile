@@ -14,7 +14,7 @@ MOTION := $(CARGO_TARGET_DIR)/motion
 export WATCHBOOK_PLUGINS := $(CARGO_TARGET_DIR)/plugins
 
 # Lives of the store's own tests in `make crash`, and the tests that have them.
-STORE_SEEDS ?= 1000
+STORE_SEEDS ?= 300
 STORE_LIVES := what_was_acknowledged_survives no_held_byte_is_lost a_hold_may_be_cut nothing_acknowledged_is_lost power_cuts_while_keys
 
 .PHONY: help setup page plugins build run test test-rust test-page test-browser lint load crash clean-demo
