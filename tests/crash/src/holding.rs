@@ -172,6 +172,12 @@ fn copied(range: TimeRange) -> TimeRange {
     TimeRange { start: floor(range.start.0 - LEAD_NANOS), end: floor(range.end.0 + MINUTE_NANOS - 1) }
 }
 
+/// The same, with the rest of the last run.
+fn reach(range: TimeRange) -> TimeRange {
+    let copied = copied(range);
+    TimeRange { end: copied.end.plus_nanos(RUN_NANOS), ..copied }
+}
+
 /// The list of holds, once all are held whose minute is over, or all of them.
 fn settled(job: &Job, holds: &Holds) -> Result<Vec<HoldInfo>> {
     let deadline = Instant::now() + PATIENCE + if job.await_holds { Duration::from_secs(60) } else { Duration::ZERO };
@@ -218,7 +224,7 @@ fn look(infos: &[HoldInfo], had: &Had, found: &[Mark]) -> Result<()> {
         say(format_args!("hold {} {} {part} {vault_only}", info.id, word(info.state)))?;
     }
     let held = |mark: &Mark| {
-        of_camera().filter(|info| info.state != HoldState::Released).any(|info| copied(info.range).contains(mark.utc))
+        of_camera().filter(|info| info.state != HoldState::Released).any(|info| reach(info.range).contains(mark.utc))
     };
     let unheld = found.iter().find(|mark| !in_ring.contains(&(mark.take, mark.frame)) && !held(mark));
     unheld.map_or(Ok(()), |mark| say(format_args!("bad-hold {mark:?} is readable, and no hold needs it")))
