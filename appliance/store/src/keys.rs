@@ -21,6 +21,7 @@ mod slot;
 mod state;
 mod tend;
 mod trusted;
+mod untold;
 
 pub use file::Place;
 pub use master::{MasterKey, MasterSource};
@@ -29,14 +30,13 @@ pub use slot::{KEY_SLOT_BYTES, KEYS_MAGIC};
 pub(crate) use aead::{CIPHER, SealKey};
 pub(crate) use keeper::Keeper;
 use keeper::Wishes;
-pub(crate) use slot::TAG_BYTES;
+pub(crate) use slot::{Owed, TAG_BYTES};
 
 use crate::error::{Error, Result};
 use crate::format::Run;
-use crate::format::erasure::Erased;
 use aead::Wrapper;
 use copies::{Copies, Rooms};
-use slot::Slot;
+use slot::{Slot, Untold};
 use state::State;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -204,15 +204,7 @@ impl Keys {
         self.doom(&mut ids.iter().map(|key_id| (*key_id, None)))
     }
 
-    /// The same for footage that is due. When no ring's log tells of it yet, the key files remember that.
-    ///
-    /// # Errors
-    /// As [`Keys::destroy`].
-    pub(crate) fn erase(&self, erased: &[Erased], is_told: bool) -> Result<()> {
-        self.doom(&mut erased.iter().map(|erased| (erased.key_id, (!is_told).then_some(erased.hour_utc))))
-    }
-
-    fn doom(&self, ids: &mut dyn Iterator<Item = (u32, Option<UtcNanos>)>) -> Result<()> {
+    fn doom(&self, ids: &mut dyn Iterator<Item = (u32, Option<Untold>)>) -> Result<()> {
         let doomed = {
             let mut state = self.state();
             let now = state.trusted.at(self.clock.mono());
@@ -230,23 +222,6 @@ impl Keys {
                 "destroying keys: neither key file can be written; it is tried again each minute",
             )),
         }
-    }
-
-    /// Footage that was erased and of which no ring's log tells yet.
-    pub(crate) fn untold(&self) -> Vec<Erased> {
-        let erased = |slot: &Slot| {
-            let (hour_utc, camera) = (slot.untold?, slot.camera?);
-            Some(Erased { key_id: slot.key_id, camera, hour_utc, erased_utc: slot.basis })
-        };
-        let mut untold: Vec<Erased> = self.state().book.untold().filter_map(erased).collect();
-        untold.sort_unstable_by_key(|erased| (erased.erased_utc, erased.hour_utc, erased.key_id));
-        untold
-    }
-
-    /// A ring's log tells of it now.
-    pub(crate) fn told(&self, erased: &[Erased]) {
-        self.state().book.told(&erased.iter().map(|erased| erased.key_id).collect());
-        self.save(&mut self.copies(), Instant::now() + PATIENCE);
     }
 
     /// Writes what waits, and the time when it is due. True when a copy has all of it.

@@ -7,7 +7,7 @@ mod teller;
 use crate::alarm::{AlarmKind, Alarms};
 use crate::error::Result;
 use crate::format::erasure::Erased;
-use crate::keys::{KeyAlarms, Keys};
+use crate::keys::{KeyAlarms, Keys, Owed};
 use crate::reader::PartList;
 use crate::worker::{End, Worker};
 use crate::writer::Shared;
@@ -35,8 +35,10 @@ const END_PATIENCE: Duration = Duration::from_secs(25);
 
 /// True when footage of a camera in a range, by the samples' time, is held and not copied yet.
 pub type IsHeld = Box<dyn Fn(CameraId, TimeRange) -> bool + Send + Sync>;
-/// Called after keys were destroyed, on a thread of its own: it may wait for a disk.
-pub type OnErased = Box<dyn Fn(&[Erased]) + Send + Sync>;
+/// Called with erased hours of one camera, after their keys were destroyed, on a thread of its own: it may wait for a disk. True once a power cut does not
+/// take from it what it was told; else it is called with the same hours again, by each look until then, also by those of later starts. When the power goes
+/// before its answer is noted, it hears of hours twice.
+pub type OnErased = Box<dyn Fn(&[Erased]) -> bool + Send + Sync>;
 
 /// A key, as the plan needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,11 +95,11 @@ struct Inner {
 impl Retention {
     pub(crate) fn new(keys: Arc<Keys>, parts: PartList, alarms: Arc<Alarms>, clock: Arc<dyn Clock>) -> Self {
         Self(Arc::new(Inner {
+            teller: Teller::new(keys.clone()),
             keys,
             parts,
             alarms,
             clock,
-            teller: Teller::default(),
             is_held: Mutex::default(),
             held_patience: held::PATIENCE,
             looking: Mutex::default(),
@@ -120,7 +122,7 @@ impl Retention {
         self.0.keys.set_retention(camera, Some(days_max));
     }
 
-    /// Calls `on_erased` after each erasure from now on.
+    /// Calls `on_erased` after each erasure from now on, and with what an earlier run has erased without knowing that it was heard.
     pub fn subscribe(&self, on_erased: OnErased) {
         self.0.teller.subscribe(on_erased);
     }
@@ -168,6 +170,7 @@ impl Retention {
         }
         self.ask_again(&mut look);
         let destroyed = self.erase(&look.due, look.due.iter().all(|erased| told.contains(&erased.key_id)));
+        self.0.teller.tell();
         let KeyAlarms { copy_missing, damaged, clock_untrusted, erasure_late } = keys.alarms();
         let waiting = look.waiting.len();
         let held = (waiting > 0).then(|| {
@@ -193,10 +196,9 @@ impl Retention {
             if *stopped || due.is_empty() {
                 return Ok(Vec::new());
             }
-            self.0.keys.erase(due, is_told)
+            self.0.keys.erase(due, Owed { log: !is_told, listener: self.0.teller.has_listener() })
         };
         tracing::info!(hours = due.len(), "footage has reached its maximum age and was erased");
-        self.0.teller.tell(due);
         destroyed.map(|()| due.to_vec())
     }
 

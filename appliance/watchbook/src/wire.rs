@@ -16,13 +16,12 @@ use crate::station::footage::Ring;
 use crate::station::holds::HoldDesk;
 use crate::station::sink::StationSink;
 use crate::station::states::States;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use watchbook_access::{Action, AuditEntry, AuditLog, Outcome};
 use watchbook_base::clock::SystemClock;
 use watchbook_base::fs::{Fs, RealFs};
-use watchbook_base::{CameraId, Clock, Kind, TimeRange, UtcNanos};
+use watchbook_base::{Clock, Kind, TimeRange};
 use watchbook_store::register::Register;
 use watchbook_store::{Erased, Holds, Keys, Store, VaultConfig};
 use watchbook_web::ports::{CameraConfig, Cameras as _, Ports, StreamConfig};
@@ -70,7 +69,7 @@ impl Station {
         if let Some(retention) = store.retention() {
             let (log, held) = (Arc::clone(&book), Arc::clone(&holds));
             retention.wait_for_holds(Box::new(move |camera, range| held.needs(camera, range)));
-            retention.subscribe(Box::new(move |erased| note_erasures(&*log, erased)));
+            retention.subscribe(Box::new(move |erased| note_erasure(&*log, erased)));
             retention.start().map_err(store_error)?;
         }
         let ports = Ports {
@@ -143,21 +142,20 @@ impl Station {
     }
 }
 
-/// One entry of the audit log for each camera whose footage was erased, by nobody's account.
-fn note_erasures(log: &dyn AuditLog, erased: &[Erased]) {
-    let mut hours: BTreeMap<CameraId, Vec<UtcNanos>> = BTreeMap::new();
-    for one in erased {
-        hours.entry(one.camera).or_default().push(one.hour_utc);
+/// One entry of the audit log for erased hours of one camera, by nobody's account. True once it is durable.
+fn note_erasure(log: &dyn AuditLog, erased: &[Erased]) -> bool {
+    let hours = || erased.iter().map(|one| one.hour_utc);
+    let (Some(camera), Some(first), Some(last)) = (erased.first().map(|one| one.camera), hours().min(), hours().max())
+    else {
+        return true;
+    };
+    let range = TimeRange { start: first, end: last.plus_nanos(watchbook_store::keys::KEY_NANOS) };
+    let action = Action::Erase { camera, hours: u64::try_from(erased.len()).unwrap_or(u64::MAX), range };
+    let noted = log.append(&AuditEntry { account: None, action, outcome: Outcome::Allowed });
+    if let Err(error) = &noted {
+        tracing::error!(%camera, ?error, "an erasure could not be written to the audit log; it is tried again");
     }
-    for (camera, hours) in hours {
-        let (first, last) =
-            (hours.iter().min().copied().unwrap_or_default(), hours.iter().max().copied().unwrap_or_default());
-        let range = TimeRange { start: first, end: last.plus_nanos(watchbook_store::keys::KEY_NANOS) };
-        let action = Action::Erase { camera, hours: u64::try_from(hours.len()).unwrap_or(u64::MAX), range };
-        if let Err(error) = log.append(&AuditEntry { account: None, action, outcome: Outcome::Allowed }) {
-            tracing::error!(%camera, ?error, "an erasure could not be written to the audit log; the ring's log has it");
-        }
-    }
+    noted.is_ok()
 }
 
 fn store_deps(storage: &Storage, register: Arc<Register>, keys: Arc<Keys>) -> watchbook_store::Deps {

@@ -2,7 +2,7 @@
 //! waits for a disk. Pure, but for how many numbers are passed over.
 
 use super::copies::Rooms;
-use super::slot::{Found, KeysHeader, Slot};
+use super::slot::{Found, KeysHeader, Owed, Slot, Untold};
 use crate::codec::{count, narrow};
 use crate::error::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,7 +45,7 @@ pub(super) struct Book {
     noted: UtcNanos,
     /// Slots of which no copy knows yet that their key is destroyed.
     doomed: BTreeSet<u32>,
-    /// Destroyed keys of which no ring's log tells yet, by slot; their slots are not given out.
+    /// Destroyed keys of which somebody is still to be told, by slot; their slots are not given out.
     untold: BTreeMap<u32, Slot>,
     /// Slots that are lost in both.
     pub(super) damaged: u32,
@@ -178,16 +178,26 @@ impl Book {
         }
     }
 
-    /// Destroyed keys of which no ring's log tells yet.
-    pub(super) fn untold(&self) -> impl Iterator<Item = &Slot> {
-        self.untold.values()
+    /// Destroyed keys of which somebody is still to be told, with their slots.
+    pub(super) fn untold(&self) -> impl Iterator<Item = (u32, &Slot)> {
+        self.untold.iter().map(|(index, slot)| (*index, slot))
     }
 
-    /// A ring's log tells of them now.
-    pub(super) fn told(&mut self, key_ids: &BTreeSet<u32>) {
+    /// These erasures are told of; `settle` takes away to whom. A slot that nobody is to be told of any more may be given out once that is written.
+    pub(super) fn told(&mut self, key_ids: &BTreeSet<u32>, settle: fn(&mut Owed)) {
         let batch = self.begin_batch();
-        let told = self.untold.extract_if(.., |_, slot| key_ids.contains(&slot.key_id));
-        self.waiting.extend(told.map(|(index, slot)| (index, Slot { batch, untold: None, ..slot })));
+        let told: Vec<(u32, Slot)> = self.untold.extract_if(.., |_, slot| key_ids.contains(&slot.key_id)).collect();
+        for (index, mut slot) in told {
+            slot.batch = batch;
+            slot.untold = slot.untold.and_then(|Untold { hour, mut owed }| {
+                settle(&mut owed);
+                owed.is_any().then_some(Untold { hour, owed })
+            });
+            self.waiting.insert(index, slot);
+            if slot.untold.is_some() {
+                self.untold.insert(index, slot);
+            }
+        }
     }
 
     /// What is to be written.

@@ -91,8 +91,39 @@ pub(crate) struct Slot {
     pub(crate) days_max: u32,
     /// `None`: destroyed.
     pub(crate) wrapped: Option<Wrapped>,
-    /// Of a destroyed key of which no ring's log tells yet: the start of the hour that it covered.
-    pub(crate) untold: Option<UtcNanos>,
+    /// Of a destroyed key of whose erasure somebody is still to be told.
+    pub(crate) untold: Option<Untold>,
+}
+
+/// An erasure that is not told of everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Untold {
+    /// Start of the hour that the key covered.
+    pub(crate) hour: UtcNanos,
+    pub(crate) owed: Owed,
+}
+
+/// Where an erasure is still to be told of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Owed {
+    /// In a ring's log.
+    pub(crate) log: bool,
+    /// To who listens: the audit log.
+    pub(crate) listener: bool,
+}
+
+impl Owed {
+    pub(crate) fn is_any(self) -> bool {
+        self.log || self.listener
+    }
+
+    fn bits(self) -> u8 {
+        u8::from(self.log) | (u8::from(self.listener) << 1)
+    }
+
+    fn of(bits: u8) -> Self {
+        Self { log: bits & 1 != 0, listener: bits & 2 != 0 }
+    }
 }
 
 /// What a slot holds.
@@ -111,7 +142,7 @@ impl Slot {
     pub(crate) fn encode(&self, index: u32) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(KEY_SLOT_BYTES);
         bytes.u8(if self.wrapped.is_some() { LIVE } else { DESTROYED });
-        bytes.u8(u8::from(self.untold.is_some()));
+        bytes.u8(self.untold.map_or(0, |untold| untold.owed.bits()));
         bytes.zeros(2);
         bytes.u32(self.key_id);
         bytes.u64(self.batch);
@@ -124,7 +155,7 @@ impl Slot {
             bytes.put(&wrapped.tag);
         }
         bytes.resize(UNTOLD_AT, 0);
-        bytes.i64(self.untold.unwrap_or_default().0);
+        bytes.i64(self.untold.map_or(0, |untold| untold.hour.0));
         bytes.resize(SUMMED_BYTES, 0);
         let crc = checksum(index, &bytes);
         bytes.u32(crc);
@@ -137,7 +168,7 @@ impl Slot {
             return None;
         }
         let mut take = Take(summed);
-        let (state, is_untold) = (take.u8()?, take.u8()? != 0);
+        let (state, owed) = (take.u8()?, Owed::of(take.u8()?));
         take.slice(2)?;
         let (key_id, batch, basis) = (take.u32()?, take.u64()?, UtcNanos(take.i64()?));
         let (camera, days_max) = (CameraId::new(take.u32()?), take.u32()?);
@@ -147,8 +178,8 @@ impl Slot {
             DESTROYED => None,
             _ => return None,
         };
-        let untold = UtcNanos(take.i64()?);
-        Some(Self { key_id, batch, camera, basis, days_max, wrapped, untold: is_untold.then_some(untold) })
+        let untold = Untold { hour: UtcNanos(take.i64()?), owed };
+        Some(Self { key_id, batch, camera, basis, days_max, wrapped, untold: owed.is_any().then_some(untold) })
     }
 
     /// What the wrapping binds the key to.
@@ -214,7 +245,12 @@ mod tests {
             untold: None,
         };
         let gone = Slot { wrapped: None, ..live };
-        for slot in [live, gone, Slot { camera: None, ..live }, Slot { untold: Some(UtcNanos(-7)), ..gone }] {
+        let untold = |log, listener| {
+            let owed = Owed { log, listener };
+            Slot { untold: Some(Untold { hour: UtcNanos(-7), owed }), ..gone }
+        };
+        let untold = [untold(true, false), untold(false, true), untold(true, true)];
+        for slot in [live, gone, Slot { camera: None, ..live }].into_iter().chain(untold) {
             let bytes = slot.encode(3);
             assert_eq!((bytes.len(), Found::decode(&bytes, 3)), (KEY_SLOT_BYTES, Found::Slot(slot)));
             assert_eq!(Found::decode(&bytes, 4), Found::Bad, "in another place");

@@ -4,7 +4,7 @@ use super::aead::{SealKey, Wrapper};
 use super::book::{Batch, Book};
 use super::copies::{Back, Rooms};
 use super::live::Live;
-use super::slot::{Found, KeysHeader, Slot};
+use super::slot::{Found, KeysHeader, Slot, Untold};
 use super::trusted::Trusted;
 use super::{Entry, KEY_NANOS, KeyAlarms, hour_of};
 use crate::error::{Error, Result};
@@ -135,8 +135,8 @@ impl State {
         Some(entry)
     }
 
-    /// Drops keys from memory and has them overwritten; those with an hour tell of it until a ring's log does. Gives their slots.
-    pub(super) fn doom(&mut self, ids: &mut dyn Iterator<Item = (u32, Option<UtcNanos>)>, now: UtcNanos) -> Vec<u32> {
+    /// Drops keys from memory and has them overwritten; their slots remember what is untold. Gives these.
+    pub(super) fn doom(&mut self, ids: &mut dyn Iterator<Item = (u32, Option<Untold>)>, now: UtcNanos) -> Vec<u32> {
         let gone: Vec<_> = ids.filter_map(|(key_id, untold)| Some((key_id, untold, self.remove(key_id)?))).collect();
         if gone.is_empty() {
             return Vec::new();

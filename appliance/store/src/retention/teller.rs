@@ -1,25 +1,26 @@
-//! Who wants to hear of erasures is told on a thread of its own: one that waits for a disk that hangs, as the audit log may, must not end erasing.
+//! Who wants to hear of erasures is told on a thread of its own: one that waits for a disk that hangs, as the audit log may, must not end erasing. What is
+//! still to be told, the key files remember.
 
 use super::OnErased;
 use crate::error::Result;
 use crate::format::erasure::Erased;
+use crate::keys::Keys;
 use crate::worker::Worker;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use watchbook_base::CameraId;
 
-/// Erasures that wait to be told of: 400 cameras for a week. Beyond that they are in the rings' logs alone.
-const WAITING_MAX: usize = 400 * 24 * 7;
 /// How long the end waits until all is told.
 const END_PATIENCE: Duration = Duration::from_secs(5);
 
-#[derive(Default)]
 pub(super) struct Teller {
     inner: Arc<Inner>,
     worker: Mutex<Option<Worker>>,
 }
 
-#[derive(Default)]
 struct Inner {
+    keys: Arc<Keys>,
     listeners: Mutex<Vec<Arc<OnErased>>>,
     state: Mutex<State>,
     changed: Condvar,
@@ -27,31 +28,40 @@ struct Inner {
 
 #[derive(Default)]
 struct State {
-    waiting: Vec<Erased>,
+    /// There may be something to tell.
+    is_wanted: bool,
     has_ended: bool,
+    /// The thread was left behind: nobody expects that it changes anything any more.
+    is_left: bool,
 }
 
 impl Teller {
+    pub(super) fn new(keys: Arc<Keys>) -> Self {
+        let (listeners, state) = (Mutex::default(), Mutex::default());
+        Self { inner: Arc::new(Inner { keys, listeners, state, changed: Condvar::new() }), worker: Mutex::default() }
+    }
+
     pub(super) fn subscribe(&self, on_erased: OnErased) {
         self.inner.listeners().push(Arc::new(on_erased));
     }
 
-    /// Tells of `erased` soon; at once where no thread does it.
-    pub(super) fn tell(&self, erased: &[Erased]) {
+    pub(super) fn has_listener(&self) -> bool {
+        !self.inner.listeners().is_empty()
+    }
+
+    /// Tells soon of what nobody has heard of yet; at once where no thread does it.
+    pub(super) fn tell(&self) {
         {
             let mut state = self.inner.state();
-            let room = WAITING_MAX.saturating_sub(state.waiting.len());
-            if erased.len() > room {
-                tracing::error!(
-                    "those who want to hear of erasures have not answered for too long; the rings' logs have all of them"
-                );
+            if state.has_ended {
+                return;
             }
-            state.waiting.extend(erased.iter().take(room));
+            state.is_wanted = true;
         }
         self.inner.changed.notify_all();
         let is_running = self.worker.lock().unwrap_or_else(PoisonError::into_inner).is_some();
         if !is_running {
-            self.inner.tell_waiting();
+            self.inner.tell_all();
         }
     }
 
@@ -64,7 +74,7 @@ impl Teller {
         Ok(())
     }
 
-    /// Ends the thread once all is told, or leaves it behind.
+    /// Ends the thread once it has tried to tell all, or leaves it behind.
     pub(super) fn stop(&self) {
         self.stop_within(END_PATIENCE);
     }
@@ -74,7 +84,8 @@ impl Teller {
         self.inner.changed.notify_all();
         let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
         if worker.is_some_and(|worker| worker.wait_for(patience).is_none()) {
-            tracing::error!("who wants to hear of erasures does not answer; the rings' logs have all of them");
+            self.inner.state().is_left = true;
+            tracing::error!("who wants to hear of erasures does not answer; the next start tells of them again");
         }
     }
 }
@@ -88,65 +99,112 @@ impl Inner {
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell_waiting(&self) {
-        let erased = std::mem::take(&mut self.state().waiting);
+    /// Tells, camera by camera, and has the key files forget what was heard.
+    fn tell_all(&self) {
         let listeners = self.listeners().clone();
-        if erased.is_empty() {
+        if listeners.is_empty() {
             return;
         }
-        for on_erased in listeners {
-            let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| on_erased(&erased)));
-            if told.is_err() {
-                tracing::error!("telling of an erasure has panicked; the rings' logs have it");
+        let mut of_cameras: BTreeMap<CameraId, Vec<Erased>> = BTreeMap::new();
+        for erased in self.keys.unheard() {
+            of_cameras.entry(erased.camera).or_default().push(erased);
+        }
+        let mut heard = Vec::new();
+        for (camera, erased) in of_cameras {
+            if self.state().is_left {
+                return;
             }
+            match listeners.iter().all(|on_erased| hears(on_erased, &erased)) {
+                true => heard.extend(erased),
+                false => {
+                    tracing::error!(%camera, hours = erased.len(), "an erasure was not heard of; it is told again")
+                }
+            }
+        }
+        if !heard.is_empty() && !self.state().is_left {
+            self.keys.heard(&heard);
         }
     }
 
     fn run(&self) {
         loop {
-            let waited = self.changed.wait_while(self.state(), |state| state.waiting.is_empty() && !state.has_ended);
-            let is_last = {
-                let state = waited.unwrap_or_else(PoisonError::into_inner);
-                state.has_ended && state.waiting.is_empty()
-            };
-            if is_last {
+            let waited = self.changed.wait_while(self.state(), |state| !state.is_wanted && !state.has_ended);
+            let is_wanted = std::mem::take(&mut waited.unwrap_or_else(PoisonError::into_inner).is_wanted);
+            if !is_wanted {
                 return;
             }
-            self.tell_waiting();
+            self.tell_all();
         }
     }
+}
+
+fn hears(on_erased: &OnErased, erased: &[Erased]) -> bool {
+    let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| on_erased(erased)));
+    told.unwrap_or_else(|_| {
+        tracing::error!("telling of an erasure has panicked");
+        false
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::harness::{START, camera};
+    use crate::keys::Owed;
+    use crate::tests::harness::{Box_, camera};
     use std::sync::mpsc;
+    use watchbook_base::Clock;
 
-    fn erased(key_id: u32) -> Erased {
-        Erased { key_id, camera: camera(1), hour_utc: START, erased_utc: START }
+    fn erase(machine: &Box_, keys: &Keys, number: u32) -> u32 {
+        let key = keys.for_samples(&[(camera(number), machine.clock.mono())]).unwrap().remove(0);
+        let erased = Erased {
+            key_id: key.id,
+            camera: camera(number),
+            hour_utc: machine.clock.utc(),
+            erased_utc: machine.clock.utc(),
+        };
+        keys.erase(&[erased], Owed { log: false, listener: true }).unwrap();
+        key.id
     }
 
     #[test]
-    fn who_hears_of_erasures_and_hangs_keeps_nobody_waiting() {
-        let teller = Teller::default();
-        let ((began, has_begun), (go, may_go), (heard, all)) =
-            (mpsc::channel(), mpsc::channel::<()>(), mpsc::channel());
+    fn who_hears_of_erasures_and_hangs_keeps_nobody_waiting_and_is_told_again() {
+        let machine = Box_::new(1);
+        let keys = machine.keys().unwrap();
+        let teller = Teller::new(keys.clone());
+        let ((began, has_begun), (go, may_go)) = (mpsc::channel(), mpsc::channel::<()>());
         let may_go = Mutex::new(may_go);
         teller.subscribe(Box::new(move |erased| {
-            began.send(()).unwrap();
-            let _ = may_go.lock().unwrap().recv();
-            erased.iter().for_each(|erased| heard.send(erased.key_id).unwrap());
+            began.send(erased.len()).unwrap();
+            may_go.lock().unwrap().recv().is_ok()
         }));
         teller.start().unwrap();
-        teller.tell(&[erased(1)]);
-        has_begun.recv().unwrap();
+        let first = erase(&machine, &keys, 1);
+        teller.tell();
+        assert_eq!(has_begun.recv().unwrap(), 1);
         // The audit log's disk hangs now.
-        let more: Vec<Erased> = (2..=3 + u32::try_from(WAITING_MAX).unwrap()).map(erased).collect();
-        more.chunks(1000).for_each(|chunk| teller.tell(chunk));
-        assert_eq!(teller.inner.state().waiting.len(), WAITING_MAX);
+        let mut ids = vec![first];
+        ids.extend((2..20).map(|number| {
+            let id = erase(&machine, &keys, number);
+            teller.tell();
+            id
+        }));
         teller.stop_within(Duration::from_millis(10));
-        drop(go);
-        assert_eq!(all.iter().take(1 + WAITING_MAX).count(), 1 + WAITING_MAX);
+        go.send(()).unwrap();
+        drop(teller);
+        assert!(has_begun.recv().is_err(), "the thread that was left behind tells no more");
+        let unheard = |keys: &Keys| keys.unheard().iter().map(|erased| erased.key_id).collect::<Vec<_>>();
+        assert_eq!(unheard(&keys), ids, "and notes nothing");
+        drop(keys);
+        let keys = machine.keys().unwrap();
+        let teller = Teller::new(keys.clone());
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let listener = heard.clone();
+        teller.subscribe(Box::new(move |erased| {
+            listener.lock().unwrap().extend(erased.iter().map(|erased| erased.key_id));
+            true
+        }));
+        teller.tell();
+        assert_eq!(*heard.lock().unwrap(), ids);
+        assert!(unheard(&keys).is_empty() && unheard(&machine.keys().unwrap()).is_empty());
     }
 }

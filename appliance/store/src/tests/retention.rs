@@ -1,5 +1,7 @@
 //! Maximum ages: in a ring, and over a month of keys with a clock that steps both ways.
 
+mod telling;
+
 use super::harness::*;
 use crate::alarm::Alarms;
 use crate::keys::Keys;
@@ -41,7 +43,10 @@ fn footage_of_a_camera_is_erased_at_its_maximum_age_and_the_log_tells_of_it() {
     let kept = samples(&parts, video(2));
     let told = Arc::new(std::sync::Mutex::new(Vec::new()));
     let (retention, listener) = (retention_of(&machine, &parts), told.clone());
-    retention.subscribe(Box::new(move |erased| listener.lock().unwrap().extend_from_slice(erased)));
+    retention.subscribe(Box::new(move |erased| {
+        listener.lock().unwrap().extend_from_slice(erased);
+        true
+    }));
     retention.set(camera(1), 3);
     retention.set(camera(2), 30);
     // A player that is in the middle of it.
