@@ -201,10 +201,13 @@ impl State {
         }
     }
 
-    /// The key whose hour holds the moment; of several the one that began last.
+    /// The key whose hour holds the moment; of several the one that began last. Until NTP has confirmed the time, none of before the start: it would keep its
+    /// hour when the time is put right, and what it seals now would be erased too early or too late by as much.
     fn newest_for(&self, camera: CameraId, mono: MonoNanos) -> Option<&Arc<SealKey>> {
         let at = self.trusted.at(mono);
-        let covers = |newest: &&Newest| (0..KEY_NANOS).contains(&at.nanos_since(newest.basis));
+        let moves = |newest: &Newest| self.live.get(newest.key.id).is_some_and(|entry| entry.provisional);
+        let fits = |newest: &Newest| self.trusted.is_confirmed() || moves(newest);
+        let covers = |newest: &&Newest| (0..KEY_NANOS).contains(&at.nanos_since(newest.basis)) && fits(newest);
         self.newest.get(&camera)?.iter().rev().find(covers).map(|newest| &newest.key)
     }
 

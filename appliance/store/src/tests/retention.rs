@@ -1,5 +1,7 @@
 //! Maximum ages: in a ring, and over a month of keys with a clock that steps both ways.
 
+mod clock;
+mod month;
 mod telling;
 
 use super::harness::*;

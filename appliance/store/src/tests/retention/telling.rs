@@ -8,7 +8,9 @@ use std::sync::Mutex;
 use watchbook_access::{AuditEntry, AuditLog, Outcome};
 
 /// The audit log of a box, in a register of its own; it goes with the power as the rest does.
-struct Audit {
+pub(super) struct Audit {
+    /// Keys of whose erasure an entry is durable.
+    pub(super) heard: Mutex<Vec<u32>>,
     kv: ModelKv,
     register: Mutex<Arc<Register>>,
     clock: Arc<dyn Clock>,
@@ -16,7 +18,7 @@ struct Audit {
 
 /// What an append comes to.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Append {
+pub(super) enum Append {
     /// The entry is durable, and whoever asked hears of it.
     Done,
     /// The power goes before the entry is durable.
@@ -30,13 +32,13 @@ enum Append {
 }
 
 impl Audit {
-    fn new(machine: &Box_) -> Arc<Self> {
+    pub(super) fn new(machine: &Box_) -> Arc<Self> {
         let (kv, clock): (_, Arc<dyn Clock>) = (ModelKv::crashing(), Arc::new(machine.clock.clone()));
         let register = Arc::new(Register::on(Arc::new(kv.clone()), clock.clone()).unwrap());
-        Arc::new(Self { kv, register: Mutex::new(register), clock })
+        Arc::new(Self { heard: Mutex::default(), kv, register: Mutex::new(register), clock })
     }
 
-    fn crash(&self, seed: u64) {
+    pub(super) fn crash(&self, seed: u64) {
         self.kv.crash(&mut Dice::new(seed));
         *self.register.lock().unwrap() = Arc::new(Register::on(Arc::new(self.kv.clone()), self.clock.clone()).unwrap());
     }
@@ -52,10 +54,13 @@ impl Audit {
         let hours = || erased.iter().map(|one| one.hour_utc);
         let range = TimeRange { start: hours().min().unwrap(), end: hours().max().unwrap().plus_nanos(HOUR) };
         let action = watchbook_access::Action::Erase { camera, hours: erased.len() as u64, range };
-        self.register().append(&AuditEntry { account: None, action, outcome: Outcome::Allowed }).is_ok()
+        let entry = AuditEntry { account: None, action, outcome: Outcome::Allowed };
+        let is_noted = self.register().append(&entry).is_ok();
+        self.heard.lock().unwrap().extend(erased.iter().filter(|_| is_noted).map(|one| one.key_id));
+        is_noted
     }
 
-    fn listen(
+    pub(super) fn listen(
         self: &Arc<Self>,
         retention: &Retention,
         machine: &Box_,
