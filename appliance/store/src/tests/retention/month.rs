@@ -19,7 +19,7 @@ use watchbook_base::fs::sim::Op;
 use watchbook_base::{GapReason, MonoNanos};
 use watchbook_media::RecordingEnd;
 
-const SEEDS: u64 = 3;
+const SEEDS: u64 = 2;
 const MINUTE_NANOS: i64 = 60 * 1_000_000_000;
 const MINUTES: u64 = 30 * 24 * 60;
 /// Between two pieces of footage, and two looks through the reader.
@@ -281,7 +281,13 @@ impl Month {
                 let age = now.nanos_since(shot.made);
                 let oldest = i64::from(days) * DAY + HOUR + behind + shot.off.max(0) + if may_be_old { DAY } else { 0 };
                 let is_there = readable.contains(&shot.bytes);
-                assert!(age <= oldest || !is_there || holds(shot), "{}: kept for {age}", place(shot));
+                assert!(
+                    age <= oldest || !is_there || holds(shot),
+                    "{}: kept for {age}, off {}, {:?}",
+                    place(shot),
+                    shot.off,
+                    parts.alarms.all()
+                );
                 if is_there {
                     return true;
                 }
@@ -362,6 +368,12 @@ impl Month {
         }
         if self.copy_at == Some(minute) {
             self.copy();
+        }
+        if !self.is_waiting
+            && minute % 5 == 0
+            && let Some(Open { parts, .. }) = &mut self.open
+        {
+            parts.settle();
         }
         if minute % EVERY_MINUTES == EVERY_MINUTES - 1 && !self.machine.fs.is_off() {
             self.look();
