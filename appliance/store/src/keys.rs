@@ -219,7 +219,7 @@ impl Keys {
             false => Ok(()),
             true => Err(Error::new(
                 Kind::Io,
-                "destroying keys: neither key file can be written; it is tried again each minute",
+                "destroying keys: neither key file can be written; it is tried again by itself",
             )),
         }
     }

@@ -29,7 +29,7 @@ pub(crate) struct KeysHeader {
     pub(crate) batch: u64,
     /// The newest batch that destroyed a key.
     pub(crate) destroyed: u64,
-    /// First key number not given out.
+    /// First key number not promised.
     pub(crate) next_key: u32,
     /// The time by which footage grows old, at the last batch.
     pub(crate) noted: UtcNanos,

@@ -1,4 +1,4 @@
-//! What keys need each minute: the clock looked at, copies that are back taken in, the next hour's keys made ahead.
+//! What keys need every few seconds: the clock looked at, copies that are back taken in, the next hour's keys made ahead.
 
 use super::copies::{Copies, patience_for};
 use super::slot::Slot;
@@ -16,7 +16,7 @@ const AHEAD_NANOS: i64 = 10 * 60 * 1_000_000_000;
 const IDLE_NANOS: u64 = 15 * 60 * 1_000_000_000;
 
 impl Keys {
-    /// Looks at the clock, takes back copies that were away, puts wrong dates right and makes the next hour's keys. To be called each minute.
+    /// Looks at the clock, takes back copies that were away, puts wrong dates right and makes the next hour's keys. To be called every few seconds.
     pub fn tend(&self) {
         // A step between the two readings of its state would be believed for what it is not.
         let (before, utc, mono) = (self.clock.sync_state(), self.clock.utc(), self.clock.mono());
