@@ -362,6 +362,7 @@ impl Life<'_> {
         })?;
         self.flush(ring)?.attempt("flushing for the first time").or_else(|error| self.unless_off(error))?;
         let now = self.world().clock.utc();
+        let (mut bytes_left, mut evicted) = (0, 0);
         for stream in &streams {
             // The first commit may have opened the next segment, over the oldest footage and what told of its gaps.
             let found = ring.found(*stream)?;
@@ -369,10 +370,16 @@ impl Life<'_> {
                 // What is shown without power says nothing, and the model would forget the rest.
                 return Ok(());
             }
-            self.world().model.compare(*stream, &found)?;
+            let compared = self.world().model.compare(*stream, &found)?;
+            bytes_left += compared.bytes;
+            evicted += compared.evicted;
             let gaps = ring.gaps(*stream)?;
             self.world().model.compare_gaps(*stream, &gaps, now)?;
         }
+        self.outcome.evicted += evicted;
+        ensure(evicted == 0 || (bytes >= full && bytes_left + SEGMENT_BYTES >= bytes) || excused, || {
+            format!("{evicted} samples were overwritten by the first commit: {bytes_left} bytes of {bytes} are left")
+        })?;
         let events = ring.events()?;
         self.world().model.compare_events(&events)
     }
