@@ -12,7 +12,7 @@ use watchbook_analysis::{Frame, Output, PixelFormat, Point};
 use watchbook_base::{CameraId, Event, Kind, TrackRole, UtcNanos, memfd};
 use watchbook_plugin_host::{Binding, InstanceState, InstanceStatus, Level, Plugins, Report, Zone};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 const START_NS: i64 = 1_764_000_000_000_000_000;
 const OUTPUT: Output = Output { width: 32, height: 16, format: PixelFormat::Luma, fps_max: 5.0 };
 
