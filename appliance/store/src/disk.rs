@@ -201,11 +201,9 @@ fn end_unfinished(
             continue;
         }
         let end = RecordingEnd { stream, utc, reason: GapReason::Restart };
-        match recording_start(kv, recording) {
-            Some(start) => pending.end_unfinished(recording, Arc::new(start), end),
-            // The segments that stated it are gone or damaged: the gap is what counts.
-            None => pending.end(&end),
-        }
+        // Where the segments that stated it are gone or damaged, the gap is what counts.
+        let start = recording_start(kv, recording).map(|start| (recording, Arc::new(start)));
+        pending.end_unfinished(start, end);
         gaps.insert(stream, utc);
         ends.push(end);
     }

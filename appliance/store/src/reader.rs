@@ -195,14 +195,22 @@ impl Reader {
         {
             return one.gaps(stream, range, now);
         }
+        let (mut wide, mut known) = (range, None);
+        if parts.iter().any(|part| part.is_absent()) {
+            wide.start = range.start.plus_nanos(-merge::HOLE_NANOS_MIN);
+            wide.end = range.end.plus_nanos(merge::HOLE_NANOS_MIN);
+            let of_parts = parts.iter().map(|part| part.first_last(stream)).collect::<Result<Vec<_>>>()?;
+            let all = of_parts.into_iter().flatten().reduce(both);
+            known = all.and_then(|all| TimeRange::new(all.start.max(wide.start), all.end.min(wide.end)));
+        }
         let mut of_parts = Vec::new();
         for part in parts {
-            let spans = part.spans(stream, range)?.iter().map(SpanSummary::range).collect();
-            let gaps = part.gaps(stream, range, now)?;
-            let unsaid = part.unsaid(stream, range, now);
+            let spans = part.spans(stream, wide)?.iter().map(SpanSummary::range).collect();
+            let gaps = part.gaps(stream, wide, now)?;
+            let unsaid = part.unsaid(stream, wide, now);
             of_parts.push(merge::PartGaps { gaps, unsaid, spans, absent: part.is_absent() });
         }
-        Ok(merge::gaps(stream, range, of_parts))
+        Ok(merge::gaps(stream, (range, known), of_parts))
     }
 
     /// The damaged runs of `stream` that share a moment with `range`, by start. Reading one gives `Corrupt`, except where only its description is damaged.
@@ -260,7 +268,6 @@ impl Reader {
             Self::check_timeline(grant, stream.camera)?;
         }
         let of_parts = self.present().map(|part| part.first_last(stream)).collect::<Result<Vec<_>>>()?;
-        let both = |a: TimeRange, b: TimeRange| TimeRange { start: a.start.min(b.start), end: a.end.max(b.end) };
         Ok(of_parts.into_iter().flatten().reduce(both))
     }
 
@@ -356,4 +363,9 @@ impl Reader {
         let rings = self.present().filter(|part| !part.is_vault());
         rings.map(|part| Ok((part.disk(), part.ring_info()?))).collect()
     }
+}
+
+/// From the first to the last moment of two ranges.
+fn both(a: TimeRange, b: TimeRange) -> TimeRange {
+    TimeRange { start: a.start.min(b.start), end: a.end.max(b.end) }
 }

@@ -5,6 +5,9 @@ use std::cmp::Reverse;
 use watchbook_base::{Gap, GapReason, StreamId, TimeRange};
 use watchbook_media::SpanSummary;
 
+/// A hole of which no disk tells, and that is not longer than this, is none: the length of a last sample is an estimate.
+pub(super) const HOLE_NANOS_MIN: i64 = 1_000_000_000;
+
 /// By start; of what a clock step put on the same moment, the recording that began first.
 pub(super) fn spans(of_parts: Vec<Vec<SpanSummary>>) -> Vec<SpanSummary> {
     let mut spans: Vec<SpanSummary> = of_parts.into_iter().flatten().collect();
@@ -24,7 +27,15 @@ pub(super) struct PartGaps {
 
 /// The gaps of a stream over all disks, by start. A gap of one disk is none where another has footage: the stream was recorded there. Where disks tell of
 /// several gaps at the same moment, the one that began last counts: it is what the disk says to which the stream had moved.
-pub(super) fn gaps(stream: StreamId, range: TimeRange, of_parts: Vec<PartGaps>) -> Vec<Gap> {
+///
+/// `known`: while a disk is not there, what lies between the first and the last footage of the stream; not beyond `range` by more than
+/// [`HOLE_NANOS_MIN`], and `of_parts` must cover it. The missing disk's index may lack its last minute, and its log cannot be asked, so a hole in there of which
+/// no disk tells is what it holds.
+pub(super) fn gaps(
+    stream: StreamId,
+    (range, known): (TimeRange, Option<TimeRange>),
+    of_parts: Vec<PartGaps>,
+) -> Vec<Gap> {
     let mut told: Vec<(Option<usize>, Gap)> = Vec::new();
     let mut taken: Vec<(Option<usize>, TimeRange)> = Vec::new();
     for (at, part) in of_parts.into_iter().enumerate() {
@@ -47,6 +58,12 @@ pub(super) fn gaps(stream: StreamId, range: TimeRange, of_parts: Vec<PartGaps>) 
                 gaps.push(Gap { range: left, ..gap });
             }
         }
+    }
+    if let Some(known) = known {
+        let all = taken.into_iter().map(|(_, range)| range).collect();
+        let holes = without(known, all).into_iter();
+        let holes = holes.filter(|hole| hole.overlaps(range) && hole.end.nanos_since(hole.start) > HOLE_NANOS_MIN);
+        gaps.extend(holes.map(|range| Gap { stream, range, reason: GapReason::Disk }));
     }
     gaps.sort_by_key(|gap| gap.range.start);
     joined(gaps)
@@ -196,7 +213,7 @@ mod tests {
         let stream = CameraId::new(1).unwrap().stream(TrackRole::MainVideo);
         let range = |start, end| TimeRange { start: UtcNanos(start), end: UtcNanos(end) };
         let gap = |start, end, reason| Gap { stream, range: range(start, end), reason };
-        let all = range(0, 100);
+        let all = (range(0, 100), None);
         let part = |gaps: &[Gap], spans: &[(i64, i64)]| PartGaps {
             gaps: gaps.to_vec(),
             unsaid: Vec::new(),
@@ -212,9 +229,35 @@ mod tests {
         let missing = PartGaps { absent: true, ..part(&[], &[(0, 5), (5, 20)]) };
         let merged = gaps(stream, all, vec![missing, part(&[], &[(15, 100)])]);
         assert_eq!(merged, [gap(0, 15, GapReason::Disk)]);
-        let outside =
-            gaps(stream, range(50, 60), vec![part(&[gap(10, 100, GapReason::Restart)], &[]), part(&[], &[(48, 61)])]);
+        let outside = gaps(
+            stream,
+            (range(50, 60), None),
+            vec![part(&[gap(10, 100, GapReason::Restart)], &[]), part(&[], &[(48, 61)])],
+        );
         assert_eq!(outside, [], "what is left of it lies outside of what was asked for");
+    }
+
+    #[test]
+    fn a_hole_of_which_no_disk_tells_is_a_gap_while_a_disk_is_missing() {
+        const SEC: i64 = 1_000_000_000;
+        let stream = CameraId::new(1).unwrap().stream(TrackRole::MainVideo);
+        let range = |start, end| TimeRange { start: UtcNanos(start * SEC), end: UtcNanos(end * SEC) };
+        let gap = |start, end, reason| Gap { stream, range: range(start, end), reason };
+        let here = || PartGaps {
+            gaps: vec![gap(30, 40, GapReason::CameraGone)],
+            unsaid: Vec::new(),
+            spans: vec![range(0, 10), range(20, 30), range(40, 41), range(42, 50)],
+            absent: false,
+        };
+        // The index of the missing disk has lost all that it knew of the last minute.
+        let missing = || PartGaps { gaps: Vec::new(), unsaid: Vec::new(), spans: Vec::new(), absent: true };
+        let all = range(-9, 99);
+        let merged = gaps(stream, (all, Some(range(0, 50))), vec![here(), missing()]);
+        assert_eq!(merged, [gap(10, 20, GapReason::Disk), gap(30, 40, GapReason::CameraGone)]);
+        let merged = gaps(stream, (all, None), vec![here()]);
+        assert_eq!(merged, [gap(30, 40, GapReason::CameraGone)], "all disks are there: nothing is made up");
+        let merged = gaps(stream, (range(13, 14), Some(range(12, 15))), vec![missing()]);
+        assert_eq!(merged, [gap(12, 15, GapReason::Disk)], "footage on both sides lies outside of what was asked for");
     }
 
     #[test]

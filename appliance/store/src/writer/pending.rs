@@ -39,6 +39,8 @@ pub(crate) struct Section {
     pub(crate) end: Option<RecordingEnd>,
     /// Said before all of this.
     pub(crate) left: Option<Left>,
+    /// The end of what the last run of the recorder left unfinished in this disk's log.
+    pub(crate) of_last_run: bool,
 }
 
 impl Section {
@@ -351,9 +353,9 @@ impl Pending {
         self.push_end(recording, *end);
     }
 
-    /// The end, at start-up, of a recording that the last run of the recorder could not end.
-    pub(crate) fn end_unfinished(&mut self, recording: RecordingId, start: Arc<RecordingStart>, end: RecordingEnd) {
-        self.push(Section { recording: Some((recording, start)), end: Some(end), ..Section::empty(end.stream) });
+    /// The end, at start-up, of a recording that the last run of the recorder could not end; `None`: nothing states it any more.
+    pub(crate) fn end_unfinished(&mut self, recording: Option<(RecordingId, Arc<RecordingStart>)>, end: RecordingEnd) {
+        self.push(Section { recording, end: Some(end), of_last_run: true, ..Section::empty(end.stream) });
     }
 
     pub(crate) fn event(&mut self, event: &Event) -> Result<u64> {

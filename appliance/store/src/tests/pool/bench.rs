@@ -1,6 +1,7 @@
 //! A station of several simulated disks without threads: the test says when a commit, a look or a tick happens.
 
 use super::super::harness::*;
+use crate::committer::Committer;
 use crate::config::Config;
 use crate::disk::Start;
 use crate::format::DiskId;
@@ -175,6 +176,9 @@ enum Fate {
     Stored,
     /// It is in a gap. On a disk that went missing it may turn up again.
     InGap,
+    /// The power went before any disk had acknowledged anything of its stream. There is no footage for a gap to begin at, and no log in which it could be: all
+    /// that was ever said of the stream was in memory.
+    Unheard,
 }
 
 /// What was handed over: sample by stream, in order.
@@ -187,7 +191,8 @@ pub(super) const DIRS: [&str; 3] = ["/a", "/b", "/c"];
 pub(super) struct Station {
     pub(super) disks: Vec<SimFs>,
     pub(super) mounts: Mounts,
-    indexes: Arc<Mutex<BTreeMap<DiskId, ModelKv>>>,
+    /// In the order in which the disks were first opened: identities are random, and a seed must be one life.
+    indexes: Arc<Mutex<Vec<(DiskId, ModelKv)>>>,
     register: ModelKv,
     pub(super) clock: SimClock,
     pub(super) configs: Vec<Config>,
@@ -228,7 +233,13 @@ impl Station {
         let clock = Arc::new(self.clock.clone());
         let indexes = self.indexes.clone();
         let index = move |disk| {
-            Ok(Arc::new(indexes.lock().unwrap().entry(disk).or_insert_with(ModelKv::crashing).clone()) as Arc<dyn Kv>)
+            let mut indexes = indexes.lock().unwrap();
+            let known = indexes.iter().find(|(known, _)| *known == disk).map(|(_, index)| index.clone());
+            let index = known.unwrap_or_else(|| {
+                indexes.push((disk, ModelKv::crashing()));
+                indexes[indexes.len() - 1].1.clone()
+            });
+            Ok(Arc::new(index) as Arc<dyn Kv>)
         };
         let register = Register::on(Arc::new(self.register.clone()), clock.clone()).unwrap();
         Deps {
@@ -246,7 +257,9 @@ impl Station {
         pool.opened()?;
         let writer = Writer::new(pool.routes.clone(), Arc::new(self.clock.clone()));
         let reader = Reader::new(pool.parts.clone());
-        Ok(Running { pool, writer, reader })
+        let running = Running { pool, writer, reader };
+        running.finish_indexes();
+        Ok(running)
     }
 
     pub(super) fn open(&self) -> Running {
@@ -308,9 +321,14 @@ impl Station {
 
     /// What does not outlive a power cut goes.
     pub(super) fn cut(&mut self, dice: &mut Dice) {
+        for samples in self.model.0.values_mut() {
+            if samples.iter().all(|sample| matches!(sample.2, Fate::Waits | Fate::Unheard)) {
+                samples.iter_mut().for_each(|sample| sample.2 = Fate::Unheard);
+            }
+        }
         self.disks.iter().for_each(SimFs::cut);
         self.disks.iter().for_each(SimFs::power_on);
-        self.indexes.lock().unwrap().values().for_each(|index| index.crash(dice));
+        self.indexes.lock().unwrap().iter().for_each(|(_, index)| index.crash(dice));
         self.register.crash(dice);
     }
 
@@ -365,12 +383,21 @@ impl Running {
         for place in self.pool.places() {
             let _told = place.with_committer(|committer| committer.step().is_ok());
         }
+        self.finish_indexes();
     }
 
     /// A look at every directory and at every committer.
     pub(super) fn look(&self) {
         self.pool.places().iter().for_each(|place| self.pool.visit(place));
         self.pool.tick();
+        self.finish_indexes();
+    }
+
+    /// What the indexers' own threads do: an index that did not survive a cut is made again from the log to its end.
+    fn finish_indexes(&self) {
+        for place in self.pool.places() {
+            place.with_committer(Committer::finish_index);
+        }
     }
 
     pub(super) fn states(&self) -> Vec<DiskState> {

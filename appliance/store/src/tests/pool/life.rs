@@ -22,9 +22,13 @@ fn one_life(seed: u64) {
         station.record(&running, dice.below(12) as usize);
         let at = dice.below(3) as usize;
         let what = dice.below(6);
-        let others = (0..3).filter(|other| *other != at && !sick.contains(other)).count();
+        // One that is well again records only after a pause.
+        let states = running.states();
+        let others = (0..3)
+            .filter(|other| *other != at && !sick.contains(other) && states[*other] == DiskState::Recording)
+            .count();
         match what {
-            // The last disk that is well stays so: alone it would give up footage to go on (FORMAT.md "Commit").
+            // The last disk that records stays well: alone it would give up footage to go on (FORMAT.md "Commit").
             0..=3 if others == 0 => {}
             0 => station.disks[at].fail(Op::Write, libc::EIO, dice.below(4), u64::MAX),
             1 => station.disks[at].fail(Op::Sync, libc::EIO, dice.below(4), u64::MAX),

@@ -105,13 +105,14 @@ impl Pending {
         true
     }
 
-    /// Gives the disk up: takes away everything that is not acknowledged, and nothing is taken or acknowledged any more.
+    /// Gives the disk up: takes away everything that is not acknowledged, and nothing is taken or acknowledged any more. What the last run left unfinished
+    /// here stays: another disk that has footage since would tell of a gap over it, and the next start-up of this one finds it again.
     pub(crate) fn give_up(&mut self) -> Unacked {
         (self.given_up, self.closing, self.stopped) = (true, true, true);
         let InFlight { sections, mut records } = std::mem::take(&mut self.in_flight);
         let mut streams: BTreeMap<StreamId, UnackedStream> = BTreeMap::new();
         let waiting = std::mem::take(&mut self.sections).into_values().flatten();
-        for section in sections.into_iter().chain(waiting) {
+        for section in sections.into_iter().chain(waiting).filter(|section| !section.of_last_run) {
             streams.entry(section.stream).or_default().sections.push(section);
         }
         for (stream, current) in std::mem::take(&mut self.currents) {
@@ -217,7 +218,7 @@ impl Pending {
 impl Section {
     /// One that says nothing yet.
     pub(super) fn empty(stream: StreamId) -> Self {
-        Self { stream, recording: None, begins: false, packets: Vec::new(), end: None, left: None }
+        Self { stream, recording: None, begins: false, packets: Vec::new(), end: None, left: None, of_last_run: false }
     }
 
     fn recording(&self) -> Option<RecordingId> {
