@@ -6,6 +6,7 @@
 mod alarms;
 mod cells;
 mod check;
+mod copies;
 mod copy;
 mod dir;
 mod handle;

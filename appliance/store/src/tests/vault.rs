@@ -1,5 +1,6 @@
 //! Holds and the vault on the simulated file system.
 
+mod copies;
 mod crash;
 mod faults;
 mod life;
@@ -292,7 +293,8 @@ impl HoldParts {
         let all: Vec<(UtcNanos, Bytes)> = spans.iter().flat_map(|span| samples_of(&footage, span)).collect();
         let count = all.len();
         let all: BTreeMap<_, _> = all.into_iter().collect();
-        assert_eq!(all.len(), count, "a sample is listed twice");
+        let places = spans.iter().map(|span| (span.recording, span.first_dts, span.end_dts, span.locator));
+        assert_eq!(all.len(), count, "a sample is listed twice: {:?}", places.collect::<Vec<_>>());
         all
     }
 

@@ -1,5 +1,6 @@
 //! Copying held footage into the vault, the oldest first. Runs on the vault's own thread; nothing that records waits for it.
 
+use super::copies::Copies;
 use super::hold::{HoldId, MissingFootage, MissingReason};
 use super::plan::{SourceSpan, Task, needed_range, share_of, takes};
 use super::record::{Copied, VaultRecord};
@@ -10,7 +11,7 @@ use crate::codec::wide;
 use crate::error::{Error, Result};
 use crate::format::{COMMIT_BYTES_MAX, DiskId, Run};
 use crate::scan::SegmentReader;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use watchbook_base::{Gap, Kind, StreamId, TimeRange, UtcNanos};
 use watchbook_evidence::sha256_of;
@@ -19,6 +20,8 @@ use watchbook_evidence::sha256_of;
 pub(crate) const BATCH_BYTES: u64 = 8 << 20;
 /// Of one source commit that is larger, what goes into one commit of the vault: with the formats that it states it stays below [`COMMIT_BYTES_MAX`].
 const SPLIT_BYTES: u64 = COMMIT_BYTES_MAX / 2;
+/// Runs of one batch that are left out: each takes a look into the index.
+const LEFT_OUT_MAX: usize = 2000;
 
 /// A stretch of one ring's segment, to be looked through for one hold.
 #[derive(Clone)]
@@ -87,6 +90,8 @@ struct Open {
     unread: BTreeMap<u64, (u64, String)>,
     /// Why nothing behind `seq_to` can be told.
     refused: Option<String>,
+    /// Commits of another hold that do not check out, first to last: what they had may come from a third one.
+    holes: Vec<(u64, u64)>,
 }
 
 /// What was read of a window.
@@ -108,6 +113,12 @@ struct Batch {
     missing: Vec<MissingFootage>,
     /// Ring and generation that all of it first came from.
     origin: Option<(DiskId, u64)>,
+    /// Runs that its commits have and it does not, because the hold has them already or another copy of them is asked.
+    left_out: usize,
+    /// Streams of which a run was left out behind the last piece.
+    holes: BTreeSet<StreamId>,
+    /// Nobody knows of which streams.
+    hole_in_any: bool,
 }
 
 impl Copier {
@@ -182,16 +193,13 @@ impl Copier {
         let Window { found, seq_to, cursor, passed, refused } = window;
         if refused.is_none() {
             // What the disk gives and does not check out is lost. The commits around it may come to lie in one span, so nobody could tell later.
-            let share = passed.iter().flat_map(|of| share_of(&job.spans, job.task.generation, *of));
-            let reason = MissingReason::Damaged;
-            let lost =
-                share.map(|(stream, range)| MissingFootage { stream, start: range.start, end: range.end, reason });
-            self.note_missing(vault, job.hold, &lost.collect::<Vec<_>>())?;
+            self.note_missing(vault, job.hold, &damaged_in(vault, job, &passed))?;
         }
+        let holes = if job.source.part.is_vault() { passed.clone() } else { Vec::new() };
         let unread = passed.iter().zip(refused.iter().cycle()).map(|((from, to), why)| (*from, (*to, why.clone())));
         let unread = unread.collect();
         let reader = job.source.reader(&job.task)?;
-        Ok(Some(Open { next: job.task.seq_from, found: found.into(), seq_to, cursor, reader, unread, refused }))
+        Ok(Some(Open { next: job.task.seq_from, found: found.into(), seq_to, cursor, reader, unread, refused, holes }))
     }
 
     /// Reads, verifies and seals runs of whole source commits. `None`: the ring has reused the segment. A commit that cannot be read is passed over as a
@@ -200,6 +208,7 @@ impl Copier {
         let key_id = vault.state().holds.get(&job.hold).map(|hold| hold.logged.key_id);
         let Some(key_id) = key_id else { return Ok(None) };
         let last_chance = job.source.is_next(&job.task);
+        let mut copies = Copies::of(vault, job.hold);
         let mut batch = Batch::default();
         let mut mark = batch.mark();
         let mut last_seq = None;
@@ -207,12 +216,21 @@ impl Copier {
             let seq = found.seq;
             if last_seq != Some(seq) {
                 let behind_unread = open.unread.first_key_value().is_some_and(|(from, _)| *from < seq);
-                if behind_unread || batch.bytes >= BATCH_BYTES || batch.is_from_elsewhere(found.origin) {
+                if behind_unread || batch.is_full() || batch.is_from_elsewhere(found.origin) {
                     break;
+                }
+                if open.has_hole(last_seq.map_or(open.next, |last| last + 1), seq) {
+                    batch.passes_over();
                 }
                 mark = batch.mark();
             }
             batch.origin = Some(found.origin);
+            if batch.has(&found.run) || copies.has(&found.run)? {
+                last_seq = Some(seq);
+                batch.leave_out(found.run.stream);
+                open.found.pop_front();
+                continue;
+            }
             let payload = match job.source.payload(&job.task, &open.reader, found) {
                 Payload::Gone => return Ok(None),
                 Payload::Unreadable(error) if !last_chance => {
@@ -228,10 +246,16 @@ impl Copier {
             last_seq = Some(found.seq);
             match payload {
                 Ok(payload) => batch.add(deps, key_id, found, payload)?,
+                Err(_) if job.source.part.is_vault() && copies.is_elsewhere(&found.run, job.task.slot)? => {
+                    batch.leave_out(found.run.stream);
+                }
                 Err(reason) => batch.missing.push(missing(&found.run, reason)),
             }
         }
         let end = open.found.front().map_or(open.seq_to, |next| next.seq.saturating_sub(1));
+        if open.has_hole(last_seq.map_or(open.next, |last| last + 1), end.saturating_add(1)) {
+            batch.passes_over();
+        }
         let unread =
             open.unread.first_entry().filter(|unread| *unread.key() <= end).map(|unread| unread.remove_entry());
         Ok(Some(match unread {
@@ -247,35 +271,40 @@ impl Copier {
         let (copied, batch) = what;
         let hold = copied.hold;
         self.note_missing(vault, hold, &batch.missing)?;
-        if batch.pieces.is_empty() {
-            // Nothing of it is in the range. It costs another look after a restart, and no write now.
-            if let Some(hold) = vault.state().holds.get_mut(&hold) {
-                hold.covered.add(copied.disk, copied.seq_from, copied.seq_to);
-            }
-            return Ok(());
+        if !batch.pieces.is_empty() {
+            check_room(vault, quota_bytes, batch.bytes)?;
+            self.write_all(vault, deps, (copied, batch))?;
         }
-        check_room(vault, quota_bytes, batch.bytes)?;
-        let mut rest = batch.pieces;
-        loop {
-            // All runs of one source commit go into one segment, and the last of them say that it was looked through.
-            let mut bytes = 0;
-            let cut = rest.iter().position(|piece| {
-                bytes += piece.run.payload_len;
-                bytes > SPLIT_BYTES
-            });
-            let behind = rest.split_off(cut.unwrap_or(rest.len()).max(1));
-            let last = behind.is_empty();
-            let records = if last { vec![VaultRecord::Copied(copied)] } else { Vec::new() };
-            self.write(vault, deps, hold, (&rest, records))?;
-            if last {
-                break;
-            }
-            rest = behind;
-        }
+        // Of a batch without pieces that is all: it costs another look after a restart, and no write now.
         if let Some(hold) = vault.state().holds.get_mut(&hold) {
             hold.covered.add(copied.disk, copied.seq_from, copied.seq_to);
         }
         Ok(())
+    }
+
+    /// Writes the pieces of a batch as one commit or several.
+    fn write_all(&mut self, vault: &OpenVault, deps: &VaultDeps, what: (Copied, Batch)) -> Result<()> {
+        let (copied, batch) = what;
+        // What these commits have in all lies in several segments, any of which may be lost: after a restart or a loss they are looked through again.
+        let partial = batch.left_out > 0;
+        let record = if partial { Copied { seq_from: 1, seq_to: 0, ..copied } } else { copied };
+        let mut rest = batch.pieces;
+        loop {
+            // All runs of one source commit go into one segment, and the last of them say that it was looked through. No span may go over what is left out.
+            let mut bytes = 0;
+            let cut = rest.iter().enumerate().position(|(at, piece)| {
+                bytes += piece.run.payload_len;
+                bytes > SPLIT_BYTES || (at > 0 && piece.behind_hole)
+            });
+            let behind = rest.split_off(cut.unwrap_or(rest.len()).max(1));
+            let last = behind.is_empty();
+            let records = if last || partial { vec![VaultRecord::Copied(record)] } else { Vec::new() };
+            self.write(vault, deps, copied.hold, (&rest, records))?;
+            if last {
+                return Ok(());
+            }
+            rest = behind;
+        }
     }
 
     /// Writes gaps of a hold.
@@ -396,6 +425,13 @@ impl Copier {
 /// Gaps of one commit: 4,000 of 48 B.
 const GAPS_PER_COMMIT_MAX: usize = 4000;
 
+impl Open {
+    /// True when some of the commits from `from` to the one before `until` do not check out.
+    fn has_hole(&self, from: u64, until: u64) -> bool {
+        self.holes.iter().any(|(first, last)| *first < until && from <= *last)
+    }
+}
+
 impl Batch {
     /// What is in it: pieces, bytes and runs that are missing.
     fn mark(&self) -> (usize, u64, usize) {
@@ -408,6 +444,28 @@ impl Batch {
         self.missing.truncate(mark.2);
     }
 
+    fn is_full(&self) -> bool {
+        self.bytes >= BATCH_BYTES || self.left_out >= LEFT_OUT_MAX
+    }
+
+    fn has(&self, run: &Run) -> bool {
+        let is_it = |piece: &Piece| {
+            (piece.run.stream, piece.run.recording) == (run.stream, run.recording) && piece.run.table == run.table
+        };
+        self.pieces.iter().any(is_it)
+    }
+
+    fn leave_out(&mut self, stream: StreamId) {
+        self.left_out += 1;
+        self.holes.insert(stream);
+    }
+
+    /// The next commit does not check out, and another copy of it is asked.
+    fn passes_over(&mut self) {
+        self.left_out += 1;
+        self.hole_in_any = true;
+    }
+
     fn is_from_elsewhere(&self, origin: (DiskId, u64)) -> bool {
         self.origin.is_some_and(|own| own != origin)
     }
@@ -418,9 +476,36 @@ impl Batch {
         run.payload_len = wide(payload.len());
         deps.keys.seal(key_id, &mut run, &mut payload)?;
         self.bytes += run.payload_len;
-        self.pieces.push(Piece { run, start, payload });
+        let behind_hole = self.hole_in_any || self.holes.contains(&run.stream);
+        if behind_hole {
+            // From this piece on every span is a new one.
+            self.holes.clear();
+            self.hole_in_any = false;
+        }
+        self.pieces.push(Piece { run, start, payload, behind_hole });
         Ok(())
     }
+}
+
+/// What the commits `passed`, which do not check out, had of the hold, but for what another copy is still to be asked for.
+fn damaged_in(vault: &OpenVault, job: &Job, passed: &[(u64, u64)]) -> Vec<MissingFootage> {
+    let reason = MissingReason::Damaged;
+    let share = passed.iter().flat_map(|of| share_of(&job.spans, job.task.generation, *of));
+    let mut lost: Vec<MissingFootage> =
+        share.map(|(stream, range)| MissingFootage { stream, start: range.start, end: range.end, reason }).collect();
+    if job.source.part.is_vault() {
+        let disk = job.source.disk();
+        let covered = vault.state().holds.get(&job.hold).map(|hold| hold.covered.of(disk)).unwrap_or_default();
+        let is_asked = |span: &SourceSpan, one: &MissingFootage| {
+            span.generation != job.task.generation
+                && span.stream == one.stream
+                && span.range.start <= one.start
+                && one.end <= span.range.end
+                && covered.first_outside(span.first_seq) <= span.last_seq
+        };
+        lost.retain(|one| !job.spans.iter().any(|span| is_asked(span, one)));
+    }
+    lost
 }
 
 fn ends_early(open: &Open, disk: DiskId) -> Error {

@@ -2,7 +2,9 @@
 
 use super::copy::{Job, sorted};
 use super::hold::{HoldId, HoldRequest, MISSING_LISTED_MAX, MissingFootage, MissingReason};
-use super::plan::{HOLE_NANOS_MAX, SourceSpan, copied_range, not_covered, plan_missing, plan_tasks, with_reasons};
+use super::plan::{
+    HOLE_NANOS_MAX, SourceSpan, bytes_beside, copied_range, not_covered, plan_missing, plan_tasks, with_reasons,
+};
 use super::queue::Fate;
 use super::record::VaultRecord;
 use super::rot;
@@ -243,18 +245,19 @@ fn look_at(vault: &OpenVault, of: (HoldId, &Hold), sources: &[Source], now: UtcN
     let (found, undurable) = spans_of(sources, &hold.logged.request)?;
     let mut from_holds = BTreeSet::new();
     let mut sources = sources.to_vec();
+    let mut bytes = 0_u64;
     // What only another hold has does not become more with time: it is looked for until all of it is copied.
     if hold.look_again || hold.pending.is_none() || !hold.from_holds.is_empty() {
-        let (owners, spans) = spans_of_others(vault, of, &found)?;
-        from_holds = owners;
-        of_source.insert(sources.len(), spans);
+        let others = spans_of_others(vault, of, &found)?;
+        (from_holds, bytes) = (others.owners, others.bytes);
+        of_source.insert(sources.len(), others.spans);
         sources.push(Source { part: vault.part.clone(), shared: None });
     }
     for (at, span) in found {
         of_source.entry(at).or_default().push(span);
     }
     let mut pending = Pending { looked_hour: now.0.div_euclid(HOUR_NANOS), ..Pending::default() };
-    let (mut jobs, mut waiting, mut bytes) = (Vec::new(), Vec::new(), 0_u64);
+    let (mut jobs, mut waiting) = (Vec::new(), Vec::new());
     for (at, mut spans) in of_source {
         let Some(source) = sources.get(at) else { continue };
         let covered = hold.covered.of(source.disk());
@@ -265,7 +268,8 @@ fn look_at(vault: &OpenVault, of: (HoldId, &Hold), sources: &[Source], now: UtcN
         }
         let spans = Arc::new(spans);
         for task in plan_tasks(&spans, &covered) {
-            bytes = bytes.saturating_add(task.bytes);
+            let of_ring = if source.part.is_vault() { 0 } else { task.bytes };
+            bytes = bytes.saturating_add(of_ring);
             jobs.push(Job { hold: id, source: source.clone(), task, spans: spans.clone() });
         }
         waiting.extend(spans.iter().cloned());
@@ -273,12 +277,15 @@ fn look_at(vault: &OpenVault, of: (HoldId, &Hold), sources: &[Source], now: UtcN
     Ok(LookAt { jobs, spans: waiting, pending, bytes, from_holds, undurable })
 }
 
-/// Spans that the rings have overwritten, this hold does not have, and others do; and those others.
-fn spans_of_others(
-    vault: &OpenVault,
-    of: (HoldId, &Hold),
-    rings: &[(usize, SourceSpan)],
-) -> Result<(BTreeSet<HoldId>, Vec<SourceSpan>)> {
+/// Spans that the rings have overwritten, this hold does not have, and others do: all copies, because one may not be readable. The copier writes one of each run.
+struct OfOthers {
+    owners: BTreeSet<HoldId>,
+    spans: Vec<SourceSpan>,
+    /// Of one copy of each, as far as the hold does not have it.
+    bytes: u64,
+}
+
+fn spans_of_others(vault: &OpenVault, of: (HoldId, &Hold), rings: &[(usize, SourceSpan)]) -> Result<OfOthers> {
     let (id, hold) = of;
     let request = &hold.logged.request;
     let (held, _) = spans_of(&[Source { part: vault.part.clone(), shared: None }], request)?;
@@ -300,8 +307,9 @@ fn spans_of_others(
     wanted.extend(not_covered(others, &have));
     let covered = hold.covered.of(vault.dir.disk());
     wanted.retain(|span| covered.first_outside(span.first_seq) <= span.last_seq);
-    let from = wanted.iter().filter_map(|span| owners.get(&span.slot).copied()).collect();
-    Ok((from, wanted))
+    let owners = wanted.iter().filter_map(|span| owners.get(&span.slot).copied()).collect();
+    let bytes = bytes_beside(&wanted, &have);
+    Ok(OfOthers { owners, spans: wanted, bytes })
 }
 
 /// Gaps of the rings inside the range that the vault does not have. One that goes on is held when the range is over.

@@ -268,17 +268,53 @@ pub(crate) fn merge_spans(mut ring: Vec<SpanSummary>, mut held: Vec<SpanSummary>
     ring
 }
 
-/// Spans of `others` that those of `have` do not cover.
-pub(crate) fn not_covered(others: Vec<SourceSpan>, have: &[SourceSpan]) -> Vec<SourceSpan> {
-    let mut listed: BTreeMap<(StreamId, u64), Vec<(i64, i64)>> = BTreeMap::new();
-    for span in have {
+/// What spans list of each recording of a stream, by decode time.
+type Listed = BTreeMap<(StreamId, u64), Vec<(i64, i64)>>;
+
+fn listed(spans: &[SourceSpan]) -> Listed {
+    let mut listed = Listed::new();
+    for span in spans {
         listed.entry((span.stream, span.recording)).or_default().push(span.dts);
     }
     listed.values_mut().for_each(|spans| spans.sort_unstable());
-    let covered = |span: &SourceSpan| {
-        listed.get(&(span.stream, span.recording)).is_some_and(|listed| is_covered(span.dts, listed))
+    listed
+}
+
+/// Spans of `others` that those of `have` do not cover from the first sample to the last one.
+pub(crate) fn not_covered(others: Vec<SourceSpan>, have: &[SourceSpan]) -> Vec<SourceSpan> {
+    let listed = listed(have);
+    let is_open = |span: &SourceSpan| {
+        let of_recording = listed.get(&(span.stream, span.recording)).map(Vec::as_slice).unwrap_or_default();
+        open_ticks(span.dts, of_recording) > 0
     };
-    others.into_iter().filter(|span| !covered(span)).collect()
+    others.into_iter().filter(is_open).collect()
+}
+
+/// Bytes of `spans` that those of `have` do not cover; what several of them have counts once. An estimate: as if bytes came evenly.
+pub(crate) fn bytes_beside(spans: &[SourceSpan], have: &[SourceSpan]) -> u64 {
+    let mut listed = listed(have);
+    let mut bytes = 0_u64;
+    for span in spans {
+        let of_recording = listed.entry((span.stream, span.recording)).or_default();
+        let all = span.dts.1.saturating_sub(span.dts.0).max(1).unsigned_abs();
+        let open = open_ticks(span.dts, of_recording).min(all);
+        let share = u128::from(span.bytes) * u128::from(open) / u128::from(all);
+        bytes = bytes.saturating_add(u64::try_from(share).unwrap_or(span.bytes));
+        let at = of_recording.partition_point(|known| *known < span.dts);
+        of_recording.insert(at, span.dts);
+    }
+    bytes
+}
+
+/// How much of `span` is outside of `listed`, which is sorted.
+fn open_ticks(span: (i64, i64), listed: &[(i64, i64)]) -> u64 {
+    let (mut at, end) = (span.0, span.1.max(span.0.saturating_add(1)));
+    let mut open = 0_u64;
+    for (from, to) in listed {
+        open = open.saturating_add((*from).min(end).saturating_sub(at).max(0).unsigned_abs());
+        at = at.max(*to);
+    }
+    open.saturating_add(end.saturating_sub(at).max(0).unsigned_abs())
 }
 
 /// True when the first half of `span` at least is inside `listed`, which is sorted: the end of a span is an estimate.

@@ -31,6 +31,8 @@ pub(crate) struct Piece {
     pub(crate) run: Run,
     pub(crate) start: Arc<RecordingStart>,
     pub(crate) payload: Vec<u8>,
+    /// A run of its stream before it is left out, so it begins a span.
+    pub(crate) behind_hole: bool,
 }
 
 /// Whose segments these are, and what each must state.

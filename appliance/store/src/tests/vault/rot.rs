@@ -35,7 +35,7 @@ fn rot(machine: &HoldBox, offset: u64) {
     assert!(machine.fs.rot(Path::new(FIRST), offset, 4));
 }
 
-fn head(machine: &HoldBox, at: u64) -> crate::format::Commit {
+pub(super) fn head(machine: &HoldBox, at: u64) -> crate::format::Commit {
     let file = machine.fs.open(Path::new(FIRST), OpenMode::Read).unwrap();
     let mut head = vec![0; 4096];
     file.read_exact_at(&mut head, at).unwrap();
