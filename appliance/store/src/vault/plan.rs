@@ -255,11 +255,26 @@ pub(crate) fn merge_spans(mut ring: Vec<SpanSummary>, mut held: Vec<SpanSummary>
         of_recording.entry(span.recording).or_default().push((span.first_dts.0, span.end_dts.0));
     }
     of_recording.values_mut().for_each(|spans| spans.sort_unstable());
+    // Two holds may have cut a minute in different places: first those that go on where others end, and then those that a part of is open.
+    let mut behind = Vec::new();
     for span in held {
+        let dts = (span.first_dts.0, span.end_dts.0);
         let listed = of_recording.entry(span.recording).or_default();
-        if !is_covered((span.first_dts.0, span.end_dts.0), listed) {
-            let at = listed.partition_point(|(first, _)| *first < span.first_dts.0);
-            listed.insert(at, (span.first_dts.0, span.end_dts.0));
+        let overlaps = listed.iter().any(|(from, to)| *from < dts.1 && dts.0 < *to);
+        if overlaps {
+            behind.push(span);
+        } else {
+            let at = listed.partition_point(|known| *known < dts);
+            listed.insert(at, dts);
+            ring.push(span);
+        }
+    }
+    for span in behind {
+        let dts = (span.first_dts.0, span.end_dts.0);
+        let listed = of_recording.entry(span.recording).or_default();
+        if !is_covered(dts, listed) {
+            let at = listed.partition_point(|known| *known < dts);
+            listed.insert(at, dts);
             ring.push(span);
         }
     }

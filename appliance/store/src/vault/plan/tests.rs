@@ -142,6 +142,37 @@ fn what_ring_and_vault_both_have_is_listed_once() {
 }
 
 #[test]
+fn a_minute_that_two_holds_have_cut_in_different_places_is_listed_once() {
+    let held = vec![summary(1, 0, 40, 1), summary(1, 40, 60, 2), summary(1, 0, 30, 3), summary(1, 30, 60, 4)];
+    let listed: Vec<u64> = merge_spans(Vec::new(), held).iter().map(|span| span.locator).collect();
+    assert_eq!(listed, [1, 2]);
+    let listed = merge_spans(Vec::new(), vec![summary(1, 0, 40, 1), summary(1, 30, 60, 4)]);
+    assert_eq!(listed.len(), 2, "what nobody else has is listed");
+}
+
+#[test]
+fn of_what_others_have_all_is_wanted_that_lacks_a_part() {
+    let span = |slot, from: i64, to: i64| SourceSpan {
+        stream: stream(),
+        range: secs(from, to),
+        slot,
+        generation: u64::from(slot),
+        first_seq: 1,
+        last_seq: 10,
+        bytes: 6000,
+        recording: 1,
+        dts: (from * 90_000, to * 90_000),
+        key_id: 0,
+    };
+    let have = [span(1, 0, 60), span(1, 60, 110)];
+    let others = vec![span(2, 0, 60), span(2, 60, 120), span(3, 60, 120), span(3, 180, 240)];
+    let wanted = not_covered(others, &have);
+    let places: Vec<_> = wanted.iter().map(|span| (span.slot, span.range)).collect();
+    assert_eq!(places, [(2, secs(60, 120)), (3, secs(60, 120)), (3, secs(180, 240))], "every copy of it");
+    assert_eq!(bytes_beside(&wanted, &have), 1000 + 6000, "one copy of what is not there");
+}
+
+#[test]
 fn spans_that_follow_each_other_touch() {
     let mut first = summary(1, 0, 60, 1);
     first.end_dts = Ticks90k(60 * 90_000 - 300);
