@@ -174,6 +174,8 @@ impl ClosedVault {
         let headers = list_segments(dir, (&logged, rows.as_ref()), &mut report)?;
         for (at, header) in headers.iter().enumerate() {
             let row = rows.as_ref().and_then(|rows| rows.get(&header.slot));
+            // The number may be used again, and the index lag behind.
+            let row = row.filter(|row| row.generation == header.generation);
             let torn = index.filter(|_| rows.is_some()).map(|index| is_torn(index, header.slot)).transpose();
             let torn = report.of_index(torn) == Some(true);
             let end = check_segment(dir, (header, row, torn), keys, (&mut links, &mut report))?;
