@@ -55,10 +55,13 @@ impl Kv for Patient {
     }
 }
 
+/// Segments at the end of the ring that have the metadata of their commits in any case.
+const NEWEST: u64 = 3;
+
 /// What goes into the segment files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Paperwork {
-    /// Headers alone: a store with its index intact opens.
+    /// Headers, and the metadata of the newest commits: a store with its index intact opens.
     Headers,
     /// The metadata of every commit, too: the index can be made again.
     Commits,
@@ -114,7 +117,9 @@ pub fn fill(place: &Place, plan: PaperPlan, paperwork: Paperwork, index: Arc<dyn
     let mut told = Instant::now();
     while paper.generation() < slots || paper.offset() < place.segment_bytes / 4 * 3 {
         let commit = paper.commit();
-        file_away(&segments, place.segment_bytes, paperwork, &commit, &mut file)?;
+        // A start reads on from the newest commit that the index knows.
+        let is_read = paperwork == Paperwork::Commits || paper.generation() + NEWEST > slots;
+        file_away(&segments, place.segment_bytes, is_read, &commit, &mut file)?;
         rows.take(&commit).attempt("filling the index")?;
         if told.elapsed() > PROGRESS {
             told = Instant::now();
@@ -122,7 +127,10 @@ pub fn fill(place: &Place, plan: PaperPlan, paperwork: Paperwork, index: Arc<dyn
         }
     }
     if paperwork == Paperwork::Headers {
-        rows.take(&paper.end()).attempt("filling the index")?;
+        // An index that knows of a later commit than the ring has would be made anew.
+        let end = paper.end();
+        file_away(&segments, place.segment_bytes, true, &end, &mut file)?;
+        rows.take(&end).attempt("filling the index")?;
     }
     eprintln!("  {slots} segments on paper after {:.0} s", started.elapsed().as_secs_f64());
     Ok(paper)
@@ -131,7 +139,7 @@ pub fn fill(place: &Place, plan: PaperPlan, paperwork: Paperwork, index: Arc<dyn
 fn file_away(
     segments: &std::path::Path,
     segment_bytes: u64,
-    paperwork: Paperwork,
+    is_read: bool,
     commit: &PaperCommit,
     open: &mut Option<File>,
 ) -> Result<()> {
@@ -142,9 +150,7 @@ fn file_away(
         *open = Some(file);
     }
     match open {
-        Some(file) if paperwork == Paperwork::Commits => {
-            file.write_all_at(&commit.meta, commit.offset).attempt("writing a commit")
-        }
+        Some(file) if is_read => file.write_all_at(&commit.meta, commit.offset).attempt("writing a commit"),
         _ => Ok(()),
     }
 }
