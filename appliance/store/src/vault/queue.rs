@@ -67,13 +67,13 @@ pub(super) struct Queue {
     stopped: Vec<Job>,
     /// Jobs whose disk is away.
     away: BTreeMap<JobKey, Job>,
-    /// What a ring has overwritten of them, to be noted as missing.
+    /// What has come to nothing of them, to be noted as missing; each stretch once.
     lost: Vec<(HoldId, Vec<MissingFootage>)>,
 }
 
 impl Queue {
     /// Takes what a look found, most urgent first. What could not be read before comes behind the rest, and so does the rest of a segment whose disk took
-    /// long to refuse; not what is overwritten next, which has no other chance. `fate` says what became of a job that was not found again.
+    /// long to refuse; not what is overwritten next, which has no other chance. `fate` says what became of the jobs that waited.
     pub(super) fn take(&mut self, found: VecDeque<Job>, fate: &dyn Fn(&Job) -> Fate, now: MonoNanos) {
         self.find_lost(fate);
         self.jobs.clear();
@@ -186,8 +186,10 @@ impl Queue {
             reason,
         };
         let footage: Vec<MissingFootage> = footage.into_iter().map(missing).collect();
-        if !footage.is_empty() {
-            self.lost.push((hold, footage));
+        // A job with erased footage stays, and says so at each look until it is noted.
+        let lost = (hold, footage);
+        if !lost.1.is_empty() && !self.lost.contains(&lost) {
+            self.lost.push(lost);
         }
     }
 
