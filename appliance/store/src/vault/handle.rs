@@ -112,6 +112,14 @@ pub(crate) struct Worker {
     scrub: Scrub,
 }
 
+#[cfg(test)]
+impl Worker {
+    /// Losses that are still to be noted.
+    pub(crate) fn to_note(&self) -> usize {
+        self.queue.to_note()
+    }
+}
+
 /// What a step came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {

@@ -198,6 +198,11 @@ impl Queue {
         self.lost.last()
     }
 
+    #[cfg(test)]
+    pub(super) fn to_note(&self) -> usize {
+        self.lost.len()
+    }
+
     pub(super) fn noted(&mut self) {
         self.lost.pop();
     }

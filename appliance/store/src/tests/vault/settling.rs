@@ -3,6 +3,7 @@
 use super::unreadable::{a_minute_later, commit_end, recorded};
 use super::*;
 use crate::catalog::rows::{self, SpanRow};
+use watchbook_base::fs::sim::Op;
 
 const RING_FIRST: &str = "/ring/segments/000001.seg";
 
@@ -102,6 +103,31 @@ fn what_was_put_off_is_listed_when_its_key_is_destroyed() {
     a_minute_later(&machine, &mut parts);
     let info = parts.info(hold);
     assert_eq!((info.state, reasons(&info)), (HoldState::Incomplete, vec![MissingReason::Erased]), "{info:?}");
+}
+
+#[test]
+fn a_loss_waits_once_while_the_log_of_the_vault_cannot_be_written() {
+    let machine = HoldBox::sealed(78);
+    let mut parts = machine.open();
+    let mut cams = [Cam::new(1, 300)];
+    parts.writer.begin(&cams[0].start(machine.clock()));
+    machine.record(&mut parts, &mut cams, 12);
+    let range = between(START, machine.clock().utc());
+    let at = commit_end(&machine.ring.fs, Path::new(RING_FIRST), 4096);
+    assert!(machine.ring.fs.fail_byte(Path::new(RING_FIRST), at));
+    let hold = parts.hold(&[1], range);
+    go_on(&machine, &mut parts, &mut cams);
+    let spans = parts.source.spans(video(1), range).unwrap().0;
+    parts.sealed_with.clone().unwrap().destroy(&[spans[0].key_id]).unwrap();
+    machine.fs.fail(Op::Write, libc::EIO, 0, 1000);
+    a_minute_later(&machine, &mut parts);
+    let waiting = parts.worker.to_note();
+    assert!(waiting > 0);
+    (0..5).for_each(|_| a_minute_later(&machine, &mut parts));
+    assert_eq!(parts.worker.to_note(), waiting);
+    machine.fs.heal();
+    (0..2).for_each(|_| a_minute_later(&machine, &mut parts));
+    assert_eq!((parts.worker.to_note(), parts.info(hold).state), (0, HoldState::Incomplete));
 }
 
 #[test]
