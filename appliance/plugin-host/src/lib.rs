@@ -6,9 +6,9 @@
 //!   floods is stopped, started again with growing pauses, and set aside at the fifth trap within ten minutes; others do not notice. The child that
 //!   holds them may be killed at any time.
 //! * **Never:** runs WebAssembly in this process; gives a plugin a file, a clock, the network, or a pixel that `analysis` has not masked.
-//! * **Proof:** unit and property tests beside each file; `tests/host.rs` drives the real child with orderly and hostile plugins.
+//! * **Proof:** unit and property tests beside each file; `tests/host.rs` of `plugin-engine` drives the real child with orderly and hostile plugins.
 //!
-//! The engine is the program `watchbook-plugins` (`src/bin`), the only user of wasmtime.
+//! The engine is the program `watchbook-plugins` of the crate `plugin-engine`, the only user of wasmtime.
 
 pub mod error;
 pub mod manifest;

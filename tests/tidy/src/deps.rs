@@ -7,7 +7,7 @@ use toml::{Table, Value};
 const ONLY: [(&str, &[&str]); 12] = [
     ("rocksdb", &["appliance/store"]),
     ("librocksdb-sys", &["appliance/store"]),
-    ("wasmtime*", &["appliance/plugin-host"]),
+    ("wasmtime*", &["appliance/plugin-engine"]),
     ("retina", &["appliance/capture"]),
     ("v4l*", &["appliance/capture"]),
     ("axum*", &["appliance/web"]),
@@ -21,7 +21,7 @@ const ONLY: [(&str, &[&str]); 12] = [
 /// Synchronous crates: a function that cannot wait cannot hold up a camera.
 const NO_TOKIO: [&str; 4] = ["appliance/base", "appliance/media", "appliance/evidence", "appliance/access"];
 /// What each lower crate may know of the others. A crate that is not listed may know all.
-const LAYERS: [(&str, &[&str]); 9] = [
+const LAYERS: [(&str, &[&str]); 10] = [
     ("appliance/base", &[]),
     ("appliance/media", &["base"]),
     ("appliance/access", &["base"]),
@@ -30,6 +30,7 @@ const LAYERS: [(&str, &[&str]); 9] = [
     ("appliance/analysis", &["base", "media"]),
     ("appliance/store", &["access", "base", "evidence", "media"]),
     ("appliance/plugin-host", &["analysis", "base"]),
+    ("appliance/plugin-engine", &["analysis", "base", "plugin-host"]),
     ("appliance/web", &["access", "base", "media"]),
 ];
 
