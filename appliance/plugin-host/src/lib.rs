@@ -6,7 +6,7 @@
 //!   floods is stopped, started again with growing pauses, and set aside at the fifth trap within ten minutes; others do not notice. The child that
 //!   holds them may be killed at any time.
 //! * **Never:** runs WebAssembly in this process; gives a plugin a file, a clock, the network, or a pixel that `analysis` has not masked.
-//! * **Proof:** unit and property tests beside each file; `tests/host.rs` of `plugin-engine` drives the real child with orderly and hostile plugins.
+//! * **Proof:** unit and property tests beside each file; the tests of `plugin-engine` drive the real child with orderly and hostile plugins.
 //!
 //! The engine is the program `watchbook-plugins` of the crate `plugin-engine`, the only user of wasmtime.
 
@@ -18,9 +18,10 @@ pub mod package;
 pub mod plugins;
 pub mod settings;
 pub mod status;
+pub mod wbp;
 
 pub use error::Error;
-pub use manifest::{Budget, Emits, Manifest, Purpose};
+pub use manifest::{Budget, Emits, Manifest, Model, ModelPurpose, Purpose, RetentionEffect};
 pub use marks::Gate;
 pub use message::{Level, Zone};
 pub use package::Package;

@@ -1,5 +1,6 @@
 //! `plugin.toml`: what a plugin says about itself and what it asks for.
 
+use crate::wbp::{self, MODELS_MAX};
 use crate::{Error, Setting};
 use serde::{Deserialize, Serialize};
 use watchbook_analysis::{Output, PixelFormat};
@@ -117,6 +118,45 @@ pub struct Emits {
     pub meaning: String,
 }
 
+/// What a model is for: a closed list. Telling people apart is not in it, and a manifest that names another purpose is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ModelPurpose {
+    /// Where objects are, and of which kind.
+    ObjectDetection,
+    /// Which kind of scene or object a picture shows.
+    ImageClassification,
+    /// Which pixels are road, sky, vehicle.
+    SceneSegmentation,
+    /// Whether the picture is sharp, bright enough and not covered.
+    ImageQuality,
+}
+
+/// A model that comes with the plugin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// Its file in the package, such as `models/vehicles.onnx`.
+    pub file: String,
+    /// SHA-256 of the file, lower-case hex.
+    pub sha256: String,
+    /// What it is for.
+    pub purpose: ModelPurpose,
+    /// What it was made from, how good it is and where it fails, or where that is written.
+    pub data_sheet: String,
+}
+
+/// What the plugin does to how long footage stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RetentionEffect {
+    /// Nothing.
+    #[default]
+    None,
+    /// It may propose that footage is held for a case. Only an export rule can.
+    ProposesHold,
+}
+
 /// A checked manifest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -150,6 +190,15 @@ pub struct Manifest {
     pub settings: Vec<Setting>,
     /// Kinds of events that it may give.
     pub emits: Vec<Emits>,
+    /// Models that come with it.
+    #[serde(default)]
+    pub models: Vec<Model>,
+    /// What it does to how long footage stays.
+    #[serde(default)]
+    pub retention_effect: RetentionEffect,
+    /// Where more about it is written: an address that begins with `https://`. The appliance shows it and never opens it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub homepage: Option<String>,
 }
 
 impl Manifest {
@@ -188,6 +237,17 @@ impl Manifest {
                 self.summary.len()
             ));
         }
+        self.semantic_version()?;
+        if let Some(homepage) = &self.homepage
+            && (!homepage.starts_with("https://")
+                || homepage.len() > SENTENCE_BYTES_MAX
+                || homepage.contains(|c: char| c.is_control() || c.is_whitespace()))
+        {
+            return Err("`homepage`; an address that begins with https:// is expected".to_owned());
+        }
+        if self.retention_effect != RetentionEffect::None && self.world != "export-rule" {
+            return Err("retention_effect; only an export rule can propose holds".to_owned());
+        }
         if self.world != "analytics-plugin" {
             return Err(format!("world `{}`; this host runs `analytics-plugin`", self.world));
         }
@@ -204,7 +264,45 @@ impl Manifest {
         }
         self.output().check().map_err(|error| format!("input: {error}"))?;
         self.check_budget()?;
+        self.check_models()?;
         self.check_lists()
+    }
+
+    /// The version, for which is newer.
+    ///
+    /// # Errors
+    /// A sentence when it is no semantic version; a manifest that was parsed has one.
+    pub fn semantic_version(&self) -> Result<semver::Version, String> {
+        semver::Version::parse(&self.version)
+            .map_err(|error| format!("`version` is `{}`; as in 1.4.0 is expected: {error}", self.version))
+    }
+
+    fn check_models(&self) -> Result<(), String> {
+        if self.models.len() > MODELS_MAX {
+            return Err(format!("{} models; at most {MODELS_MAX} are allowed", self.models.len()));
+        }
+        for (index, model) in self.models.iter().enumerate() {
+            let file = &model.file;
+            if !file.starts_with("models/") || wbp::limit_of(file).is_none() {
+                return Err(format!(
+                    "model `{file}`; `models/` and 1 to 64 of a-z, A-Z, 0-9, `.`, `_`, `-` are expected"
+                ));
+            }
+            let hex = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f');
+            if model.sha256.len() != 64 || !model.sha256.bytes().all(hex) {
+                return Err(format!("sha256 of model `{file}`; 64 hex digits in lower case are expected"));
+            }
+            if model.data_sheet.is_empty() || model.data_sheet.len() > SENTENCE_BYTES_MAX {
+                return Err(format!("data_sheet of model `{file}`; 1 to {SENTENCE_BYTES_MAX} bytes are allowed"));
+            }
+            if let Some(word) = biometric(file) {
+                return Err(format!("model `{file}`: {word}; Watchbook takes no plugin that tells people apart"));
+            }
+            if self.models[..index].iter().any(|other| other.file == *file) {
+                return Err(format!("model `{file}` is there twice"));
+            }
+        }
+        Ok(())
     }
 
     fn check_budget(&self) -> Result<(), String> {
@@ -232,6 +330,12 @@ impl Manifest {
             {
                 return Err(format!("emits `{}`: a kind has 1 to {EVENT_WORD_BYTES_MAX} bytes", emits.kind));
             }
+            if let Some(word) = biometric(&emits.kind) {
+                return Err(format!(
+                    "emits `{}`: {word}; Watchbook takes no plugin that tells people apart",
+                    emits.kind
+                ));
+            }
         }
         for (index, setting) in self.settings.iter().enumerate() {
             setting.check()?;
@@ -255,6 +359,12 @@ impl Manifest {
         let half_interval_ms = (500.0 / self.input.fps) as u32;
         self.budget.ms_per_frame.min(CALL_MS_MAX).min(half_interval_ms).max(1)
     }
+}
+
+/// The word of `name` that stands for telling people apart. The closed lists of purposes are the rule; this finds a name that gives itself away.
+fn biometric(name: &str) -> Option<&str> {
+    let words = ["biometric", "biometrics", "face", "faces", "facial", "faceprint", "gait", "iris", "fingerprint"];
+    name.split(|c: char| !c.is_alphanumeric()).find(|word| words.contains(&word.to_ascii_lowercase().as_str()))
 }
 
 #[cfg(test)]
@@ -305,6 +415,11 @@ pub(crate) mod tests {
         for (from, to, word) in [
             ("org.example.counter", "Counter", "`id`"),
             ("1.2.3", "", "`version`"),
+            ("1.2.3", "1.2", "`version`"),
+            ("1.2.3", "01.2.3", "`version`"),
+            ("api = ", "homepage = \"http://example.org\"\napi = ", "`homepage`"),
+            ("api = ", "retention_effect = \"proposes-hold\"\napi = ", "retention_effect"),
+            ("\"count\"", "\"face-match\"", "face"),
             ("analytics-plugin", "export-rule", "world"),
             ("api = \"0.1\"", "api = \"0.2\"", "api"),
             ("traffic-counting", "biometric-identification", "biometric-identification"),
@@ -320,6 +435,33 @@ pub(crate) mod tests {
             let message = Manifest::parse(&EXAMPLE.replacen(from, to, 1)).unwrap_err().to_string();
             assert!(message.contains(word), "{word} is not named in: {message}");
         }
+    }
+
+    #[test]
+    fn a_model_says_what_it_is_for_and_nothing_biometric() {
+        let model = |from: &str, to: &str| {
+            let model = format!(
+                "[[models]]\nfile = \"models/cars.onnx\"\nsha256 = \"{}\"\npurpose = \"object-detection\"\ndata_sheet = \"x\"\n",
+                "0".repeat(64)
+            );
+            Manifest::parse(&format!("{EXAMPLE}\n{}", model.replacen(from, to, 1))).map_err(|error| error.to_string())
+        };
+        assert_eq!(model("", "").unwrap().models[0].purpose, ModelPurpose::ObjectDetection);
+        for (from, to, word) in [
+            ("object-detection", "face-recognition", "face-recognition"),
+            ("object-detection", "biometric-identification", "biometric-identification"),
+            ("object-detection", "re-identification", "re-identification"),
+            ("cars", "face", "tells people apart"),
+            ("cars", "person-gait.v2", "gait"),
+            ("models/cars", "../cars", "../cars"),
+            ("0000", "000G", "hex digits"),
+            ("\"x\"", "\"\"", "data_sheet"),
+            ("data_sheet", "embedding", "embedding"),
+        ] {
+            let sentence = model(from, to).unwrap_err();
+            assert!(sentence.contains(word), "{word} is not named in: {sentence}");
+        }
+        assert!(biometric("surface-interface").is_none());
     }
 
     proptest! {
