@@ -10,6 +10,7 @@
 
 pub mod deps;
 pub mod figures;
+pub mod freeze;
 pub mod privacy;
 pub mod prose;
 pub mod repo;
@@ -49,6 +50,7 @@ pub fn check(repo: &Repo) -> (Vec<Finding>, Figures) {
     findings.extend(prose::check(repo));
     findings.extend(deps::check(repo));
     findings.extend(privacy::check(repo));
+    findings.extend(freeze::check(repo));
     findings.sort();
     (findings, figures)
 }

@@ -32,6 +32,7 @@ hold! {
     crates_know_only_what_they_may: "dependency", "layer", "registry";
     prose_is_true_everywhere: "cited-path", "open-end", "place";
     everything_lies_where_design_says: "top-level";
+    what_is_released_stays: "frozen", "copy";
     no_interface_carries_an_identity: "privacy";
 }
 
