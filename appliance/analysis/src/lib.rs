@@ -7,17 +7,21 @@
 //! * **Never:** lets a pixel under a mask leave the child; runs a C decoder in this process; touches a file or the network.
 //! * **Proof:** unit and property tests beside each file; `tests/decode.rs` drives the real child with real H.264 and H.265.
 //!
-//! The decoder proper is the program `watchbook-decode` (`src/bin`), the only user of libavcodec.
+//! The decoder proper is the program `watchbook-decode` (`src/bin`). `watchbook-clip` is for plugin authors: it opens a file or an address and writes what a
+//! plugin would see of it, as [`clip`] describes. No other program holds libavcodec.
 
 pub mod child;
+pub mod clip;
 pub mod decoder;
 pub mod error;
 pub mod mask;
 pub mod message;
 pub mod plan;
+pub mod rate;
 
 pub use child::{Child, Handler};
 pub use decoder::{Decoder, Emitted, Frame, SlotStatus};
 pub use error::Error;
 pub use mask::Point;
 pub use plan::{Output, PixelFormat, Plan, analysed_role};
+pub use rate::Rate;

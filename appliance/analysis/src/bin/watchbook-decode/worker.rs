@@ -9,12 +9,11 @@ use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use watchbook_analysis::Output;
+use watchbook_analysis::Rate;
 use watchbook_analysis::message::{Coding, FromDecoder, Slot, ToDecoder, encode};
 use watchbook_base::limits::ACCESS_UNIT_BYTES_MAX;
 use watchbook_base::link::Link;
 use watchbook_base::memfd;
-use watchbook_base::time::NANOS_PER_SEC;
 
 /// A message and what came beside it.
 pub(crate) type Task = (ToDecoder, Option<OwnedFd>);
@@ -36,30 +35,8 @@ struct SlotDecoder {
 
 /// One output's rate limit and counter.
 struct Due {
-    interval_ns: i64,
-    next_ns: Option<i64>,
+    rate: Rate,
     seq: u64,
-}
-
-impl Due {
-    fn new(output: &Output) -> Self {
-        Self { interval_ns: (NANOS_PER_SEC as f64 / f64::from(output.fps_max)) as i64, next_ns: None, seq: 0 }
-    }
-
-    /// Whether a picture of this moment is wanted. Keeps the average rate when the camera's frames fall between two due times, and starts again after
-    /// a step of the clock or a pause.
-    fn wants(&mut self, utc_ns: i64) -> bool {
-        // A camera's jitter must not turn 5 of 25 frames a second into 4: up to an eighth of the interval early counts as due.
-        let due = match self.next_ns {
-            Some(next) if (utc_ns - next).abs() < 2 * self.interval_ns => next,
-            _ => utc_ns,
-        };
-        if utc_ns < due - self.interval_ns / 8 {
-            return false;
-        }
-        self.next_ns = Some(due + self.interval_ns);
-        true
-    }
 }
 
 impl Worker {
@@ -73,7 +50,8 @@ impl Worker {
             match message {
                 ToDecoder::Open { slot, coding, config, masks, outputs, keys_only } => {
                     let pipeline = Pipeline::new(masks, outputs.clone());
-                    let outputs = outputs.iter().map(Due::new).collect();
+                    let outputs =
+                        outputs.iter().map(|output| Due { rate: Rate::new(output.fps_max), seq: 0 }).collect();
                     match open(coding, &config) {
                         Ok((decoder, parameter_sets)) => {
                             let last_problem = None;
@@ -179,8 +157,12 @@ impl SlotDecoder {
     }
 
     fn emit(&mut self, decoded: &Video, utc_ns: i64, say: Say<'_>) -> Result<(), String> {
-        let wanted: Vec<usize> =
-            self.outputs.iter_mut().enumerate().filter_map(|(index, due)| due.wants(utc_ns).then_some(index)).collect();
+        let wanted: Vec<usize> = self
+            .outputs
+            .iter_mut()
+            .enumerate()
+            .filter_map(|(index, due)| due.rate.wants(utc_ns).then_some(index))
+            .collect();
         if wanted.is_empty() {
             return Ok(());
         }
@@ -196,36 +178,5 @@ impl SlotDecoder {
         }
         self.last_problem = None;
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use watchbook_analysis::PixelFormat;
-
-    fn shown(fps_max: f32, times_ns: impl Iterator<Item = i64>) -> usize {
-        let mut due = Due::new(&Output { width: 16, height: 16, format: PixelFormat::Luma, fps_max });
-        times_ns.filter(|&utc_ns| due.wants(utc_ns)).count()
-    }
-
-    #[test]
-    fn the_rate_is_kept_on_average_whatever_the_camera_sends() {
-        let second = NANOS_PER_SEC;
-        assert_eq!(shown(5.0, (0..250).map(|frame| frame * second / 25)), 50, "25 to 5");
-        assert_eq!(shown(5.0, (0..300).map(|frame| frame * second / 30)), 50, "30 to 5");
-        assert_eq!(shown(30.0, (0..250).map(|frame| frame * second / 25)), 250, "never more than there are");
-        let jitter = (0..250_i64).map(|frame| frame * second / 25 + (frame * 7919 % 10 - 5) * 1_000_000);
-        assert!((49..=51).contains(&shown(5.0, jitter)));
-    }
-
-    #[test]
-    fn a_clock_step_or_a_pause_starts_the_rate_again() {
-        let mut due = Due::new(&Output { width: 16, height: 16, format: PixelFormat::Luma, fps_max: 5.0 });
-        let hour = 3600 * NANOS_PER_SEC;
-        assert!(due.wants(hour) && !due.wants(hour + 40_000_000));
-        assert!(due.wants(0), "an hour back");
-        assert!(due.wants(2 * hour), "two hours on");
-        assert!(!due.wants(2 * hour + 40_000_000), "and no burst after it");
     }
 }
