@@ -10,6 +10,8 @@
 //!
 //! The engine is the program `watchbook-plugins` of the crate `plugin-engine`, the only user of wasmtime.
 
+pub mod asks;
+pub mod depot;
 pub mod error;
 pub mod manifest;
 pub mod marks;
@@ -20,6 +22,8 @@ pub mod settings;
 pub mod status;
 pub mod wbp;
 
+pub use asks::{Ask, Change, asks, diff};
+pub use depot::Depot;
 pub use error::Error;
 pub use manifest::{Budget, Emits, Manifest, Model, ModelPurpose, Purpose, RetentionEffect};
 pub use marks::Gate;
