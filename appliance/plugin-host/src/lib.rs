@@ -1,6 +1,6 @@
 //! Plugins: what they ask for, which camera they watch, what they may say.
 //!
-//! * **Enters:** plugin folders (manifest and component), bindings of a plugin to a camera with settings and zones, masked frames from `analysis`.
+//! * **Enters:** plugins as signed packages ([`wbp`]) or folders, who may be trusted and what may run ([`depot`]), bindings of a plugin to a camera with settings and zones, masked frames from `analysis`.
 //! * **Leaves:** checked [`watchbook_base::Event`]s, log lines, states and counts for the page.
 //! * **Promises:** [`Plugins::frame`] never waits; a frame that a plugin has no time for is dropped and counted. A plugin that loops, allocates, traps or
 //!   floods is stopped, started again with growing pauses, and set aside at the fifth trap within ten minutes; others do not notice. The child that
@@ -11,6 +11,7 @@
 //! The engine is the program `watchbook-plugins` of the crate `plugin-engine`, the only user of wasmtime.
 
 pub mod asks;
+pub mod component;
 pub mod depot;
 pub mod error;
 pub mod manifest;

@@ -15,6 +15,7 @@ pub(crate) mod tests;
 pub use files::{FILES_MAX, MODEL_BYTES_MAX, MODELS_MAX, TEXT_BYTES_MAX, limit_of};
 pub use sign::{PublisherKey, SIGNATURE_BYTES_MAX, Signature};
 
+use crate::component::Ports;
 use crate::package::{Package, sha256_hex};
 use crate::{Error, Manifest};
 use std::collections::BTreeMap;
@@ -29,8 +30,6 @@ pub const UNPACKED_BYTES_MAX: usize = 64 << 20;
 const LEVEL: i32 = 19;
 /// A frame that wants more than 8 MiB of memory to be read is refused.
 const WINDOW_LOG_MAX: u32 = 23;
-/// What a WebAssembly component begins with: magic, version 13, layer 1.
-const COMPONENT_START: &[u8] = b"\0asm\x0d\0\x01\0";
 
 /// Files of a package by their names in it.
 pub type Files = BTreeMap<String, Vec<u8>>;
@@ -139,11 +138,7 @@ impl<'a> Sealed<'a> {
         let manifest = Manifest::parse(manifest)?;
         files::check_models(&files, &manifest).map_err(wrong)?;
         let component = files.remove("plugin.wasm").unwrap_or_default();
-        if !component.starts_with(COMPONENT_START) {
-            return Err(wrong(
-                "plugin.wasm is no WebAssembly component; `watchbook-plugin build` makes one from a core module",
-            ));
-        }
+        Ports::of(&component).and_then(|ports| ports.check(&manifest)).map_err(wrong)?;
         let component_sha256 = sha256_hex(&component);
         let package = Package { manifest, component, component_sha256 };
         let package_sha256 = sha256_hex(self.whole);

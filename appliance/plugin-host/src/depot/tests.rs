@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::manifest::tests::EXAMPLE;
-use crate::wbp::tests::{COMPONENT, files_of, key, signed};
+use crate::wbp::tests::{COMPONENT, component, files_of, key, signed};
 use std::path::PathBuf;
 use watchbook_base::fs::sim::SimFs;
 
@@ -18,7 +18,7 @@ fn package(id: &str, version: &str) -> Vec<u8> {
     let manifest = EXAMPLE.replacen("org.example.counter", id, 1).replacen("1.2.3", version, 1);
     let mut files = files_of(&manifest);
     // Each version has a component of its own.
-    files.insert("plugin.wasm".to_owned(), [COMPONENT, version.as_bytes()].concat());
+    files.insert("plugin.wasm".to_owned(), component(version));
     wbp::pack(&files).unwrap()
 }
 

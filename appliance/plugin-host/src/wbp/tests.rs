@@ -4,8 +4,14 @@ use super::*;
 use crate::manifest::tests::EXAMPLE;
 use proptest::prelude::*;
 
-/// The shortest bytes that claim to be a component.
-pub(crate) const COMPONENT: &[u8] = COMPONENT_START;
+/// The shortest component: magic, version 13, layer 1, and nothing in it.
+pub(crate) const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+
+/// A component of its own for each `note` of less than 100 bytes: a custom section without a name holds it.
+pub(crate) fn component(note: &str) -> Vec<u8> {
+    let size = u8::try_from(note.len() + 1).unwrap();
+    [COMPONENT, &[0, size, 0], note.as_bytes()].concat()
+}
 
 /// The files of a small package, without `SHA256SUMS`.
 pub(crate) fn files_of(manifest: &str) -> Files {
@@ -119,7 +125,7 @@ fn a_changed_byte_of_what_is_signed_or_of_the_signature_is_found() {
     assert!(found > 400, "{found}");
     // The component of another package under the signature of this one.
     let mut files = files_of(EXAMPLE);
-    files.insert("plugin.wasm".to_owned(), [COMPONENT, b"\0"].concat());
+    files.insert("plugin.wasm".to_owned(), component("other"));
     let swapped = attach(&pack(&files).unwrap(), &split(&package).unwrap().signature().unwrap().text).unwrap();
     assert_eq!(judged(&swapped).unwrap_err().kind(), Kind::Corrupt);
     // A key that claims the key id of another one.
@@ -250,7 +256,7 @@ fn files_that_do_not_fit_together_are_refused() {
     // A component that SHA256SUMS does not know, in a tar that is otherwise right.
     let mut files = files_of(EXAMPLE);
     files.insert(files::SUMS.to_owned(), files::sums(&files).into_bytes());
-    files.insert("plugin.wasm".to_owned(), [COMPONENT, b"\0"].concat());
+    files.insert("plugin.wasm".to_owned(), component("other"));
     let refused = refusal(&compressed(&tar::write(&files).unwrap()));
     assert!(refused.contains("SHA256SUMS does not list plugin.wasm"), "{refused}");
 }
