@@ -1,8 +1,9 @@
 //! The commands.
 
 mod build;
+mod new;
 
 use crate::Command;
 
 /// All commands, in the order in which an author meets them.
-pub(crate) const COMMANDS: &[Command] = &[build::COMMAND];
+pub(crate) const COMMANDS: &[Command] = &[new::COMMAND, build::COMMAND];

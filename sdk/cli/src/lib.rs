@@ -1,10 +1,14 @@
 //! The plugin author's tool, as a library: what `watchbook-plugin` does, callable by tests.
 //!
-//! * **Enters:** what an author has: a core WebAssembly module, the published WIT.
+//! * **Enters:** what an author has: a plugin's folder, or a core WebAssembly module and the published WIT.
 //! * **Leaves:** what an appliance takes: a component.
 //! * **Promises:** a component that this crate gives out has passed the validator, and an error says what to do.
-//! * **Never:** needs a network or another program.
+//! * **Never:** needs a network; a folder's own language needs its compiler, and nothing else needs another program.
 //! * **Proof:** the tests below; `plugins/motion` and the hostile fixtures of `plugin-host` are made with it.
+
+pub mod anatomy;
+pub mod project;
+pub mod template;
 
 use std::path::Path;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};

@@ -29,7 +29,6 @@ impl Out {
     }
 
     /// How far long work is, on a terminal only.
-    #[allow(dead_code, reason = "for the commands that take long")]
     pub(crate) fn progress(&self, line: &str) {
         if self.progress && !self.json {
             let _ = write!(std::io::stderr(), "\r\x1b[K{line}");

@@ -1,0 +1,193 @@
+//! A new plugin's folder: the templates of `sdk/templates`, embedded, with their blanks filled in.
+
+use crate::project::Language;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// 1 to 64 of a-z, 0-9 and `-`, beginning with a letter.
+    pub name: &'a str,
+    /// Reverse-DNS id.
+    pub id: &'a str,
+    /// What it is written in.
+    pub language: Language,
+    /// `analytics-plugin` or `export-rule`.
+    pub world: &'a str,
+    /// Folder of the crate `watchbook-plugin`, for Rust; `None` puts a copy into the new folder.
+    pub sdk: Option<&'a str>,
+}
+
+/// The two worlds of the contract.
+pub const WORLDS: [&str; 2] = ["analytics-plugin", "export-rule"];
+
+/// The files of a new plugin: path below its folder, and content.
+///
+/// # Errors
+/// A sentence that names the word that does not fit.
+pub fn files(wanted: &Wanted<'_>) -> Result<Vec<(String, String)>, String> {
+    check(wanted)?;
+    let Wanted { name, id, language, world, sdk } = *wanted;
+    let rule = world == "export-rule";
+    let manifest = if rule {
+        include_str!("../../templates/common/rule.toml")
+    } else {
+        include_str!("../../templates/common/analyzer.toml")
+    };
+    let interpreted = matches!(language, Language::Js | Language::Python);
+    let blanks = [
+        ("name", name),
+        ("id", id),
+        ("publisher", "Example"),
+        ("sdk", sdk.unwrap_or("vendor/watchbook-plugin")),
+        // An interpreter has its heap; native code here keeps a few numbers.
+        ("memory_mib", if interpreted { "32" } else { "4" }),
+        ("fps", if interpreted { "1.0" } else { "5.0" }),
+        ("what", if rule { "Marks motion outside office hours and tells people on duty." } else { COUNTS }),
+        ("emits", if rule { "" } else { ", which events it gives" }),
+        ("source", language.source()),
+        ("unit", if language == Language::Rust { UNIT_TESTS } else { "" }),
+        ("scene", if rule { "after-hours" } else { "lights" }),
+        ("needs", language.needs()),
+    ];
+    let own = |path: &str, text: &str| (path.to_owned(), filled(text, &blanks));
+    let mut files = vec![
+        own("plugin.toml", manifest),
+        own("README.md", include_str!("../../templates/common/README.md")),
+        own("LICENSE", include_str!("../../../LICENSE")),
+        own(".gitignore", include_str!("../../templates/common/gitignore")),
+        own("test/golden/README.md", include_str!("../../templates/common/golden.md")),
+        own(language.source(), source(language, rule)),
+    ];
+    match language {
+        Language::Rust => {
+            files.push(own("Cargo.toml", include_str!("../../templates/rust/Cargo.toml")));
+            if sdk.is_none() {
+                let place =
+                    |(path, text): &(&str, &str)| (format!("vendor/watchbook-plugin/{path}"), (*text).to_owned());
+                files.extend(RUST_SDK.iter().map(place));
+            }
+        }
+        Language::C => files.push(own("watchbook_plugin.h", include_str!("../../c/watchbook_plugin.h"))),
+        Language::Js => files.push(own("watchbook.d.ts", include_str!("../../js/watchbook.d.ts"))),
+        Language::Python => {}
+    }
+    Ok(files)
+}
+
+const COUNTS: &str = "Counts how often the brightness of the picture changes at once.";
+const UNIT_TESTS: &str = "cargo test                                      # its own tests, without WebAssembly\n";
+
+fn source(language: Language, rule: bool) -> &'static str {
+    match (language, rule) {
+        (Language::Rust, true) => include_str!("../../templates/rust/rule/lib.rs"),
+        (Language::Rust, false) => include_str!("../../templates/rust/analyzer/lib.rs"),
+        (Language::C, true) => include_str!("../../templates/c/rule/plugin.c"),
+        (Language::C, false) => include_str!("../../templates/c/analyzer/plugin.c"),
+        (Language::Js, true) => include_str!("../../templates/js/rule/plugin.js"),
+        (Language::Js, false) => include_str!("../../templates/js/analyzer/plugin.js"),
+        (Language::Python, true) => include_str!("../../templates/python/rule/plugin.py"),
+        (Language::Python, false) => include_str!("../../templates/python/analyzer/plugin.py"),
+    }
+}
+
+fn check(wanted: &Wanted<'_>) -> Result<(), String> {
+    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let name = wanted.name;
+    if !(1..=64).contains(&name.len())
+        || !name.bytes().all(letter)
+        || !name.starts_with(|c: char| c.is_ascii_lowercase())
+    {
+        return Err(format!("`{name}` is no name for a plugin: 1 to 64 of a-z, 0-9 and -, beginning with a letter"));
+    }
+    let id = wanted.id;
+    let dotted = id.contains('.') && !id.starts_with(['.', '-']) && id.len() <= 128;
+    if !dotted || !id.bytes().all(|byte| letter(byte) || byte == b'.') {
+        return Err(format!(
+            "`{id}` is no id: a reverse domain name in lower case is expected, as in org.example.counter"
+        ));
+    }
+    if !WORLDS.contains(&wanted.world) {
+        return Err(format!("there is no world `{}`; the worlds are {}", wanted.world, WORLDS.join(" and ")));
+    }
+    Ok(())
+}
+
+fn filled(text: &str, blanks: &[(&str, &str)]) -> String {
+    blanks.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{{{name}}}}}"), value))
+}
+
+macro_rules! embedded {
+    ($folder:literal: $($path:literal),* $(,)?) => { &[$(($path, include_str!(concat!($folder, $path)))),*] };
+}
+
+/// The crate `watchbook-plugin`, whole.
+const RUST_SDK: &[(&str, &str)] = embedded!("../../rust/":
+    "Cargo.toml", "README.md", "LICENSE", "src/lib.rs", "src/analyzer.rs", "src/fault.rs", "src/frame.rs", "src/geometry.rs", "src/guest.rs", "src/log.rs",
+    "src/mark.rs", "src/rule.rs", "src/settings.rs", "src/store.rs", "src/testing.rs",
+    "wit/0.1/guest.wit", "wit/0.1/host.wit", "wit/0.1/types.wit", "wit/0.1/unstable.wit", "wit/0.1/worlds.wit",
+);
+
+/// The contract that this tool builds for: name and text of each file of `sdk/wit/0.1`.
+pub const WIT: &[(&str, &str)] =
+    embedded!("../../wit/0.1/": "guest.wit", "host.wit", "types.wit", "unstable.wit", "worlds.wit");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn wanted(language: Language, world: &str) -> Wanted<'_> {
+        Wanted { name: "night-watch", id: "org.example.night-watch", language, world, sdk: None }
+    }
+
+    fn has_blank(text: &str) -> bool {
+        let word = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        text.split("{{").skip(1).any(|rest| rest.split_once("}}").is_some_and(|(before, _)| word(before)))
+    }
+
+    #[test]
+    fn every_language_and_world_has_a_folder_without_blanks() {
+        for language in Language::ALL {
+            for world in WORLDS {
+                let files = files(&wanted(language, world)).unwrap();
+                for wanted in ["plugin.toml", "README.md", "LICENSE", "test/golden/README.md", language.source()] {
+                    assert!(files.iter().any(|(path, _)| path == wanted), "{language:?} {world}: no {wanted}");
+                }
+                for (path, text) in &files {
+                    assert!(!has_blank(text) || path.starts_with("vendor/"), "{language:?} {world}: a blank in {path}");
+                }
+                let manifest = &files.iter().find(|(path, _)| path == "plugin.toml").unwrap().1;
+                assert!(
+                    manifest.contains(&format!("world = \"{world}\"")) && manifest.contains("org.example.night-watch")
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_embedded_copies_are_whole() {
+        let rust = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rust");
+        for entry in std::fs::read_dir(rust.join("src")).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let path = format!("src/{name}");
+            assert!(RUST_SDK.iter().any(|(embedded, _)| *embedded == path), "{path} is not embedded");
+        }
+        let wit = std::fs::read_dir(rust.join("../wit/0.1")).unwrap();
+        let count =
+            wit.filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|end| end == "wit")).count();
+        assert_eq!(WIT.len(), count);
+    }
+
+    #[test]
+    fn words_that_do_not_fit_are_named() {
+        for (name, id, world, word) in [
+            ("Night", "org.example.a", "export-rule", "Night"),
+            ("", "org.example.a", "export-rule", "name"),
+            ("a", "example", "export-rule", "example"),
+            ("a", "org.example.a", "rules", "rules"),
+        ] {
+            let message = files(&Wanted { name, id, world, ..wanted(Language::C, "") }).unwrap_err();
+            assert!(message.contains(word), "{message}");
+        }
+    }
+}
