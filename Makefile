@@ -9,8 +9,8 @@ CACHE ?= $(HOME)/.cache/watchbook
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 export PATH := $(CACHE)/node/node_modules/.bin:$(PATH)
 BIN := $(CARGO_TARGET_DIR)/release
-# The plugin is its own workspace, with its own versions of what it uses.
-MOTION := $(CARGO_TARGET_DIR)/motion
+# The plugins are their own workspace, with their own versions of what they use.
+PLUGINS := --locked --manifest-path plugins/Cargo.toml --target-dir "$(CARGO_TARGET_DIR)/plugins-native"
 export WATCHBOOK_PLUGINS := $(CARGO_TARGET_DIR)/plugins
 
 # Lives of the store's own tests in `make crash`, and the tests that have them.
@@ -43,13 +43,13 @@ test: lint test-rust test-page test-browser
 lint: setup page
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings
-	cargo fmt --manifest-path plugins/motion/Cargo.toml --check
-	cargo clippy --release --locked --manifest-path plugins/motion/Cargo.toml --target-dir "$(MOTION)" --all-targets -- -D warnings
-	cargo clippy --release --locked --manifest-path plugins/motion/Cargo.toml --target-dir "$(MOTION)" --target wasm32-unknown-unknown -- -D warnings
+	cargo fmt --manifest-path plugins/Cargo.toml --all --check
+	cargo clippy --release $(PLUGINS) --workspace --all-targets -- -D warnings
+	cargo clippy --release $(PLUGINS) --workspace --exclude watchbook-plugin-testkit --target wasm32-unknown-unknown -- -D warnings
 
 test-rust: plugins
 	cargo test --release --workspace
-	cargo test --release --locked --manifest-path plugins/motion/Cargo.toml --target-dir "$(MOTION)"
+	cargo test --release $(PLUGINS) --workspace
 
 test-page: page
 	@cd appliance/web/ui && npm run --silent check && npm test --silent

@@ -32,11 +32,12 @@ CARGO_ENCODED_RUSTFLAGS=${CARGO_ENCODED_RUSTFLAGS%$'\x1f'}
 for manifest in "$here"/*/plugin.toml; do
     folder=$(dirname "$manifest")
     name=$(basename "$folder")
+    world=$(sed -n 's/^world = "\(.*\)"/\1/p' "$manifest")
     crate=$(sed -n 's/^name = "\(.*\)"/\1/p;T;q' "$folder/Cargo.toml")
     cargo build --quiet --release --locked --target wasm32-unknown-unknown --manifest-path "$folder/Cargo.toml"
     # Beside its place, then renamed: a recorder that starts meanwhile reads a whole file, the old one or the new one.
     mkdir -p "$out/$name"
-    "$tool" build --wit "$root/sdk/wit/0.1" --world analytics-plugin \
+    "$tool" build --wit "$root/sdk/wit/0.1" --world "$world" \
         "$CARGO_TARGET_DIR/wasm32-unknown-unknown/release/${crate//-/_}.wasm" -o "$out/$name/.plugin.wasm.new" >/dev/null
     cp "$manifest" "$out/$name/.plugin.toml.new"
     mv -f "$out/$name/.plugin.wasm.new" "$out/$name/plugin.wasm"

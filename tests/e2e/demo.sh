@@ -57,7 +57,7 @@ plugins = ["org.watchbook.motion"]
 name = "$second"
 main_url = "${url}main2"
 sub_url = "${url}sub2"
-plugins = ["org.watchbook.motion"]
+plugins = ["org.watchbook.motion", "org.watchbook.crossing"]
 TOML
 echo "two demo cameras are served at ${url}main and ${url}main2; the demo's station is in $demo (make clean-demo begins afresh)"
 "$bin/watchbook" run --config "$demo/watchbook.toml" &

@@ -1,42 +1,14 @@
 //! Pictures in, motions out.
 
+use crate::Settings;
 use crate::episode::{Episode, Episodes};
 use crate::places::{Finder, Place, Size};
 use crate::scene::{GAP_MS, Scene, Seen, Threshold};
 use crate::tile::SIDE_PX;
-use crate::{Settings, Zone, zones};
+use watchbook_plugin_common::{Area, Picture, Zone, zones};
 
 /// Areas of one motion: 32 zones with 8 each stay below the 16 KiB that one frame may give.
 const AREAS_MAX: usize = 8;
-/// Pixels of a picture's side that the interface can give.
-const SIDES_PX: core::ops::RangeInclusive<u32> = 16..=1920;
-
-/// One frame.
-#[derive(Clone, Copy, Debug)]
-pub struct Picture<'a> {
-    /// Pixels across, 16 to 1,920.
-    pub width: u32,
-    /// Pixels down, 16 to 1,920.
-    pub height: u32,
-    /// UTC in nanoseconds since 1970.
-    pub utc_ns: u64,
-    /// `width * height` bytes, rows from the top.
-    pub luma: &'a [u8],
-}
-
-/// A rectangle in 1/65,536 of the picture's width and height.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Area {
-    /// Left edge.
-    pub x: u16,
-    /// Top edge.
-    pub y: u16,
-    /// Width; `x + w` is at most 65,536.
-    pub w: u16,
-    /// Height; `y + h` is at most 65,536.
-    pub h: u16,
-}
-
 /// Something moved.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Motion {
@@ -110,10 +82,7 @@ impl Detector {
     /// A sentence when the plane does not have the size that the picture says.
     pub fn frame(&mut self, picture: &Picture<'_>) -> Result<Vec<Motion>, String> {
         let Picture { width, height, utc_ns, luma } = *picture;
-        let pixels = width as usize * height as usize;
-        if !SIDES_PX.contains(&width) || !SIDES_PX.contains(&height) || luma.len() != pixels {
-            return Err(format!("a frame of {width}x{height} pixels came with {} bytes", luma.len()));
-        }
+        picture.check()?;
         match self.current.as_mut().filter(|current| current.size == (width, height)) {
             Some(current) => {
                 let gap = utc_ns.saturating_sub(current.utc_ns) / 1_000_000 > GAP_MS;
@@ -201,10 +170,8 @@ mod tests {
     #[test]
     fn what_is_no_picture_is_refused() {
         let mut detector = Detector::new(Settings::default(), Vec::new()).unwrap();
-        for (width, height, bytes) in [(640, 360, 5), (0, 0, 0), (8, 640, 5120), (4000, 16, 64_000)] {
-            let sentence = detector.frame(&Picture { width, height, utc_ns: 0, luma: &vec![0; bytes] }).unwrap_err();
-            assert!(sentence.contains(&format!("{width}x{height}")), "{sentence}");
-        }
+        let sentence = detector.frame(&Picture { width: 640, height: 360, utc_ns: 0, luma: &[0; 5] }).unwrap_err();
+        assert!(sentence.contains("640x360"), "{sentence}");
         assert!(Detector::new(Settings::default(), vec![Zone { name: "road".into(), outline: vec![] }]).is_err());
     }
 }

@@ -15,11 +15,11 @@ pub mod places;
 pub mod scene;
 pub mod settings;
 pub mod tile;
-pub mod zones;
+pub mod watch;
 
 #[cfg(target_arch = "wasm32")]
 mod guest;
 
-pub use detector::{Area, Detector, Motion, Picture};
+pub use detector::{Detector, Motion};
 pub use settings::Settings;
-pub use zones::{Corner, Zone};
+pub use watchbook_plugin_common::{Area, Corner, Picture, Zone};

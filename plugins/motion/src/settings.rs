@@ -1,6 +1,6 @@
 //! What an administrator can choose, as it comes with `start`.
 
-use serde_json::Value;
+use watchbook_plugin_common::settings::{Bounds, read};
 
 /// Settings in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,19 +15,6 @@ pub struct Settings {
     pub cooldown_ms: u32,
 }
 
-/// Name, least and greatest value and default of one setting, as in `plugin.toml`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bounds {
-    /// Key in the JSON.
-    pub name: &'static str,
-    /// Least value.
-    pub min: u32,
-    /// Greatest value.
-    pub max: u32,
-    /// When nothing was chosen.
-    pub default: u32,
-}
-
 /// Every setting.
 pub const BOUNDS: [Bounds; 4] = [
     Bounds { name: "sensitivity", min: 0, max: 100, default: 50 },
@@ -35,8 +22,6 @@ pub const BOUNDS: [Bounds; 4] = [
     Bounds { name: "quiet_ms", min: 500, max: 30_000, default: 2000 },
     Bounds { name: "cooldown_ms", min: 0, max: 600_000, default: 0 },
 ];
-/// The longest text that the host gives, in bytes.
-const JSON_BYTES_MAX: usize = 16 << 10;
 
 impl Default for Settings {
     fn default() -> Self {
@@ -54,42 +39,13 @@ impl Settings {
     /// # Errors
     /// A sentence that names the setting and what is allowed.
     pub fn parse(json: &str) -> Result<Self, String> {
-        if json.len() > JSON_BYTES_MAX {
-            return Err(format!("the settings have {} bytes; at most {JSON_BYTES_MAX} are allowed", json.len()));
-        }
-        let value: Value = serde_json::from_str(json).map_err(|error| format!("the settings are no JSON: {error}"))?;
-        let Value::Object(chosen) = value else {
-            return Err("the settings are no JSON object".to_owned());
-        };
-        if let Some(name) = chosen.keys().find(|name| BOUNDS.iter().all(|bounds| bounds.name != **name)) {
-            let name: String = name.chars().take(64).collect();
-            return Err(format!("there is no setting `{name}`"));
-        }
-        let mut values = BOUNDS.map(|bounds| bounds.default);
-        for (value, bounds) in values.iter_mut().zip(BOUNDS) {
-            if let Some(chosen) = chosen.get(bounds.name) {
-                *value = bounds.accept(chosen)?;
-            }
-        }
-        Ok(Self::of(values))
-    }
-}
-
-impl Bounds {
-    fn accept(&self, value: &Value) -> Result<u32, String> {
-        let Self { name, min, max, .. } = self;
-        value
-            .as_u64()
-            .and_then(|number| u32::try_from(number).ok())
-            .filter(|number| (*min..=*max).contains(number))
-            .ok_or_else(|| format!("`{name}` must be a whole number from {min} to {max}"))
+        read(json, &BOUNDS).map(Self::of)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
     fn what_is_missing_has_its_default() {
@@ -115,31 +71,15 @@ mod tests {
             let sentence = Settings::parse(json).unwrap_err();
             assert!(sentence.contains(word), "{word} is not named in: {sentence}");
         }
-        assert!(Settings::parse(&"[".repeat(10_000)).unwrap_err().contains("no JSON"));
-        assert!(Settings::parse(&" ".repeat(JSON_BYTES_MAX + 1)).unwrap_err().contains("bytes"));
-        let long = format!(r#"{{"{}": 1}}"#, "n".repeat(5000));
-        assert!(Settings::parse(&long).unwrap_err().len() < 200);
     }
 
     #[test]
     fn the_manifest_says_the_same() {
-        let manifest: toml::Table = include_str!("../plugin.toml").parse().unwrap();
-        assert_eq!(manifest["version"].as_str(), Some(env!("CARGO_PKG_VERSION")));
-        let settings = manifest["settings"].as_array().unwrap();
-        assert_eq!(settings.len(), BOUNDS.len());
-        for (setting, bounds) in settings.iter().zip(BOUNDS) {
-            assert_eq!(setting["name"].as_str(), Some(bounds.name));
-            let numbers = ["min", "max", "default"].map(|key| setting[key].as_integer().unwrap());
-            assert_eq!(numbers, [bounds.min, bounds.max, bounds.default].map(i64::from));
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_text_breaks_the_bounds(text in "\\PC{0,200}", number in any::<i64>()) {
-            let _ = Settings::parse(&text);
-            let parsed = Settings::parse(&format!(r#"{{"sensitivity": {number}}}"#));
-            prop_assert_eq!(parsed.is_ok(), (0..=100).contains(&number));
-        }
+        let bounds = |name: &str| {
+            BOUNDS.iter().find(|bounds| bounds.name == name).map(|bounds| (bounds.min, bounds.max, bounds.default))
+        };
+        let same =
+            watchbook_plugin_testkit::manifest(include_str!("../plugin.toml"), env!("CARGO_PKG_VERSION"), bounds);
+        assert_eq!(same, Ok(()));
     }
 }

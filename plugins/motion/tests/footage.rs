@@ -3,10 +3,9 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may panic")]
 
 use std::path::Path;
-use std::process::Command;
 use watchbook_motion::{Corner, Detector, Motion, Picture, Settings, Zone};
+use watchbook_plugin_testkit::{Clip, SQUARE, decode, frozen};
 
-const SQUARE: &str = "/usr/share/doc/opencv-doc/examples/data/vtest.avi";
 const WIDTH: usize = 640;
 const HEIGHT: usize = 360;
 const START: u64 = 1_764_000_000_000_000_000;
@@ -14,14 +13,7 @@ const FRAME_NS: u64 = 200_000_000;
 
 /// 30 seconds at 5 frames a second, as the recorder's analysis would give them; cut to 16:9 as `tests/e2e` does.
 fn footage() -> Vec<Vec<u8>> {
-    assert!(Path::new(SQUARE).exists(), "{SQUARE} is missing; install the package opencv-doc");
-    let output = Command::new("ffmpeg")
-        .args(["-v", "error", "-nostdin", "-t", "30", "-i", SQUARE, "-an"])
-        .args(["-vf", "crop=768:432:0:104,scale=640:360,fps=5", "-pix_fmt", "gray", "-f", "rawvideo", "-"])
-        .output()
-        .expect("ffmpeg runs; install the package ffmpeg");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    output.stdout.chunks_exact(WIDTH * HEIGHT).map(<[u8]>::to_vec).collect()
+    decode(Clip { path: Path::new(SQUARE), fps: 5, seconds: 30, filter: "crop=768:432:0:104" })
 }
 
 fn motions(frames: &[Vec<u8>], sensitivity: u32, zones: Vec<Zone>) -> Vec<Motion> {
@@ -48,15 +40,7 @@ fn pedestrians_are_motion_and_a_frozen_picture_with_noise_is_not() {
     // A pedestrian is 20 to 40 pixels wide there; a place as wide as half the square would be the square.
     assert!(found.iter().flat_map(|motion| &motion.areas).all(|(area, _)| area.w < 32_768), "{found:?}");
 
-    let mut dice = 1_u32;
-    let noisy = |frame: &Vec<u8>, dice: &mut u32| -> Vec<u8> {
-        let noise = |pixel: &u8| {
-            *dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            pixel.saturating_add((*dice >> 28) as u8).saturating_sub(8)
-        };
-        frame.iter().map(noise).collect()
-    };
-    let frozen: Vec<Vec<u8>> = (0..150).map(|_| noisy(&frames[50], &mut dice)).collect();
+    let frozen: Vec<Vec<u8>> = frozen(&frames[50], 4.0).take(150).collect();
     assert_eq!(motions(&frozen, 100, vec![]), []);
 }
 
@@ -72,4 +56,16 @@ fn a_lawn_that_nobody_walks_on_is_still() {
     let in_zone = |number| found.iter().filter(|motion| motion.zone == Some(number)).count();
     assert_eq!(in_zone(0), 0, "{found:?}");
     assert!(in_zone(1) > 0);
+}
+
+#[test]
+fn an_hour_of_a_still_square_is_still() {
+    let first = decode(Clip { path: Path::new(SQUARE), fps: 5, seconds: 1, filter: "crop=768:432:0:104" }).remove(0);
+    let mut detector = Detector::new(Settings::default(), vec![]).unwrap();
+    // An hour at 5 frames a second.
+    for (number, luma) in frozen(&first, 3.0).take(3600 * 5).enumerate() {
+        let utc_ns = START + number as u64 * FRAME_NS;
+        let picture = Picture { width: WIDTH as u32, height: HEIGHT as u32, utc_ns, luma: &luma };
+        assert_eq!(detector.frame(&picture).unwrap(), []);
+    }
 }

@@ -1,0 +1,3 @@
+//! The plugin interface.
+
+watchbook_plugin_common::guest!(crate::counter::Counter);

@@ -1,0 +1,79 @@
+//! Real footage, decoded by ffmpeg as the recorder's analysis would give it.
+
+use crate::{Dice, HEIGHT, WIDTH};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Pedestrians on a square: a sample of OpenCV, in the Debian package `opencv-doc`. 768 x 576 pixels, 10 frames a second, 79.5 s.
+pub const SQUARE: &str = "/usr/share/doc/opencv-doc/examples/data/vtest.avi";
+
+/// A part of a file.
+#[derive(Clone, Copy, Debug)]
+pub struct Clip<'a> {
+    /// The file.
+    pub path: &'a Path,
+    /// Frames a second.
+    pub fps: u32,
+    /// Seconds from its start; 0 is all.
+    pub seconds: u32,
+    /// A filter of ffmpeg before the scaling, such as a crop; empty for none.
+    pub filter: &'a str,
+}
+
+/// Every frame as 640 x 360 grey pixels.
+///
+/// # Panics
+/// When ffmpeg is missing or cannot read the file.
+#[must_use]
+pub fn decode(clip: Clip<'_>) -> Vec<Vec<u8>> {
+    let Clip { path, fps, seconds, filter } = clip;
+    assert!(path.exists(), "{} is missing; install the package opencv-doc", path.display());
+    let comma = if filter.is_empty() { "" } else { "," };
+    let filter = format!("{filter}{comma}scale={WIDTH}:{HEIGHT}:flags=area,fps={fps}");
+    let length: Vec<String> = if seconds == 0 { vec![] } else { vec!["-t".into(), seconds.to_string()] };
+    let output = Command::new("ffmpeg")
+        .args(["-v", "error", "-nostdin"])
+        .args(length)
+        .arg("-i")
+        .arg(path)
+        .args(["-an", "-vf", &filter, "-pix_fmt", "gray", "-f", "rawvideo", "-"])
+        .output()
+        .expect("ffmpeg runs; install the package ffmpeg");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout.chunks_exact(WIDTH * HEIGHT).map(<[u8]>::to_vec).collect()
+}
+
+/// A clip that does not come with the sources: in the folder `$WATCHBOOK_FOOTAGE`, or in `shared/footage` beside the clone. None, said aloud, when it is not there.
+#[must_use]
+pub fn outside(name: &str) -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let beside = ["../shared/footage", "../../shared/footage"].map(|folder| root.join(folder));
+    let folders = std::env::var_os("WATCHBOOK_FOOTAGE").map(PathBuf::from).into_iter().chain(beside);
+    let found = folders.map(|folder| folder.join(name)).find(|path| path.exists());
+    if found.is_none() {
+        eprintln!("NOT TESTED: the clip {name} is not there; put it into a folder and name that in WATCHBOOK_FOOTAGE");
+    }
+    found
+}
+
+/// Noise values that are drawn once; each row of each frame begins somewhere in them.
+const POOL: usize = 1 << 20;
+
+/// A frozen picture with the noise of a sensor of `sigma` grey levels, frame after frame.
+pub fn frozen(frame: &[u8], sigma: f32) -> impl Iterator<Item = Vec<u8>> {
+    let (frame, mut dice) = (frame.to_vec(), Dice(1));
+    let mut pool = vec![128; POOL];
+    dice.noise(&mut pool, sigma);
+    std::iter::repeat_with(move || {
+        let mut luma = Vec::with_capacity(frame.len());
+        for row in frame.chunks(WIDTH) {
+            let noise = &pool[dice.roll() as usize % (POOL - WIDTH)..];
+            luma.extend(
+                row.iter()
+                    .zip(noise)
+                    .map(|(pixel, noise)| (i16::from(*pixel) + i16::from(*noise) - 128).clamp(0, 255) as u8),
+            );
+        }
+        luma
+    })
+}
