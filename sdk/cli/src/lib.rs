@@ -1,13 +1,18 @@
 //! The plugin author's tool, as a library: what `watchbook-plugin` does, callable by tests.
 //!
-//! * **Enters:** what an author has: a plugin's folder, or a core WebAssembly module and the published WIT.
-//! * **Leaves:** what an appliance takes: a component.
+//! * **Enters:** what an author has: a plugin's folder, or a core WebAssembly module and the published WIT; a publisher's key.
+//! * **Leaves:** what an appliance takes: a component, a signed package.
 //! * **Promises:** a component that this crate gives out has passed the validator, and an error says what to do.
 //! * **Never:** needs a network; a folder's own language needs its compiler, and nothing else needs another program.
 //! * **Proof:** the tests below; `plugins/motion` and the hostile fixtures of `plugin-host` are made with it.
 
 pub mod anatomy;
+mod base64;
+pub mod check;
+pub mod folder;
+pub mod keys;
 pub mod project;
+pub mod sbom;
 pub mod template;
 
 use std::path::Path;

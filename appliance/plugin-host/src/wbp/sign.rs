@@ -14,7 +14,7 @@ const KEY_DIGITS: usize = 56;
 /// A signature that has been read. Everything in it is a claim until [`super::Sealed::verify`] has passed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signature {
-    /// Which key is said to have made it: 16 hex digits in upper case, as minisign prints it.
+    /// Which key is said to have made it: 16 hex digits in upper case. minisign prints the same without leading zeros.
     pub key_id: String,
     /// What the signer wrote beside it, signed too.
     pub comment: String,
@@ -83,7 +83,7 @@ impl PublisherKey {
         &self.name
     }
 
-    /// 16 hex digits in upper case, as minisign prints it.
+    /// 16 hex digits in upper case. minisign prints the same without leading zeros.
     #[must_use]
     pub fn key_id(&self) -> &str {
         &self.key_id
