@@ -1,0 +1,74 @@
+//! Packages from outside: the fuzz bodies on changed and random bytes, so that they run everywhere.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod fuzz_bodies;
+
+use proptest::prelude::*;
+use watchbook_plugin_host::wbp::{self, Files};
+
+const MANIFEST: &str = include_str!("../../../../plugins/motion/plugin.toml");
+/// The shortest component: magic, version 13, layer 1.
+const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+
+fn package() -> Vec<u8> {
+    let files: Files = [
+        ("plugin.toml", MANIFEST.as_bytes()),
+        ("plugin.wasm", COMPONENT),
+        ("LICENSE", b"Apache-2.0"),
+        ("README.md", b"# Motion"),
+        ("sbom.cdx.json", b"{}"),
+    ]
+    .map(|(name, content)| (name.to_owned(), content.to_vec()))
+    .into();
+    wbp::pack(&files).unwrap()
+}
+
+fn tar() -> Vec<u8> {
+    zstd::stream::decode_all(wbp::split(&package()).unwrap().body()).unwrap()
+}
+
+/// Few changes of bytes, and perhaps a cut.
+fn changed(seed: Vec<u8>) -> impl Strategy<Value = Vec<u8>> {
+    let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6);
+    (changes, any::<prop::sample::Index>(), 0..4_u8).prop_map(move |(changes, cut, how)| {
+        let mut bytes = seed.clone();
+        for (at, to) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = to;
+        }
+        if how == 0 {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        bytes
+    })
+}
+
+#[test]
+fn a_whole_package_passes_through_every_body() {
+    fuzz_bodies::package(&package());
+    assert_eq!(wbp::open(&fuzz_bodies::raw_frame(&tar())).unwrap().package.component, COMPONENT);
+    fuzz_bodies::package_tar(&tar());
+    fuzz_bodies::manifest(MANIFEST.as_bytes());
+    fuzz_bodies::component(COMPONENT);
+}
+
+proptest! {
+    #[test]
+    fn any_package(bytes in changed(package())) {
+        fuzz_bodies::package(&bytes);
+        prop_assert!(wbp::open(&[&bytes[..], b"x"].concat()).is_err());
+    }
+
+    #[test]
+    fn any_tar(bytes in changed(tar())) {
+        fuzz_bodies::package_tar(&bytes);
+        prop_assert_eq!(wbp::open(&fuzz_bodies::raw_frame(&bytes)).is_ok(), bytes == tar());
+    }
+
+    #[test]
+    fn any_manifest(bytes in changed(MANIFEST.as_bytes().to_vec())) {
+        fuzz_bodies::manifest(&bytes);
+        prop_assert!(bytes.len() <= MANIFEST.len());
+    }
+}
