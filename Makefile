@@ -11,13 +11,17 @@ export PATH := $(CACHE)/node/node_modules/.bin:$(PATH)
 BIN := $(CARGO_TARGET_DIR)/release
 # The plugins are their own workspace, with their own versions of what they use.
 PLUGINS := --locked --manifest-path plugins/Cargo.toml --target-dir "$(CARGO_TARGET_DIR)/plugins-native"
+# The crate that plugin authors use is a workspace of its own too.
+SDK := --locked --manifest-path sdk/rust/Cargo.toml --target-dir "$(CARGO_TARGET_DIR)/sdk-native"
+# What the templates of every language become; the tests of the plugin engine run them.
+export WATCHBOOK_CONFORMANCE := $(CARGO_TARGET_DIR)/conformance
 export WATCHBOOK_PLUGINS := $(CARGO_TARGET_DIR)/plugins
 
 # Lives of the store's own tests in `make crash`, and the tests that have them.
 STORE_SEEDS ?= 300
 STORE_LIVES := what_was_acknowledged_survives no_held_byte_is_lost a_hold_may_be_cut nothing_acknowledged_is_lost power_cuts_while_keys
 
-.PHONY: help setup page plugins build run test test-rust test-page test-browser lint load crash clean-demo
+.PHONY: help setup page plugins build run test conformance test-rust test-sdk test-page test-browser lint load crash clean-demo
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -35,10 +39,13 @@ build: page
 plugins: build
 	@plugins/build.sh "$(WATCHBOOK_PLUGINS)"
 
+conformance: build
+	@sdk/conformance/build.sh "$(WATCHBOOK_CONFORMANCE)"
+
 run: plugins
 	@tests/e2e/demo.sh "$(BIN)" "$(WATCHBOOK_PLUGINS)" "$(CACHE)"
 
-test: lint test-rust test-page test-browser
+test: lint test-rust test-sdk test-page test-browser
 
 lint: setup page
 	cargo fmt --all --check
@@ -46,10 +53,18 @@ lint: setup page
 	cargo fmt --manifest-path plugins/Cargo.toml --all --check
 	cargo clippy --release $(PLUGINS) --workspace --all-targets -- -D warnings
 	cargo clippy --release $(PLUGINS) --workspace --exclude watchbook-plugin-testkit --target wasm32-unknown-unknown -- -D warnings
+	cargo fmt --manifest-path sdk/rust/Cargo.toml --check
+	cargo clippy --release $(SDK) --all-targets -- -D warnings
+	cargo clippy --release $(SDK) --target wasm32-unknown-unknown -- -D warnings
 
-test-rust: plugins
+test-rust: plugins conformance
 	cargo test --release --workspace
 	cargo test --release $(PLUGINS) --workspace
+
+test-sdk: build
+	cargo test --release $(SDK)
+	cargo package --list --allow-dirty --manifest-path sdk/rust/Cargo.toml >/dev/null
+	@sdk/tutorial-test.sh "$(BIN)"
 
 test-page: page
 	@cd appliance/web/ui && npm run --silent check && npm test --silent

@@ -45,8 +45,9 @@ pub fn files(wanted: &Wanted<'_>) -> Result<Vec<(String, String)>, String> {
         ("what", if rule { "Marks motion outside office hours and tells people on duty." } else { COUNTS }),
         ("emits", if rule { "" } else { ", which events it gives" }),
         ("source", language.source()),
-        ("unit", if language == Language::Rust { UNIT_TESTS } else { "" }),
-        ("scene", if rule { "after-hours" } else { "lights" }),
+        ("before", unit_tests(language, false)),
+        ("after", unit_tests(language, true)),
+        ("clip", if rule { "" } else { ON_A_CLIP }),
         ("needs", language.needs()),
     ];
     let own = |path: &str, text: &str| (path.to_owned(), filled(text, &blanks));
@@ -55,9 +56,12 @@ pub fn files(wanted: &Wanted<'_>) -> Result<Vec<(String, String)>, String> {
         own("README.md", include_str!("../../templates/common/README.md")),
         own("LICENSE", include_str!("../../../LICENSE")),
         own(".gitignore", include_str!("../../templates/common/gitignore")),
-        own("test/golden/README.md", include_str!("../../templates/common/golden.md")),
+        own("tests/golden/README.md", include_str!("../../templates/common/golden-readme.md")),
         own(language.source(), source(language, rule)),
     ];
+    if !rule {
+        files.push(own("tests/lights.toml", include_str!("../../templates/common/case.toml")));
+    }
     match language {
         Language::Rust => {
             files.push(own("Cargo.toml", include_str!("../../templates/rust/Cargo.toml")));
@@ -68,14 +72,48 @@ pub fn files(wanted: &Wanted<'_>) -> Result<Vec<(String, String)>, String> {
             }
         }
         Language::C => files.push(own("watchbook_plugin.h", include_str!("../../c/watchbook_plugin.h"))),
-        Language::Js => files.push(own("watchbook.d.ts", include_str!("../../js/watchbook.d.ts"))),
-        Language::Python => {}
+        Language::Js => {
+            files.push(own("watchbook.d.ts", include_str!("../../js/watchbook.d.ts")));
+            files.push(own("package.json", include_str!("../../templates/js/package.json")));
+            files.push(own("plugin.test.js", test_source(language, rule)));
+        }
+        Language::Python => files.push(own("test_plugin.py", test_source(language, rule))),
     }
     Ok(files)
 }
 
 const COUNTS: &str = "Counts how often the brightness of the picture changes at once.";
-const UNIT_TESTS: &str = "cargo test                                      # its own tests, without WebAssembly\n";
+const ON_A_CLIP: &str = "\
+watchbook-plugin test                           # its cases, in the engine of a station
+watchbook-plugin test CLIP.mp4                  # what it says about a clip of your own
+";
+
+/// The command for tests that need no WebAssembly, where it belongs: before the build, or after it.
+fn unit_tests(language: Language, after: bool) -> &'static str {
+    match (language, after) {
+        (Language::Rust, false) => {
+            "cargo test                                      # its own tests, without WebAssembly\n"
+        }
+        (Language::Js, false) => {
+            "node --test                                     # its own tests, without WebAssembly\n"
+        }
+        (Language::Python, true) => {
+            "PYTHONPATH=target/watchbook-plugin/bindings python3 -m unittest   # its own tests\n"
+        }
+        _ => "",
+    }
+}
+
+/// Tests that stand beside the source; Rust's are in it.
+fn test_source(language: Language, rule: bool) -> &'static str {
+    match (language, rule) {
+        (Language::Js, true) => include_str!("../../templates/js/rule/plugin.test.js"),
+        (Language::Js, false) => include_str!("../../templates/js/analyzer/plugin.test.js"),
+        (Language::Python, true) => include_str!("../../templates/python/rule/test_plugin.py"),
+        (Language::Python, false) => include_str!("../../templates/python/analyzer/test_plugin.py"),
+        (Language::Rust | Language::C, _) => "",
+    }
+}
 
 fn source(language: Language, rule: bool) -> &'static str {
     match (language, rule) {
@@ -150,7 +188,7 @@ mod tests {
         for language in Language::ALL {
             for world in WORLDS {
                 let files = files(&wanted(language, world)).unwrap();
-                for wanted in ["plugin.toml", "README.md", "LICENSE", "test/golden/README.md", language.source()] {
+                for wanted in ["plugin.toml", "README.md", "LICENSE", "tests/golden/README.md", language.source()] {
                     assert!(files.iter().any(|(path, _)| path == wanted), "{language:?} {world}: no {wanted}");
                 }
                 for (path, text) in &files {

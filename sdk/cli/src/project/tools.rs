@@ -129,6 +129,13 @@ fn js(project: &Project, (wit, made): (&Path, &Path), words: &mut Words<'_>) -> 
 
 fn python(project: &Project, (wit, made): (&Path, &Path), words: &mut Words<'_>) -> Result<PathBuf, String> {
     let tool = need(project, "componentize-py")?;
+    // What `import wit_world` finds: for tests without WebAssembly, and for editors.
+    let bindings = wit.with_file_name("bindings");
+    if bindings.exists() {
+        std::fs::remove_dir_all(&bindings).map_err(|error| format!("{}: {error}", bindings.display()))?;
+    }
+    let mut command = Command::new(&tool);
+    run(project, command.arg("--wit-path").arg(wit).args(["--world", &project.world, "bindings"]).arg(&bindings))?;
     words("componentize-py puts the plugin on CPython; this takes some seconds");
     let mut command = Command::new(tool);
     command.arg("--wit-path").arg(wit).args(["--world", &project.world, "componentize", "--stub-wasi"]);
