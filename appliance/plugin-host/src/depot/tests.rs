@@ -335,24 +335,31 @@ fn expected(steps: usize) -> (usize, Vec<(String, Stage)>) {
     (usize::from(steps > 0), versions.iter().map(|(version, stage)| ((*version).to_owned(), *stage)).collect())
 }
 
+/// A life that the power cut after `cuts` steps of the disk, and the station that starts again: calls that were done, whether all were, and what is there.
+fn cut_life(fs: &SimFs, cuts: u64, packages: &[Vec<u8>], public_key: &str) -> (usize, bool, Depot, Vec<Error>) {
+    fs.create_dir(Path::new(DIR)).unwrap();
+    fs.sync_dir(Path::new("/")).unwrap();
+    let (mut done, mut whole) = (0, false);
+    fs.cut_after(cuts);
+    if let Ok((depot, _)) = Depot::open_on(Arc::new(fs.clone()), Path::new(DIR)) {
+        whole = life(&depot, packages, public_key, &mut done).is_ok();
+    }
+    fs.power_on();
+    let (depot, problems) = Depot::open_on(Arc::new(fs.clone()), Path::new(DIR)).unwrap();
+    (done, whole, depot, problems)
+}
+
 #[test]
 fn a_power_cut_at_any_point_leaves_the_state_before_a_call_or_after_it() {
     let (pair, publisher) = key("Example");
     let packages = ["1.0.0", "1.1.0"].map(|version| signed(&package(ID, version), &pair));
-    let (mut cuts, mut whole) = (0, false);
-    while !whole {
+    let (mut cuts, mut ended) = (0, false);
+    while !ended {
         assert!(cuts < 1000, "the life does not end");
         for seed in 0..4 {
             let fs = SimFs::new(seed * 1000 + cuts);
-            fs.create_dir(Path::new(DIR)).unwrap();
-            fs.sync_dir(Path::new("/")).unwrap();
-            let mut done = 0;
-            fs.cut_after(cuts);
-            if let Ok((depot, _)) = Depot::open_on(Arc::new(fs.clone()), Path::new(DIR)) {
-                whole = life(&depot, &packages, publisher.public_key(), &mut done).is_ok();
-            }
-            fs.power_on();
-            let (depot, problems) = Depot::open_on(Arc::new(fs.clone()), Path::new(DIR)).unwrap();
+            let (done, whole, depot, problems) = cut_life(&fs, cuts, &packages, publisher.public_key());
+            ended = whole;
             assert!(problems.is_empty(), "cut {cuts}: {problems:?}");
             let found = seen(&depot);
             assert!(
@@ -371,4 +378,19 @@ fn a_power_cut_at_any_point_leaves_the_state_before_a_call_or_after_it() {
         cuts += 1;
     }
     assert!(cuts > 40, "only {cuts} points were cut");
+}
+
+#[test]
+fn on_a_disk_that_lies_about_syncs_the_same_cuts_are_seen_to_lose_something() {
+    let (pair, publisher) = key("Example");
+    let packages = ["1.0.0", "1.1.0"].map(|version| signed(&package(ID, version), &pair));
+    let mut lost = 0;
+    for cuts in 10..40 {
+        let fs = SimFs::new(cuts);
+        fs.lie();
+        let (done, _, depot, problems) = cut_life(&fs, cuts, &packages, publisher.public_key());
+        let found = seen(&depot);
+        lost += usize::from(!problems.is_empty() || (found != expected(done) && found != expected(done + 1)));
+    }
+    assert!(lost > 0, "the test above would see nothing");
 }
