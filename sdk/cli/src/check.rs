@@ -15,7 +15,8 @@ fn features() -> WasmFeatures {
         | WasmFeatures::EXTENDED_CONST
 }
 
-/// What is wrong with the files of a plugin, a sentence each. None means that a station takes it, as far as can be told without running it.
+/// What is wrong with the manifest and the component of a plugin, a sentence each. None in a whole package means that a station takes it, as far as can be
+/// told without running it.
 #[must_use]
 pub fn problems(files: &Files) -> Vec<String> {
     let mut problems = Vec::new();
@@ -30,14 +31,15 @@ pub fn problems(files: &Files) -> Vec<String> {
             problems.extend(component_problems(component, &manifest));
         }
     }
-    if let Err(error) = wbp::pack(files) {
-        let sentence = error.to_string();
-        let sentence = sentence.strip_prefix("the package is refused: ").unwrap_or(&sentence).to_owned();
-        if !problems.contains(&sentence) {
-            problems.push(sentence);
-        }
-    }
     problems
+}
+
+/// What keeps the files from being a package, of which `problems` knows nothing: a sentence. This compresses them all.
+#[must_use]
+pub fn pack_problem(files: &Files, problems: &[String]) -> Option<String> {
+    let sentence = wbp::pack(files).err()?.to_string();
+    let sentence = sentence.strip_prefix("the package is refused: ").unwrap_or(&sentence).to_owned();
+    (!problems.contains(&sentence)).then_some(sentence)
 }
 
 fn component_problems(component: &[u8], manifest: &Manifest) -> Vec<String> {
@@ -83,7 +85,9 @@ mod tests {
         ]
         .map(|(name, content)| (name.to_owned(), content))
         .into();
-        problems(&files)
+        let problems = problems(&files);
+        assert_eq!(pack_problem(&files, &problems), None);
+        problems
     }
 
     #[test]

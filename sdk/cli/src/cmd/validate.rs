@@ -30,15 +30,19 @@ fn run(mut arguments: Arguments, out: &mut Out) -> Result<(), String> {
     let path: Option<PathBuf> = arguments.opt_free_from_str().map_err(usage("validate"))?;
     finish(arguments)?;
     let path = path.unwrap_or_else(|| PathBuf::from("."));
-    let files = if path.is_dir() {
-        folder::files(&path, component.as_deref())?
+    let problems = if path.is_dir() {
+        let files = folder::files(&path, component.as_deref())?;
+        let mut problems = check::problems(&files);
+        out.progress("packing");
+        problems.extend(check::pack_problem(&files, &problems));
+        out.progress("");
+        problems
     } else {
         let opened = wbp::open(&bytes(&path)?).map_err(refuse(&path))?;
         let mut files = opened.files;
         files.insert("plugin.wasm".to_owned(), opened.package.component);
-        files
+        check::problems(&files)
     };
-    let problems = check::problems(&files);
     for problem in &problems {
         out.result(problem, &json!({ "problem": problem }));
     }
