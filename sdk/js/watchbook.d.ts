@@ -6,18 +6,6 @@
 declare module "watchbook:plugin/types" {
   /** A rectangle in 1/65,536 of the picture's width and height; 65,535 from 0 is the whole side. */
   export interface Area { x: number; y: number; w: number; h: number }
-  /** A place in 1/65,536 of the picture's width and height. */
-  export interface Point { x: number; y: number }
-  export interface FrameInfo {
-    camera: string;
-    seq: number;
-    /** UTC in nanoseconds since 1970; may step back. */
-    utcNs: number;
-    width: number;
-    height: number;
-    masked: boolean;
-    skipped: number;
-  }
   export interface Detection {
     /** `motion`, `person`, `vehicle`, ... */
     class: string;
@@ -103,32 +91,6 @@ declare module "watchbook:plugin/rule" {
   }
 }
 
-declare module "watchbook:plugin/analyzer" {
-  import type { Mark, Point } from "watchbook:plugin/types";
-  import type { Frame } from "watchbook:plugin/frames";
-  export interface Zone { name: string; outline: Point[] }
-  export interface Setup { camera: string; zones: Zone[]; settingsJson: string; saved: Uint8Array | null }
-  export interface Analyzer {
-    start(setup: Setup): void;
-    onFrame(frame: Frame): Mark[];
-    stop(): Uint8Array;
-  }
-}
-
-declare module "watchbook:plugin/frames" {
-  import type { Area, FrameInfo } from "watchbook:plugin/types";
-  export interface Frame {
-    info(): FrameInfo;
-    luma(): Uint8Array;
-    lumaArea(part: Area, width: number, height: number): Uint8Array;
-  }
-}
-
 declare module "watchbook:plugin/log@0.1.0" {
   export function write(level: "trace" | "debug" | "info" | "warn" | "error", message: string): void;
-}
-
-declare module "watchbook:plugin/store@0.1.0" {
-  export function get(key: string): Uint8Array | null;
-  export function set(key: string, value: Uint8Array): void;
 }

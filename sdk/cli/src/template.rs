@@ -107,8 +107,7 @@ fn unit_tests(language: Language, after: bool) -> &'static str {
 /// Tests that stand beside the source; Rust's are in it.
 fn test_source(language: Language, rule: bool) -> &'static str {
     match (language, rule) {
-        (Language::Js, true) => include_str!("../../templates/js/rule/plugin.test.js"),
-        (Language::Js, false) => include_str!("../../templates/js/analyzer/plugin.test.js"),
+        (Language::Js, _) => include_str!("../../templates/js/rule/plugin.test.js"),
         (Language::Python, true) => include_str!("../../templates/python/rule/test_plugin.py"),
         (Language::Python, false) => include_str!("../../templates/python/analyzer/test_plugin.py"),
         (Language::Rust | Language::C, _) => "",
@@ -121,8 +120,8 @@ fn source(language: Language, rule: bool) -> &'static str {
         (Language::Rust, false) => include_str!("../../templates/rust/analyzer/lib.rs"),
         (Language::C, true) => include_str!("../../templates/c/rule/plugin.c"),
         (Language::C, false) => include_str!("../../templates/c/analyzer/plugin.c"),
-        (Language::Js, true) => include_str!("../../templates/js/rule/plugin.js"),
-        (Language::Js, false) => include_str!("../../templates/js/analyzer/plugin.js"),
+        // `check` has refused the other world.
+        (Language::Js, _) => include_str!("../../templates/js/rule/plugin.js"),
         (Language::Python, true) => include_str!("../../templates/python/rule/plugin.py"),
         (Language::Python, false) => include_str!("../../templates/python/analyzer/plugin.py"),
     }
@@ -147,8 +146,15 @@ fn check(wanted: &Wanted<'_>) -> Result<(), String> {
     if !WORLDS.contains(&wanted.world) {
         return Err(format!("there is no world `{}`; the worlds are {}", wanted.world, WORLDS.join(" and ")));
     }
+    if wanted.language == Language::Js && wanted.world != "export-rule" {
+        return Err(JS_ANALYZER.to_owned());
+    }
     Ok(())
 }
+
+/// componentize-qjs 0.4.5 never drops a borrowed handle that an export was given; the canonical ABI traps when such a call returns.
+const JS_ANALYZER: &str = "an analyser cannot be written in JavaScript: componentize-qjs does not give a lent frame back at the end of a call, and an \
+                           engine must stop such a plugin; take rust, c or python";
 
 fn filled(text: &str, blanks: &[(&str, &str)]) -> String {
     blanks.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{{{name}}}}}"), value))
@@ -187,6 +193,10 @@ mod tests {
     fn every_language_and_world_has_a_folder_without_blanks() {
         for language in Language::ALL {
             for world in WORLDS {
+                if language == Language::Js && world != "export-rule" {
+                    assert!(files(&wanted(language, world)).unwrap_err().contains("JavaScript"));
+                    continue;
+                }
                 let files = files(&wanted(language, world)).unwrap();
                 for wanted in ["plugin.toml", "README.md", "LICENSE", "tests/golden/README.md", language.source()] {
                     assert!(files.iter().any(|(path, _)| path == wanted), "{language:?} {world}: no {wanted}");

@@ -17,6 +17,7 @@ watchbook-plugin new NAME --lang LANG --world WORLD [--id ID] [--sdk DIR]
   NAME           folder and name of the plugin: a-z, 0-9 and -; may have folders before it
   --lang LANG    rust, c, js or python
   --world WORLD  export-rule (or rule): decides about events;  analytics-plugin (or analyzer): watches a camera
+                 (not in js)
   --id ID        reverse domain name; org.example.NAME when it is not given
   --sdk DIR      Rust: folder of the crate watchbook-plugin to use in place; otherwise the new folder holds a copy
 
