@@ -1,4 +1,5 @@
-/** Starts a camera server and a new recorder, runs the tests against them, and cleans up. Needs WATCHBOOK_BIN; WATCHBOOK_PLUGINS for events. */
+/** Starts a camera server and a new recorder, runs the tests against them, and cleans up. Needs WATCHBOOK_BIN; WATCHBOOK_PLUGINS for events and plugins. Names of
+ * test files as arguments run these alone. */
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -6,10 +7,12 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { footage, startCamera, startRecorder } from "./lib/programs.mjs";
 
+// In this order: the second goes on where the first ends, or begins anew by itself.
+const files = process.argv.length > 2 ? process.argv.slice(2) : ["flow.test.mjs", "plugins.test.mjs"];
 const dir = await footage();
 const camera = await startCamera(dir);
 const recorder = await startRecorder();
-const tests = spawn(process.execPath, ["--test", "--test-concurrency=1", "--test-reporter=spec", "flow.test.mjs"], {
+const tests = spawn(process.execPath, ["--test", "--test-concurrency=1", "--test-reporter=spec", ...files], {
   cwd: dirname(fileURLToPath(import.meta.url)),
   stdio: "inherit",
   env: {

@@ -80,6 +80,57 @@ pub enum Action {
     },
     /// Read the configuration: cameras, plugins, storage, health.
     ReadConfig,
+    /// Hand over a plugin's package; it then waits for approval.
+    InstallPlugin {
+        /// SHA-256 of the package, lower-case hex.
+        package_sha256: String,
+    },
+    /// Let the version of a plugin run that waits.
+    ApprovePlugin {
+        /// Its id.
+        plugin: String,
+        /// SHA-256 of the package, lower-case hex.
+        package_sha256: String,
+    },
+    /// Throw a version of a plugin away that does not run.
+    RejectPlugin {
+        /// Its id.
+        plugin: String,
+        /// SHA-256 of the package, lower-case hex.
+        package_sha256: String,
+    },
+    /// Bring the version of a plugin back that ran before.
+    RollBackPlugin {
+        /// Its id.
+        plugin: String,
+    },
+    /// Remove a plugin.
+    RemovePlugin {
+        /// Its id.
+        plugin: String,
+    },
+    /// Read what a plugin logged.
+    ReadPluginLog {
+        /// Its id.
+        plugin: String,
+    },
+    /// Read whose plugins are taken.
+    ReadPublishers,
+    /// Take the plugins that a publisher signed.
+    TrustPublisher {
+        /// Id of the key.
+        key_id: String,
+    },
+    /// Take a publisher's plugins no more.
+    DistrustPublisher {
+        /// Id of the key.
+        key_id: String,
+    },
+    /// Take unsigned plugins for a while, or no more.
+    SetPluginDevMode {
+        /// For how many hours; 0: no more.
+        hours: u32,
+    },
     /// Give the recorder another disk.
     AddDisk {
         /// Its directory.

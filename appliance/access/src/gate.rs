@@ -212,6 +212,16 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
         Action::ReleaseHold { .. } => (&[Role::Approver], &[]),
         Action::ReadConfig => (&Role::ALL, &[]),
         Action::ChangeConfig { camera, .. } => (&[Role::Admin], camera.as_slice()),
+        Action::InstallPlugin { .. }
+        | Action::ApprovePlugin { .. }
+        | Action::RejectPlugin { .. }
+        | Action::RollBackPlugin { .. }
+        | Action::RemovePlugin { .. }
+        | Action::ReadPluginLog { .. }
+        | Action::ReadPublishers
+        | Action::TrustPublisher { .. }
+        | Action::DistrustPublisher { .. }
+        | Action::SetPluginDevMode { .. } => (&[Role::Admin], &[]),
         Action::AddDisk { .. } | Action::AcceptDisk { .. } | Action::RetireDisk { .. } => (&[Role::Admin], &[]),
         Action::ReadAccounts | Action::ChangeAccount { .. } => (&[Role::Admin], &[]),
         Action::ReadAudit => (&[Role::Auditor], &[]),

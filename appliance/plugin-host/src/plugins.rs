@@ -101,6 +101,19 @@ impl Plugins {
         on: impl Fn(Report) + Send + Sync + 'static,
     ) -> Result<(Self, Vec<String>), Error> {
         let (packages, problems) = Package::read_all(directory);
+        let plugins = Self::with(program, packages, on)?;
+        Ok((plugins, problems.iter().map(ToString::to_string).collect()))
+    }
+
+    /// As [`Plugins::spawn`], with these packages, in the order of their ids.
+    ///
+    /// # Errors
+    /// As [`Plugins::spawn`].
+    pub fn with(
+        program: &Path,
+        packages: Vec<Package>,
+        on: impl Fn(Report) + Send + Sync + 'static,
+    ) -> Result<Self, Error> {
         let sealed = |package: Package| {
             let component = memfd::seal("component", &package.component).map_err(|error| {
                 Error::new(Kind::of_io(&error), format!("keeping {}: {error}", package.manifest.id))
@@ -110,7 +123,7 @@ impl Plugins {
         let plugins = packages.into_iter().map(sealed).collect::<Result<Vec<_>, Error>>()?;
         let shared = Arc::new(Shared { state: Mutex::new(State { plugins, ..State::default() }), on: Box::new(on) });
         let child = Child::spawn(program, Arc::new(Reader(Arc::clone(&shared))))?;
-        Ok((Self { child, shared }, problems.iter().map(ToString::to_string).collect()))
+        Ok(Self { child, shared })
     }
 
     /// Whether a binding fits its plugin and, for a camera that the plugin is to watch, the limits of the station.

@@ -9,15 +9,16 @@
 
 use crate::config::{Config, SeedCamera, Storage};
 use crate::error::{Error, Result};
-use crate::station::analysis::{Analysis, PluginDesk};
 use crate::station::book::Book;
 use crate::station::desk::CameraDesk;
 use crate::station::footage::Ring;
 use crate::station::holds::HoldDesk;
+use crate::station::plugins::{PluginDesk, Shelf, Staffed};
 use crate::station::sink::StationSink;
 use crate::station::states::States;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 use watchbook_access::{Action, AuditEntry, AuditLog, Outcome};
 use watchbook_base::clock::SystemClock;
 use watchbook_base::fs::{Fs, RealFs};
@@ -31,6 +32,11 @@ use watchbook_web::{App, AppParts, HashCost, LiveHub, api};
 const SEED_RETENTION_DAYS: u32 = 7;
 /// File in the state directory that holds the claim code of an unclaimed station, readable by its owner alone.
 const CLAIM_FILE: &str = "claim-code";
+
+/// Folder of the state directory that holds installed plugins.
+const DEPOT_DIR: &str = "plugins";
+/// How often the end of developer mode is looked for.
+const DEV_MODE_CHECK: Duration = Duration::from_secs(30);
 
 /// The whole recorder.
 pub struct Station {
@@ -56,15 +62,19 @@ impl Station {
         let store = open_store(&config.storage, &deps)?;
         let holds = Arc::new(HoldDesk::new(open_holds(&config.storage, &store, &deps)?));
         let program_dir = program_dir(&config.plugins.program_dir)?;
-        let analysis = Arc::new(Analysis::open(&program_dir, &config.plugins.dir, store.writer()));
+        let shelf = Shelf::open(&config.plugins.dir, &state_dir.join(DEPOT_DIR));
+        let staffed = Staffed::open(shelf, &program_dir, store.writer());
+        let analysis = Arc::clone(&staffed.analysis);
         let (live, states) = (Arc::new(LiveHub::new()), Arc::new(States::default()));
         let sink =
             Arc::new(StationSink::new(store.writer(), Arc::clone(&live), Arc::clone(&analysis), Arc::clone(&states)));
-        let cameras = CameraDesk::open(Arc::clone(&register), states, Arc::clone(&analysis), sink, runtime);
+        let cameras = CameraDesk::open(Arc::clone(&register), states, analysis, sink, runtime.clone());
         let cameras = cameras.and_then(|cameras| cameras.keep_ages(store.retention()));
         let cameras = Arc::new(cameras.map_err(web_error)?);
         seed(&cameras, &config.camera)?;
         let ring = Arc::new(Ring { reader: store.reader(), writer: store.writer(), disks: store.disks() });
+        let plugins = Arc::new(staffed.desk(Arc::clone(&cameras)));
+        watch_dev_mode(&runtime, Arc::downgrade(&plugins));
         let book = Arc::new(Book(register));
         if let Some(retention) = store.retention() {
             let (log, held) = (Arc::clone(&book), Arc::clone(&holds));
@@ -78,7 +88,7 @@ impl Station {
             cameras: cameras.clone(),
             footage: ring.clone(),
             events: ring.clone(),
-            plugins: Arc::new(PluginDesk { analysis, cameras: Arc::clone(&cameras) }),
+            plugins,
             health: ring.clone(),
             retention: ring,
             holds: holds.clone(),
@@ -140,6 +150,20 @@ impl Station {
             },
         }
     }
+}
+
+/// Stops unsigned plugins within a minute of the end of developer mode.
+fn watch_dev_mode(runtime: &tokio::runtime::Handle, plugins: Weak<PluginDesk>) {
+    runtime.spawn(async move {
+        loop {
+            tokio::time::sleep(DEV_MODE_CHECK).await;
+            let Some(plugins) = plugins.upgrade() else { return };
+            let refreshed = tokio::task::spawn_blocking(move || plugins.refresh_ended()).await;
+            if let Ok(Err(error)) = refreshed {
+                tracing::error!(%error, "plugins that may no longer run could not be stopped; it is tried again");
+            }
+        }
+    });
 }
 
 /// One entry of the audit log for erased hours of one camera, by nobody's account. True once it is durable.

@@ -2,10 +2,12 @@
 //! Requests refuse fields they do not know.
 
 mod camera;
+mod counts;
 mod disks;
 mod footage;
 mod holds;
 mod people;
+mod plugins;
 mod retention;
 mod station;
 
@@ -14,6 +16,7 @@ pub use camera::{
     ImportanceName, PluginBinding, PluginBindingRequest, Point, StreamAddress, StreamState, StreamStatus, TestProblem,
     Transport, Zone,
 };
+pub use counts::{CountBucket, CountList, CountSeries};
 pub use disks::{
     Alarm, AlarmKind, DamageKind, DamagedRun, Disk, DiskAcceptance, DiskRequest, DiskRetirement, DiskState, DropRow,
     Pressure, Scrub, VaultHealth,
@@ -30,8 +33,11 @@ pub use people::{
     Account, AccountList, AccountPatch, AccountRequest, AuditList, AuditOutcome, AuditRow, ClaimRequest,
     PasswordRequest, RoleName, Secret, Session, SessionRequest,
 };
-pub use retention::{Erasure, ErasureList, Retention, RetentionList};
-pub use station::{
-    CameraHealth, ClockHealth, Health, LiveHealth, Plugin, PluginList, PluginState, ProblemBody, RingHealth, Status,
-    SyncStateName,
+pub use plugins::{
+    Plugin, PluginAbi, PluginAbiVersion, PluginAsks, PluginChange, PluginCost, PluginDevMode, PluginDevModeRequest,
+    PluginInput, PluginJudgement, PluginKind, PluginLimits, PluginList, PluginLog, PluginLogLine, PluginModel,
+    PluginOrigin, PluginPackage, PluginPublisher, PluginPublisherList, PluginPublisherRequest, PluginSigner,
+    PluginState, PluginVersion,
 };
+pub use retention::{Erasure, ErasureList, Retention, RetentionList};
+pub use station::{CameraHealth, ClockHealth, Health, LiveHealth, ProblemBody, RingHealth, Status, SyncStateName};

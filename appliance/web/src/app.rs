@@ -12,6 +12,10 @@ use watchbook_base::Clock;
 
 /// Camera tests at once: each may hold a thread for 10 s.
 const CAMERA_TESTS_MAX: usize = 2;
+/// Files that are received at once, of at most 16 MiB each.
+const UPLOADS_MAX: usize = 2;
+/// Counts of events at once: each may look at 200 000 events and hold a thread for a few seconds.
+const COUNTS_MAX: usize = 2;
 /// Files that are being sent at once, for 8 sessions with all they may have. Each holds at most 4 MiB of chunks, 128 MiB in all, and no thread
 /// while its reader is slow.
 pub(crate) const DOWNLOADS_MAX: usize = 32;
@@ -44,6 +48,8 @@ struct Inner {
     accounts: AccountBook,
     gate: Gate,
     camera_tests: Arc<Semaphore>,
+    counts: Arc<Semaphore>,
+    uploads: Arc<Semaphore>,
     downloads: Arc<Semaphore>,
     downloads_by_session: Places,
     viewers_by_session: Places,
@@ -63,6 +69,8 @@ impl App {
             accounts,
             gate,
             camera_tests: Arc::new(Semaphore::new(CAMERA_TESTS_MAX)),
+            counts: Arc::new(Semaphore::new(COUNTS_MAX)),
+            uploads: Arc::new(Semaphore::new(UPLOADS_MAX)),
             downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),
             downloads_by_session: Places::new(DOWNLOADS_PER_SESSION_MAX),
             viewers_by_session: Places::new(VIEWERS_PER_SESSION_MAX),
@@ -102,6 +110,14 @@ impl App {
 
     pub(crate) fn camera_tests(&self) -> &Arc<Semaphore> {
         &self.0.camera_tests
+    }
+
+    pub(crate) fn counts(&self) -> &Arc<Semaphore> {
+        &self.0.counts
+    }
+
+    pub(crate) fn uploads(&self) -> &Arc<Semaphore> {
+        &self.0.uploads
     }
 
     pub(crate) fn downloads(&self) -> &Arc<Semaphore> {

@@ -223,6 +223,25 @@ pub(crate) fn disk_gib(size_gib: u64) -> Result<u64, Error> {
     Ok(size_gib)
 }
 
+/// A digest as lower-case hex.
+pub(crate) fn sha256(field: &str, text: &str) -> Result<String, Error> {
+    let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    match text.len() == 64 && text.bytes().all(hex) {
+        true => Ok(text.to_owned()),
+        false => Err(Error::invalid(format!("{field} must have 64 hex digits in lower case"))),
+    }
+}
+
+/// The id of a publisher's key, as people copy it: spaces and lower case do no harm.
+pub(crate) fn key_id(text: &str) -> Result<String, Error> {
+    let id: String = text.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_uppercase();
+    match id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        true => Ok(id),
+        false => Err(Error::invalid("key_id must have 16 hex digits")
+            .next("The publisher's minisign prints it; ask them on the telephone.")),
+    }
+}
+
 /// The number that a disk got when it joined.
 pub(crate) fn disk_id(text: &str) -> Result<String, Error> {
     let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');

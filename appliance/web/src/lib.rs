@@ -13,6 +13,7 @@ mod address_secret;
 pub mod api;
 mod app;
 mod check;
+mod counts;
 pub mod error;
 mod gate;
 mod headers;

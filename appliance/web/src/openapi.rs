@@ -82,7 +82,7 @@ fn operation(row: &Route) -> OperationBuilder {
         .response(status(row).to_string(), answer(row))
         .response("default", problem());
     for part in row.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
-        let kind = if matches!(part, "plugin" | "disk") { text() } else { integer() };
+        let kind = if matches!(part, "plugin" | "disk" | "key") { text() } else { integer() };
         let parameter = ParameterBuilder::new().name(part).parameter_in(ParameterIn::Path).required(Required::True);
         operation = operation.parameter(parameter.schema(Some(kind)));
     }
@@ -99,7 +99,7 @@ fn operation(row: &Route) -> OperationBuilder {
     }
     if let Some(request) = row.request {
         let body = ContentBuilder::new().schema(Some(reference(request))).build();
-        let body = RequestBodyBuilder::new().required(Some(Required::True)).content("application/json", body);
+        let body = RequestBodyBuilder::new().required(Some(Required::True)).content(request.media, body);
         operation = operation.request_body(Some(body.build()));
     }
     if matches!(row.permission, Permission::Asks(_)) {
@@ -130,7 +130,7 @@ fn status(row: &Route) -> u16 {
     match row.answer {
         Answer::Json(status, _) => status,
         Answer::Empty => 204,
-        Answer::Mp4(_) | Answer::AnyJson => 200,
+        Answer::Mp4(_) | Answer::AnyJson | Answer::Csv => 200,
         Answer::WebSocket => 101,
     }
 }
@@ -145,6 +145,9 @@ fn answer(row: &Route) -> ResponseBuilder {
             .description("Done.")
             .content("application/json", ContentBuilder::new().schema(Some(ObjectBuilder::new().build())).build()),
         Answer::Empty => builder.description("Done."),
+        Answer::Csv => {
+            builder.description("The table.").content("text/csv", ContentBuilder::new().schema(Some(text())).build())
+        }
         Answer::WebSocket => builder.description("A WebSocket."),
         Answer::Mp4(headers) => {
             let file = ObjectBuilder::new()

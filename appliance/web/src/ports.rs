@@ -336,6 +336,76 @@ pub trait Plugins: Send + Sync {
     /// # Errors
     /// `NotFound` for an unknown camera or plugin; `InvalidInput` when the settings do not fit the plugin's schema.
     fn bind(&self, camera: CameraId, binding: api::PluginBinding) -> Result<api::PluginBinding, Error>;
+
+    /// Keeps a package, which then waits for approval. Nothing of it runs.
+    ///
+    /// # Errors
+    /// `InvalidInput` when it is no package or breaks a limit, `Denied` when nobody who is trusted signed it, `Conflict` when this version or a newer
+    /// one is there or the id belongs to a plugin that came with the recorder.
+    fn install(&self, package: &[u8]) -> Result<api::Plugin, Error>;
+
+    /// Lets the version that waits run, on every camera that the plugin is bound to. The version that ran before is kept for a roll-back.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such package of this plugin, `Conflict` when it is older than what runs.
+    fn approve(&self, plugin: &str, package_sha256: &str, account: u32) -> Result<api::Plugin, Error>;
+
+    /// Throws a version away that does not run.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such package of this plugin, `Conflict` when it is the one that runs.
+    fn reject(&self, plugin: &str, package_sha256: &str) -> Result<(), Error>;
+
+    /// Brings the version back that ran before.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown plugin, `Conflict` when there is no earlier version.
+    fn roll_back(&self, plugin: &str) -> Result<api::Plugin, Error>;
+
+    /// Ends a plugin on every camera and throws all of its versions and what it kept away. Its events stay.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown plugin, `Conflict` for one that came with the recorder.
+    fn remove(&self, plugin: &str) -> Result<(), Error>;
+
+    /// Publishers whose packages are taken.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn publishers(&self) -> Result<Vec<api::PluginPublisher>, Error>;
+
+    /// Trusts a publisher whose key has this id.
+    ///
+    /// # Errors
+    /// `InvalidInput` when `public_key` is no key, `Conflict` when it has another id, or is trusted already.
+    fn trust(&self, name: &str, public_key: &str, key_id: &str) -> Result<api::PluginPublisher, Error>;
+
+    /// Trusts a publisher no more: what they signed stops at once.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown key.
+    fn distrust(&self, key_id: &str) -> Result<(), Error>;
+
+    /// What this recorder offers to plugins.
+    fn abi(&self) -> api::PluginAbi;
+
+    /// The last lines that a plugin logged.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown plugin.
+    fn log(&self, plugin: &str) -> Result<api::PluginLog, Error>;
+
+    /// Until when unsigned packages are taken.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn dev_mode(&self) -> Result<api::PluginDevMode, Error>;
+
+    /// Takes unsigned packages for so many hours; with 0 no longer, and what is unsigned stops.
+    ///
+    /// # Errors
+    /// When it could not be made durable.
+    fn set_dev_mode(&self, hours: u32) -> Result<api::PluginDevMode, Error>;
 }
 
 /// What waits for the disks, and what is dropped because it cannot.

@@ -4,6 +4,7 @@
 pub(crate) mod accounts;
 pub(crate) mod audit;
 pub(crate) mod cameras;
+pub(crate) mod counts;
 pub(crate) mod disks;
 pub(crate) mod dispatch;
 pub(crate) mod events;
@@ -14,6 +15,7 @@ pub(crate) mod holds;
 pub(crate) mod live;
 pub(crate) mod playback;
 pub(crate) mod plugins;
+pub(crate) mod publishers;
 pub(crate) mod retention;
 pub(crate) mod sessions;
 pub(crate) mod station;
@@ -96,9 +98,11 @@ pub(crate) enum QueryKind {
     VideoRole,
 }
 
-/// A JSON shape of the OpenAPI document.
+/// A shape of the OpenAPI document.
 #[derive(Clone, Copy)]
 pub(crate) struct Shape {
+    /// Media type of a body that has it.
+    pub(crate) media: &'static str,
     pub(crate) name: fn() -> Cow<'static, str>,
     pub(crate) collect: fn(&mut Vec<(String, RefOr<Schema>)>),
 }
@@ -109,7 +113,12 @@ impl Shape {
             into.push((T::name().into_owned(), T::schema()));
             T::schemas(into);
         }
-        Self { name: T::name, collect: collect::<T> }
+        Self { media: "application/json", name: T::name, collect: collect::<T> }
+    }
+
+    /// The bytes of a file.
+    pub(crate) fn file<T: ToSchema>() -> Self {
+        Self { media: "application/octet-stream", ..Self::of::<T>() }
     }
 }
 
@@ -122,6 +131,8 @@ pub(crate) enum Answer {
     Empty,
     /// MP4 with these headers, whole or in part.
     Mp4(&'static [&'static str]),
+    /// CSV with a header row.
+    Csv,
     /// A WebSocket.
     WebSocket,
     /// Some JSON object.
@@ -147,7 +158,9 @@ pub(crate) fn table() -> Vec<Route> {
     rows.extend(export::rows());
     rows.extend(live::rows());
     rows.extend(events::rows());
+    rows.extend(counts::rows());
     rows.extend(plugins::rows());
+    rows.extend(publishers::rows());
     rows.extend(audit::rows());
     rows.extend(health::rows());
     rows.extend(disks::rows());

@@ -2,9 +2,11 @@
 
 mod accounts;
 mod cameras;
+mod counts;
 mod doubles;
 mod live;
 mod page;
+mod plugins;
 mod station;
 mod storage;
 mod video;

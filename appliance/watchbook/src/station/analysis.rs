@@ -1,23 +1,45 @@
 //! Which cameras are decoded for which plugins; frames on, events back. Nothing here can hold up capture.
 
+use super::plugin_log::PluginLogs;
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use watchbook_analysis::{Decoder, Emitted, Plan, Point, analysed_role};
+use watchbook_base::Clock as _;
+use watchbook_base::clock::SystemClock;
 use watchbook_base::{CameraId, StreamId, TrackRole};
 use watchbook_media::{Packet, RecordingStart, TrackFormat};
-use watchbook_plugin_host::{Binding, PluginStatus, Plugins, Report, Zone};
+use watchbook_plugin_host::{Binding, Package, PluginStatus, Plugins, Report, Zone};
 use watchbook_store::Writer;
 use watchbook_web::api;
 use watchbook_web::error::Error;
-use watchbook_web::ports::{self, CameraConfig};
+use watchbook_web::ports::CameraConfig;
 
 /// The two children and who watches what.
 pub struct Analysis {
     decoder: Option<Decoder>,
-    plugins: Option<Arc<Plugins>>,
+    crew: Arc<Crew>,
     table: Mutex<Table>,
     trouble: Arc<Trouble>,
+}
+
+/// The plugins that run now. Another set takes their place when one is approved, rolled back or removed.
+struct Crew {
+    program: PathBuf,
+    writer: Writer,
+    logs: Arc<PluginLogs>,
+    now: RwLock<Option<Arc<Plugins>>>,
+}
+
+impl Crew {
+    fn get(&self) -> Option<Arc<Plugins>> {
+        self.now.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn spawn(&self, packages: Vec<Package>) -> Result<Arc<Plugins>, watchbook_plugin_host::Error> {
+        let (writer, logs) = (self.writer.clone(), Arc::clone(&self.logs));
+        Plugins::with(&self.program, packages, move |report| note(&writer, &logs, report)).map(Arc::new)
+    }
 }
 
 /// What keeps pictures from the plugins of every camera at the moment.
@@ -50,40 +72,46 @@ struct Watched {
 }
 
 impl Analysis {
-    /// Starts the children. A child that cannot be started costs the events, never the recording: it is logged, and the plugin list says so.
-    pub fn open(program_dir: &Path, plugin_dir: &Path, writer: Writer) -> Self {
+    /// Starts the children, with `packages` in the order of their ids. A child that cannot be started costs the events, never the recording: it is logged,
+    /// and the plugin list says so.
+    pub fn open(program_dir: &Path, packages: Vec<Package>, writer: Writer) -> Self {
         let trouble = Arc::new(Trouble::default());
-        let plugins =
-            Plugins::spawn(&program_dir.join("watchbook-plugins"), plugin_dir, move |report| note(&writer, report))
-                .map(|(plugins, problems)| {
-                    for problem in problems {
-                        tracing::error!(problem, "a plugin is left out");
-                    }
-                    Arc::new(plugins)
-                })
-                .map_err(|error| tracing::error!(%error, "no plugin runs: the plugin host could not be started"))
-                .ok();
-        let decoder = plugins.clone().and_then(|plugins| {
-            let told = Arc::clone(&trouble);
-            let on = move |emitted| match emitted {
-                Emitted::Frame(frame) => {
-                    told.is(None);
-                    plugins.frame(&frame);
-                }
-                Emitted::Problem { stream, sentence } => tracing::warn!(%stream, sentence, "no pictures for plugins"),
-                Emitted::Restarting { sentence, again } => {
-                    tracing::warn!(sentence, again_secs = again.as_secs(), "the decoder ended");
-                    told.is(Some(format!("the decoder of pictures ended and is started again: {sentence}")));
-                }
-            };
-            Decoder::spawn(&program_dir.join("watchbook-decode"), on)
-                .map_err(|error| tracing::error!(%error, "no plugin gets pictures: the decoder could not be started"))
-                .ok()
-        });
-        if plugins.is_some() && decoder.is_none() {
+        let program = program_dir.join("watchbook-plugins");
+        let crew = Arc::new(Crew { program, writer, logs: Arc::default(), now: RwLock::new(None) });
+        let plugins = crew.spawn(packages);
+        let plugins = plugins
+            .map_err(|error| tracing::error!(%error, "no plugin runs: the plugin host could not be started"))
+            .ok();
+        let runs = plugins.is_some();
+        *crew.now.write().unwrap_or_else(PoisonError::into_inner) = plugins;
+        let decoder = runs.then(|| decoder(program_dir, Arc::clone(&crew), Arc::clone(&trouble))).flatten();
+        if runs && decoder.is_none() {
             trouble.is(Some("the decoder of pictures could not be started; the recorder's log says why".to_owned()));
         }
-        Self { decoder, plugins, table: Mutex::default(), trouble }
+        Self { decoder, crew, table: Mutex::default(), trouble }
+    }
+
+    /// Lets `packages` run in the place of all that run now, on the same cameras. Their counts begin anew.
+    ///
+    /// # Errors
+    /// When the plugin host cannot be started: then those that run now go on.
+    pub fn replace(&self, packages: Vec<Package>) -> Result<(), Error> {
+        // Capture may wait for the table: no child is started or stopped while it is held.
+        let fresh = self.crew.spawn(packages).map_err(host_error)?;
+        let table = self.lock();
+        let old = self.crew.now.write().unwrap_or_else(PoisonError::into_inner).replace(Arc::clone(&fresh));
+        for (camera, watched) in &table.watched {
+            rebind(&fresh, *camera, None, watched);
+            self.reopen(&table, *camera, watched);
+        }
+        drop(table);
+        drop(old);
+        Ok(())
+    }
+
+    /// What plugins logged.
+    pub fn logs(&self) -> &PluginLogs {
+        &self.crew.logs
     }
 
     /// Brings a camera's masks and plugin bindings into force.
@@ -97,8 +125,8 @@ impl Analysis {
         if before.as_ref() == Some(&wanted) {
             return;
         }
-        if let Some(plugins) = &self.plugins {
-            rebind(plugins, camera, before.as_ref(), &wanted);
+        if let Some(plugins) = self.crew.get() {
+            rebind(&plugins, camera, before.as_ref(), &wanted);
         }
         self.reopen(&table, camera, &wanted);
     }
@@ -108,7 +136,7 @@ impl Analysis {
         let mut table = self.lock();
         table.watched.remove(&camera);
         table.formats.retain(|stream, _| stream.camera != camera);
-        if let Some(plugins) = &self.plugins {
+        if let Some(plugins) = self.crew.get() {
             plugins.unbind_all(camera);
         }
         self.close_all(camera);
@@ -148,30 +176,30 @@ impl Analysis {
     /// # Errors
     /// `NotFound` for an unknown plugin, `InvalidInput` for settings or zones that do not fit, `Exhausted` when it would be one too many,
     /// `Unavailable` while there is no plugin host.
-    fn check(&self, camera: CameraId, binding: &api::PluginBinding) -> Result<(), Error> {
+    pub fn check(&self, camera: CameraId, binding: &api::PluginBinding) -> Result<(), Error> {
         let watching = binding.enabled.then_some(camera);
         let fits = self.host()?.check(watching, &bound(binding));
-        fits.map_err(|error| Error::new(error.kind(), error.to_string()))
+        fits.map_err(host_error)
     }
 
     /// Starts a plugin again that was set aside on this camera.
-    fn revive(&self, camera: CameraId, binding: &api::PluginBinding) -> Result<(), Error> {
+    pub fn revive(&self, camera: CameraId, binding: &api::PluginBinding) -> Result<(), Error> {
         let plugins = self.host()?;
         if !binding.enabled || !plugins.is_set_aside(camera, &binding.plugin) {
             return Ok(());
         }
-        plugins.bind(camera, bound(binding)).map_err(|error| Error::new(error.kind(), error.to_string()))
+        plugins.bind(camera, bound(binding)).map_err(host_error)
     }
 
-    fn host(&self) -> Result<&Plugins, Error> {
-        self.plugins.as_deref().ok_or_else(|| {
+    fn host(&self) -> Result<Arc<Plugins>, Error> {
+        self.crew.get().ok_or_else(|| {
             Error::new(watchbook_base::Kind::Unavailable, "the plugin host could not be started")
                 .next("Look at the recorder's log, then start it again.")
         })
     }
 
     /// Every plugin. One that nothing is wrong with by itself is shown with what keeps its pictures away.
-    fn list(&self) -> Result<Vec<PluginStatus>, Error> {
+    pub fn list(&self) -> Result<Vec<PluginStatus>, Error> {
         let mut list = self.host()?.list();
         let slots = self.decoder.as_ref().map(Decoder::status).unwrap_or_default();
         for plugin in &mut list {
@@ -189,7 +217,7 @@ impl Analysis {
 
     /// Decodes what the camera's plugins want, with its masks, in the format of its current recording.
     fn reopen(&self, table: &Table, camera: CameraId, watched: &Watched) {
-        let (Some(decoder), Some(plugins)) = (&self.decoder, &self.plugins) else { return };
+        let (Some(decoder), Some(plugins)) = (&self.decoder, self.crew.get()) else { return };
         let stream = camera.stream(watched.role);
         let outputs = plugins.outputs(camera);
         self.close_all(camera);
@@ -240,60 +268,45 @@ fn corner(point: &api::Point) -> Point {
     Point::from_fractions(f64::from(point.x), f64::from(point.y))
 }
 
-fn note(writer: &Writer, report: Report) {
+/// The child that decodes; what it gives goes to the plugins that run at that moment.
+fn decoder(program_dir: &Path, crew: Arc<Crew>, told: Arc<Trouble>) -> Option<Decoder> {
+    let on = move |emitted| match emitted {
+        Emitted::Frame(frame) => {
+            told.is(None);
+            if let Some(plugins) = crew.get() {
+                plugins.frame(&frame);
+            }
+        }
+        Emitted::Problem { stream, sentence } => tracing::warn!(%stream, sentence, "no pictures for plugins"),
+        Emitted::Restarting { sentence, again } => {
+            tracing::warn!(sentence, again_secs = again.as_secs(), "the decoder ended");
+            told.is(Some(format!("the decoder of pictures ended and is started again: {sentence}")));
+        }
+    };
+    Decoder::spawn(&program_dir.join("watchbook-decode"), on)
+        .map_err(|error| tracing::error!(%error, "no plugin gets pictures: the decoder could not be started"))
+        .ok()
+}
+
+/// A failure of the plugin host in the web's words.
+pub fn host_error(error: watchbook_plugin_host::Error) -> Error {
+    Error::new(error.kind(), error.to_string())
+}
+
+fn note(writer: &Writer, logs: &PluginLogs, report: Report) {
     match report {
         Report::Event(event) => {
             if let Err(error) = writer.event(&event) {
                 tracing::error!(camera = %event.camera, %error, "an event is lost");
             }
         }
-        Report::Log { camera, plugin, text, .. } => tracing::info!(%camera, plugin, text, "a plugin says"),
+        Report::Log { camera, plugin, level, text } => {
+            tracing::info!(%camera, plugin, text, "a plugin says");
+            logs.push(&plugin, SystemClock.utc(), camera, (level, text));
+        }
         Report::State { camera, plugin, state, sentence } => {
             tracing::info!(%camera, plugin, ?state, sentence, "a plugin's state changed");
         }
         Report::Restarting { sentence } => tracing::warn!(sentence, "the plugin host ended"),
     }
-}
-
-/// The plugins of the station for the page: list and bind.
-pub struct PluginDesk {
-    /// The children.
-    pub analysis: Arc<Analysis>,
-    /// Where bindings are kept.
-    pub cameras: Arc<super::desk::CameraDesk>,
-}
-
-impl ports::Plugins for PluginDesk {
-    fn list(&self) -> Result<Vec<api::Plugin>, Error> {
-        self.analysis.list()?.into_iter().map(listed).collect()
-    }
-
-    fn bind(&self, camera: CameraId, binding: api::PluginBinding) -> Result<api::PluginBinding, Error> {
-        self.analysis.check(camera, &binding)?;
-        let binding = self.cameras.bind(camera, binding)?;
-        self.analysis.revive(camera, &binding)?;
-        Ok(binding)
-    }
-}
-
-fn listed(status: PluginStatus) -> Result<api::Plugin, Error> {
-    let schema = status.settings_schema.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>();
-    let state = match status.state.as_str() {
-        "idle" => api::PluginState::Idle,
-        "starting" | "running" => api::PluginState::Running,
-        "restarting" => api::PluginState::Restarting,
-        _ => api::PluginState::Failed,
-    };
-    Ok(api::Plugin {
-        id: status.id,
-        version: status.version,
-        summary: status.summary,
-        emits: status.emits.into_iter().map(|emits| emits.kind).collect(),
-        settings_schema: schema.map_err(|error| Error::new(watchbook_base::Kind::Internal, error.to_string()))?,
-        state,
-        frames_seen: status.frames_seen,
-        frames_dropped: status.frames_dropped,
-        traps: status.traps,
-        last_error: status.last_error,
-    })
 }

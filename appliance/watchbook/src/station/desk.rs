@@ -147,6 +147,25 @@ impl CameraDesk {
         Ok(binding)
     }
 
+    /// Forgets the bindings of a plugin that was removed, on every camera.
+    ///
+    /// # Errors
+    /// When a camera's settings could not be made durable; the others are done.
+    pub fn unbind_everywhere(&self, plugin: &str) -> Result<(), Error> {
+        let bound = |desk: &Desk| desk.config.plugins.iter().any(|bound| bound.plugin == plugin);
+        let cameras: Vec<CameraId> =
+            self.lock().iter().filter(|(_, desk)| bound(desk)).map(|(camera, _)| *camera).collect();
+        let unbind = |camera: CameraId| {
+            let gone = self.change(camera, |config| {
+                config.plugins.retain(|bound| bound.plugin != plugin);
+                Ok(())
+            });
+            gone.map(drop)
+        };
+        // All are tried before the first failure is told.
+        cameras.into_iter().map(unbind).fold(Ok(()), Result::and)
+    }
+
     /// Brings the settings of one camera into force: analysis first, so that it is there when the first packet comes.
     fn apply(&self, camera: CameraId, desk: &mut Desk) {
         if !self.started.load(Ordering::Acquire) {

@@ -1,8 +1,7 @@
-//! The station as a whole: status, health, plugins, problems.
+//! The station as a whole: status, health, problems.
 
-use super::{Alarm, CameraStates, DamagedRun, Disk, Pressure, VaultHealth};
+use super::{Alarm, CameraStates, DamagedRun, Disk, Plugin, Pressure, VaultHealth};
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 use watchbook_base::{CameraId, SyncState};
 
@@ -33,53 +32,6 @@ pub struct ProblemBody {
     pub detail: String,
     /// What to do about it.
     pub next_step: Option<String>,
-}
-
-/// How a plugin is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum PluginState {
-    /// Installed, bound to no camera.
-    Idle,
-    /// Gets frames.
-    Running,
-    /// Trapped or was stopped; starts again after a pause.
-    Restarting,
-    /// Given up until somebody changes its settings.
-    Failed,
-}
-
-/// One installed plugin.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-pub struct Plugin {
-    /// Reverse-DNS id.
-    pub id: String,
-    /// Version.
-    pub version: String,
-    /// What it does, in one sentence.
-    pub summary: String,
-    /// Kinds of event that it may emit.
-    pub emits: Vec<String>,
-    /// One object a setting: key, kind, default, bounds, title.
-    #[schema(value_type = Vec<Object>)]
-    pub settings_schema: Vec<Value>,
-    /// How it is doing.
-    pub state: PluginState,
-    /// Frames it has looked at.
-    pub frames_seen: u64,
-    /// Frames that were dropped because it was busy.
-    pub frames_dropped: u64,
-    /// Times it trapped.
-    pub traps: u64,
-    /// Its last failure.
-    pub last_error: Option<String>,
-}
-
-/// Answer of the list of what is installed.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-pub struct PluginList {
-    /// In order of their id.
-    pub plugins: Vec<Plugin>,
 }
 
 /// The ring over all disks.

@@ -1,6 +1,6 @@
 //! The one way from a request to a handler: same-site check, session, body, gate, handler. A handler runs only with what these steps gave it.
 
-use super::{AuditRule, Permission, Route};
+use super::{AuditRule, Permission, Route, SETTINGS_BODY};
 use crate::accounts::Who;
 use crate::app::App;
 use crate::error::{Error, Problem};
@@ -23,6 +23,8 @@ use watchbook_base::{CameraId, Kind, StreamId, TimeRange, TrackRole, UtcNanos};
 
 /// A body must have arrived by then: 64 KiB at 4 kB/s.
 const BODY_TIMEOUT: Duration = Duration::from_secs(16);
+/// A file must have arrived by then: 16 MiB at 280 kB/s, a weak wireless link.
+const FILE_TIMEOUT: Duration = Duration::from_secs(60);
 /// A handler must have its answer's head ready by then. A camera test takes up to 10 s, a plan of a 24 h file a few.
 const HANDLER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Query parameters of one request.
@@ -195,7 +197,7 @@ fn broken_off() -> Error {
 pub(crate) async fn dispatch(app: App, route: &'static Route, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let running = tokio::spawn(serve(app, route, parts, body));
-    let response = match timeout(BODY_TIMEOUT + HANDLER_TIMEOUT, running).await {
+    let response = match timeout(body_timeout(route) + HANDLER_TIMEOUT, running).await {
         Ok(Ok(Ok(response))) => response,
         Ok(Ok(Err(problem))) => problem.into_response(),
         Ok(Err(_)) => Problem::from(broken_off()).into_response(),
@@ -218,6 +220,18 @@ async fn serve(app: App, route: &'static Route, mut parts: Parts, body: Body) ->
         let action = ask(&Asked { path: &path, query: &query, body: &[] }).ok();
         return Err(app.gate().refuse_nobody(peer, action).await);
     }
+    let _place = match (route.permission, &who) {
+        (Permission::Asks(ask), Some(who)) if is_file(route) => {
+            // Somebody who may not, may not fill the memory either.
+            let action = ask(&Asked { path: &path, query: &query, body: &[] })?;
+            if watchbook_access::decide(&who.subject, &action).is_err() {
+                drop(app.gate().open(who, action, route.audit).await?);
+            }
+            let full = || Problem::too_many("another file is being uploaded", "Wait until it is done, then try again.");
+            Some(Arc::clone(app.uploads()).try_acquire_owned().map_err(|_| full())?)
+        }
+        _ => None,
+    };
     let body = read_body(route, body).await?;
     let asked = Asked { path: &path, query: &query, body: &body };
     let grant = match (route.permission, &who) {
@@ -254,11 +268,20 @@ fn query_arguments(route: &Route, query: &str) -> Result<Arguments, Problem> {
     Ok(Arguments(arguments))
 }
 
+/// The row takes a whole file.
+fn is_file(route: &Route) -> bool {
+    route.body_bytes_max > SETTINGS_BODY
+}
+
+fn body_timeout(route: &Route) -> Duration {
+    if is_file(route) { FILE_TIMEOUT } else { BODY_TIMEOUT }
+}
+
 async fn read_body(route: &Route, body: Body) -> Result<Bytes, Problem> {
     if matches!(route.method, Method::GET | Method::HEAD) {
         return Ok(Bytes::new());
     }
-    match timeout(BODY_TIMEOUT, Limited::new(body, route.body_bytes_max).collect()).await {
+    match timeout(body_timeout(route), Limited::new(body, route.body_bytes_max).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             let detail = format!("the body may have at most {} bytes here", route.body_bytes_max);

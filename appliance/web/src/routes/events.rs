@@ -7,24 +7,25 @@ use crate::error::{Error, Problem};
 use crate::ports::{EventCursor, EventQuery};
 use axum::http::Method;
 use axum::response::Response;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use watchbook_access::Action;
 use watchbook_base::limits::EVENT_WORD_BYTES_MAX;
 use watchbook_base::{CameraId, UtcNanos};
 
 /// Longest interval of one search.
-const DAYS_MAX: i64 = 32;
+pub(crate) const DAYS_MAX: i64 = 32;
 /// Most rows of one page of anything.
 pub(crate) const PAGE_ROWS_MAX: i64 = 500;
 /// Rows of a page when the caller does not say.
 const PAGE_ROWS: i64 = 100;
-const CAMERA: Query = Query {
+pub(crate) const CAMERA: Query = Query {
     name: "camera",
     kind: QueryKind::Integer,
     required: false,
     about: "Only this camera; all of the account's when left out.",
 };
-const KIND: Query =
+pub(crate) const KIND: Query =
     Query { name: "kind", kind: QueryKind::Text, required: false, about: "Only this kind, as in `motion`." };
 
 pub(crate) fn rows() -> Vec<Route> {
@@ -45,7 +46,8 @@ pub(crate) fn rows() -> Vec<Route> {
     }]
 }
 
-fn camera(query: &Arguments) -> Result<Option<CameraId>, Error> {
+/// `camera`, when it is given.
+pub(crate) fn camera(query: &Arguments) -> Result<Option<CameraId>, Error> {
     let Some(number) = query.integer("camera")? else { return Ok(None) };
     let camera = u32::try_from(number).ok().and_then(CameraId::new);
     camera.map(Some).ok_or_else(|| Error::not_found("there is no camera with this number"))
@@ -60,19 +62,28 @@ pub(crate) fn limit(query: &Arguments) -> Result<usize, Error> {
     Ok(usize::try_from(limit).unwrap_or(1))
 }
 
-async fn events(call: Call) -> Result<Response, Problem> {
-    let kind = call.query.text("kind").map(str::to_owned);
+/// `kind`, when it is given.
+pub(crate) fn kind(query: &Arguments) -> Result<Option<String>, Error> {
+    let kind = query.text(KIND.name).map(str::to_owned);
     if kind.as_ref().is_some_and(|kind| kind.is_empty() || kind.len() > EVENT_WORD_BYTES_MAX) {
-        return Err(Error::invalid(format!("kind must have 1 to {EVENT_WORD_BYTES_MAX} bytes")).into());
+        return Err(Error::invalid(format!("kind must have 1 to {EVENT_WORD_BYTES_MAX} bytes")));
     }
-    let cameras = match camera(&call.query)? {
+    Ok(kind)
+}
+
+/// The cameras to look at: the one that is named, or all of the account's.
+pub(crate) fn cameras(call: &Call) -> Result<Option<BTreeSet<CameraId>>, Problem> {
+    Ok(match camera(&call.query)? {
         Some(camera) => Some([camera].into()),
         None => call.who()?.subject.cameras.clone(),
-    };
+    })
+}
+
+async fn events(call: Call) -> Result<Response, Problem> {
     let query = EventQuery {
         range: call.query.range(DAYS_MAX)?,
-        cameras,
-        kind,
+        cameras: cameras(&call)?,
+        kind: kind(&call.query)?,
         limit: limit(&call.query)?,
         after: call.query.text("cursor").map(cursor).transpose()?,
     };

@@ -1,6 +1,6 @@
 //! Every row of the table, as nobody and as every role.
 
-use super::doubles::{DISK, FOUND, START_MS};
+use super::doubles::{DISK, FOUND, KEY, OTHER_KEY, PLUGIN, START_MS, WAITING};
 use super::station::{Ask, CAMERA_PASSWORD, PASSWORD, Station, assert_problem};
 use crate::routes::{AuditRule, Permission, Route, table};
 use axum::http::{Method, StatusCode};
@@ -12,7 +12,7 @@ use watchbook_base::CameraId;
 
 fn path_of(row: &Route) -> String {
     let path = row.path.replace("{camera}", "1").replace("{account}", "2").replace("{hold}", "1");
-    path.replace("{disk}", DISK).replace("{plugin}", "org.watchbook.motion")
+    path.replace("{disk}", DISK).replace("{plugin}", PLUGIN).replace("{key}", KEY)
 }
 
 /// A request that is right in every way but perhaps its sender.
@@ -28,6 +28,7 @@ fn good_request(row: &Route) -> Ask {
     }
     let ask = Ask::new(row.method.as_str(), &format!("{path}{query}"));
     match body(row.id) {
+        Some(Value::String(file)) => ask.bytes(file.into_bytes()),
         Some(body) => ask.json(&body),
         None => ask,
     }
@@ -45,6 +46,10 @@ fn body(id: &str) -> Option<Value> {
         "change_camera" => json!({"name": "Yard", "main": address, "password": "canary-given"}),
         "test_camera" => json!({"main": address, "password": "canary-given"}),
         "bind_plugin" => json!({"enabled": true}),
+        "install_plugin" => json!("the bytes of a package"),
+        "approve_plugin" | "reject_plugin" => json!({"package_sha256": WAITING}),
+        "trust_publisher" => json!({"name": "City lab", "public_key": "RWQ", "key_id": OTHER_KEY}),
+        "set_plugin_dev_mode" => json!({"hours": 1}),
         "add_disk" => json!({"dir": "/srv/b/watchbook", "size_gib": 500}),
         "accept_disk" => json!({"found_id": FOUND}),
         "retire_disk" => json!({"replaced": true}),
@@ -58,11 +63,24 @@ fn body(id: &str) -> Option<Value> {
 fn allowed(id: &str) -> Option<&'static [Role]> {
     use Role::{Admin, Approver, Auditor, Investigator, Viewer};
     Some(match id {
-        "sign_out" | "change_password" | "cameras" | "camera" | "plugins" | "health" => &Role::ALL,
+        "sign_out" | "change_password" | "cameras" | "camera" | "plugins" | "plugin_abi" | "plugin_dev_mode"
+        | "health" => &Role::ALL,
         "accounts" | "create_account" | "change_account" | "remove_account" | "create_camera" | "change_camera"
         | "remove_camera" | "test_camera" | "bind_plugin" => &[Admin],
+        "install_plugin"
+        | "approve_plugin"
+        | "reject_plugin"
+        | "roll_back_plugin"
+        | "remove_plugin"
+        | "plugin_log"
+        | "plugin_publishers"
+        | "trust_publisher"
+        | "distrust_publisher"
+        | "set_plugin_dev_mode" => &[Admin],
         "add_disk" | "accept_disk" | "retire_disk" => &[Admin],
-        "recordings" | "playback" | "export" | "events" | "place_hold" => &[Investigator],
+        "recordings" | "playback" | "export" | "events" | "event_counts" | "event_counts_csv" | "place_hold" => {
+            &[Investigator]
+        }
         "retention_list" | "retention" | "erasures" | "holds" | "estimate_hold" => {
             &[Investigator, Approver, Auditor, Admin]
         }

@@ -3,6 +3,7 @@
 import { useEffect } from "preact/hooks";
 import { api } from "./api";
 import { type Key, locale, t } from "./i18n";
+import { devModeUntil, followDevMode } from "./lib/dev-mode";
 import { mayOpen, PAGE_ROLES } from "./lib/roles";
 import { go, link, type PageName, type Route, route } from "./lib/router";
 import { asApiError, followCameras, session, start, started, startProblem, status } from "./lib/session";
@@ -10,23 +11,27 @@ import { AccountPage } from "./pages/account";
 import { AuditPage } from "./pages/audit";
 import { CameraEdit } from "./pages/camera-edit";
 import { CameraList } from "./pages/camera-list";
+import { CountsPage } from "./pages/counts";
 import { HealthPage } from "./pages/health";
 import { HoldNew } from "./pages/hold-new";
 import { HoldsPage } from "./pages/holds";
 import { LiveOne } from "./pages/live-one";
 import { PeoplePage } from "./pages/people";
+import { PluginsPage } from "./pages/plugins";
 import { TimelinePage } from "./pages/timeline";
 import { Wall } from "./pages/wall";
 import { Claim, SignIn } from "./pages/welcome";
 import { LanguageChoice } from "./ui/language";
 import { Logo } from "./ui/logo";
-import { Empty, Loading, Problem } from "./ui/parts";
+import { Empty, Loading, Moment, Problem } from "./ui/parts";
 
 const NAV: readonly { page: PageName; hash: string; text: Key }[] = [
   { page: "wall", hash: link.wall, text: "nav.wall" },
   { page: "timeline", hash: "#/camera", text: "nav.timeline" },
+  { page: "counts", hash: link.counts, text: "nav.counts" },
   { page: "holds", hash: link.holds, text: "nav.holds" },
   { page: "cameras", hash: link.cameras, text: "nav.cameras" },
+  { page: "plugins", hash: link.plugins, text: "nav.plugins" },
   { page: "people", hash: link.people, text: "nav.people" },
   { page: "health", hash: link.health, text: "nav.health" },
   { page: "audit", hash: link.audit, text: "nav.audit" },
@@ -54,6 +59,7 @@ export function App() {
 
 function Station() {
   useEffect(() => followCameras(), []);
+  useEffect(() => followDevMode(), []);
   const here = route.value;
   const nav = NAV.filter((item) => mayOpen(session.value, item.page));
   // The bare address leads everybody to the first page that they may open.
@@ -86,6 +92,12 @@ function Station() {
           <SignOut />
         </div>
       </header>
+      {devModeUntil.value !== null && (
+        <div class="banner" role="status" data-dev-mode>
+          {t("dev.banner")} <Moment ms={devModeUntil.value} />
+          {mayOpen(session.value, "plugins") && <a href={link.plugins}>{t("dev.banner.off")}</a>}
+        </div>
+      )}
       <main id="main" tabIndex={-1}>
         <Page here={here} />
       </main>
@@ -126,10 +138,14 @@ function Page({ here }: { here: Route }) {
       return <CameraList />;
     case "camera_edit":
       return <CameraEdit key={here.id} id={here.id} />;
+    case "counts":
+      return <CountsPage />;
     case "holds":
       return <HoldsPage />;
     case "hold_new":
       return <HoldNew />;
+    case "plugins":
+      return <PluginsPage />;
     case "people":
       return <PeoplePage />;
     case "health":

@@ -1,6 +1,6 @@
 /** Every request the page makes, by name. */
 
-import { call, query } from "./client";
+import { call, query, upload } from "./client";
 import type {
   Account,
   AccountInput,
@@ -12,6 +12,8 @@ import type {
   CameraList,
   CameraPatch,
   ClaimInput,
+  CountBucket,
+  CountList,
   Disk,
   DiskInput,
   ErasureList,
@@ -22,7 +24,13 @@ import type {
   HoldInput,
   HoldList,
   PluginBinding,
+  PluginDevMode,
+  PluginInfo,
   PluginList,
+  PluginLog,
+  PluginPublisher,
+  PluginPublisherInput,
+  PluginPublisherList,
   Recordings,
   Retention,
   RetentionList,
@@ -42,7 +50,17 @@ export interface Window {
   to: number;
 }
 
+/** What is counted: `null` means all cameras of the account. */
+export interface CountAsk extends Window {
+  camera: number | null;
+  bucket: CountBucket;
+}
+
 const window = ({ from, to }: Window) => ({ from_utc_ms: Math.floor(from), to_utc_ms: Math.ceil(to) });
+
+const counted = ({ camera, bucket, ...range }: CountAsk) => query({ ...window(range), camera, bucket, utc_offset_minutes: -new Date(range.to).getTimezoneOffset() });
+
+const plugin = (id: string) => `/plugins/${encodeURIComponent(id)}`;
 
 export const api = {
   status: () => call<Status>("GET", "/status"),
@@ -67,7 +85,21 @@ export const api = {
   events: (range: Window, camera: number, cursor: string | null, limit: number, signal?: AbortSignal) =>
     call<EventPage>("GET", `/events${query({ ...window(range), camera, cursor, limit })}`, undefined, signal),
 
+  counts: (ask: CountAsk) => call<CountList>("GET", `/events/counts${counted(ask)}`),
+
   plugins: () => call<PluginList>("GET", "/plugins").then((answer) => answer.plugins),
+  installPlugin: (file: Blob, told: (share: number) => void) => upload<PluginInfo>("/plugins", file, told),
+  approvePlugin: (id: string, package_sha256: string) => call<PluginInfo>("POST", `${plugin(id)}/approve`, { package_sha256 }),
+  rejectPlugin: (id: string, package_sha256: string) => call<void>("POST", `${plugin(id)}/reject`, { package_sha256 }),
+  rollBackPlugin: (id: string) => call<PluginInfo>("POST", `${plugin(id)}/rollback`),
+  removePlugin: (id: string) => call<void>("DELETE", plugin(id)),
+  pluginLog: (id: string) => call<PluginLog>("GET", `${plugin(id)}/log`),
+  publishers: () => call<PluginPublisherList>("GET", "/plugin-publishers").then((answer) => answer.publishers),
+  trustPublisher: (input: PluginPublisherInput) => call<PluginPublisher>("POST", "/plugin-publishers", input),
+  distrustPublisher: (key: string) => call<void>("DELETE", `/plugin-publishers/${encodeURIComponent(key)}`),
+  devMode: () => call<PluginDevMode>("GET", "/plugin-dev-mode"),
+  setDevMode: (hours: number) => call<PluginDevMode>("PUT", "/plugin-dev-mode", { hours }),
+
   accounts: () => call<AccountList>("GET", "/accounts").then((answer) => answer.accounts),
   addAccount: (input: AccountInput) => call<Account>("POST", "/accounts", input),
   changeAccount: (id: number, input: AccountPatch) => call<Account>("PATCH", `/accounts/${id}`, input),
@@ -97,6 +129,11 @@ export function liveUrl(camera: number, role: TrackRole): string {
 /** Address of recorded footage as fragmented MP4 whose media time 0 is `base`. */
 export function playbackUrl(camera: number, range: Window, base: number): string {
   return `/api/v1/cameras/${camera}/playback.mp4${query({ ...window(range), role: "main_video", base_utc_ms: base })}`;
+}
+
+/** Address of counts as a table for spreadsheets. */
+export function countsCsvUrl(ask: CountAsk): string {
+  return `/api/v1/events/counts.csv${counted(ask)}`;
 }
 
 /** Address of recorded footage as a file. */

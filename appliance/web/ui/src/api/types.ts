@@ -47,8 +47,20 @@ export type Recordings = Schemas["RecordingList"];
 export type WatchEvent = Schemas["Event"];
 export type EventPage = Schemas["EventList"];
 
+export type CountBucket = Schemas["CountBucket"];
+export type CountSeries = Schemas["CountSeries"];
+export type CountList = Schemas["CountList"];
+
 export type PluginInfo = Schemas["Plugin"];
 export type PluginList = Schemas["PluginList"];
+export type PluginVersion = Schemas["PluginVersion"];
+export type PluginAsks = Schemas["PluginAsks"];
+export type PluginChange = Schemas["PluginChange"];
+export type PluginLog = Schemas["PluginLog"];
+export type PluginPublisher = Schemas["PluginPublisher"];
+export type PluginPublisherList = Schemas["PluginPublisherList"];
+export type PluginPublisherInput = Schemas["PluginPublisherRequest"];
+export type PluginDevMode = Schemas["PluginDevMode"];
 export type AuditEntry = Schemas["AuditRow"];
 export type AuditPage = Schemas["AuditList"];
 export type RingHealth = Schemas["RingHealth"];

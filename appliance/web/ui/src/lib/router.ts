@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 
-export type PageName = "wall" | "live" | "timeline" | "cameras" | "camera_edit" | "holds" | "hold_new" | "people" | "health" | "audit" | "account" | "unknown";
+export type PageName = "wall" | "live" | "timeline" | "cameras" | "camera_edit" | "counts" | "holds" | "hold_new" | "plugins" | "people" | "health" | "audit" | "account" | "unknown";
 
 export interface Route {
   page: PageName;
@@ -16,8 +16,10 @@ const PLAIN: Record<string, PageName> = {
   wall: "wall",
   camera: "timeline",
   cameras: "cameras",
+  counts: "counts",
   holds: "holds",
   people: "people",
+  plugins: "plugins",
   health: "health",
   audit: "audit",
   account: "account",
@@ -48,10 +50,12 @@ export const link = {
   cameras: "#/cameras",
   cameraNew: "#/cameras/new",
   cameraEdit: (id: number) => `#/cameras/${id}`,
+  counts: "#/counts",
   holds: "#/holds",
   /** With what is known already: cameras and interval. */
   holdNew: (cameras: readonly number[] = [], range?: { start: number; end: number }) =>
     range === undefined ? "#/holds/new" : `#/holds/new?cameras=${cameras.join(",")}&from=${Math.floor(range.start)}&to=${Math.ceil(range.end)}`,
+  plugins: "#/plugins",
   people: "#/people",
   health: "#/health",
   audit: "#/audit",

@@ -16,7 +16,8 @@ export function actionText(entry: AuditEntry): string {
 }
 
 /** What it was done to: the camera, the interval, the thing that was changed. */
-export function detailText({ subject }: AuditEntry): string {
+export function detailText(entry: AuditEntry): string {
+  const { subject } = entry;
   const { camera, cameras, account, what, range, hold, dir, disk, found } = subject;
   const parts: string[] = [];
   if (typeof camera === "number") parts.push(t("audit.camera", { id: camera }));
@@ -25,9 +26,13 @@ export function detailText({ subject }: AuditEntry): string {
   if (typeof hold === "number") parts.push(t("audit.hold", { id: hold }));
   if (typeof dir === "string") parts.push(`${dir}, ${String(subject["size_gib"])} GiB`);
   if (typeof disk === "string") parts.push(`${t("disk.id")} ${disk.slice(0, 8)} → ${String(found).slice(0, 8)}`);
+  if (typeof subject["plugin"] === "string") parts.push(subject["plugin"]);
+  if (typeof subject["key_id"] === "string") parts.push(subject["key_id"]);
+  if (typeof subject["package_sha256"] === "string") parts.push(`SHA-256 ${subject["package_sha256"].slice(0, 16)}…`);
+  if (entry.action === "set_plugin_dev_mode") parts.push(t("dev.hours.count", { count: Number(subject["hours"]) }));
   if (typeof account === "number") parts.push(`#${account}`);
   if (typeof what === "string") parts.push(what);
-  if (typeof subject["hours"] === "number") parts.push(t("retention.hours", { count: subject["hours"] }));
+  if (typeof subject["hours"] === "number" && entry.action === "erase") parts.push(t("retention.hours", { count: subject["hours"] }));
   const interval = rangeText(range);
   if (interval !== null) parts.push(interval);
   return parts.join(" · ");

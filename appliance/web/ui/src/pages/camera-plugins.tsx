@@ -6,10 +6,11 @@ import { t, word } from "../i18n";
 import { useAct, useLoaded } from "../lib/hooks";
 import { PolygonEditor } from "../polygon/editor";
 import { Check, Empty, Loading, Note, Problem, Select, TextField } from "../ui/parts";
+import { pluginName } from "./plugin-words";
 import { parseNumber, readSchema, type Setting, valueOf } from "./settings-schema";
 
 export function PluginSettings({ camera, reload }: { camera: Camera; reload: () => void }) {
-  const plugins = useLoaded(api.plugins, "plugins");
+  const plugins = useLoaded(() => api.plugins().then((all) => all.filter((plugin) => plugin.running !== null)), "plugins");
   return (
     <section class="panel" aria-label={t("plugins.title")}>
       <h2>{t("plugins.title")}</h2>
@@ -51,7 +52,7 @@ function Binding({ camera, plugin, reload }: { camera: Camera; plugin: PluginInf
       <Check
         label={
           <>
-            <strong>{word("plugin", plugin.id)}</strong> <span class="muted num">{plugin.version}</span>
+            <strong>{pluginName(plugin.id)}</strong> <span class="muted num">{plugin.version}</span>
           </>
         }
         hint={plugin.summary}
