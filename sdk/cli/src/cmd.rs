@@ -1,13 +1,16 @@
 //! The commands.
 
 mod build;
+mod deploy;
 mod diff;
 mod inspect;
 mod keygen;
+mod logs;
 mod new;
 mod pack;
 mod package;
 mod sign;
+mod station;
 mod validate;
 mod verify;
 
@@ -24,4 +27,6 @@ pub(crate) const COMMANDS: &[Command] = &[
     verify::COMMAND,
     inspect::COMMAND,
     diff::COMMAND,
+    deploy::COMMAND,
+    logs::COMMAND,
 ];

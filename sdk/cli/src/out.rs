@@ -24,6 +24,10 @@ impl Out {
         if self.json {
             self.text(&format!("{object}\n"));
         } else {
+            // Manifests, comments of signatures and log lines are strangers' words: none of them moves a cursor or paints a terminal.
+            let plain =
+                |c: char| if c.is_control() && !matches!(c, '\n' | '\t') { char::REPLACEMENT_CHARACTER } else { c };
+            let line: String = line.chars().map(plain).collect();
             self.text(&format!("{line}\n"));
         }
     }
