@@ -2,6 +2,9 @@
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
 
+mod fixtures;
+
+use fixtures::{BOMB, CHATTER, COPIES, FLOOD, KEEPS, LOOP, MARK_GARBLED, OK, RECURSION, STEADY, TRAP, component};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -15,76 +18,6 @@ use watchbook_plugin_host::{Binding, InstanceState, InstanceStatus, Level, Plugi
 const PATIENCE: Duration = Duration::from_secs(300);
 const START_NS: i64 = 1_764_000_000_000_000_000;
 const OUTPUT: Output = Output { width: 32, height: 16, format: PixelFormat::Luma, fps_max: 5.0 };
-
-/// A core module of the world `analytics-plugin`: `start` and `frame` are the bodies of its two calls. Each returns the address of its result; 1400 holds
-/// zeros, which is `ok` of nothing and `ok` of no marks.
-fn module(name: &str, start: &str, frame: &str) -> String {
-    let id = format!("org.example.{name}");
-    let words = |numbers: &[usize]| {
-        numbers
-            .iter()
-            .flat_map(|number| (*number as u32).to_le_bytes())
-            .map(|byte| format!("\\{byte:02x}"))
-            .collect::<String>()
-    };
-    format!(
-        r#"(module
-          (import "watchbook:plugin/frames@0.1.0" "[resource-drop]frame" (func $drop (param i32)))
-          (import "watchbook:plugin/frames@0.1.0" "[method]frame.info" (func $info (param i32 i32)))
-          (import "watchbook:plugin/frames@0.1.0" "[method]frame.luma" (func $luma (param i32 i32)))
-          (import "watchbook:plugin/log@0.1.0" "write" (func $log (param i32 i32 i32)))
-          (memory (export "memory") 2)
-          (global $top (mut i32) (i32.const 65536))
-          (data (i32.const 1024) "{id}")
-          (data (i32.const 1100) "1.0.00.1")
-          (data (i32.const 1200) "{card}")
-          (data (i32.const 1700) "testroad is too narrow")
-          (data (i32.const 1600) "{refusal}")
-          (data (i32.const 1500) "{one_mark}")
-          (data (i32.const 1520) "{many_marks}")
-          (data (i32.const 4096) "{kind}")
-          (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
-            (local $at i32)
-            (local.set $at (i32.and (i32.add (global.get $top) (i32.const 7)) (i32.const -8)))
-            (global.set $top (i32.add (local.get $at) (local.get 3)))
-            (local.get $at))
-          (func (export "watchbook:plugin/about@0.1.0#describe") (result i32) (i32.const 1200))
-          (func (export "watchbook:plugin/analyzer@0.1.0#start")
-            (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32) {start})
-          (func (export "watchbook:plugin/analyzer@0.1.0#on-frame") (param $frame i32) (result i32) (local $i i32)
-            (call $info (local.get $frame) (i32.const 2048))
-            {frame})
-          (func (export "watchbook:plugin/analyzer@0.1.0#stop") (result i32) (i32.const 1400)))"#,
-        card = words(&[1024, id.len(), 1100, 5, 1105, 3]),
-        // err(config("road is too narrow"))
-        refusal = words(&[1, 0, 1704, 18]),
-        one_mark = words(&[0, 4096, 1]),
-        many_marks = words(&[0, 8192, 65]),
-        kind = words(&[1700, 4]),
-    )
-}
-
-const OK: &str = "(i32.const 1400)";
-/// One mark of kind `test` that begins with the frame, which has 512 bytes: 32 × 16.
-const STEADY: &str = "
-    (call $luma (local.get $frame) (i32.const 2100))
-    (if (i32.ne (i32.load (i32.const 2104)) (i32.const 512)) (then unreachable))
-    (global.set $top (i32.const 65536))
-    (i64.store (i32.const 4112) (i64.load (i32.const 2064)))
-    (call $drop (local.get $frame))
-    (i32.const 1500)";
-const LOOP: &str = "(loop $again (br $again)) unreachable";
-const BOMB: &str = "(loop $again (drop (memory.grow (i32.const 16))) (br $again)) unreachable";
-const TRAP: &str = "unreachable";
-const FLOOD: &str = "(call $drop (local.get $frame)) (i32.const 1520)";
-const KEEPS: &str = "(i32.const 1400)";
-const CHATTER: &str = "
-    (loop $again
-      (call $log (i32.const 3) (i32.const 1704) (i32.const 18))
-      (local.set $i (i32.add (local.get $i) (i32.const 1)))
-      (br_if $again (i32.lt_u (local.get $i) (i32.const 200))))
-    (call $drop (local.get $frame))
-    (i32.const 1400)";
 
 struct Station {
     plugins: Plugins,
@@ -133,12 +66,6 @@ fn install_with(directory: &Path, name: &str, component: &[u8], capabilities: &s
         "#
     );
     std::fs::write(folder.join("plugin.toml"), manifest).unwrap();
-}
-
-fn component(name: &str, start: &str, frame: &str) -> Vec<u8> {
-    let core = wat::parse_str(module(name, start, frame)).unwrap();
-    let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk/wit/0.1");
-    watchbook_plugin_cli::build(&core, &wit, "analytics-plugin").unwrap()
 }
 
 fn station(fixtures: &[(&str, &str, &str)]) -> Station {
@@ -246,19 +173,30 @@ fn each_hostile_call_is_stopped_with_a_sentence_and_others_go_on() {
     let station = station(&[
         ("bomb", OK, BOMB),
         ("chatter", OK, CHATTER),
+        ("copies", OK, COPIES),
         ("endless", OK, LOOP),
         ("flood", OK, FLOOD),
+        ("garbled", OK, MARK_GARBLED),
         ("keeps", OK, KEEPS),
+        ("recursion", OK, RECURSION),
         ("steady", OK, STEADY),
         ("traps", OK, TRAP),
     ]);
     station.bind(1, "steady");
-    let hostile = ["bomb", "endless", "flood", "keeps", "traps"];
-    let words = ["limit is 8388608 bytes", "100 ms of processor time", "65 marks", "borrow", "unreachable"];
-    for (index, name) in hostile.iter().enumerate() {
+    let hostile = [
+        ("bomb", "limit is 8388608 bytes"),
+        ("copies", "its 100 ms"),
+        ("endless", "its 100 ms"),
+        ("flood", "65 marks"),
+        ("garbled", "utf-8"),
+        ("keeps", "borrow"),
+        ("recursion", "call stack exhausted"),
+        ("traps", "unreachable"),
+    ];
+    for (index, (name, _)) in hostile.iter().enumerate() {
         station.bind(index as u32 + 2, name);
     }
-    for (index, (name, word)) in hostile.iter().zip(words).enumerate() {
+    for (index, (name, word)) in hostile.iter().enumerate() {
         let number = index as u32 + 2;
         let status = station
             .feed_until(name, &[1, number], || Some(station.status(number, name)).filter(|status| status.traps > 0));
@@ -266,7 +204,7 @@ fn each_hostile_call_is_stopped_with_a_sentence_and_others_go_on() {
         assert!(sentence.contains(word), "{name}: {word} is not in: {sentence}");
     }
     let before = station.status(1, "steady").events;
-    station.feed_until("the orderly one to go on", &[1, 2, 3, 4, 5, 6], || {
+    station.feed_until("the orderly one to go on", &[1, 2, 3, 4, 5, 6, 7, 8, 9], || {
         (station.status(1, "steady").events > before).then_some(())
     });
     assert_eq!(station.status(1, "steady").traps, 0);

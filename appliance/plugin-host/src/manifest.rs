@@ -1,7 +1,7 @@
 //! `plugin.toml`: what a plugin says about itself and what it asks for.
 
 use crate::wbp::{self, MODELS_MAX};
-use crate::{Error, Setting};
+use crate::{Error, Setting, World};
 use serde::{Deserialize, Serialize};
 use watchbook_analysis::{Output, PixelFormat};
 use watchbook_base::Kind;
@@ -77,6 +77,15 @@ pub struct Input {
     pub fps: f32,
     /// What a pixel is.
     pub format: PixelFormat,
+}
+
+impl Input {
+    /// No frames.
+    pub const NONE: Self = Self { width: 0, height: 0, fps: 0.0, format: PixelFormat::Luma };
+
+    fn none() -> Self {
+        Self::NONE
+    }
 }
 
 /// What it may spend. The host takes the lesser of this and its own limit.
@@ -165,7 +174,7 @@ pub struct Manifest {
     pub id: String,
     /// Semantic version.
     pub version: String,
-    /// World of the interface: `analytics-plugin`.
+    /// World of the interface: `analytics-plugin` or `export-rule`.
     pub world: String,
     /// Version of the interface: [`API`].
     pub api: String,
@@ -180,7 +189,8 @@ pub struct Manifest {
     /// What it may use.
     #[serde(default)]
     pub capabilities: Capabilities,
-    /// The frames that it wants.
+    /// The frames that it wants; [`Input::NONE`] for an export rule.
+    #[serde(default = "Input::none")]
     pub input: Input,
     /// What it may spend.
     #[serde(default)]
@@ -188,7 +198,8 @@ pub struct Manifest {
     /// What an administrator can set; the page makes its form from it.
     #[serde(default)]
     pub settings: Vec<Setting>,
-    /// Kinds of events that it may give.
+    /// Kinds of events that it may give; at least one unless it is an export rule.
+    #[serde(default)]
     pub emits: Vec<Emits>,
     /// Models that come with it.
     #[serde(default)]
@@ -248,24 +259,54 @@ impl Manifest {
         if self.retention_effect != RetentionEffect::None && self.world != "export-rule" {
             return Err("retention_effect; only an export rule can propose holds".to_owned());
         }
-        if self.world != "analytics-plugin" {
-            return Err(format!("world `{}`; this host runs `analytics-plugin`", self.world));
-        }
         if self.api != API {
             return Err(format!("api `{}`; this host offers `{API}`", self.api));
         }
-        for capability in self.capabilities.all() {
-            if !matches!(capability, "frames" | "log" | "store") {
-                return Err(format!("capability `{capability}`; this host offers frames, log and store"));
-            }
-        }
-        if self.input.format != PixelFormat::Luma {
-            return Err("input.format; this host offers luma".to_owned());
-        }
-        self.output().check().map_err(|error| format!("input: {error}"))?;
+        self.check_world()?;
         self.check_budget()?;
         self.check_models()?;
         self.check_lists()
+    }
+
+    /// What it is.
+    ///
+    /// # Errors
+    /// A sentence when this host knows no such world; a manifest that was parsed has one.
+    pub fn kind(&self) -> Result<World, String> {
+        let worlds = [World::AnalyticsPlugin, World::ExportRule];
+        let found = worlds.into_iter().find(|world| world.name() == self.world);
+        found.ok_or_else(|| format!("world `{}`; this host runs `analytics-plugin` and `export-rule`", self.world))
+    }
+
+    /// What the world asks for and forbids.
+    fn check_world(&self) -> Result<(), String> {
+        let (world, offered): (_, &[&str]) = match self.kind()? {
+            World::AnalyticsPlugin => {
+                if self.input.format != PixelFormat::Luma {
+                    return Err("input.format; this host offers luma".to_owned());
+                }
+                self.output().check().map_err(|error| format!("input: {error}"))?;
+                if self.emits.is_empty() {
+                    return Err("emits; a plugin that watches a camera names at least one kind of event".to_owned());
+                }
+                ("a plugin that watches a camera", &["frames", "log", "store"])
+            }
+            World::ExportRule => {
+                if self.input != Input::NONE {
+                    return Err("input; an export rule sees no frames".to_owned());
+                }
+                if self.budget.store_kib != 0 {
+                    return Err("budget.store_kib; an export rule keeps nothing".to_owned());
+                }
+                ("an export rule", &["log"])
+            }
+        };
+        match self.capabilities.all().find(|capability| !offered.contains(capability)) {
+            Some(capability) => {
+                Err(format!("capability `{capability}`; this host offers {world}: {}", offered.join(", ")))
+            }
+            None => Ok(()),
+        }
     }
 
     /// The version, for which is newer.
@@ -320,8 +361,8 @@ impl Manifest {
     }
 
     fn check_lists(&self) -> Result<(), String> {
-        if self.emits.is_empty() || self.emits.len() > LIST_MAX || self.settings.len() > LIST_MAX {
-            return Err(format!("1 to {LIST_MAX} kinds of events and at most {LIST_MAX} settings are allowed"));
+        if self.emits.len() > LIST_MAX || self.settings.len() > LIST_MAX {
+            return Err(format!("at most {LIST_MAX} kinds of events and {LIST_MAX} settings are allowed"));
         }
         for emits in &self.emits {
             if emits.kind.is_empty()
@@ -346,7 +387,7 @@ impl Manifest {
         Ok(())
     }
 
-    /// The frames that it wants, as `analysis` makes them.
+    /// The frames that it wants, as `analysis` makes them; 0 × 0 for an export rule.
     #[must_use]
     pub fn output(&self) -> Output {
         let Input { width, height, fps, format } = self.input;
@@ -411,6 +452,28 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn an_export_rule_sees_no_frames_and_need_not_give_events() {
+        let rule = |from: &str, to: &str| {
+            let text = EXAMPLE.replacen("analytics-plugin", "export-rule", 1).replacen("\"frames\", ", "", 1);
+            let (start, end) = (text.find("[input]").unwrap(), text.find("[budget]").unwrap());
+            let text = format!("{}{}", &text[..start], &text[end..text.find("[[emits]]").unwrap()]);
+            Manifest::parse(&text.replacen(from, to, 1)).map_err(|error| error.to_string())
+        };
+        let manifest = rule("", "").unwrap();
+        assert_eq!((manifest.kind(), manifest.input, manifest.emits.len()), (Ok(World::ExportRule), Input::NONE, 0));
+        assert_eq!(manifest.capabilities.all().collect::<Vec<_>>(), ["log"]);
+        for (from, to, word) in [
+            ("\"log\"", "\"store\"", "store"),
+            ("\"log\"", "\"frames\"", "frames"),
+            ("memory_mib", "store_kib", "store_kib"),
+            ("export-rule", "analytics-plugin", "input"),
+        ] {
+            let sentence = rule(from, to).unwrap_err();
+            assert!(sentence.contains(word), "{word} is not named in: {sentence}");
+        }
+    }
+
+    #[test]
     fn each_broken_field_is_named() {
         for (from, to, word) in [
             ("org.example.counter", "Counter", "`id`"),
@@ -420,7 +483,8 @@ pub(crate) mod tests {
             ("api = ", "homepage = \"http://example.org\"\napi = ", "`homepage`"),
             ("api = ", "retention_effect = \"proposes-hold\"\napi = ", "retention_effect"),
             ("\"count\"", "\"face-match\"", "face"),
-            ("analytics-plugin", "export-rule", "world"),
+            ("analytics-plugin", "export-rule", "input"),
+            ("analytics-plugin", "overlay", "world"),
             ("api = \"0.1\"", "api = \"0.2\"", "api"),
             ("traffic-counting", "biometric-identification", "biometric-identification"),
             ("\"log\"", "\"network\"", "network"),

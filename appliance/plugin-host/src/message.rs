@@ -1,11 +1,14 @@
 //! What the recorder and `watchbook-plugins` say to each other. Encoded as [`watchbook_analysis::message::encode`] does.
 
+use crate::rules::Verdict;
 use serde::{Deserialize, Serialize};
 use watchbook_analysis::Point;
 use watchbook_base::Area;
 
 /// Which instance a message is about. Every binding takes a new number.
 pub type InstanceNumber = u64;
+/// Which event a rule is asked about: counts the events that one instance was given.
+pub type EventNumber = u64;
 /// Which plugin a message is about: its place in the list of packages.
 pub type PluginNumber = u32;
 
@@ -17,6 +20,30 @@ pub const MARKS_BYTES_MAX: usize = 16 << 10;
 pub const LOG_BYTES_MAX: usize = 1024;
 /// A sentence about a trap or a fault.
 pub const SENTENCE_BYTES_MAX: usize = 1024;
+
+/// What `stop` of an instance may return for the next one.
+pub const SAVED_BYTES_MAX: usize = 1 << 20;
+
+/// What a plugin is: the set of functions that it has and may call. Spelled as in manifests and in `sdk/wit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum World {
+    /// Watches one camera: frames in, marks out.
+    AnalyticsPlugin,
+    /// Decides about events: pure.
+    ExportRule,
+}
+
+impl World {
+    /// Its word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AnalyticsPlugin => "analytics-plugin",
+            Self::ExportRule => "export-rule",
+        }
+    }
+}
 
 /// A part of the picture with a name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +128,8 @@ pub enum ToPlugins {
         limits: Limits,
         /// What the manifest asks for: the only interfaces that the component may import.
         capabilities: Vec<String>,
+        /// What it is.
+        world: World,
     },
     /// Start an instance of a loaded plugin.
     Bind {
@@ -119,6 +148,14 @@ pub enum ToPlugins {
     Unbind {
         /// Which.
         instance: InstanceNumber,
+    },
+    /// One event for a rule: a [`crate::rules::Situation`], encoded, in the sealed memory file beside the message. Answered by [`FromPlugins::Verdicts`] or
+    /// [`FromPlugins::Unjudged`].
+    Evaluate {
+        /// For which instance.
+        instance: InstanceNumber,
+        /// To be given back with the answer.
+        event: EventNumber,
     },
     /// One frame, in the sealed memory file beside the message. The newest waits; an older one that still waits is dropped and counted.
     Frame {
@@ -200,6 +237,26 @@ pub enum FromPlugins {
         frame_utc_ns: u64,
         /// At most [`MARKS_MAX`] and [`MARKS_BYTES_MAX`].
         marks: Vec<Mark>,
+    },
+    /// What a rule said about an event; none is the usual answer.
+    Verdicts {
+        /// Of which instance.
+        instance: InstanceNumber,
+        /// About which event.
+        event: EventNumber,
+        /// At most [`crate::rules::VERDICTS_MAX`], each text clipped a little over its limit.
+        verdicts: Vec<Verdict>,
+    },
+    /// A rule trapped or faulted: the event has no verdict.
+    Unjudged {
+        /// Of which instance.
+        instance: InstanceNumber,
+        /// About which event.
+        event: EventNumber,
+        /// What happened.
+        sentence: String,
+        /// It trapped; else it said itself that it could not.
+        trapped: bool,
     },
     /// A log line.
     Log {

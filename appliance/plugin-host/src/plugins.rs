@@ -1,8 +1,11 @@
-//! The recorder's side: which plugin watches which camera; frames out, events back.
+//! The recorder's side: which plugin watches which camera; frames out, events back; events out, verdicts back.
+
+mod events;
 
 use crate::marks::Gate;
-use crate::message::{Counts, FromPlugins, InstanceNumber, Limits, PluginNumber, ToPlugins, Zone};
+use crate::message::{Counts, FromPlugins, InstanceNumber, Limits, PluginNumber, ToPlugins, World, Zone};
 use crate::package::{Package, sha256_hex};
+use crate::rules::camera_word;
 use crate::status::{InstanceState, InstanceStatus, PluginStatus, Report};
 use crate::{Error, settings};
 use serde_json::{Map, Value};
@@ -66,6 +69,7 @@ struct Plugin {
     package: Package,
     /// The component in a sealed memory file, ready for every child.
     component: OwnedFd,
+    world: World,
     loaded_in: u32,
     refused: Option<String>,
 }
@@ -74,13 +78,30 @@ struct Instance {
     plugin: usize,
     binding: Binding,
     settings_json: String,
-    output: Output,
-    gate: Gate,
+    work: Work,
     bound_in: u32,
     missed_since: u32,
     /// Counts of children that are gone.
     before: Counts,
     status: InstanceStatus,
+}
+
+/// What an instance does, by its plugin's world.
+enum Work {
+    /// Watches: which frames it wants, and the check of what it says.
+    Watches(Output, Gate),
+    /// Judges events.
+    Judges(events::Judging),
+}
+
+impl Instance {
+    /// The frames that it wants.
+    fn output(&self) -> Option<Output> {
+        match &self.work {
+            Work::Watches(output, _) => Some(*output),
+            Work::Judges(_) => None,
+        }
+    }
 }
 
 impl Shared {
@@ -118,7 +139,9 @@ impl Plugins {
             let component = memfd::seal("component", &package.component).map_err(|error| {
                 Error::new(Kind::of_io(&error), format!("keeping {}: {error}", package.manifest.id))
             })?;
-            Ok(Plugin { package: Package { component: Vec::new(), ..package }, component, loaded_in: 0, refused: None })
+            let world = package.manifest.kind().map_err(|sentence| Error::new(Kind::InvalidInput, sentence))?;
+            let package = Package { component: Vec::new(), ..package };
+            Ok(Plugin { package, component, world, loaded_in: 0, refused: None })
         };
         let plugins = packages.into_iter().map(sealed).collect::<Result<Vec<_>, Error>>()?;
         let shared = Arc::new(Shared { state: Mutex::new(State { plugins, ..State::default() }), on: Box::new(on) });
@@ -215,8 +238,9 @@ impl Plugins {
     pub fn frame(&self, frame: &Frame) {
         let generation = self.child.generation();
         let mut state = self.shared.lock();
-        let wants =
-            |instance: &Instance| instance.status.camera == frame.stream.camera && instance.output == frame.output;
+        let wants = |instance: &Instance| {
+            instance.status.camera == frame.stream.camera && instance.output() == Some(frame.output)
+        };
         let numbers: Vec<_> =
             state.instances.iter().filter(|(_, instance)| wants(instance)).map(|(number, _)| *number).collect();
         for number in numbers {
@@ -274,6 +298,7 @@ impl Plugins {
                     store_bytes: manifest.budget.store_kib << 10,
                 },
                 capabilities: manifest.capabilities.all().map(str::to_owned).collect(),
+                world: plugin.world,
             };
             if !self.send(generation, &message, Some(plugin.component.as_fd())) {
                 return false;
@@ -283,7 +308,7 @@ impl Plugins {
         let message = ToPlugins::Bind {
             instance: number,
             plugin: plugin_number,
-            camera: format!("camera-{}", instance.status.camera),
+            camera: camera_word(instance.status.camera),
             zones: instance.binding.zones.clone(),
             settings_json: instance.settings_json.clone(),
         };
@@ -324,8 +349,8 @@ impl State {
         bound.sort_by_key(|(number, _)| **number);
         let mut outputs: Vec<Output> = Vec::new();
         for (_, instance) in bound {
-            if !outputs.contains(&instance.output) {
-                outputs.push(instance.output);
+            if let Some(output) = instance.output().filter(|output| !outputs.contains(output)) {
+                outputs.push(output);
             }
         }
         outputs
@@ -338,6 +363,9 @@ impl State {
         let index =
             found.ok_or_else(|| Error::new(Kind::NotFound, format!("there is no plugin {}", binding.plugin)))?;
         let settings_json = settings::complete(&self.plugins[index].package.manifest.settings, &binding.settings)?;
+        if self.plugins[index].world == World::ExportRule && !binding.zones.is_empty() {
+            return wrong("an export rule has no zones; those of the event are in what it is told".to_owned());
+        }
         if binding.zones.len() > ZONES_MAX {
             return wrong(format!("{} zones; at most {ZONES_MAX} are allowed", binding.zones.len()));
         }
@@ -363,7 +391,8 @@ impl State {
     fn admit(&self, camera: CameraId, plugin: usize) -> Result<(), Error> {
         let output = self.plugins[plugin].package.manifest.output();
         let outputs = self.outputs(camera);
-        if outputs.len() >= OUTPUTS_MAX && !outputs.contains(&output) {
+        let watches = self.plugins[plugin].world == World::AnalyticsPlugin;
+        if watches && outputs.len() >= OUTPUTS_MAX && !outputs.contains(&output) {
             let sentence = format!(
                 "the plugins of this camera ask for {OUTPUTS_MAX} sizes of picture already and this one for another; unbind one first"
             );
@@ -395,12 +424,17 @@ impl State {
             component_sha256: component_sha256.clone(),
             settings_sha256: sha256_hex(settings_json.as_bytes()),
         };
-        let kinds = manifest.emits.iter().map(|emits| emits.kind.clone()).collect();
-        let zones = binding.zones.iter().map(|zone| zone.name.clone()).collect();
+        let work = match self.plugins[plugin].world {
+            World::AnalyticsPlugin => {
+                let kinds = manifest.emits.iter().map(|emits| emits.kind.clone()).collect();
+                let zones = binding.zones.iter().map(|zone| zone.name.clone()).collect();
+                Work::Watches(manifest.output(), Gate::new(camera, kinds, zones, source))
+            }
+            World::ExportRule => Work::Judges(events::Judging::new(camera, manifest.retention_effect, source)),
+        };
         Instance {
             plugin,
-            output: manifest.output(),
-            gate: Gate::new(camera, kinds, zones, source),
+            work,
             binding,
             settings_json,
             bound_in: 0,
@@ -505,15 +539,22 @@ impl Handler for Reader {
             FromPlugins::Refused { plugin, sentence } => self.refused(plugin, &sentence),
             FromPlugins::Running { instance } => self.set(instance, InstanceState::Running, None),
             FromPlugins::Marks { instance, frame_utc_ns, marks } => self.instance(instance, |instance, _| {
+                let Work::Watches(_, gate) = &mut instance.work else { return Vec::new() };
                 let frame_utc = UtcNanos(i64::try_from(frame_utc_ns).unwrap_or(i64::MAX));
-                let events = instance.gate.pass(marks, frame_utc, Instant::now());
+                let events = gate.pass(marks, frame_utc, Instant::now());
                 instance.status.events += events.len() as u64;
-                instance.status.marks_refused = instance.gate.refused();
-                if let Some(refusal) = instance.gate.last_refusal() {
+                instance.status.marks_refused = gate.refused();
+                if let Some(refusal) = gate.last_refusal() {
                     instance.status.last_error = Some(refusal.to_owned());
                 }
                 events.into_iter().map(Report::Event).collect()
             }),
+            FromPlugins::Verdicts { instance, event, verdicts } => {
+                self.instance(instance, |instance, _| instance.judged(event, verdicts));
+            }
+            FromPlugins::Unjudged { instance, event, sentence, trapped } => {
+                self.instance(instance, |instance, plugin| instance.unjudged(event, sentence, trapped, plugin));
+            }
             FromPlugins::Log { instance, level, text } => self.instance(instance, |instance, plugin| {
                 vec![Report::Log { camera: instance.status.camera, plugin: plugin.to_owned(), level, text }]
             }),
@@ -542,6 +583,7 @@ impl Handler for Reader {
 
     fn ended(&self, sentence: &str, again: Duration) {
         tracing::warn!(sentence, again_secs = again.as_secs(), "the plugin host ended");
+        self.0.lock().instances.values_mut().for_each(Instance::forget_events);
         let sentence = format!("{sentence}; again in {} s", again.as_secs());
         (self.0.on)(Report::Restarting { sentence });
     }

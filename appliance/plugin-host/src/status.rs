@@ -1,9 +1,10 @@
 //! What the page and the log learn about plugins.
 
 use crate::message::{Counts, Level};
+use crate::rules::Verdict;
 use crate::{Emits, Setting};
 use serde::{Deserialize, Serialize};
-use watchbook_base::{CameraId, Event};
+use watchbook_base::{CameraId, Event, EventSource};
 
 /// How one instance is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -30,13 +31,13 @@ pub struct InstanceStatus {
     pub state: InstanceState,
     /// What the child counts.
     pub counts: Counts,
-    /// Frames dropped before they reached the child.
+    /// Frames, or events of a rule, dropped before they reached the child.
     pub missed: u64,
     /// Traps since it was bound.
     pub traps: u64,
-    /// Events given.
+    /// Events given, or verdicts of a rule.
     pub events: u64,
-    /// Marks refused because they broke a limit.
+    /// Marks, or verdicts, refused because they broke a limit.
     pub marks_refused: u64,
     /// What went wrong last.
     pub last_error: Option<String>,
@@ -105,6 +106,24 @@ pub enum Report {
         state: InstanceState,
         /// Why, when it is not running.
         sentence: Option<String>,
+    },
+    /// What an export rule proposes about an event of its camera: at least one verdict, each within its limits. Policy has not been asked yet.
+    Verdicts {
+        /// The event.
+        event: Box<Event>,
+        /// Which rule, of which digest and settings.
+        rule: EventSource,
+        /// At most [`crate::rules::VERDICTS_MAX`].
+        verdicts: Vec<Verdict>,
+    },
+    /// An export rule trapped or faulted: the event has no verdict of it, and it is not asked again.
+    Unjudged {
+        /// The event.
+        event: Box<Event>,
+        /// Id of the rule.
+        plugin: String,
+        /// What happened.
+        sentence: String,
     },
     /// The child ended and will be started again.
     Restarting {

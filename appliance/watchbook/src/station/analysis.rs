@@ -307,6 +307,12 @@ fn note(writer: &Writer, logs: &PluginLogs, report: Report) {
         Report::State { camera, plugin, state, sentence } => {
             tracing::info!(%camera, plugin, ?state, sentence, "a plugin's state changed");
         }
+        Report::Verdicts { event, rule, verdicts } => {
+            tracing::info!(camera = %event.camera, rule = rule.plugin, proposals = verdicts.len(), "an export rule proposes");
+        }
+        Report::Unjudged { event, plugin, sentence } => {
+            tracing::warn!(camera = %event.camera, plugin, sentence, "an export rule came to nothing");
+        }
         Report::Restarting { sentence } => tracing::warn!(sentence, "the plugin host ended"),
     }
 }

@@ -1,7 +1,10 @@
-//! A mailbox of one frame: the newest wins, what it replaces is counted.
+//! What waits for an instance. A mailbox of one frame: the newest wins, what it replaces is counted. A desk of a few events: each counts.
 
+use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use watchbook_plugin_host::message::EventNumber;
+use watchbook_plugin_host::rules::WAITING_MAX;
 
 /// A frame on its way to an instance.
 pub(crate) struct Incoming {
@@ -70,6 +73,49 @@ impl Mailbox {
     }
 }
 
+/// Events that wait for a rule, oldest first. The recorder keeps count and sends no more than there is room for.
+#[derive(Default)]
+pub(crate) struct Desk {
+    state: Mutex<(VecDeque<(EventNumber, OwnedFd)>, bool)>,
+    changed: Condvar,
+}
+
+impl Desk {
+    fn state(&self) -> MutexGuard<'_, (VecDeque<(EventNumber, OwnedFd)>, bool)> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// False when it is full.
+    pub(crate) fn put(&self, event: EventNumber, situation: OwnedFd) -> bool {
+        let mut state = self.state();
+        if state.0.len() >= WAITING_MAX {
+            return false;
+        }
+        state.0.push_back((event, situation));
+        self.changed.notify_one();
+        true
+    }
+
+    pub(crate) fn close(&self) {
+        self.state().1 = true;
+        self.changed.notify_one();
+    }
+
+    /// Waits for an event; `None` at the end.
+    pub(crate) fn take(&self) -> Option<(EventNumber, OwnedFd)> {
+        let mut state = self.state();
+        loop {
+            if state.1 {
+                return None;
+            }
+            if let Some(event) = state.0.pop_front() {
+                return Some(event);
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,5 +136,18 @@ mod tests {
         assert!(matches!(mailbox.take(), Delivery::Frame(_, 0)));
         mailbox.close();
         assert!(matches!(mailbox.take(), Delivery::Closed));
+    }
+
+    #[test]
+    fn events_keep_their_order_and_a_full_desk_takes_no_more() {
+        let desk = Desk::default();
+        let situation = || memfd::seal("test", b"x").unwrap();
+        let taken = (0_u64..100).take_while(|event| desk.put(*event, situation())).count();
+        assert_eq!(taken, WAITING_MAX);
+        assert_eq!(desk.take().map(|(event, _)| event), Some(0));
+        assert!(desk.put(100, situation()));
+        assert_eq!(desk.take().map(|(event, _)| event), Some(1));
+        desk.close();
+        assert!(desk.take().is_none());
     }
 }

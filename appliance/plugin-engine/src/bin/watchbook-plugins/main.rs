@@ -1,18 +1,18 @@
-//! `watchbook-plugins`: masked frames in, marks out. The only program of Watchbook that holds a WebAssembly engine.
+//! `watchbook-plugins`: masked frames in, marks out; events in, verdicts out. The only program of the recorder that holds a WebAssembly engine.
 //!
 //! It is started by the recorder with a link as standard input and knows nothing else: no file, no address, no setting. It ends when the link does. The
-//! main thread only reads the link and never waits for a plugin; every instance has its own thread and a mailbox of one frame.
+//! main thread only reads the link and never waits for a plugin; every instance has its own thread and a mailbox of one frame, or a desk of a few events.
 
 mod actor;
-mod engine;
-mod host;
+mod judge;
 mod loaded;
 mod mailbox;
+mod traps;
 
-use actor::Actor;
-use engine::Machine;
+use actor::{Actor, Binding};
+use judge::Judge;
 use loaded::Loaded;
-use mailbox::{Incoming, Mailbox};
+use mailbox::{Desk, Incoming, Mailbox};
 use std::collections::HashMap;
 use std::io::{Error, ErrorKind, Write};
 use std::os::fd::OwnedFd;
@@ -20,7 +20,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use watchbook_analysis::message::{decode, encode};
 use watchbook_base::link::{Link, MESSAGE_BYTES_MAX};
-use watchbook_plugin_host::message::{FromPlugins, InstanceNumber, PluginNumber, ToPlugins};
+use watchbook_plugin_engine::{Machine, Settings};
+use watchbook_plugin_host::message::{FromPlugins, InstanceNumber, PluginNumber, ToPlugins, World};
 
 /// Plugins give way to everything else on the box (`nice(2)`), also to decoding.
 const NICENESS: i32 = 15;
@@ -51,18 +52,35 @@ impl Outbox {
 
 struct Host {
     outbox: Outbox,
-    machine: Arc<Machine>,
+    machine: Machine,
+    /// For rules: pure.
+    pure: Machine,
     plugins: HashMap<PluginNumber, Arc<Loaded>>,
-    mailboxes: HashMap<InstanceNumber, Arc<Mailbox>>,
+    mailboxes: HashMap<InstanceNumber, Place>,
+}
+
+/// Where an instance takes its work from.
+enum Place {
+    Frames(Arc<Mailbox>),
+    Events(Arc<Desk>),
+}
+
+impl Place {
+    fn close(&self) {
+        match self {
+            Self::Frames(mailbox) => mailbox.close(),
+            Self::Events(desk) => desk.close(),
+        }
+    }
 }
 
 fn run() -> std::io::Result<()> {
     let link = Arc::new(Link::from_stdin()?);
     rustix::process::nice(NICENESS)?;
-    let machine = Arc::new(Machine::new().map_err(|error| Error::other(format!("{error:#}")))?);
-    machine.start_ticking()?;
+    let machine = Machine::new(Settings::LIVE).map_err(Error::other)?;
+    let pure = Machine::new(Settings::PURE).map_err(Error::other)?;
     let outbox = Outbox(Arc::clone(&link));
-    let mut host = Host { outbox, machine, plugins: HashMap::new(), mailboxes: HashMap::new() };
+    let mut host = Host { outbox, machine, pure, plugins: HashMap::new(), mailboxes: HashMap::new() };
     let mut buffer = vec![0; MESSAGE_BYTES_MAX];
     loop {
         match link.recv(&mut buffer) {
@@ -80,44 +98,77 @@ fn run() -> std::io::Result<()> {
 impl Host {
     fn handle(&mut self, message: ToPlugins, descriptor: Option<OwnedFd>) -> std::io::Result<()> {
         match message {
-            ToPlugins::Load { plugin, id, version, limits, capabilities } => {
-                let component = descriptor.ok_or_else(|| Error::other("no component came with a plugin"))?;
-                let loaded = Arc::new(Loaded::new(limits, capabilities));
-                self.plugins.insert(plugin, Arc::clone(&loaded));
-                let (machine, outbox) = (Arc::clone(&self.machine), self.outbox.clone());
-                // Compiling takes from milliseconds (Rust) to seconds (a language run-time): never on this thread.
-                std::thread::Builder::new().name(format!("compile-{plugin}")).spawn(move || {
-                    outbox.say(&match loaded.compile(&machine, component, (&id, &version)) {
-                        Ok(()) => FromPlugins::Loaded { plugin },
-                        Err(sentence) => FromPlugins::Refused { plugin, sentence },
-                    });
-                })?;
+            ToPlugins::Load { plugin, id, version, limits, capabilities, world } => {
+                let loaded = Loaded::new((id, version), limits, capabilities, world);
+                self.load(plugin, loaded, descriptor)?;
             }
             ToPlugins::Bind { instance, plugin, camera, zones, settings_json } => {
-                let loaded = self.plugins.get(&plugin).ok_or_else(|| Error::other("a binding of an unknown plugin"))?;
-                let mailbox = Arc::new(Mailbox::default());
-                self.mailboxes.insert(instance, Arc::clone(&mailbox));
-                let machine = Arc::clone(&self.machine);
-                let actor = Actor::new(
-                    instance,
-                    (machine, Arc::clone(loaded)),
-                    self.outbox.clone(),
-                    (camera, zones, settings_json),
-                );
-                std::thread::Builder::new().name(format!("plugin-{instance}")).spawn(move || actor.run(&mailbox))?;
+                self.bind(instance, plugin, (camera, zones, settings_json))?;
             }
             ToPlugins::Unbind { instance } => {
-                if let Some(mailbox) = self.mailboxes.remove(&instance) {
-                    mailbox.close();
+                if let Some(place) = self.mailboxes.remove(&instance) {
+                    place.close();
+                }
+            }
+            ToPlugins::Evaluate { instance, event } => {
+                let situation = descriptor.ok_or_else(|| Error::other("no situation came with an event"))?;
+                if let Some(Place::Events(desk)) = self.mailboxes.get(&instance)
+                    && !desk.put(event, situation)
+                {
+                    let sentence = "too many events wait for this rule".to_owned();
+                    self.outbox.say(&FromPlugins::Unjudged { instance, event, sentence, trapped: false });
                 }
             }
             ToPlugins::Frame { instance, utc_ns, width, height, masked, missed } => {
                 let pixels = descriptor.ok_or_else(|| Error::other("no pixels came with a frame"))?;
-                if let Some(mailbox) = self.mailboxes.get(&instance) {
+                if let Some(Place::Frames(mailbox)) = self.mailboxes.get(&instance) {
                     mailbox.put(Incoming { utc_ns, width, height, masked, missed, pixels });
                 }
             }
         }
+        Ok(())
+    }
+
+    fn load(&mut self, plugin: PluginNumber, loaded: Loaded, component: Option<OwnedFd>) -> std::io::Result<()> {
+        let component = component.ok_or_else(|| Error::other("no component came with a plugin"))?;
+        let loaded = Arc::new(loaded);
+        self.plugins.insert(plugin, Arc::clone(&loaded));
+        let machine = match loaded.world {
+            World::AnalyticsPlugin => self.machine.clone(),
+            World::ExportRule => self.pure.clone(),
+        };
+        let outbox = self.outbox.clone();
+        // Compiling takes from milliseconds (Rust) to seconds (a language run-time): never on this thread.
+        std::thread::Builder::new().name(format!("compile-{plugin}")).spawn(move || {
+            outbox.say(&match loaded.compile(&machine, &component) {
+                Ok(()) => FromPlugins::Loaded { plugin },
+                Err(sentence) => FromPlugins::Refused { plugin, sentence },
+            });
+        })?;
+        Ok(())
+    }
+
+    fn bind(&mut self, instance: InstanceNumber, plugin: PluginNumber, binding: Binding) -> std::io::Result<()> {
+        let loaded = self.plugins.get(&plugin).ok_or_else(|| Error::other("a binding of an unknown plugin"))?;
+        let (loaded, outbox) = (Arc::clone(loaded), self.outbox.clone());
+        let thread = std::thread::Builder::new().name(format!("plugin-{instance}"));
+        let place = match loaded.world {
+            World::AnalyticsPlugin => {
+                let mailbox = Arc::new(Mailbox::default());
+                let actor = Actor::new(instance, loaded, outbox, binding);
+                let theirs = Arc::clone(&mailbox);
+                thread.spawn(move || actor.run(&theirs))?;
+                Place::Frames(mailbox)
+            }
+            World::ExportRule => {
+                let desk = Arc::new(Desk::default());
+                let judge = Judge::new(instance, loaded, outbox, binding.2);
+                let theirs = Arc::clone(&desk);
+                thread.spawn(move || judge.run(&theirs))?;
+                Place::Events(desk)
+            }
+        };
+        self.mailboxes.insert(instance, place);
         Ok(())
     }
 }

@@ -1,14 +1,9 @@
-//! The engine's configuration, the clock that interrupts plugins, and the limits of a store.
+//! Time and memory of one instance.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use wasmtime::{Config, Engine, ResourceLimiter, Result, format_err};
+use wasmtime::{ResourceLimiter, Result, format_err};
 use watchbook_plugin_host::message::Limits;
 
-/// How often a running plugin's time is looked at.
-const TICK: Duration = Duration::from_millis(5);
-/// Stack of a plugin; its thread has 2 MiB.
-const STACK_BYTES_MAX: usize = 512 << 10;
 /// A call is stopped by the clock on the wall when it lasts so many times its processor time: a box that is busy with recording must not look like a
 /// plugin that hangs, but a call must end.
 const WALL_FACTOR: u32 = 20;
@@ -21,87 +16,6 @@ const INSTANCES_MAX: usize = 40;
 const TABLES_MAX: usize = 10;
 const MEMORIES_MAX: usize = 10;
 const TABLE_ELEMENTS_MAX: usize = 20_000;
-
-/// The engine that every plugin of this process shares.
-pub(crate) struct Machine {
-    pub(crate) engine: Engine,
-    calls: Arc<Calls>,
-}
-
-impl Machine {
-    /// An engine with what plugins need and nothing else: what is off cannot have a flaw that matters.
-    pub(crate) fn new() -> Result<Self> {
-        let mut config = Config::new();
-        config
-            .wasm_component_model(true)
-            .epoch_interruption(true)
-            .concurrency_support(false)
-            .wasm_memory64(false)
-            .wasm_relaxed_simd(false)
-            .wasm_stack_switching(false)
-            .wasm_custom_page_sizes(false)
-            .wasm_wide_arithmetic(false)
-            .max_wasm_stack(STACK_BYTES_MAX);
-        Ok(Self { engine: Engine::new(&config)?, calls: Arc::default() })
-    }
-
-    /// Starts the thread that lets running plugins look at their time every [`TICK`]. It sleeps while no call runs: 200 wake-ups a second cost
-    /// more than recording a camera.
-    pub(crate) fn start_ticking(&self) -> std::io::Result<()> {
-        let (engine, calls) = (self.engine.weak(), Arc::clone(&self.calls));
-        std::thread::Builder::new().name("ticks".to_owned()).spawn(move || {
-            loop {
-                calls.wait_for_one();
-                std::thread::sleep(TICK);
-                let Some(engine) = engine.upgrade() else { return };
-                engine.increment_epoch();
-            }
-        })?;
-        Ok(())
-    }
-
-    /// To be held while a plugin runs: without it nothing stops a call that does not end.
-    pub(crate) fn calling(&self) -> Calling {
-        self.calls.begin();
-        Calling(Arc::clone(&self.calls))
-    }
-}
-
-/// How many calls run.
-#[derive(Default)]
-struct Calls {
-    running: Mutex<usize>,
-    begun: Condvar,
-}
-
-impl Calls {
-    fn begin(&self) {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        *running += 1;
-        if *running == 1 {
-            self.begun.notify_one();
-        }
-    }
-
-    fn end(&self) {
-        *self.running.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
-    }
-
-    /// Returns at once while a call runs.
-    fn wait_for_one(&self) {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(self.begun.wait_while(running, |running| *running == 0));
-    }
-}
-
-/// A call that runs, until it is dropped.
-pub(crate) struct Calling(Arc<Calls>);
-
-impl Drop for Calling {
-    fn drop(&mut self) {
-        self.0.end();
-    }
-}
 
 /// Time of the calling thread on a processor.
 pub(crate) fn thread_time() -> Duration {
@@ -195,25 +109,6 @@ mod tests {
         assert!(limiter.memory_growing(0, 30, None).unwrap());
         let sentence = limiter.memory_growing(0, 1, None).unwrap_err().to_string();
         assert!(sentence.contains("101 bytes") && sentence.contains("100 bytes"), "{sentence}");
-    }
-
-    #[test]
-    fn the_clock_waits_for_a_call_and_goes_on_while_one_runs() {
-        let calls = Arc::new(Calls::default());
-        let call = || {
-            calls.begin();
-            Calling(Arc::clone(&calls))
-        };
-        let (one, other) = (call(), call());
-        drop(one);
-        calls.wait_for_one();
-        drop(other);
-        let clock = Arc::clone(&calls);
-        let waiting = std::thread::spawn(move || clock.wait_for_one());
-        std::thread::yield_now();
-        assert!(!waiting.is_finished(), "no call runs");
-        calls.begin();
-        waiting.join().unwrap();
     }
 
     #[test]

@@ -1,0 +1,106 @@
+//! From a component's bytes to something that can be instantiated: compiled, its imports held against what it may use, linked.
+
+use crate::bindings::analytics::{AnalyticsPlugin, AnalyticsPluginPre, LinkOptions};
+use crate::bindings::rule::{ExportRule, ExportRulePre};
+use crate::host::HostState;
+use crate::{Failure, Machine};
+use wasmtime::component::{Component, HasSelf, Linker};
+use watchbook_plugin_host::message::{Limits, SENTENCE_BYTES_MAX, World, clipped};
+
+/// A component that is ready to be instantiated any number of times. Cheap to clone.
+#[derive(Clone)]
+pub struct Prepared {
+    pub(crate) machine: Machine,
+    pub(crate) limits: Limits,
+    pub(crate) ready: Ready,
+}
+
+/// By world.
+#[derive(Clone)]
+pub(crate) enum Ready {
+    Analytics(AnalyticsPluginPre<HostState>),
+    Rule(ExportRulePre<HostState>),
+}
+
+impl core::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Prepared({}, {:?})", self.world().name(), self.limits)
+    }
+}
+
+impl Prepared {
+    /// Its world.
+    #[must_use]
+    pub fn world(&self) -> World {
+        match self.ready {
+            Ready::Analytics(_) => World::AnalyticsPlugin,
+            Ready::Rule(_) => World::ExportRule,
+        }
+    }
+}
+
+impl Machine {
+    /// Compiles a component of `world` for instances with `limits`. It may import the interfaces named in `capabilities` (`frames`, `log`, `store`: the
+    /// manifest's lists) and `types`, nothing else. Takes from milliseconds (Rust) to seconds (a language run-time) of all processors.
+    ///
+    /// # Errors
+    /// [`Failure::Refused`] when the bytes are no component, when it imports more, and when it lacks a function of its world.
+    pub fn prepare(
+        &self,
+        component: &[u8],
+        world: World,
+        capabilities: &[String],
+        limits: Limits,
+    ) -> Result<Prepared, Failure> {
+        let component = Component::from_binary(self.engine(), component)
+            .map_err(refused("plugin.wasm is not a component that this host runs"))?;
+        self.link(&component, world, capabilities, limits)
+    }
+
+    fn link(
+        &self,
+        component: &Component,
+        world: World,
+        capabilities: &[String],
+        limits: Limits,
+    ) -> Result<Prepared, Failure> {
+        for (import, _) in component.component_type().imports(self.engine()) {
+            within(import, capabilities).map_err(Failure::Refused)?;
+        }
+        let mut linker = Linker::<HostState>::new(self.engine());
+        let own = refused("the host's own interface");
+        let lacks = refused("the plugin lacks a function of its world");
+        let asks = refused("the plugin asks for what this host does not offer");
+        let ready = match world {
+            World::AnalyticsPlugin => {
+                // Default options link nothing that is unstable.
+                AnalyticsPlugin::add_to_linker::<_, HasSelf<_>>(&mut linker, &LinkOptions::default(), |state| state)
+                    .map_err(own)?;
+                let ready = linker.instantiate_pre(component).map_err(asks)?;
+                Ready::Analytics(AnalyticsPluginPre::new(ready).map_err(lacks)?)
+            }
+            World::ExportRule => {
+                ExportRule::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(own)?;
+                let ready = linker.instantiate_pre(component).map_err(asks)?;
+                Ready::Rule(ExportRulePre::new(ready).map_err(lacks)?)
+            }
+        };
+        Ok(Prepared { machine: self.clone(), limits, ready })
+    }
+}
+
+fn refused(what: &'static str) -> impl Fn(wasmtime::Error) -> Failure {
+    move |error| Failure::Refused(clipped(&format!("{what}: {error:#}"), SENTENCE_BYTES_MAX))
+}
+
+/// Refuses an import that the manifest does not ask for. `types` holds words and no function.
+fn within(import: &str, capabilities: &[String]) -> Result<(), String> {
+    let interface = import.strip_prefix("watchbook:plugin/").and_then(|rest| rest.split('@').next()).unwrap_or(import);
+    if interface == "types" || capabilities.iter().any(|capability| capability == interface) {
+        return Ok(());
+    }
+    Err(clipped(
+        &format!("the component imports `{interface}`, which its manifest does not ask for under [capabilities]"),
+        SENTENCE_BYTES_MAX,
+    ))
+}
