@@ -151,9 +151,9 @@ impl Depot {
         for record in &state.packages {
             let manifest = content(&disk, record).map(|(opened, _)| opened.package.manifest);
             let manifest = manifest.map_err(|error| {
-                let sentence = error.to_string();
-                problems.push(error);
-                sentence
+                let named = format!("{} {}: {error}", record.id, record.version);
+                problems.push(Error::new(error.kind(), named));
+                error.to_string()
             });
             contents.insert(record.package_sha256.clone(), manifest);
         }
@@ -374,13 +374,11 @@ impl Depot {
 
 /// The package of `record` from the disk, when it still is what was installed, and its bytes.
 fn content(disk: &Disk, record: &Record) -> Result<(Opened, Vec<u8>), Error> {
-    let named = |error: &Error| Error::new(error.kind(), format!("{} {}: {error}", record.id, record.version));
-    let bytes = disk.read_package(&record.package_sha256).map_err(|error| named(&error))?;
+    let bytes = disk.read_package(&record.package_sha256)?;
     if sha256_hex(&bytes) != record.package_sha256 {
-        let error = Error::new(Kind::Corrupt, "its file is not what was installed; install it again");
-        return Err(named(&error));
+        return Err(Error::new(Kind::Corrupt, "its file is not what was installed; install it again"));
     }
-    let opened = wbp::open(&bytes).map_err(|error| named(&error))?;
+    let opened = wbp::open(&bytes)?;
     Ok((opened, bytes))
 }
 
