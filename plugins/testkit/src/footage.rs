@@ -56,24 +56,12 @@ pub fn outside(name: &str) -> Option<PathBuf> {
     found
 }
 
-/// Noise values that are drawn once; each row of each frame begins somewhere in them.
-const POOL: usize = 1 << 20;
-
 /// A frozen picture with the noise of a sensor of `sigma` grey levels, frame after frame.
 pub fn frozen(frame: &[u8], sigma: f32) -> impl Iterator<Item = Vec<u8>> {
     let (frame, mut dice) = (frame.to_vec(), Dice(1));
-    let mut pool = vec![128; POOL];
-    dice.noise(&mut pool, sigma);
     std::iter::repeat_with(move || {
-        let mut luma = Vec::with_capacity(frame.len());
-        for row in frame.chunks(WIDTH) {
-            let noise = &pool[dice.roll() as usize % (POOL - WIDTH)..];
-            luma.extend(
-                row.iter()
-                    .zip(noise)
-                    .map(|(pixel, noise)| (i16::from(*pixel) + i16::from(*noise) - 128).clamp(0, 255) as u8),
-            );
-        }
+        let mut luma = frame.clone();
+        dice.noise(&mut luma, sigma);
         luma
     })
 }

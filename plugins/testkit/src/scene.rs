@@ -1,6 +1,7 @@
 //! Drawn scenes: what moves in them is known to the pixel.
 
 use crate::Dice;
+use std::cell::RefCell;
 
 /// Pixels across.
 pub const WIDTH: usize = 640;
@@ -55,19 +56,47 @@ impl Scene {
     /// The picture.
     #[must_use]
     pub fn draw(&self, dice: &mut Dice) -> Vec<u8> {
-        let mut luma: Vec<u8> = (0..WIDTH * HEIGHT)
-            .map(|at| {
-                let (x, y) = ((at % WIDTH) as f32, (at / WIDTH) as f32);
-                let bare = || Self::bare(x as i32 + self.shift.0, y as i32 + self.shift.1);
-                let block = self.blocks.iter().rev().find_map(|block| block.at(x, y));
-                (block.unwrap_or_else(bare) * self.light).round().clamp(0.0, 255.0) as u8
-            })
-            .collect();
+        let mut levels = bare_picture(self.shift);
+        for block in &self.blocks {
+            let (from_x, to_x) = span(block.left, block.size.0, WIDTH);
+            let (from_y, to_y) = span(block.top, block.size.1, HEIGHT);
+            for at in (from_y..to_y).flat_map(|y| (from_x..to_x).map(move |x| y * WIDTH + x)) {
+                if let Some(level) = block.at((at % WIDTH) as f32, (at / WIDTH) as f32) {
+                    levels[at] = level;
+                }
+            }
+        }
+        // A number with a point becomes a whole one by cutting, and stays within 0 and 255.
+        let mut luma: Vec<u8> = levels.iter().map(|level| (level * self.light + 0.5) as u8).collect();
         if self.sigma > 0.0 {
             dice.noise(&mut luma, self.sigma);
         }
         luma
     }
+}
+
+/// A turn, and the bare scene's levels as the camera then sees it.
+type Drawn = ((i32, i32), Vec<f32>);
+
+/// The bare scene as the turned camera sees it; drawn once for each turn in a row.
+fn bare_picture(shift: (i32, i32)) -> Vec<f32> {
+    thread_local! {
+        static LAST: RefCell<Option<Drawn>> = const { RefCell::new(None) };
+    }
+    LAST.with_borrow_mut(|last| {
+        if let Some((_, levels)) = last.as_ref().filter(|(drawn, _)| *drawn == shift) {
+            return levels.clone();
+        }
+        let place = |at: usize| ((at % WIDTH) as i32 + shift.0, (at / WIDTH) as i32 + shift.1);
+        let levels: Vec<f32> = (0..WIDTH * HEIGHT).map(|at| Scene::bare(place(at).0, place(at).1)).collect();
+        *last = Some((shift, levels.clone()));
+        levels
+    })
+}
+
+/// Whole pixels from an edge over a length, cut to the picture.
+fn span(from: f32, length: f32, end: usize) -> (usize, usize) {
+    ((from.floor().max(0.0) as usize).min(end), ((from + length).ceil().max(0.0) as usize).min(end))
 }
 
 impl Block {
