@@ -84,7 +84,8 @@ pub fn files(wanted: &Wanted<'_>) -> Result<Vec<(String, String)>, String> {
 
 const COUNTS: &str = "Counts how often the brightness of the picture changes at once.";
 const ON_A_CLIP: &str = "\
-watchbook-plugin test                           # its cases, in the engine of a station
+watchbook-plugin test --update                  # runs its cases in the engine of a station and keeps what it says; read that
+watchbook-plugin test                           # from then on: whether it still says so
 watchbook-plugin test CLIP.mp4                  # what it says about a clip of your own
 ";
 
