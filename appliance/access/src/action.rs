@@ -131,6 +131,32 @@ pub enum Action {
         /// For how many hours; 0: no more.
         hours: u32,
     },
+    /// A rule proposed something about an event. The recorder notes it by itself; nobody can ask for it.
+    Propose {
+        /// Number of the proposal.
+        proposal: u64,
+        /// Where the event happened.
+        camera: CameraId,
+        /// Id and version of the rule.
+        plugin: String,
+        /// SHA-256 of its component, lower-case hex.
+        component_sha256: String,
+        /// What, such as `hold`.
+        what: String,
+        /// Why, in the rule's words.
+        reason: String,
+    },
+    /// Read what rules propose: events and reasons, no pictures.
+    ReadProposals,
+    /// Decide what a rule proposed.
+    DecideProposal {
+        /// Number of the proposal.
+        proposal: u64,
+        /// Accepted; otherwise put aside.
+        accept: bool,
+        /// Why, in the decider's words.
+        reason: String,
+    },
     /// Give the recorder another disk.
     AddDisk {
         /// Its directory.

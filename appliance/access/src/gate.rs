@@ -210,6 +210,8 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
         // The ring does not wait for a second signature: whoever may play footage may keep it. Giving it up destroys it, so somebody else does that.
         Action::PlaceHold { cameras, .. } => (&[Role::Investigator], cameras),
         Action::ReleaseHold { .. } => (&[Role::Approver], &[]),
+        // What follows from a decision, such as a hold, asks for its own right.
+        Action::ReadProposals | Action::DecideProposal { .. } => (&[Role::Investigator, Role::Admin], &[]),
         Action::ReadConfig => (&Role::ALL, &[]),
         Action::ChangeConfig { camera, .. } => (&[Role::Admin], camera.as_slice()),
         Action::InstallPlugin { .. }
@@ -225,9 +227,12 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
         Action::AddDisk { .. } | Action::AcceptDisk { .. } | Action::RetireDisk { .. } => (&[Role::Admin], &[]),
         Action::ReadAccounts | Action::ChangeAccount { .. } => (&[Role::Admin], &[]),
         Action::ReadAudit => (&[Role::Auditor], &[]),
-        Action::Erase { .. } if subject.account.is_none() => return Err(Refusal::SignInFirst),
+        Action::Erase { .. } | Action::Propose { .. } if subject.account.is_none() => return Err(Refusal::SignInFirst),
         Action::Erase { .. } => {
             return Err(Refusal::NotAllowed("erasing is done by the maximum age alone: set a smaller one".to_owned()));
+        }
+        Action::Propose { .. } => {
+            return Err(Refusal::NotAllowed("rules propose, people decide".to_owned()));
         }
     };
     if subject.account.is_none() {

@@ -9,6 +9,7 @@ pub mod plugin_log;
 pub mod plugin_shown;
 pub mod plugins;
 pub mod probe;
+pub mod proposals;
 pub mod retention;
 pub mod sink;
 pub mod states;

@@ -14,6 +14,7 @@ use crate::station::desk::CameraDesk;
 use crate::station::footage::Ring;
 use crate::station::holds::HoldDesk;
 use crate::station::plugins::{PluginDesk, Shelf, Staffed};
+use crate::station::proposals::{ProposalDesk, RuleFeed};
 use crate::station::sink::StationSink;
 use crate::station::states::States;
 use std::path::{Path, PathBuf};
@@ -63,19 +64,23 @@ impl Station {
         let holds = Arc::new(HoldDesk::new(open_holds(&config.storage, &store, &deps)?));
         let program_dir = program_dir(&config.plugins.program_dir)?;
         let shelf = Shelf::open(&config.plugins.dir, &state_dir.join(DEPOT_DIR));
-        let staffed = Staffed::open(shelf, &program_dir, store.writer());
+        let (rules, rule_work) = RuleFeed::new();
+        let staffed = Staffed::open(shelf, &program_dir, store.writer(), rules.clone());
         let analysis = Arc::clone(&staffed.analysis);
         let (live, states) = (Arc::new(LiveHub::new()), Arc::new(States::default()));
         let sink =
             Arc::new(StationSink::new(store.writer(), Arc::clone(&live), Arc::clone(&analysis), Arc::clone(&states)));
-        let cameras = CameraDesk::open(Arc::clone(&register), states, analysis, sink, runtime.clone());
+        let cameras = CameraDesk::open(Arc::clone(&register), states, Arc::clone(&analysis), sink, runtime.clone());
         let cameras = cameras.and_then(|cameras| cameras.keep_ages(store.retention()));
         let cameras = Arc::new(cameras.map_err(web_error)?);
         seed(&cameras, &config.camera)?;
         let ring = Arc::new(Ring { reader: store.reader(), writer: store.writer(), disks: store.disks() });
         let plugins = Arc::new(staffed.desk(Arc::clone(&cameras)));
         watch_dev_mode(&runtime, Arc::downgrade(&plugins));
-        let book = Arc::new(Book(register));
+        let book = Arc::new(Book(Arc::clone(&register)));
+        let proposals = Arc::new(ProposalDesk::open(register, Arc::clone(&book), rules).map_err(web_error)?);
+        let started = proposals.start(rule_work, analysis, Arc::clone(&cameras));
+        started.map_err(|error| Error::io("starting the thread for rules", &error))?;
         if let Some(retention) = store.retention() {
             let (log, held) = (Arc::clone(&book), Arc::clone(&holds));
             retention.wait_for_holds(Box::new(move |camera, range| held.needs(camera, range)));
@@ -92,6 +97,7 @@ impl Station {
             health: ring.clone(),
             retention: ring,
             holds: holds.clone(),
+            proposals,
         };
         let clock = Arc::new(SystemClock);
         let version = env!("CARGO_PKG_VERSION").to_owned();

@@ -8,6 +8,7 @@ mod footage;
 mod holds;
 mod people;
 mod plugins;
+mod proposals;
 mod retention;
 mod station;
 
@@ -38,6 +39,10 @@ pub use plugins::{
     PluginInput, PluginJudgement, PluginKind, PluginLimits, PluginList, PluginLog, PluginLogLine, PluginModel,
     PluginOrigin, PluginPackage, PluginPublisher, PluginPublisherList, PluginPublisherRequest, PluginSigner,
     PluginState, PluginVersion,
+};
+pub use proposals::{
+    Decision, Proposal, ProposalClip, ProposalDecided, ProposalDecisionRequest, ProposalEvent, ProposalKind,
+    ProposalList, ProposalRule, ProposalState,
 };
 pub use retention::{Erasure, ErasureList, Retention, RetentionList};
 pub use station::{CameraHealth, ClockHealth, Health, LiveHealth, ProblemBody, RingHealth, Status, SyncStateName};

@@ -50,6 +50,7 @@ struct Inner {
     camera_tests: Arc<Semaphore>,
     counts: Arc<Semaphore>,
     uploads: Arc<Semaphore>,
+    deciding: tokio::sync::Mutex<()>,
     downloads: Arc<Semaphore>,
     downloads_by_session: Places,
     viewers_by_session: Places,
@@ -70,6 +71,7 @@ impl App {
             gate,
             camera_tests: Arc::new(Semaphore::new(CAMERA_TESTS_MAX)),
             counts: Arc::new(Semaphore::new(COUNTS_MAX)),
+            deciding: tokio::sync::Mutex::new(()),
             uploads: Arc::new(Semaphore::new(UPLOADS_MAX)),
             downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),
             downloads_by_session: Places::new(DOWNLOADS_PER_SESSION_MAX),
@@ -118,6 +120,11 @@ impl App {
 
     pub(crate) fn uploads(&self) -> &Arc<Semaphore> {
         &self.0.uploads
+    }
+
+    /// Held by whoever decides a proposal, so that what follows from it is done once.
+    pub(crate) fn deciding(&self) -> &tokio::sync::Mutex<()> {
+        &self.0.deciding
     }
 
     pub(crate) fn downloads(&self) -> &Arc<Semaphore> {

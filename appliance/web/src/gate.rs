@@ -194,6 +194,14 @@ pub(crate) fn entry(account: Option<u32>, action: Action, refused: Option<&str>)
     AuditEntry { account, action, outcome }
 }
 
+impl Error {
+    /// A log that could not be written.
+    #[must_use]
+    pub fn from_log(error: AuditError) -> Self {
+        Self::new(watchbook_base::Kind::Unavailable, format!("the audit log cannot be written: {}", error.0))
+    }
+}
+
 impl From<Error> for AuditError {
     fn from(error: Error) -> Self {
         Self(error.message)

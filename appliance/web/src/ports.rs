@@ -34,6 +34,8 @@ pub struct Ports {
     pub retention: Arc<dyn Retention>,
     /// Footage that is kept for cases.
     pub holds: Arc<dyn Holds>,
+    /// What rules propose.
+    pub proposals: Arc<dyn Proposals>,
 }
 
 /// A part of the register that the web owns. The number is the first byte of the stored key, so it never changes.
@@ -577,4 +579,70 @@ pub trait Holds: Send + Sync {
     /// # Errors
     /// `Denied` when the grant does not cover it, `NotFound` for an unknown hold, `Conflict` when it was given up before.
     fn release(&self, grant: &Grant, hold: u64, account: u32, reason: String) -> Result<HoldRow, Error>;
+}
+
+/// A proposal of a rule as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProposalRow {
+    /// Number; never given to another one.
+    pub id: u64,
+    /// When it was made.
+    pub at: UtcNanos,
+    /// Where the event happened.
+    pub camera: CameraId,
+    /// The event.
+    pub event: api::ProposalEvent,
+    /// Who proposes.
+    pub rule: api::ProposalRule,
+    /// What.
+    pub kind: api::ProposalKind,
+    /// For an export or a hold.
+    pub clip: Option<api::ProposalClip>,
+    /// For a tag or a line.
+    pub text: Option<String>,
+    /// The rule's reason, word for word.
+    pub reason: String,
+    /// What was decided.
+    pub decided: Option<ProposalDecision>,
+}
+
+/// What somebody decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProposalDecision {
+    /// Account number.
+    pub account: u32,
+    /// When.
+    pub at: UtcNanos,
+    /// Accepted; otherwise put aside.
+    pub accepted: bool,
+    /// In their words.
+    pub reason: String,
+    /// Number of the hold that was placed.
+    pub hold: Option<u64>,
+}
+
+/// All proposals that are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProposalBook {
+    /// Newest first.
+    pub rows: Vec<ProposalRow>,
+    /// Events that rules did not see because they were busy, since the start.
+    pub events_dropped: u64,
+    /// Proposals that could not be kept, since the start.
+    pub dropped: u64,
+}
+
+/// What rules propose.
+pub trait Proposals: Send + Sync {
+    /// All that are kept.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn list(&self) -> Result<ProposalBook, Error>;
+
+    /// Keeps a decision. Durable when it returns.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown proposal, `Conflict` when it has been decided.
+    fn decide(&self, proposal: u64, decision: ProposalDecision) -> Result<ProposalRow, Error>;
 }

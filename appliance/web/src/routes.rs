@@ -15,6 +15,7 @@ pub(crate) mod holds;
 pub(crate) mod live;
 pub(crate) mod playback;
 pub(crate) mod plugins;
+pub(crate) mod proposals;
 pub(crate) mod publishers;
 pub(crate) mod retention;
 pub(crate) mod sessions;
@@ -166,6 +167,7 @@ pub(crate) fn table() -> Vec<Route> {
     rows.extend(disks::rows());
     rows.extend(retention::rows());
     rows.extend(holds::rows());
+    rows.extend(proposals::rows());
     rows
 }
 

@@ -7,6 +7,7 @@ mod doubles;
 mod live;
 mod page;
 mod plugins;
+mod proposals;
 mod station;
 mod storage;
 mod video;

@@ -72,11 +72,19 @@ fn table() -> Vec<(Action, Option<Vec<Role>>)> {
         (Action::TrustPublisher { key_id: "AB".into() }, Some(vec![Admin])),
         (Action::DistrustPublisher { key_id: "AB".into() }, Some(vec![Admin])),
         (Action::SetPluginDevMode { hours: 1 }, Some(vec![Admin])),
+        (Action::ReadProposals, Some(vec![Investigator, Admin])),
+        (Action::DecideProposal { proposal: 1, accept: true, reason: "x".into() }, Some(vec![Investigator, Admin])),
+        (propose(one), Some(vec![])),
         (Action::ReadAccounts, Some(vec![Admin])),
         (Action::ChangeAccount { account: Some(2), what: "roles".into() }, Some(vec![Admin])),
         (Action::ChangeOwnAccount, everyone()),
         (Action::ReadAudit, Some(vec![Auditor])),
     ]
+}
+
+fn propose(camera: CameraId) -> Action {
+    let word = String::new;
+    Action::Propose { proposal: 1, camera, plugin: word(), component_sha256: word(), what: word(), reason: word() }
 }
 
 #[test]

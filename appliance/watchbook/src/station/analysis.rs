@@ -1,15 +1,16 @@
 //! Which cameras are decoded for which plugins; frames on, events back. Nothing here can hold up capture.
 
 use super::plugin_log::PluginLogs;
+use super::proposals::RuleFeed;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use watchbook_analysis::{Decoder, Emitted, Plan, Point, analysed_role};
 use watchbook_base::Clock as _;
 use watchbook_base::clock::SystemClock;
-use watchbook_base::{CameraId, StreamId, TrackRole};
+use watchbook_base::{CameraId, Event, StreamId, TrackRole};
 use watchbook_media::{Packet, RecordingStart, TrackFormat};
-use watchbook_plugin_host::{Binding, Package, PluginStatus, Plugins, Report, Zone};
+use watchbook_plugin_host::{Binding, Package, PluginStatus, Plugins, Report, Surroundings, Zone};
 use watchbook_store::Writer;
 use watchbook_web::api;
 use watchbook_web::error::Error;
@@ -28,6 +29,7 @@ struct Crew {
     program: PathBuf,
     writer: Writer,
     logs: Arc<PluginLogs>,
+    rules: RuleFeed,
     now: RwLock<Option<Arc<Plugins>>>,
 }
 
@@ -37,8 +39,8 @@ impl Crew {
     }
 
     fn spawn(&self, packages: Vec<Package>) -> Result<Arc<Plugins>, watchbook_plugin_host::Error> {
-        let (writer, logs) = (self.writer.clone(), Arc::clone(&self.logs));
-        Plugins::with(&self.program, packages, move |report| note(&writer, &logs, report)).map(Arc::new)
+        let (writer, logs, rules) = (self.writer.clone(), Arc::clone(&self.logs), self.rules.clone());
+        Plugins::with(&self.program, packages, move |report| note(&writer, &logs, &rules, report)).map(Arc::new)
     }
 }
 
@@ -74,10 +76,10 @@ struct Watched {
 impl Analysis {
     /// Starts the children, with `packages` in the order of their ids. A child that cannot be started costs the events, never the recording: it is logged,
     /// and the plugin list says so.
-    pub fn open(program_dir: &Path, packages: Vec<Package>, writer: Writer) -> Self {
+    pub fn open(program_dir: &Path, packages: Vec<Package>, writer: Writer, rules: RuleFeed) -> Self {
         let trouble = Arc::new(Trouble::default());
         let program = program_dir.join("watchbook-plugins");
-        let crew = Arc::new(Crew { program, writer, logs: Arc::default(), now: RwLock::new(None) });
+        let crew = Arc::new(Crew { program, writer, logs: Arc::default(), rules, now: RwLock::new(None) });
         let plugins = crew.spawn(packages);
         let plugins = plugins
             .map_err(|error| tracing::error!(%error, "no plugin runs: the plugin host could not be started"))
@@ -107,6 +109,13 @@ impl Analysis {
         drop(table);
         drop(old);
         Ok(())
+    }
+
+    /// Asks the rules of the event's camera about it.
+    pub fn event(&self, event: &Event, surroundings: &Surroundings) {
+        if let Some(plugins) = self.crew.get() {
+            plugins.event(event, surroundings);
+        }
     }
 
     /// What plugins logged.
@@ -293,13 +302,12 @@ pub fn host_error(error: watchbook_plugin_host::Error) -> Error {
     Error::new(error.kind(), error.to_string())
 }
 
-fn note(writer: &Writer, logs: &PluginLogs, report: Report) {
+fn note(writer: &Writer, logs: &PluginLogs, rules: &RuleFeed, report: Report) {
     match report {
-        Report::Event(event) => {
-            if let Err(error) = writer.event(&event) {
-                tracing::error!(camera = %event.camera, %error, "an event is lost");
-            }
-        }
+        Report::Event(event) => match writer.event(&event) {
+            Ok(_) => rules.event(event),
+            Err(error) => tracing::error!(camera = %event.camera, %error, "an event is lost"),
+        },
         Report::Log { camera, plugin, level, text } => {
             tracing::info!(%camera, plugin, text, "a plugin says");
             logs.push(&plugin, SystemClock.utc(), camera, (level, text));
@@ -307,9 +315,7 @@ fn note(writer: &Writer, logs: &PluginLogs, report: Report) {
         Report::State { camera, plugin, state, sentence } => {
             tracing::info!(%camera, plugin, ?state, sentence, "a plugin's state changed");
         }
-        Report::Verdicts { event, rule, verdicts } => {
-            tracing::info!(camera = %event.camera, rule = rule.plugin, proposals = verdicts.len(), "an export rule proposes");
-        }
+        Report::Verdicts { event, rule, verdicts } => rules.verdicts(event, rule, verdicts),
         Report::Unjudged { event, plugin, sentence } => {
             tracing::warn!(camera = %event.camera, plugin, sentence, "an export rule came to nothing");
         }

@@ -3,6 +3,7 @@
 use super::analysis::{Analysis, host_error};
 use super::desk::CameraDesk;
 use super::plugin_shown as shown;
+use super::proposals::RuleFeed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -119,11 +120,11 @@ pub struct Staffed {
 
 impl Staffed {
     /// Starts the children with what may run.
-    pub fn open(shelf: Shelf, program_dir: &Path, writer: Writer) -> Self {
+    pub fn open(shelf: Shelf, program_dir: &Path, writer: Writer, rules: RuleFeed) -> Self {
         let (packages, left_out) = shelf.packages();
         let running = Running { components: components(&packages), left_out, dev_mode: true };
         running.tell();
-        let analysis = Arc::new(Analysis::open(program_dir, packages, writer));
+        let analysis = Arc::new(Analysis::open(program_dir, packages, writer, rules));
         Self { shelf, running, analysis }
     }
 
@@ -346,7 +347,7 @@ impl ports::Plugins for PluginDesk {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         let version = api::PluginAbiVersion {
             version: manifest::API.to_owned(),
-            worlds: words(&["analytics-plugin"]),
+            worlds: words(&["analytics-plugin", "export-rule"]),
             capabilities: words(&["frames", "log", "store"]),
         };
         let limits = api::PluginLimits {

@@ -1,9 +1,11 @@
 //! The ports in memory. Each checks what its trait says it must check.
 
 mod plugins;
+mod proposals;
 mod storage;
 
 pub(super) use plugins::{KEY, MemoryPlugins, OTHER_KEY, PLUGIN, WAITING};
+pub(super) use proposals::{MemoryProposals, proposal};
 pub(super) use storage::{DISK, FOUND, MemoryHolds, damaged};
 
 use crate::api;
@@ -109,6 +111,7 @@ pub(super) struct MemoryBox {
     pub(super) probes: Mutex<Vec<CameraProbe>>,
     pub(super) events: Mutex<Vec<Event>>,
     pub(super) plugins: Mutex<MemoryPlugins>,
+    pub(super) proposals: Mutex<MemoryProposals>,
     pub(super) calls: AtomicUsize,
     /// A change by somebody else, made just before the next update.
     pub(super) before_update: Mutex<Option<OtherChange>>,

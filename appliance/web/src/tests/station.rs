@@ -125,6 +125,7 @@ impl Station {
             health: Arc::clone(&inner) as _,
             retention: Arc::clone(&inner) as _,
             holds: Arc::clone(&holds) as _,
+            proposals: Arc::clone(&inner) as _,
         };
         let app = App::load(AppParts {
             ports,

@@ -12,7 +12,7 @@ use watchbook_base::CameraId;
 
 fn path_of(row: &Route) -> String {
     let path = row.path.replace("{camera}", "1").replace("{account}", "2").replace("{hold}", "1");
-    path.replace("{disk}", DISK).replace("{plugin}", PLUGIN).replace("{key}", KEY)
+    path.replace("{disk}", DISK).replace("{plugin}", PLUGIN).replace("{key}", KEY).replace("{proposal}", "1")
 }
 
 /// A request that is right in every way but perhaps its sender.
@@ -54,6 +54,7 @@ fn body(id: &str) -> Option<Value> {
         "accept_disk" => json!({"found_id": FOUND}),
         "retire_disk" => json!({"replaced": true}),
         "place_hold" => json!({"case": "7/26", "cameras": [1], "from_utc_ms": START_MS, "to_utc_ms": START_MS + 1000}),
+        "decide_proposal" => json!({"decision": "accept"}),
         "release_hold" => json!({"reason": "case closed"}),
         _ => return None,
     })
@@ -77,6 +78,7 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
         | "trust_publisher"
         | "distrust_publisher"
         | "set_plugin_dev_mode" => &[Admin],
+        "proposals" | "decide_proposal" => &[Investigator, Admin],
         "add_disk" | "accept_disk" | "retire_disk" => &[Admin],
         "recordings" | "playback" | "export" | "events" | "event_counts" | "event_counts_csv" | "place_hold" => {
             &[Investigator]

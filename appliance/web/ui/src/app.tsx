@@ -18,6 +18,7 @@ import { HoldsPage } from "./pages/holds";
 import { LiveOne } from "./pages/live-one";
 import { PeoplePage } from "./pages/people";
 import { PluginsPage } from "./pages/plugins";
+import { ProposalsPage } from "./pages/proposals";
 import { TimelinePage } from "./pages/timeline";
 import { Wall } from "./pages/wall";
 import { Claim, SignIn } from "./pages/welcome";
@@ -29,6 +30,7 @@ const NAV: readonly { page: PageName; hash: string; text: Key }[] = [
   { page: "wall", hash: link.wall, text: "nav.wall" },
   { page: "timeline", hash: "#/camera", text: "nav.timeline" },
   { page: "counts", hash: link.counts, text: "nav.counts" },
+  { page: "proposals", hash: link.proposals, text: "nav.proposals" },
   { page: "holds", hash: link.holds, text: "nav.holds" },
   { page: "cameras", hash: link.cameras, text: "nav.cameras" },
   { page: "plugins", hash: link.plugins, text: "nav.plugins" },
@@ -140,6 +142,8 @@ function Page({ here }: { here: Route }) {
       return <CameraEdit key={here.id} id={here.id} />;
     case "counts":
       return <CountsPage />;
+    case "proposals":
+      return <ProposalsPage />;
     case "holds":
       return <HoldsPage />;
     case "hold_new":

@@ -31,6 +31,9 @@ import type {
   PluginPublisher,
   PluginPublisherInput,
   PluginPublisherList,
+  Proposal,
+  ProposalDecision,
+  ProposalList,
   Recordings,
   Retention,
   RetentionList,
@@ -113,6 +116,9 @@ export const api = {
   retentions: () => call<RetentionList>("GET", "/retention").then((answer) => answer.cameras),
   retention: (camera: number) => call<Retention>("GET", `/cameras/${camera}/retention`),
   erasures: (camera: number, cursor: string | null, limit: number) => call<ErasureList>("GET", `/cameras/${camera}/erasures${query({ cursor, limit })}`),
+
+  proposals: () => call<ProposalList>("GET", "/proposals"),
+  decideProposal: (id: string, input: ProposalDecision) => call<Proposal>("POST", `/proposals/${encodeURIComponent(id)}/decide`, input),
 
   holds: () => call<HoldList>("GET", "/holds"),
   estimateHold: (cameras: readonly number[], range: Window) => call<HoldEstimate>("GET", `/holds/estimate${query({ ...window(range), cameras: cameras.join(",") })}`),

@@ -14,6 +14,7 @@ export const PAGE_ROLES: Record<PageName, readonly Role[]> = {
   cameras: ["admin"],
   camera_edit: ["admin"],
   counts: ["investigator"],
+  proposals: ["investigator", "admin"],
   holds: KEEPERS,
   hold_new: ["investigator"],
   plugins: ["admin"],

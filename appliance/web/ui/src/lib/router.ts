@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 
-export type PageName = "wall" | "live" | "timeline" | "cameras" | "camera_edit" | "counts" | "holds" | "hold_new" | "plugins" | "people" | "health" | "audit" | "account" | "unknown";
+export type PageName = "wall" | "live" | "timeline" | "cameras" | "camera_edit" | "counts" | "proposals" | "holds" | "hold_new" | "plugins" | "people" | "health" | "audit" | "account" | "unknown";
 
 export interface Route {
   page: PageName;
@@ -17,6 +17,7 @@ const PLAIN: Record<string, PageName> = {
   camera: "timeline",
   cameras: "cameras",
   counts: "counts",
+  proposals: "proposals",
   holds: "holds",
   people: "people",
   plugins: "plugins",
@@ -51,6 +52,7 @@ export const link = {
   cameraNew: "#/cameras/new",
   cameraEdit: (id: number) => `#/cameras/${id}`,
   counts: "#/counts",
+  proposals: "#/proposals",
   holds: "#/holds",
   /** With what is known already: cameras and interval. */
   holdNew: (cameras: readonly number[] = [], range?: { start: number; end: number }) =>

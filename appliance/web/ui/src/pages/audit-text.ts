@@ -6,7 +6,7 @@ import { clockText, dateTimeText } from "../lib/time";
 
 /** The account's number is what the log holds; its present name is a help for reading. */
 export function whoText({ account, account_name, action }: AuditEntry): string {
-  if (action === "erase") return t("audit.recorder");
+  if (action === "erase" || action === "propose") return t("audit.recorder");
   if (account === null) return t("audit.nobody");
   return account_name === null ? `#${account}` : `${account_name} (#${account})`;
 }
@@ -29,6 +29,9 @@ export function detailText(entry: AuditEntry): string {
   if (typeof subject["plugin"] === "string") parts.push(subject["plugin"]);
   if (typeof subject["key_id"] === "string") parts.push(subject["key_id"]);
   if (typeof subject["package_sha256"] === "string") parts.push(`SHA-256 ${subject["package_sha256"].slice(0, 16)}…`);
+  if (typeof subject["proposal"] === "number") parts.push(t("audit.proposal", { id: subject["proposal"] }));
+  if (entry.action === "decide_proposal") parts.push(t(subject["accept"] === true ? "proposal.accepted" : "proposal.dismissed"));
+  if (typeof subject["reason"] === "string" && subject["reason"] !== "") parts.push(`“${subject["reason"]}”`);
   if (entry.action === "set_plugin_dev_mode") parts.push(t("dev.hours.count", { count: Number(subject["hours"]) }));
   if (typeof account === "number") parts.push(`#${account}`);
   if (typeof what === "string") parts.push(what);

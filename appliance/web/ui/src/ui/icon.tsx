@@ -18,6 +18,7 @@ const SHAPES = {
   close: "M6 6l12 12M18 6 6 18",
   edit: "M4 20h4L19 9l-4-4L4 16z",
   lock: "M6 11h12v9H6zM8.500 11V8a3.500 3.500 0 0 1 7 0v3",
+  rule: "M5 5h14v11H10l-5 4zM9 9h6M9 12h4",
   plugin: "M9 4v4H5v12h14V8h-4V4M9 8h6",
   person: "M12 4a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM4.500 20c1-4 4-6 7.500-6s6.500 2 7.500 6",
 } as const;
