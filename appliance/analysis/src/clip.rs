@@ -34,7 +34,7 @@ impl Head {
     }
 }
 
-/// One picture.
+/// One decoded picture of the clip, masked and scaled as a plugin of the recorder would get it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {
     /// UTC of presentation in nanoseconds.
