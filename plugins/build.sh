@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds every plugin of this folder into OUT/<name>/plugin.toml and plugin.wasm.
 # Usage: plugins/build.sh OUT
-# Needs `watchbook-plugin`, built by `cargo build --release -p watchbook-plugin-cli`. The same sources give the same bytes on every machine with the same
-# compiler: paths are replaced by names.
+# Needs `watchbook-plugin`, built by `cargo build --release -p watchbook-plugin-cli`, and componentize-qjs for the plugins in JavaScript. The same sources give
+# the same bytes on every machine with the same tools: paths are replaced by names.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd -P)
 root=$(dirname "$here")
@@ -33,12 +33,16 @@ for manifest in "$here"/*/plugin.toml; do
     folder=$(dirname "$manifest")
     name=$(basename "$folder")
     world=$(sed -n 's/^world = "\(.*\)"/\1/p' "$manifest")
-    crate=$(sed -n 's/^name = "\(.*\)"/\1/p;T;q' "$folder/Cargo.toml")
-    cargo build --quiet --release --locked --target wasm32-unknown-unknown --manifest-path "$folder/Cargo.toml"
     # Beside its place, then renamed: a recorder that starts meanwhile reads a whole file, the old one or the new one.
     mkdir -p "$out/$name"
-    "$tool" build --wit "$root/sdk/wit/0.1" --world "$world" \
-        "$CARGO_TARGET_DIR/wasm32-unknown-unknown/release/${crate//-/_}.wasm" -o "$out/$name/.plugin.wasm.new" >/dev/null
+    if [ -f "$folder/plugin.js" ]; then
+        "$tool" build "$folder" -o "$out/$name/.plugin.wasm.new" >/dev/null
+    else
+        crate=$(sed -n 's/^name = "\(.*\)"/\1/p;T;q' "$folder/Cargo.toml")
+        cargo build --quiet --release --locked --target wasm32-unknown-unknown --manifest-path "$folder/Cargo.toml"
+        "$tool" build --wit "$root/sdk/wit/0.1" --world "$world" \
+            "$CARGO_TARGET_DIR/wasm32-unknown-unknown/release/${crate//-/_}.wasm" -o "$out/$name/.plugin.wasm.new" >/dev/null
+    fi
     cp "$manifest" "$out/$name/.plugin.toml.new"
     mv -f "$out/$name/.plugin.wasm.new" "$out/$name/plugin.wasm"
     mv -f "$out/$name/.plugin.toml.new" "$out/$name/plugin.toml"
