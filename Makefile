@@ -65,6 +65,7 @@ test-sdk: build
 	cargo test --release $(SDK)
 	cargo package --list --allow-dirty --manifest-path sdk/rust/Cargo.toml >/dev/null
 	@sdk/tutorial-test.sh "$(BIN)"
+	@node --test plugins/*/*.test.mjs
 
 test-page: page
 	@cd appliance/web/ui && npm run --silent check && npm test --silent

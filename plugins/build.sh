@@ -13,6 +13,9 @@ tool="$target/release/watchbook-plugin"
 mkdir -p "$out"
 out=$(cd "$out" && pwd -P)
 
+# Where `.ci/setup` puts componentize-qjs.
+export PATH="${WATCHBOOK_CACHE:-$HOME/.cache/watchbook}/plugin-tools/node_modules/.bin:$PATH"
+
 # One at a time: two would write the same new files.
 mkdir -p "$target"
 exec 9>"$target/plugins-build.lock"
