@@ -63,7 +63,7 @@ declare module "watchbook:plugin/rule" {
     local: LocalTime;
     /** Numbers of the open cases that camera and time belong to. */
     cases: string[];
-    /** Earlier events of the camera, newest first, at most 64. */
+    /** Earlier events of the camera, newest first, at most 64, without their detections. */
     recent: Occurrence[];
   }
   export interface Clip {

@@ -55,7 +55,8 @@ pub struct Situation {
     pub local: LocalTime,
     /// Numbers of the open cases that this camera and the event's start belong to, the one opened last first. At most 16.
     pub cases: Vec<String>,
-    /// Events of the camera that began before this one, within 24 hours, newest first, at most 64; of all plugins.
+    /// Events of the camera that began before this one, within 24 hours, newest first, at most 64; of all plugins; without their
+    /// detections.
     pub recent: Vec<Occurrence>,
 }
 
