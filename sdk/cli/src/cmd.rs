@@ -1,16 +1,22 @@
 //! The commands.
 
+mod bench;
 mod build;
 mod deploy;
 mod diff;
+mod input;
 mod inspect;
 mod keygen;
 mod logs;
 mod new;
 mod pack;
 mod package;
+mod rerun;
+mod run;
+mod runs;
 mod sign;
 mod station;
+mod test;
 mod validate;
 mod verify;
 
@@ -20,6 +26,9 @@ use crate::Command;
 pub(crate) const COMMANDS: &[Command] = &[
     new::COMMAND,
     build::COMMAND,
+    test::COMMAND,
+    run::COMMAND,
+    bench::COMMAND,
     validate::COMMAND,
     pack::COMMAND,
     keygen::COMMAND,
@@ -29,4 +38,5 @@ pub(crate) const COMMANDS: &[Command] = &[
     diff::COMMAND,
     deploy::COMMAND,
     logs::COMMAND,
+    rerun::COMMAND,
 ];

@@ -32,6 +32,15 @@ impl Out {
         }
     }
 
+    /// Figures beside a result: to standard error for people, so that the result alone is on standard output; one more line for machines.
+    pub(crate) fn figures(&self, lines: &str, object: &serde_json::Value) {
+        if self.json {
+            self.text(&format!("{object}\n"));
+        } else {
+            crate::complain(lines);
+        }
+    }
+
     /// How far long work is, on a terminal only.
     pub(crate) fn progress(&self, line: &str) {
         if self.progress && !self.json {

@@ -18,6 +18,7 @@ pub mod first_byte;
 pub mod http;
 pub mod measure;
 pub mod meter;
+pub mod plugins;
 pub mod recorders;
 pub mod rtp;
 pub mod rtsp;

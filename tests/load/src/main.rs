@@ -10,7 +10,7 @@ use watchbook_load::error::Attempt as _;
 use watchbook_load::measure::Conditions;
 use watchbook_load::recorders::{Recorder, ffmpeg::Ffmpeg, floor, moonfire::Moonfire, on_path, watchbook::Watchbook};
 use watchbook_load::table::Row;
-use watchbook_load::{Error, Result, first_byte, measure, meter, store, table};
+use watchbook_load::{Error, Result, first_byte, measure, meter, plugins, store, table};
 
 const HELP: &str = "\
 Measures Watchbook beside its peers. Takes about a quarter of an hour; nothing else should run.
@@ -18,6 +18,7 @@ Measures Watchbook beside its peers. Takes about a quarter of an hour; nothing e
 USAGE
   watchbook-load [OPTIONS]
   watchbook-load store [OPTIONS]    the store alone, without cameras and network; see store --help
+  watchbook-load plugins [OPTIONS]  the plugin platform alone; see plugins --help
 
 OPTIONS
   --cameras LIST     numbers of cameras                        [1,16,64]
@@ -63,6 +64,22 @@ OPTIONS
 Device bytes need a loop device, and cold caches need /proc/sys/vm/drop_caches: run it as root.
 ";
 
+const PLUGINS_HELP: &str = "\
+Measures the plugin platform alone. Takes about a minute; nothing else should run.
+
+USAGE
+  watchbook-load plugins [OPTIONS]
+
+OPTIONS
+  --programs DIR     where watchbook-plugins is                  [beside this program]
+  --plugins DIR      where the built plugins are                 [$WATCHBOOK_PLUGINS, or plugins beside this program's folder]
+  --out FILE         write the table there too
+  --tiny             numbers at which everything takes a moment: does it work?
+  -h, --help         this text
+
+`make plugins` builds what it needs. Plugins of the conformance set, in the folder conformance beside the plugins, have a line each when they are there.
+";
+
 /// What the command line asks for.
 struct Wanted {
     cameras: Vec<u16>,
@@ -89,7 +106,14 @@ fn main() -> ExitCode {
 fn run(mut args: Arguments) -> Result<()> {
     let command = args.subcommand().attempt("reading the command")?;
     if args.contains(["-h", "--help"]) {
-        print!("{}", if command.as_deref() == Some("store") { STORE_HELP } else { HELP });
+        print!(
+            "{}",
+            match command.as_deref() {
+                Some("store") => STORE_HELP,
+                Some("plugins") => PLUGINS_HELP,
+                _ => HELP,
+            }
+        );
         return Ok(());
     }
     match command.as_deref() {
@@ -100,6 +124,7 @@ fn run(mut args: Arguments) -> Result<()> {
             return floor::record(folder.as_ref(), urls);
         }
         Some("store") => return store_alone(args),
+        Some("plugins") => return plugins_alone(args),
         _ => {}
     }
     let wanted = parse(args)?;
@@ -146,6 +171,25 @@ fn store_alone(mut args: Arguments) -> Result<()> {
         return Err(Error(format!("did not understand {rest:?}; see store --help")));
     }
     let text = format!("The store alone. {}.\n\n{}", meter::machine(), store::run(&wanted)?);
+    println!("\n{text}");
+    out.map_or(Ok(()), |out| std::fs::write(&out, &text).attempt(format!("writing {}", out.display())))
+}
+
+fn plugins_alone(mut args: Arguments) -> Result<()> {
+    let own = std::env::current_exe().attempt("finding this program")?;
+    let beside = own.parent().map(PathBuf::from).unwrap_or_default();
+    let built = std::env::var_os("WATCHBOOK_PLUGINS").map(PathBuf::from);
+    let built = built.unwrap_or_else(|| beside.parent().map(|target| target.join("plugins")).unwrap_or_default());
+    let tiny = args.contains("--tiny");
+    let programs: Option<PathBuf> = args.opt_value_from_str("--programs").attempt("--programs")?;
+    let folder: Option<PathBuf> = args.opt_value_from_str("--plugins").attempt("--plugins")?;
+    let out: Option<PathBuf> = args.opt_value_from_str("--out").attempt("--out")?;
+    let rest = args.finish();
+    if !rest.is_empty() {
+        return Err(Error(format!("did not understand {rest:?}; see plugins --help")));
+    }
+    let wanted = plugins::Wanted { programs: programs.unwrap_or(beside), plugins: folder.unwrap_or(built), tiny };
+    let text = format!("The plugin platform alone. {}.\n\n{}", meter::machine(), plugins::run(&wanted));
     println!("\n{text}");
     out.map_or(Ok(()), |out| std::fs::write(&out, &text).attempt(format!("writing {}", out.display())))
 }

@@ -68,3 +68,26 @@ fn every_measurement_of_the_store_runs_on_a_tiny_ring() {
         assert_eq!(columns(row), columns(head), "{head}\n{row}");
     }
 }
+
+#[test]
+fn every_measurement_of_plugins_runs() {
+    let output = Command::new(env!("CARGO_BIN_EXE_watchbook-load"))
+        .args(["plugins", "--tiny"])
+        .output()
+        .expect("the harness was built");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && !text.contains("was not measured"), "{text}{errors}");
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).collect();
+    assert!(lines.iter().all(|line| line.matches('|').count() == 6), "{text}");
+    for what in [
+        "component boundary",
+        "another process",
+        "motion plugin",
+        "org.watchbook.motion",
+        "loop without end",
+        "after a trap",
+    ] {
+        assert!(lines.iter().any(|line| line.contains(what)), "{what} is missing in {text}");
+    }
+}
