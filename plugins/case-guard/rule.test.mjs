@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { configured, evaluated, fits } from "./rule.js";
 
@@ -68,4 +69,11 @@ test("other kinds and low scores are nobody's case", () => {
 test("an hour is the most", () => {
   const [{ what }] = evaluated(settings(), situation({}, { endUtcNs: START + 4000n * NS }));
   assert.equal(what.val.toUtcNs - what.val.fromUtcNs, 3600n * NS);
+});
+
+test("the manifest says that holds are proposed: the engine refuses them otherwise", () => {
+  const manifest = readFileSync(new URL("plugin.toml", import.meta.url), "utf8");
+  const top = manifest.slice(0, manifest.indexOf("\n["));
+  assert.match(manifest, /^choices = .*"hold"/m);
+  assert.match(top, /^retention_effect = "proposes-hold"$/m);
 });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { configured, evaluated, isOpen } from "./rule.js";
 
@@ -97,4 +98,11 @@ test("wrong settings are named", () => {
     assert.throws(() => settings(chosen), (sentence) => word.test(sentence));
   }
   assert.ok(settings({ closed_dates: "2028-02-29" }).closed.has("2028-02-29"));
+});
+
+test("the manifest says that holds are proposed: the engine refuses them otherwise", () => {
+  const manifest = readFileSync(new URL("plugin.toml", import.meta.url), "utf8");
+  const top = manifest.slice(0, manifest.indexOf("\n["));
+  assert.match(manifest, /^choices = .*"hold"/m);
+  assert.match(top, /^retention_effect = "proposes-hold"$/m);
 });
