@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds every plugin of this folder into OUT/<name>/plugin.toml and plugin.wasm.
+# Builds every plugin of this folder into OUT/<name>: plugin.toml and plugin.wasm, and beside them what a package needs, README.md and LICENSE.
 # Usage: plugins/build.sh OUT
 # Needs `watchbook-plugin`, built by `cargo build --release -p watchbook-plugin-cli`, and componentize-qjs for the plugins in JavaScript. The same sources give
 # the same bytes on every machine with the same tools: paths are replaced by names.
@@ -47,6 +47,8 @@ for manifest in "$here"/*/plugin.toml; do
             "$CARGO_TARGET_DIR/wasm32-unknown-unknown/release/${crate//-/_}.wasm" -o "$out/$name/.plugin.wasm.new" >/dev/null
     fi
     cp "$manifest" "$out/$name/.plugin.toml.new"
+    # What `watchbook-plugin pack` wants beside them.
+    cp "$root/LICENSE" "$folder/README.md" "$out/$name/"
     mv -f "$out/$name/.plugin.wasm.new" "$out/$name/plugin.wasm"
     mv -f "$out/$name/.plugin.toml.new" "$out/$name/plugin.toml"
 done
