@@ -42,7 +42,7 @@ test("the first case of the right form gets the clip, with its approvals", () =>
   assert.deepEqual(more, []);
   assert.equal(verdict.what.tag, "export-clip");
   assert.deepEqual(verdict.what.val, {
-    camera: "camera-1", fromUtcNs: START - 30n * NS, toUtcNs: START + 64n * NS + 1n, redaction: "plates-blurred",
+    camera: "camera-1", fromUtcNs: START - 30n * NS, toUtcNs: START + 64n * NS, redaction: "plates-blurred",
     caseNumber: "PP-0042/26", approvals: 3,
   });
   assert.match(verdict.reason, /PP-0042\/26; 3 persons/);
@@ -68,7 +68,7 @@ test("other kinds and low scores are nobody's case", () => {
 
 test("an hour is the most", () => {
   const [{ what }] = evaluated(settings(), situation({}, { endUtcNs: START + 4000n * NS }));
-  assert.equal(what.val.toUtcNs - what.val.fromUtcNs, 3600n * NS);
+  assert.equal(what.val.toUtcNs - what.val.fromUtcNs, 3599n * NS);
 });
 
 test("the manifest says that holds are proposed: the engine refuses them otherwise", () => {

@@ -1,7 +1,9 @@
 // Decides about one event: settings and situation in, verdicts out. Nothing here knows WebAssembly, a clock or a file, so that `node --test` can run it.
 
 const NS_PER_S = 1_000_000_000n;
-const CLIP_MAX_NS = 3600n * NS_PER_S;
+/** An hour is the most, and a time that passes through JavaScript's numbers is exact to 256 ns. */
+const CLIP_MAX_NS = 3599n * NS_PER_S;
+const CLIP_MIN_NS = NS_PER_S;
 const DAYS = ["mo", "tu", "we", "th", "fr", "sa", "su"];
 
 const words = (text) => text.split(/[\s,;]+/).filter((word) => word !== "");
@@ -108,11 +110,12 @@ function isDue(settings, situation) {
 function clip(settings, situation) {
   const { startUtcNs: start, endUtcNs } = situation.event.mark;
   const from = start > settings.beforeNs ? start - settings.beforeNs : 0n;
-  const wanted = (endUtcNs ?? start) + settings.afterNs + 1n;
+  const wanted = (endUtcNs ?? start) + settings.afterNs - from;
+  const length = wanted < CLIP_MIN_NS ? CLIP_MIN_NS : wanted > CLIP_MAX_NS ? CLIP_MAX_NS : wanted;
   return {
     camera: situation.camera,
     fromUtcNs: from,
-    toUtcNs: wanted - from > CLIP_MAX_NS ? from + CLIP_MAX_NS : wanted,
+    toUtcNs: from + length,
     redaction: "",
     caseNumber: situation.cases[0] ?? "",
     approvals: 0,
