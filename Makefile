@@ -61,11 +61,12 @@ test-rust: plugins conformance
 	cargo test --release --workspace
 	cargo test --release $(PLUGINS) --workspace
 
-test-sdk: build
+test-sdk: plugins
 	cargo test --release $(SDK)
 	cargo package --list --allow-dirty --manifest-path sdk/rust/Cargo.toml >/dev/null
 	@sdk/tutorial-test.sh "$(BIN)"
 	@node --test plugins/*/*.test.mjs
+	@for tests in "$(WATCHBOOK_PLUGINS)"/*/tests; do "$(BIN)/watchbook-plugin" test --plugin "$${tests%/tests}" || exit 1; done
 
 test-page: page
 	@cd appliance/web/ui && npm run --silent check && npm test --silent

@@ -49,6 +49,11 @@ for manifest in "$here"/*/plugin.toml; do
     cp "$manifest" "$out/$name/.plugin.toml.new"
     # What `watchbook-plugin pack` wants beside them.
     cp "$root/LICENSE" "$folder/README.md" "$out/$name/"
+    # Its cases for `watchbook-plugin test`.
+    if compgen -G "$folder/tests/*.toml" >/dev/null; then
+        mkdir -p "$out/$name/tests"
+        cp "$folder"/tests/*.toml "$folder"/tests/*.jsonl "$out/$name/tests/"
+    fi
     mv -f "$out/$name/.plugin.wasm.new" "$out/$name/plugin.wasm"
     mv -f "$out/$name/.plugin.toml.new" "$out/$name/plugin.toml"
 done

@@ -44,7 +44,8 @@ impl Rule for EventClip {
         let settings = Settings::parse(settings_json)?;
         let seconds = |name: &str| {
             let value = settings.integer(name)?;
-            u32::try_from(value).map_err(|_| Fault::Config(format!("`{name}` is {value}; 0 to 600 seconds are allowed")))
+            u32::try_from(value)
+                .map_err(|_| Fault::Config(format!("`{name}` is {value}; 0 to 600 seconds are allowed")))
         };
         let kinds = settings.text("kinds")?.split([' ', ',', ';']).filter(|word| !word.is_empty());
         Ok(Self {
@@ -74,10 +75,11 @@ watchbook_plugin::rule!(EventClip);
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use watchbook_plugin::testing::{self, BEGINNING_NS};
     use watchbook_plugin::Occurrence;
+    use watchbook_plugin::testing::{self, BEGINNING_NS};
 
-    const SETTINGS: &str = r#"{"kinds": "wrong-way, stopped-vehicle", "score_min": 0.5, "before_s": 10, "after_s": 50}"#;
+    const SETTINGS: &str =
+        r#"{"kinds": "wrong-way, stopped-vehicle", "score_min": 0.5, "before_s": 10, "after_s": 50}"#;
 
     fn rule() -> EventClip {
         EventClip::configure(SETTINGS).unwrap()
