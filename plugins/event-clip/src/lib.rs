@@ -1,5 +1,11 @@
 //! `org.watchbook.event-clip`: an export rule that proposes one clip for events that belong together.
 //!
+//! * **Enters:** an event with what surrounds it, and the settings.
+//! * **Leaves:** a proposal to export a clip, or none.
+//! * **Promises:** each event that matters lies in exactly one clip; no two clips of a camera begin within each other.
+//! * **Never:** reads a clock or keeps anything from one event to the next.
+//! * **Proof:** the tests below, a property test among them, and the cases in `tests`.
+//!
 //! A rule remembers nothing, so the earlier events are gone through again each time: the first one that matters begins a clip, and what begins before that clip
 //! ends belongs to it. Only an event that begins a clip is answered with a proposal.
 

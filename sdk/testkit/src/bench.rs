@@ -39,7 +39,7 @@ fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-/// Measures.
+/// Times compiling, a fresh instance, the first call and `calls` further ones over a clip or scene, as the recorder would run the plugin.
 ///
 /// # Errors
 /// A sentence: the source has no pictures, the plugin cannot be started, a call was stopped.

@@ -40,7 +40,7 @@ pub const SCENES: [(&str, Scene, &str); 5] = [
 pub const SECONDS: i64 = 20;
 
 impl Scene {
-    /// The scene with this name.
+    /// One of the drawn scenes, by the word that an author writes after `--scene`.
     ///
     /// # Errors
     /// A sentence that lists the names.
