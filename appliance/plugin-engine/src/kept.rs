@@ -28,6 +28,14 @@ impl Kept {
         self.lasting().counts.skipped += frames;
     }
 
+    /// As much of it as goes to the next instance when the settings or the version change: the keyed state and the line limit, not the counts. What one
+    /// of the two changes after this the other does not see.
+    #[must_use]
+    pub fn heir(&self) -> Self {
+        let Lasting { keyed, lines, .. } = &*self.lasting();
+        Self(Arc::new(Mutex::new(Lasting { keyed: keyed.clone(), lines: lines.clone(), counts: Counts::default() })))
+    }
+
     pub(crate) fn lasting(&self) -> MutexGuard<'_, Lasting> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -41,7 +49,7 @@ pub(crate) struct Lasting {
 }
 
 /// Small keyed state.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Keyed {
     pub(crate) values: HashMap<String, Vec<u8>>,
     bytes: usize,
@@ -72,7 +80,7 @@ impl Keyed {
 }
 
 /// Lines in the current minute.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct LineLimit {
     began: Instant,
     lines: u32,
@@ -108,6 +116,17 @@ mod tests {
         keyed.set(10, "b".into(), vec![]).unwrap();
         assert_eq!((keyed.bytes, keyed.values.len()), (3, 1));
         assert!(keyed.set(10, String::new(), vec![1]).is_err());
+    }
+
+    #[test]
+    fn an_heir_has_the_store_and_goes_its_own_way() {
+        let kept = Kept::default();
+        kept.skip(3);
+        kept.lasting().keyed.set(10, "a".into(), vec![1]).unwrap();
+        let heir = kept.heir();
+        heir.lasting().keyed.set(10, "a".into(), vec![2]).unwrap();
+        assert_eq!((kept.counts().skipped, heir.counts().skipped), (3, 0));
+        assert_eq!((&kept.lasting().keyed.values["a"], &heir.lasting().keyed.values["a"]), (&vec![1], &vec![2]));
     }
 
     #[test]

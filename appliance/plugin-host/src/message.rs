@@ -9,7 +9,7 @@ use watchbook_base::Area;
 pub type InstanceNumber = u64;
 /// Which event a rule is asked about: counts the events that one instance was given.
 pub type EventNumber = u64;
-/// Which plugin a message is about: its place in the list of packages.
+/// Which plugin a message is about. Every package takes a new number, also one that takes the place of another version.
 pub type PluginNumber = u32;
 
 /// Marks of one call.
@@ -137,6 +137,9 @@ pub enum ToPlugins {
         instance: InstanceNumber,
         /// Of which plugin.
         plugin: PluginNumber,
+        /// The instance whose place it takes: that one is stopped first, and what it saved and its store are handed on. When that one, of another version,
+        /// took the place of an instance of this very plugin and that plugin has not been unloaded since, what the earlier one left is handed on.
+        after: Option<InstanceNumber>,
         /// The camera's word.
         camera: String,
         /// Parts of the picture.
@@ -144,7 +147,12 @@ pub enum ToPlugins {
         /// Complete settings.
         settings_json: String,
     },
-    /// Stop an instance.
+    /// Forget a plugin that has no instances any more, and what its instances left.
+    Unload {
+        /// Which.
+        plugin: PluginNumber,
+    },
+    /// Stop an instance. What it saves and its store are gone.
     Unbind {
         /// Which.
         instance: InstanceNumber,
@@ -319,6 +327,7 @@ mod tests {
         let message = ToPlugins::Bind {
             instance: u64::MAX,
             plugin: u32::MAX,
+            after: Some(u64::MAX),
             camera: "c".repeat(64),
             zones: vec![Zone { name: "z".repeat(64), outline }; ZONES_MAX],
             settings_json: "s".repeat(SETTINGS_BYTES_MAX),

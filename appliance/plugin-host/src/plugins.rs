@@ -1,6 +1,7 @@
 //! The recorder's side: which plugin watches which camera; frames out, events back; events out, verdicts back.
 
 mod events;
+mod upgrade;
 
 use crate::marks::Gate;
 use crate::message::{Counts, FromPlugins, InstanceNumber, Limits, PluginNumber, ToPlugins, World, Zone};
@@ -9,10 +10,10 @@ use crate::rules::camera_word;
 use crate::status::{InstanceState, InstanceStatus, PluginStatus, Report};
 use crate::{Error, settings};
 use serde_json::{Map, Value};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use watchbook_analysis::child::{Child, Handler, Sender};
 use watchbook_analysis::message::{decode, encode};
@@ -55,12 +56,16 @@ impl core::fmt::Debug for Plugins {
 
 struct Shared {
     state: Mutex<State>,
+    /// The child said something, or ended.
+    changed: Condvar,
     on: Box<dyn Fn(Report) + Send + Sync>,
 }
 
 #[derive(Default)]
 struct State {
-    plugins: Vec<Plugin>,
+    /// By their numbers, which are never used again.
+    plugins: BTreeMap<usize, Plugin>,
+    last_plugin: usize,
     instances: HashMap<InstanceNumber, Instance>,
     last: InstanceNumber,
 }
@@ -71,7 +76,21 @@ struct Plugin {
     component: OwnedFd,
     world: World,
     loaded_in: u32,
+    /// The child said that it can be bound.
+    ready: bool,
     refused: Option<String>,
+    /// One of two versions while an upgrade is tried: the one that is not bound to cameras at the moment.
+    aside: bool,
+}
+
+impl Plugin {
+    fn new(package: Package) -> Result<Self, Error> {
+        let component = memfd::seal("component", &package.component)
+            .map_err(|error| Error::new(Kind::of_io(&error), format!("keeping {}: {error}", package.manifest.id)))?;
+        let world = package.manifest.kind().map_err(|sentence| Error::new(Kind::InvalidInput, sentence))?;
+        let package = Package { component: Vec::new(), ..package };
+        Ok(Self { package, component, world, loaded_in: 0, ready: false, refused: None, aside: false })
+    }
 }
 
 struct Instance {
@@ -80,11 +99,16 @@ struct Instance {
     settings_json: String,
     work: Work,
     bound_in: u32,
+    /// Whose place it takes when it is bound.
+    after: Option<Bound>,
     missed_since: u32,
     /// Counts of children that are gone.
     before: Counts,
     status: InstanceStatus,
 }
+
+/// An instance that a child knows: the child's generation, and the number.
+type Bound = (u32, InstanceNumber);
 
 /// What an instance does, by its plugin's world.
 enum Work {
@@ -135,16 +159,11 @@ impl Plugins {
         packages: Vec<Package>,
         on: impl Fn(Report) + Send + Sync + 'static,
     ) -> Result<Self, Error> {
-        let sealed = |package: Package| {
-            let component = memfd::seal("component", &package.component).map_err(|error| {
-                Error::new(Kind::of_io(&error), format!("keeping {}: {error}", package.manifest.id))
-            })?;
-            let world = package.manifest.kind().map_err(|sentence| Error::new(Kind::InvalidInput, sentence))?;
-            let package = Package { component: Vec::new(), ..package };
-            Ok(Plugin { package, component, world, loaded_in: 0, refused: None })
-        };
-        let plugins = packages.into_iter().map(sealed).collect::<Result<Vec<_>, Error>>()?;
-        let shared = Arc::new(Shared { state: Mutex::new(State { plugins, ..State::default() }), on: Box::new(on) });
+        let mut state = State::default();
+        for package in packages {
+            state.add(Plugin::new(package)?);
+        }
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), on: Box::new(on) });
         let child = Child::spawn(program, Arc::new(Reader(Arc::clone(&shared))))?;
         Ok(Self { child, shared })
     }
@@ -173,7 +192,7 @@ impl Plugins {
         })
     }
 
-    /// Lets a plugin watch a camera, with fresh counts. An earlier binding of the same plugin and camera ends.
+    /// Lets a plugin watch a camera, with fresh counts. An earlier binding of the same plugin and camera ends, and what it saved is handed on.
     ///
     /// # Errors
     /// [`Kind::NotFound`] for a plugin that is not there; [`Kind::InvalidInput`] for settings or zones that do not fit; [`Kind::Exhausted`] when
@@ -181,14 +200,15 @@ impl Plugins {
     pub fn bind(&self, camera: CameraId, binding: Binding) -> Result<(), Error> {
         let mut state = self.shared.lock();
         let (plugin, settings_json) = state.fitting(&binding)?;
-        if let Some(number) = state.number_of(camera, plugin) {
-            self.unbind_number(&mut state, number);
-        }
-        state.admit(camera, plugin)?;
-        state.last += 1;
-        let number = state.last;
-        let instance = state.instance(camera, plugin, binding, settings_json);
-        state.instances.insert(number, instance);
+        let after = match state.number_of(camera, plugin) {
+            // It keeps its place: nothing that `admit` looks at changes.
+            Some(number) => state.retire(number),
+            None => {
+                state.admit(camera, plugin)?;
+                None
+            }
+        };
+        let number = state.put((camera, plugin), binding, settings_json, after);
         // Now rather than with the first frame, so that wrong settings show at once. When the child is starting, the first frame does it.
         let generation = self.child.generation();
         if generation != 0 {
@@ -197,10 +217,10 @@ impl Plugins {
         Ok(())
     }
 
-    /// Ends a binding, if there is one.
+    /// Ends a binding, if there is one. What it saves is gone.
     pub fn unbind(&self, camera: CameraId, plugin: &str) {
         let mut state = self.shared.lock();
-        let index = state.plugins.iter().position(|other| other.package.manifest.id == plugin);
+        let index = state.find(plugin);
         if let Some(number) = index.and_then(|index| state.number_of(camera, index)) {
             self.unbind_number(&mut state, number);
         }
@@ -218,12 +238,9 @@ impl Plugins {
     }
 
     fn unbind_number(&self, state: &mut State, number: InstanceNumber) {
-        let Some(instance) = state.instances.remove(&number) else { return };
-        if instance.bound_in != 0
-            && let Ok(message) = encode(&ToPlugins::Unbind { instance: number })
-        {
+        if let Some((generation, instance)) = state.retire(number) {
             // A child whose queue is full keeps an instance that gets no frames: memory until it restarts, nothing else.
-            let _ = self.child.try_send(instance.bound_in, &message, None);
+            self.send(generation, &ToPlugins::Unbind { instance }, None);
         }
     }
 
@@ -284,30 +301,15 @@ impl Plugins {
         if matches!(instance.status.state, InstanceState::Quarantined | InstanceState::Faulted) {
             return false;
         }
-        let plugin = &mut plugins[instance.plugin];
-        let plugin_number = PluginNumber::try_from(instance.plugin).unwrap_or(PluginNumber::MAX);
-        if plugin.loaded_in != generation {
-            let manifest = &plugin.package.manifest;
-            let message = ToPlugins::Load {
-                plugin: plugin_number,
-                id: manifest.id.clone(),
-                version: manifest.version.clone(),
-                limits: Limits {
-                    memory_bytes: u64::from(manifest.budget.memory_mib) << 20,
-                    call_ms: manifest.call_ms(),
-                    store_bytes: manifest.budget.store_kib << 10,
-                },
-                capabilities: manifest.capabilities.all().map(str::to_owned).collect(),
-                world: plugin.world,
-            };
-            if !self.send(generation, &message, Some(plugin.component.as_fd())) {
-                return false;
-            }
-            plugin.loaded_in = generation;
+        let Some(plugin) = plugins.get_mut(&instance.plugin) else { return false };
+        let plugin_number = plugin_number(instance.plugin);
+        if !self.ensure_loaded(plugin, plugin_number, generation) {
+            return false;
         }
         let message = ToPlugins::Bind {
             instance: number,
             plugin: plugin_number,
+            after: instance.after.filter(|(bound_in, _)| *bound_in == generation).map(|(_, number)| number),
             camera: camera_word(instance.status.camera),
             zones: instance.binding.zones.clone(),
             settings_json: instance.settings_json.clone(),
@@ -316,8 +318,35 @@ impl Plugins {
             return false;
         }
         instance.bound_in = generation;
+        instance.after = None;
         instance.before = instance.status.counts;
         instance.status.state = InstanceState::Starting;
+        true
+    }
+
+    /// Makes sure that the child of `generation` has been given the plugin. False when its queue is full.
+    fn ensure_loaded(&self, plugin: &mut Plugin, number: PluginNumber, generation: u32) -> bool {
+        if plugin.loaded_in == generation {
+            return true;
+        }
+        let manifest = &plugin.package.manifest;
+        let message = ToPlugins::Load {
+            plugin: number,
+            id: manifest.id.clone(),
+            version: manifest.version.clone(),
+            limits: Limits {
+                memory_bytes: u64::from(manifest.budget.memory_mib) << 20,
+                call_ms: manifest.call_ms(),
+                store_bytes: manifest.budget.store_kib << 10,
+            },
+            capabilities: manifest.capabilities.all().map(str::to_owned).collect(),
+            world: plugin.world,
+        };
+        if !self.send(generation, &message, Some(plugin.component.as_fd())) {
+            return false;
+        }
+        plugin.loaded_in = generation;
+        plugin.ready = false;
         true
     }
 
@@ -325,7 +354,10 @@ impl Plugins {
     #[must_use]
     pub fn list(&self) -> Vec<PluginStatus> {
         let state = self.shared.lock();
-        state.plugins.iter().enumerate().map(|(index, plugin)| state.status(index, plugin)).collect()
+        let plugins = state.plugins.iter().filter(|(_, plugin)| !plugin.aside);
+        let mut list: Vec<_> = plugins.map(|(index, plugin)| state.status(*index, plugin)).collect();
+        list.sort_by(|a, b| a.id.cmp(&b.id));
+        list
     }
 
     /// Process id of the child while it runs.
@@ -335,7 +367,45 @@ impl Plugins {
     }
 }
 
+/// A plugin's number in messages.
+fn plugin_number(index: usize) -> PluginNumber {
+    PluginNumber::try_from(index).unwrap_or(PluginNumber::MAX)
+}
+
 impl State {
+    fn add(&mut self, plugin: Plugin) -> usize {
+        let index = self.last_plugin;
+        self.last_plugin += 1;
+        self.plugins.insert(index, plugin);
+        index
+    }
+
+    /// The plugin of an id that cameras are bound to.
+    fn find(&self, id: &str) -> Option<usize> {
+        let mut plugins = self.plugins.iter();
+        plugins.find(|(_, plugin)| plugin.package.manifest.id == id && !plugin.aside).map(|(index, _)| *index)
+    }
+
+    /// A new instance, to be bound.
+    fn put(
+        &mut self,
+        (camera, plugin): (CameraId, usize),
+        binding: Binding,
+        settings_json: String,
+        after: Option<Bound>,
+    ) -> InstanceNumber {
+        self.last += 1;
+        let instance = Instance { after, ..self.instance(camera, plugin, binding, settings_json) };
+        self.instances.insert(self.last, instance);
+        self.last
+    }
+
+    /// Takes an instance off the list. What the child still has of it, or of the one before it, to be ended.
+    fn retire(&mut self, number: InstanceNumber) -> Option<Bound> {
+        let instance = self.instances.remove(&number)?;
+        if instance.bound_in == 0 { instance.after } else { Some((instance.bound_in, number)) }
+    }
+
     fn number_of(&self, camera: CameraId, plugin: usize) -> Option<InstanceNumber> {
         let mut instances = self.instances.iter();
         instances
@@ -359,11 +429,11 @@ impl State {
     /// The plugin of a binding and the complete settings.
     fn fitting(&self, binding: &Binding) -> Result<(usize, String), Error> {
         let wrong = |sentence: String| Err(Error::new(Kind::InvalidInput, sentence));
-        let found = self.plugins.iter().position(|plugin| plugin.package.manifest.id == binding.plugin);
+        let found = self.find(&binding.plugin);
         let index =
             found.ok_or_else(|| Error::new(Kind::NotFound, format!("there is no plugin {}", binding.plugin)))?;
-        let settings_json = settings::complete(&self.plugins[index].package.manifest.settings, &binding.settings)?;
-        if self.plugins[index].world == World::ExportRule && !binding.zones.is_empty() {
+        let settings_json = settings::complete(&self.plugins[&index].package.manifest.settings, &binding.settings)?;
+        if self.plugins[&index].world == World::ExportRule && !binding.zones.is_empty() {
             return wrong("an export rule has no zones; those of the event are in what it is told".to_owned());
         }
         if binding.zones.len() > ZONES_MAX {
@@ -389,9 +459,9 @@ impl State {
 
     /// Whether one more instance of a plugin fits the station and the camera.
     fn admit(&self, camera: CameraId, plugin: usize) -> Result<(), Error> {
-        let output = self.plugins[plugin].package.manifest.output();
+        let output = self.plugins[&plugin].package.manifest.output();
         let outputs = self.outputs(camera);
-        let watches = self.plugins[plugin].world == World::AnalyticsPlugin;
+        let watches = self.plugins[&plugin].world == World::AnalyticsPlugin;
         if watches && outputs.len() >= OUTPUTS_MAX && !outputs.contains(&output) {
             let sentence = format!(
                 "the plugins of this camera ask for {OUTPUTS_MAX} sizes of picture already and this one for another; unbind one first"
@@ -402,7 +472,7 @@ impl State {
             let sentence = format!("{INSTANCES_MAX} plugins are bound to cameras already; unbind one first");
             return Err(Error::new(Kind::Exhausted, sentence));
         }
-        let bytes = |index: usize| u64::from(self.plugins[index].package.manifest.budget.memory_mib) << 20;
+        let bytes = |index: usize| u64::from(self.plugins[&index].package.manifest.budget.memory_mib) << 20;
         let promised: u64 = self.instances.values().map(|instance| bytes(instance.plugin)).sum();
         if promised + bytes(plugin) > MEMORY_BYTES_MAX {
             let sentence = format!(
@@ -417,14 +487,14 @@ impl State {
     }
 
     fn instance(&self, camera: CameraId, plugin: usize, binding: Binding, settings_json: String) -> Instance {
-        let Package { manifest, component_sha256, .. } = &self.plugins[plugin].package;
+        let Package { manifest, component_sha256, .. } = &self.plugins[&plugin].package;
         let source = EventSource {
             plugin: manifest.id.clone(),
             version: manifest.version.clone(),
             component_sha256: component_sha256.clone(),
             settings_sha256: sha256_hex(settings_json.as_bytes()),
         };
-        let work = match self.plugins[plugin].world {
+        let work = match self.plugins[&plugin].world {
             World::AnalyticsPlugin => {
                 let kinds = manifest.emits.iter().map(|emits| emits.kind.clone()).collect();
                 let zones = binding.zones.iter().map(|zone| zone.name.clone()).collect();
@@ -438,6 +508,7 @@ impl State {
             binding,
             settings_json,
             bound_in: 0,
+            after: None,
             missed_since: 0,
             before: Counts::default(),
             status: InstanceStatus {
@@ -491,7 +562,8 @@ impl Reader {
             let mut state = self.0.lock();
             let State { plugins, instances, .. } = &mut *state;
             let Some(instance) = instances.get_mut(&number) else { return };
-            let id = &plugins[instance.plugin].package.manifest.id;
+            let Some(plugin) = plugins.get(&instance.plugin) else { return };
+            let id = &plugin.package.manifest.id;
             change(instance, id)
         };
         reports.into_iter().for_each(|report| (self.0.on)(report));
@@ -512,7 +584,7 @@ impl Reader {
         let numbers: Vec<InstanceNumber> = {
             let mut state = self.0.lock();
             let index = plugin as usize;
-            if let Some(plugin) = state.plugins.get_mut(index) {
+            if let Some(plugin) = state.plugins.get_mut(&index) {
                 plugin.refused = Some(sentence.to_owned());
             }
             state.instances.iter().filter(|(_, instance)| instance.plugin == index).map(|(number, _)| *number).collect()
@@ -532,7 +604,8 @@ impl Handler for Reader {
     fn message(&self, payload: &[u8], _descriptor: Option<OwnedFd>) -> Result<(), watchbook_analysis::Error> {
         match decode(payload)? {
             FromPlugins::Loaded { plugin } => {
-                if let Some(plugin) = self.0.lock().plugins.get_mut(plugin as usize) {
+                if let Some(plugin) = self.0.lock().plugins.get_mut(&(plugin as usize)) {
+                    plugin.ready = true;
                     plugin.refused = None;
                 }
             }
@@ -578,12 +651,14 @@ impl Handler for Reader {
                 Vec::new()
             }),
         }
+        self.0.changed.notify_all();
         Ok(())
     }
 
     fn ended(&self, sentence: &str, again: Duration) {
         tracing::warn!(sentence, again_secs = again.as_secs(), "the plugin host ended");
         self.0.lock().instances.values_mut().for_each(Instance::forget_events);
+        self.0.changed.notify_all();
         let sentence = format!("{sentence}; again in {} s", again.as_secs());
         (self.0.on)(Report::Restarting { sentence });
     }

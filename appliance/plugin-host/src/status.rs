@@ -125,6 +125,17 @@ pub enum Report {
         /// What happened.
         sentence: String,
     },
+    /// A new version was tried and is not used: the one before it is back on its cameras, with the state that it had.
+    RolledBack {
+        /// The plugin's id.
+        plugin: String,
+        /// Which version is back.
+        version: String,
+        /// Which version was tried.
+        tried: String,
+        /// Why it is not used.
+        sentence: String,
+    },
     /// The child ended and will be started again.
     Restarting {
         /// How it ended and when the next one comes.

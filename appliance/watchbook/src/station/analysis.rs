@@ -24,7 +24,7 @@ pub struct Analysis {
     trouble: Arc<Trouble>,
 }
 
-/// The plugins that run now. Another set takes their place when one is approved, rolled back or removed.
+/// The plugins that run now; they are changed while they run.
 struct Crew {
     program: PathBuf,
     writer: Writer,
@@ -93,21 +93,47 @@ impl Analysis {
         Self { decoder, crew, table: Mutex::default(), trouble }
     }
 
-    /// Lets `packages` run in the place of all that run now, on the same cameras. Their counts begin anew.
+    /// Lets `packages` be what runs: what is not among them is taken out, what is new is bound where the cameras want it, and other versions are tried and
+    /// rolled back when they fail. What does not differ goes on and notices nothing. Takes as long as the trials.
     ///
     /// # Errors
-    /// When the plugin host cannot be started: then those that run now go on.
+    /// The first failure, after all were attempted: as [`Plugins::install`], or when the plugin host cannot be started.
     pub fn replace(&self, packages: Vec<Package>) -> Result<(), Error> {
-        // Capture may wait for the table: no child is started or stopped while it is held.
+        let Some(plugins) = self.crew.get() else { return self.start(packages) };
+        let known: Vec<String> = plugins.list().into_iter().map(|status| status.id).collect();
+        for gone in known.iter().filter(|id| !packages.iter().any(|package| package.manifest.id == **id)) {
+            plugins.remove(gone);
+        }
+        let mut outcome = Ok(());
+        let mut added = Vec::new();
+        for package in packages {
+            let id = package.manifest.id.clone();
+            match plugins.install(package) {
+                Ok(()) if !known.contains(&id) => added.push(id),
+                Ok(()) => {}
+                Err(error) => outcome = outcome.and(Err(host_error(error))),
+            }
+        }
+        // Capture may wait for the table: no trial goes on while it is held.
+        let table = self.lock();
+        for (camera, watched) in &table.watched {
+            for binding in watched.bindings.iter().filter(|bound| bound.enabled && added.contains(&bound.plugin)) {
+                bind(&plugins, *camera, binding);
+            }
+            self.reopen(&table, *camera, watched);
+        }
+        outcome
+    }
+
+    /// Starts the plugin host that could not be started before.
+    fn start(&self, packages: Vec<Package>) -> Result<(), Error> {
         let fresh = self.crew.spawn(packages).map_err(host_error)?;
         let table = self.lock();
-        let old = self.crew.now.write().unwrap_or_else(PoisonError::into_inner).replace(Arc::clone(&fresh));
+        *self.crew.now.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&fresh));
         for (camera, watched) in &table.watched {
             rebind(&fresh, *camera, None, watched);
             self.reopen(&table, *camera, watched);
         }
-        drop(table);
-        drop(old);
         Ok(())
     }
 
@@ -258,9 +284,13 @@ fn rebind(plugins: &Plugins, camera: CameraId, before: Option<&Watched>, wanted:
         plugins.unbind(camera, &gone.plugin);
     }
     for binding in new.iter().filter(|bound| !old.contains(bound)) {
-        if let Err(error) = plugins.bind(camera, bound(binding)) {
-            tracing::error!(%camera, plugin = binding.plugin, %error, "the plugin does not watch the camera");
-        }
+        bind(plugins, camera, binding);
+    }
+}
+
+fn bind(plugins: &Plugins, camera: CameraId, binding: &api::PluginBinding) {
+    if let Err(error) = plugins.bind(camera, bound(binding)) {
+        tracing::error!(%camera, plugin = binding.plugin, %error, "the plugin does not watch the camera");
     }
 }
 
@@ -318,6 +348,15 @@ fn note(writer: &Writer, logs: &PluginLogs, rules: &RuleFeed, report: Report) {
         Report::Verdicts { event, rule, verdicts } => rules.verdicts(event, rule, verdicts),
         Report::Unjudged { event, plugin, sentence } => {
             tracing::warn!(camera = %event.camera, plugin, sentence, "an export rule came to nothing");
+        }
+        Report::RolledBack { plugin, version, tried, sentence } => {
+            tracing::error!(
+                plugin,
+                version,
+                tried,
+                sentence,
+                "a new version of a plugin does not work here and is rolled back"
+            );
         }
         Report::Restarting { sentence } => tracing::warn!(sentence, "the plugin host ended"),
     }

@@ -96,7 +96,9 @@ pub struct PluginDesk {
     shelf: Shelf,
     analysis: Arc<Analysis>,
     cameras: Arc<CameraDesk>,
-    /// What runs: held by whoever changes it.
+    /// Held by whoever changes what runs: a new version is tried meanwhile.
+    changing: Mutex<()>,
+    /// What runs.
     running: Mutex<Running>,
 }
 
@@ -130,7 +132,13 @@ impl Staffed {
 
     /// The desk, once the cameras are there.
     pub fn desk(self, cameras: Arc<CameraDesk>) -> PluginDesk {
-        PluginDesk { shelf: self.shelf, analysis: self.analysis, cameras, running: Mutex::new(self.running) }
+        PluginDesk {
+            shelf: self.shelf,
+            analysis: self.analysis,
+            cameras,
+            changing: Mutex::default(),
+            running: Mutex::new(self.running),
+        }
     }
 }
 
@@ -154,17 +162,24 @@ impl PluginDesk {
     /// Brings what may run now into force, when that is not what runs. Called after each change and, for the end of developer mode, now and then.
     ///
     /// # Errors
-    /// When the plugin host cannot be started: then what runs goes on.
+    /// When a new version does not work here, and when the plugin host cannot be started: then what runs goes on.
     pub fn refresh(&self) -> Result<(), Error> {
-        let mut running = self.running();
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let (packages, left_out) = self.shelf.packages();
-        let fresh = Running { components: components(&packages), left_out, dev_mode: running.dev_mode };
-        if fresh.components != running.components {
+        let mut fresh = Running { components: components(&packages), left_out, dev_mode: false };
+        let mut outcome = Ok(());
+        if fresh.components != self.running().components {
+            outcome = self.analysis.replace(packages);
+            fresh.left_out.extend(outcome.as_ref().err().map(ToString::to_string));
             fresh.tell();
-            self.analysis.replace(packages)?;
+            // After a roll back that is not what was wanted.
+            let runs = self.analysis.list().unwrap_or_default().into_iter();
+            fresh.components = runs.map(|status| (status.id, status.component_sha256)).collect();
         }
+        let mut running = self.running();
+        fresh.dev_mode = running.dev_mode;
         *running = fresh;
-        Ok(())
+        outcome
     }
 
     /// As [`PluginDesk::refresh`], once after developer mode has ended by itself.
@@ -289,11 +304,22 @@ impl ports::Plugins for PluginDesk {
 
     fn approve(&self, plugin: &str, package_sha256: &str, account: u32) -> Result<api::Plugin, Error> {
         let depot = self.may_change(plugin)?;
-        depot.approve(plugin, package_sha256, SystemClock.utc(), account).map_err(|error| {
+        let approved = depot.approve(plugin, package_sha256, SystemClock.utc(), account).map_err(|error| {
             host_error(error)
                 .next("Look at the version that waits again: it may have been replaced or rejected meanwhile.")
         })?;
-        self.refresh()?;
+        let refreshed = self.refresh();
+        let runs = (approved.id, approved.component_sha256);
+        if refreshed.is_err() && !self.running().components.contains(&runs) {
+            // The version that goes on is also the one that the next start of the recorder takes.
+            if let Err(error) = depot.roll_back(plugin, SystemClock.utc()) {
+                tracing::error!(plugin, %error, "the version of the plugin that goes on is not the approved one");
+            }
+            return refreshed
+                .map_err(|error| error.next("The version before goes on. Ask the publisher for a version that works."))
+                .and_then(|()| self.one(plugin));
+        }
+        refreshed?;
         self.one(plugin)
     }
 

@@ -1,6 +1,7 @@
-//! One instance's life: takes frames from its mailbox, calls the plugin, survives its traps.
+//! One instance's life: takes over from the one before, takes frames from its mailbox, calls the plugin, survives its traps, leaves its state.
 
 use crate::Outbox;
+use crate::legacy::{Left, Legacy};
 use crate::loaded::Loaded;
 use crate::mailbox::{Delivery, Incoming, Mailbox};
 use crate::traps::Traps;
@@ -20,6 +21,12 @@ pub(crate) struct Actor {
     loaded: Arc<Loaded>,
     outbox: Outbox,
     binding: Binding,
+    /// What the instance before leaves.
+    before: Option<Arc<Legacy>>,
+    /// Where this one leaves what the next one gets.
+    legacy: Arc<Legacy>,
+    /// For the next start that is not stopped by a trap.
+    saved: Option<Vec<u8>>,
     kept: Kept,
     traps: Traps,
     counts_sent: Option<Instant>,
@@ -35,11 +42,26 @@ enum Phase {
 
 impl Actor {
     pub(crate) fn new(number: InstanceNumber, loaded: Arc<Loaded>, outbox: Outbox, binding: Binding) -> Self {
-        Self { number, loaded, outbox, binding, kept: Kept::default(), traps: Traps::default(), counts_sent: None }
+        let (kept, traps, legacy) = (Kept::default(), Traps::default(), Arc::default());
+        Self { number, loaded, outbox, binding, before: None, legacy, saved: None, kept, traps, counts_sent: None }
+    }
+
+    /// Lets it take over from an instance that has been told to end.
+    pub(crate) fn after(self, before: Option<Arc<Legacy>>) -> Self {
+        Self { before, ..self }
+    }
+
+    /// What it leaves when it has ended.
+    pub(crate) fn legacy(&self) -> Arc<Legacy> {
+        Arc::clone(&self.legacy)
     }
 
     /// Lives until the mailbox is closed.
     pub(crate) fn run(mut self, mailbox: &Mailbox) {
+        if let Some(left) = self.before.take().and_then(|before| before.wait()) {
+            (self.saved, self.kept) = (left.saved, left.kept.heir());
+        }
+        self.legacy.lives(self.kept.clone());
         let mut phase = self.start();
         loop {
             let (incoming, replaced) = match mailbox.take() {
@@ -60,19 +82,29 @@ impl Actor {
                 }
             };
         }
-        if let Phase::Live(instance) = phase {
-            // What it wants saved has no place yet; the call lets it end in order.
-            let _ = instance.stop();
-        }
+        let saved = match phase {
+            // One that does not stop in order leaves its store and nothing else.
+            Phase::Live(instance) => instance.stop().ok().filter(|saved| !saved.is_empty()),
+            // It never started: what it got is still good.
+            Phase::Paused(_) | Phase::Over => self.saved,
+        };
+        self.legacy.leave(Left { saved, kept: self.kept });
     }
 
     fn start(&mut self) -> Phase {
         match self.try_start() {
             Ok(instance) => {
+                self.saved = None;
                 self.outbox.say(&FromPlugins::Running { instance: self.number });
                 Phase::Live(Box::new(instance))
             }
-            Err(failure) => self.fail(failure),
+            Err(failure) => {
+                // Other settings may take it. What a start trapped with is not given twice: it may be the reason.
+                if !matches!(failure, Failure::Refused(_)) {
+                    self.saved = None;
+                }
+                self.fail(failure)
+            }
         }
     }
 
@@ -83,7 +115,7 @@ impl Actor {
         let mut instance = AnalyticsInstance::new(&prepared, self.kept.clone(), log)?;
         let (camera, zones, settings_json) = &self.binding;
         let (id, version) = (self.loaded.id.as_str(), self.loaded.version.as_str());
-        instance.start(&Setup { id, version, camera, zones, settings_json, saved: None })?;
+        instance.start(&Setup { id, version, camera, zones, settings_json, saved: self.saved.as_deref() })?;
         Ok(instance)
     }
 

@@ -5,12 +5,14 @@
 
 mod actor;
 mod judge;
+mod legacy;
 mod loaded;
 mod mailbox;
 mod traps;
 
 use actor::{Actor, Binding};
 use judge::Judge;
+use legacy::Legacy;
 use loaded::Loaded;
 use mailbox::{Desk, Incoming, Mailbox};
 use std::collections::HashMap;
@@ -56,20 +58,33 @@ struct Host {
     /// For rules: pure.
     pure: Machine,
     plugins: HashMap<PluginNumber, Arc<Loaded>>,
-    mailboxes: HashMap<InstanceNumber, Place>,
+    places: HashMap<InstanceNumber, Place>,
 }
 
+/// An instance as the main thread knows it.
+struct Place {
+    plugin: PluginNumber,
+    work: Work,
+    /// What it leaves when it has ended; a rule leaves nothing.
+    legacy: Option<Arc<Legacy>>,
+    /// Of which plugin the one before it was, and what that one left, while the recorder may take the change back.
+    before: Option<Inherited>,
+}
+
+/// What an instance of this plugin left.
+type Inherited = (PluginNumber, Arc<Legacy>);
+
 /// Where an instance takes its work from.
-enum Place {
+enum Work {
     Frames(Arc<Mailbox>),
     Events(Arc<Desk>),
 }
 
 impl Place {
     fn close(&self) {
-        match self {
-            Self::Frames(mailbox) => mailbox.close(),
-            Self::Events(desk) => desk.close(),
+        match &self.work {
+            Work::Frames(mailbox) => mailbox.close(),
+            Work::Events(desk) => desk.close(),
         }
     }
 }
@@ -80,7 +95,7 @@ fn run() -> std::io::Result<()> {
     let machine = Machine::new(Settings::LIVE).map_err(Error::other)?;
     let pure = Machine::new(Settings::PURE).map_err(Error::other)?;
     let outbox = Outbox(Arc::clone(&link));
-    let mut host = Host { outbox, machine, pure, plugins: HashMap::new(), mailboxes: HashMap::new() };
+    let mut host = Host { outbox, machine, pure, plugins: HashMap::new(), places: HashMap::new() };
     let mut buffer = vec![0; MESSAGE_BYTES_MAX];
     loop {
         match link.recv(&mut buffer) {
@@ -102,17 +117,19 @@ impl Host {
                 let loaded = Loaded::new((id, version), limits, capabilities, world);
                 self.load(plugin, loaded, descriptor)?;
             }
-            ToPlugins::Bind { instance, plugin, camera, zones, settings_json } => {
-                self.bind(instance, plugin, (camera, zones, settings_json))?;
+            ToPlugins::Bind { instance, plugin, after, camera, zones, settings_json } => {
+                let before = after.and_then(|after| self.places.remove(&after));
+                self.bind((instance, plugin), before, (camera, zones, settings_json))?;
             }
+            ToPlugins::Unload { plugin } => self.unload(plugin),
             ToPlugins::Unbind { instance } => {
-                if let Some(place) = self.mailboxes.remove(&instance) {
+                if let Some(place) = self.places.remove(&instance) {
                     place.close();
                 }
             }
             ToPlugins::Evaluate { instance, event } => {
                 let situation = descriptor.ok_or_else(|| Error::other("no situation came with an event"))?;
-                if let Some(Place::Events(desk)) = self.mailboxes.get(&instance)
+                if let Some(Work::Events(desk)) = self.places.get(&instance).map(|place| &place.work)
                     && !desk.put(event, situation)
                 {
                     let sentence = "too many events wait for this rule".to_owned();
@@ -121,7 +138,7 @@ impl Host {
             }
             ToPlugins::Frame { instance, utc_ns, width, height, masked, missed } => {
                 let pixels = descriptor.ok_or_else(|| Error::other("no pixels came with a frame"))?;
-                if let Some(Place::Frames(mailbox)) = self.mailboxes.get(&instance) {
+                if let Some(Work::Frames(mailbox)) = self.places.get(&instance).map(|place| &place.work) {
                     mailbox.put(Incoming { utc_ns, width, height, masked, missed, pixels });
                 }
             }
@@ -148,27 +165,56 @@ impl Host {
         Ok(())
     }
 
-    fn bind(&mut self, instance: InstanceNumber, plugin: PluginNumber, binding: Binding) -> std::io::Result<()> {
+    fn bind(
+        &mut self,
+        (instance, plugin): (InstanceNumber, PluginNumber),
+        before: Option<Place>,
+        binding: Binding,
+    ) -> std::io::Result<()> {
+        if let Some(before) = &before {
+            before.close();
+        }
         let loaded = self.plugins.get(&plugin).ok_or_else(|| Error::other("a binding of an unknown plugin"))?;
         let (loaded, outbox) = (Arc::clone(loaded), self.outbox.clone());
         let thread = std::thread::Builder::new().name(format!("plugin-{instance}"));
         let place = match loaded.world {
             World::AnalyticsPlugin => {
                 let mailbox = Arc::new(Mailbox::default());
-                let actor = Actor::new(instance, loaded, outbox, binding);
+                let (inherits, before) = inherits(plugin, before);
+                let actor = Actor::new(instance, loaded, outbox, binding).after(inherits);
+                let legacy = Some(actor.legacy());
                 let theirs = Arc::clone(&mailbox);
                 thread.spawn(move || actor.run(&theirs))?;
-                Place::Frames(mailbox)
+                Place { plugin, work: Work::Frames(mailbox), legacy, before }
             }
             World::ExportRule => {
                 let desk = Arc::new(Desk::default());
                 let judge = Judge::new(instance, loaded, outbox, binding.2);
                 let theirs = Arc::clone(&desk);
                 thread.spawn(move || judge.run(&theirs))?;
-                Place::Events(desk)
+                Place { plugin, work: Work::Events(desk), legacy: None, before: None }
             }
         };
-        self.mailboxes.insert(instance, place);
+        self.places.insert(instance, place);
         Ok(())
+    }
+
+    /// Forgets a plugin, and what its instances left to those of another version: that change is not taken back any more.
+    fn unload(&mut self, plugin: PluginNumber) {
+        self.plugins.remove(&plugin);
+        for place in self.places.values_mut() {
+            place.before.take_if(|(other, _)| *other == plugin);
+        }
+    }
+}
+
+/// What a new instance of `plugin` gets, and what is kept for the case that it is taken back. When the one before it was put in the place of one of this
+/// very plugin, then that change is taken back now: the new one gets what that one left, whatever was made of it since.
+fn inherits(plugin: PluginNumber, before: Option<Place>) -> (Option<Arc<Legacy>>, Option<Inherited>) {
+    let Some(Place { plugin: other, legacy, before, .. }) = before else { return (None, None) };
+    match before {
+        Some((earlier, legacy)) if earlier == plugin => (Some(legacy), None),
+        before if other == plugin => (legacy, before),
+        _ => (legacy.clone(), legacy.map(|legacy| (other, legacy))),
     }
 }
