@@ -7,9 +7,9 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { openBrowser, openPage } from "./lib/browser.mjs";
 import { ID, makePackages, toolPath } from "./lib/plugin.mjs";
+import { ask as askOf, signIn } from "./lib/station.mjs";
 
-const { BASE_URL, CLAIM_CODE, RTSP_URL_1, RTSP_SUB_1, WATCHBOOK_PLUGINS } = process.env;
-const PASSWORD = "seven quiet herons";
+const { BASE_URL, WATCHBOOK_PLUGINS } = process.env;
 
 describe("plugins on the page", { concurrency: 1 }, () => {
   let world;
@@ -20,7 +20,7 @@ describe("plugins on the page", { concurrency: 1 }, () => {
   const card = (id = ID) => page.locator(`li[data-plugin="${id}"]`);
   const upload = (file) => page.getByLabel("Choose a .wbp file").setInputFiles(file);
   const confirm = (name) => page.getByRole("dialog").getByRole("button", { name, exact: true }).click();
-  const ask = (path) => page.evaluate((to) => fetch(`/api/v1${to}`).then((answer) => answer.json()), path);
+  const ask = (path) => askOf(page, path);
 
   /** Approves the version that waits. */
   const approve = async (version) => {
@@ -42,28 +42,11 @@ describe("plugins on the page", { concurrency: 1 }, () => {
     }
   };
 
-  /** A new station with one person and one camera. */
-  const setUp = async () => {
-    const post = async (path, data) => {
-      const answer = await page.request.post(`${BASE_URL}api/v1${path}`, { data, headers: { "X-Watchbook": "1" } });
-      assert.ok(answer.ok(), await answer.text());
-    };
-    await post("/claim", { code: CLAIM_CODE, name: "dara", password: PASSWORD, one_person_station: true });
-    await post("/cameras", { name: "Square", main: { url: RTSP_URL_1 }, sub: { url: RTSP_SUB_1 } });
-    await page.context().clearCookies();
-    await page.reload();
-  };
-
   before(async () => {
     packages = await makePackages(toolPath(), WATCHBOOK_PLUGINS);
     world = await openBrowser();
     page = await openPage(world);
-    await page.goto(BASE_URL);
-    if (!(await ask("/status")).claimed) await setUp();
-    await page.getByLabel("Account name").fill("dara");
-    await page.getByLabel("Password").fill(PASSWORD);
-    await button("Sign in").click();
-    await button("Sign out").waitFor();
+    await signIn(page);
   });
   after(async () => {
     await world?.browser.close();

@@ -9,8 +9,11 @@ import { Check, Empty, Loading, Note, Problem, Select, TextField } from "../ui/p
 import { pluginName } from "./plugin-words";
 import { parseNumber, readSchema, type Setting, valueOf } from "./settings-schema";
 
+/** How often the plugins are asked what is wrong with them: what a plugin says about new settings comes after they were stored. */
+const EVERY_MS = 3_000;
+
 export function PluginSettings({ camera, reload }: { camera: Camera; reload: () => void }) {
-  const plugins = useLoaded(() => api.plugins().then((all) => all.filter((plugin) => plugin.running !== null)), "plugins");
+  const plugins = useLoaded(() => api.plugins().then((all) => all.filter((plugin) => plugin.running !== null)), "plugins", EVERY_MS);
   return (
     <section class="panel" aria-label={t("plugins.title")}>
       <h2>{t("plugins.title")}</h2>
@@ -44,8 +47,8 @@ function Binding({ camera, plugin, reload }: { camera: Camera; plugin: PluginInf
       setSaved(true);
       reload();
     });
-  const zoneName = (index: number) => binding.zones[index]?.name ?? t("zones.name", { number: index + 1 });
-  const rename = (index: number, name: string) => change({ zones: binding.zones.map((zone, place) => (place === index ? { ...zone, name } : zone)) });
+  // A rule sees events, not pictures: those have the zones.
+  const watches = plugin.running?.asks.world !== "export-rule";
 
   return (
     <div class="plugin" data-plugin={plugin.id}>
@@ -59,7 +62,11 @@ function Binding({ camera, plugin, reload }: { camera: Camera; plugin: PluginInf
         checked={binding.enabled}
         change={(enabled) => change({ enabled })}
       />
-      {plugin.last_error !== null && <Note kind="bad">{plugin.last_error}</Note>}
+      {plugin.last_error !== null && (
+        <Note kind="bad">
+          <p lang="en">{plugin.last_error}</p>
+        </Note>
+      )}
       {binding.enabled && (
         <div class="plugin-settings">
           {readSchema(plugin.settings_schema).map((setting) => (
@@ -70,16 +77,7 @@ function Binding({ camera, plugin, reload }: { camera: Camera; plugin: PluginInf
               change={(value) => change({ settings: { ...binding.settings, [setting.name]: value } })}
             />
           ))}
-          <h3>{t("zones.title")}</h3>
-          <p class="muted">{binding.zones.length === 0 ? t("zones.none") : t("zones.what")}</p>
-          <PolygonEditor
-            camera={camera}
-            kind="zone"
-            shapes={binding.zones.map((zone) => zone.outline)}
-            change={(shapes) => change({ zones: rezone(binding.zones, shapes) })}
-            nameOf={zoneName}
-            beside={(index) => <TextField label={t("zones.label")} value={zoneName(index)} change={(name) => rename(index, name)} maxLength={64} />}
-          />
+          {watches && <Zones camera={camera} binding={binding} change={change} />}
         </div>
       )}
       <Problem problem={act.problem} />
@@ -90,6 +88,31 @@ function Binding({ camera, plugin, reload }: { camera: Camera; plugin: PluginInf
         </button>
       </div>
     </div>
+  );
+}
+
+interface ZonesProps {
+  camera: Camera;
+  binding: PluginBinding;
+  change: (part: Partial<PluginBinding>) => void;
+}
+
+function Zones({ camera, binding, change }: ZonesProps) {
+  const zoneName = (index: number) => binding.zones[index]?.name ?? t("zones.name", { number: index + 1 });
+  const rename = (index: number, name: string) => change({ zones: binding.zones.map((zone, place) => (place === index ? { ...zone, name } : zone)) });
+  return (
+    <>
+      <h3>{t("zones.title")}</h3>
+      <p class="muted">{binding.zones.length === 0 ? t("zones.none") : t("zones.what")}</p>
+      <PolygonEditor
+        camera={camera}
+        kind="zone"
+        shapes={binding.zones.map((zone) => zone.outline)}
+        change={(shapes) => change({ zones: rezone(binding.zones, shapes) })}
+        nameOf={zoneName}
+        beside={(index) => <TextField label={t("zones.label")} value={zoneName(index)} change={(name) => rename(index, name)} maxLength={64} />}
+      />
+    </>
   );
 }
 
