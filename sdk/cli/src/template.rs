@@ -47,7 +47,7 @@ pub fn files(wanted: &Wanted<'_>) -> Result<Vec<(String, String)>, String> {
         ("source", language.source()),
         ("before", unit_tests(language, false)),
         ("after", unit_tests(language, true)),
-        ("clip", if rule { "" } else { ON_A_CLIP }),
+        ("test", if rule { ON_EVENTS } else { ON_A_CLIP }),
         ("needs", language.needs()),
     ];
     let own = |path: &str, text: &str| (path.to_owned(), filled(text, &blanks));
@@ -59,9 +59,8 @@ pub fn files(wanted: &Wanted<'_>) -> Result<Vec<(String, String)>, String> {
         own("tests/golden/README.md", include_str!("../../templates/common/golden-readme.md")),
         own(language.source(), source(language, rule)),
     ];
-    if !rule {
-        files.push(own("tests/lights.toml", include_str!("../../templates/common/case.toml")));
-    }
+    let case = if rule { RULE_CASE } else { ANALYZER_CASE };
+    files.extend(case.iter().map(|(path, text)| own(path, text)));
     match language {
         Language::Rust => {
             files.push(own("Cargo.toml", include_str!("../../templates/rust/Cargo.toml")));
@@ -84,10 +83,25 @@ pub fn files(wanted: &Wanted<'_>) -> Result<Vec<(String, String)>, String> {
 
 const COUNTS: &str = "Counts how often the brightness of the picture changes at once.";
 const ON_A_CLIP: &str = "\
-watchbook-plugin test --update                  # runs its cases in the engine of a station and keeps what it says; read that
-watchbook-plugin test                           # from then on: whether it still says so
+watchbook-plugin test                           # its cases, in the engine of a station; --update keeps what it says now
 watchbook-plugin test CLIP.mp4                  # what it says about a clip of your own
 ";
+const ON_EVENTS: &str = "\
+watchbook-plugin test                           # its cases, in the engine of a station; --update keeps what it says now
+watchbook-plugin test --events EVENTS.jsonl     # what it says about the events that `watchbook-plugin test CLIP.mp4` printed
+                                                # for a plugin that watches a camera
+";
+
+/// A case for `watchbook-plugin test`, with what it must give: path below the plugin's folder, and text.
+const ANALYZER_CASE: &[(&str, &str)] = &[
+    ("tests/lights.toml", include_str!("../../templates/common/lights.toml")),
+    ("tests/golden/lights.jsonl", include_str!("../../templates/common/lights.golden.jsonl")),
+];
+const RULE_CASE: &[(&str, &str)] = &[
+    ("tests/after-hours.toml", include_str!("../../templates/common/after-hours.toml")),
+    ("tests/after-hours.events.jsonl", include_str!("../../templates/common/after-hours.events.jsonl")),
+    ("tests/golden/after-hours.jsonl", include_str!("../../templates/common/after-hours.golden.jsonl")),
+];
 
 /// The command for tests that need no WebAssembly, where it belongs: before the build, or after it.
 fn unit_tests(language: Language, after: bool) -> &'static str {
@@ -201,6 +215,13 @@ mod tests {
                 let files = files(&wanted(language, world)).unwrap();
                 for wanted in ["plugin.toml", "README.md", "LICENSE", "tests/golden/README.md", language.source()] {
                     assert!(files.iter().any(|(path, _)| path == wanted), "{language:?} {world}: no {wanted}");
+                }
+                let cases = files.iter().filter(|(path, _)| path.starts_with("tests/") && path.ends_with(".toml"));
+                let mut named = cases.flat_map(|(_, text)| text.split('"').skip(1).step_by(2)).peekable();
+                assert!(named.peek().is_some(), "{language:?} {world}: no case");
+                for file in named.filter(|word| word.ends_with(".jsonl")) {
+                    let path = format!("tests/{file}");
+                    assert!(files.iter().any(|(own, _)| *own == path), "{language:?} {world}: a case names {path}");
                 }
                 for (path, text) in &files {
                     assert!(!has_blank(text) || path.starts_with("vendor/"), "{language:?} {world}: a blank in {path}");

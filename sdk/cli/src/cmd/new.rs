@@ -52,7 +52,10 @@ fn run(mut arguments: Arguments, out: &mut Out) -> Result<(), String> {
         let wrote = to.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&to, text));
         wrote.map_err(|error| format!("{}: {error}", to.display()))?;
     }
-    let line = format!("{0}: {id}, {language}, {world}\nnext: cd {0} && watchbook-plugin build", folder.display());
+    let line = format!(
+        "{0}: {id}, {language}, {world}\nnext: cd {0} && watchbook-plugin build && watchbook-plugin test",
+        folder.display()
+    );
     out.result(
         &line,
         &json!({ "folder": folder.display().to_string(), "id": id, "world": world, "files": files.len() }),
