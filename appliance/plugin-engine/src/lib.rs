@@ -7,7 +7,8 @@
 //!   of instructions on every machine.
 //! * **Never:** opens a file or a socket, reads a setting, waits for anything but the call at hand. It knows no link and no mailbox: the recorder's child
 //!   `watchbook-plugins` adds them, and the author's test kit runs plugins without.
-//! * **Proof:** unit tests beside each file; `tests/engine.rs` (this interface), `tests/host.rs` (the real child, orderly and hostile plugins).
+//! * **Proof:** unit tests beside each file; `tests/engine.rs` (this interface), `tests/host.rs` (the real child, orderly and hostile plugins),
+//!   `tests/keep.rs` (saved state, upgrades and roll backs).
 //!
 //! A plugin is called so:
 //!
