@@ -4,8 +4,13 @@ use crate::bindings::analytics::{AnalyticsPlugin, AnalyticsPluginPre, LinkOption
 use crate::bindings::rule::{ExportRule, ExportRulePre};
 use crate::host::HostState;
 use crate::{Failure, Machine};
+use core::hash::{Hash as _, Hasher};
+use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker};
 use watchbook_plugin_host::message::{Limits, SENTENCE_BYTES_MAX, World, clipped};
+use watchbook_plugin_host::package::sha256_hex;
+
+const NO_COMPONENT: &str = "plugin.wasm is not a component that this host runs";
 
 /// A component that is ready to be instantiated any number of times. Cheap to clone.
 #[derive(Clone)]
@@ -52,9 +57,39 @@ impl Machine {
         capabilities: &[String],
         limits: Limits,
     ) -> Result<Prepared, Failure> {
-        let component = Component::from_binary(self.engine(), component)
-            .map_err(refused("plugin.wasm is not a component that this host runs"))?;
+        self.prepare_with(|engine| Component::from_binary(engine, component), world, capabilities, limits)
+    }
+
+    /// As [`Machine::prepare`], with a component that `make` gives, such as one that was compiled by [`Machine::compile`].
+    ///
+    /// # Errors
+    /// As [`Machine::prepare`].
+    pub fn prepare_with(
+        &self,
+        make: impl FnOnce(&Engine) -> wasmtime::Result<Component>,
+        world: World,
+        capabilities: &[String],
+        limits: Limits,
+    ) -> Result<Prepared, Failure> {
+        let component = make(self.engine()).map_err(refused(NO_COMPONENT))?;
         self.link(&component, world, capabilities, limits)
+    }
+
+    /// Compiles a component to machine code for [`Machine::prepare_with`] of a machine with the same [`Machine::fingerprint`], in another process or at
+    /// another time. What it imports is looked at then.
+    ///
+    /// # Errors
+    /// [`Failure::Refused`] when the bytes are no component.
+    pub fn compile(&self, component: &[u8]) -> Result<Vec<u8>, Failure> {
+        self.engine().precompile_component(component).map_err(refused(NO_COMPONENT))
+    }
+
+    /// Lower-case hex of a digest of everything that machine code depends on: the engine's version, its settings, this processor.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let mut said = Said::default();
+        self.engine().precompile_compatibility_hash().hash(&mut said);
+        sha256_hex(&said.0)
     }
 
     fn link(
@@ -86,6 +121,20 @@ impl Machine {
             }
         };
         Ok(Prepared { machine: self.clone(), limits, ready })
+    }
+}
+
+/// Collects what is hashed.
+#[derive(Default)]
+struct Said(Vec<u8>);
+
+impl Hasher for Said {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        0
     }
 }
 

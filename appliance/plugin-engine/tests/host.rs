@@ -4,7 +4,10 @@
 
 mod fixtures;
 
-use fixtures::{BOMB, CHATTER, COPIES, FLOOD, KEEPS, LOOP, MARK_GARBLED, OK, RECURSION, STEADY, TRAP, component};
+use fixtures::{
+    BOMB, CHATTER, COPIES, FLOOD, KEEPS, LOOP, MARK_GARBLED, OK, RECURSION, STEADY, TRAP, component, install,
+    install_with,
+};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -24,48 +27,6 @@ struct Station {
     reports: Mutex<Receiver<Report>>,
     clock_ns: AtomicI64,
     _folder: tempfile::TempDir,
-}
-
-fn install(directory: &Path, name: &str, component: &[u8]) {
-    install_with(directory, name, component, r#""frames", "log""#);
-}
-
-fn install_with(directory: &Path, name: &str, component: &[u8], capabilities: &str) {
-    let folder = directory.join(name);
-    std::fs::create_dir(&folder).unwrap();
-    std::fs::write(folder.join("plugin.wasm"), component).unwrap();
-    let manifest = format!(
-        r#"
-        id = "org.example.{name}"
-        version = "1.0.0"
-        world = "analytics-plugin"
-        api = "0.1"
-        publisher = "Example"
-        licence = "Apache-2.0"
-        summary = "A fixture."
-        purpose = "motion-detection"
-        [capabilities]
-        required = [{capabilities}]
-        [input]
-        width = 32
-        height = 16
-        fps = 5.0
-        format = "luma"
-        [budget]
-        memory_mib = 8
-        [[settings]]
-        name = "sensitivity"
-        label = "Sensitivity"
-        kind = "integer"
-        min = 0
-        max = 100
-        default = 50
-        [[emits]]
-        kind = "test"
-        meaning = "A frame came."
-        "#
-    );
-    std::fs::write(folder.join("plugin.toml"), manifest).unwrap();
 }
 
 fn station(fixtures: &[(&str, &str, &str)]) -> Station {

@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 use watchbook_analysis::{Frame, Output, PixelFormat};
 use watchbook_base::{CameraId, Kind, TrackRole, UtcNanos, memfd};
 use watchbook_plugin_host::package::sha256_hex;
-use watchbook_plugin_host::{Binding, InstanceState, InstanceStatus, Level, Manifest, Package, Plugins, Report};
+use watchbook_plugin_host::{
+    Binding, CompileLimits, Compiler, InstanceState, InstanceStatus, Level, Manifest, Package, Plugins, Report,
+};
 
 const PATIENCE: Duration = Duration::from_secs(300);
 const START_NS: i64 = 1_764_000_000_000_000_000;
@@ -112,7 +114,10 @@ struct Station {
 fn station(packages: Vec<Package>) -> Station {
     let (sender, receiver) = channel();
     let program = Path::new(env!("CARGO_BIN_EXE_watchbook-plugins"));
-    let plugins = Plugins::with(program, packages, move |report| drop(sender.send(report))).unwrap();
+    let plugins = Plugins::with(program, packages, Compiler::new(program, None, CompileLimits::USUAL), move |report| {
+        drop(sender.send(report))
+    })
+    .unwrap();
     let (incoming, seen) = (Mutex::new(receiver), Mutex::default());
     Station { plugins, incoming, seen, clock_ns: AtomicI64::new(START_NS) }
 }

@@ -5,12 +5,13 @@
 //! * **Promises:** [`Plugins::frame`] and [`Plugins::event`] never wait; a frame or an event that a plugin has no time for is dropped and counted. A plugin that loops, allocates, traps or
 //!   floods is stopped, started again with growing pauses, and set aside at the fifth trap within ten minutes; others do not notice. The child that
 //!   holds them may be killed at any time.
-//! * **Never:** runs WebAssembly in this process; gives a plugin a file, a clock, the network, or a pixel that `analysis` has not masked.
+//! * **Never:** compiles or runs WebAssembly in this process; hands a compiled component on that its own child has not made; gives a plugin a file, a clock, the network, or a pixel that `analysis` has not masked.
 //! * **Proof:** unit and property tests beside each file; the tests of `plugin-engine` drive the real child with orderly and hostile plugins.
 //!
 //! The engine is the program `watchbook-plugins` of the crate `plugin-engine`, the only user of wasmtime.
 
 pub mod asks;
+pub mod compile;
 pub mod component;
 pub mod depot;
 pub mod error;
@@ -25,6 +26,8 @@ pub mod status;
 pub mod wbp;
 
 pub use asks::{Ask, Change, asks, diff};
+pub use compile::cache::Cache;
+pub use compile::{CompileLimits, Compiler};
 pub use depot::Depot;
 pub use error::Error;
 pub use manifest::{Budget, Emits, Manifest, Model, ModelPurpose, Purpose, RetentionEffect};

@@ -116,7 +116,7 @@ pub struct Seen {
 /// From the recorder to the child.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ToPlugins {
-    /// Compile the component in the sealed memory file beside the message. Answered by [`FromPlugins::Loaded`] or [`FromPlugins::Refused`].
+    /// A plugin that can be bound from now on. It is being compiled: [`ToPlugins::Compiled`] or [`ToPlugins::NotCompiled`] follows.
     Load {
         /// Its number.
         plugin: PluginNumber,
@@ -130,6 +130,19 @@ pub enum ToPlugins {
         capabilities: Vec<String>,
         /// What it is.
         world: World,
+    },
+    /// The artefact of a loaded plugin is in the sealed memory file beside the message: made by the recorder's own compile child, and unchanged since.
+    /// Answered by [`FromPlugins::Loaded`] or [`FromPlugins::Refused`].
+    Compiled {
+        /// Of which plugin.
+        plugin: PluginNumber,
+    },
+    /// A loaded plugin cannot be used. Answered by [`FromPlugins::Refused`].
+    NotCompiled {
+        /// Which.
+        plugin: PluginNumber,
+        /// Why.
+        sentence: String,
     },
     /// Start an instance of a loaded plugin.
     Bind {

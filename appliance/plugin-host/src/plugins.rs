@@ -3,6 +3,8 @@
 mod events;
 mod upgrade;
 
+use crate::compile::queue::{Outcome, Queue, Request};
+use crate::compile::{CompileLimits, Compiler};
 use crate::marks::Gate;
 use crate::message::{Counts, FromPlugins, InstanceNumber, Limits, PluginNumber, ToPlugins, World, Zone};
 use crate::package::{Package, sha256_hex};
@@ -42,9 +44,10 @@ pub struct Binding {
     pub zones: Vec<Zone>,
 }
 
-/// The plugin folder, the bindings, and the child that runs them.
+/// The plugin folder, the bindings, the child that runs them and the children that compile them.
 pub struct Plugins {
-    child: Child,
+    queue: Queue,
+    child: Arc<Child>,
     shared: Arc<Shared>,
 }
 
@@ -73,7 +76,7 @@ struct State {
 struct Plugin {
     package: Package,
     /// The component in a sealed memory file, ready for every child.
-    component: OwnedFd,
+    component: Arc<OwnedFd>,
     world: World,
     loaded_in: u32,
     /// The child said that it can be bound.
@@ -89,7 +92,15 @@ impl Plugin {
             .map_err(|error| Error::new(Kind::of_io(&error), format!("keeping {}: {error}", package.manifest.id)))?;
         let world = package.manifest.kind().map_err(|sentence| Error::new(Kind::InvalidInput, sentence))?;
         let package = Package { component: Vec::new(), ..package };
-        Ok(Self { package, component, world, loaded_in: 0, ready: false, refused: None, aside: false })
+        Ok(Self {
+            package,
+            component: Arc::new(component),
+            world,
+            loaded_in: 0,
+            ready: false,
+            refused: None,
+            aside: false,
+        })
     }
 }
 
@@ -135,7 +146,7 @@ impl Shared {
 }
 
 impl Plugins {
-    /// Reads the plugin folder, starts `program` (`watchbook-plugins`) and keeps it running until the value is dropped. The second value holds a
+    /// Reads the plugin folder, starts `program` (`watchbook-plugins`) and keeps it running until the value is dropped. No artefact is kept. The second value holds a
     /// sentence for each folder that cannot be used.
     ///
     /// # Errors
@@ -146,17 +157,19 @@ impl Plugins {
         on: impl Fn(Report) + Send + Sync + 'static,
     ) -> Result<(Self, Vec<String>), Error> {
         let (packages, problems) = Package::read_all(directory);
-        let plugins = Self::with(program, packages, on)?;
+        let compiler = Compiler::new(program, None, CompileLimits::USUAL);
+        let plugins = Self::with(program, packages, compiler, on)?;
         Ok((plugins, problems.iter().map(ToString::to_string).collect()))
     }
 
-    /// As [`Plugins::spawn`], with these packages, in the order of their ids.
+    /// As [`Plugins::spawn`], with these packages, in the order of their ids, compiled by `compiler`.
     ///
     /// # Errors
     /// As [`Plugins::spawn`].
     pub fn with(
         program: &Path,
         packages: Vec<Package>,
+        compiler: Compiler,
         on: impl Fn(Report) + Send + Sync + 'static,
     ) -> Result<Self, Error> {
         let mut state = State::default();
@@ -164,8 +177,11 @@ impl Plugins {
             state.add(Plugin::new(package)?);
         }
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), on: Box::new(on) });
-        let child = Child::spawn(program, Arc::new(Reader(Arc::clone(&shared))))?;
-        Ok(Self { child, shared })
+        let child = Arc::new(Child::spawn(program, Arc::new(Reader(Arc::clone(&shared))))?);
+        let (to, state) = (Arc::clone(&child), Arc::clone(&shared));
+        let queue = Queue::start(compiler, move |request, outcome| deliver(&to, &state, request, outcome));
+        let queue = queue.map_err(|error| Error::new(Kind::of_io(&error), format!("starting to compile: {error}")))?;
+        Ok(Self { queue, child, shared })
     }
 
     /// Whether a binding fits its plugin and, for a camera that the plugin is to watch, the limits of the station.
@@ -326,7 +342,8 @@ impl Plugins {
 
     /// Makes sure that the child of `generation` has been given the plugin. False when its queue is full.
     fn ensure_loaded(&self, plugin: &mut Plugin, number: PluginNumber, generation: u32) -> bool {
-        if plugin.loaded_in == generation {
+        // One that could not be used is tried again when somebody binds it again.
+        if plugin.loaded_in == generation && plugin.refused.is_none() {
             return true;
         }
         let manifest = &plugin.package.manifest;
@@ -342,11 +359,12 @@ impl Plugins {
             capabilities: manifest.capabilities.all().map(str::to_owned).collect(),
             world: plugin.world,
         };
-        if !self.send(generation, &message, Some(plugin.component.as_fd())) {
+        if !self.send(generation, &message, None) || !self.queue.push(plugin.request(number, generation)) {
             return false;
         }
         plugin.loaded_in = generation;
         plugin.ready = false;
+        plugin.refused = None;
         true
     }
 
@@ -360,11 +378,49 @@ impl Plugins {
         list
     }
 
+    /// What compiles the plugins.
+    #[must_use]
+    pub fn compiler(&self) -> &Compiler {
+        self.queue.compiler()
+    }
+
     /// Process id of the child while it runs.
     #[must_use]
     pub fn child_id(&self) -> Option<u32> {
         self.child.id()
     }
+}
+
+impl Plugin {
+    fn request(&self, plugin: PluginNumber, generation: u32) -> Request {
+        Request {
+            plugin,
+            generation,
+            component_sha256: self.package.component_sha256.clone(),
+            component: Arc::clone(&self.component),
+            world: self.world,
+        }
+    }
+}
+
+/// Hands what was compiled to the child that waits for it. False when its queue is full.
+fn deliver(child: &Child, shared: &Shared, request: &Request, outcome: &Outcome) -> bool {
+    let plugin = request.plugin;
+    let message = match outcome {
+        Ok(_) => ToPlugins::Compiled { plugin },
+        Err(sentence) => ToPlugins::NotCompiled { plugin, sentence: sentence.clone() },
+    };
+    let Ok(bytes) = encode(&message) else { return true };
+    let state = shared.lock();
+    let waits = |plugin: &Plugin| {
+        plugin.loaded_in == request.generation && plugin.package.component_sha256 == request.component_sha256
+    };
+    if !state.plugins.get(&(plugin as usize)).is_some_and(waits) {
+        return true;
+    }
+    let artefact = outcome.as_ref().ok().map(AsFd::as_fd);
+    // A child that is gone needs nothing; the next one asks again.
+    !matches!(child.try_send(request.generation, &bytes, artefact), Err(error) if error.kind() == Kind::Exhausted)
 }
 
 /// A plugin's number in messages.

@@ -36,6 +36,8 @@ const CLAIM_FILE: &str = "claim-code";
 
 /// Folder of the state directory that holds installed plugins.
 const DEPOT_DIR: &str = "plugins";
+/// Compiled plugins; may be deleted at any time.
+const COMPILED_DIR: &str = "compiled-plugins";
 /// How often the end of developer mode is looked for.
 const DEV_MODE_CHECK: Duration = Duration::from_secs(30);
 
@@ -65,7 +67,7 @@ impl Station {
         let program_dir = program_dir(&config.plugins.program_dir)?;
         let shelf = Shelf::open(&config.plugins.dir, &state_dir.join(DEPOT_DIR));
         let (rules, rule_work) = RuleFeed::new();
-        let staffed = Staffed::open(shelf, &program_dir, store.writer(), rules.clone());
+        let staffed = Staffed::open(shelf, &program_dir, state_dir.join(COMPILED_DIR), store.writer(), rules.clone());
         let analysis = Arc::clone(&staffed.analysis);
         let (live, states) = (Arc::new(LiveHub::new()), Arc::new(States::default()));
         let sink =

@@ -10,7 +10,9 @@ use watchbook_base::Clock as _;
 use watchbook_base::clock::SystemClock;
 use watchbook_base::{CameraId, Event, StreamId, TrackRole};
 use watchbook_media::{Packet, RecordingStart, TrackFormat};
-use watchbook_plugin_host::{Binding, Package, PluginStatus, Plugins, Report, Surroundings, Zone};
+use watchbook_plugin_host::{
+    Binding, Cache, CompileLimits, Compiler, Package, PluginStatus, Plugins, Report, Surroundings, Zone,
+};
 use watchbook_store::Writer;
 use watchbook_web::api;
 use watchbook_web::error::Error;
@@ -27,6 +29,8 @@ pub struct Analysis {
 /// The plugins that run now; they are changed while they run.
 struct Crew {
     program: PathBuf,
+    /// Where compiled plugins are kept.
+    compiled: PathBuf,
     writer: Writer,
     logs: Arc<PluginLogs>,
     rules: RuleFeed,
@@ -40,7 +44,12 @@ impl Crew {
 
     fn spawn(&self, packages: Vec<Package>) -> Result<Arc<Plugins>, watchbook_plugin_host::Error> {
         let (writer, logs, rules) = (self.writer.clone(), Arc::clone(&self.logs), self.rules.clone());
-        Plugins::with(&self.program, packages, move |report| note(&writer, &logs, &rules, report)).map(Arc::new)
+        let cache = Cache::open(&self.compiled)
+            .map_err(|error| tracing::error!(%error, "compiled plugins are not kept: each start compiles them again"))
+            .ok();
+        let compiler = Compiler::new(&self.program, cache, CompileLimits::USUAL);
+        Plugins::with(&self.program, packages, compiler, move |report| note(&writer, &logs, &rules, report))
+            .map(Arc::new)
     }
 }
 
@@ -74,12 +83,18 @@ struct Watched {
 }
 
 impl Analysis {
-    /// Starts the children, with `packages` in the order of their ids. A child that cannot be started costs the events, never the recording: it is logged,
+    /// Starts the children, with `packages` in the order of their ids, whose machine code is kept in the folder `compiled`. A child that cannot be started costs the events, never the recording: it is logged,
     /// and the plugin list says so.
-    pub fn open(program_dir: &Path, packages: Vec<Package>, writer: Writer, rules: RuleFeed) -> Self {
+    pub fn open(
+        program_dir: &Path,
+        compiled: PathBuf,
+        packages: Vec<Package>,
+        writer: Writer,
+        rules: RuleFeed,
+    ) -> Self {
         let trouble = Arc::new(Trouble::default());
         let program = program_dir.join("watchbook-plugins");
-        let crew = Arc::new(Crew { program, writer, logs: Arc::default(), rules, now: RwLock::new(None) });
+        let crew = Arc::new(Crew { program, compiled, writer, logs: Arc::default(), rules, now: RwLock::new(None) });
         let plugins = crew.spawn(packages);
         let plugins = plugins
             .map_err(|error| tracing::error!(%error, "no plugin runs: the plugin host could not be started"))

@@ -5,7 +5,7 @@ use super::desk::CameraDesk;
 use super::plugin_shown as shown;
 use super::proposals::RuleFeed;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use watchbook_base::clock::SystemClock;
 use watchbook_base::time::NANOS_PER_SEC;
@@ -28,7 +28,7 @@ pub struct Shelf {
 struct BuiltIn {
     manifest: Manifest,
     component_sha256: String,
-    folder: std::path::PathBuf,
+    folder: PathBuf,
 }
 
 impl Shelf {
@@ -121,12 +121,12 @@ pub struct Staffed {
 }
 
 impl Staffed {
-    /// Starts the children with what may run.
-    pub fn open(shelf: Shelf, program_dir: &Path, writer: Writer, rules: RuleFeed) -> Self {
+    /// Starts the children with what may run, and what is compiled of it kept in the folder `compiled`.
+    pub fn open(shelf: Shelf, program_dir: &Path, compiled: PathBuf, writer: Writer, rules: RuleFeed) -> Self {
         let (packages, left_out) = shelf.packages();
         let running = Running { components: components(&packages), left_out, dev_mode: true };
         running.tell();
-        let analysis = Arc::new(Analysis::open(program_dir, packages, writer, rules));
+        let analysis = Arc::new(Analysis::open(program_dir, compiled, packages, writer, rules));
         Self { shelf, running, analysis }
     }
 

@@ -1,11 +1,10 @@
-//! A plugin of this child: prepared once, instantiated for each camera.
+//! A plugin of this child: compiled elsewhere, prepared once, instantiated for each camera.
 
-use std::os::fd::{AsFd, OwnedFd};
+use crate::artefact;
+use std::os::fd::OwnedFd;
 use std::sync::{Condvar, Mutex, PoisonError};
-use watchbook_base::memfd;
 use watchbook_plugin_engine::{Failure, Machine, Prepared};
 use watchbook_plugin_host::message::{Limits, World};
-use watchbook_plugin_host::package::COMPONENT_BYTES_MAX;
 
 pub(crate) struct Loaded {
     /// Id and version that the plugin must give itself.
@@ -28,18 +27,24 @@ impl Loaded {
         Self { id, version, limits, capabilities, world, prepared: Mutex::new(None), changed: Condvar::new() }
     }
 
-    /// Compiles the component. The sentence of a failure is for the administrator.
-    pub(crate) fn compile(&self, machine: &Machine, component: &OwnedFd) -> Result<(), String> {
-        let prepared = memfd::read(component.as_fd(), COMPONENT_BYTES_MAX)
-            .map_err(|error| Failure::Refused(error.to_string()))
-            .and_then(|bytes| machine.prepare(&bytes, self.world, &self.capabilities, self.limits));
+    /// Takes the artefact. The sentence of a failure is for the administrator.
+    pub(crate) fn take(&self, machine: &Machine, artefact: &OwnedFd) -> Result<(), String> {
+        self.becomes(artefact::prepare(machine, artefact, self))
+    }
+
+    /// It could not be compiled.
+    pub(crate) fn refuse(&self, sentence: String) -> Result<(), String> {
+        self.becomes(Err(Failure::Refused(sentence)))
+    }
+
+    fn becomes(&self, prepared: Result<Prepared, Failure>) -> Result<(), String> {
         let outcome = prepared.as_ref().map(|_| ()).map_err(ToString::to_string);
         *self.prepared.lock().unwrap_or_else(PoisonError::into_inner) = Some(prepared);
         self.changed.notify_all();
         outcome
     }
 
-    /// Waits until it is compiled.
+    /// Waits until it is compiled or refused.
     pub(crate) fn ready(&self) -> Result<Prepared, Failure> {
         let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
         loop {

@@ -1,9 +1,13 @@
 //! `watchbook-plugins`: masked frames in, marks out; events in, verdicts out. The only program of the recorder that holds a WebAssembly engine.
 //!
+//! It compiles nothing: called with `--compile` it is another program, a throw-away child that compiles one component ([`compile`]).
+//!
 //! It is started by the recorder with a link as standard input and knows nothing else: no file, no address, no setting. It ends when the link does. The
 //! main thread only reads the link and never waits for a plugin; every instance has its own thread and a mailbox of one frame, or a desk of a few events.
 
 mod actor;
+mod artefact;
+mod compile;
 mod judge;
 mod legacy;
 mod loaded;
@@ -23,13 +27,15 @@ use std::sync::Arc;
 use watchbook_analysis::message::{decode, encode};
 use watchbook_base::link::{Link, MESSAGE_BYTES_MAX};
 use watchbook_plugin_engine::{Machine, Settings};
+use watchbook_plugin_host::compile::COMPILE_ARGUMENT;
 use watchbook_plugin_host::message::{FromPlugins, InstanceNumber, PluginNumber, ToPlugins, World};
 
 /// Plugins give way to everything else on the box (`nice(2)`), also to decoding.
-const NICENESS: i32 = 15;
+pub(crate) const NICENESS: i32 = 15;
 
 fn main() -> ExitCode {
-    match run() {
+    let compiles = std::env::args_os().nth(1).is_some_and(|argument| argument == COMPILE_ARGUMENT);
+    match if compiles { compile::run() } else { run() } {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // A closed standard error leaves nobody to tell.
@@ -115,7 +121,13 @@ impl Host {
         match message {
             ToPlugins::Load { plugin, id, version, limits, capabilities, world } => {
                 let loaded = Loaded::new((id, version), limits, capabilities, world);
-                self.load(plugin, loaded, descriptor)?;
+                self.plugins.insert(plugin, Arc::new(loaded));
+            }
+            ToPlugins::Compiled { plugin } => self.take(plugin, descriptor)?,
+            ToPlugins::NotCompiled { plugin, sentence } => {
+                if let Err(sentence) = self.loaded(plugin)?.refuse(sentence) {
+                    self.outbox.say(&FromPlugins::Refused { plugin, sentence });
+                }
             }
             ToPlugins::Bind { instance, plugin, after, camera, zones, settings_json } => {
                 let before = after.and_then(|after| self.places.remove(&after));
@@ -146,18 +158,21 @@ impl Host {
         Ok(())
     }
 
-    fn load(&mut self, plugin: PluginNumber, loaded: Loaded, component: Option<OwnedFd>) -> std::io::Result<()> {
-        let component = component.ok_or_else(|| Error::other("no component came with a plugin"))?;
-        let loaded = Arc::new(loaded);
-        self.plugins.insert(plugin, Arc::clone(&loaded));
+    fn loaded(&self, plugin: PluginNumber) -> std::io::Result<Arc<Loaded>> {
+        self.plugins.get(&plugin).map(Arc::clone).ok_or_else(|| Error::other("a word about an unknown plugin"))
+    }
+
+    fn take(&self, plugin: PluginNumber, artefact: Option<OwnedFd>) -> std::io::Result<()> {
+        let artefact = artefact.ok_or_else(|| Error::other("no artefact came with a plugin"))?;
+        let loaded = self.loaded(plugin)?;
         let machine = match loaded.world {
             World::AnalyticsPlugin => self.machine.clone(),
             World::ExportRule => self.pure.clone(),
         };
         let outbox = self.outbox.clone();
-        // Compiling takes from milliseconds (Rust) to seconds (a language run-time): never on this thread.
-        std::thread::Builder::new().name(format!("compile-{plugin}")).spawn(move || {
-            outbox.say(&match loaded.compile(&machine, &component) {
+        // The artefact of a language run-time has tens of megabytes: never on this thread.
+        std::thread::Builder::new().name(format!("load-{plugin}")).spawn(move || {
+            outbox.say(&match loaded.take(&machine, &artefact) {
                 Ok(()) => FromPlugins::Loaded { plugin },
                 Err(sentence) => FromPlugins::Refused { plugin, sentence },
             });
@@ -174,8 +189,7 @@ impl Host {
         if let Some(before) = &before {
             before.close();
         }
-        let loaded = self.plugins.get(&plugin).ok_or_else(|| Error::other("a binding of an unknown plugin"))?;
-        let (loaded, outbox) = (Arc::clone(loaded), self.outbox.clone());
+        let (loaded, outbox) = (self.loaded(plugin)?, self.outbox.clone());
         let thread = std::thread::Builder::new().name(format!("plugin-{instance}"));
         let place = match loaded.world {
             World::AnalyticsPlugin => {

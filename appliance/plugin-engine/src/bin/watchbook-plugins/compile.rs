@@ -1,0 +1,77 @@
+//! `watchbook-plugins --compile`: a component in, its machine code out, once. It says what engine it has, limits itself as it is told, and only then reads.
+
+use crate::NICENESS;
+use rustix::process::{Resource, Rlimit, setrlimit};
+use std::io::{Error, ErrorKind, Result};
+use std::os::fd::{AsFd, OwnedFd};
+use watchbook_analysis::message::{decode, encode};
+use watchbook_base::link::{Link, MESSAGE_BYTES_MAX};
+use watchbook_base::memfd;
+use watchbook_plugin_engine::{Failure, Machine, Settings, World};
+use watchbook_plugin_host::compile::{ARTEFACT_BYTES_MAX, CompileLimits, FromCompiler, ToCompiler};
+use watchbook_plugin_host::message::{SENTENCE_BYTES_MAX, clipped};
+use watchbook_plugin_host::package::COMPONENT_BYTES_MAX;
+
+/// Descriptors: the three standard ones, the link, the component, the artefact, and some.
+const DESCRIPTORS_MAX: u64 = 16;
+
+pub(crate) fn run() -> Result<()> {
+    let link = Link::from_stdin()?;
+    rustix::process::nice(NICENESS)?;
+    let machine = Machine::new(Settings::LIVE).map_err(Error::other)?;
+    let pure = Machine::new(Settings::PURE).map_err(Error::other)?;
+    say(&link, &FromCompiler::Ready { watches: machine.fingerprint(), rules: pure.fingerprint() }, None)?;
+    let mut buffer = vec![0; MESSAGE_BYTES_MAX];
+    let (length, component) = match link.recv(&mut buffer) {
+        Ok(received) => received,
+        // The recorder has the artefact already.
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let ToCompiler { world, limits } = decode(&buffer[..length]).map_err(Error::other)?;
+    let component = component.ok_or_else(|| Error::other("no component came with the wish to compile one"))?;
+    confine(limits)?;
+    let machine = match world {
+        World::AnalyticsPlugin => machine,
+        World::ExportRule => pure,
+    };
+    match compile(&machine, &component) {
+        Ok(artefact) => say(&link, &FromCompiler::Compiled, Some(&artefact)),
+        Err(failure) => {
+            let sentence = clipped(failure.sentence(), SENTENCE_BYTES_MAX);
+            say(&link, &FromCompiler::Refused { sentence }, None)
+        }
+    }
+}
+
+/// From here on nothing that this process does can cost more than this. It may hold on to what it has open; it has nothing.
+fn confine(limits: CompileLimits) -> Result<()> {
+    let hard = |value: u64| Rlimit { current: Some(value), maximum: Some(value) };
+    let cpu_s = u64::from(limits.cpu_s);
+    setrlimit(Resource::As, hard(limits.memory_bytes))?;
+    // At the first value comes a signal that names the cause, at the second one that nothing survives.
+    setrlimit(Resource::Cpu, Rlimit { current: Some(cpu_s), maximum: Some(cpu_s + 2) })?;
+    setrlimit(Resource::Nofile, hard(DESCRIPTORS_MAX))?;
+    setrlimit(Resource::Fsize, hard(ARTEFACT_BYTES_MAX as u64))?;
+    setrlimit(Resource::Core, hard(0))?;
+    rustix::thread::set_no_new_privs(true)?;
+    Ok(())
+}
+
+fn compile(machine: &Machine, component: &OwnedFd) -> core::result::Result<OwnedFd, Failure> {
+    let broken = |error: Error| Failure::Refused(error.to_string());
+    let bytes = memfd::read(component.as_fd(), COMPONENT_BYTES_MAX).map_err(broken)?;
+    let artefact = machine.compile(&bytes)?;
+    if artefact.len() > ARTEFACT_BYTES_MAX {
+        return Err(Failure::Refused(format!(
+            "the plugin becomes {} bytes of machine code; at most {ARTEFACT_BYTES_MAX} are allowed",
+            artefact.len()
+        )));
+    }
+    memfd::seal("artefact", &artefact).map_err(broken)
+}
+
+fn say(link: &Link, message: &FromCompiler, artefact: Option<&OwnedFd>) -> Result<()> {
+    let bytes = encode(message).map_err(Error::other)?;
+    link.send(&bytes, artefact.map(AsFd::as_fd))
+}
