@@ -59,8 +59,8 @@ fn a_component_that_is_too_large_or_too_slow_to_compile_is_a_sentence_and_the_ne
     let refused = |limits: CompileLimits| compile(&Compiler::new(program(), None, limits), &component).unwrap_err();
     let sentence = refused(CompileLimits { cpu_s: 1, ..CompileLimits::USUAL });
     assert!(sentence.contains("more than 1 s of processor time"), "{sentence}");
-    let sentence = refused(CompileLimits { memory_bytes: 200 << 20, ..CompileLimits::USUAL });
-    assert!(sentence.contains("more than 200 MiB of memory"), "{sentence}");
+    let sentence = refused(CompileLimits { memory_bytes: 64 << 20, ..CompileLimits::USUAL });
+    assert!(sentence.contains("more than 64 MiB of memory"), "{sentence}");
     let sentence = refused(CompileLimits { wall_s: 1, ..CompileLimits::USUAL });
     assert!(sentence.contains("given up after 1 s"), "{sentence}");
 

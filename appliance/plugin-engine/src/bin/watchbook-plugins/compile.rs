@@ -1,6 +1,5 @@
 //! `watchbook-plugins --compile`: a component in, its machine code out, once. It says what engine it has, limits itself as it is told, and only then reads.
 
-use crate::NICENESS;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use std::io::{Error, ErrorKind, Result};
 use std::os::fd::{AsFd, OwnedFd};
@@ -12,6 +11,9 @@ use watchbook_plugin_host::compile::{ARTEFACT_BYTES_MAX, CompileLimits, FromComp
 use watchbook_plugin_host::message::{SENTENCE_BYTES_MAX, clipped};
 use watchbook_plugin_host::package::COMPONENT_BYTES_MAX;
 
+/// Compiling gives way to recording (`nice(2)`), less than plugins do: it is bounded, and until it is done the plugin sees nothing. Beside one busy thread a
+/// core it gets a quarter of that core.
+const NICENESS: i32 = 5;
 /// Descriptors: the three standard ones, the link, the component, the artefact, and some.
 const DESCRIPTORS_MAX: u64 = 16;
 

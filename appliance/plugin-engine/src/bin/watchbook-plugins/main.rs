@@ -31,7 +31,7 @@ use watchbook_plugin_host::compile::COMPILE_ARGUMENT;
 use watchbook_plugin_host::message::{FromPlugins, InstanceNumber, PluginNumber, ToPlugins, World};
 
 /// Plugins give way to everything else on the box (`nice(2)`), also to decoding.
-pub(crate) const NICENESS: i32 = 15;
+const NICENESS: i32 = 15;
 
 fn main() -> ExitCode {
     let compiles = std::env::args_os().nth(1).is_some_and(|argument| argument == COMPILE_ARGUMENT);
