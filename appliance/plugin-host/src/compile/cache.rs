@@ -15,7 +15,7 @@ use watchbook_base::{Kind, memfd};
 
 /// Artefacts that are kept: of every plugin, its version before, too.
 pub const ARTEFACTS_MAX: usize = 2 * PLUGINS_MAX;
-/// Bytes of all artefacts: those of 32 plugins with Python's run-time, or of thousands without one.
+/// Bytes of all artefacts: those of 30 plugins with Python's run-time, or of thousands without one.
 pub const CACHE_BYTES_MAX: u64 = 1 << 30;
 /// Bytes of the key and of the code before each artefact.
 const KEY_BYTES: usize = 32;
