@@ -9,7 +9,7 @@ use serde_json::Map;
 use std::fmt::Write as _;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use watchbook_base::{CameraId, memfd};
 use watchbook_plugin_engine::{Failure, Limits, Machine, Settings, World};
@@ -23,12 +23,18 @@ fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_watchbook-plugins"))
 }
 
-/// An orderly component with `functions` functions more, each of 2000 operations on values that are not known before.
-fn large(functions: usize) -> Vec<u8> {
+/// An orderly component with 2,000 functions more, each of 2,000 operations on values that are not known before: several seconds of a fast processor's time to
+/// compile.
+fn large() -> Vec<u8> {
+    static LARGE: OnceLock<Vec<u8>> = OnceLock::new();
+    LARGE.get_or_init(make_large).clone()
+}
+
+fn make_large() -> Vec<u8> {
     let mut text = fixtures::module("large", OK, STEADY);
     assert_eq!(text.pop(), Some(')'));
     let turn = "(local.set 0 (i64.rotl (i64.mul (local.get 0) (local.get 1)) (i64.xor (local.get 1) (i64.load (i32.wrap_i64 (local.get 0))))))";
-    for _ in 0..functions {
+    for _ in 0..2000 {
         write!(text, "(func (param i64 i64) (result i64) {} (local.get 0))", turn.repeat(400)).unwrap();
     }
     text.push(')');
@@ -55,7 +61,7 @@ fn kept(folder: &Path) -> PathBuf {
 
 #[test]
 fn a_component_that_is_too_large_or_too_slow_to_compile_is_a_sentence_and_the_next_one_compiles() {
-    let component = large(400);
+    let component = large();
     let refused = |limits: CompileLimits| compile(&Compiler::new(program(), None, limits), &component).unwrap_err();
     let sentence = refused(CompileLimits { cpu_s: 1, ..CompileLimits::USUAL });
     assert!(sentence.contains("more than 1 s of processor time"), "{sentence}");
@@ -75,7 +81,7 @@ fn a_component_that_is_too_large_or_too_slow_to_compile_is_a_sentence_and_the_ne
 #[test]
 fn a_killed_compiler_is_a_sentence_and_the_next_one_compiles() {
     let compiler = Arc::new(Compiler::new(program(), None, CompileLimits::USUAL));
-    let (component, own) = (large(400), Arc::clone(&compiler));
+    let (component, own) = (large(), Arc::clone(&compiler));
     let compiling = std::thread::spawn(move || compile(&own, &component));
     let deadline = Instant::now() + PATIENCE;
     while compiler.compiled() == 0 {
@@ -170,7 +176,7 @@ fn a_plugin_that_does_not_compile_is_set_aside_and_others_run() {
     let cache = tempfile::tempdir().unwrap();
     let steady = || ("steady", component("steady", OK, STEADY));
     let limits = CompileLimits { cpu_s: 1, ..CompileLimits::USUAL };
-    let station = self::station(&[("large", large(400)), steady()], cache.path(), limits);
+    let station = self::station(&[("large", large()), steady()], cache.path(), limits);
     station.bind("large");
     station.bind("steady");
     let host = station.plugins.child_id();
@@ -193,7 +199,7 @@ fn a_plugin_that_does_not_compile_is_set_aside_and_others_run() {
 #[test]
 fn a_station_that_stops_does_not_wait_for_what_is_being_compiled() {
     let cache = tempfile::tempdir().unwrap();
-    let station = station(&[("large", large(2000))], cache.path(), CompileLimits::USUAL);
+    let station = station(&[("large", large())], cache.path(), CompileLimits::USUAL);
     station.bind("large");
     let deadline = Instant::now() + PATIENCE;
     while station.plugins.compiler().compiled() == 0 {
