@@ -99,7 +99,8 @@ describe("rules on the page", { concurrency: 1 }, () => {
     await page.shot("48-proposals-decided");
     await go("#/holds");
     const held = page.locator('[data-hold][data-state="held"]', { hasText: CASE });
-    await held.getByText(reasons.accepted).waitFor();
+    // The footage after the event must have been recorded before it can be held.
+    await held.getByText(reasons.accepted).waitFor({ timeout: COMPILED_MS });
     await page.shot("49-hold-of-a-proposal");
   });
 
