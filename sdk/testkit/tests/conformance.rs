@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use watchbook_plugin_testkit::scene::{SEED_DEFAULT, START_UTC_NS};
 use watchbook_plugin_testkit::{Judge, Mode, Outcome, Runner, Scene, Source, read_plugin, rules};
 
-/// Those that are meant for pixels; JavaScript and Python are for rules.
-const LANGUAGES: [&str; 2] = ["rust", "c"];
+/// JavaScript's tool does not give a lent frame back, so there are no analysers in it.
+const LANGUAGES: [&str; 3] = ["rust", "c", "python"];
 
 /// `$TARGET/conformance`: this program lies in `$TARGET/release/deps`.
 fn folder() -> PathBuf {

@@ -125,7 +125,8 @@ impl Host {
             }
             ToPlugins::Compiled { plugin } => self.take(plugin, descriptor)?,
             ToPlugins::NotCompiled { plugin, sentence } => {
-                if let Err(sentence) = self.loaded(plugin)?.refuse(sentence) {
+                // A plugin that was taken out while it was being compiled costs nothing.
+                if let Some(Err(sentence)) = self.plugins.get(&plugin).map(|loaded| loaded.refuse(sentence)) {
                     self.outbox.say(&FromPlugins::Refused { plugin, sentence });
                 }
             }
@@ -164,7 +165,8 @@ impl Host {
 
     fn take(&self, plugin: PluginNumber, artefact: Option<OwnedFd>) -> std::io::Result<()> {
         let artefact = artefact.ok_or_else(|| Error::other("no artefact came with a plugin"))?;
-        let loaded = self.loaded(plugin)?;
+        // A plugin that was taken out while it was being compiled costs nothing.
+        let Some(loaded) = self.plugins.get(&plugin).map(Arc::clone) else { return Ok(()) };
         let machine = match loaded.world {
             World::AnalyticsPlugin => self.machine.clone(),
             World::ExportRule => self.pure.clone(),
