@@ -342,7 +342,7 @@ describe("the page", { concurrency: 1 }, () => {
 
   it("names a damaged run: on the health page, on the timeline, and in a download that leaves it out", async () => {
     const span = await recorded(1, 20);
-    const at = await spoil(RING_DIR, page.context(), `${BASE_URL}api/v1`, 1, span);
+    const at = await spoil([RING_DIR, SECOND_DISK], page.context(), `${BASE_URL}api/v1`, 1, span);
     await go("#/health");
     // The list of alarms is gone over once a minute.
     await page.locator('[data-alarm="run_damaged"]').waitFor({ timeout: 120_000 });

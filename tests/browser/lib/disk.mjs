@@ -5,14 +5,22 @@ import { join } from "node:path";
 
 /** Bytes that are changed at one place: less than a commit of half a second. */
 const SPOILED_BYTES = 512;
-/** Places that are tried before giving up: some lie in the footage of another camera. */
-const TRIES_MAX = 400;
+/** Places that are tried on one disk before giving it up: some lie in the footage of another camera. */
+const TRIES_MAX = 200;
 
 /** Changes bytes in the footage of `camera` inside `span` until the recorder finds damage there, and returns the damaged run. Reading it is what finds it:
- * the download breaks off. */
-export async function spoil(ring, context, api, camera, span) {
-  const dir = join(ring, "segments");
+ * the download breaks off. A camera is recorded on any of the `rings`. */
+export async function spoil(rings, context, api, camera, span) {
+  for (const ring of rings) {
+    const run = await spoilOn(join(ring, "segments"), context, api, camera, span);
+    if (run !== undefined) return run;
+  }
+  throw new Error(`no byte of camera ${camera} was found in the newest segments of ${rings.join(" and ")}`);
+}
+
+async function spoilOn(dir, context, api, camera, span) {
   const newest = await newestSegment(dir);
+  if (newest === undefined) return undefined;
   const file = await open(join(dir, newest.name), "r+");
   try {
     for (let tried = 0; tried < TRIES_MAX; tried += 1) {
@@ -35,16 +43,15 @@ export async function spoil(ring, context, api, camera, span) {
   } finally {
     await file.close();
   }
-  throw new Error(`no byte of camera ${camera} was found in the newest segment of ${ring}`);
+  return undefined;
 }
 
-/** The segment that was written last, and how far: the place behind its last bytes that are not zero. */
+/** The segment that was written last, and how far: the place behind its last bytes that are not zero. Nothing on a disk without footage. */
 async function newestSegment(dir) {
   const names = (await readdir(dir)).filter((name) => name.endsWith(".seg"));
   const states = await Promise.all(names.map(async (name) => ({ name, written: await lastWritten(join(dir, name)) })));
   const [newest] = states.filter((state) => state.written.used > 0).sort((a, b) => b.written.mtimeMs - a.written.mtimeMs);
-  if (newest === undefined) throw new Error(`no segment of ${dir} has footage`);
-  return { name: newest.name, used: newest.written.used };
+  return newest && { name: newest.name, used: newest.written.used };
 }
 
 async function lastWritten(path) {
