@@ -5,33 +5,28 @@ import { join } from "node:path";
 
 /** Bytes that are changed at one place: less than a commit of half a second. */
 const SPOILED_BYTES = 512;
-/** Places that are tried on one disk before giving it up: some lie in the footage of another camera. */
-const TRIES_MAX = 200;
+/** Places that are tried before giving up: some lie in the footage of another camera. */
+const TRIES_MAX = 100;
+/** How long a commit may take to come: they come twice a second. */
+const COMMIT_MS = 10_000;
 
-/** Changes bytes in the footage of `camera` inside `span` until the recorder finds damage there, and returns the damaged run. Reading it is what finds it:
- * the download breaks off. A camera is recorded on any of the `rings`. */
+/** Changes bytes in the footage of `camera`, after the start of `span`, until the recorder finds damage there, and returns the damaged run. Reading it is what
+ * finds it: the download breaks off. Only a commit that has just been written is spoiled, because the recorder keeps what it has read and verified in memory, up to
+ * 32 MiB, and would not look at it again. A camera is recorded on any of the `rings`. */
 export async function spoil(rings, context, api, camera, span) {
-  for (const ring of rings) {
-    const run = await spoilOn(join(ring, "segments"), context, api, camera, span);
-    if (run !== undefined) return run;
-  }
-  throw new Error(`no byte of camera ${camera} was found in the newest segments of ${rings.join(" and ")}`);
-}
-
-async function spoilOn(dir, context, api, camera, span) {
-  const newest = await newestSegment(dir);
-  if (newest === undefined) return undefined;
-  const file = await open(join(dir, newest.name), "r+");
-  try {
-    for (let tried = 0; tried < TRIES_MAX; tried += 1) {
-      // From the newest bytes backwards, a step of a third of a commit of one camera at a time.
-      const offset = newest.used - (tried + 4) * 64 * 1024;
-      if (offset < 4096) break;
+  for (let tried = 0; tried < TRIES_MAX; tried += 1) {
+    const newest = await nextCommit(rings.map((ring) => join(ring, "segments")));
+    // A third of a commit of one camera further at each try.
+    const offset = newest.used - (1 + (tried % 6)) * 64 * 1024;
+    if (offset < 4096) continue;
+    const file = await open(newest.path, "r+");
+    try {
       const bytes = Buffer.alloc(SPOILED_BYTES);
+      const spoiled = (place) => Buffer.from(place.map((byte) => byte ^ 0xff));
       await file.read(bytes, 0, bytes.length, offset);
-      await file.write(bytes.map((byte) => byte ^ 0xff), 0, bytes.length, offset);
+      await file.write(spoiled(bytes), 0, bytes.length, offset);
       await file.sync();
-      // What has come in since the span was asked for may be what was hit.
+      // What has come in since the span was asked for is what was hit.
       const range = `from_utc_ms=${span.start_utc_ms}&to_utc_ms=${Date.now() + 1_000}`;
       await context.request.get(`${api}/cameras/${camera}/export.mp4?${range}`).catch(() => undefined);
       const { damaged } = await (await context.request.get(`${api}/cameras/${camera}/recordings?${range}`)).json();
@@ -39,11 +34,24 @@ async function spoilOn(dir, context, api, camera, span) {
       if (run !== undefined) return run;
       // It was another camera's: put it back, so that one place is spoiled and no more.
       await file.write(bytes, 0, bytes.length, offset);
+    } finally {
+      await file.close();
     }
-  } finally {
-    await file.close();
   }
-  return undefined;
+  throw new Error(`no byte of camera ${camera} was found in what was written to ${rings.join(" and ")}`);
+}
+
+/** Waits until a commit has been written to one of `dirs`: its segment, and the place behind its last byte. */
+async function nextCommit(dirs) {
+  const used = async (dir) => (await newestSegment(dir)) ?? { path: "", used: 0 };
+  const before = await Promise.all(dirs.map(used));
+  const end = Date.now() + COMMIT_MS;
+  while (Date.now() < end) {
+    const now = await Promise.all(dirs.map(used));
+    const grown = now.find((state, index) => state.path !== before[index].path || state.used > before[index].used);
+    if (grown !== undefined) return grown;
+  }
+  throw new Error(`nothing was written to ${dirs.join(" and ")} for ${COMMIT_MS} ms`);
 }
 
 /** The segment that was written last, and how far: the place behind its last bytes that are not zero. Nothing on a disk without footage. */
@@ -51,7 +59,7 @@ async function newestSegment(dir) {
   const names = (await readdir(dir)).filter((name) => name.endsWith(".seg"));
   const states = await Promise.all(names.map(async (name) => ({ name, written: await lastWritten(join(dir, name)) })));
   const [newest] = states.filter((state) => state.written.used > 0).sort((a, b) => b.written.mtimeMs - a.written.mtimeMs);
-  return newest && { name: newest.name, used: newest.written.used };
+  return newest && { path: join(dir, newest.name), used: newest.written.used };
 }
 
 async function lastWritten(path) {
