@@ -1,6 +1,6 @@
 /** Spoils bytes on the recorder's disk, as a bad block does. */
 
-import { open, readdir } from "node:fs/promises";
+import { open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 
 /** Bytes that are changed at one place: less than a commit of half a second. */
@@ -57,23 +57,28 @@ async function nextCommit(dirs) {
 /** The segment that was written last, and how far: the place behind its last bytes that are not zero. Nothing on a disk without footage. */
 async function newestSegment(dir) {
   const names = (await readdir(dir)).filter((name) => name.endsWith(".seg"));
-  const states = await Promise.all(names.map(async (name) => ({ name, written: await lastWritten(join(dir, name)) })));
-  const [newest] = states.filter((state) => state.written.used > 0).sort((a, b) => b.written.mtimeMs - a.written.mtimeMs);
-  return newest && { path: join(dir, newest.name), used: newest.written.used };
+  const times = await Promise.all(names.map(async (name) => ({ path: join(dir, name), mtimeMs: (await stat(join(dir, name))).mtimeMs })));
+  // Most segments are laid out and empty: only what was touched last is read, and what came before it while that is empty.
+  for (const { path } of times.sort((a, b) => b.mtimeMs - a.mtimeMs)) {
+    const used = await lastWritten(path);
+    if (used > 0) return { path, used };
+  }
+  return undefined;
 }
 
+/** The place behind the last byte that is not zero. */
 async function lastWritten(path) {
   const file = await open(path, "r");
   try {
-    const { mtimeMs, size } = await file.stat();
+    const { size } = await file.stat();
     const block = Buffer.alloc(1 << 20);
     for (let end = size; end > 0; end -= block.length) {
       const start = Math.max(0, end - block.length);
       await file.read(block, 0, end - start, start);
       const last = block.subarray(0, end - start).findLastIndex((byte) => byte !== 0);
-      if (last >= 0) return { mtimeMs, used: start + last + 1 };
+      if (last >= 0) return start + last + 1;
     }
-    return { mtimeMs, used: 0 };
+    return 0;
   } finally {
     await file.close();
   }
