@@ -142,6 +142,13 @@ impl Link {
     }
 }
 
+impl From<OwnedFd> for Link {
+    /// An end that came over another link. What is no such socket gives errors when it is used.
+    fn from(socket: OwnedFd) -> Self {
+        Self { socket }
+    }
+}
+
 impl AsFd for Link {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()

@@ -15,7 +15,7 @@ pub enum Pixels {
     /// In this process.
     Plane(Arc<[u8]>),
     /// In a sealed memory file ([`watchbook_base::memfd`]), read once for each time that the plugin asks.
-    Sealed(OwnedFd),
+    Sealed(Arc<OwnedFd>),
 }
 
 /// One masked, scaled picture for one call.

@@ -144,7 +144,8 @@ pub enum ToPlugins {
         /// Why.
         sentence: String,
     },
-    /// Start an instance of a loaded plugin.
+    /// Start an instance of a loaded plugin. Beside the message of one that watches is the end of a link of its own: there come its frames, each as a
+    /// [`FrameHead`] with the pixels in a sealed memory file, one for each [`FromPlugins::Waits`]. The end of that link is the end of the instance.
     Bind {
         /// A number never used before.
         instance: InstanceNumber,
@@ -178,29 +179,34 @@ pub enum ToPlugins {
         /// To be given back with the answer.
         event: EventNumber,
     },
-    /// One frame, in the sealed memory file beside the message. The newest waits; an older one that still waits is dropped and counted.
-    Frame {
-        /// For which instance.
-        instance: InstanceNumber,
-        /// UTC of presentation in nanoseconds.
-        utc_ns: u64,
-        /// Pixels across.
-        width: u32,
-        /// Pixels down.
-        height: u32,
-        /// Whether there are privacy masks.
-        masked: bool,
-        /// Frames dropped since the one before, on this side of the link.
-        missed: u32,
-    },
 }
+
+/// One frame on an instance's own link; its brightness plane is in the sealed memory file beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrameHead {
+    /// UTC of presentation in nanoseconds.
+    pub utc_ns: u64,
+    /// Pixels across.
+    pub width: u32,
+    /// Pixels down.
+    pub height: u32,
+    /// Whether there are privacy masks.
+    pub masked: bool,
+    /// Frames dropped since the one before, by the recorder.
+    pub missed: u32,
+    /// When the recorder was given the frame: `CLOCK_MONOTONIC` in nanoseconds, which is the same in both processes.
+    pub given_ns: u64,
+}
+
+/// Bytes of a [`FrameHead`], encoded: three numbers of at most 10 bytes, two of 5, and one of 1.
+pub const FRAME_HEAD_BYTES_MAX: usize = 64;
 
 /// Counts of one instance since it was bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Frames that the plugin was called with.
     pub seen: u64,
-    /// Frames dropped in the child because the plugin was busy or paused.
+    /// Frames dropped in the child because the plugin was paused or set aside.
     pub skipped: u64,
     /// Times that it read pixels.
     pub reads: u64,
@@ -250,12 +256,19 @@ pub enum FromPlugins {
         /// Which.
         instance: InstanceNumber,
     },
+    /// A watching instance takes a frame now. It has at most one: while it is at work the recorder keeps the newest.
+    Waits {
+        /// Which.
+        instance: InstanceNumber,
+    },
     /// What a call gave.
     Marks {
         /// Of which instance.
         instance: InstanceNumber,
         /// UTC of the frame in nanoseconds.
         frame_utc_ns: u64,
+        /// From [`FrameHead::given_ns`] until the plugin was done with the frame.
+        took_ns: u64,
         /// At most [`MARKS_MAX`] and [`MARKS_BYTES_MAX`].
         marks: Vec<Mark>,
     },
@@ -315,6 +328,13 @@ pub enum FromPlugins {
     },
 }
 
+/// Time of the clock that both processes read and nobody sets, in nanoseconds.
+#[must_use]
+pub fn monotonic_ns() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0)
+}
+
 /// At most `bytes_max` of `text`, cut between characters.
 #[must_use]
 pub fn clipped(text: &str, bytes_max: usize) -> String {
@@ -355,6 +375,15 @@ mod tests {
         // Khmer letters take three bytes each.
         assert_eq!(clipped("កខ", 5), "ក");
         assert_eq!(clipped("abc", 5), "abc");
+    }
+
+    #[test]
+    fn the_largest_head_of_a_frame_fits_its_buffer() {
+        let (utc_ns, given_ns, missed) = (u64::MAX, u64::MAX, u32::MAX);
+        let head = FrameHead { utc_ns, width: u32::MAX, height: u32::MAX, masked: true, missed, given_ns };
+        let bytes = encode(&head).unwrap();
+        assert!(bytes.len() <= FRAME_HEAD_BYTES_MAX, "{}", bytes.len());
+        assert_eq!(decode::<FrameHead>(&bytes).unwrap(), head);
     }
 
     proptest! {

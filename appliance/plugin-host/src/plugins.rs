@@ -1,16 +1,18 @@
 //! The recorder's side: which plugin watches which camera; frames out, events back; events out, verdicts back.
 
 mod events;
+mod post;
 mod upgrade;
 
 use crate::compile::queue::{Outcome, Queue, Request};
 use crate::compile::{CompileLimits, Compiler};
 use crate::marks::Gate;
-use crate::message::{Counts, FromPlugins, InstanceNumber, Limits, PluginNumber, ToPlugins, World, Zone};
+use crate::message::{Counts, FromPlugins, InstanceNumber, Limits, PluginNumber, ToPlugins, World, Zone, monotonic_ns};
 use crate::package::{Package, sha256_hex};
 use crate::rules::camera_word;
 use crate::status::{InstanceState, InstanceStatus, PluginStatus, Report};
 use crate::{Error, settings};
+use post::{Letter, Post};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -110,6 +112,8 @@ struct Instance {
     settings_json: String,
     work: Work,
     bound_in: u32,
+    /// Where its frames go, once it is bound.
+    post: Option<Post>,
     /// Whose place it takes when it is bound.
     after: Option<Bound>,
     missed_since: u32,
@@ -130,6 +134,19 @@ enum Work {
 }
 
 impl Instance {
+    /// Gives it a frame; `None` is one that cannot reach it.
+    fn take(&mut self, letter: Option<Letter>) {
+        let over = matches!(self.status.state, InstanceState::Faulted | InstanceState::Quarantined);
+        let lost = match (letter.filter(|_| !over), &mut self.post) {
+            (Some(letter), Some(post)) => post.put(letter, &mut self.missed_since),
+            _ => {
+                self.missed_since = self.missed_since.saturating_add(1);
+                1
+            }
+        };
+        self.status.missed += u64::from(lost);
+    }
+
     /// The frames that it wants.
     fn output(&self) -> Option<Output> {
         match &self.work {
@@ -267,8 +284,10 @@ impl Plugins {
         self.shared.lock().outputs(camera)
     }
 
-    /// Hands a frame to every plugin that watches its camera and wants this output. Never waits: what cannot be taken is dropped and counted.
+    /// Hands a frame to every plugin that watches its camera and wants this output: at once to one that waits for it, else it is kept until that one asks,
+    /// unless a newer one comes before. Never waits: what cannot be taken is dropped and counted.
     pub fn frame(&self, frame: &Frame) {
+        let given_ns = monotonic_ns();
         let generation = self.child.generation();
         let mut state = self.shared.lock();
         let wants = |instance: &Instance| {
@@ -277,30 +296,11 @@ impl Plugins {
         let numbers: Vec<_> =
             state.instances.iter().filter(|(_, instance)| wants(instance)).map(|(number, _)| *number).collect();
         for number in numbers {
-            let given = generation != 0 && self.ensure_bound(&mut state, number, generation) && {
-                let Some(instance) = state.instances.get_mut(&number) else { continue };
-                self.give(instance, number, frame)
-            };
-            if !given && let Some(instance) = state.instances.get_mut(&number) {
-                instance.status.missed += 1;
-                instance.missed_since = instance.missed_since.saturating_add(1);
+            let bound = generation != 0 && self.ensure_bound(&mut state, number, generation);
+            if let Some(instance) = state.instances.get_mut(&number) {
+                instance.take(bound.then(|| Letter { frame: frame.clone(), given_ns }));
             }
         }
-    }
-
-    fn give(&self, instance: &mut Instance, number: InstanceNumber, frame: &Frame) -> bool {
-        if matches!(instance.status.state, InstanceState::Faulted | InstanceState::Quarantined) {
-            return false;
-        }
-        let Ok(utc_ns) = u64::try_from(frame.utc.0) else { return false };
-        let Output { width, height, .. } = frame.output;
-        let missed = instance.missed_since;
-        let message = ToPlugins::Frame { instance: number, utc_ns, width, height, masked: frame.masked, missed };
-        let sent = self.send(instance.bound_in, &message, Some(frame.pixels.as_fd()));
-        if sent {
-            instance.missed_since = 0;
-        }
-        sent
     }
 
     fn send(&self, generation: u32, message: &ToPlugins, descriptor: Option<BorrowedFd<'_>>) -> bool {
@@ -330,9 +330,16 @@ impl Plugins {
             zones: instance.binding.zones.clone(),
             settings_json: instance.settings_json.clone(),
         };
-        if !self.send(generation, &message, None) {
+        let (post, theirs) = match instance.output().map(|_| Post::new()) {
+            None => (None, None),
+            Some(Ok((post, theirs))) => (Some(post), Some(theirs)),
+            // No descriptor is left: as when the queue is full.
+            Some(Err(_)) => return false,
+        };
+        if !self.send(generation, &message, theirs.as_ref().map(AsFd::as_fd)) {
             return false;
         }
+        instance.post = post;
         instance.bound_in = generation;
         instance.after = None;
         instance.before = instance.status.counts;
@@ -564,6 +571,7 @@ impl State {
             binding,
             settings_json,
             bound_in: 0,
+            post: None,
             after: None,
             missed_since: 0,
             before: Counts::default(),
@@ -575,6 +583,7 @@ impl State {
                 traps: 0,
                 events: 0,
                 marks_refused: 0,
+                took_ns: None,
                 last_error: None,
             },
         }
@@ -667,7 +676,14 @@ impl Handler for Reader {
             }
             FromPlugins::Refused { plugin, sentence } => self.refused(plugin, &sentence),
             FromPlugins::Running { instance } => self.set(instance, InstanceState::Running, None),
-            FromPlugins::Marks { instance, frame_utc_ns, marks } => self.instance(instance, |instance, _| {
+            FromPlugins::Waits { instance } => self.instance(instance, |instance, _| {
+                if let Some(post) = &mut instance.post {
+                    instance.status.missed += u64::from(post.asked(&mut instance.missed_since));
+                }
+                Vec::new()
+            }),
+            FromPlugins::Marks { instance, frame_utc_ns, took_ns, marks } => self.instance(instance, |instance, _| {
+                instance.status.took_ns = Some(took_ns);
                 let Work::Watches(_, gate) = &mut instance.work else { return Vec::new() };
                 let frame_utc = UtcNanos(i64::try_from(frame_utc_ns).unwrap_or(i64::MAX));
                 let events = gate.pass(marks, frame_utc, Instant::now());

@@ -39,6 +39,8 @@ pub struct InstanceStatus {
     pub events: u64,
     /// Marks, or verdicts, refused because they broke a limit.
     pub marks_refused: u64,
+    /// Of the latest frame that gave a mark: from [`crate::Plugins::frame`] until the plugin was done with it, in nanoseconds.
+    pub took_ns: Option<u64>,
     /// What went wrong last.
     pub last_error: Option<String>,
 }

@@ -3,12 +3,12 @@
 use crate::Outbox;
 use crate::legacy::{Left, Legacy};
 use crate::loaded::Loaded;
-use crate::mailbox::{Delivery, Incoming, Mailbox};
+use crate::mailbox::{Incoming, Mailbox};
 use crate::traps::Traps;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use watchbook_plugin_engine::{AnalyticsInstance, Failure, Frame, Kept, Pixels, Setup};
-use watchbook_plugin_host::message::{FromPlugins, InstanceNumber, Zone};
+use watchbook_plugin_host::message::{FrameHead, FromPlugins, InstanceNumber, Zone, monotonic_ns};
 
 /// How often counts are sent while frames come.
 pub(crate) const COUNTS_EVERY: Duration = Duration::from_secs(1);
@@ -64,17 +64,14 @@ impl Actor {
         self.legacy.lives(self.kept.clone());
         let mut phase = self.start();
         loop {
-            let (incoming, replaced) = match mailbox.take() {
-                Delivery::Frame(incoming, replaced) => (incoming, replaced),
-                Delivery::Closed => break,
-            };
-            self.kept.skip(u64::from(replaced));
+            self.outbox.say(&FromPlugins::Waits { instance: self.number });
+            let Some(incoming) = mailbox.take() else { break };
             phase = match phase {
                 Phase::Paused(until) if Instant::now() >= until => self.start(),
                 other => other,
             };
             phase = match phase {
-                Phase::Live(instance) => self.frame(instance, incoming, replaced),
+                Phase::Live(instance) => self.frame(instance, incoming),
                 idle => {
                     self.kept.skip(1);
                     self.send_counts(false);
@@ -119,15 +116,16 @@ impl Actor {
         Ok(instance)
     }
 
-    fn frame(&mut self, mut instance: Box<AnalyticsInstance>, incoming: Incoming, replaced: u32) -> Phase {
-        let Incoming { utc_ns, width, height, masked, missed, pixels } = incoming;
-        let skipped = replaced.saturating_add(missed);
-        let outcome =
-            instance.on_frame(Frame { utc_ns, width, height, masked, skipped, pixels: Pixels::Sealed(pixels) });
+    fn frame(&mut self, mut instance: Box<AnalyticsInstance>, incoming: Incoming) -> Phase {
+        let FrameHead { utc_ns, width, height, masked, missed: skipped, given_ns } = incoming.head;
+        let held = Arc::new(incoming.pixels);
+        let pixels = Pixels::Sealed(Arc::clone(&held));
+        let outcome = instance.on_frame(Frame { utc_ns, width, height, masked, skipped, pixels });
         match outcome {
             Ok(marks) => {
                 if !marks.is_empty() {
-                    self.outbox.say(&FromPlugins::Marks { instance: self.number, frame_utc_ns: utc_ns, marks });
+                    let (instance, took_ns) = (self.number, monotonic_ns().saturating_sub(given_ns));
+                    self.outbox.say(&FromPlugins::Marks { instance, frame_utc_ns: utc_ns, took_ns, marks });
                 }
             }
             Err(Failure::Fault(sentence)) => {
@@ -135,6 +133,8 @@ impl Actor {
             }
             Err(failure) => return self.fail(failure),
         }
+        // Whoever closes the last descriptor frees the pages, which takes longer than reading them: after the marks are on their way.
+        drop(held);
         self.send_counts(false);
         Phase::Live(instance)
     }

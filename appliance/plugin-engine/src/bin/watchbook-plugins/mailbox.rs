@@ -1,75 +1,44 @@
-//! What waits for an instance. A mailbox of one frame: the newest wins, what it replaces is counted. A desk of a few events: each counts.
+//! What waits for an instance. A mailbox of one frame, which the recorder fills when it is asked. A desk of a few events: each counts.
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use watchbook_plugin_host::message::EventNumber;
+use watchbook_analysis::message::decode;
+use watchbook_base::link::Link;
+use watchbook_plugin_host::message::{EventNumber, FRAME_HEAD_BYTES_MAX, FrameHead};
 use watchbook_plugin_host::rules::WAITING_MAX;
 
 /// A frame on its way to an instance.
 pub(crate) struct Incoming {
-    pub(crate) utc_ns: u64,
-    pub(crate) width: u32,
-    pub(crate) height: u32,
-    pub(crate) masked: bool,
-    /// Dropped by the recorder before this one.
-    pub(crate) missed: u32,
+    pub(crate) head: FrameHead,
     pub(crate) pixels: OwnedFd,
 }
 
-/// What an instance finds in its mailbox.
-pub(crate) enum Delivery {
-    /// A frame, and how many it replaced.
-    Frame(Incoming, u32),
-    /// The binding has ended.
-    Closed,
-}
-
-#[derive(Default)]
+/// The instance's own link. Its thread waits in the kernel for the next frame, so that one wake-up lies between the recorder and the plugin.
 pub(crate) struct Mailbox {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    frame: Option<Incoming>,
-    replaced: u32,
-    closed: bool,
+    link: Link,
+    closed: AtomicBool,
 }
 
 impl Mailbox {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn new(link: Link) -> Self {
+        Self { link, closed: AtomicBool::new(false) }
     }
 
-    pub(crate) fn put(&self, mut frame: Incoming) {
-        let mut state = self.state();
-        if let Some(old) = state.frame.take() {
-            state.replaced = state.replaced.saturating_add(1);
-            frame.missed = frame.missed.saturating_add(old.missed);
-        }
-        state.frame = Some(frame);
-        self.changed.notify_one();
-    }
-
+    /// Ends a wait, and every later one.
     pub(crate) fn close(&self) {
-        self.state().closed = true;
-        self.changed.notify_one();
+        self.closed.store(true, Ordering::SeqCst);
+        // It wakes who waits. A link that is gone already is what we want.
+        let _ = rustix::net::shutdown(&self.link, rustix::net::Shutdown::Both);
     }
 
-    /// Waits for a frame or the end.
-    pub(crate) fn take(&self) -> Delivery {
-        let mut state = self.state();
-        loop {
-            if state.closed {
-                return Delivery::Closed;
-            }
-            if let Some(frame) = state.frame.take() {
-                return Delivery::Frame(frame, std::mem::take(&mut state.replaced));
-            }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
+    /// Waits for a frame; `None` at the end, when the recorder has let go of the link, and when what comes is no frame.
+    pub(crate) fn take(&self) -> Option<Incoming> {
+        let mut buffer = [0; FRAME_HEAD_BYTES_MAX];
+        let (length, pixels) = self.link.recv(&mut buffer).ok()?;
+        let incoming = Incoming { head: decode(&buffer[..length]).ok()?, pixels: pixels? };
+        (!self.closed.load(Ordering::SeqCst)).then_some(incoming)
     }
 }
 
@@ -119,23 +88,40 @@ impl Desk {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::AsFd;
+    use watchbook_analysis::message::encode;
     use watchbook_base::memfd;
 
-    fn frame(utc_ns: u64) -> Incoming {
-        let pixels = memfd::seal("test", b"x").unwrap();
-        Incoming { utc_ns, width: 1, height: 1, masked: false, missed: 1, pixels }
+    #[test]
+    fn a_frame_comes_as_it_was_sent_and_closing_ends_a_wait() {
+        let (ours, theirs) = Link::pair().unwrap();
+        let mailbox = Mailbox::new(theirs);
+        let head = FrameHead { utc_ns: 5, width: 1, height: 1, masked: true, missed: 2, given_ns: 9 };
+        let send = || {
+            let pixels = memfd::seal("test", b"x").unwrap();
+            ours.send(&encode(&head).unwrap(), Some(pixels.as_fd())).unwrap();
+        };
+        send();
+        let incoming = mailbox.take().unwrap();
+        assert_eq!((incoming.head, memfd::read(incoming.pixels.as_fd(), 1).unwrap()), (head, b"x".to_vec()));
+        // One that waits when it is closed is not handed out.
+        send();
+        std::thread::scope(|scope| {
+            mailbox.close();
+            let waiting = scope.spawn(|| mailbox.take().is_none());
+            assert!(waiting.join().unwrap());
+        });
+        assert!(mailbox.take().is_none());
     }
 
     #[test]
-    fn the_newest_frame_wins_and_nothing_is_lost_from_the_counts() {
-        let mailbox = Mailbox::default();
-        (0..5).for_each(|utc_ns| mailbox.put(frame(utc_ns)));
-        let Delivery::Frame(newest, replaced) = mailbox.take() else { panic!("a frame is there") };
-        assert_eq!((newest.utc_ns, newest.missed, replaced), (4, 5, 4));
-        mailbox.put(frame(5));
-        assert!(matches!(mailbox.take(), Delivery::Frame(_, 0)));
-        mailbox.close();
-        assert!(matches!(mailbox.take(), Delivery::Closed));
+    fn a_link_that_ends_or_speaks_nonsense_is_the_end() {
+        let (ours, theirs) = Link::pair().unwrap();
+        let mailbox = Mailbox::new(theirs);
+        ours.send(&[255; 20], None).unwrap();
+        assert!(mailbox.take().is_none());
+        drop(ours);
+        assert!(mailbox.take().is_none());
     }
 
     #[test]

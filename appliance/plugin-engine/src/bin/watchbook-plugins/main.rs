@@ -3,7 +3,7 @@
 //! It compiles nothing: called with `--compile` it is another program, a throw-away child that compiles one component ([`compile`]).
 //!
 //! It is started by the recorder with a link as standard input and knows nothing else: no file, no address, no setting. It ends when the link does. The
-//! main thread only reads the link and never waits for a plugin; every instance has its own thread and a mailbox of one frame, or a desk of a few events.
+//! main thread only reads the link and never waits for a plugin; every instance has its own thread and a link of its own for its frames, or a desk of a few events.
 
 mod actor;
 mod artefact;
@@ -18,7 +18,7 @@ use actor::{Actor, Binding};
 use judge::Judge;
 use legacy::Legacy;
 use loaded::Loaded;
-use mailbox::{Desk, Incoming, Mailbox};
+use mailbox::{Desk, Mailbox};
 use std::collections::HashMap;
 use std::io::{Error, ErrorKind, Write};
 use std::os::fd::OwnedFd;
@@ -132,7 +132,7 @@ impl Host {
             }
             ToPlugins::Bind { instance, plugin, after, camera, zones, settings_json } => {
                 let before = after.and_then(|after| self.places.remove(&after));
-                self.bind((instance, plugin), before, (camera, zones, settings_json))?;
+                self.bind((instance, plugin), before, (camera, zones, settings_json), descriptor)?;
             }
             ToPlugins::Unload { plugin } => self.unload(plugin),
             ToPlugins::Unbind { instance } => {
@@ -147,12 +147,6 @@ impl Host {
                 {
                     let sentence = "too many events wait for this rule".to_owned();
                     self.outbox.say(&FromPlugins::Unjudged { instance, event, sentence, trapped: false });
-                }
-            }
-            ToPlugins::Frame { instance, utc_ns, width, height, masked, missed } => {
-                let pixels = descriptor.ok_or_else(|| Error::other("no pixels came with a frame"))?;
-                if let Some(Work::Frames(mailbox)) = self.places.get(&instance).map(|place| &place.work) {
-                    mailbox.put(Incoming { utc_ns, width, height, masked, missed, pixels });
                 }
             }
         }
@@ -187,6 +181,7 @@ impl Host {
         (instance, plugin): (InstanceNumber, PluginNumber),
         before: Option<Place>,
         binding: Binding,
+        frames: Option<OwnedFd>,
     ) -> std::io::Result<()> {
         if let Some(before) = &before {
             before.close();
@@ -195,7 +190,8 @@ impl Host {
         let thread = std::thread::Builder::new().name(format!("plugin-{instance}"));
         let place = match loaded.world {
             World::AnalyticsPlugin => {
-                let mailbox = Arc::new(Mailbox::default());
+                let frames = frames.ok_or_else(|| Error::other("no link for its frames came with an instance"))?;
+                let mailbox = Arc::new(Mailbox::new(Link::from(frames)));
                 let (inherits, before) = inherits(plugin, before);
                 let actor = Actor::new(instance, loaded, outbox, binding).after(inherits);
                 let legacy = Some(actor.legacy());
