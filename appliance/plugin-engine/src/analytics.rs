@@ -167,6 +167,12 @@ impl AnalyticsInstance {
         Ok(saved)
     }
 
+    /// From now on the plugin's stack is looked at every [`crate::profile::SAMPLE_EVERY`] while it runs, if its machine is one of [`crate::Machine::sampling`].
+    #[cfg(feature = "profiling")]
+    pub fn sample(&mut self, sampler: &crate::profile::Sampler) {
+        self.cell.sample(sampler.clone());
+    }
+
     /// What the last call cost.
     #[must_use]
     pub fn usage(&self) -> Usage {

@@ -81,6 +81,16 @@ impl Cell {
         outcome.map_err(|error| Failure::of_call(&error, budget.fuel))
     }
 
+    /// From now on the stack is looked at whenever the clock is.
+    #[cfg(feature = "profiling")]
+    pub(crate) fn sample(&mut self, sampler: crate::profile::Sampler) {
+        self.store.epoch_deadline_callback(move |context| {
+            context.data().deadline.check()?;
+            sampler.look(&context);
+            Ok(UpdateDeadline::Continue(1))
+        });
+    }
+
     /// Puts a frame where a call can find it.
     pub(crate) fn lend(&mut self, frame: LentFrame) -> Result<Resource<LentFrame>, Failure> {
         self.store.data_mut().table.push(frame).map_err(|error| Failure::Trap(error.to_string()))

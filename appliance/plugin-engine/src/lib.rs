@@ -8,7 +8,7 @@
 //! * **Never:** opens a file or a socket, reads a setting, waits for anything but the call at hand. It knows no link and no mailbox: the recorder's child
 //!   `watchbook-plugins` adds them, and the author's test kit runs plugins without.
 //! * **Proof:** unit tests beside each file; `tests/engine.rs` (this interface), `tests/host.rs` (the real child, orderly and hostile plugins),
-//!   `tests/keep.rs` (saved state, upgrades and roll backs).
+//!   `tests/keep.rs` (saved state, upgrades and roll backs), `tests/profile.rs` (stacks, for the author's tool alone).
 //!
 //! A plugin is called so:
 //!
@@ -41,6 +41,8 @@ mod kept;
 mod limits;
 mod machine;
 mod prepare;
+#[cfg(feature = "profiling")]
+pub mod profile;
 mod rule;
 
 pub use analytics::{AnalyticsInstance, START_BUDGET, STOP_BUDGET, Setup};

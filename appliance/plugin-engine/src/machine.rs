@@ -54,9 +54,24 @@ impl Machine {
     /// # Errors
     /// [`Failure::Refused`] when this processor or system lacks what the engine needs, or no thread can be started.
     pub fn new(settings: Settings) -> Result<Self, Failure> {
-        let engine = Engine::new(&config(settings))
+        Self::ticking(&config(settings), settings, Calls::new())
+    }
+
+    /// As [`Machine::new`], with a clock that is quick enough to see where a plugin's time goes, and with deep stacks.
+    ///
+    /// # Errors
+    /// As [`Machine::new`].
+    #[cfg(feature = "profiling")]
+    pub fn sampling(settings: Settings) -> Result<Self, Failure> {
+        let mut config = config(settings);
+        config.wasm_backtrace_max_frames(core::num::NonZeroUsize::new(crate::profile::DEPTH_MAX));
+        Self::ticking(&config, settings, Calls::steady(crate::profile::SAMPLE_EVERY))
+    }
+
+    fn ticking(config: &Config, settings: Settings, calls: std::io::Result<Calls>) -> Result<Self, Failure> {
+        let engine = Engine::new(config)
             .map_err(|error| Failure::Refused(format!("the engine does not start here: {error:#}")))?;
-        let calls = Calls::new().map_err(|error| Failure::Refused(format!("making the engine's timer: {error}")))?;
+        let calls = calls.map_err(|error| Failure::Refused(format!("making the engine's timer: {error}")))?;
         let calls = Arc::new(calls);
         let (weak, clock) = (engine.weak(), Arc::clone(&calls));
         let started = std::thread::Builder::new().name("ticks".to_owned()).spawn(move || {
@@ -108,6 +123,8 @@ fn config(settings: Settings) -> Config {
 struct Calls {
     running: Mutex<Running>,
     timer: OwnedFd,
+    /// It goes off all the time, whenever a call begins: else no call that is shorter than a tick would be seen.
+    steady: bool,
 }
 
 #[derive(Debug, Default)]
@@ -120,17 +137,25 @@ struct Running {
 impl Calls {
     fn new() -> std::io::Result<Self> {
         let timer = rustix::time::timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)?;
-        Ok(Self { running: Mutex::default(), timer })
+        Ok(Self { running: Mutex::default(), timer, steady: false })
+    }
+
+    /// A timer that goes off every so often, also while no call runs.
+    #[cfg(feature = "profiling")]
+    fn steady(every: Duration) -> std::io::Result<Self> {
+        let calls = Self { steady: true, ..Self::new()? };
+        calls.set(every, every);
+        Ok(calls)
     }
 
     fn lock(&self) -> MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets the timer go off in `first` and then every [`TICK`]; never for no time.
-    fn set(&self, first: Duration) {
+    /// Lets the timer go off in `first` and then every `every`; never for no time.
+    fn set(&self, first: Duration, every: Duration) {
         let spec = |time: Duration| Timespec { tv_sec: 0, tv_nsec: time.subsec_nanos().into() };
-        let wanted = Itimerspec { it_value: spec(first), it_interval: spec(TICK) };
+        let wanted = Itimerspec { it_value: spec(first), it_interval: spec(every) };
         rustix::time::timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &wanted)
             .expect("a timer that this process has made takes any time below a second");
     }
@@ -138,22 +163,22 @@ impl Calls {
     fn begin(&self) {
         let mut running = self.lock();
         running.calls += 1;
-        if running.calls == 1 {
-            self.set(TICK);
+        if running.calls == 1 && !self.steady {
+            self.set(TICK, TICK);
         }
     }
 
     fn end(&self) {
         let mut running = self.lock();
         running.calls -= 1;
-        if running.calls == 0 && !running.over {
-            self.set(Duration::ZERO);
+        if running.calls == 0 && !running.over && !self.steady {
+            self.set(Duration::ZERO, TICK);
         }
     }
 
     fn close(&self) {
         self.lock().over = true;
-        self.set(Duration::from_nanos(1));
+        self.set(Duration::from_nanos(1), TICK);
     }
 
     /// Waits until a call has run for a [`TICK`]; false when there will be none any more.

@@ -11,6 +11,7 @@ mod logs;
 mod new;
 mod pack;
 mod package;
+mod profile;
 mod rerun;
 mod run;
 mod runs;
@@ -29,6 +30,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     test::COMMAND,
     run::COMMAND,
     bench::COMMAND,
+    profile::COMMAND,
     validate::COMMAND,
     pack::COMMAND,
     keygen::COMMAND,

@@ -5,7 +5,7 @@
 #[path = "../../../appliance/plugin-engine/tests/fixtures/mod.rs"]
 mod fixtures;
 
-use fixtures::{OK, STEADY, TRAP, component};
+use fixtures::{OK, STEADY, TRAP, built, component, hot_and_cold, rule_module};
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -108,6 +108,69 @@ fn bench_counts_its_calls_and_run_tells_every_mark() {
     let lines: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(lines[0]["page"].as_str().unwrap().starts_with("http://127.0.0.1:"), "{out}");
     assert_eq!(lines.iter().filter(|line| line["what"] == "event").count(), 100);
+}
+
+#[test]
+fn profile_finds_the_function_that_takes_the_time() {
+    let folder = tempfile::tempdir().unwrap();
+    install(folder.path(), STEADY);
+    std::fs::write(folder.path().join("plugin.wasm"), hot_and_cold("steady")).unwrap();
+    let (output, out, errors) = call(folder.path(), "profile --scene static-noise --time 1 --json");
+    assert!(output.status.success(), "{errors}");
+    let told: Value = serde_json::from_str(&out).unwrap();
+    // Of 101 turns 100 are its own.
+    assert_eq!(told["own"][0]["function"], "hot", "{out}");
+    assert!(told["own"][0]["percent"].as_f64().unwrap() > 90.0 && told["ms_p50"].as_f64().unwrap() > 0.0, "{out}");
+    let file: Value = serde_json::from_slice(&std::fs::read(folder.path().join("profile.json")).unwrap()).unwrap();
+    assert_eq!(file["threads"][0]["samples"]["length"], told["samples"]);
+    let (output, out, errors) = call(folder.path(), "profile --scene static-noise --time 1 -o there.json");
+    assert!(output.status.success() && out.contains("%  hot"), "{out}{errors}");
+    assert!(folder.path().join("there.json").exists() && !out.contains("without a name"), "{out}");
+    for (words, word) in [
+        ("profile", "a clip or --scene"),
+        ("profile --scene static-noise --time 0", "1 to 60"),
+        ("profile --events there.json", "events are for rules"),
+        ("profile --scene static-noise --time 1 -o /nowhere/a.json", "/nowhere/a.json"),
+    ] {
+        let (output, _, errors) = call(folder.path(), words);
+        assert!(!output.status.success() && errors.contains(word), "{words}: {errors}");
+    }
+}
+
+#[test]
+fn profile_asks_a_rule_about_events() {
+    let folder = tempfile::tempdir().unwrap();
+    install(folder.path(), STEADY);
+    let manifest = std::fs::read_to_string(folder.path().join("plugin.toml")).unwrap();
+    let rule: String = manifest
+        .lines()
+        .filter(|line| !line.trim().starts_with("input") && !line.trim().starts_with("emits"))
+        .map(|line| line.replace("analytics-plugin", "export-rule").replace("\"frames\", ", "") + "\n")
+        .collect();
+    std::fs::write(folder.path().join("plugin.toml"), rule).unwrap();
+    let turns = "(loop $again (local.set $i (i32.add (local.get $i) (i32.const 1)))
+        (br_if $again (i32.lt_u (local.get $i) (i32.const 1000000)))) (i32.const 1400)";
+    let text = rule_module("steady", OK, turns);
+    let named = text.replacen(
+        "(func (export \"watchbook:plugin/rule@0.1.0#evaluate\")",
+        "(func $asked (export \"watchbook:plugin/rule@0.1.0#evaluate\")",
+        1,
+    );
+    let put = |text: &str| std::fs::write(folder.path().join("plugin.wasm"), built(text, "export-rule")).unwrap();
+    put(&named);
+    let event = r#"{"kind":"test","score":1,"start_utc_ms":1000,"source":{"plugin":"org.example.a"}}"#;
+    std::fs::write(folder.path().join("events.jsonl"), event).unwrap();
+    let (output, out, errors) = call(folder.path(), "profile --events events.jsonl --time 1 --json");
+    assert!(output.status.success(), "{errors}");
+    let told: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(told["own"][0]["function"], "asked", "{out}");
+    // The other functions have no name, and little to do.
+    assert!(told["samples_nameless"].as_u64() < told["samples"].as_u64().map(|samples| samples / 10), "{out}");
+    put(&text);
+    let (output, out, errors) = call(folder.path(), "profile --events events.jsonl --time 1");
+    assert!(output.status.success() && out.contains("without a name") && out.contains("strip"), "{out}{errors}");
+    let (output, _, errors) = call(folder.path(), "profile --scene static-noise");
+    assert!(!output.status.success() && errors.contains("--events FILE"), "{errors}");
 }
 
 #[test]

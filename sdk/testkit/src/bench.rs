@@ -51,7 +51,7 @@ pub fn measure(
 ) -> Result<Bench, String> {
     let head = source.head();
     let pictures = collect(source)?;
-    let span_ns = pictures[pictures.len() - 1].utc_ns.saturating_sub(pictures[0].utc_ns) + NANOS_PER_SEC;
+    let span_ns = span_ns(&pictures);
     let (mut instantiate, mut start, mut first) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..STARTS {
         let mut watch = runner.watch(settings_json, zones).map_err(Failure::into_sentence)?;
@@ -83,7 +83,14 @@ pub fn measure(
     Err("no calls were made".to_owned())
 }
 
-fn refuse(failure: Option<Failure>) -> Result<(), String> {
+/// How much later the pictures come when they are shown once more: their own time and a second.
+pub(crate) fn span_ns(pictures: &[Picture]) -> i64 {
+    let time = |picture: Option<&Picture>| picture.map_or(0, |picture| picture.utc_ns);
+    time(pictures.last()).saturating_sub(time(pictures.first())) + NANOS_PER_SEC
+}
+
+/// A call that was stopped ends a measurement.
+pub(crate) fn refuse(failure: Option<Failure>) -> Result<(), String> {
     match failure {
         Some(Failure::Trap(sentence) | Failure::Refused(sentence)) => {
             Err(format!("the plugin was stopped: {sentence}"))
@@ -92,7 +99,8 @@ fn refuse(failure: Option<Failure>) -> Result<(), String> {
     }
 }
 
-fn collect(source: &mut Source) -> Result<Vec<Picture>, String> {
+/// The first pictures of a source, as many as memory is meant for.
+pub(crate) fn collect(source: &mut Source) -> Result<Vec<Picture>, String> {
     let most = PICTURES_MAX.min(PICTURES_BYTES_MAX / source.head().plane_bytes());
     let mut pictures = Vec::new();
     while pictures.len() < most

@@ -56,6 +56,15 @@ impl Figures {
         }
     }
 
+    /// Takes in what another run has cost.
+    pub fn add(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.memory_bytes = self.memory_bytes.max(other.memory_bytes);
+        let room = CALLS_MAX.saturating_sub(self.call_ms.len());
+        self.call_ms.extend(other.call_ms.iter().take(room));
+        self.fuel.extend(other.fuel.iter().take(room));
+    }
+
     /// Of the processor time of a call, in milliseconds.
     #[must_use]
     pub fn ms(&self) -> Spread {

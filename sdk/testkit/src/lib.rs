@@ -15,6 +15,7 @@ pub mod fuzz;
 pub mod golden;
 pub mod page;
 pub mod plugin;
+pub mod profile;
 pub mod rerun;
 pub mod rules;
 pub mod run;

@@ -10,7 +10,8 @@ use std::path::Path;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 use watchbook_base::{Area, CameraId, Detection, Event, EventSource, UtcNanos};
-use watchbook_plugin_engine::{Failure, Kept, Limits, Machine, Prepared, RuleInstance, World};
+use watchbook_plugin_engine::profile::{Sampler, Stacks};
+use watchbook_plugin_engine::{Failure, Kept, Limits, Machine, Prepared, RuleInstance, Settings, World};
 use watchbook_plugin_host::message::Level;
 use watchbook_plugin_host::rules::{Clip, LocalTime, Proposal, RECENT_MAX, RuleGate, Situation, Surroundings, Verdict};
 use watchbook_plugin_host::{Package, settings};
@@ -197,6 +198,7 @@ pub struct Judge {
     package: Package,
     prepared: Prepared,
     compile: Duration,
+    sampler: Option<Sampler>,
 }
 
 impl Judge {
@@ -205,8 +207,24 @@ impl Judge {
     /// # Errors
     /// The engine's sentence.
     pub fn new(package: Package) -> Result<Self, String> {
+        Self::on(Machine::new, package, None)
+    }
+
+    /// As [`Judge::new`], and the rule's stack is looked at while it is configured and asked.
+    ///
+    /// # Errors
+    /// As [`Judge::new`].
+    pub fn sampled(package: Package) -> Result<Self, String> {
+        Self::on(Machine::sampling, package, Some(Sampler::default()))
+    }
+
+    fn on(
+        machine: impl FnOnce(Settings) -> Result<Machine, Failure>,
+        package: Package,
+        sampler: Option<Sampler>,
+    ) -> Result<Self, String> {
         let began = Instant::now();
-        let machine = Machine::new(Mode::Pure.settings()).map_err(Failure::into_sentence)?;
+        let machine = machine(Mode::Pure.settings()).map_err(Failure::into_sentence)?;
         let limits = Limits {
             memory_bytes: u64::from(package.manifest.budget.memory_mib) << 20,
             call_ms: package.manifest.call_ms(),
@@ -216,13 +234,19 @@ impl Judge {
         let prepared = machine
             .prepare(&package.component, World::ExportRule, &capabilities, limits)
             .map_err(Failure::into_sentence)?;
-        Ok(Self { package, prepared, compile: began.elapsed() })
+        Ok(Self { package, prepared, compile: began.elapsed(), sampler })
     }
 
     /// What it was made of.
     #[must_use]
     pub fn package(&self) -> &Package {
         &self.package
+    }
+
+    /// The stacks that were seen; none when it was made by [`Judge::new`].
+    #[must_use]
+    pub fn stacks(&self) -> Stacks {
+        self.sampler.as_ref().map(Sampler::stacks).unwrap_or_default()
     }
 
     /// How long compiling took.
@@ -296,6 +320,9 @@ impl Judge {
             let _ = log.send((level, text));
         });
         let mut instance = RuleInstance::new(&self.prepared, kept, say)?;
+        if let Some(sampler) = &self.sampler {
+            instance.sample(sampler);
+        }
         let answer =
             instance.configure((&manifest.id, &manifest.version), settings).and_then(|()| instance.evaluate(situation));
         let spent = instance.spent();

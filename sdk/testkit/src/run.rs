@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use watchbook_analysis::clip::{Head, Picture};
 use watchbook_base::time::NANOS_PER_SEC;
 use watchbook_base::{CameraId, Event, EventSource, UtcNanos};
+use watchbook_plugin_engine::profile::{Sampler, Stacks};
 use watchbook_plugin_engine::{
     AnalyticsInstance, Failure, Frame, Kept, Limits, Machine, Pixels, Prepared, Settings, Setup, World,
 };
@@ -51,6 +52,7 @@ pub struct Runner {
     prepared: Prepared,
     mode: Mode,
     compile: Duration,
+    sampler: Option<Sampler>,
 }
 
 impl Runner {
@@ -59,8 +61,24 @@ impl Runner {
     /// # Errors
     /// The engine's sentence: no component, imports beyond the manifest, a missing function.
     pub fn new(package: Package, mode: Mode) -> Result<Self, String> {
+        Self::on(Machine::new, (package, mode), None)
+    }
+
+    /// As [`Runner::new`] as the recorder runs it, and its stack is looked at while it has frames.
+    ///
+    /// # Errors
+    /// As [`Runner::new`].
+    pub fn sampled(package: Package) -> Result<Self, String> {
+        Self::on(Machine::sampling, (package, Mode::Live), Some(Sampler::default()))
+    }
+
+    fn on(
+        machine: impl FnOnce(Settings) -> Result<Machine, Failure>,
+        (package, mode): (Package, Mode),
+        sampler: Option<Sampler>,
+    ) -> Result<Self, String> {
         let began = Instant::now();
-        let machine = Machine::new(mode.settings()).map_err(Failure::into_sentence)?;
+        let machine = machine(mode.settings()).map_err(Failure::into_sentence)?;
         let budget = package.manifest.budget;
         let factor = if mode == Mode::Pure { PURE_FACTOR } else { 1 };
         let limits = Limits {
@@ -72,7 +90,7 @@ impl Runner {
         let prepared = machine
             .prepare(&package.component, World::AnalyticsPlugin, &capabilities, limits)
             .map_err(Failure::into_sentence)?;
-        Ok(Self { package, prepared, mode, compile: began.elapsed() })
+        Ok(Self { package, prepared, mode, compile: began.elapsed(), sampler })
     }
 
     /// What it was made of.
@@ -85,6 +103,12 @@ impl Runner {
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.mode
+    }
+
+    /// The stacks that were seen; none when it was made by [`Runner::new`].
+    #[must_use]
+    pub fn stacks(&self) -> Stacks {
+        self.sampler.as_ref().map(Sampler::stacks).unwrap_or_default()
     }
 
     /// How long compiling took.
@@ -271,6 +295,9 @@ impl Watch<'_> {
             settings_json: &self.settings_json,
             saved: None,
         })?;
+        if let Some(sampler) = &self.runner.sampler {
+            instance.sample(sampler);
+        }
         self.start_times = (made, began.elapsed().saturating_sub(made));
         self.instance = Some(instance);
         self.paused_until_ns = None;
@@ -353,6 +380,12 @@ impl Watch<'_> {
     #[must_use]
     pub fn start_times(&self) -> (Duration, Duration) {
         self.start_times
+    }
+
+    /// Processor time of the last call; nothing before the first and after a trap.
+    #[must_use]
+    pub fn last_busy(&self) -> Duration {
+        self.instance.as_ref().map_or(Duration::ZERO, |instance| instance.usage().busy)
     }
 
     /// What the calls have cost so far.
