@@ -52,7 +52,7 @@ lint: setup page
 	cargo clippy --release --workspace --all-targets -- -D warnings
 	cargo fmt --manifest-path plugins/Cargo.toml --all --check
 	cargo clippy --release $(PLUGINS) --workspace --all-targets -- -D warnings
-	cargo clippy --release $(PLUGINS) --workspace --exclude watchbook-plugin-testkit --target wasm32-unknown-unknown -- -D warnings
+	cargo clippy --release $(PLUGINS) --workspace --exclude watchbook-plugins-scenes --target wasm32-unknown-unknown -- -D warnings
 	cargo fmt --manifest-path sdk/rust/Cargo.toml --check
 	cargo clippy --release $(SDK) --all-targets -- -D warnings
 	cargo clippy --release $(SDK) --target wasm32-unknown-unknown -- -D warnings
@@ -65,7 +65,7 @@ test-sdk: plugins
 	cargo test --release $(SDK)
 	cargo package --list --allow-dirty --manifest-path sdk/rust/Cargo.toml >/dev/null
 	@sdk/tutorial-test.sh "$(BIN)"
-	@node --test plugins/*/*.test.mjs
+	@node --test plugins/*/*.test.mjs sdk/js/*.test.mjs
 	@for tests in "$(WATCHBOOK_PLUGINS)"/*/tests; do "$(BIN)/watchbook-plugin" test --plugin "$${tests%/tests}" || exit 1; done
 
 test-page: page

@@ -32,6 +32,10 @@ export CARGO_ENCODED_RUSTFLAGS=$(printf '%s\x1f' \
     "--remap-path-prefix=$root=watchbook")
 CARGO_ENCODED_RUSTFLAGS=${CARGO_ENCODED_RUSTFLAGS%$'\x1f'}
 
+# Plugins in JavaScript and what they share, in one folder each.
+beside=$(mktemp -d)
+trap 'rm -rf "$beside"' EXIT
+
 for manifest in "$here"/*/plugin.toml; do
     folder=$(dirname "$manifest")
     name=$(basename "$folder")
@@ -39,7 +43,9 @@ for manifest in "$here"/*/plugin.toml; do
     # Beside its place, then renamed: a recorder that starts meanwhile reads a whole file, the old one or the new one.
     mkdir -p "$out/$name"
     if [ -f "$folder/plugin.js" ]; then
-        "$tool" build "$folder" -o "$out/$name/.plugin.wasm.new" >/dev/null
+        mkdir "$beside/$name"
+        cp "$folder/plugin.toml" "$folder"/*.js "$root/sdk/js/watchbook.js" "$beside/$name/"
+        "$tool" build "$beside/$name" -o "$out/$name/.plugin.wasm.new" >/dev/null
     else
         crate=$(sed -n 's/^name = "\(.*\)"/\1/p;T;q' "$folder/Cargo.toml")
         cargo build --quiet --release --locked --target wasm32-unknown-unknown --manifest-path "$folder/Cargo.toml"

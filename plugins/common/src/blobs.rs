@@ -1,5 +1,7 @@
 //! Cells that stand out, joined to blobs.
 
+use watchbook_plugin::Area;
+
 /// Blobs of one frame, at most; the largest are kept.
 pub const BLOBS_MAX: usize = 64;
 
@@ -27,6 +29,16 @@ impl Frame {
     #[must_use]
     pub fn size(&self) -> (f32, f32) {
         (self.right - self.left, self.bottom - self.top)
+    }
+
+    /// The part of the picture that it covers, on a grid of `columns * rows`, cut to the grid.
+    #[must_use]
+    pub fn area(&self, (columns, rows): (usize, usize)) -> Area {
+        // A number with a point becomes a whole one by cutting, and stays within the type's range.
+        let place = |at: f32, count: usize| (at / count.max(1) as f32 * 65_536.0).clamp(0.0, 65_535.0) as u16;
+        let (x, y) = (place(self.left, columns), place(self.top, rows));
+        let (right, bottom) = (place(self.right, columns), place(self.bottom, rows));
+        Area { x, y, w: right.saturating_sub(x), h: bottom.saturating_sub(y) }
     }
 
     /// The smallest box that holds both.
@@ -210,6 +222,14 @@ fn grow(from: &[bool], to: &mut Vec<bool>, columns: usize, (reach, wanted): (usi
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn areas_stay_in_the_picture() {
+        let area = |left, top, right, bottom| Frame { left, top, right, bottom }.area((160, 90));
+        assert_eq!(area(-3.0, 0.0, 200.0, 90.0), Area { x: 0, y: 0, w: 65_535, h: 65_535 });
+        // A quarter of 65,536 is 16,384.
+        assert_eq!(area(40.0, 45.0, 80.0, 90.0), Area { x: 16_384, y: 32_768, w: 16_384, h: 32_767 });
+    }
 
     fn out(picture: &[&str]) -> Vec<bool> {
         picture.iter().flat_map(|row| row.bytes().map(|letter| letter != b'.')).collect()

@@ -143,7 +143,7 @@ impl Ground {
         let (mut lit, mut changed) = (0, 0);
         for cell in &mut self.cells {
             cell.judge(light, learning.levels, now_ns);
-            lit += usize::from(sum(&cell.usual).max(sum(&cell.now)) >= BLACK * 4.0);
+            lit += usize::from(most(sum(&cell.usual), sum(&cell.now)) >= BLACK * 4.0);
             changed += usize::from(cell.stands_out);
         }
         if changed * 5 > lit * CHANGED_OF_FIVE {
@@ -223,7 +223,7 @@ impl Cell {
             self.touched_ns = now_ns;
         }
         let (now, usual) = (sum(&self.now), sum(&self.usual) * light);
-        let ratio = now / usual.max(1.0);
+        let ratio = now / most(usual, 1.0);
         let (mut difference, mut pattern) = (0.0, 0.0);
         for (now, usual) in self.now.iter().zip(&self.usual) {
             difference += (now - usual * light).abs();
@@ -242,17 +242,27 @@ impl Cell {
             return;
         }
         let noise_ms = if self.stands_out { NOISE_CHANGED_MS } else { NOISE_STILL_MS };
-        let share = (since_ms / noise_ms).min(0.25);
-        let toward = |kept: &mut f32, size: f32| *kept += (size.min(4.0 * NOISE_MAX) - *kept) * share;
+        let share = least(since_ms / noise_ms, 0.25);
+        let toward = |kept: &mut f32, size: f32| *kept += (least(size, 4.0 * NOISE_MAX) - *kept) * share;
         toward(&mut self.noise, self.difference);
         toward(&mut self.stir_noise, self.stir);
         if !self.stands_out {
-            let share = (since_ms / USUAL_MS).min(0.25);
+            let share = least(since_ms / USUAL_MS, 0.25);
             for (usual, now) in self.usual.iter_mut().zip(&self.now) {
                 *usual += (now / light - *usual) * share;
             }
         }
     }
+}
+
+/// As `f32::min` for numbers. In WebAssembly that one is a call, which took a fifth of the time here.
+fn least(one: f32, other: f32) -> f32 {
+    if one < other { one } else { other }
+}
+
+/// As `f32::max` for numbers.
+fn most(one: f32, other: f32) -> f32 {
+    if one > other { one } else { other }
 }
 
 fn sum(quarters: &[f32; 4]) -> f32 {

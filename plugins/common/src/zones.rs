@@ -1,22 +1,6 @@
 //! Zones as sets of cells. Fixed point throughout, so that every machine finds the same cells.
 
-/// A place in 1/65,536 of the picture's width and height.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Corner {
-    /// From the left edge.
-    pub x: u16,
-    /// From the top edge.
-    pub y: u16,
-}
-
-/// A part of the picture with a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Zone {
-    /// 1 to 64 bytes.
-    pub name: String,
-    /// A closed polygon of 3 to 64 corners.
-    pub outline: Vec<Corner>,
-}
+use watchbook_plugin::{Point, Zone};
 
 /// Zones of one camera: a cell's zones are the bits of a `u32`.
 pub const ZONES_MAX: usize = 32;
@@ -68,7 +52,7 @@ pub fn cells(zones: &[Zone], columns: usize, rows: usize) -> Vec<u32> {
 }
 
 /// Even-odd rule: how many edges lie to the left of the place.
-fn inside(outline: &[Corner], x: i64, y: i64) -> bool {
+fn inside(outline: &[Point], x: i64, y: i64) -> bool {
     let mut odd = false;
     let before = outline.iter().cycle().skip(outline.len().saturating_sub(1));
     for (a, b) in before.zip(outline) {
@@ -91,7 +75,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn zone(corners: &[(u16, u16)]) -> Zone {
-        Zone { name: "road".into(), outline: corners.iter().map(|&(x, y)| Corner { x, y }).collect() }
+        Zone { name: "road".into(), outline: corners.iter().map(|&(x, y)| Point { x, y }).collect() }
     }
 
     fn drawn(zones: &[Zone], columns: usize, rows: usize) -> Vec<String> {

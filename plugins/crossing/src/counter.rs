@@ -2,10 +2,11 @@
 
 use crate::gate::Gate;
 use crate::settings::Settings;
-use watchbook_plugin_common::blobs::{Frame, Smallest};
+use watchbook_plugin::{Analyzer, Detection, Fault, Frame, Mark, Setup, Zone};
+use watchbook_plugin_common::blobs::Smallest;
 use watchbook_plugin_common::ground::{Ground, Learning};
 use watchbook_plugin_common::tracks::{Track, Tracks};
-use watchbook_plugin_common::{Analyzer, Area, Mark, Picture, Seen, Zone, zones};
+use watchbook_plugin_common::{Picture, zones};
 
 /// What stands still for so long belongs to the scene, in milliseconds.
 const ABSORB_MS: u64 = 20_000;
@@ -47,16 +48,16 @@ struct Current {
 }
 
 impl Analyzer for Counter {
-    const ID: &'static str = "org.watchbook.crossing";
-    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
-
-    fn start(settings_json: &str, zones: Vec<Zone>) -> Result<Self, String> {
-        zones::check(&zones)?;
-        Ok(Self { settings: Settings::parse(settings_json)?, zones, current: None })
+    fn start(setup: Setup) -> Result<Self, Fault> {
+        let Setup { zones, settings_json, .. } = setup;
+        zones::check(&zones).map_err(Fault::Config)?;
+        Ok(Self { settings: Settings::parse(&settings_json)?, zones, current: None })
     }
 
-    fn frame(&mut self, picture: &Picture<'_>) -> Result<Vec<Mark>, String> {
-        picture.check()?;
+    fn on_frame(&mut self, frame: &Frame<'_>) -> Result<Vec<Mark>, Fault> {
+        let luma = frame.luma();
+        let picture = &Picture::of(&frame.info(), &luma);
+        picture.check().map_err(Fault::Internal)?;
         let current = match self.current.as_mut().filter(|current| current.ground.fits(picture)) {
             Some(current) => current,
             None => {
@@ -76,12 +77,12 @@ impl Analyzer for Counter {
         }
         let smallest = Smallest::of(self.settings.smallest, current.ground.grid().1);
         current.tracks.step(&current.ground, smallest, picture.utc_ns);
-        Ok(current.crossings(&self.settings, !self.zones.is_empty(), picture.utc_ns))
+        Ok(current.crossings(&self.settings, &self.zones, picture.utc_ns))
     }
 }
 
 impl Current {
-    fn crossings(&mut self, settings: &Settings, named: bool, now_ns: u64) -> Vec<Mark> {
+    fn crossings(&mut self, settings: &Settings, zones: &[Zone], now_ns: u64) -> Vec<Mark> {
         let alive = |number: &u64| self.tracks.all().iter().any(|track| track.number == *number);
         self.sides.retain(|(number, _, _)| alive(number));
         self.crossed.retain(|crossed| now_ns.saturating_sub(crossed.3) <= PART_MS * 1_000_000);
@@ -116,7 +117,7 @@ impl Current {
                     continue;
                 }
                 self.crossed.push((track.number, number, beyond, now_ns));
-                let zone = named.then_some(number);
+                let zone = zones.get(number);
                 marks.push(mark(settings, (&gate, zone), track, (beyond, self.ground.grid()), now_ns));
             }
         }
@@ -156,7 +157,7 @@ fn same(gate: &Gate, track: &Track, crossed: &(u64, usize, bool, u64), tracks: &
 
 fn mark(
     settings: &Settings,
-    (gate, zone): (&Gate, Option<usize>),
+    (gate, zone): (&Gate, Option<&Zone>),
     track: &Track,
     (beyond, grid): (bool, (usize, usize)),
     now_ns: u64,
@@ -172,15 +173,9 @@ fn mark(
     let vehicle = settings.vehicle > 0 && length >= settings.vehicle as f32;
     let (class, what) = if vehicle { ("vehicle", "A vehicle") } else { ("motion", "Something") };
     let (score, beside) = if track.grouped { (0.6, ", beside or before another") } else { (0.9, "") };
-    let Frame { left, top, right, bottom } = track.frame();
-    let area = Area::of_grid((left, top, right, bottom), grid);
-    Mark {
-        kind,
-        score,
-        start_ns: now_ns,
-        end_ns: None,
-        zone,
-        seen: vec![Seen { class, score, area }],
-        note: format!("{what} crossed {towards}{beside}."),
-    }
+    let mark = Mark::at(kind, now_ns)
+        .score(score)
+        .note(format!("{what} crossed {towards}{beside}."))
+        .seen(Detection::new(class, track.frame().area(grid)).score(score));
+    Mark { zone: zone.map(|zone| zone.name.clone()), ..mark }
 }

@@ -1,6 +1,7 @@
 //! A zone as a gate: its long axis is the line that is crossed.
 
-use watchbook_plugin_common::{Zone, zones};
+use watchbook_plugin::Zone;
+use watchbook_plugin_common::zones;
 
 /// A line with its two sides, in cells of a grid.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -92,10 +93,10 @@ fn unit((x, y): (f32, f32)) -> (f32, f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use watchbook_plugin_common::Corner;
+    use watchbook_plugin::Point;
 
     fn gate(corners: &[(u16, u16)]) -> Gate {
-        let outline = corners.iter().map(|&(x, y)| Corner { x, y }).collect();
+        let outline = corners.iter().map(|&(x, y)| Point { x, y }).collect();
         Gate::all(&[Zone { name: "gate".into(), outline }], (160, 90))[0]
     }
 

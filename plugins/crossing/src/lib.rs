@@ -5,14 +5,11 @@
 //! * **Promises:** the same frames and settings give the same marks on every machine. A thing that turns back before the line is none.
 //! * **Never:** knows who or what crosses, keeps a picture longer than it takes to forget it, asks for a clock.
 //! * **Proof:** the tests beside each module; `tests/scenes.rs` with drawn scenes, `tests/footage.rs` with counts made by hand.
-//!
-//! `guest.rs` alone knows the plugin interface; all else is plain Rust and is tested without WebAssembly.
 
 pub mod counter;
 pub mod gate;
 pub mod settings;
 
-#[cfg(target_arch = "wasm32")]
-mod guest;
-
 pub use counter::Counter;
+
+watchbook_plugin::analyzer!(Counter);

@@ -1,6 +1,6 @@
 //! What an administrator can choose, as it comes with `start`.
 
-use watchbook_plugin_common::settings::{Bounds, read};
+use watchbook_plugin::{Fault, Settings as Chosen};
 
 /// Settings in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,44 +15,40 @@ pub struct Settings {
     pub vehicle: u32,
 }
 
-/// Every setting.
-pub const BOUNDS: [Bounds; 4] = [
-    Bounds { name: "sensitivity", min: 0, max: 100, default: 50 },
-    Bounds { name: "smallest_percent", min: 3, max: 50, default: 8 },
-    Bounds { name: "in_is_down", min: 0, max: 1, default: 1 },
-    Bounds { name: "vehicle_percent", min: 0, max: 100, default: 0 },
-];
-
 impl Settings {
-    /// Reads a JSON object; what is missing has its default.
+    /// Reads a complete JSON object, as the host gives it.
     ///
     /// # Errors
-    /// A sentence that names the setting and what is allowed.
-    pub fn parse(json: &str) -> Result<Self, String> {
-        let [sensitivity, smallest, down, vehicle] = read(json, &BOUNDS)?;
-        Ok(Self { sensitivity, smallest, in_is_down: down == 1, vehicle })
+    /// [`Fault::Config`] that names the setting and what is allowed.
+    pub fn parse(json: &str) -> Result<Self, Fault> {
+        let chosen = Chosen::parse(json)?;
+        Ok(Self {
+            sensitivity: chosen.within("sensitivity", 0..=100)?,
+            smallest: chosen.within("smallest_percent", 3..=50)?,
+            in_is_down: chosen.boolean("in_is_down")?,
+            vehicle: chosen.within("vehicle_percent", 0..=100)?,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use watchbook_plugins_scenes::{check_settings, settings};
+
+    const MANIFEST: &str = include_str!("../plugin.toml");
 
     #[test]
     fn the_manifest_says_the_same() {
-        let bounds = |name: &str| {
-            BOUNDS.iter().find(|bounds| bounds.name == name).map(|bounds| (bounds.min, bounds.max, bounds.default))
-        };
-        let same =
-            watchbook_plugin_testkit::manifest(include_str!("../plugin.toml"), env!("CARGO_PKG_VERSION"), bounds);
-        assert_eq!(same, Ok(()));
+        assert_eq!(check_settings(MANIFEST, |json| Settings::parse(json).is_ok()), Ok(()));
     }
 
     #[test]
-    fn settings_are_read_in_their_order() {
+    fn each_setting_has_its_place() {
         let json = r#"{"sensitivity": 80, "smallest_percent": 20, "in_is_down": false, "vehicle_percent": 30}"#;
         let chosen = Settings { sensitivity: 80, smallest: 20, in_is_down: false, vehicle: 30 };
         assert_eq!(Settings::parse(json).unwrap(), chosen);
-        assert!(Settings::parse(r#"{"smallest_percent": 2}"#).unwrap_err().contains("from 3 to 50"));
+        let sentence = Settings::parse(&settings(MANIFEST, r#"{"smallest_percent": 2}"#)).unwrap_err().to_string();
+        assert!(sentence.contains("from 3 to 50"), "{sentence}");
     }
 }

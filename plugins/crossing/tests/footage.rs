@@ -1,22 +1,23 @@
-//! Real footage with counts made by hand. The clips do not come with the sources: `watchbook_plugin_testkit::outside` says where they are looked for.
+//! Real footage with counts made by hand. The clips do not come with the sources: `watchbook_plugins_scenes::outside` says where they are looked for.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may panic")]
 
 use std::path::Path;
 use watchbook_crossing::Counter;
-use watchbook_plugin_common::{Analyzer, Corner, Mark, Picture, Zone};
-use watchbook_plugin_testkit::{Clip, HEIGHT, SQUARE, START_NS, WIDTH, decode, frozen, outside};
+use watchbook_plugin::{Analyzer, Mark, Zone};
+use watchbook_plugins_scenes::{Clip, SQUARE, START_NS, decode, frame, frozen, outside, setup, zone};
+
+const MANIFEST: &str = include_str!("../plugin.toml");
 
 /// A crossing may be said so many seconds before or after it was seen by eye.
 const SECONDS_OFF: f64 = 0.7;
 
 fn marks(frames: impl Iterator<Item = Vec<u8>>, fps: u64, zones: Vec<Zone>) -> Vec<Mark> {
-    let mut counter = Counter::start("{}", zones).unwrap();
+    let mut counter = Counter::start(setup(MANIFEST, "{}", zones)).unwrap();
     let mut marks = Vec::new();
     for (number, luma) in frames.enumerate() {
         let utc_ns = START_NS + number as u64 * 1_000_000_000 / fps;
-        let picture = Picture { width: WIDTH as u32, height: HEIGHT as u32, utc_ns, luma: &luma };
-        marks.extend(counter.frame(&picture).unwrap());
+        marks.extend(counter.on_frame(&frame(utc_ns, None, luma)).unwrap());
     }
     marks
 }
@@ -34,7 +35,7 @@ fn by_hand(text: &str) -> Vec<(f64, &str)> {
 
 /// Takes each crossing that was seen by eye away from those that the plugin says: those missed, and those that were none.
 fn compare<'a>(truth: &[(f64, &'a str)], marks: &[Mark], inwards: &str) -> (Vec<(f64, &'a str)>, Vec<f64>) {
-    let seconds = |mark: &Mark| (mark.start_ns - START_NS) as f64 / 1e9;
+    let seconds = |mark: &Mark| (mark.start_utc_ns - START_NS) as f64 / 1e9;
     let mut said: Vec<(f64, bool)> = marks.iter().map(|mark| (seconds(mark), mark.kind == "crossing-in")).collect();
     let mut missed = Vec::new();
     for (time, direction) in truth {
@@ -49,8 +50,7 @@ fn compare<'a>(truth: &[(f64, &'a str)], marks: &[Mark], inwards: &str) -> (Vec<
 }
 
 fn gate(left: u16, top: u16, right: u16) -> Vec<Zone> {
-    let corners = [(left, top), (right, top), (right, 65_535), (left, 65_535)];
-    vec![Zone { name: "gate".into(), outline: corners.map(|(x, y)| Corner { x, y }).to_vec() }]
+    vec![zone("gate", [(left, top), (right, top), (right, 65_535), (left, 65_535)])]
 }
 
 #[test]

@@ -5,7 +5,8 @@ use crate::episode::{Episode, Episodes};
 use crate::places::{Finder, Place, Size};
 use crate::scene::{GAP_MS, Scene, Seen, Threshold};
 use crate::tile::SIDE_PX;
-use watchbook_plugin_common::{Area, Picture, Zone, zones};
+use watchbook_plugin::{Area, Zone};
+use watchbook_plugin_common::{Picture, zones};
 
 /// Areas of one motion: 32 zones with 8 each stay below the 16 KiB that one frame may give.
 const AREAS_MAX: usize = 8;

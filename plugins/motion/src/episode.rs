@@ -129,7 +129,7 @@ mod tests {
     }
 
     fn settings(json: &str) -> Settings {
-        Settings::parse(json).unwrap()
+        Settings::parse(&watchbook_plugins_scenes::settings(include_str!("../plugin.toml"), json)).unwrap()
     }
 
     /// Start and end of each motion in milliseconds, when something moves in the frames at `moving` and frames come every 200 ms.

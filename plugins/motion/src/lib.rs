@@ -6,8 +6,6 @@
 //!   does. A light that goes on or off, noise, a thing that stands still and what sways all the time are no motion.
 //! * **Never:** keeps a picture longer than it takes to forget it, asks for a clock, tells one moving thing from another.
 //! * **Proof:** the tests beside each module; `tests/scenes.rs` with drawn scenes, `tests/footage.rs` with pedestrians on a square.
-//!
-//! `guest.rs` alone knows the plugin interface; all else is plain Rust and is tested without WebAssembly.
 
 pub mod detector;
 pub mod episode;
@@ -17,9 +15,9 @@ pub mod settings;
 pub mod tile;
 pub mod watch;
 
-#[cfg(target_arch = "wasm32")]
-mod guest;
-
 pub use detector::{Detector, Motion};
 pub use settings::Settings;
-pub use watchbook_plugin_common::{Area, Corner, Picture, Zone};
+pub use watch::Watch;
+pub use watchbook_plugin_common::Picture;
+
+watchbook_plugin::analyzer!(Watch);

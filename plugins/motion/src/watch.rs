@@ -1,34 +1,33 @@
 //! Motions as marks.
 
 use crate::{Detector, Motion, Settings};
-use watchbook_plugin_common::{Analyzer, Mark, Picture, Seen, Zone};
+use watchbook_plugin::{Analyzer, Detection, Fault, Frame, Mark, Setup, Zone};
+use watchbook_plugin_common::Picture;
 
 /// The plugin.
 #[derive(Debug)]
-pub struct Watch(Detector);
+pub struct Watch {
+    detector: Detector,
+    zones: Vec<Zone>,
+}
 
 impl Analyzer for Watch {
-    const ID: &'static str = "org.watchbook.motion";
-    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
-
-    fn start(settings_json: &str, zones: Vec<Zone>) -> Result<Self, String> {
-        Detector::new(Settings::parse(settings_json)?, zones).map(Self)
+    fn start(setup: Setup) -> Result<Self, Fault> {
+        let settings = Settings::parse(&setup.settings_json)?;
+        let detector = Detector::new(settings, setup.zones.clone()).map_err(Fault::Config)?;
+        Ok(Self { detector, zones: setup.zones })
     }
 
-    fn frame(&mut self, picture: &Picture<'_>) -> Result<Vec<Mark>, String> {
-        Ok(self.0.frame(picture)?.iter().map(mark).collect())
+    fn on_frame(&mut self, frame: &Frame<'_>) -> Result<Vec<Mark>, Fault> {
+        let luma = frame.luma();
+        let motions = self.detector.frame(&Picture::of(&frame.info(), &luma)).map_err(Fault::Internal)?;
+        Ok(motions.iter().map(|motion| mark(motion, &self.zones)).collect())
     }
 }
 
-fn mark(motion: &Motion) -> Mark {
-    let seen = motion.areas.iter().map(|&(area, score)| Seen { class: "motion", score, area });
-    Mark {
-        kind: "motion",
-        score: motion.score,
-        start_ns: motion.start_ns,
-        end_ns: Some(motion.end_ns),
-        zone: motion.zone,
-        seen: seen.collect(),
-        note: motion.note(),
-    }
+fn mark(motion: &Motion, zones: &[Zone]) -> Mark {
+    let mark = Mark::at("motion", motion.start_ns).until(motion.end_ns).score(motion.score).note(motion.note());
+    let zone = motion.zone.and_then(|number| zones.get(number)).map(|zone| zone.name.clone());
+    let mark = Mark { zone, ..mark };
+    motion.areas.iter().fold(mark, |mark, &(area, score)| mark.seen(Detection::new("motion", area).score(score)))
 }

@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may panic")]
 
 use std::path::Path;
-use watchbook_motion::{Corner, Detector, Motion, Picture, Settings, Zone};
-use watchbook_plugin_testkit::{Clip, SQUARE, decode, frozen};
+use watchbook_motion::{Detector, Motion, Picture, Settings};
+use watchbook_plugin::{Point, Zone};
+use watchbook_plugins_scenes::{Clip, SQUARE, decode, frozen};
 
 const WIDTH: usize = 640;
 const HEIGHT: usize = 360;
@@ -49,7 +50,7 @@ fn a_lawn_that_nobody_walks_on_is_still() {
     // The lower left corner is grass; people walk through the upper half.
     let zone = |name: &str, (left, top, right, bottom): (u16, u16, u16, u16)| Zone {
         name: name.into(),
-        outline: [(left, top), (right, top), (right, bottom), (left, bottom)].map(|(x, y)| Corner { x, y }).to_vec(),
+        outline: [(left, top), (right, top), (right, bottom), (left, bottom)].map(|(x, y)| Point { x, y }).to_vec(),
     };
     let zones = vec![zone("lawn", (0, 45_000, 25_000, 65_535)), zone("path", (0, 0, 65_535, 32_768))];
     let found = motions(&footage(), 50, zones);

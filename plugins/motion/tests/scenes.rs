@@ -3,7 +3,11 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may panic")]
 
 use proptest::prelude::*;
-use watchbook_motion::{Area, Corner, Detector, Motion, Picture, Settings, Zone};
+use watchbook_motion::{Detector, Motion, Picture, Settings};
+use watchbook_plugin::{Area, Zone};
+use watchbook_plugins_scenes::{settings, zone};
+
+const MANIFEST: &str = include_str!("../plugin.toml");
 
 const MS: u64 = 1_000_000;
 const START: u64 = 1_764_000_000_000 * MS;
@@ -62,7 +66,7 @@ struct Camera {
 
 impl Camera {
     fn new(json: &str, zones: Vec<Zone>) -> Self {
-        let detector = Detector::new(Settings::parse(json).unwrap(), zones).unwrap();
+        let detector = Detector::new(Settings::parse(&settings(MANIFEST, json)).unwrap(), zones).unwrap();
         Self { detector, dice: Dice(1), utc_ns: START }
     }
 
@@ -94,8 +98,7 @@ fn times_ms(motions: &[Motion]) -> Vec<(u64, u64)> {
 }
 
 fn rectangle(name: &str, (left, top, right, bottom): (u16, u16, u16, u16)) -> Zone {
-    let outline = [(left, top), (right, top), (right, bottom), (left, bottom)];
-    Zone { name: name.into(), outline: outline.map(|(x, y)| Corner { x, y }).to_vec() }
+    zone(name, [(left, top), (right, top), (right, bottom), (left, bottom)])
 }
 
 #[test]
@@ -261,7 +264,8 @@ proptest! {
 
     #[test]
     fn any_picture_keeps_the_bounds_of_a_mark(seed in any::<u64>(), steps in proptest::collection::vec((-2000..70_000_i64, 0..3_u8), 1..60)) {
-        let mut detector = Detector::new(Settings::parse(r#"{"sensitivity": 100, "minimum_duration_ms": 0}"#).unwrap(), vec![]).unwrap();
+        let json = settings(MANIFEST, r#"{"sensitivity": 100, "minimum_duration_ms": 0}"#);
+        let mut detector = Detector::new(Settings::parse(&json).unwrap(), vec![]).unwrap();
         let (mut dice, mut utc_ns) = (Dice(seed), START);
         for (step_ms, kind) in steps {
             utc_ns = utc_ns.saturating_add_signed(step_ms * MS as i64);

@@ -5,15 +5,12 @@
 //! * **Promises:** the same frames and settings give the same marks on every machine. Night, lamps and the switch to infra-red are none of the three.
 //! * **Never:** keeps a picture longer than it takes to forget it, asks for a clock.
 //! * **Proof:** the tests beside each module; `tests/scenes.rs` with drawn scenes, `tests/footage.rs` with a real square.
-//!
-//! `guest.rs` alone knows the plugin interface; all else is plain Rust and is tested without WebAssembly.
 
 pub mod judge;
 pub mod settings;
 pub mod view;
 pub mod watch;
 
-#[cfg(target_arch = "wasm32")]
-mod guest;
-
 pub use watch::Watch;
+
+watchbook_plugin::analyzer!(Watch);

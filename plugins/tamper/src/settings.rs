@@ -1,6 +1,6 @@
 //! What an administrator can choose, as it comes with `start`.
 
-use watchbook_plugin_common::settings::{Bounds, read};
+use watchbook_plugin::{Fault, Settings as Chosen};
 
 /// Settings in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,42 +13,38 @@ pub struct Settings {
     pub dark_is_covered: bool,
 }
 
-/// Every setting.
-pub const BOUNDS: [Bounds; 3] = [
-    Bounds { name: "sensitivity", min: 0, max: 100, default: 50 },
-    Bounds { name: "hold_s", min: 3, max: 120, default: 10 },
-    Bounds { name: "dark_is_covered", min: 0, max: 1, default: 0 },
-];
-
 impl Settings {
-    /// Reads a JSON object; what is missing has its default.
+    /// Reads a complete JSON object, as the host gives it.
     ///
     /// # Errors
-    /// A sentence that names the setting and what is allowed.
-    pub fn parse(json: &str) -> Result<Self, String> {
-        let [sensitivity, hold_s, dark] = read(json, &BOUNDS)?;
-        Ok(Self { sensitivity, hold_s, dark_is_covered: dark == 1 })
+    /// [`Fault::Config`] that names the setting and what is allowed.
+    pub fn parse(json: &str) -> Result<Self, Fault> {
+        let chosen = Chosen::parse(json)?;
+        Ok(Self {
+            sensitivity: chosen.within("sensitivity", 0..=100)?,
+            hold_s: chosen.within("hold_s", 3..=120)?,
+            dark_is_covered: chosen.boolean("dark_is_covered")?,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use watchbook_plugins_scenes::{check_settings, settings};
+
+    const MANIFEST: &str = include_str!("../plugin.toml");
 
     #[test]
     fn the_manifest_says_the_same() {
-        let bounds = |name: &str| {
-            BOUNDS.iter().find(|bounds| bounds.name == name).map(|bounds| (bounds.min, bounds.max, bounds.default))
-        };
-        let same =
-            watchbook_plugin_testkit::manifest(include_str!("../plugin.toml"), env!("CARGO_PKG_VERSION"), bounds);
-        assert_eq!(same, Ok(()));
+        assert_eq!(check_settings(MANIFEST, |json| Settings::parse(json).is_ok()), Ok(()));
     }
 
     #[test]
-    fn settings_are_read_in_their_order() {
+    fn each_setting_has_its_place() {
         let chosen = Settings { sensitivity: 80, hold_s: 3, dark_is_covered: true };
         assert_eq!(Settings::parse(r#"{"sensitivity": 80, "hold_s": 3, "dark_is_covered": true}"#).unwrap(), chosen);
-        assert!(Settings::parse(r#"{"hold_s": 2}"#).unwrap_err().contains("from 3 to 120"));
+        let sentence = Settings::parse(&settings(MANIFEST, r#"{"hold_s": 2}"#)).unwrap_err().to_string();
+        assert!(sentence.contains("from 3 to 120"), "{sentence}");
     }
 }

@@ -221,7 +221,7 @@ fn alike((a, b): (&[f32], &[f32]), pairs: impl Iterator<Item = (usize, usize)>) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use watchbook_plugin_testkit::{Dice, HEIGHT, START_NS, Scene, WIDTH};
+    use watchbook_plugins_scenes::{Dice, HEIGHT, START_NS, Scene, WIDTH};
 
     fn view(scene: &Scene) -> View {
         let luma = scene.draw(&mut Dice(1));

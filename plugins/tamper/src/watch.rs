@@ -3,7 +3,8 @@
 use crate::judge::{Looks, Patience, SHOWS, judge};
 use crate::settings::Settings;
 use crate::view::{Likeness, View};
-use watchbook_plugin_common::{Analyzer, Mark, Picture, Zone, zones};
+use watchbook_plugin::{Analyzer, Fault, Frame, Mark, Setup, Zone};
+use watchbook_plugin_common::{Picture, zones};
 
 const MS: u64 = 1_000_000;
 /// A picture after which so many are missing is not compared: the view is learnt afresh.
@@ -38,16 +39,16 @@ struct Current {
 }
 
 impl Analyzer for Watch {
-    const ID: &'static str = "org.watchbook.tamper";
-    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
-
-    fn start(settings_json: &str, zones: Vec<Zone>) -> Result<Self, String> {
-        zones::check(&zones)?;
-        Ok(Self { settings: Settings::parse(settings_json)?, zones, current: None })
+    fn start(setup: Setup) -> Result<Self, Fault> {
+        let Setup { zones, settings_json, .. } = setup;
+        zones::check(&zones).map_err(Fault::Config)?;
+        Ok(Self { settings: Settings::parse(&settings_json)?, zones, current: None })
     }
 
-    fn frame(&mut self, picture: &Picture<'_>) -> Result<Vec<Mark>, String> {
-        picture.check()?;
+    fn on_frame(&mut self, frame: &Frame<'_>) -> Result<Vec<Mark>, Fault> {
+        let luma = frame.luma();
+        let picture = &Picture::of(&frame.info(), &luma);
+        picture.check().map_err(Fault::Internal)?;
         let (now, now_ns) = (View::of(picture), picture.utc_ns);
         let size = (picture.width, picture.height);
         let known = self.current.as_mut().filter(|current| {
@@ -96,7 +97,7 @@ impl Current {
         let (looks, since_ns) = self.patience.step(looks, u64::from(settings.hold_s) * 1000 * MS, now_ns)?;
         let (kind, note) = self.told(looks, &now, likeness)?;
         let since_ns = since_ns.max(now_ns.saturating_sub(GAP_MS * MS));
-        Some(Mark { kind, score: 0.9, start_ns: since_ns, end_ns: Some(now_ns), zone: None, seen: Vec::new(), note })
+        Some(Mark::at(kind, since_ns).until(now_ns).score(0.9).note(note))
     }
 
     /// How far the view went, when it is much more like the usual one after it is turned back.

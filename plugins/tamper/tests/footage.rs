@@ -3,19 +3,20 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may panic")]
 
 use std::path::Path;
-use watchbook_plugin_common::{Analyzer, Picture};
-use watchbook_plugin_testkit::{Clip, HEIGHT, SQUARE, START_NS, WIDTH, decode, frozen, outside};
+use watchbook_plugin::Analyzer;
+use watchbook_plugins_scenes::{Clip, SQUARE, START_NS, decode, frame, frozen, outside, setup};
 use watchbook_tamper::Watch;
+
+const MANIFEST: &str = include_str!("../plugin.toml");
 
 const CROP: &str = "crop=640:360:60:120";
 
-fn kinds(frames: impl Iterator<Item = Vec<u8>>, fps: u64) -> Vec<&'static str> {
-    let mut watch = Watch::start("{}", vec![]).unwrap();
+fn kinds(frames: impl Iterator<Item = Vec<u8>>, fps: u64) -> Vec<String> {
+    let mut watch = Watch::start(setup(MANIFEST, "{}", vec![])).unwrap();
     let mut kinds = Vec::new();
     for (number, luma) in frames.enumerate() {
         let utc_ns = START_NS + number as u64 * 1_000_000_000 / fps;
-        let picture = Picture { width: WIDTH as u32, height: HEIGHT as u32, utc_ns, luma: &luma };
-        kinds.extend(watch.frame(&picture).unwrap().iter().map(|mark| mark.kind));
+        kinds.extend(watch.on_frame(&frame(utc_ns, None, luma)).unwrap().into_iter().map(|mark| mark.kind));
     }
     kinds
 }

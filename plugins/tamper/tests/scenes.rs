@@ -3,10 +3,11 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may panic")]
 
 use proptest::prelude::*;
-use watchbook_plugin_common::{Analyzer, Mark, Picture};
-use watchbook_plugin_testkit::{Block, Dice, HEIGHT, START_NS, Scene, WIDTH};
+use watchbook_plugin::{Analyzer, Mark};
+use watchbook_plugins_scenes::{Block, Dice, HEIGHT, START_NS, Scene, WIDTH, frame, setup};
 use watchbook_tamper::Watch;
 
+const MANIFEST: &str = include_str!("../plugin.toml");
 const FPS: u64 = 2;
 
 struct Camera {
@@ -17,27 +18,26 @@ struct Camera {
 
 impl Camera {
     fn new(json: &str) -> Self {
-        let mut camera = Self { watch: Watch::start(json, vec![]).unwrap(), dice: Dice(1), frames: 0 };
+        let mut camera = Self { watch: Watch::start(setup(MANIFEST, json, vec![])).unwrap(), dice: Dice(1), frames: 0 };
         assert_eq!(camera.show(20, |_| drawn(&Scene::default())), [] as [&str; 0], "it learns the view");
         camera
     }
 
     /// What is told while frames are shown for so many seconds; each is given its number.
-    fn show(&mut self, seconds: u64, frame: impl Fn(u64) -> Vec<u8>) -> Vec<&'static str> {
+    fn show(&mut self, seconds: u64, picture: impl Fn(u64) -> Vec<u8>) -> Vec<String> {
         let mut marks: Vec<Mark> = Vec::new();
         for number in 0..seconds * FPS {
-            let mut luma = frame(number);
+            let mut luma = picture(number);
             self.dice.noise(&mut luma, 3.0);
             let utc_ns = START_NS + self.frames * 1_000_000_000 / FPS;
             self.frames += 1;
-            let picture = Picture { width: WIDTH as u32, height: HEIGHT as u32, utc_ns, luma: &luma };
-            marks.extend(self.watch.frame(&picture).unwrap());
+            marks.extend(self.watch.on_frame(&frame(utc_ns, None, luma)).unwrap());
         }
-        assert!(marks.iter().all(|mark| mark.start_ns <= mark.end_ns.unwrap()), "{marks:?}");
-        marks.iter().map(|mark| mark.kind).collect()
+        assert!(marks.iter().all(|mark| mark.start_utc_ns <= mark.end_utc_ns.unwrap()), "{marks:?}");
+        marks.into_iter().map(|mark| mark.kind).collect()
     }
 
-    fn day(&mut self, seconds: u64) -> Vec<&'static str> {
+    fn day(&mut self, seconds: u64) -> Vec<String> {
         self.show(seconds, |_| drawn(&Scene::default()))
     }
 }
@@ -144,13 +144,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(8))]
     #[test]
     fn any_picture_keeps_the_bounds_of_a_mark(seed in any::<u64>(), steps in proptest::collection::vec((-2000..400_000_i64, 0..4_u8), 1..60)) {
-        let mut watch = Watch::start(r#"{"hold_s": 3, "dark_is_covered": true}"#, vec![]).unwrap();
+        let mut watch = Watch::start(setup(MANIFEST, r#"{"hold_s": 3, "dark_is_covered": true}"#, vec![])).unwrap();
         let (mut dice, mut utc_ns) = (Dice(seed), START_NS);
         for (step_ms, kind) in steps {
             utc_ns = utc_ns.saturating_add_signed(step_ms * 1_000_000);
             let luma: Vec<u8> = (0..64 * 48).map(|at| match kind { 0 => dice.roll() as u8, 1 => 0, 2 => 255, _ => (at % 64 / 8 * 30) as u8 }).collect();
-            for mark in watch.frame(&Picture { width: 64, height: 48, utc_ns, luma: &luma }).unwrap() {
-                prop_assert!(mark.start_ns <= utc_ns && mark.end_ns == Some(utc_ns) && utc_ns - mark.start_ns <= 600_000_000_000);
+            for mark in watch.on_frame(&frame(utc_ns, Some((64, 48)), luma)).unwrap() {
+                prop_assert!(mark.start_utc_ns <= utc_ns && mark.end_utc_ns == Some(utc_ns) && utc_ns - mark.start_utc_ns <= 600_000_000_000);
             }
         }
     }

@@ -5,15 +5,12 @@
 //! * **Promises:** the same frames and settings give the same marks on every machine. What stood there from the start has not stopped.
 //! * **Never:** knows who or what it sees, keeps a picture longer than it takes to forget it, asks for a clock.
 //! * **Proof:** the tests beside each module; `tests/scenes.rs` with drawn scenes, `tests/footage.rs` with real roads.
-//!
-//! `guest.rs` alone knows the plugin interface; all else is plain Rust and is tested without WebAssembly.
 
 pub mod settings;
 pub mod stops;
 pub mod watch;
 pub mod ways;
 
-#[cfg(target_arch = "wasm32")]
-mod guest;
-
 pub use watch::Watch;
+
+watchbook_plugin::analyzer!(Watch);

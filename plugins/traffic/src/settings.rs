@@ -1,6 +1,6 @@
 //! What an administrator can choose, as it comes with `start`.
 
-use watchbook_plugin_common::settings::{Bounds, read};
+use watchbook_plugin::{Fault, Settings as Chosen};
 
 /// Settings in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,45 +17,41 @@ pub struct Settings {
     pub way_degrees: u32,
 }
 
-/// Every setting.
-pub const BOUNDS: [Bounds; 5] = [
-    Bounds { name: "sensitivity", min: 0, max: 100, default: 50 },
-    Bounds { name: "smallest_percent", min: 3, max: 50, default: 8 },
-    Bounds { name: "stop_s", min: 5, max: 300, default: 20 },
-    Bounds { name: "learn_way", min: 0, max: 1, default: 1 },
-    Bounds { name: "way_degrees", min: 0, max: 359, default: 0 },
-];
-
 impl Settings {
-    /// Reads a JSON object; what is missing has its default.
+    /// Reads a complete JSON object, as the host gives it.
     ///
     /// # Errors
-    /// A sentence that names the setting and what is allowed.
-    pub fn parse(json: &str) -> Result<Self, String> {
-        let [sensitivity, smallest, stop_s, learn, way_degrees] = read(json, &BOUNDS)?;
-        Ok(Self { sensitivity, smallest, stop_s, learn_way: learn == 1, way_degrees })
+    /// [`Fault::Config`] that names the setting and what is allowed.
+    pub fn parse(json: &str) -> Result<Self, Fault> {
+        let chosen = Chosen::parse(json)?;
+        Ok(Self {
+            sensitivity: chosen.within("sensitivity", 0..=100)?,
+            smallest: chosen.within("smallest_percent", 3..=50)?,
+            stop_s: chosen.within("stop_s", 5..=300)?,
+            learn_way: chosen.boolean("learn_way")?,
+            way_degrees: chosen.within("way_degrees", 0..=359)?,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use watchbook_plugins_scenes::{check_settings, settings};
+
+    const MANIFEST: &str = include_str!("../plugin.toml");
 
     #[test]
     fn the_manifest_says_the_same() {
-        let bounds = |name: &str| {
-            BOUNDS.iter().find(|bounds| bounds.name == name).map(|bounds| (bounds.min, bounds.max, bounds.default))
-        };
-        let same =
-            watchbook_plugin_testkit::manifest(include_str!("../plugin.toml"), env!("CARGO_PKG_VERSION"), bounds);
-        assert_eq!(same, Ok(()));
+        assert_eq!(check_settings(MANIFEST, |json| Settings::parse(json).is_ok()), Ok(()));
     }
 
     #[test]
-    fn settings_are_read_in_their_order() {
+    fn each_setting_has_its_place() {
         let json = r#"{"sensitivity": 80, "smallest_percent": 20, "stop_s": 5, "learn_way": false, "way_degrees": 90}"#;
         let chosen = Settings { sensitivity: 80, smallest: 20, stop_s: 5, learn_way: false, way_degrees: 90 };
         assert_eq!(Settings::parse(json).unwrap(), chosen);
-        assert!(Settings::parse(r#"{"stop_s": 301}"#).unwrap_err().contains("from 5 to 300"));
+        let sentence = Settings::parse(&settings(MANIFEST, r#"{"stop_s": 301}"#)).unwrap_err().to_string();
+        assert!(sentence.contains("from 5 to 300"), "{sentence}");
     }
 }

@@ -3,10 +3,11 @@
 use crate::settings::Settings;
 use crate::stops::Stops;
 use crate::ways::{Way, Ways};
-use watchbook_plugin_common::blobs::{Frame, Smallest};
+use watchbook_plugin::{Analyzer, Detection, Fault, Frame, Mark, Setup, Zone};
+use watchbook_plugin_common::blobs::Smallest;
 use watchbook_plugin_common::ground::{Ground, Learning};
 use watchbook_plugin_common::tracks::{Track, Tracks};
-use watchbook_plugin_common::{Analyzer, Area, Mark, Picture, Seen, Zone, zones};
+use watchbook_plugin_common::{Picture, zones};
 
 /// What stands becomes part of the scene so long after it was reported, in milliseconds.
 const ABSORB_AFTER_MS: u64 = 30_000;
@@ -31,19 +32,19 @@ struct Current {
 }
 
 impl Analyzer for Watch {
-    const ID: &'static str = "org.watchbook.traffic";
-    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
-
-    fn start(settings_json: &str, zones: Vec<Zone>) -> Result<Self, String> {
-        zones::check(&zones)?;
-        let settings = Settings::parse(settings_json)?;
+    fn start(setup: Setup) -> Result<Self, Fault> {
+        let Setup { zones, settings_json, .. } = setup;
+        zones::check(&zones).map_err(Fault::Config)?;
+        let settings = Settings::parse(&settings_json)?;
         let way = if settings.learn_way { Way::default() } else { Way::fixed(settings.way_degrees) };
         let ways = vec![Ways::new(way); zones.len().max(1)];
         Ok(Self { settings, zones, ways, current: None })
     }
 
-    fn frame(&mut self, picture: &Picture<'_>) -> Result<Vec<Mark>, String> {
-        picture.check()?;
+    fn on_frame(&mut self, frame: &Frame<'_>) -> Result<Vec<Mark>, Fault> {
+        let luma = frame.luma();
+        let picture = &Picture::of(&frame.info(), &luma);
+        picture.check().map_err(Fault::Internal)?;
         let current = match self.current.as_mut().filter(|current| current.ground.fits(picture)) {
             Some(current) => current,
             None => {
@@ -73,7 +74,7 @@ impl Watch {
     fn marks(&mut self, now_ns: u64) -> Vec<Mark> {
         let Some(current) = &mut self.current else { return Vec::new() };
         let (grid, tracks) = (current.ground.grid(), current.tracks.all());
-        let named = |number: usize| (!self.zones.is_empty()).then_some(number);
+        let named = |number: usize| self.zones.get(number);
         let large = |track: &Track| Smallest::takes(self.settings.smallest, grid.1, track.size);
         let of = |number: u64| tracks.iter().find(|track| track.number == number);
         let mut marks = Vec::new();
@@ -107,13 +108,13 @@ fn cell(track: &Track, (columns, rows): (usize, usize)) -> usize {
 }
 
 fn mark(
-    (kind, note): (&'static str, String),
-    zone: Option<usize>,
+    (kind, note): (&str, String),
+    zone: Option<&Zone>,
     (track, grid): (&Track, (usize, usize)),
     (start_ns, end_ns): (u64, u64),
 ) -> Mark {
-    let Frame { left, top, right, bottom } = track.frame();
     let score = if track.grouped { 0.6 } else { 0.9 };
-    let seen = vec![Seen { class: "motion", score, area: Area::of_grid((left, top, right, bottom), grid) }];
-    Mark { kind, score, start_ns, end_ns: Some(end_ns), zone, seen, note }
+    let seen = Detection::new("motion", track.frame().area(grid)).score(score);
+    let mark = Mark::at(kind, start_ns).until(end_ns).score(score).note(note).seen(seen);
+    Mark { zone: zone.map(|zone| zone.name.clone()), ..mark }
 }

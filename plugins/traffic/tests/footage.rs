@@ -1,26 +1,26 @@
-//! Real roads, and an hour in which nothing moves. The clips do not come with the sources: `watchbook_plugin_testkit::outside` says where they are looked for.
+//! Real roads, and an hour in which nothing moves. The clips do not come with the sources: `watchbook_plugins_scenes::outside` says where they are looked for.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may panic")]
 
 use std::path::Path;
-use watchbook_plugin_common::{Analyzer, Corner, Mark, Picture, Zone};
-use watchbook_plugin_testkit::{Clip, HEIGHT, SQUARE, START_NS, WIDTH, decode, frozen, outside};
+use watchbook_plugin::{Analyzer, Mark, Zone};
+use watchbook_plugins_scenes::{Clip, SQUARE, START_NS, decode, frame, frozen, outside, setup, zone};
 use watchbook_traffic::Watch;
 
+const MANIFEST: &str = include_str!("../plugin.toml");
+
 fn marks(json: &str, zones: Vec<Zone>, frames: impl Iterator<Item = Vec<u8>>) -> Vec<Mark> {
-    let mut watch = Watch::start(json, zones).unwrap();
+    let mut watch = Watch::start(setup(MANIFEST, json, zones)).unwrap();
     let mut marks = Vec::new();
     for (number, luma) in frames.enumerate() {
         let utc_ns = START_NS + number as u64 * 200_000_000;
-        let picture = Picture { width: WIDTH as u32, height: HEIGHT as u32, utc_ns, luma: &luma };
-        marks.extend(watch.frame(&picture).unwrap());
+        marks.extend(watch.on_frame(&frame(utc_ns, None, luma)).unwrap());
     }
     marks
 }
 
 fn lanes(top: u16, bottom: u16) -> Vec<Zone> {
-    let corners = [(0, top), (65_535, top), (65_535, bottom), (0, bottom)];
-    vec![Zone { name: "lanes".into(), outline: corners.map(|(x, y)| Corner { x, y }).to_vec() }]
+    vec![zone("lanes", [(0, top), (65_535, top), (65_535, bottom), (0, bottom)])]
 }
 
 /// The lower lanes of the clip go rightwards, the upper ones leftwards; nobody stops. Turned round, each vehicle is a wrong one.

@@ -3,27 +3,28 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may panic")]
 
 use proptest::prelude::*;
-use watchbook_plugin_common::{Analyzer, Corner, Mark, Picture, Zone};
-use watchbook_plugin_testkit::{Block, Dice, HEIGHT, START_NS, Scene, WIDTH};
+use watchbook_plugin::{Analyzer, Mark, Zone};
+use watchbook_plugins_scenes::{Block, Dice, START_NS, Scene, frame, setup, zone};
+
+const MANIFEST: &str = include_str!("../plugin.toml");
 use watchbook_traffic::Watch;
 
 const FPS: usize = 5;
 
 /// What is said while blocks are on the road, each where it says for the number of the frame.
 fn run(json: &str, zones: Vec<Zone>, seconds: usize, blocks: impl Fn(usize) -> Vec<Block>) -> Vec<Mark> {
-    let mut watch = Watch::start(json, zones).unwrap();
+    let mut watch = Watch::start(setup(MANIFEST, json, zones)).unwrap();
     let (mut dice, mut marks) = (Dice(1), Vec::new());
     for number in 0..seconds * FPS {
         let luma = Scene { blocks: blocks(number), ..Scene::default() }.draw(&mut dice);
         let utc_ns = START_NS + number as u64 * 1_000_000_000 / FPS as u64;
-        let picture = Picture { width: WIDTH as u32, height: HEIGHT as u32, utc_ns, luma: &luma };
-        marks.extend(watch.frame(&picture).unwrap());
+        marks.extend(watch.on_frame(&frame(utc_ns, None, luma)).unwrap());
     }
     marks
 }
 
-fn told(marks: &[Mark]) -> Vec<(&'static str, u64)> {
-    marks.iter().map(|mark| (mark.kind, (mark.end_ns.unwrap() - START_NS) / 1_000_000_000)).collect()
+fn told(marks: &[Mark]) -> Vec<(&str, u64)> {
+    marks.iter().map(|mark| (mark.kind.as_str(), (mark.end_utc_ns.unwrap() - START_NS) / 1_000_000_000)).collect()
 }
 
 fn car(left: f32, top: f32, level: f32) -> Block {
@@ -42,9 +43,10 @@ fn what_comes_and_stands_is_told_once() {
     let [mark] = &found[..] else { panic!("one stop is expected: {:?}", told(&found)) };
     assert_eq!(mark.kind, "stopped-vehicle");
     // It stands from frame 82 on, which is 16.4 s; 20 s later it is told.
-    let (start_s, end_s) = ((mark.start_ns - START_NS) as f64 / 1e9, (mark.end_ns.unwrap() - START_NS) as f64 / 1e9);
+    let (start_s, end_s) =
+        ((mark.start_utc_ns - START_NS) as f64 / 1e9, (mark.end_utc_ns.unwrap() - START_NS) as f64 / 1e9);
     assert!((15.5..=17.0).contains(&start_s) && (19.9..=20.5).contains(&(end_s - start_s)), "{start_s} {end_s}");
-    let area = mark.seen[0].area;
+    let area = mark.detections[0].area;
     let (left, right) = (u32::from(area.x) * 640 / 65_536, u32::from(area.x + area.w) * 640 / 65_536);
     assert!((245..=270).contains(&left) && (345..=370).contains(&right), "{left} to {right}");
 }
@@ -54,7 +56,7 @@ fn what_drives_on_in_time_has_not_stopped() {
     let waits = |frame: usize| vec![right(frame.min(82) + frame.saturating_sub(162), 60, 150.0)];
     assert_eq!(told(&run("{}", vec![], 60, waits)), [], "it waits for 16 s");
     let short = run(r#"{"stop_s": 10}"#, vec![], 60, waits);
-    assert_eq!(short.iter().map(|mark| mark.kind).collect::<Vec<_>>(), ["stopped-vehicle"]);
+    assert_eq!(short.iter().map(|mark| mark.kind.as_str()).collect::<Vec<_>>(), ["stopped-vehicle"]);
 }
 
 #[test]
@@ -78,19 +80,20 @@ fn it_stands_on_while_others_pass_before_it() {
         vec![right(frame.min(82), 60, 150.0), lorry]
     };
     let found = run("{}", vec![], 60, passed);
-    assert_eq!(found.iter().map(|mark| mark.kind).collect::<Vec<_>>(), ["stopped-vehicle"]);
+    assert_eq!(found.iter().map(|mark| mark.kind.as_str()).collect::<Vec<_>>(), ["stopped-vehicle"]);
 }
 
 #[test]
 fn only_a_stop_in_a_zone_counts() {
-    let zone = |name: &str, top: u16, bottom: u16| {
-        let corners = [(0, top), (65_535, top), (65_535, bottom), (0, bottom)];
-        Zone { name: name.into(), outline: corners.map(|(x, y)| Corner { x, y }).to_vec() }
-    };
-    let zones = vec![zone("upper", 0, 20_000), zone("lower", 40_000, 65_535)];
+    let band = |name: &str, top: u16, bottom: u16| zone(name, [(0, top), (65_535, top), (65_535, bottom), (0, bottom)]);
+    let zones = vec![band("upper", 0, 20_000), band("lower", 40_000, 65_535)];
     let both = |frame: usize| vec![right(frame.min(82), 60, 150.0), right(frame.min(90), 60, 270.0)];
     let found = run("{}", zones, 60, both);
-    assert_eq!(found.iter().map(|mark| mark.zone).collect::<Vec<_>>(), [Some(1)], "the other stands between the zones");
+    assert_eq!(
+        found.iter().map(|mark| mark.zone.as_deref()).collect::<Vec<_>>(),
+        [Some("lower")],
+        "the other stands between the zones"
+    );
 }
 
 /// Twelve vehicles rightwards, one every 5 s from 2 s on; then one leftwards at 70 s.
@@ -103,15 +106,15 @@ fn one_wrong(frame: usize) -> Vec<Block> {
 #[test]
 fn who_goes_against_the_learnt_way_is_told() {
     let found = run("{}", vec![], 80, one_wrong);
-    assert_eq!(found.iter().map(|mark| mark.kind).collect::<Vec<_>>(), ["wrong-way"]);
-    let seconds = (found[0].end_ns.unwrap() - START_NS) / 1_000_000_000;
+    assert_eq!(found.iter().map(|mark| mark.kind.as_str()).collect::<Vec<_>>(), ["wrong-way"]);
+    let seconds = (found[0].end_utc_ns.unwrap() - START_NS) / 1_000_000_000;
     assert!((70..=76).contains(&seconds), "{seconds} s");
 }
 
 #[test]
 fn a_set_way_needs_no_learning() {
     let found = run(r#"{"learn_way": false, "way_degrees": 180}"#, vec![], 20, |frame| vec![right(frame, 30, 150.0)]);
-    assert_eq!(found.iter().map(|mark| mark.kind).collect::<Vec<_>>(), ["wrong-way"]);
+    assert_eq!(found.iter().map(|mark| mark.kind.as_str()).collect::<Vec<_>>(), ["wrong-way"]);
     let with = run(r#"{"learn_way": false}"#, vec![], 20, |frame| vec![right(frame, 30, 150.0)]);
     assert_eq!(told(&with), []);
 }
@@ -129,13 +132,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(8))]
     #[test]
     fn any_picture_keeps_the_bounds_of_a_mark(seed in any::<u64>(), steps in proptest::collection::vec((-2000..40_000_i64, 0..4_u8), 1..60)) {
-        let mut watch = Watch::start(r#"{"sensitivity": 100, "smallest_percent": 3, "stop_s": 5, "learn_way": false}"#, vec![]).unwrap();
+        let json = r#"{"sensitivity": 100, "smallest_percent": 3, "stop_s": 5, "learn_way": false}"#;
+        let mut watch = Watch::start(setup(MANIFEST, json, vec![])).unwrap();
         let (mut dice, mut utc_ns) = (Dice(seed), START_NS);
         for (step_ms, kind) in steps {
             utc_ns = utc_ns.saturating_add_signed(step_ms * 1_000_000);
             let luma: Vec<u8> = (0..64 * 48).map(|_| match kind { 0 => dice.roll() as u8, 1 => 0, 2 => 255, _ => 90 }).collect();
-            for mark in watch.frame(&Picture { width: 64, height: 48, utc_ns, luma: &luma }).unwrap() {
-                prop_assert!(mark.start_ns <= utc_ns && mark.end_ns == Some(utc_ns) && utc_ns - mark.start_ns <= 600_000_000_000);
+            for mark in watch.on_frame(&frame(utc_ns, Some((64, 48)), luma)).unwrap() {
+                prop_assert!(mark.start_utc_ns <= utc_ns && mark.end_utc_ns == Some(utc_ns) && utc_ns - mark.start_utc_ns <= 600_000_000_000);
             }
         }
     }

@@ -21,6 +21,12 @@ impl Detection {
     pub fn new(class: &str, area: Area) -> Self {
         Self { class: class.to_owned(), score: 1.0, area, track: None }
     }
+
+    /// With another score, clamped to 0 to 1.
+    #[must_use]
+    pub fn score(self, score: f32) -> Self {
+        Self { score: clamped(score), ..self }
+    }
 }
 
 /// One thing that happened. It cannot be changed later: give it when it has ended, or in parts. At most 120 a minute of one plugin on one camera become events.
@@ -67,8 +73,7 @@ impl Mark {
     /// Sets the score. What is no number from 0 to 1 is brought there; NaN becomes 0.
     #[must_use]
     pub fn score(self, score: f32) -> Self {
-        let score = if score.is_nan() { 0.0 } else { score.clamp(0.0, 1.0) };
-        Self { score, ..self }
+        Self { score: clamped(score), ..self }
     }
 
     /// Says in which of the zones that `start` was given it happened.
@@ -96,6 +101,10 @@ impl Mark {
 /// Detections of one mark.
 const DETECTIONS_MAX: usize = 64;
 
+fn clamped(score: f32) -> f32 {
+    if score.is_nan() { 0.0 } else { score.clamp(0.0, 1.0) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +113,7 @@ mod tests {
     fn a_mark_keeps_the_bounds_of_the_contract() {
         assert_eq!(Mark::at("a", 1).score(f32::NAN).score, 0.0);
         assert_eq!(Mark::at("a", 1).score(7.0).score, 1.0);
+        assert_eq!(Detection::new("vehicle", Area::WHOLE).score(-1.0).score, 0.0);
         let area = Area { x: 0, y: 0, w: 1, h: 1 };
         let many = (0..100).fold(Mark::at("a", 1), |mark, _| mark.seen(Detection::new("vehicle", area)));
         assert_eq!(many.detections.len(), 64);

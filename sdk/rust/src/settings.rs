@@ -2,6 +2,7 @@
 
 use crate::Fault;
 use serde_json::{Map, Value};
+use std::ops::RangeInclusive;
 
 /// The settings that an administrator chose, read by name. Every error is a [`Fault::Config`] that names the setting.
 ///
@@ -59,6 +60,23 @@ impl Settings {
         self.get(name, "text", Value::as_str)
     }
 
+    /// A whole number of a setting that allows `range`, as in the manifest.
+    ///
+    /// # Errors
+    /// [`Fault::Config`] when it is missing, something else, or outside.
+    ///
+    /// ```
+    /// let settings = watchbook_plugin::Settings::parse(r#"{"hold_s": 10}"#)?;
+    /// assert_eq!(settings.within("hold_s", 3..=120)?, 10);
+    /// assert!(settings.within("hold_s", 3..=9).unwrap_err().to_string().contains("3 to 9"));
+    /// # Ok::<(), watchbook_plugin::Fault>(())
+    /// ```
+    pub fn within(&self, name: &str, range: RangeInclusive<u32>) -> Result<u32, Fault> {
+        let expected = format!("a whole number from {} to {}", range.start(), range.end());
+        let number = |value: &Value| u32::try_from(value.as_u64()?).ok().filter(|number| range.contains(number));
+        self.get(name, &expected, number)
+    }
+
     fn get<'a, T>(&'a self, name: &str, expected: &str, read: impl Fn(&'a Value) -> Option<T>) -> Result<T, Fault> {
         let missing = || Fault::Config(format!("`{name}` is missing; {expected} is expected"));
         let value = self.0.get(name).ok_or_else(missing)?;
@@ -77,5 +95,8 @@ mod tests {
         assert_eq!(settings.integer("a"), Err(Fault::Config("`a` is 1.5; a whole number is expected".into())));
         assert_eq!(settings.text("b"), Err(Fault::Config("`b` is missing; text is expected".into())));
         assert!(Settings::parse("[]").is_err());
+        let sentence = settings.within("a", 0..=9).unwrap_err().to_string();
+        assert!(sentence.contains("`a` is 1.5; a whole number from 0 to 9"), "{sentence}");
+        assert!(Settings::parse(r#"{"a": -1}"#).unwrap().within("a", 0..=9).is_err());
     }
 }

@@ -1,6 +1,7 @@
 //! Real footage, decoded by ffmpeg as the recorder's analysis would give it.
 
 use crate::{Dice, HEIGHT, WIDTH};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -43,7 +44,11 @@ pub fn decode(clip: Clip<'_>) -> Vec<Vec<u8>> {
     output.stdout.chunks_exact(WIDTH * HEIGHT).map(<[u8]>::to_vec).collect()
 }
 
-/// A clip that does not come with the sources: in the folder `$WATCHBOOK_FOOTAGE`, or in `shared/footage` beside the clone. None, said aloud, when it is not there.
+/// A clip that does not come with the sources: in the folder `$WATCHBOOK_FOOTAGE`, or in `shared/footage` beside the clone. None when it is not there: that is said
+/// aloud, and noted in the file `$WATCHBOOK_NOT_TESTED`, from which `make test` says at its end what it has passed without.
+///
+/// # Panics
+/// When that file cannot be written.
 #[must_use]
 pub fn outside(name: &str) -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -51,7 +56,13 @@ pub fn outside(name: &str) -> Option<PathBuf> {
     let folders = std::env::var_os("WATCHBOOK_FOOTAGE").map(PathBuf::from).into_iter().chain(beside);
     let found = folders.map(|folder| folder.join(name)).find(|path| path.exists());
     if found.is_none() {
-        eprintln!("NOT TESTED: the clip {name} is not there; put it into a folder and name that in WATCHBOOK_FOOTAGE");
+        let why = format!("the clip {name} is not there; put it into a folder and name that in WATCHBOOK_FOOTAGE");
+        eprintln!("NOT TESTED: {why}");
+        if let Some(path) = std::env::var_os("WATCHBOOK_NOT_TESTED") {
+            let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+            file.and_then(|mut file| file.write_all(format!("{why}\n").as_bytes()))
+                .expect("what is not tested is noted");
+        }
     }
     found
 }

@@ -1,3 +1,0 @@
-//! The plugin interface.
-
-watchbook_plugin_common::guest!(crate::watch::Watch);
