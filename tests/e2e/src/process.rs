@@ -1,6 +1,7 @@
 //! Child processes whose output is read line by line.
 
 use crate::wait::wait_for;
+use rustix::process::{Pid, Signal, kill_process};
 use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
@@ -89,7 +90,20 @@ impl Process {
     /// # Panics
     /// When it does not end in time.
     pub fn terminate(&mut self, deadline: Duration) -> Option<i32> {
-        ask_to_end(self.child.id());
+        self.end_by(Signal::TERM, deadline)
+    }
+
+    /// `SIGINT`, as Ctrl-C does, then waits for the end and returns the exit code; `None` when the signal ended it.
+    ///
+    /// # Panics
+    /// When it does not end in time.
+    pub fn interrupt(&mut self, deadline: Duration) -> Option<i32> {
+        self.end_by(Signal::INT, deadline)
+    }
+
+    fn end_by(&mut self, signal: Signal, deadline: Duration) -> Option<i32> {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a child has a positive id");
+        kill_process(pid, signal).expect("the child has not been waited for");
         wait_for(&format!("{} to end", self.name), deadline, || match self.child.try_wait() {
             Ok(Some(status)) => Ok(status.code()),
             other => Err(format!("{other:?}")),
@@ -104,11 +118,6 @@ impl Drop for Process {
             eprintln!("--- output of {} ---\n{}", self.name, self.output());
         }
     }
-}
-
-fn ask_to_end(pid: u32) {
-    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw).expect("a child has a positive id");
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("the child has not been waited for");
 }
 
 fn collect(stream: Box<dyn Read + Send>, lines: Arc<Mutex<VecDeque<String>>>) {

@@ -28,7 +28,7 @@ watchbook-plugin run --scene NAME [OPTIONS]
 ",
         common_help!(),
         "
-The page is for this machine only. Ctrl-C ends it.
+The page is for this machine only. Ctrl-C ends it. A camera on USB (/dev/video0) is recorded first: ffmpeg -f v4l2 -i /dev/video0 -t 30 clip.mp4
 "
     ),
     run,

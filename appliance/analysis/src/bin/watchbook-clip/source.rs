@@ -3,6 +3,7 @@
 use ffmpeg_next::codec::threading;
 use ffmpeg_next::frame::Video;
 use ffmpeg_next::{Dictionary, Error, Rational, codec, decoder, format, media};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use watchbook_base::time::NANOS_PER_SEC;
@@ -134,6 +135,10 @@ fn open_input(name: &str, heard: &std::sync::Arc<std::sync::Mutex<Instant>>) -> 
     } else if Path::new(name).is_file() {
         options.set("protocol_whitelist", "file");
         options.set("format_whitelist", FILE_FORMATS);
+    } else if std::fs::metadata(name).is_ok_and(|metadata| metadata.file_type().is_char_device()) {
+        return Err(format!(
+            "{name} is a device; recordings and rtsp:// cameras are read. Make a recording of it: ffmpeg -f v4l2 -i {name} -t 30 clip.mp4"
+        ));
     } else {
         return Err(format!("{name}: neither a file nor an rtsp:// address"));
     }
