@@ -1,4 +1,4 @@
-//! Real footage with counts made by hand. The clips do not come with the sources: `watchbook_plugins_scenes::outside` says where they are looked for.
+//! Real footage with counts made by hand. The clips with vehicles do not come with the sources: `watchbook_plugins_scenes::outside` says where they are looked for.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may panic")]
 
@@ -51,6 +51,21 @@ fn compare<'a>(truth: &[(f64, &'a str)], marks: &[Mark], inwards: &str) -> (Vec<
 
 fn gate(left: u16, top: u16, right: u16) -> Vec<Zone> {
     vec![zone("gate", [(left, top), (right, top), (right, 65_535), (left, 65_535)])]
+}
+
+/// Always there: `.ci/setup` installs it.
+#[test]
+fn everybody_on_the_path_of_a_square_counts_once() {
+    let truth = by_hand(include_str!("../footage/square.txt"));
+    for fps in [8, 10] {
+        let clip = Clip { path: Path::new(SQUARE), fps, seconds: 0, filter: "crop=768:432:0:104" };
+        // 142 to 158 of 640 pixels across, the path alone.
+        let across = zone("gate", [(14_540, 11_141), (16_179, 11_141), (16_179, 39_321), (14_540, 39_321)]);
+        let found = marks(decode(clip).into_iter(), fps.into(), vec![across]);
+        let (missed, none) = compare(&truth, &found, "right");
+        println!("vtest.avi at {fps} frames a second: {} said, missed {missed:?}, wrong {none:?}", found.len());
+        assert!((missed.len() + none.len()) * 10 <= truth.len(), "missed {missed:?}, wrong {none:?}");
+    }
 }
 
 #[test]
