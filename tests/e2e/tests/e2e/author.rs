@@ -1,7 +1,7 @@
 //! The author's tool against the real things: cameras of two makers, and a station in developer mode.
 
 use crate::cameras::gst;
-use crate::footage;
+use crate::{fixtures, footage};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -9,64 +9,20 @@ use watchbook_e2e::process::Process;
 use watchbook_e2e::recorder::{SOON, program};
 use watchbook_e2e::{CameraServer, Recorder, wait_for};
 
-/// Says at each frame what it is, and marks it. 1200 holds the card that `describe` gives, 1400 an `ok` of nothing, 1500 an `ok` of the one mark at 4096.
-const TALKING: &str = r#"(module
-    (import "watchbook:plugin/frames@0.1.0" "[resource-drop]frame" (func $drop (param i32)))
-    (import "watchbook:plugin/frames@0.1.0" "[method]frame.info" (func $info (param i32 i32)))
-    (import "watchbook:plugin/log@0.1.0" "write" (func $log (param i32 i32 i32)))
-    (memory (export "memory") 1)
-    (data (i32.const 1024) "org.example.talking")
-    (data (i32.const 1100) "1.0.00.1")
-    (data (i32.const 1200) "\00\04\00\00\13\00\00\00\4c\04\00\00\05\00\00\00\51\04\00\00\03\00\00\00")
-    (data (i32.const 1500) "\00\00\00\00\00\10\00\00\01\00\00\00")
-    (data (i32.const 1700) "testa frame came")
-    (data (i32.const 4096) "\a4\06\00\00\04\00\00\00")
-    (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 8192))
-    (func (export "watchbook:plugin/about@0.1.0#describe") (result i32) (i32.const 1200))
-    (func (export "watchbook:plugin/analyzer@0.1.0#start")
-        (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32) (i32.const 1400))
-    (func (export "watchbook:plugin/analyzer@0.1.0#on-frame") (param $frame i32) (result i32)
-        (call $info (local.get $frame) (i32.const 2048))
-        (i64.store (i32.const 4112) (i64.load (i32.const 2064)))
-        (call $log (i32.const 2) (i32.const 1704) (i32.const 12))
-        (call $drop (local.get $frame))
-        (i32.const 1500))
-    (func (export "watchbook:plugin/analyzer@0.1.0#stop") (result i32) (i32.const 1400)))"#;
-
-const MANIFEST: &str = r#"
-id = "org.example.talking"
-version = "1.0.0"
-world = "analytics-plugin"
-api = "0.1"
-publisher = "Example"
-licence = "Apache-2.0"
-summary = "Tells of every frame."
-purpose = "motion-detection"
-[capabilities]
-required = ["frames", "log"]
-[input]
-width = 320
-height = 180
-fps = 5.0
-format = "luma"
-[budget]
-memory_mib = 8
-[[emits]]
-kind = "test"
-meaning = "A frame came."
-"#;
+/// Says at each frame what the fixtures' text has to say, and marks it.
+const TALKS: &str = "
+    (call $log (i32.const 2) (i32.const 1704) (i32.const 18))
+    (i64.store (i32.const 4112) (i64.load (i32.const 2064)))
+    (call $drop (local.get $frame))
+    (i32.const 1500)";
+const SAID: &str = "road is too narrow";
 
 /// The folder of a plugin, as its author has it.
 fn plugin(within: &Path) -> PathBuf {
+    fixtures::install(within, "talking", &fixtures::component("talking", fixtures::OK, TALKS));
     let folder = within.join("talking");
-    std::fs::create_dir(&folder).expect("the temporary directory takes a folder");
-    let core = wat::parse_str(TALKING).expect("the text above is a module");
-    let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk/wit/0.1");
-    let component = watchbook_plugin_cli::build(&core, &wit, "analytics-plugin").expect("the module fits the world");
-    let put = |name: &str, bytes: &[u8]| std::fs::write(folder.join(name), bytes).expect("the folder takes a file");
-    put("plugin.wasm", &component);
-    for (name, text) in [("plugin.toml", MANIFEST), ("LICENSE", "Apache-2.0"), ("README.md", "# Talking")] {
-        put(name, text.as_bytes());
+    for (name, text) in [("LICENSE", "Apache-2.0"), ("README.md", "# Talking")] {
+        std::fs::write(folder.join(name), text).expect("the folder takes a file");
     }
     folder
 }
@@ -145,7 +101,7 @@ fn deploy_in_developer_mode_runs_a_plugin_and_logs_shows_what_it_says_until_it_i
 
     recorder.bind_plugin(&camera, "org.example.talking");
     let logs = with(&["logs", "org.example.talking"], "--from");
-    let line = format!("camera {} info a frame came", camera.id);
+    let line = format!("camera {} info {SAID}", camera.id);
     wait_for("a line of the plugin", SOON, || {
         let (output, said) = say(&logs);
         if output.status.success() && said.contains(&line) { Ok(()) } else { Err(said) }

@@ -1,62 +1,16 @@
 //! Streams that cannot be recorded and a plugin that traps: each has its own state, and nothing else stops.
 
 use crate::cameras::gst;
-use crate::footage;
-use std::path::Path;
+use crate::{fixtures, footage};
 use watchbook_e2e::recorder::SOON;
 use watchbook_e2e::{CameraServer, Recorder, wait_for};
-
-/// The smallest analytics plugin there can be; it traps at every frame. 1200 holds the card that `describe` gives, 1400 an `ok` of nothing.
-const TRAPPING: &str = r#"(module
-    (memory (export "memory") 1)
-    (data (i32.const 1024) "org.example.trapping")
-    (data (i32.const 1100) "1.0.00.1")
-    (data (i32.const 1200) "\00\04\00\00\14\00\00\00\4c\04\00\00\05\00\00\00\51\04\00\00\03\00\00\00")
-    (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 8192))
-    (func (export "watchbook:plugin/about@0.1.0#describe") (result i32) (i32.const 1200))
-    (func (export "watchbook:plugin/analyzer@0.1.0#start")
-        (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32) (i32.const 1400))
-    (func (export "watchbook:plugin/analyzer@0.1.0#on-frame") (param i32) (result i32) unreachable)
-    (func (export "watchbook:plugin/analyzer@0.1.0#stop") (result i32) (i32.const 1400)))"#;
-
-const MANIFEST: &str = r#"
-id = "org.example.trapping"
-version = "1.0.0"
-world = "analytics-plugin"
-api = "0.1"
-publisher = "Example"
-licence = "Apache-2.0"
-summary = "Traps at every frame."
-purpose = "motion-detection"
-[capabilities]
-required = ["frames"]
-[input]
-width = 320
-height = 180
-fps = 5.0
-format = "luma"
-[budget]
-memory_mib = 8
-[[emits]]
-kind = "test"
-meaning = "Never."
-"#;
-
-fn install_trapping(plugins: &Path) {
-    let folder = plugins.join("trapping");
-    std::fs::create_dir_all(&folder).expect("the temporary directory takes a folder");
-    let core = wat::parse_str(TRAPPING).expect("the text above is a module");
-    let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk/wit/0.1");
-    let component = watchbook_plugin_cli::build(&core, &wit, "analytics-plugin").expect("the module fits the world");
-    std::fs::write(folder.join("plugin.wasm"), component).expect("the folder takes a file");
-    std::fs::write(folder.join("plugin.toml"), MANIFEST).expect("the folder takes a file");
-}
 
 #[test]
 fn a_plugin_that_traps_is_named_and_set_aside_and_recording_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let plugins = dir.path().join("plugins");
-    install_trapping(&plugins);
+    std::fs::create_dir(&plugins).unwrap();
+    fixtures::install(&plugins, "trapping", &fixtures::component("trapping", fixtures::OK, fixtures::TRAP));
     let server = gst(&[]);
     let mut recorder = Recorder::claim_with_plugins(dir.path(), &plugins);
     let camera = recorder.add_camera("Gate", &format!("{}main", server.url()), Some(&format!("{}sub", server.url())));

@@ -4,6 +4,9 @@ mod author;
 mod bad_input;
 mod cameras;
 mod crash;
+#[allow(clippy::unwrap_used, reason = "a test's")]
+#[path = "../../../../appliance/plugin-engine/tests/fixtures/mod.rs"]
+mod fixtures;
 mod footage;
 mod record;
 mod storage;
