@@ -91,15 +91,25 @@ impl Child {
     /// [`Kind::NotFound`] and other operating system errors when the *first* start fails; later failures are retried and told to the handler.
     pub fn spawn(program: &Path, handler: Arc<dyn Handler>) -> Result<Self, Error> {
         let shared = Arc::new(Shared::default());
-        let first = start(program)?;
+        let (told, first) = std::sync::mpsc::sync_channel(1);
         let watcher = {
             let (shared, program) = (Arc::clone(&shared), program.to_owned());
             // 15 bytes is what the kernel keeps of a thread's name.
             std::thread::Builder::new()
                 .name(describe(&program).chars().take(15).collect())
-                .spawn(move || watch(&shared, &program, handler.as_ref(), first))
+                // Always the same thread starts it: a child dies with the one that did (PR_SET_PDEATHSIG).
+                .spawn(move || match start(&program) {
+                    Ok(running) => {
+                        // Somebody waits for it below.
+                        let _ = told.send(Ok(()));
+                        watch(&shared, &program, handler.as_ref(), running);
+                    }
+                    Err(error) => drop(told.send(Err(error))),
+                })
                 .map_err(|error| Error::io("starting the thread that watches a child program", error))?
         };
+        let gone = |_| Error::new(Kind::Internal, "the thread that watches a child program ended");
+        first.recv().map_err(gone)??;
         Ok(Self { shared, watcher: Some(watcher) })
     }
 

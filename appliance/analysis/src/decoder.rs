@@ -83,6 +83,8 @@ pub struct Decoder {
 #[derive(Default)]
 struct Slots {
     table: Mutex<Table>,
+    /// What the child that runs said of its wall.
+    wall: Mutex<Option<Vec<String>>>,
 }
 
 impl core::fmt::Debug for Slots {
@@ -220,6 +222,12 @@ impl Decoder {
         states.iter().map(|state| lock(state).status.clone()).collect()
     }
 
+    /// What of the wall around the child this kernel cannot do, a sentence each: empty when all of it stands. `None` while there is no child that said so.
+    #[must_use]
+    pub fn wall(&self) -> Option<Vec<String>> {
+        lock(&self.slots.wall).clone()
+    }
+
     /// Process id of the child while it runs.
     #[must_use]
     pub fn child_id(&self) -> Option<u32> {
@@ -285,6 +293,11 @@ impl Handler for Reader {
 
     fn message(&self, payload: &[u8], descriptor: Option<OwnedFd>) -> Result<(), Error> {
         match decode(payload)? {
+            FromDecoder::Begun { missing } => {
+                missing.iter().for_each(|sentence| tracing::warn!(sentence, "the decoder's wall is not whole"));
+                *lock(&self.slots.wall) = Some(missing);
+                Ok(())
+            }
             FromDecoder::Frame { slot, output, seq, utc_ns } => self.frame(slot, output, (seq, utc_ns), descriptor),
             FromDecoder::Taken { slot, bytes, failed } => {
                 if let Some(state) = self.slot(slot) {
@@ -311,6 +324,7 @@ impl Handler for Reader {
 
     fn ended(&self, sentence: &str, again: Duration) {
         tracing::warn!(sentence, again_secs = again.as_secs(), "the decoder ended");
+        *lock(&self.slots.wall) = None;
         (self.on)(Emitted::Restarting { sentence: sentence.to_owned(), again });
     }
 }

@@ -54,6 +54,11 @@ pub enum ToDecoder {
 /// From the child to the recorder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum FromDecoder {
+    /// First word: it stands behind its wall and reads from now on.
+    Begun {
+        /// A sentence for each part of the wall that this kernel cannot do.
+        missing: Vec<String>,
+    },
     /// One masked, scaled picture, in the sealed memory file beside the message: [`Output::frame_bytes`] bytes.
     Frame {
         /// Of which slot.

@@ -187,6 +187,21 @@ fn frames_have_the_size_the_rate_the_times_and_the_mask() {
 }
 
 #[test]
+fn the_decoder_works_behind_its_wall() {
+    let clip = clip("testsrc2=s=320x180:r=25", "libx264", &[]);
+    let (decoder, receiver) = spawn();
+    decoder.open(stream(), plan(&clip, vec![])).unwrap();
+    assert!(run(&decoder, &receiver, &clip).len() > 90);
+    let missing = decoder.wall().expect("it said so before it read an access unit");
+    assert!(missing.iter().all(|sentence| sentence.contains("landlock")), "{missing:?}");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", decoder.child_id().unwrap())).unwrap();
+    // proc(5): 2 is a filter of calls.
+    for line in ["Seccomp:\t2", "NoNewPrivs:\t1", "CapPrm:\t0000000000000000", "CapEff:\t0000000000000000"] {
+        assert!(status.lines().any(|found| found == line), "{line}: {status}");
+    }
+}
+
+#[test]
 fn a_mask_changes_nothing_outside_it_however_pictures_are_predicted() {
     let clip = clip("testsrc2=s=320x180:r=25", "libx264", &[]);
     let frames = |masks| {

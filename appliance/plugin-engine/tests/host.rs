@@ -275,6 +275,20 @@ fn a_killed_host_comes_back_and_every_binding_with_it() {
 }
 
 #[test]
+fn the_host_works_behind_its_wall() {
+    let station = station(&[("steady", OK, STEADY)]);
+    station.bind(1, "steady");
+    station.until_state(1, "steady", InstanceState::Running);
+    let missing = station.plugins.wall().expect("it said so before it read a plugin");
+    assert!(missing.iter().all(|sentence| sentence.contains("landlock")), "{missing:?}");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", station.plugins.child_id().unwrap())).unwrap();
+    // proc(5): 2 is a filter of calls.
+    for line in ["Seccomp:\t2", "NoNewPrivs:\t1", "CapPrm:\t0000000000000000", "CapEff:\t0000000000000000"] {
+        assert!(status.lines().any(|found| found == line), "{line}: {status}");
+    }
+}
+
+#[test]
 fn a_host_that_hangs_costs_frames_and_never_time() {
     let station = station(&[("steady", OK, STEADY)]);
     station.bind(1, "steady");

@@ -239,6 +239,11 @@ impl Counts {
 /// From the child to the recorder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum FromPlugins {
+    /// First word: it stands behind its wall and reads from now on.
+    Begun {
+        /// A sentence for each part of the wall that this kernel cannot do.
+        missing: Vec<String>,
+    },
     /// A plugin can be bound.
     Loaded {
         /// Which.

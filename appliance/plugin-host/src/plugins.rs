@@ -73,6 +73,8 @@ struct State {
     last_plugin: usize,
     instances: HashMap<InstanceNumber, Instance>,
     last: InstanceNumber,
+    /// What the child that runs said of its wall.
+    wall: Option<Vec<String>>,
 }
 
 struct Plugin {
@@ -391,6 +393,12 @@ impl Plugins {
         self.queue.compiler()
     }
 
+    /// What of the wall around the child this kernel cannot do, a sentence each: empty when all of it stands. `None` while there is no child that said so.
+    #[must_use]
+    pub fn wall(&self) -> Option<Vec<String>> {
+        self.shared.lock().wall.clone()
+    }
+
     /// Process id of the child while it runs.
     #[must_use]
     pub fn child_id(&self) -> Option<u32> {
@@ -668,6 +676,10 @@ impl Handler for Reader {
 
     fn message(&self, payload: &[u8], _descriptor: Option<OwnedFd>) -> Result<(), watchbook_analysis::Error> {
         match decode(payload)? {
+            FromPlugins::Begun { missing } => {
+                missing.iter().for_each(|sentence| tracing::warn!(sentence, "the plugin host's wall is not whole"));
+                self.0.lock().wall = Some(missing);
+            }
             FromPlugins::Loaded { plugin } => {
                 if let Some(plugin) = self.0.lock().plugins.get_mut(&(plugin as usize)) {
                     plugin.ready = true;
@@ -729,7 +741,11 @@ impl Handler for Reader {
 
     fn ended(&self, sentence: &str, again: Duration) {
         tracing::warn!(sentence, again_secs = again.as_secs(), "the plugin host ended");
-        self.0.lock().instances.values_mut().for_each(Instance::forget_events);
+        {
+            let mut state = self.0.lock();
+            state.wall = None;
+            state.instances.values_mut().for_each(Instance::forget_events);
+        }
         self.0.changed.notify_all();
         let sentence = format!("{sentence}; again in {} s", again.as_secs());
         (self.0.on)(Report::Restarting { sentence });

@@ -35,10 +35,10 @@ pub use people::{
     PasswordRequest, RoleName, Secret, Session, SessionRequest,
 };
 pub use plugins::{
-    Plugin, PluginAbi, PluginAbiVersion, PluginAsks, PluginChange, PluginCost, PluginDevMode, PluginDevModeRequest,
-    PluginInput, PluginJudgement, PluginKind, PluginLimits, PluginList, PluginLog, PluginLogLine, PluginModel,
-    PluginOrigin, PluginPackage, PluginPublisher, PluginPublisherList, PluginPublisherRequest, PluginSigner,
-    PluginState, PluginVersion,
+    ChildWall, Plugin, PluginAbi, PluginAbiVersion, PluginAsks, PluginChange, PluginCost, PluginDevMode,
+    PluginDevModeRequest, PluginInput, PluginJudgement, PluginKind, PluginLimits, PluginList, PluginLog, PluginLogLine,
+    PluginModel, PluginOrigin, PluginPackage, PluginPublisher, PluginPublisherList, PluginPublisherRequest,
+    PluginSigner, PluginState, PluginVersion,
 };
 pub use proposals::{
     Decision, Proposal, ProposalClip, ProposalDecided, ProposalDecisionRequest, ProposalEvent, ProposalKind,

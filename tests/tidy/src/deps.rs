@@ -4,7 +4,7 @@ use crate::{Finding, Repo, TextFile};
 use toml::{Table, Value};
 
 /// A dependency (or every dependency that starts with the name before `*`) and the only folders that may name it.
-const ONLY: [(&str, &[&str]); 12] = [
+const ONLY: [(&str, &[&str]); 14] = [
     ("rocksdb", &["appliance/store"]),
     ("librocksdb-sys", &["appliance/store"]),
     ("wasmtime*", &["appliance/plugin-engine"]),
@@ -16,21 +16,24 @@ const ONLY: [(&str, &[&str]); 12] = [
     ("utoipa*", &["appliance/web"]),
     ("rust-embed", &["appliance/web"]),
     ("ffmpeg-*", &["appliance/analysis"]),
+    ("landlock", &["appliance/confine"]),
+    ("seccompiler", &["appliance/confine"]),
     ("argon2", &["appliance/web", "appliance/access"]),
 ];
 /// Synchronous crates: a function that cannot wait cannot hold up a camera.
 const NO_TOKIO: [&str; 4] = ["appliance/base", "appliance/media", "appliance/evidence", "appliance/access"];
 /// What each lower crate may know of the others. A crate that is not listed may know all.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     ("appliance/base", &[]),
+    ("appliance/confine", &[]),
     ("appliance/media", &["base"]),
     ("appliance/access", &["base"]),
     ("appliance/evidence", &["base"]),
     ("appliance/capture", &["base", "media"]),
-    ("appliance/analysis", &["base", "media"]),
+    ("appliance/analysis", &["base", "confine", "media"]),
     ("appliance/store", &["access", "base", "evidence", "media"]),
     ("appliance/plugin-host", &["analysis", "base"]),
-    ("appliance/plugin-engine", &["analysis", "base", "plugin-host"]),
+    ("appliance/plugin-engine", &["analysis", "base", "confine", "plugin-host"]),
     ("appliance/web", &["access", "base", "media"]),
 ];
 

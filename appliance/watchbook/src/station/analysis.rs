@@ -265,6 +265,18 @@ impl Analysis {
         Ok(list)
     }
 
+    /// The walls around the children.
+    pub fn walls(&self) -> Vec<api::ChildWall> {
+        let wall = |program: &str, said: Option<Vec<String>>| api::ChildWall {
+            program: program.to_owned(),
+            whole: said.as_ref().is_some_and(Vec::is_empty),
+            missing: said.unwrap_or_else(|| vec!["the program does not run at the moment".to_owned()]),
+        };
+        let decoder = self.decoder.as_ref().and_then(Decoder::wall);
+        let plugins = self.crew.get().and_then(|plugins| plugins.wall());
+        vec![wall("watchbook-decode", decoder), wall("watchbook-plugins", plugins)]
+    }
+
     /// Decodes what the camera's plugins want, with its masks, in the format of its current recording.
     fn reopen(&self, table: &Table, camera: CameraId, watched: &Watched) {
         let (Some(decoder), Some(plugins)) = (&self.decoder, self.crew.get()) else { return };

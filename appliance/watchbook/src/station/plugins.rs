@@ -386,7 +386,7 @@ impl ports::Plugins for PluginDesk {
             instances_max: u32::try_from(plugins::INSTANCES_MAX).unwrap_or(u32::MAX),
             plugins_max: u32::try_from(package::PLUGINS_MAX).unwrap_or(u32::MAX),
         };
-        api::PluginAbi { versions: vec![version], limits }
+        api::PluginAbi { versions: vec![version], limits, walls: self.analysis.walls() }
     }
 
     fn log(&self, plugin: &str) -> Result<api::PluginLog, Error> {

@@ -278,6 +278,17 @@ pub struct PluginLimits {
     pub plugins_max: u32,
 }
 
+/// The wall around a child program: what it has open is all it reaches. `appliance/ARCHITECTURE.md` says what it is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ChildWall {
+    /// Its name.
+    pub program: String,
+    /// All of the wall stands.
+    pub whole: bool,
+    /// What does not, and why, in English.
+    pub missing: Vec<String>,
+}
+
 /// What a plugin author must know of this recorder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PluginAbi {
@@ -285,6 +296,8 @@ pub struct PluginAbi {
     pub versions: Vec<PluginAbiVersion>,
     /// Limits.
     pub limits: PluginLimits,
+    /// The walls that pictures and plugins are kept behind.
+    pub walls: Vec<ChildWall>,
 }
 
 /// One line that a plugin logged.

@@ -1,6 +1,7 @@
 //! `watchbook-decode`: access units in, masked and scaled pictures out. The only program of Watchbook that holds libavcodec.
 //!
-//! It is started by the recorder with a link as standard input and knows nothing else: no file, no address, no setting. It ends when the link does.
+//! It is started by the recorder with a link as standard input and knows nothing else: no file, no address, no setting. It ends when the link does. Before the first
+//! byte of a camera it walls itself in ([`watchbook_confine`]).
 //! Slots are spread over a few workers; one slot always stays with one worker, so its access units keep their order.
 
 mod annexb;
@@ -11,8 +12,9 @@ use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use watchbook_analysis::message::{ToDecoder, decode};
+use watchbook_analysis::message::{FromDecoder, ToDecoder, decode, encode};
 use watchbook_base::link::{Link, MESSAGE_BYTES_MAX};
+use watchbook_confine::{Needs, only_known_calls, take_away};
 use worker::{Task, Worker};
 
 /// Decoding uses at most so many cores; the recorder, the page and the plugins need theirs.
@@ -21,6 +23,8 @@ const WORKERS_MAX: usize = 4;
 const TASKS_MAX: usize = 64;
 /// Analysis gives way to everything else on the box (`nice(2)`).
 const NICENESS: i32 = 10;
+/// A decoder holds up to 17 pictures, of 12 MB at 4K: 40 such streams, far more than a box decodes in time.
+const NEEDS: Needs = Needs { machine_code: false, data_bytes_max: 8 << 30 };
 
 fn main() -> ExitCode {
     match run() {
@@ -38,6 +42,10 @@ fn run() -> std::io::Result<()> {
     rustix::process::nice(NICENESS)?;
     ffmpeg_next::util::log::set_level(ffmpeg_next::util::log::Level::Quiet);
     let count = std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
+    let mut wall = take_away(NEEDS)?;
+    only_known_calls(NEEDS, &mut wall)?;
+    let begun = FromDecoder::Begun { missing: wall.missing };
+    link.send(&encode(&begun).map_err(std::io::Error::other)?, None)?;
     let workers: Vec<SyncSender<Task>> = (0..count)
         .map(|index| {
             let (sender, receiver) = sync_channel(TASKS_MAX);

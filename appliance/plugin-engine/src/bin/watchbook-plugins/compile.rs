@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use watchbook_analysis::message::{decode, encode};
 use watchbook_base::link::{Link, MESSAGE_BYTES_MAX};
 use watchbook_base::memfd;
+use watchbook_confine::{Needs, Wall, only_known_calls, take_away};
 use watchbook_plugin_engine::{Failure, Machine, Settings, World};
 use watchbook_plugin_host::compile::{ARTEFACT_BYTES_MAX, CompileLimits, FromCompiler, ToCompiler};
 use watchbook_plugin_host::message::{SENTENCE_BYTES_MAX, clipped};
@@ -14,12 +15,13 @@ use watchbook_plugin_host::package::COMPONENT_BYTES_MAX;
 /// Compiling gives way to recording (`nice(2)`), less than plugins do: it is bounded, and until it is done the plugin sees nothing. Beside one busy thread a
 /// core it gets a quarter of that core.
 const NICENESS: i32 = 5;
-/// Descriptors: the three standard ones, the link, the component, the artefact, and some.
-const DESCRIPTORS_MAX: u64 = 16;
+/// It makes machine code and runs none. Its memory is bounded with its address space, by what the recorder says.
+const NEEDS: Needs = Needs { machine_code: false, data_bytes_max: u64::MAX };
 
 pub(crate) fn run() -> Result<()> {
     let link = Link::from_stdin()?;
     rustix::process::nice(NICENESS)?;
+    let wall = take_away(NEEDS)?;
     let machine = Machine::new(Settings::LIVE).map_err(Error::other)?;
     let pure = Machine::new(Settings::PURE).map_err(Error::other)?;
     say(&link, &FromCompiler::Ready { watches: machine.fingerprint(), rules: pure.fingerprint() }, None)?;
@@ -32,7 +34,7 @@ pub(crate) fn run() -> Result<()> {
     };
     let ToCompiler { world, limits } = decode(&buffer[..length]).map_err(Error::other)?;
     let component = component.ok_or_else(|| Error::other("no component came with the wish to compile one"))?;
-    confine(limits)?;
+    confine(limits, wall)?;
     let machine = match world {
         World::AnalyticsPlugin => machine,
         World::ExportRule => pure,
@@ -46,18 +48,15 @@ pub(crate) fn run() -> Result<()> {
     }
 }
 
-/// From here on nothing that this process does can cost more than this. It may hold on to what it has open; it has nothing.
-fn confine(limits: CompileLimits) -> Result<()> {
+/// From here on nothing that this process does can cost more than this, and it reaches nothing. What this kernel cannot do, the plugin host says.
+fn confine(limits: CompileLimits, mut wall: Wall) -> Result<()> {
     let hard = |value: u64| Rlimit { current: Some(value), maximum: Some(value) };
     let cpu_s = u64::from(limits.cpu_s);
     setrlimit(Resource::As, hard(limits.memory_bytes))?;
     // At the first value comes a signal that names the cause, at the second one that nothing survives.
     setrlimit(Resource::Cpu, Rlimit { current: Some(cpu_s), maximum: Some(cpu_s + 2) })?;
-    setrlimit(Resource::Nofile, hard(DESCRIPTORS_MAX))?;
     setrlimit(Resource::Fsize, hard(ARTEFACT_BYTES_MAX as u64))?;
-    setrlimit(Resource::Core, hard(0))?;
-    rustix::thread::set_no_new_privs(true)?;
-    Ok(())
+    only_known_calls(NEEDS, &mut wall)
 }
 
 fn compile(machine: &Machine, component: &OwnedFd) -> core::result::Result<OwnedFd, Failure> {

@@ -2,7 +2,8 @@
 //!
 //! It compiles nothing: called with `--compile` it is another program, a throw-away child that compiles one component ([`compile`]).
 //!
-//! It is started by the recorder with a link as standard input and knows nothing else: no file, no address, no setting. It ends when the link does. The
+//! It is started by the recorder with a link as standard input and knows nothing else: no file, no address, no setting. It ends when the link does. Before the first
+//! byte of a plugin it walls itself in ([`watchbook_confine`]). The
 //! main thread only reads the link and never waits for a plugin; every instance has its own thread and a link of its own for its frames, or a desk of a few events.
 
 mod actor;
@@ -26,12 +27,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use watchbook_analysis::message::{decode, encode};
 use watchbook_base::link::{Link, MESSAGE_BYTES_MAX};
+use watchbook_confine::{Needs, only_known_calls, take_away};
 use watchbook_plugin_engine::{Machine, Settings};
 use watchbook_plugin_host::compile::COMPILE_ARGUMENT;
 use watchbook_plugin_host::message::{FromPlugins, InstanceNumber, PluginNumber, ToPlugins, World};
 
 /// Plugins give way to everything else on the box (`nice(2)`), also to decoding.
 const NICENESS: i32 = 15;
+/// 2 GiB that instances may be promised, 2 MiB of stack for each of 256 and as much again for what they keep, 1 GiB of frames at hand, and 4 GiB for plugins on their way from
+/// bytes to machine code, 256 MiB each.
+const NEEDS: Needs = Needs { machine_code: true, data_bytes_max: 8 << 30 };
 
 fn main() -> ExitCode {
     let compiles = std::env::args_os().nth(1).is_some_and(|argument| argument == COMPILE_ARGUMENT);
@@ -98,9 +103,12 @@ impl Place {
 fn run() -> std::io::Result<()> {
     let link = Arc::new(Link::from_stdin()?);
     rustix::process::nice(NICENESS)?;
+    let mut wall = take_away(NEEDS)?;
+    only_known_calls(NEEDS, &mut wall)?;
     let machine = Machine::new(Settings::LIVE).map_err(Error::other)?;
     let pure = Machine::new(Settings::PURE).map_err(Error::other)?;
     let outbox = Outbox(Arc::clone(&link));
+    outbox.say(&FromPlugins::Begun { missing: wall.missing });
     let mut host = Host { outbox, machine, pure, plugins: HashMap::new(), places: HashMap::new() };
     let mut buffer = vec![0; MESSAGE_BYTES_MAX];
     loop {

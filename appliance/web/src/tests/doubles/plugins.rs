@@ -188,7 +188,7 @@ impl Plugins for MemoryBox {
             instances_max: 1,
             plugins_max: 1,
         };
-        api::PluginAbi { versions: vec![version], limits }
+        api::PluginAbi { versions: vec![version], limits, walls: vec![] }
     }
 
     fn log(&self, plugin: &str) -> Result<api::PluginLog, Error> {
