@@ -2,7 +2,8 @@
 # Builds every plugin of this folder into OUT/<name>: plugin.toml and plugin.wasm, and beside them what a package needs, README.md and LICENSE.
 # Usage: plugins/build.sh OUT
 # Needs `watchbook-plugin`, built by `cargo build --release -p watchbook-plugin-cli`, and componentize-qjs for the plugins in JavaScript. The same sources give
-# the same bytes on every machine with the same tools: paths are replaced by names.
+# the same bytes on every machine with the same tools, since paths are replaced by names; but those in JavaScript, of which componentize-qjs 0.4.5 makes some
+# 130 bytes anew each time.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd -P)
 root=$(dirname "$here")
