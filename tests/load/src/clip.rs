@@ -102,6 +102,13 @@ impl Clip {
     }
 }
 
+/// Where clips are kept from run to run.
+#[must_use]
+pub fn cache() -> PathBuf {
+    let home = std::env::var_os("HOME").map_or_else(std::env::temp_dir, PathBuf::from);
+    std::env::var_os("XDG_CACHE_HOME").map_or(home.join(".cache"), PathBuf::from).join("watchbook/load")
+}
+
 /// Moving bars under noise: the noise makes the rate control reach the bit rate, as a real street does.
 fn encode(shape: Shape, file: &Path) -> Result<()> {
     let Shape { width, height, bits_per_sec, seconds } = shape;

@@ -53,6 +53,16 @@ impl Client {
         serde_json::from_str(&text).attempt(format!("understanding {path}"))
     }
 
+    /// `PUT` of a JSON document.
+    ///
+    /// # Errors
+    /// No answer, or a status other than 2xx.
+    pub fn put(&self, path: &str, body: &Value) -> Result<()> {
+        let request = self.agent.put(format!("{}{path}", self.base)).header("Cookie", &self.cookie);
+        let answer = request.header("X-Watchbook", "1").send_json(body).attempt(format!("putting {path}"))?;
+        successful(path, answer).map(drop)
+    }
+
     /// `GET`; the body is read as it comes.
     ///
     /// # Errors
@@ -77,11 +87,14 @@ impl Client {
 
     fn answer(&self, path: &str) -> Result<Response<Body>> {
         let request = self.agent.get(format!("{}{path}", self.base)).header("Cookie", &self.cookie);
-        let mut answer = request.call().attempt(format!("asking for {path}"))?;
-        if !answer.status().is_success() {
-            let problem = answer.body_mut().read_to_string().unwrap_or_default();
-            return Err(Error(format!("{path} gave {}: {problem}", answer.status())));
-        }
-        Ok(answer)
+        successful(path, request.call().attempt(format!("asking for {path}"))?)
     }
+}
+
+fn successful(path: &str, mut answer: Response<Body>) -> Result<Response<Body>> {
+    if answer.status().is_success() {
+        return Ok(answer);
+    }
+    let problem = answer.body_mut().read_to_string().unwrap_or_default();
+    Err(Error(format!("{path} gave {}: {problem}", answer.status())))
 }

@@ -5,7 +5,7 @@ use pico_args::Arguments;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use watchbook_load::clip::{Clip, Shape};
+use watchbook_load::clip::{self, Clip, Shape};
 use watchbook_load::error::Attempt as _;
 use watchbook_load::measure::Conditions;
 use watchbook_load::recorders::{Recorder, ffmpeg::Ffmpeg, floor, moonfire::Moonfire, on_path, watchbook::Watchbook};
@@ -65,13 +65,20 @@ Device bytes need a loop device, and cold caches need /proc/sys/vm/drop_caches: 
 ";
 
 const PLUGINS_HELP: &str = "\
-Measures the plugin platform alone. Takes about a minute; nothing else should run.
+Measures the plugin platform. Takes about a minute, and four more with storm; nothing else should run.
 
 USAGE
   watchbook-load plugins [OPTIONS]
 
 OPTIONS
-  --programs DIR     where watchbook-plugins is                  [beside this program]
+  --bench LIST       of hand-over, cost, limits, storm           [hand-over,cost,limits]
+                     hand-over  a frame from the recorder to a plugin, and its mark back
+                     cost       what a call and a start cost
+                     limits     how soon a plugin that goes wrong is stopped
+                     storm      a station with 16 cameras and the motion plugin, alone and beside a hostile set
+  --seconds N        length of each of the two runs of storm     [60]
+  --folder DIR       where the station of storm is for a while   [the system's temporary folder]
+  --programs DIR     where watchbook and its programs are        [beside this program]
   --plugins DIR      where the built plugins are                 [$WATCHBOOK_PLUGINS, or plugins beside this program's folder]
   --out FILE         write the table there too
   --tiny             numbers at which everything takes a moment: does it work?
@@ -131,7 +138,7 @@ fn run(mut args: Arguments) -> Result<()> {
     let machine = meter::machine();
     let mut text = String::new();
     if !wanted.cameras.is_empty() {
-        let clip = Clip::cached(wanted.shape, &cache())?;
+        let clip = Clip::cached(wanted.shape, &clip::cache())?;
         let rows = measure_all(&wanted, &clip);
         text = table::recording(&rows, &wanted.conditions, &machine) + "\n";
     }
@@ -184,12 +191,27 @@ fn plugins_alone(mut args: Arguments) -> Result<()> {
     let programs: Option<PathBuf> = args.opt_value_from_str("--programs").attempt("--programs")?;
     let folder: Option<PathBuf> = args.opt_value_from_str("--plugins").attempt("--plugins")?;
     let out: Option<PathBuf> = args.opt_value_from_str("--out").attempt("--out")?;
+    let benches: Option<String> = args.opt_value_from_str("--bench").attempt("--bench")?;
+    let seconds: Option<u64> = args.opt_value_from_str("--seconds").attempt("--seconds")?;
+    let scratch: Option<PathBuf> = args.opt_value_from_str("--folder").attempt("--folder")?;
     let rest = args.finish();
     if !rest.is_empty() {
         return Err(Error(format!("did not understand {rest:?}; see plugins --help")));
     }
-    let wanted = plugins::Wanted { programs: programs.unwrap_or(beside), plugins: folder.unwrap_or(built), tiny };
-    let text = format!("The plugin platform alone. {}.\n\n{}", meter::machine(), plugins::run(&wanted));
+    let benches: Vec<String> =
+        benches.as_deref().unwrap_or("hand-over,cost,limits").split(',').map(str::to_owned).collect();
+    if let Some(strange) = benches.iter().find(|name| !plugins::BENCHES.iter().any(|(known, _)| known == name)) {
+        return Err(Error(format!("there is no measurement {strange:?}; see plugins --help")));
+    }
+    let wanted = plugins::Wanted {
+        programs: programs.unwrap_or(beside),
+        plugins: folder.unwrap_or(built),
+        benches,
+        window: Duration::from_secs(seconds.unwrap_or(60)),
+        folder: scratch.unwrap_or_else(std::env::temp_dir),
+        tiny,
+    };
+    let text = format!("The plugin platform. {}.\n\n{}", meter::machine(), plugins::run(&wanted));
     println!("\n{text}");
     out.map_or(Ok(()), |out| std::fs::write(&out, &text).attempt(format!("writing {}", out.display())))
 }
@@ -278,10 +300,4 @@ fn recorder(name: &str, wanted: &Wanted) -> Result<Box<dyn Recorder>> {
         "floor" => Box::new(floor::Floor { program: std::env::current_exe().attempt("finding this program")? }),
         other => return Err(Error(format!("there is no recorder {other:?}; see --help"))),
     })
-}
-
-/// Where clips are kept from run to run.
-fn cache() -> PathBuf {
-    let home = std::env::var_os("HOME").map_or_else(std::env::temp_dir, PathBuf::from);
-    std::env::var_os("XDG_CACHE_HOME").map_or(home.join(".cache"), PathBuf::from).join("watchbook/load")
 }

@@ -1,6 +1,6 @@
 //! What processes use: CPU time, memory and bytes handed to the disk, from `/proc` (proc(5)).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Clock ticks of a second in `/proc`: USER_HZ, 100 in the kernel's interface on x86-64 and 64-bit Arm.
@@ -28,6 +28,35 @@ struct Stat {
 #[must_use]
 pub fn usage(roots: &[u32]) -> Usage {
     let all: Vec<Stat> = pids().into_iter().filter_map(stat).collect();
+    let family = family(roots, &all);
+    let ticks: u64 = all.iter().filter(|one| family.contains(&one.pid)).map(|one| one.ticks).sum();
+    let field = |pid: u32, file: &str, name: &str| field(&Path::new("/proc").join(pid.to_string()).join(file), name);
+    Usage {
+        cpu_sec: ticks as f64 / TICKS_PER_SEC,
+        memory_bytes: family.iter().map(|&pid| field(pid, "smaps_rollup", "Pss:") * 1024).sum(),
+        written_bytes: family.iter().map(|&pid| field(pid, "io", "write_bytes:")).sum(),
+    }
+}
+
+/// Processor time in seconds that `root` and its descendants have used so far, by the name of the program. That of ended and awaited children counts for who
+/// waited.
+#[must_use]
+pub fn by_program(root: u32) -> BTreeMap<String, f64> {
+    let all: Vec<Stat> = pids().into_iter().filter_map(stat).collect();
+    let family = family(&[root], &all);
+    let mut seconds = BTreeMap::new();
+    for one in all.iter().filter(|one| family.contains(&one.pid)) {
+        // The name in `comm` is cut at 15 bytes.
+        let words = std::fs::read_to_string(format!("/proc/{}/cmdline", one.pid)).unwrap_or_default();
+        let program = Path::new(words.split('\0').next().unwrap_or_default());
+        let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        *seconds.entry(name).or_default() += one.ticks as f64 / TICKS_PER_SEC;
+    }
+    seconds
+}
+
+/// Processes and all that descends from them.
+fn family(roots: &[u32], all: &[Stat]) -> BTreeSet<u32> {
     let mut family: BTreeSet<u32> = roots.iter().copied().collect();
     // A child's number may be below its parent's, so look again until nobody new is found.
     loop {
@@ -41,13 +70,7 @@ pub fn usage(roots: &[u32]) -> Usage {
         }
         family.extend(found);
     }
-    let ticks: u64 = all.iter().filter(|one| family.contains(&one.pid)).map(|one| one.ticks).sum();
-    let field = |pid: u32, file: &str, name: &str| field(&Path::new("/proc").join(pid.to_string()).join(file), name);
-    Usage {
-        cpu_sec: ticks as f64 / TICKS_PER_SEC,
-        memory_bytes: family.iter().map(|&pid| field(pid, "smaps_rollup", "Pss:") * 1024).sum(),
-        written_bytes: family.iter().map(|&pid| field(pid, "io", "write_bytes:")).sum(),
-    }
+    family
 }
 
 fn pids() -> Vec<u32> {
@@ -107,5 +130,6 @@ mod tests {
             sum = std::hint::black_box(sum.wrapping_add(1));
         }
         assert!(usage(&own).memory_bytes > 0);
+        assert!(by_program(own[0]).values().sum::<f64>() > before.cpu_sec);
     }
 }

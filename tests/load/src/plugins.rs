@@ -4,6 +4,7 @@ pub mod cost;
 pub mod fixture;
 pub mod hand_over;
 pub mod limits;
+pub mod storm;
 
 use crate::error::Attempt;
 use crate::{Error, Result};
@@ -30,6 +31,12 @@ pub struct Wanted {
     pub programs: PathBuf,
     /// Folder with the built plugins, one folder each.
     pub plugins: PathBuf,
+    /// Names of [`BENCHES`].
+    pub benches: Vec<String>,
+    /// How long the storm is measured, in calm and in the storm.
+    pub window: Duration,
+    /// Where disks and logs go for a while.
+    pub folder: PathBuf,
     /// Numbers at which everything takes a moment: does the harness work?
     pub tiny: bool,
 }
@@ -57,14 +64,18 @@ pub struct Line {
     pub bound: String,
 }
 
-/// Runs everything and returns the table. What fails leaves a line and does not keep the rest from being measured.
+type Bench = fn(&Wanted) -> Result<Vec<Line>>;
+
+/// Every measurement, by name.
+pub const BENCHES: [(&str, Bench); 4] =
+    [("hand-over", hand_over::run), ("cost", cost::run), ("limits", limits::run), ("storm", storm::run)];
+
+/// Runs what is wanted and returns the table. What fails leaves a line and does not keep the rest from being measured.
 #[must_use]
 pub fn run(wanted: &Wanted) -> String {
     let mut text =
         "| measurement | figure | peer in the same run | ratio | bound |\n|---|---|---|---|---|\n".to_owned();
-    type Bench = fn(&Wanted) -> Result<Vec<Line>>;
-    let benches: [(&str, Bench); 3] = [("hand-over", hand_over::run), ("cost", cost::run), ("limits", limits::run)];
-    for (name, bench) in benches {
+    for (name, bench) in BENCHES.into_iter().filter(|(name, _)| wanted.benches.iter().any(|wanted| wanted == name)) {
         eprintln!("{name} ...");
         match bench(wanted) {
             Ok(lines) => {

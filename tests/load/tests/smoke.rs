@@ -91,3 +91,32 @@ fn every_measurement_of_plugins_runs() {
         assert!(lines.iter().any(|line| line.contains(what)), "{what} is missing in {text}");
     }
 }
+
+#[test]
+fn a_station_in_a_storm_records_everything() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let output = Command::new(env!("CARGO_BIN_EXE_watchbook-load"))
+        .args(["plugins", "--tiny", "--bench", "storm", "--folder"])
+        .arg(folder.path())
+        .output()
+        .expect("the harness was built");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && !text.contains("was not measured"), "{text}{errors}");
+    let figure = |what: &str| {
+        let line = text.lines().find(|line| line.contains(what)).unwrap_or_else(|| panic!("{what} is missing: {text}"));
+        line.split('|').nth(2).unwrap_or_default().trim().to_owned()
+    };
+    // 2 cameras × 30 frames a second × 3 s; the window is never shorter than asked for.
+    for stream in ["main streams", "sub streams"] {
+        let figure = figure(stream);
+        let (lost, sent) = figure.split_once(" of ").unwrap_or_else(|| panic!("{figure}"));
+        assert!(lost == "0" && sent.parse::<u64>().is_ok_and(|sent| sent >= 180), "{figure}: {text}{errors}");
+    }
+    assert_eq!(figure("gap rows"), "0", "{text}{errors}");
+    let (_, traps) = figure("calls of the hostile set")
+        .split_once(", ")
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .unwrap_or_default();
+    assert!(traps.parse::<u64>().is_ok_and(|traps| traps > 0), "{text}{errors}");
+}

@@ -6,12 +6,15 @@ use crate::error::Attempt;
 use crate::http::Client;
 use crate::tags::Tags;
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Twice the commit interval: what was received before is durable and listed after it.
 const SETTLE: Duration = Duration::from_millis(1000);
+/// The stream that a camera is recorded for.
+pub const MAIN: &str = "main_video";
 /// Longer than any measurement.
 const HOUR_MS: u128 = 3_600_000;
 /// More than any clock here is ahead of another.
@@ -58,9 +61,17 @@ impl Watchbook {
     pub fn run(&self, station: &Station) -> Result<Claimed> {
         let config = station.scratch.join("watchbook.toml");
         std::fs::write(&config, config_text(station, &self.programs)?).attempt("writing the configuration")?;
+        self.run_with(&config, &station.scratch)
+    }
+
+    /// As [`Watchbook::run`], with a configuration that is written already. The log goes to `scratch`.
+    ///
+    /// # Errors
+    /// As [`Watchbook::run`].
+    pub fn run_with(&self, config: &Path, scratch: &Path) -> Result<Claimed> {
         let mut command = Command::new(self.programs.join("watchbook"));
-        command.args(["run", "--config"]).arg(&config).env("RUST_LOG", "warn");
-        let mut program = Program::start("watchbook", &mut command, &station.scratch)?;
+        command.args(["run", "--config"]).arg(config).env("RUST_LOG", "warn");
+        let mut program = Program::start("watchbook", &mut command, scratch)?;
         let page = program.wait_line("page: ")?;
         let code = program.wait_line("claim code: ")?;
         let client = Client::claim(&page, &code)?;
@@ -105,6 +116,54 @@ fn config_text(station: &Station, programs: &Path) -> Result<String> {
     Ok(text)
 }
 
+impl Claimed {
+    /// Downloads everything that each camera has of a role (`main_video` or `sub_video`), as a user would, and finds its tags. Returns how many gaps touch the
+    /// time `within_ms`, in UTC milliseconds.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub fn read(&self, role: &str, tags: &mut Tags, within_ms: &Range<i64>) -> Result<u64> {
+        let mut gaps = 0;
+        let cameras = self.client.json("/api/v1/cameras")?;
+        for camera in cameras["cameras"].as_array().attempt("listing the cameras")? {
+            let id = camera["id"].as_u64().attempt("reading a camera's number")?;
+            let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).attempt("asking for the time")?.as_millis();
+            let recordings = self.client.json(&format!(
+                "/api/v1/cameras/{id}/recordings?from_utc_ms={}&to_utc_ms={}&role={role}",
+                now_ms - HOUR_MS,
+                now_ms + MINUTE_MS
+            ))?;
+            let (Some(from), Some(to)) = (recordings["first_utc_ms"].as_i64(), recordings["last_utc_ms"].as_i64())
+            else {
+                continue;
+            };
+            let list = recordings["gaps"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let touches = |gap: &&serde_json::Value| {
+                gap["start_utc_ms"].as_i64().is_some_and(|start| start < within_ms.end)
+                    && gap["end_utc_ms"].as_i64().is_none_or(|end| end > within_ms.start)
+            };
+            gaps += list.iter().filter(touches).count() as u64;
+            // The end is rounded down to a millisecond; one more takes the last frame in.
+            let span = format!("from_utc_ms={from}&to_utc_ms={}", to + 1);
+            // A download has the main stream alone; what is played has either, up to 15 minutes of it.
+            let file = match role {
+                MAIN => format!("export.mp4?{span}"),
+                _ => format!("playback.mp4?{span}&role={role}"),
+            };
+            tags.read(self.client.get(&format!("/api/v1/cameras/{id}/{file}"))?)?;
+        }
+        Ok(gaps)
+    }
+
+    /// Stops the station.
+    ///
+    /// # Errors
+    /// It does not end in time.
+    pub fn stop(mut self) -> Result<()> {
+        self.program.terminate()
+    }
+}
+
 impl Running for Claimed {
     fn pids(&self) -> Vec<u32> {
         vec![self.program.id()]
@@ -116,27 +175,11 @@ impl Running for Claimed {
     }
 
     /// Downloads everything that each camera has, as a user would.
-    fn finish(mut self: Box<Self>) -> Result<Tags> {
+    fn finish(self: Box<Self>) -> Result<Tags> {
         std::thread::sleep(SETTLE);
         let mut tags = Tags::default();
-        let cameras = self.client.json("/api/v1/cameras")?;
-        for camera in cameras["cameras"].as_array().attempt("listing the cameras")? {
-            let id = camera["id"].as_u64().attempt("reading a camera's number")?;
-            let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).attempt("asking for the time")?.as_millis();
-            let recordings = self.client.json(&format!(
-                "/api/v1/cameras/{id}/recordings?from_utc_ms={}&to_utc_ms={}&role=main_video",
-                now_ms - HOUR_MS,
-                now_ms + MINUTE_MS
-            ))?;
-            let (Some(from), Some(to)) = (recordings["first_utc_ms"].as_i64(), recordings["last_utc_ms"].as_i64())
-            else {
-                continue;
-            };
-            // The end is rounded down to a millisecond; one more takes the last frame in.
-            let path = format!("/api/v1/cameras/{id}/export.mp4?from_utc_ms={from}&to_utc_ms={}", to + 1);
-            tags.read(self.client.get(&path)?)?;
-        }
-        self.program.terminate()?;
+        self.read(MAIN, &mut tags, &(0..0))?;
+        self.stop()?;
         Ok(tags)
     }
 }
