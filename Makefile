@@ -75,7 +75,7 @@ test-sdk: plugins
 	cargo package --list --allow-dirty --manifest-path sdk/rust/Cargo.toml >/dev/null
 	@sdk/tutorial-test.sh "$(BIN)"
 	@node --test plugins/*/*.test.mjs sdk/js/*.test.mjs
-	@for tests in "$(WATCHBOOK_PLUGINS)"/*/tests; do "$(BIN)/watchbook-plugin" test --plugin "$${tests%/tests}" || exit 1; done
+	@for tests in "$(WATCHBOOK_PLUGINS)"{,.tried-out}/*/tests; do "$(BIN)/watchbook-plugin" test --plugin "$${tests%/tests}" || exit 1; done
 
 test-page: page
 	@cd appliance/web/ui && npm run --silent check && npm test --silent

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds every plugin of this folder into OUT/<name>: plugin.toml and plugin.wasm, and beside them what a package needs, README.md and LICENSE.
+# Builds every plugin of this folder into OUT/<name>: plugin.toml and plugin.wasm, and beside them what a package needs, README.md and LICENSE. A plugin that asks
+# for what is being tried out goes to OUT.tried-out/<name>: it is an example and does not come with the recorder. Its models are made here.
 # Usage: plugins/build.sh OUT
 # Needs `watchbook-plugin`, built by `cargo build --release -p watchbook-plugin-cli`, and componentize-qjs for the plugins in JavaScript. The same sources give
 # the same bytes on every machine with the same tools, since paths are replaced by names; but those in JavaScript, of which componentize-qjs 0.4.5 makes some
@@ -12,7 +13,7 @@ target=$(realpath -m "${CARGO_TARGET_DIR:-$root/target}")
 tool="$target/release/watchbook-plugin"
 [ -x "$tool" ] || { echo "plugins/build.sh: $tool is missing; run: cargo build --release -p watchbook-plugin-cli" >&2; exit 1; }
 mkdir -p "$out"
-out=$(cd "$out" && pwd -P)
+built=$(cd "$out" && pwd -P)
 
 # Where `.ci/setup` puts componentize-qjs.
 export PATH="${WATCHBOOK_CACHE:-$HOME/.cache/watchbook}/plugin-tools/node_modules/.bin:$PATH"
@@ -37,10 +38,34 @@ CARGO_ENCODED_RUSTFLAGS=${CARGO_ENCODED_RUSTFLAGS%$'\x1f'}
 beside=$(mktemp -d)
 trap 'rm -rf "$beside"' EXIT
 
+# Makes the model of the plugin in $1, and the clip of its case, in $2, unless they are there. The file must be the one that the manifest names.
+model() {
+    local file sum make
+    file=$(sed -n 's/^file = "\(.*\)"/\1/p' "$1/plugin.toml")
+    sum=$(sed -n 's/^sha256 = "\(.*\)"/\1/p' "$1/plugin.toml")
+    mkdir -p "$2/models" "$2/tests"
+    if ! echo "$sum  $2/$file" | sha256sum --check --status 2>/dev/null; then
+        CARGO_ENCODED_RUSTFLAGS= cargo build --quiet --release --locked --target-dir "$target/plugins-native" --manifest-path "$1/model/Cargo.toml"
+        make="$target/plugins-native/release/$(basename "$1")-model"
+        "$make" make "$2/$file.new"
+        echo "$sum  $2/$file.new" | sha256sum --check --status || {
+            echo "plugins/build.sh: $1/model makes a file with the SHA-256 $(sha256sum <"$2/$file.new"), and $1/plugin.toml names $sum" >&2
+            exit 1
+        }
+        mv -f "$2/$file.new" "$2/$file"
+        "$make" clip "$2/tests/street.y4m"
+    fi
+}
+
 for manifest in "$here"/*/plugin.toml; do
     folder=$(dirname "$manifest")
     name=$(basename "$folder")
     world=$(sed -n 's/^world = "\(.*\)"/\1/p' "$manifest")
+    out=$built
+    if grep -q '"inference"' "$manifest"; then
+        out=$built.tried-out
+        model "$folder" "$out/$name"
+    fi
     # Beside its place, then renamed: a recorder that starts meanwhile reads a whole file, the old one or the new one.
     mkdir -p "$out/$name"
     if [ -f "$folder/plugin.js" ]; then

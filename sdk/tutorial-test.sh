@@ -21,7 +21,7 @@ for needed in "$bin/watchbook-plugin" "$bin/watchbook-clip" "$PLUGINS/motion/plu
     }
 done
 readonly SECONDS_MAX=600
-[ ${#languages[@]} -gt 0 ] || languages=(rust c js)
+[ ${#languages[@]} -gt 0 ] || languages=(rust c js inference)
 cache="${WATCHBOOK_CACHE:-$HOME/.cache/watchbook}"
 export PATH="$bin:$cache/plugin-tools/node_modules/.bin:$cache/plugin-tools/python/bin:$PATH"
 # What the tutorials' crates need is compiled once.

@@ -131,6 +131,11 @@ pub enum Action {
         /// For how many hours; 0: no more.
         hours: u32,
     },
+    /// Offer interfaces that are being tried out to plugins, or no more.
+    SetPluginTriedOut {
+        /// Whether they are offered.
+        on: bool,
+    },
     /// A rule proposed something about an event. The recorder notes it by itself; nobody can ask for it.
     Propose {
         /// Number of the proposal.

@@ -223,7 +223,8 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
         | Action::ReadPublishers
         | Action::TrustPublisher { .. }
         | Action::DistrustPublisher { .. }
-        | Action::SetPluginDevMode { .. } => (&[Role::Admin], &[]),
+        | Action::SetPluginDevMode { .. }
+        | Action::SetPluginTriedOut { .. } => (&[Role::Admin], &[]),
         Action::AddDisk { .. } | Action::AcceptDisk { .. } | Action::RetireDisk { .. } => (&[Role::Admin], &[]),
         Action::ReadAccounts | Action::ChangeAccount { .. } => (&[Role::Admin], &[]),
         Action::ReadAudit => (&[Role::Auditor], &[]),

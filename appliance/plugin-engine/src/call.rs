@@ -52,6 +52,7 @@ impl Cell {
             deadline: Deadline::starting(Duration::ZERO),
             table: ResourceTable::new(),
             kept,
+            models: prepared.models.clone(),
         };
         let mut store = Store::new(prepared.machine.engine(), state);
         store.limiter(|state| &mut state.limiter);

@@ -1,15 +1,20 @@
-//! What a plugin can call: frames, log, store.
+//! What a plugin can call: frames, log, store, models.
 
 use crate::Log;
 use crate::bindings::analytics::watchbook;
-use crate::bindings::{Area, FrameInfo};
+use crate::bindings::{Area, FrameInfo, GuestDetection};
 use crate::frame::LentFrame;
 use crate::kept::Kept;
 use crate::limits::{Deadline, Limiter};
+use crate::models::Models;
 use std::time::Instant;
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime::{Result, format_err};
-use watchbook_plugin_host::message::{LOG_BYTES_MAX, Level, clipped};
+use watchbook_inference::{Found, Model, Stopped};
+use watchbook_plugin_host::message::{LOG_BYTES_MAX, Level, SENTENCE_BYTES_MAX, clipped};
+
+/// The whole picture.
+const WHOLE: Area = Area { x: 0, y: 0, w: u16::MAX, h: u16::MAX };
 
 /// The data of one instance's store.
 pub(crate) struct HostState {
@@ -18,6 +23,7 @@ pub(crate) struct HostState {
     pub(crate) deadline: Deadline,
     pub(crate) table: ResourceTable,
     pub(crate) kept: Kept,
+    pub(crate) models: Models,
 }
 
 impl watchbook::plugin::types::Host for HostState {}
@@ -51,15 +57,27 @@ impl watchbook::plugin::frames::HostFrame for HostState {
     }
 }
 
-/// Unstable and therefore never linked.
+/// Unstable: linked only where it is switched on.
 impl watchbook::plugin::inference::Host for HostState {
-    fn detect(
-        &mut self,
-        _model: String,
-        _frame: Resource<LentFrame>,
-    ) -> Result<Result<Vec<watchbook::plugin::types::Detection>, String>> {
-        Err(format_err!("this host has no inference"))
+    fn detect(&mut self, model: String, frame: Resource<LentFrame>) -> Result<Result<Vec<GuestDetection>, String>> {
+        let Some(network) = self.models.get(&model) else {
+            return Ok(Err(clipped(&format!("the manifest lists no model `{model}`"), SENTENCE_BYTES_MAX)));
+        };
+        self.kept.lasting().counts.reads += 1;
+        let (width, height) = network.input();
+        let plane = self.table.get(&frame)?.luma_area(WHOLE, width, height)?;
+        match network.detect(&plane, || self.deadline.check()) {
+            Ok(found) => Ok(Ok(found.into_iter().filter_map(|found| detection(network, found)).collect())),
+            // The time is up: the same end as that of a loop of the plugin's own.
+            Err(Stopped::Here(error)) => Err(error),
+            Err(Stopped::Failed(sentence)) => Ok(Err(clipped(&sentence, SENTENCE_BYTES_MAX))),
+        }
     }
+}
+
+fn detection(network: &Model, Found { class, score, area: [x, y, w, h] }: Found) -> Option<GuestDetection> {
+    let class = network.classes().get(class)?.clone();
+    Some(GuestDetection { class, score, box_: Area { x, y, w, h }, track: None })
 }
 
 impl watchbook::plugin::log::Host for HostState {

@@ -40,6 +40,7 @@ mod host;
 mod kept;
 mod limits;
 mod machine;
+mod models;
 mod prepare;
 #[cfg(feature = "profiling")]
 pub mod profile;
@@ -51,6 +52,7 @@ pub use failure::Failure;
 pub use frame::{Frame, Pixels};
 pub use kept::Kept;
 pub use machine::{Machine, STACK_BYTES_MAX, Settings, TICK};
+pub use models::Models;
 pub use prepare::Prepared;
 pub use rule::{CONFIGURE_BUDGET, EVALUATE_BUDGET, RULE_FUEL, RuleInstance};
 pub use watchbook_plugin_host::message::{Limits, World};

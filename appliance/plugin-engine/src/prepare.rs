@@ -3,10 +3,12 @@
 use crate::bindings::analytics::{AnalyticsPlugin, AnalyticsPluginPre, LinkOptions};
 use crate::bindings::rule::{ExportRule, ExportRulePre};
 use crate::host::HostState;
+use crate::models::Models;
 use crate::{Failure, Machine};
 use core::hash::{Hash as _, Hasher};
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker};
+use watchbook_plugin_host::manifest::INFERENCE;
 use watchbook_plugin_host::message::{Limits, SENTENCE_BYTES_MAX, World, clipped};
 use watchbook_plugin_host::package::sha256_hex;
 
@@ -18,6 +20,7 @@ pub struct Prepared {
     pub(crate) machine: Machine,
     pub(crate) limits: Limits,
     pub(crate) ready: Ready,
+    pub(crate) models: Models,
 }
 
 /// By world.
@@ -42,11 +45,21 @@ impl Prepared {
             Ready::Rule(_) => World::ExportRule,
         }
     }
+
+    /// Gives its instances these models to ask.
+    ///
+    /// # Errors
+    /// [`Failure::Refused`] when one run of a model takes more than the time of a call, or more memory than an instance may have.
+    pub fn with_models(self, models: Models) -> Result<Self, Failure> {
+        models.fit(self.limits).map_err(Failure::Refused)?;
+        Ok(Self { models, ..self })
+    }
 }
 
 impl Machine {
     /// Compiles a component of `world` for instances with `limits`. It may import the interfaces named in `capabilities` (`frames`, `log`, `store`: the
-    /// manifest's lists) and `types`, nothing else. Takes from milliseconds (Rust) to seconds (a language run-time) of all processors.
+    /// manifest's lists) and `types`, nothing else. What is tried out (`inference`) is linked only when it is named there: whoever calls this has looked
+    /// whether that is switched on. Takes from milliseconds (Rust) to seconds (a language run-time) of all processors.
     ///
     /// # Errors
     /// [`Failure::Refused`] when the bytes are no component, when it imports more, and when it lacks a function of its world.
@@ -109,8 +122,9 @@ impl Machine {
         let ready = match world {
             World::AnalyticsPlugin => {
                 // Default options link nothing that is unstable.
-                AnalyticsPlugin::add_to_linker::<_, HasSelf<_>>(&mut linker, &LinkOptions::default(), |state| state)
-                    .map_err(own)?;
+                let mut options = LinkOptions::default();
+                options.inference(capabilities.iter().any(|capability| capability == INFERENCE));
+                AnalyticsPlugin::add_to_linker::<_, HasSelf<_>>(&mut linker, &options, |state| state).map_err(own)?;
                 let ready = linker.instantiate_pre(component).map_err(asks)?;
                 Ready::Analytics(AnalyticsPluginPre::new(ready).map_err(lacks)?)
             }
@@ -120,7 +134,7 @@ impl Machine {
                 Ready::Rule(ExportRulePre::new(ready).map_err(lacks)?)
             }
         };
-        Ok(Prepared { machine: self.clone(), limits, ready })
+        Ok(Prepared { machine: self.clone(), limits, ready, models: Models::default() })
     }
 }
 

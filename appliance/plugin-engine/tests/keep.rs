@@ -13,7 +13,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use watchbook_analysis::{Frame, Output, PixelFormat};
 use watchbook_base::{CameraId, Kind, TrackRole, UtcNanos, memfd};
-use watchbook_plugin_host::package::sha256_hex;
 use watchbook_plugin_host::{
     Binding, CompileLimits, Compiler, InstanceState, InstanceStatus, Level, Manifest, Package, Plugins, Report,
 };
@@ -100,8 +99,7 @@ fn package(name: &str, major: u32, component: Vec<u8>) -> Package {
         meaning = "A frame came."
         "#
     );
-    let component_sha256 = sha256_hex(&component);
-    Package { manifest: Manifest::parse(&manifest).unwrap(), component, component_sha256 }
+    Package::new(Manifest::parse(&manifest).unwrap(), component)
 }
 
 struct Station {

@@ -2,7 +2,7 @@
 //! sentence.
 
 use crate::Manifest;
-use crate::manifest::{Input, ModelPurpose, Purpose, RetentionEffect};
+use crate::manifest::{INFERENCE, Input, Model, ModelPurpose, Purpose, RetentionEffect};
 use core::fmt;
 use serde::Serialize;
 use watchbook_analysis::PixelFormat;
@@ -62,8 +62,14 @@ pub enum Ask {
     Model {
         /// Its file.
         file: String,
+        /// SHA-256 of the file.
+        sha256: String,
         /// What it is for.
         purpose: ModelPurpose,
+        /// What it can see.
+        classes: Vec<String>,
+        /// What it was made from and how good it is, in the publisher's words.
+        data_sheet: String,
     },
     /// To propose that footage is held for a case.
     ProposeHolds,
@@ -91,7 +97,9 @@ pub fn asks(manifest: &Manifest) -> Vec<Ask> {
     asks.extend(
         manifest.emits.iter().map(|emits| Ask::Event { kind: emits.kind.clone(), meaning: emits.meaning.clone() }),
     );
-    asks.extend(manifest.models.iter().map(|model| Ask::Model { file: model.file.clone(), purpose: model.purpose }));
+    asks.extend(manifest.models.iter().cloned().map(|Model { file, sha256, purpose, classes, data_sheet }| {
+        Ask::Model { file, sha256, purpose, classes, data_sheet }
+    }));
     asks.push(Ask::Memory { mib: manifest.budget.memory_mib });
     asks.push(Ask::CallTime { ms: manifest.budget.ms_per_frame });
     asks
@@ -110,11 +118,19 @@ impl fmt::Display for Ask {
             }
             Self::Log { required } => write!(f, "write lines for the administrator{}", copes(required)),
             Self::Store { required, kib } => write!(f, "keep up to {kib} KiB of its own notes{}", copes(required)),
+            Self::Capability { name, required } if name == INFERENCE => {
+                write!(f, "ask neural networks that come with it, which is being tried out{}", copes(required))
+            }
             Self::Capability { name, required } => write!(f, "use `{name}`{}", copes(required)),
             Self::Memory { mib } => write!(f, "use up to {mib} MiB of memory on each camera"),
             Self::CallTime { ms } => write!(f, "use up to {ms} ms of processor time a call"),
             Self::Event { kind, meaning } => write!(f, "give events `{kind}`: {meaning}"),
-            Self::Model { file, purpose } => write!(f, "use the model {file} for {}", word(purpose)),
+            Self::Model { file, sha256, purpose, classes, data_sheet } => write!(
+                f,
+                "use the model {file} for {}: it can see {}; its publisher says: {data_sheet} (SHA-256 {sha256})",
+                word(purpose),
+                classes.join(", ")
+            ),
             Self::ProposeHolds => f.write_str("propose that footage is held for a case"),
         }
     }
@@ -285,11 +301,13 @@ fn subject(ask: &Ask) -> (u8, &str) {
     }
 }
 
-/// What of an ask may not change without being a new one: whether it is required, what an event means, what a model is for.
+/// What of an ask may not change without being a new one: whether it is required, what an event means, what a model is for and can see.
 fn same(old: &Ask, new: &Ask) -> bool {
     match (old, new) {
         (Ask::Event { meaning: old, .. }, Ask::Event { meaning: new, .. }) => old == new,
-        (Ask::Model { purpose: old, .. }, Ask::Model { purpose: new, .. }) => old == new,
+        (Ask::Model { purpose: old, classes: sees, .. }, Ask::Model { purpose: new, classes: will_see, .. }) => {
+            old == new && sees == will_see
+        }
         _ => true,
     }
 }

@@ -5,6 +5,7 @@ pub mod cache;
 pub(crate) mod queue;
 
 use crate::message::{SENTENCE_BYTES_MAX, World, clipped};
+use crate::models::ModelPart;
 use crate::package::COMPONENT_BYTES_MAX;
 use cache::Cache;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
@@ -22,6 +23,8 @@ use watchbook_base::memfd;
 
 /// What the child is called with.
 pub const COMPILE_ARGUMENT: &str = "--compile";
+/// What a child is called with that tries models.
+pub const MODELS_ARGUMENT: &str = "--try-models";
 /// Bytes of a compiled component, four for each of the largest component's: Python's 18 MB become 35 MB.
 pub const ARTEFACT_BYTES_MAX: usize = 4 * COMPONENT_BYTES_MAX;
 /// How long a child may take to say what engine it has.
@@ -53,6 +56,16 @@ pub struct ToCompiler {
     pub limits: CompileLimits,
 }
 
+/// From the recorder to a child that tries models: one message, with their bytes in the sealed memory file beside it. It does with them what the plugin host will
+/// do, under limits: a model that takes too much, or that the library fails on, ends here. Answered by [`FromCompiler::Tried`] or [`FromCompiler::Refused`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToModelTrial {
+    /// What the bytes are.
+    pub models: Vec<ModelPart>,
+    /// To be set before they are read.
+    pub limits: CompileLimits,
+}
+
 /// From a compile child to the recorder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FromCompiler {
@@ -65,7 +78,9 @@ pub enum FromCompiler {
     },
     /// The artefact is in the sealed memory file beside the message.
     Compiled,
-    /// The component cannot be used.
+    /// The models can be run.
+    Tried,
+    /// The component, or a model, cannot be used.
     Refused {
         /// Why.
         sentence: String,
@@ -81,6 +96,8 @@ pub struct Job<'a> {
     pub component: &'a OwnedFd,
     /// What it is.
     pub world: World,
+    /// Its models, and their bytes, sealed.
+    pub models: Option<(&'a [ModelPart], &'a OwnedFd)>,
 }
 
 /// Compiles one component at a time, each in a child of its own, and keeps what came out.
@@ -111,25 +128,38 @@ impl Compiler {
         }
     }
 
-    /// The artefact of a component, sealed: from the cache, else compiled now. Waits for up to [`CompileLimits::wall_s`].
+    /// The artefact of a component, sealed: from the cache, else compiled now. Its models are tried in a child of their own. Waits for up to
+    /// [`CompileLimits::wall_s`] for each of the two.
     ///
     /// # Errors
     /// A sentence for the administrator, of at most [`SENTENCE_BYTES_MAX`] bytes.
     pub fn artefact(&self, job: &Job<'_>) -> Result<OwnedFd, String> {
+        if let Some((parts, bytes)) = job.models {
+            self.in_child((MODELS_ARGUMENT, "trying the plugin's models"), |link| self.try_models(link, parts, bytes))?;
+        }
+        self.in_child((COMPILE_ARGUMENT, "compiling the plugin"), |link| self.talk(link, job))
+    }
+
+    /// What `talk` makes of a child that is called with this argument and does this.
+    fn in_child<T>(
+        &self,
+        (argument, doing): (&str, &str),
+        talk: impl FnOnce(&Link) -> Result<T, Ended>,
+    ) -> Result<T, String> {
         let (link, theirs) = Link::pair().map_err(|error| format!("starting a compiler: {error}"))?;
         let mut process = Command::new(&self.program)
-            .arg(COMPILE_ARGUMENT)
+            .arg(argument)
             .env_clear()
             .stdin(theirs.into_stdio())
             .spawn()
-            .map_err(|error| format!("starting {} to compile the plugin: {error}", self.program.display()))?;
+            .map_err(|error| format!("starting {} for {doing}: {error}", self.program.display()))?;
         let link = Arc::new(link);
         *self.current() = Some(Arc::clone(&link));
         self.process.store(process.id(), Ordering::SeqCst);
         let outcome = if self.over.load(Ordering::SeqCst) {
             Err(Ended::Said("the recorder stops".to_owned()))
         } else {
-            self.talk(&link, job)
+            talk(&link)
         };
         *self.current() = None;
         // It ends by itself when it crashed or broke a limit; how it ended must not be hidden by our signal.
@@ -144,7 +174,7 @@ impl Compiler {
             let sentence = match ended {
                 Ended::Said(sentence) => sentence,
                 Ended::Gone => match status {
-                    Ok(status) => self.ending(status),
+                    Ok(status) => self.ending(status, doing),
                     Err(error) => format!("the compiler was lost: {error}"),
                 },
             };
@@ -206,6 +236,19 @@ impl Compiler {
         }
     }
 
+    fn try_models(&self, link: &Link, parts: &[ModelPart], bytes: &OwnedFd) -> Result<(), Ended> {
+        let limits = self.limits;
+        let message = ToModelTrial { models: parts.to_vec(), limits };
+        let message = encode(&message).map_err(|error| Ended::Said(error.to_string()))?;
+        // An end of file comes when it is gone already.
+        let _ = link.send(&message, Some(bytes.as_fd()));
+        match self.hear(link, Duration::from_secs(limits.wall_s.into()))? {
+            (FromCompiler::Tried, _) => Ok(()),
+            (FromCompiler::Refused { sentence }, _) => Err(Ended::Said(sentence)),
+            _ => Err(strange()),
+        }
+    }
+
     fn hear(&self, link: &Link, patience: Duration) -> Result<(FromCompiler, Option<OwnedFd>), Ended> {
         let said = |error: &dyn std::fmt::Display| Ended::Said(format!("reading what the compiler says: {error}"));
         set_socket_timeout(link, Timeout::Recv, Some(patience)).map_err(|error| said(&error))?;
@@ -230,19 +273,19 @@ impl Compiler {
     }
 
     /// How a child ended that gave no answer, in words.
-    fn ending(&self, status: ExitStatus) -> String {
+    fn ending(&self, status: ExitStatus, doing: &str) -> String {
         let CompileLimits { memory_bytes, cpu_s, .. } = self.limits;
         let advice = "bind the plugin again to try once more, or ask its publisher for a smaller one";
         // signal(7) on x86-64 and aarch64: SIGABRT, SIGXCPU.
         match status.signal() {
             Some(6) => format!(
-                "compiling the plugin was stopped: it needs more than {} MiB of memory, or the compiler failed; {advice}",
+                "{doing} was stopped: it needs more than {} MiB of memory, or the compiler failed; {advice}",
                 memory_bytes >> 20
             ),
             Some(24) => {
-                format!("compiling the plugin was stopped: it needs more than {cpu_s} s of processor time; {advice}")
+                format!("{doing} was stopped: it needs more than {cpu_s} s of processor time; {advice}")
             }
-            _ => format!("compiling the plugin came to nothing: the compiler ended ({status}); {advice}"),
+            _ => format!("{doing} came to nothing: the compiler ended ({status}); {advice}"),
         }
     }
 }

@@ -28,10 +28,13 @@ pub const VERSIONS_MAX: usize = 3;
 pub const PUBLISHERS_MAX: usize = 32;
 /// Bytes of all packages that are kept.
 pub const DEPOT_BYTES_MAX: u64 = 1 << 30;
-/// Bytes of all approved components together, which are in memory while they are loaded.
+/// Bytes of all approved components and models together, which are in memory while they are loaded.
 pub const COMPONENTS_BYTES_MAX: usize = 512 << 20;
 /// The longest that unsigned packages may be allowed in one go.
 pub const UNSIGNED_NANOS_MAX: i64 = 24 * 3600 * NANOS_PER_SEC;
+
+/// What the page calls the switch of [`Depot::offer_tried_out`].
+pub const TRIED_OUT_SWITCH: &str = "Interfaces that are being tried out";
 
 /// Where a package stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,10 +228,36 @@ impl Depot {
         })
     }
 
+    /// Whether interfaces that are being tried out are offered to plugins.
+    #[must_use]
+    pub fn offers_tried_out(&self) -> bool {
+        self.lock().state.tried_out
+    }
+
+    /// Offers interfaces that are being tried out ([`crate::manifest::TRIED_OUT`]) to plugins, or no longer: then no plugin is loaded again that asks for one.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn offer_tried_out(&self, on: bool) -> Result<(), Error> {
+        self.change(|held| {
+            held.state.tried_out = on;
+            Ok(())
+        })
+    }
+
+    /// Whether a plugin that did not come as a package may run here, as far as its manifest goes.
+    ///
+    /// # Errors
+    /// [`Kind::Denied`] when it asks for what is being tried out and that is not offered.
+    pub fn offers(&self, manifest: &Manifest) -> Result<(), Error> {
+        self.lock().state.offers(manifest)
+    }
+
     /// Checks a package and keeps it until somebody approves it. The same package again changes nothing but a damaged file.
     ///
     /// # Errors
-    /// [`Kind::Denied`] when its signer is not trusted, or it is unsigned and that is not allowed; [`Kind::Corrupt`] when the signature is not of these
+    /// [`Kind::Denied`] when its signer is not trusted, it is unsigned and that is not allowed, or it asks for what is being tried out and that is not offered;
+    /// [`Kind::Corrupt`] when the signature is not of these
     /// bytes; [`Kind::InvalidInput`] when the package breaks a rule, with the rule; [`Kind::Conflict`] when it is older than the version that runs or has the
     /// same version and other bytes than a kept one; [`Kind::Exhausted`] at [`PLUGINS_MAX`] or [`DEPOT_BYTES_MAX`]; the operating system's.
     pub fn install(&self, bytes: &[u8], at: UtcNanos) -> Result<Installed, Error> {
@@ -247,12 +276,13 @@ impl Depot {
         let sha256 = record.package_sha256.clone();
         let manifest = opened.package.manifest;
         self.change(|held| {
+            held.state.offers(&manifest)?;
             if held.state.find(&sha256).is_none() {
                 held.state.add(record)?;
             }
             // Also when it is there: the file may have been damaged since.
             self.disk.write_package(&sha256, bytes)?;
-            held.contents.insert(sha256.clone(), Ok(manifest));
+            held.contents.insert(sha256.clone(), Ok(manifest.clone()));
             Ok(())
         })?;
         self.installed(&sha256)
@@ -324,7 +354,7 @@ impl Depot {
     ///
     /// # Errors
     /// [`Kind::NotFound`] when there is no such package or its file is gone; [`Kind::Corrupt`] when the file is not what was installed; [`Kind::Denied`] when
-    /// its key is no longer trusted or unsigned packages are not allowed; the operating system's.
+    /// its key is no longer trusted, unsigned packages are not allowed, or what it asks for is not offered; the operating system's.
     pub fn read(&self, package_sha256: &str, now: UtcNanos) -> Result<Opened, Error> {
         let state = self.lock().state.clone();
         let record = state.find(package_sha256).ok_or_else(|| state::missing(package_sha256))?;
@@ -338,11 +368,12 @@ impl Depot {
         let (mut packages, mut problems, mut bytes) = (Vec::<Package>::new(), Vec::new(), 0);
         for record in state.packages.iter().filter(|record| state.is_current(record)) {
             let loaded = self.load(&state, record, now).and_then(|opened| {
-                bytes += opened.package.component.len();
+                bytes += opened.package.component.len() + opened.package.models.bytes.len();
                 if bytes <= COMPONENTS_BYTES_MAX {
                     return Ok(opened.package);
                 }
-                let sentence = "with it all components have more than 512 MiB; remove plugins that are not used";
+                let sentence =
+                    "with it all components and models have more than 512 MiB; remove plugins that are not used";
                 Err(Error::new(Kind::Exhausted, sentence))
             });
             match loaded {
@@ -368,6 +399,7 @@ impl Depot {
                 return Err(Error::new(Kind::Denied, sentence));
             }
         }
+        state.offers(&opened.package.manifest)?;
         Ok(opened)
     }
 }

@@ -18,6 +18,7 @@ pub mod error;
 pub mod manifest;
 pub mod marks;
 pub mod message;
+pub mod models;
 pub mod package;
 pub mod plugins;
 pub mod rules;

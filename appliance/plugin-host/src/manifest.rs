@@ -11,6 +11,13 @@ use watchbook_base::limits::EVENT_WORD_BYTES_MAX;
 pub const API: &str = "0.1";
 /// Bytes of a manifest: fifty settings of 1 KiB with room to spare.
 pub const MANIFEST_BYTES_MAX: usize = 64 << 10;
+/// The capability of asking neural networks that come with the plugin.
+pub const INFERENCE: &str = "inference";
+/// Capabilities that are tried out: a station gives them only where an administrator has switched that on, and they may change with any release.
+pub const TRIED_OUT: [&str; 1] = [INFERENCE];
+/// What a model may see: the words for objects in the published vocabulary. None of them tells people apart, and no other word is taken.
+pub const MODEL_CLASSES: [&str; 11] =
+    ["animal", "bicycle", "bus", "car", "motion", "motorcycle", "person", "train", "tricycle", "truck", "vehicle"];
 /// Memory of one instance when the manifest does not say.
 pub const MEMORY_MIB_DEFAULT: u32 = 64;
 /// The most memory that a manifest may ask for.
@@ -151,6 +158,9 @@ pub struct Model {
     pub sha256: String,
     /// What it is for.
     pub purpose: ModelPurpose,
+    /// What it can see, in the order of the numbers that it gives: 1 or more of [`MODEL_CLASSES`].
+    #[serde(default)]
+    pub classes: Vec<String>,
     /// What it was made from, how good it is and where it fails, or where that is written.
     pub data_sheet: String,
 }
@@ -289,7 +299,7 @@ impl Manifest {
                 if self.emits.is_empty() {
                     return Err("emits; a plugin that watches a camera names at least one kind of event".to_owned());
                 }
-                ("a plugin that watches a camera", &["frames", "log", "store"])
+                ("a plugin that watches a camera", &["frames", "log", "store", INFERENCE])
             }
             World::ExportRule => {
                 if self.input != Input::NONE {
@@ -319,6 +329,14 @@ impl Manifest {
     }
 
     fn check_models(&self) -> Result<(), String> {
+        let asks = self.capabilities.all().any(|capability| capability == INFERENCE);
+        match (asks, self.models.is_empty()) {
+            (true, true) => {
+                return Err(format!("capability `{INFERENCE}`; it is for models, and none is listed under [[models]]"));
+            }
+            (false, false) => return Err(format!("models; the capability `{INFERENCE}` is needed to ask them")),
+            _ => {}
+        }
         if self.models.len() > MODELS_MAX {
             return Err(format!("{} models; at most {MODELS_MAX} are allowed", self.models.len()));
         }
@@ -339,6 +357,7 @@ impl Manifest {
             if let Some(word) = biometric(file) {
                 return Err(format!("model `{file}`: {word}; Watchbook takes no plugin that tells people apart"));
             }
+            check_classes(model)?;
             if self.models[..index].iter().any(|other| other.file == *file) {
                 return Err(format!("model `{file}` is there twice"));
             }
@@ -394,12 +413,37 @@ impl Manifest {
         Output { width, height, format, fps_max: fps }
     }
 
+    /// Capabilities that it asks for and that are tried out: [`TRIED_OUT`].
+    pub fn tried_out(&self) -> impl Iterator<Item = &str> {
+        self.capabilities.all().filter(|capability| TRIED_OUT.contains(capability))
+    }
+
     /// Processor time of one call in milliseconds: the least of the manifest's budget, [`CALL_MS_MAX`] and half the frame interval.
     #[must_use]
     pub fn call_ms(&self) -> u32 {
         let half_interval_ms = (500.0 / self.input.fps) as u32;
         self.budget.ms_per_frame.min(CALL_MS_MAX).min(half_interval_ms).max(1)
     }
+}
+
+/// What a model is for, and what it can see.
+fn check_classes(model: &Model) -> Result<(), String> {
+    let file = &model.file;
+    if model.purpose != ModelPurpose::ObjectDetection {
+        return Err(format!("purpose of model `{file}`; this host runs models for object-detection only"));
+    }
+    if model.classes.is_empty() {
+        return Err(format!("classes of model `{file}`; at least one of {} is expected", MODEL_CLASSES.join(", ")));
+    }
+    for (index, class) in model.classes.iter().enumerate() {
+        if !MODEL_CLASSES.contains(&class.as_str()) {
+            return Err(format!("class `{class}` of model `{file}`; a model may see {}", MODEL_CLASSES.join(", ")));
+        }
+        if model.classes[..index].contains(class) {
+            return Err(format!("class `{class}` of model `{file}` is there twice"));
+        }
+    }
+    Ok(())
 }
 
 /// The word of `name` that stands for telling people apart. The closed lists of purposes are the rule; this finds a name that gives itself away.
@@ -505,16 +549,25 @@ pub(crate) mod tests {
     fn a_model_says_what_it_is_for_and_nothing_biometric() {
         let model = |from: &str, to: &str| {
             let model = format!(
-                "[[models]]\nfile = \"models/cars.onnx\"\nsha256 = \"{}\"\npurpose = \"object-detection\"\ndata_sheet = \"x\"\n",
+                "[[models]]\nfile = \"models/cars.onnx\"\nsha256 = \"{}\"\npurpose = \"object-detection\"\nclasses = [\"car\", \"bus\"]\ndata_sheet = \"x\"\n",
                 "0".repeat(64)
             );
-            Manifest::parse(&format!("{EXAMPLE}\n{}", model.replacen(from, to, 1))).map_err(|error| error.to_string())
+            let asking = EXAMPLE.replacen("\"log\"", "\"log\", \"inference\"", 1);
+            let text = format!("{asking}\n{model}");
+            assert!(text.contains(from), "{from}");
+            Manifest::parse(&text.replacen(from, to, 1)).map_err(|error| error.to_string())
         };
         assert_eq!(model("", "").unwrap().models[0].purpose, ModelPurpose::ObjectDetection);
         for (from, to, word) in [
             ("object-detection", "face-recognition", "face-recognition"),
             ("object-detection", "biometric-identification", "biometric-identification"),
             ("object-detection", "re-identification", "re-identification"),
+            ("object-detection", "image-quality", "object-detection only"),
+            ("\"car\"", "\"face\"", "class `face`"),
+            ("\"car\"", "\"person-7\"", "class `person-7`"),
+            ("\"car\"", "\"bus\"", "there twice"),
+            ("\"car\", \"bus\"", "", "at least one"),
+            (", \"inference\"", "", "the capability `inference` is needed"),
             ("cars", "face", "tells people apart"),
             ("cars", "person-gait.v2", "gait"),
             ("models/cars", "../cars", "../cars"),
@@ -526,6 +579,18 @@ pub(crate) mod tests {
             assert!(sentence.contains(word), "{word} is not named in: {sentence}");
         }
         assert!(biometric("surface-interface").is_none());
+        let bare = EXAMPLE.replacen("\"log\"", "\"log\", \"inference\"", 1);
+        assert!(Manifest::parse(&bare).unwrap_err().to_string().contains("none is listed"));
+        assert_eq!(model("", "").unwrap().tried_out().collect::<Vec<_>>(), ["inference"]);
+        assert_eq!(Manifest::parse(EXAMPLE).unwrap().tried_out().next(), None);
+    }
+
+    #[test]
+    fn nothing_that_a_model_may_see_tells_people_apart() {
+        for class in MODEL_CLASSES {
+            assert!(biometric(class).is_none() && class.len() <= EVENT_WORD_BYTES_MAX, "{class}");
+        }
+        assert!(MODEL_CLASSES.is_sorted());
     }
 
     proptest! {

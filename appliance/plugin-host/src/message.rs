@@ -1,5 +1,6 @@
 //! What the recorder and `watchbook-plugins` say to each other. Encoded as [`watchbook_analysis::message::encode`] does.
 
+use crate::models::ModelPart;
 use crate::rules::Verdict;
 use serde::{Deserialize, Serialize};
 use watchbook_analysis::Point;
@@ -130,6 +131,8 @@ pub enum ToPlugins {
         capabilities: Vec<String>,
         /// What it is.
         world: World,
+        /// Its models. Their bytes lie one after another in the sealed memory file beside the message; without models there is none.
+        models: Vec<ModelPart>,
     },
     /// The artefact of a loaded plugin is in the sealed memory file beside the message: made by the recorder's own compile child, and unchanged since.
     /// Answered by [`FromPlugins::Loaded`] or [`FromPlugins::Refused`].

@@ -1,5 +1,7 @@
-//! A plugin as it lies in the plugin folder: `plugin.toml` and `plugin.wasm`.
+//! A plugin as it lies in the plugin folder: `plugin.toml`, `plugin.wasm` and its models.
 
+use crate::models::ModelFiles;
+use crate::wbp::MODEL_BYTES_MAX;
 use crate::{Error, Manifest};
 use aws_lc_rs::digest::{SHA256, digest};
 use std::io::Read;
@@ -20,6 +22,8 @@ pub struct Package {
     pub component: Vec<u8>,
     /// SHA-256 of the component, lower-case hex.
     pub component_sha256: String,
+    /// The models that its manifest lists.
+    pub models: ModelFiles,
 }
 
 /// SHA-256 as lower-case hex.
@@ -41,18 +45,27 @@ fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, Error> {
 }
 
 impl Package {
+    /// A plugin without models.
+    #[must_use]
+    pub fn new(manifest: Manifest, component: Vec<u8>) -> Self {
+        let component_sha256 = sha256_hex(&component);
+        Self { manifest, component, component_sha256, models: ModelFiles::default() }
+    }
+
     /// Reads the plugin in `folder`.
     ///
     /// # Errors
-    /// [`Kind::NotFound`] when a file is missing; [`Kind::InvalidInput`] with a sentence when the manifest or a size is wrong.
+    /// [`Kind::NotFound`] when a file is missing; [`Kind::InvalidInput`] with a sentence when the manifest, a size or a model is wrong.
     pub fn read(folder: &Path) -> Result<Self, Error> {
         let named = |error: &Error| Error::new(error.kind(), format!("{}: {error}", folder.display()));
         let text = read(&folder.join("plugin.toml"), crate::manifest::MANIFEST_BYTES_MAX)?;
         let text = String::from_utf8(text).map_err(|_| Error::new(Kind::InvalidInput, "plugin.toml: not UTF-8"));
         let manifest = text.and_then(|text| Manifest::parse(&text)).map_err(|error| named(&error))?;
         let component = read(&folder.join("plugin.wasm"), COMPONENT_BYTES_MAX)?;
-        let component_sha256 = sha256_hex(&component);
-        Ok(Self { manifest, component, component_sha256 })
+        let file = |name: &str| read(&folder.join(name), MODEL_BYTES_MAX).map_err(|error| error.to_string());
+        let models = ModelFiles::gather(&manifest, file);
+        let models = models.map_err(|sentence| named(&Error::new(Kind::InvalidInput, sentence)))?;
+        Ok(Self { models, ..Self::new(manifest, component) })
     }
 
     /// Reads every plugin in the folders of `directory`, in the order of their ids. What cannot be used is in the second list, with the reason: one bad

@@ -8,6 +8,7 @@ use crate::compile::queue::{Outcome, Queue, Request};
 use crate::compile::{CompileLimits, Compiler};
 use crate::marks::Gate;
 use crate::message::{Counts, FromPlugins, InstanceNumber, Limits, PluginNumber, ToPlugins, World, Zone, monotonic_ns};
+use crate::models::ModelFiles;
 use crate::package::{Package, sha256_hex};
 use crate::rules::camera_word;
 use crate::status::{InstanceState, InstanceStatus, PluginStatus, Report};
@@ -81,6 +82,8 @@ struct Plugin {
     package: Package,
     /// The component in a sealed memory file, ready for every child.
     component: Arc<OwnedFd>,
+    /// Its models in another, when it has any.
+    models: Option<Arc<OwnedFd>>,
     world: World,
     loaded_in: u32,
     /// The child said that it can be bound.
@@ -92,19 +95,18 @@ struct Plugin {
 
 impl Plugin {
     fn new(package: Package) -> Result<Self, Error> {
-        let component = memfd::seal("component", &package.component)
-            .map_err(|error| Error::new(Kind::of_io(&error), format!("keeping {}: {error}", package.manifest.id)))?;
+        let keep = |name: &str, bytes: &[u8]| {
+            memfd::seal(name, bytes)
+                .map(Arc::new)
+                .map_err(|error| Error::new(Kind::of_io(&error), format!("keeping {}: {error}", package.manifest.id)))
+        };
+        let component = keep("component", &package.component)?;
+        let has_models = !package.models.parts.is_empty();
+        let models = has_models.then(|| keep("models", &package.models.bytes)).transpose()?;
         let world = package.manifest.kind().map_err(|sentence| Error::new(Kind::InvalidInput, sentence))?;
-        let package = Package { component: Vec::new(), ..package };
-        Ok(Self {
-            package,
-            component: Arc::new(component),
-            world,
-            loaded_in: 0,
-            ready: false,
-            refused: None,
-            aside: false,
-        })
+        let parts = ModelFiles { bytes: Vec::new(), ..package.models };
+        let package = Package { component: Vec::new(), models: parts, ..package };
+        Ok(Self { package, component, models, world, loaded_in: 0, ready: false, refused: None, aside: false })
     }
 }
 
@@ -367,8 +369,10 @@ impl Plugins {
             },
             capabilities: manifest.capabilities.all().map(str::to_owned).collect(),
             world: plugin.world,
+            models: plugin.package.models.parts.clone(),
         };
-        if !self.send(generation, &message, None) || !self.queue.push(plugin.request(number, generation)) {
+        let models = plugin.models.as_ref().map(|models| models.as_fd());
+        if !self.send(generation, &message, models) || !self.queue.push(plugin.request(number, generation)) {
             return false;
         }
         plugin.loaded_in = generation;
@@ -414,7 +418,14 @@ impl Plugin {
             component_sha256: self.package.component_sha256.clone(),
             component: Arc::clone(&self.component),
             world: self.world,
+            models: self.models.clone().map(|bytes| (self.package.models.parts.clone(), bytes)),
         }
+    }
+
+    /// Memory that each of its instances is promised: what its manifest says, and as much again for a run of a model.
+    fn promised_bytes(&self) -> u64 {
+        let instance = u64::from(self.package.manifest.budget.memory_mib) << 20;
+        if self.models.is_some() { 2 * instance } else { instance }
     }
 }
 
@@ -543,7 +554,7 @@ impl State {
             let sentence = format!("{INSTANCES_MAX} plugins are bound to cameras already; unbind one first");
             return Err(Error::new(Kind::Exhausted, sentence));
         }
-        let bytes = |index: usize| u64::from(self.plugins[&index].package.manifest.budget.memory_mib) << 20;
+        let bytes = |index: usize| self.plugins[&index].promised_bytes();
         let promised: u64 = self.instances.values().map(|instance| bytes(instance.plugin)).sum();
         if promised + bytes(plugin) > MEMORY_BYTES_MAX {
             let sentence = format!(

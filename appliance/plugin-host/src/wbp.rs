@@ -16,6 +16,7 @@ pub use files::{FILES_MAX, MODEL_BYTES_MAX, MODELS_MAX, TEXT_BYTES_MAX, limit_of
 pub use sign::{PublisherKey, SIGNATURE_BYTES_MAX, Signature};
 
 use crate::component::Ports;
+use crate::models::ModelFiles;
 use crate::package::{Package, sha256_hex};
 use crate::{Error, Manifest};
 use std::collections::BTreeMap;
@@ -47,7 +48,7 @@ pub struct Sealed<'a> {
 pub struct Opened {
     /// Manifest and component.
     pub package: Package,
-    /// All other files.
+    /// All other files; models are here and in `package`.
     pub files: Files,
     /// SHA-256 of the whole file, its signature included; lower-case hex.
     pub package_sha256: String,
@@ -139,8 +140,9 @@ impl<'a> Sealed<'a> {
         files::check_models(&files, &manifest).map_err(wrong)?;
         let component = files.remove("plugin.wasm").unwrap_or_default();
         Ports::of(&component).and_then(|ports| ports.check(&manifest)).map_err(wrong)?;
-        let component_sha256 = sha256_hex(&component);
-        let package = Package { manifest, component, component_sha256 };
+        let file = |name: &str| files.get(name).cloned().ok_or_else(|| format!("{name} is missing"));
+        let models = ModelFiles::gather(&manifest, file).map_err(wrong)?;
+        let package = Package { models, ..Package::new(manifest, component) };
         let package_sha256 = sha256_hex(self.whole);
         Ok(Opened { package, files, package_sha256, signature: self.signature.clone() })
     }

@@ -38,7 +38,7 @@ pub use plugins::{
     ChildWall, Plugin, PluginAbi, PluginAbiVersion, PluginAsks, PluginChange, PluginCost, PluginDevMode,
     PluginDevModeRequest, PluginInput, PluginJudgement, PluginKind, PluginLimits, PluginList, PluginLog, PluginLogLine,
     PluginModel, PluginOrigin, PluginPackage, PluginPublisher, PluginPublisherList, PluginPublisherRequest,
-    PluginSigner, PluginState, PluginVersion,
+    PluginSigner, PluginState, PluginTriedOut, PluginTriedOutRequest, PluginVersion,
 };
 pub use proposals::{
     Decision, Proposal, ProposalClip, ProposalDecided, ProposalDecisionRequest, ProposalEvent, ProposalKind,

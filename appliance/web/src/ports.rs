@@ -408,6 +408,18 @@ pub trait Plugins: Send + Sync {
     /// # Errors
     /// When it could not be made durable.
     fn set_dev_mode(&self, hours: u32) -> Result<api::PluginDevMode, Error>;
+
+    /// Whether interfaces that are being tried out are offered.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn tried_out(&self) -> Result<api::PluginTriedOut, Error>;
+
+    /// Offers them, or no more: then what asks for one stops.
+    ///
+    /// # Errors
+    /// When it could not be made durable.
+    fn set_tried_out(&self, on: bool) -> Result<api::PluginTriedOut, Error>;
 }
 
 /// What waits for the disks, and what is dropped because it cannot.

@@ -1,7 +1,9 @@
 //! What a station would object to, found on the author's machine: all of it at once.
 
 use wasmparser::{Validator, WasmFeatures};
+use watchbook_plugin_engine::Models;
 use watchbook_plugin_host::component::Ports;
+use watchbook_plugin_host::models::ModelFiles;
 use watchbook_plugin_host::wbp::{self, Files};
 use watchbook_plugin_host::{Manifest, settings};
 
@@ -29,6 +31,9 @@ pub fn problems(files: &Files) -> Vec<String> {
             }
             let component = files.get("plugin.wasm").map(Vec::as_slice).unwrap_or_default();
             problems.extend(component_problems(component, &manifest));
+            let file = |name: &str| files.get(name).cloned().ok_or_else(|| format!("{name} is missing"));
+            let models = ModelFiles::gather(&manifest, file);
+            problems.extend(models.and_then(|models| Models::read(&models.parts, &models.bytes)).err());
         }
     }
     problems

@@ -16,6 +16,7 @@ pub mod sbom;
 pub mod template;
 
 use std::path::Path;
+use watchbook_plugin_host::manifest::TRIED_OUT;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
@@ -31,6 +32,8 @@ const BINDINGS_SECTION: &[u8] = b"component-type";
 /// A sentence for the author: a folder that is no WIT package, a world that it does not have, exports or imports that the world does not know.
 pub fn build(core: &[u8], wit: &Path, world: &str) -> Result<Vec<u8>, String> {
     let mut resolve = Resolve::default();
+    // What is tried out may be used; a station says whether it takes that.
+    TRIED_OUT.iter().for_each(|feature| drop(resolve.features.insert((*feature).to_owned())));
     let (package, _) =
         resolve.push_path(wit).map_err(|error| format!("{} is not a WIT package: {error:#}", wit.display()))?;
     let world = resolve

@@ -182,7 +182,7 @@ macro_rules! embedded {
 /// The crate `watchbook-plugin`, whole.
 const RUST_SDK: &[(&str, &str)] = embedded!("../../rust/":
     "Cargo.toml", "README.md", "LICENSE", "src/lib.rs", "src/analyzer.rs", "src/fault.rs", "src/frame.rs", "src/geometry.rs", "src/guest.rs", "src/log.rs",
-    "src/mark.rs", "src/rule.rs", "src/settings.rs", "src/store.rs", "src/testing.rs",
+    "src/inference.rs", "src/mark.rs", "src/rule.rs", "src/settings.rs", "src/store.rs", "src/testing.rs",
     "wit/0.1/guest.wit", "wit/0.1/host.wit", "wit/0.1/types.wit", "wit/0.1/unstable.wit", "wit/0.1/worlds.wit",
 );
 

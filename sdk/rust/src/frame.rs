@@ -104,6 +104,15 @@ impl<'a> Frame<'a> {
         Self { source: Source::Host(frame) }
     }
 
+    /// The host's own, unless a test made it.
+    #[cfg(all(target_arch = "wasm32", feature = "unstable-inference"))]
+    pub(crate) fn host(&self) -> Option<&'a crate::guest::HostFrame> {
+        match &self.source {
+            Source::Host(frame) => Some(frame),
+            Source::Memory(..) => None,
+        }
+    }
+
     /// Size, time and what was skipped. Costs under a microsecond and counts as no read.
     #[must_use]
     pub fn info(&self) -> FrameInfo {

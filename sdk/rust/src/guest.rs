@@ -69,6 +69,27 @@ pub mod describing {
     });
 }
 
+#[cfg(feature = "unstable-inference")]
+#[allow(missing_docs, unsafe_code, clippy::all, reason = "written by wit-bindgen")]
+pub mod asking {
+    wit_bindgen::generate!({
+        path: "wit/0.1",
+        inline: "
+            package watchbook:sdk-inference;
+            world asking {
+                import watchbook:plugin/inference@0.1.0;
+            }
+        ",
+        world: "watchbook:sdk-inference/asking",
+        features: ["inference"],
+        generate_all,
+        with: {
+            "watchbook:plugin/types@0.1.0": super::watching::watchbook::plugin::types,
+            "watchbook:plugin/frames@0.1.0": super::watching::watchbook::plugin::frames,
+        },
+    });
+}
+
 pub use frames::Frame as HostFrame;
 
 /// The text of `plugin.toml`.
@@ -199,6 +220,17 @@ pub(crate) fn set(key: &str, value: &[u8]) -> Result<(), String> {
     store::set(key, value)
 }
 
+#[cfg(feature = "unstable-inference")]
+pub(crate) fn detect(model: &str, frame: &HostFrame) -> Result<Vec<Detection>, String> {
+    let found = asking::watchbook::plugin::inference::detect(model, frame)?;
+    Ok(found.into_iter().map(detection).collect())
+}
+
+fn detection(seen: types::Detection) -> Detection {
+    let types::Detection { class, score, box_: types::Area { x, y, w, h }, track } = seen;
+    Detection { class, score, area: Area { x, y, w, h }, track }
+}
+
 fn fault(fault: Fault) -> types::Fault {
     match fault {
         Fault::Config(sentence) => types::Fault::Config(sentence),
@@ -227,12 +259,6 @@ fn mark(mark: Mark) -> types::Mark {
 
 fn occurrence(occurrence: rule::Occurrence) -> Occurrence {
     let types::Mark { kind, score, start_utc_ns, end_utc_ns, zone, detections, note } = occurrence.mark;
-    let detection = |types::Detection { class, score, box_: types::Area { x, y, w, h }, track }| Detection {
-        class,
-        score,
-        area: Area { x, y, w, h },
-        track,
-    };
     let detections = detections.into_iter().map(detection).collect();
     let mark = Mark { kind, score, start_utc_ns, end_utc_ns, zone, detections, note };
     Occurrence { source: occurrence.source, mark }

@@ -77,6 +77,8 @@ mod analyzer;
 mod fault;
 mod frame;
 mod geometry;
+#[cfg(feature = "unstable-inference")]
+pub mod inference;
 pub mod log;
 mod mark;
 mod rule;

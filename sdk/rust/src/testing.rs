@@ -49,6 +49,28 @@ pub fn situation(kind: &str) -> Situation {
     }
 }
 
+#[cfg(feature = "unstable-inference")]
+type Answer = Box<dyn Fn(&Frame<'_>) -> Result<Vec<crate::Detection>, String>>;
+
+#[cfg(feature = "unstable-inference")]
+thread_local! {
+    static MODELS: std::cell::RefCell<std::collections::HashMap<String, Answer>> = std::cell::RefCell::default();
+}
+
+/// Says what [`crate::inference::detect`] answers for `model` in this thread from now on.
+#[cfg(feature = "unstable-inference")]
+pub fn model(model: &str, sees: impl Fn(&Frame<'_>) -> Result<Vec<crate::Detection>, String> + 'static) {
+    MODELS.with_borrow_mut(|models| models.insert(model.to_owned(), Box::new(sees)));
+}
+
+#[cfg(feature = "unstable-inference")]
+pub(crate) fn ask(model: &str, frame: &Frame<'_>) -> Result<Vec<crate::Detection>, String> {
+    MODELS.with_borrow(|models| match models.get(model) {
+        Some(sees) => sees(frame),
+        None => Err(format!("the manifest lists no model `{model}`")),
+    })
+}
+
 /// As the host scales: each pixel is the mean of the pixels that it covers, at least one.
 pub(crate) fn scaled_part(plane: &Luma, part: Area, size: (u32, u32)) -> Vec<u8> {
     let fits = (1..=SIDE_PX_MAX).contains(&size.0) && (1..=SIDE_PX_MAX).contains(&size.1);

@@ -10,7 +10,7 @@ use watchbook_base::time::NANOS_PER_SEC;
 use watchbook_base::{CameraId, Event, EventSource, UtcNanos};
 use watchbook_plugin_engine::profile::{Sampler, Stacks};
 use watchbook_plugin_engine::{
-    AnalyticsInstance, Failure, Frame, Kept, Limits, Machine, Pixels, Prepared, Settings, Setup, World,
+    AnalyticsInstance, Failure, Frame, Kept, Limits, Machine, Models, Pixels, Prepared, Settings, Setup, World,
 };
 use watchbook_plugin_host::message::{Level, Mark};
 use watchbook_plugin_host::package::sha256_hex;
@@ -90,6 +90,8 @@ impl Runner {
         let prepared = machine
             .prepare(&package.component, World::AnalyticsPlugin, &capabilities, limits)
             .map_err(Failure::into_sentence)?;
+        let models = Models::read(&package.models.parts, &package.models.bytes)?;
+        let prepared = prepared.with_models(models).map_err(Failure::into_sentence)?;
         Ok(Self { package, prepared, mode, compile: began.elapsed(), sampler })
     }
 

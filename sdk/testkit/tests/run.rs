@@ -8,7 +8,6 @@ mod fixtures;
 use fixtures::{BOMB, FLOOD, LOOP, OK, RECURSION, STEADY, TRAP, component};
 use serde_json::{Map, Value, json};
 use watchbook_plugin_engine::Failure;
-use watchbook_plugin_host::package::sha256_hex;
 use watchbook_plugin_host::{Manifest, Package};
 use watchbook_plugin_testkit::scene::{SEED_DEFAULT, START_UTC_NS};
 use watchbook_plugin_testkit::{Mode, Outcome, Runner, Scene, Source, fuzz};
@@ -51,8 +50,7 @@ fn package(name: &str, component: Vec<u8>, emits: &str) -> Package {
         "#
     );
     let manifest = Manifest::parse(&manifest).unwrap();
-    let component_sha256 = sha256_hex(&component);
-    Package { manifest, component, component_sha256 }
+    Package::new(manifest, component)
 }
 
 fn runner(name: &str, start: &str, frame: &str, mode: Mode) -> Runner {

@@ -3,6 +3,7 @@
 pub mod cost;
 pub mod fixture;
 pub mod hand_over;
+pub mod inference;
 pub mod limits;
 pub mod storm;
 
@@ -67,8 +68,13 @@ pub struct Line {
 type Bench = fn(&Wanted) -> Result<Vec<Line>>;
 
 /// Every measurement, by name.
-pub const BENCHES: [(&str, Bench); 4] =
-    [("hand-over", hand_over::run), ("cost", cost::run), ("limits", limits::run), ("storm", storm::run)];
+pub const BENCHES: [(&str, Bench); 5] = [
+    ("hand-over", hand_over::run),
+    ("cost", cost::run),
+    ("inference", inference::run),
+    ("limits", limits::run),
+    ("storm", storm::run),
+];
 
 /// Runs what is wanted and returns the table. What fails leaves a line and does not keep the rest from being measured.
 #[must_use]

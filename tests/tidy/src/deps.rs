@@ -4,10 +4,11 @@ use crate::{Finding, Repo, TextFile};
 use toml::{Table, Value};
 
 /// A dependency (or every dependency that starts with the name before `*`) and the only folders that may name it.
-const ONLY: [(&str, &[&str]); 14] = [
+const ONLY: [(&str, &[&str]); 15] = [
     ("rocksdb", &["appliance/store"]),
     ("librocksdb-sys", &["appliance/store"]),
     ("wasmtime*", &["appliance/plugin-engine"]),
+    ("tract-*", &["appliance/inference"]),
     ("retina", &["appliance/capture"]),
     ("v4l*", &["appliance/capture"]),
     ("axum*", &["appliance/web"]),
@@ -33,7 +34,8 @@ const LAYERS: [(&str, &[&str]); 11] = [
     ("appliance/analysis", &["base", "confine", "media"]),
     ("appliance/store", &["access", "base", "evidence", "media"]),
     ("appliance/plugin-host", &["analysis", "base"]),
-    ("appliance/plugin-engine", &["analysis", "base", "confine", "plugin-host"]),
+    ("appliance/inference", &[]),
+    ("appliance/plugin-engine", &["analysis", "base", "confine", "inference", "plugin-host"]),
     ("appliance/web", &["access", "base", "media"]),
 ];
 

@@ -72,6 +72,7 @@ fn table() -> Vec<(Action, Option<Vec<Role>>)> {
         (Action::TrustPublisher { key_id: "AB".into() }, Some(vec![Admin])),
         (Action::DistrustPublisher { key_id: "AB".into() }, Some(vec![Admin])),
         (Action::SetPluginDevMode { hours: 1 }, Some(vec![Admin])),
+        (Action::SetPluginTriedOut { on: true }, Some(vec![Admin])),
         (Action::ReadProposals, Some(vec![Investigator, Admin])),
         (Action::DecideProposal { proposal: 1, accept: true, reason: "x".into() }, Some(vec![Investigator, Admin])),
         (propose(one), Some(vec![])),

@@ -2,6 +2,7 @@
 
 use super::{Compiler, Job};
 use crate::message::{PluginNumber, World};
+use crate::models::ModelPart;
 use crate::package::PLUGINS_MAX;
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -23,6 +24,8 @@ pub(crate) struct Request {
     pub(crate) component_sha256: String,
     pub(crate) component: Arc<OwnedFd>,
     pub(crate) world: World,
+    /// Its models and the sealed memory file with their bytes.
+    pub(crate) models: Option<(Vec<ModelPart>, Arc<OwnedFd>)>,
 }
 
 /// What came of a request.
@@ -74,6 +77,7 @@ impl Queue {
                     component_sha256: &request.component_sha256,
                     component: &request.component,
                     world: request.world,
+                    models: request.models.as_ref().map(|(parts, bytes)| (parts.as_slice(), bytes.as_ref())),
                 });
                 while !deliver(&request, &outcome) && own.pause() {}
             }

@@ -1,8 +1,8 @@
 //! What the depot knows, as it lies in `state.json`, and what each call does to it. No input or output.
 
-use super::{DEPOT_BYTES_MAX, PLUGINS_MAX, PUBLISHERS_MAX, Publisher, VERSIONS_MAX};
-use crate::Error;
+use super::{DEPOT_BYTES_MAX, PLUGINS_MAX, PUBLISHERS_MAX, Publisher, TRIED_OUT_SWITCH, VERSIONS_MAX};
 use crate::wbp::{Opened, PublisherKey};
+use crate::{Error, Manifest};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use watchbook_base::{Kind, UtcNanos};
@@ -22,6 +22,9 @@ pub(super) struct State {
     /// Approvals so far: the next one's place in the order.
     turns: u64,
     pub(super) unsigned: Option<Unsigned>,
+    /// Interfaces that are being tried out are offered.
+    #[serde(default)]
+    pub(super) tried_out: bool,
 }
 
 impl Default for State {
@@ -33,6 +36,7 @@ impl Default for State {
             current: BTreeMap::new(),
             turns: 0,
             unsigned: None,
+            tried_out: false,
         }
     }
 }
@@ -175,6 +179,20 @@ impl State {
     pub(super) fn unsigned_until(&self, now: UtcNanos) -> Option<UtcNanos> {
         let Unsigned { from, until } = self.unsigned?;
         (from <= now && now < until).then_some(until)
+    }
+
+    /// Refuses a plugin that wants what is being tried out, while that is not offered.
+    pub(super) fn offers(&self, manifest: &Manifest) -> Result<(), Error> {
+        match manifest.tried_out().next() {
+            Some(capability) if !self.tried_out => Err(Error::new(
+                Kind::Denied,
+                format!(
+                    "it asks for `{capability}`, which is being tried out and may change or go with any release; an administrator can switch on \
+                     \"{TRIED_OUT_SWITCH}\" at the bottom of the plugins page"
+                ),
+            )),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn trust(&mut self, key: &PublisherKey, at: UtcNanos) -> Result<Publisher, Error> {

@@ -394,3 +394,34 @@ fn on_a_disk_that_lies_about_syncs_the_same_cuts_are_seen_to_lose_something() {
     }
     assert!(lost > 0, "the test above would see nothing");
 }
+
+#[test]
+fn what_is_being_tried_out_runs_only_while_it_is_offered() {
+    let station = Station::new();
+    // FIPS 180-2 appendix B.1: SHA-256 of "abc".
+    let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    let asking = EXAMPLE.replacen("\"log\"", "\"log\", \"inference\"", 1);
+    let mut files = files_of(&format!(
+        "{asking}\n[[models]]\nfile = \"models/a.onnx\"\nsha256 = \"{abc}\"\npurpose = \"object-detection\"\nclasses = [\"car\"]\ndata_sheet = \"Own.\"\n"
+    ));
+    files.insert("models/a.onnx".to_owned(), b"abc".to_vec());
+    let package = signed(&wbp::pack(&files).unwrap(), &station.pair);
+    let refused = station.depot.install(&package, at(1)).unwrap_err();
+    assert!(refused.kind() == Kind::Denied && refused.to_string().contains(TRIED_OUT_SWITCH), "{refused}");
+    assert!(station.depot.list().is_empty() && !station.depot.offers_tried_out());
+
+    station.depot.offer_tried_out(true).unwrap();
+    let installed = station.depot.install(&package, at(1)).unwrap();
+    station.depot.approve(ID, &installed.package_sha256, at(2), 5).unwrap();
+    let (station, _) = station.again();
+    let (packages, _) = station.depot.approved(at(3));
+    assert_eq!(packages[0].models.bytes, b"abc");
+    station.depot.offer_tried_out(false).unwrap();
+    let refused = station.refused();
+    assert!(
+        refused.to_string().contains("does not run") && refused.to_string().contains(TRIED_OUT_SWITCH),
+        "{refused}"
+    );
+    // Others are not concerned.
+    assert!(station.depot.offers(&Manifest::parse(EXAMPLE).unwrap()).is_ok());
+}

@@ -265,15 +265,21 @@ fn files_that_do_not_fit_together_are_refused() {
 fn a_model_is_the_one_that_the_manifest_names() {
     // FIPS 180-2 appendix B.1: SHA-256 of "abc".
     let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    let asking = EXAMPLE.replacen("\"log\"", "\"log\", \"inference\"", 1);
     let model = format!(
-        "{EXAMPLE}\n[[models]]\nfile = \"models/cars.onnx\"\nsha256 = \"{abc}\"\npurpose = \"object-detection\"\ndata_sheet = \"Own clips.\"\n"
+        "{asking}\n[[models]]\nfile = \"models/cars.onnx\"\nsha256 = \"{abc}\"\npurpose = \"object-detection\"\nclasses = [\"car\"]\ndata_sheet = \"Own clips.\"\n"
     );
     let mut files = files_of(&model);
     assert!(pack(&files).unwrap_err().to_string().contains("models/cars.onnx of plugin.toml is missing"));
     files.insert("models/cars.onnx".to_owned(), b"abd".to_vec());
     assert!(pack(&files).unwrap_err().to_string().contains("does not have the SHA-256"));
     files.insert("models/cars.onnx".to_owned(), b"abc".to_vec());
-    assert_eq!(open(&pack(&files).unwrap()).unwrap().files["models/cars.onnx"], b"abc");
+    let opened = open(&pack(&files).unwrap()).unwrap();
+    assert_eq!(
+        (opened.files["models/cars.onnx"].as_slice(), opened.package.models.bytes.as_slice()),
+        (&b"abc"[..], &b"abc"[..])
+    );
+    assert_eq!(opened.package.models.parts[0].classes, ["car"]);
 }
 
 #[test]

@@ -13,6 +13,8 @@ pub fn asks(manifest: &Manifest) -> api::PluginAsks {
         file: model.file.clone(),
         sha256: model.sha256.clone(),
         purpose: word(&model.purpose),
+        classes: model.classes.clone(),
+        data_sheet: model.data_sheet.clone(),
     };
     let kind = |emits: &watchbook_plugin_host::Emits| api::PluginKind {
         kind: emits.kind.clone(),

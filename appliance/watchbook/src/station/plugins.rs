@@ -65,13 +65,32 @@ impl Shelf {
         let mut packages = folder.unwrap_or_default();
         // What has changed in the folder since the start is taken at the next one.
         packages.retain(|package| self.built_in.iter().any(|known| known.component_sha256 == package.component_sha256));
-        let (mut installed, problems) =
+        let mut problems = Vec::new();
+        packages.retain(|package| {
+            let offered = self.offers(&package.manifest);
+            problems.extend(offered.as_ref().err().cloned());
+            offered.is_ok()
+        });
+        let (mut installed, kept_out) =
             self.depot.as_ref().map(|depot| depot.approved(SystemClock.utc())).unwrap_or_default();
         // A plugin that came with the recorder since is the one that runs.
         installed.retain(|package| !self.is_built_in(&package.manifest.id));
         packages.append(&mut installed);
         packages.sort_by(|a, b| a.manifest.id.cmp(&b.manifest.id));
-        (packages, problems.iter().map(ToString::to_string).collect())
+        problems.extend(kept_out.iter().map(ToString::to_string));
+        (packages, problems)
+    }
+
+    /// Whether a plugin that came with the recorder may have what it asks for; else the sentence for its card.
+    fn offers(&self, manifest: &Manifest) -> Result<(), String> {
+        let named = |why: &str| format!("{} {} does not run: {why}", manifest.id, manifest.version);
+        match &self.depot {
+            Some(depot) => depot.offers(manifest).map_err(|error| named(&error.to_string())),
+            None if manifest.tried_out().next().is_some() => {
+                Err(named("the store of installed plugins could not be opened"))
+            }
+            None => Ok(()),
+        }
     }
 
     fn depot(&self) -> Result<&Depot, Error> {
@@ -106,6 +125,8 @@ pub struct PluginDesk {
 struct Running {
     /// Ids and digests of the components.
     components: BTreeSet<(String, String)>,
+    /// Ids and digests of the models.
+    models: BTreeSet<(String, String)>,
     /// Why approved plugins do not run.
     left_out: Vec<String>,
     /// Unsigned plugins were allowed when it was looked last.
@@ -124,7 +145,8 @@ impl Staffed {
     /// Starts the children with what may run, and what is compiled of it kept in the folder `compiled`.
     pub fn open(shelf: Shelf, program_dir: &Path, compiled: PathBuf, writer: Writer, rules: RuleFeed) -> Self {
         let (packages, left_out) = shelf.packages();
-        let running = Running { components: components(&packages), left_out, dev_mode: true };
+        let running =
+            Running { components: components(&packages), models: models(&packages), left_out, dev_mode: true };
         running.tell();
         let analysis = Arc::new(Analysis::open(program_dir, compiled, packages, writer, rules));
         Self { shelf, running, analysis }
@@ -154,6 +176,14 @@ fn components(packages: &[Package]) -> BTreeSet<(String, String)> {
     packages.iter().map(|package| (package.manifest.id.clone(), package.component_sha256.clone())).collect()
 }
 
+fn models(packages: &[Package]) -> BTreeSet<(String, String)> {
+    let of = |package: &Package| {
+        let id = package.manifest.id.clone();
+        package.manifest.models.clone().into_iter().map(move |model| (id.clone(), model.sha256))
+    };
+    packages.iter().flat_map(of).collect()
+}
+
 impl PluginDesk {
     fn running(&self) -> MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
@@ -166,9 +196,14 @@ impl PluginDesk {
     pub fn refresh(&self) -> Result<(), Error> {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let (packages, left_out) = self.shelf.packages();
-        let mut fresh = Running { components: components(&packages), left_out, dev_mode: false };
+        let mut fresh =
+            Running { components: components(&packages), models: models(&packages), left_out, dev_mode: false };
         let mut outcome = Ok(());
-        if fresh.components != self.running().components {
+        let other = {
+            let running = self.running();
+            fresh.components != running.components || fresh.models != running.models
+        };
+        if other {
             outcome = self.analysis.replace(packages);
             fresh.left_out.extend(outcome.as_ref().err().map(ToString::to_string));
             fresh.tell();
@@ -285,6 +320,9 @@ impl ports::Plugins for PluginDesk {
         let depot = self.shelf.depot()?;
         let installed = depot.install(package, SystemClock.utc()).map_err(|error| {
             let next = match error.kind() {
+                Kind::Denied if error.to_string().contains(depot::TRIED_OUT_SWITCH) => {
+                    "Switch it on below, on a station where that may be tried, and install the package again."
+                }
                 Kind::Denied => "Trust its publisher below first, after comparing the key; or ask the publisher for a signed package.",
                 Kind::Corrupt => "Get the file again from its publisher.",
                 Kind::Conflict => "Ask its publisher for a newer version, or reject the version that waits.",
@@ -375,6 +413,7 @@ impl ports::Plugins for PluginDesk {
             version: manifest::API.to_owned(),
             worlds: words(&["analytics-plugin", "export-rule"]),
             capabilities: words(&["frames", "log", "store"]),
+            tried_out: words(&manifest::TRIED_OUT),
         };
         let limits = api::PluginLimits {
             package_bytes_max: wbp::PACKAGE_BYTES_MAX as u64,
@@ -405,5 +444,16 @@ impl ports::Plugins for PluginDesk {
         self.shelf.depot()?.allow_unsigned(now, until).map_err(host_error)?;
         self.refresh()?;
         self.dev_mode()
+    }
+
+    fn tried_out(&self) -> Result<api::PluginTriedOut, Error> {
+        let capabilities = manifest::TRIED_OUT.iter().map(|word| (*word).to_owned()).collect();
+        Ok(api::PluginTriedOut { on: self.shelf.depot()?.offers_tried_out(), capabilities })
+    }
+
+    fn set_tried_out(&self, on: bool) -> Result<api::PluginTriedOut, Error> {
+        self.shelf.depot()?.offer_tried_out(on).map_err(host_error)?;
+        self.refresh()?;
+        self.tried_out()
     }
 }

@@ -60,6 +60,10 @@ pub struct PluginModel {
     pub sha256: String,
     /// What it is for, as in `object-detection`.
     pub purpose: String,
+    /// What it can see: words such as `vehicle`.
+    pub classes: Vec<String>,
+    /// What it was made from and how good it is, in the publisher's words: show as text only.
+    pub data_sheet: String,
 }
 
 /// What a plugin asks for. It can do nothing else.
@@ -255,6 +259,8 @@ pub struct PluginAbiVersion {
     pub worlds: Vec<String>,
     /// Capabilities that a plugin may ask for.
     pub capabilities: Vec<String>,
+    /// Capabilities that are being tried out: given only where an administrator has switched that on.
+    pub tried_out: Vec<String>,
 }
 
 /// What a plugin may have at most on this recorder.
@@ -336,4 +342,21 @@ pub struct PluginDevMode {
 pub struct PluginDevModeRequest {
     /// For how many hours, 1 to 24; 0 switches it off.
     pub hours: u32,
+}
+
+/// Whether interfaces that are being tried out are offered to plugins.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct PluginTriedOut {
+    /// Whether they are.
+    pub on: bool,
+    /// Names of the capabilities that are being tried out.
+    pub capabilities: Vec<String>,
+}
+
+/// Offers interfaces that are being tried out, or no more.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PluginTriedOutRequest {
+    /// Whether they are offered; when not, plugins that ask for one stop.
+    pub on: bool,
 }

@@ -1,4 +1,4 @@
-//! Whose plugins are taken: the publishers' keys, and developer mode.
+//! Whose plugins are taken: the publishers' keys, developer mode, and what is being tried out.
 
 use super::dispatch::{Arguments, Asked, Call, empty, json, ok};
 use super::{Answer, AuditRule, NO_BODY, Permission, Route, SMALL_BODY, Shape, cameras, handler};
@@ -13,6 +13,7 @@ use watchbook_base::limits::NAME_BYTES_MAX;
 
 const PUBLISHERS: &str = "/api/v1/plugin-publishers";
 const DEV_MODE: &str = "/api/v1/plugin-dev-mode";
+const TRIED_OUT: &str = "/api/v1/plugin-tried-out";
 /// Longest stretch of developer mode: one day's work.
 const DEV_HOURS_MAX: u32 = 24;
 /// A minisign `.pub` file: a comment and 56 digits of base64.
@@ -21,6 +22,7 @@ const PUBLIC_KEY_BYTES_MAX: usize = 1024;
 pub(crate) fn rows() -> Vec<Route> {
     let mut rows = rows_of_publishers();
     rows.extend(rows_of_dev_mode());
+    rows.extend(rows_of_tried_out());
     rows
 }
 
@@ -99,6 +101,37 @@ fn rows_of_dev_mode() -> Vec<Route> {
     ]
 }
 
+fn rows_of_tried_out() -> Vec<Route> {
+    vec![
+        Route {
+            method: Method::GET,
+            path: TRIED_OUT,
+            id: "plugin_tried_out",
+            summary: "Whether interfaces that are being tried out are offered to plugins.",
+            permission: Permission::Asks(|_| Ok(Action::ReadConfig)),
+            audit: cameras::CONFIG_READ,
+            body_bytes_max: NO_BODY,
+            query: &[],
+            request: None,
+            answer: Answer::Json(200, Shape::of::<api::PluginTriedOut>()),
+            handler: handler!(tried_out),
+        },
+        Route {
+            method: Method::PUT,
+            path: TRIED_OUT,
+            id: "set_plugin_tried_out",
+            summary: "Offers interfaces that are being tried out, or no more: then plugins that ask for one stop.",
+            permission: Permission::Asks(asked_tried_out),
+            audit: AuditRule::EveryTime,
+            body_bytes_max: SMALL_BODY,
+            query: &[],
+            request: Some(Shape::of::<api::PluginTriedOutRequest>()),
+            answer: Answer::Json(200, Shape::of::<api::PluginTriedOut>()),
+            handler: handler!(set_tried_out),
+        },
+    ]
+}
+
 fn named(path: &Arguments) -> String {
     path.text("key").unwrap_or_default().chars().take(NAME_BYTES_MAX).collect()
 }
@@ -122,6 +155,11 @@ fn asked_dev_mode(asked: &Asked<'_>) -> Result<Action, Error> {
     let request: Option<api::PluginDevModeRequest> = body(asked)?;
     let hours = request.map(|request| hours(&request)).transpose()?.unwrap_or_default();
     Ok(Action::SetPluginDevMode { hours })
+}
+
+fn asked_tried_out(asked: &Asked<'_>) -> Result<Action, Error> {
+    let request: Option<api::PluginTriedOutRequest> = body(asked)?;
+    Ok(Action::SetPluginTriedOut { on: request.is_some_and(|request| request.on) })
 }
 
 fn hours(request: &api::PluginDevModeRequest) -> Result<u32, Error> {
@@ -161,4 +199,13 @@ async fn dev_mode(call: Call) -> Result<Response, Problem> {
 async fn set_dev_mode(call: Call) -> Result<Response, Problem> {
     let hours = hours(&call.json()?)?;
     ok(&call.blocking(move |app| app.ports().plugins.set_dev_mode(hours)).await?)
+}
+
+async fn tried_out(call: Call) -> Result<Response, Problem> {
+    ok(&call.blocking(|app| app.ports().plugins.tried_out()).await?)
+}
+
+async fn set_tried_out(call: Call) -> Result<Response, Problem> {
+    let api::PluginTriedOutRequest { on } = call.json()?;
+    ok(&call.blocking(move |app| app.ports().plugins.set_tried_out(on)).await?)
 }

@@ -109,6 +109,23 @@ async fn developer_mode_lasts_a_day_at_most_and_everybody_sees_it() {
 }
 
 #[tokio::test]
+async fn what_is_being_tried_out_is_switched_by_an_administrator_with_a_line_in_the_audit_log() {
+    let station = Station::new();
+    let admin = station.claim(false).await;
+    let viewer = station.account(&admin, "Dara", &[Role::Viewer], None).await;
+    let tried_out = "/api/v1/plugin-tried-out";
+    let set = |on: bool| Ask::new("PUT", tried_out).json(&json!({"on": on}));
+    assert_eq!(station.get(tried_out, &viewer).await.json(), json!({"on": false, "capabilities": ["inference"]}));
+    assert_problem(&station.send(set(true).by(&viewer)).await, 403, "denied");
+    let before = station.audit.count();
+    assert_eq!(station.send(set(true).by(&admin)).await.status, StatusCode::OK);
+    assert_eq!(station.audit.since(before)[0].action, Action::SetPluginTriedOut { on: true });
+    assert_eq!(station.get(tried_out, &viewer).await.json()["on"], json!(true));
+    station.send(set(false).by(&admin)).await;
+    assert_eq!(station.get(tried_out, &viewer).await.json()["on"], json!(false));
+}
+
+#[tokio::test]
 async fn what_cannot_be_a_plugin_s_id_reaches_nobody() {
     let station = Station::new();
     let admin = station.claim(false).await;

@@ -50,6 +50,7 @@ fn body(id: &str) -> Option<Value> {
         "approve_plugin" | "reject_plugin" => json!({"package_sha256": WAITING}),
         "trust_publisher" => json!({"name": "City lab", "public_key": "RWQ", "key_id": OTHER_KEY}),
         "set_plugin_dev_mode" => json!({"hours": 1}),
+        "set_plugin_tried_out" => json!({"on": true}),
         "add_disk" => json!({"dir": "/srv/b/watchbook", "size_gib": 500}),
         "accept_disk" => json!({"found_id": FOUND}),
         "retire_disk" => json!({"replaced": true}),
@@ -65,7 +66,7 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
     use Role::{Admin, Approver, Auditor, Investigator, Viewer};
     Some(match id {
         "sign_out" | "change_password" | "cameras" | "camera" | "plugins" | "plugin_abi" | "plugin_dev_mode"
-        | "health" => &Role::ALL,
+        | "plugin_tried_out" | "health" => &Role::ALL,
         "accounts" | "create_account" | "change_account" | "remove_account" | "create_camera" | "change_camera"
         | "remove_camera" | "test_camera" | "bind_plugin" => &[Admin],
         "install_plugin"
@@ -77,7 +78,8 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
         | "plugin_publishers"
         | "trust_publisher"
         | "distrust_publisher"
-        | "set_plugin_dev_mode" => &[Admin],
+        | "set_plugin_dev_mode"
+        | "set_plugin_tried_out" => &[Admin],
         "proposals" | "decide_proposal" => &[Investigator, Admin],
         "add_disk" | "accept_disk" | "retire_disk" => &[Admin],
         "recordings" | "playback" | "export" | "events" | "event_counts" | "event_counts_csv" | "place_hold" => {

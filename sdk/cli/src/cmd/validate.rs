@@ -8,7 +8,7 @@ use pico_args::Arguments;
 use serde_json::json;
 use std::path::PathBuf;
 use watchbook_plugin_cli::{check, folder};
-use watchbook_plugin_host::package::sha256_hex;
+use watchbook_plugin_host::models::ModelFiles;
 use watchbook_plugin_host::{Manifest, Package, wbp};
 
 pub(crate) const COMMAND: Command = Command {
@@ -75,7 +75,7 @@ fn package(files: &wbp::Files) -> Result<Package, String> {
     if manifest.world != "analytics-plugin" {
         return Err("--runs is for plugins that watch a camera".to_owned());
     }
+    let models = ModelFiles::gather(&manifest, |name| file(name).cloned())?;
     let component = file("plugin.wasm")?.clone();
-    let component_sha256 = sha256_hex(&component);
-    Ok(Package { manifest, component, component_sha256 })
+    Ok(Package { models, ..Package::new(manifest, component) })
 }

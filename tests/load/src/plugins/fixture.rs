@@ -3,7 +3,6 @@
 use crate::Result;
 use crate::error::Attempt;
 use std::path::Path;
-use watchbook_plugin_host::package::sha256_hex;
 use watchbook_plugin_host::{Manifest, Package};
 
 /// What a fixture does with each frame.
@@ -101,8 +100,7 @@ impl Deed {
         let component =
             watchbook_plugin_cli::build(&module, &wit, "analytics-plugin").attempt("making a fixture a component")?;
         let manifest = Manifest::parse(&self.manifest()).attempt("reading a fixture's manifest")?;
-        let component_sha256 = sha256_hex(&component);
-        Ok(Package { manifest, component, component_sha256 })
+        Ok(Package::new(manifest, component))
     }
 
     /// As the recorder's plugin folder holds it.

@@ -14,9 +14,9 @@ use watchbook_plugin_host::package::COMPONENT_BYTES_MAX;
 
 /// Compiling gives way to recording (`nice(2)`), less than plugins do: it is bounded, and until it is done the plugin sees nothing. Beside one busy thread a
 /// core it gets a quarter of that core.
-const NICENESS: i32 = 5;
+pub(crate) const NICENESS: i32 = 5;
 /// It makes machine code and runs none. Its memory is bounded with its address space, by what the recorder says.
-const NEEDS: Needs = Needs { machine_code: false, data_bytes_max: u64::MAX };
+pub(crate) const NEEDS: Needs = Needs { machine_code: false, data_bytes_max: u64::MAX };
 
 pub(crate) fn run() -> Result<()> {
     let link = Link::from_stdin()?;
@@ -49,7 +49,7 @@ pub(crate) fn run() -> Result<()> {
 }
 
 /// From here on nothing that this process does can cost more than this, and it reaches nothing. What this kernel cannot do, the plugin host says.
-fn confine(limits: CompileLimits, mut wall: Wall) -> Result<()> {
+pub(crate) fn confine(limits: CompileLimits, mut wall: Wall) -> Result<()> {
     let hard = |value: u64| Rlimit { current: Some(value), maximum: Some(value) };
     let cpu_s = u64::from(limits.cpu_s);
     setrlimit(Resource::As, hard(limits.memory_bytes))?;
@@ -72,7 +72,7 @@ fn compile(machine: &Machine, component: &OwnedFd) -> core::result::Result<Owned
     memfd::seal("artefact", &artefact).map_err(broken)
 }
 
-fn say(link: &Link, message: &FromCompiler, artefact: Option<&OwnedFd>) -> Result<()> {
+pub(crate) fn say(link: &Link, message: &FromCompiler, artefact: Option<&OwnedFd>) -> Result<()> {
     let bytes = encode(message).map_err(Error::other)?;
     link.send(&bytes, artefact.map(AsFd::as_fd))
 }

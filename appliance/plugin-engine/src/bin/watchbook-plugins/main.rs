@@ -1,6 +1,7 @@
 //! `watchbook-plugins`: masked frames in, marks out; events in, verdicts out. The only program of the recorder that holds a WebAssembly engine.
 //!
-//! It compiles nothing: called with `--compile` it is another program, a throw-away child that compiles one component ([`compile`]).
+//! It compiles nothing: called with `--compile` it is another program, a throw-away child that compiles one component ([`compile`]), and called with
+//! `--try-models` one that runs models for the first time ([`trial`]).
 //!
 //! It is started by the recorder with a link as standard input and knows nothing else: no file, no address, no setting. It ends when the link does. Before the first
 //! byte of a plugin it walls itself in ([`watchbook_confine`]). The
@@ -14,6 +15,7 @@ mod legacy;
 mod loaded;
 mod mailbox;
 mod traps;
+mod trial;
 
 use actor::{Actor, Binding};
 use judge::Judge;
@@ -29,7 +31,7 @@ use watchbook_analysis::message::{decode, encode};
 use watchbook_base::link::{Link, MESSAGE_BYTES_MAX};
 use watchbook_confine::{Needs, only_known_calls, take_away};
 use watchbook_plugin_engine::{Machine, Settings};
-use watchbook_plugin_host::compile::COMPILE_ARGUMENT;
+use watchbook_plugin_host::compile::{COMPILE_ARGUMENT, MODELS_ARGUMENT};
 use watchbook_plugin_host::message::{FromPlugins, InstanceNumber, PluginNumber, ToPlugins, World};
 
 /// Plugins give way to everything else on the box (`nice(2)`), also to decoding.
@@ -39,8 +41,14 @@ const NICENESS: i32 = 15;
 const NEEDS: Needs = Needs { machine_code: true, data_bytes_max: 8 << 30 };
 
 fn main() -> ExitCode {
-    let compiles = std::env::args_os().nth(1).is_some_and(|argument| argument == COMPILE_ARGUMENT);
-    match if compiles { compile::run() } else { run() } {
+    let argument = std::env::args_os().nth(1);
+    let is = |word: &str| argument.as_ref().is_some_and(|argument| argument == word);
+    let outcome = match () {
+        () if is(COMPILE_ARGUMENT) => compile::run(),
+        () if is(MODELS_ARGUMENT) => trial::run(),
+        () => run(),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // A closed standard error leaves nobody to tell.
@@ -127,8 +135,8 @@ fn run() -> std::io::Result<()> {
 impl Host {
     fn handle(&mut self, message: ToPlugins, descriptor: Option<OwnedFd>) -> std::io::Result<()> {
         match message {
-            ToPlugins::Load { plugin, id, version, limits, capabilities, world } => {
-                let loaded = Loaded::new((id, version), limits, capabilities, world);
+            ToPlugins::Load { plugin, id, version, limits, capabilities, world, models } => {
+                let loaded = Loaded::new((id, version), limits, capabilities, world).with_models(models, descriptor);
                 self.plugins.insert(plugin, Arc::new(loaded));
             }
             ToPlugins::Compiled { plugin } => self.take(plugin, descriptor)?,

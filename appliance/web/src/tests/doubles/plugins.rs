@@ -21,6 +21,7 @@ pub(in crate::tests) struct MemoryPlugins {
     pub(in crate::tests) previous: Option<api::PluginVersion>,
     pub(in crate::tests) keys: Vec<String>,
     pub(in crate::tests) dev_hours: u32,
+    pub(in crate::tests) tried_out: bool,
 }
 
 impl Default for MemoryPlugins {
@@ -31,6 +32,7 @@ impl Default for MemoryPlugins {
             previous: Some(version("1.0.0", &"ef".repeat(32))),
             keys: vec![KEY.into()],
             dev_hours: 0,
+            tried_out: false,
         }
     }
 }
@@ -177,7 +179,8 @@ impl Plugins for MemoryBox {
 
     fn abi(&self) -> api::PluginAbi {
         self.called();
-        let version = api::PluginAbiVersion { version: "0.1".into(), worlds: vec![], capabilities: vec![] };
+        let (version, worlds) = ("0.1".into(), vec![]);
+        let version = api::PluginAbiVersion { version, worlds, capabilities: vec![], tried_out: vec![] };
         let limits = api::PluginLimits {
             package_bytes_max: 1,
             component_bytes_max: 1,
@@ -206,5 +209,16 @@ impl Plugins for MemoryBox {
     fn set_dev_mode(&self, hours: u32) -> Result<api::PluginDevMode, Error> {
         self.plugins.lock().unwrap().dev_hours = hours;
         self.dev_mode()
+    }
+
+    fn tried_out(&self) -> Result<api::PluginTriedOut, Error> {
+        self.called();
+        let on = self.plugins.lock().unwrap().tried_out;
+        Ok(api::PluginTriedOut { on, capabilities: vec!["inference".into()] })
+    }
+
+    fn set_tried_out(&self, on: bool) -> Result<api::PluginTriedOut, Error> {
+        self.plugins.lock().unwrap().tried_out = on;
+        self.tried_out()
     }
 }

@@ -31,6 +31,7 @@ import type {
   PluginPublisher,
   PluginPublisherInput,
   PluginPublisherList,
+  PluginTriedOut,
   Proposal,
   ProposalDecision,
   ProposalList,
@@ -102,6 +103,8 @@ export const api = {
   distrustPublisher: (key: string) => call<void>("DELETE", `/plugin-publishers/${encodeURIComponent(key)}`),
   devMode: () => call<PluginDevMode>("GET", "/plugin-dev-mode"),
   setDevMode: (hours: number) => call<PluginDevMode>("PUT", "/plugin-dev-mode", { hours }),
+  triedOut: () => call<PluginTriedOut>("GET", "/plugin-tried-out"),
+  setTriedOut: (on: boolean) => call<PluginTriedOut>("PUT", "/plugin-tried-out", { on }),
 
   accounts: () => call<AccountList>("GET", "/accounts").then((answer) => answer.accounts),
   addAccount: (input: AccountInput) => call<Account>("POST", "/accounts", input),

@@ -61,6 +61,7 @@ export type PluginPublisher = Schemas["PluginPublisher"];
 export type PluginPublisherList = Schemas["PluginPublisherList"];
 export type PluginPublisherInput = Schemas["PluginPublisherRequest"];
 export type PluginDevMode = Schemas["PluginDevMode"];
+export type PluginTriedOut = Schemas["PluginTriedOut"];
 export type Proposal = Schemas["Proposal"];
 export type ProposalKind = Schemas["ProposalKind"];
 export type ProposalList = Schemas["ProposalList"];

@@ -33,6 +33,7 @@ export function detailText(entry: AuditEntry): string {
   if (entry.action === "decide_proposal") parts.push(t(subject["accept"] === true ? "proposal.accepted" : "proposal.dismissed"));
   if (typeof subject["reason"] === "string" && subject["reason"] !== "") parts.push(`“${subject["reason"]}”`);
   if (entry.action === "set_plugin_dev_mode") parts.push(t("dev.hours.count", { count: Number(subject["hours"]) }));
+  if (entry.action === "set_plugin_tried_out") parts.push(t(subject["on"] === true ? "tried_out.on" : "tried_out.off"));
   if (typeof account === "number") parts.push(`#${account}`);
   if (typeof what === "string") parts.push(what);
   if (typeof subject["hours"] === "number" && entry.action === "erase") parts.push(t("retention.hours", { count: subject["hours"] }));

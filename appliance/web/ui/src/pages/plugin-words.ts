@@ -15,10 +15,15 @@ export function asksText(asks: PluginAsks): string[] {
   if (asks.proposes_holds) out.push(t("asks.holds"));
   if (may("store") && asks.store_bytes_max > 0) out.push(t("asks.store", { size: sizeText(asks.store_bytes_max) }));
   if (may("log")) out.push(t("asks.log"));
-  for (const other of [...asks.required, ...asks.optional].filter((each) => !["frames", "log", "store"].includes(each))) out.push(t("asks.other", { name: other }));
+  if (may("inference")) out.push(t("asks.inference"));
+  for (const other of [...asks.required, ...asks.optional].filter((each) => !["frames", "log", "store", "inference"].includes(each))) out.push(t("asks.other", { name: other }));
   out.push(t("asks.memory", { size: sizeText(asks.memory_bytes_max) }));
   out.push(t(asks.world === "export-rule" ? "asks.call_event" : "asks.call", { ms: asks.call_ms_max }));
-  for (const model of asks.models) out.push(t("asks.model", { file: model.file, purpose: word("purpose", model.purpose) }));
+  for (const { file, purpose, classes, sha256, data_sheet } of asks.models) {
+    const seen = classes.map((each) => word("class", each)).join(", ");
+    out.push(t("asks.model", { file, purpose: word("purpose", purpose), seen }));
+    out.push(t("asks.model_sheet", { file, sha256: `${sha256.slice(0, 16)}…`, sheet: data_sheet }));
+  }
   return out;
 }
 

@@ -12,7 +12,7 @@ import { Progress } from "../ui/progress";
 import { NothingFound, Search } from "../ui/search";
 import { PluginCard } from "./plugin-card";
 import { pluginName } from "./plugin-words";
-import { DevModePanel, PublishersPanel } from "./publishers";
+import { DevModePanel, PublishersPanel, TriedOutPanel } from "./publishers";
 
 const EVERY_MS = 3_000;
 /** What the recorder takes at most. */
@@ -68,6 +68,7 @@ export function PluginsPage() {
       </ul>
       <PublishersPanel />
       <DevModePanel />
+      <TriedOutPanel changed={list.reload} />
     </div>
   );
 }

@@ -1,8 +1,8 @@
-/** Whose plugins are taken: publishers' keys, and developer mode. */
+/** Whose plugins are taken: publishers' keys, developer mode, and what is being tried out. */
 
 import { useState } from "preact/hooks";
 import { api, type PluginPublisher } from "../api";
-import { t } from "../i18n";
+import { t, word } from "../i18n";
 import { devModeUntil, loadDevMode } from "../lib/dev-mode";
 import { useAct, useLoaded } from "../lib/hooks";
 import { Confirm, Field, Moment, Note, Problem, Select, TextField } from "../ui/parts";
@@ -146,6 +146,45 @@ export function DevModePanel() {
         ) : (
           <button type="button" disabled={act.busy} onClick={() => set(0)}>
             {t("dev.off")}
+          </button>
+        )}
+      </div>
+    </section>
+  );
+}
+
+/** Interfaces that may change with any release. */
+export function TriedOutPanel({ changed }: { changed: () => void }) {
+  const state = useLoaded(api.triedOut, "tried-out");
+  const act = useAct();
+  const set = (on: boolean) =>
+    act.run(async () => {
+      await api.setTriedOut(on);
+      state.reload();
+      changed();
+    });
+  const on = state.data?.on === true;
+  return (
+    <section class="panel" aria-label={t("tried_out.title")} data-tried-out={on}>
+      <h2>{t("tried_out.title")}</h2>
+      <p class="muted">{t("tried_out.what")}</p>
+      <ul>
+        {state.data?.capabilities.map((name) => (
+          <li key={name}>
+            <code>{name}</code>: {word("tried_out", name)}
+          </li>
+        ))}
+      </ul>
+      {on && <Note kind="warn">{t("tried_out.is_on")}</Note>}
+      <Problem problem={state.problem ?? act.problem} />
+      <div class="row row-end">
+        {on ? (
+          <button type="button" disabled={act.busy} onClick={() => set(false)}>
+            {t("tried_out.off")}
+          </button>
+        ) : (
+          <button type="button" class="danger-quiet" disabled={act.busy || state.data === null} onClick={() => set(true)}>
+            {t("tried_out.on")}
           </button>
         )}
       </div>
