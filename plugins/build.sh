@@ -53,7 +53,7 @@ model() {
             exit 1
         }
         mv -f "$2/$file.new" "$2/$file"
-        "$make" clip "$2/tests/street.y4m"
+        "$make" clip "$2/tests/street.avi"
     fi
 }
 

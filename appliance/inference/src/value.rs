@@ -98,7 +98,9 @@ pub(crate) fn of_file(tensor: &mut TensorProto) -> Result<Value, String> {
         }
         Ok(DataType::Int64) => return Err(format!("more than {LIST_MAX} whole numbers in one list")),
         _ => {
-            return Err("numbers of 32-bit floats and short lists of 64-bit whole numbers are read, no other".to_owned());
+            return Err(
+                "numbers of 32-bit floats and short lists of 64-bit whole numbers are read, no other".to_owned()
+            );
         }
     };
     Ok(Value { shape, kind, constant: true })

@@ -44,7 +44,12 @@ fn make_large() -> Vec<u8> {
 fn compile(compiler: &Compiler, component: &[u8]) -> Result<OwnedFd, String> {
     let sealed = memfd::seal("component", component).unwrap();
     let sha256 = sha256_hex(component);
-    compiler.artefact(&Job { component_sha256: &sha256, component: &sealed, world: World::AnalyticsPlugin })
+    compiler.artefact(&Job {
+        component_sha256: &sha256,
+        component: &sealed,
+        world: World::AnalyticsPlugin,
+        models: None,
+    })
 }
 
 fn cached(folder: &Path) -> Option<Cache> {

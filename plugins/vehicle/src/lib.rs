@@ -6,7 +6,7 @@
 //! * **Never:** tells one vehicle from another or reads a plate: a model gives boxes, and there is no field for more.
 //! * **Proof:** the tests below; the case in `tests`, which runs the model on a drawn street.
 
-use watchbook_plugin::{Analyzer, Detection, Fault, Frame, Mark, Settings, Setup, inference};
+use watchbook_plugin::{Analyzer, Area, Detection, Fault, Frame, Mark, Settings, Setup, inference};
 
 const NANOS_PER_MS: u64 = 1_000_000;
 /// The model's file in the package.
@@ -75,8 +75,17 @@ impl Analyzer for Vehicles {
     fn on_frame(&mut self, frame: &Frame<'_>) -> Result<Vec<Mark>, Fault> {
         let mut seen = inference::detect(MODEL, frame).map_err(Fault::Internal)?;
         seen.retain(|seen| seen.score >= self.score_min);
+        seen.iter_mut().for_each(rounded);
         Ok(self.see(frame.info().utc_ns, seen).into_iter().collect())
     }
+}
+
+/// To a hundredth of the score and 1/256 of the picture: more digits the network does not know, and on another kind of processor they would be others.
+fn rounded(seen: &mut Detection) {
+    let step = |number: u16| number & !0xff;
+    let Area { x, y, w, h } = seen.area;
+    seen.area = Area { x: step(x), y: step(y), w: step(w).max(0x100), h: step(h).max(0x100) };
+    seen.score = (seen.score * 100.0).round() / 100.0;
 }
 
 watchbook_plugin::analyzer!(Vehicles);
@@ -84,7 +93,7 @@ watchbook_plugin::analyzer!(Vehicles);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use watchbook_plugin::{Area, Luma, testing};
+    use watchbook_plugin::{Luma, testing};
 
     /// What comes of frames 200 ms apart with so many vehicles in each.
     fn marks(counts: &[u8]) -> Vec<Mark> {

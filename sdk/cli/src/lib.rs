@@ -33,7 +33,7 @@ const BINDINGS_SECTION: &[u8] = b"component-type";
 pub fn build(core: &[u8], wit: &Path, world: &str) -> Result<Vec<u8>, String> {
     let mut resolve = Resolve::default();
     // What is tried out may be used; a station says whether it takes that.
-    TRIED_OUT.iter().for_each(|feature| drop(resolve.features.insert((*feature).to_owned())));
+    resolve.features.extend(TRIED_OUT.map(str::to_owned));
     let (package, _) =
         resolve.push_path(wit).map_err(|error| format!("{} is not a WIT package: {error:#}", wit.display()))?;
     let world = resolve

@@ -29,18 +29,26 @@ pub fn vehicles(index: usize) -> Vec<(u64, Box)> {
         .collect()
 }
 
-/// Writes the clip in the form YUV4MPEG2: a line of text, then brightness and two planes without colour for each picture.
+/// Writes the clip as an AVI file of plain pictures (fourcc `I420`): brightness, then two planes without colour, for each.
 ///
 /// # Errors
 /// The operating system's.
 pub fn write(out: &mut impl Write, seed: u64) -> Result<()> {
     let (width, height) = (WIDTH * SIDE, HEIGHT * SIDE);
-    writeln!(out, "YUV4MPEG2 W{width} H{height} F{FPS}:1 Ip A1:1 C420jpeg XCOLORRANGE=FULL")?;
+    let picture_bytes = width * height * 3 / 2;
+    let pictures = FPS * SECONDS;
+    let head = head((width as u32, height as u32), picture_bytes as u32, pictures as u32);
+    let movie_bytes = 4 + pictures * (8 + picture_bytes);
+    chunk_head(out, b"RIFF", 4 + head.len() + 8 + movie_bytes)?;
+    out.write_all(b"AVI ")?;
+    out.write_all(&head)?;
+    chunk_head(out, b"LIST", movie_bytes)?;
+    out.write_all(b"movi")?;
     let mut dice = Dice(seed);
     let street = Street::new(&mut dice);
-    for index in 0..FPS * SECONDS {
+    for index in 0..pictures {
         let scene = street.with(&vehicles(index), &mut dice);
-        writeln!(out, "FRAME")?;
+        chunk_head(out, b"00db", picture_bytes)?;
         for row in scene.luma.chunks(WIDTH) {
             let wide: Vec<u8> = row.iter().flat_map(|pixel| [*pixel; SIDE]).collect();
             (0..SIDE).try_for_each(|_| out.write_all(&wide))?;
@@ -48,4 +56,28 @@ pub fn write(out: &mut impl Write, seed: u64) -> Result<()> {
         out.write_all(&vec![128; width * height / 2])?;
     }
     Ok(())
+}
+
+fn chunk_head(out: &mut impl Write, name: &[u8; 4], bytes: usize) -> Result<()> {
+    out.write_all(name)?;
+    out.write_all(&(bytes as u32).to_le_bytes())
+}
+
+fn chunk(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    [&name[..], &(content.len() as u32).to_le_bytes(), content].concat()
+}
+
+/// The list `hdrl`: the file's head, the stream's head, its format (Microsoft's `MainAVIHeader`, `AVISTREAMHEADER`, `BITMAPINFOHEADER`).
+fn head((width, height): (u32, u32), picture_bytes: u32, pictures: u32) -> Vec<u8> {
+    let words = |numbers: &[u32]| numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>();
+    let fps = FPS as u32;
+    let file =
+        words(&[1_000_000 / fps, picture_bytes * fps, 0, 0, pictures, 0, 1, picture_bytes, width, height, 0, 0, 0, 0]);
+    let stream = [
+        b"vidsI420".to_vec(),
+        words(&[0, 0, 0, 1, fps, 0, pictures, picture_bytes, u32::MAX, 0, 0, width | height << 16]),
+    ];
+    let format = [words(&[40, width, height, 1 | 12 << 16]), b"I420".to_vec(), words(&[picture_bytes, 0, 0, 0, 0])];
+    let streams = [b"strl".to_vec(), chunk(b"strh", &stream.concat()), chunk(b"strf", &format.concat())];
+    chunk(b"LIST", &[b"hdrl".to_vec(), chunk(b"avih", &file), chunk(b"LIST", &streams.concat())].concat())
 }

@@ -4,7 +4,7 @@ use crate::net::{COLUMNS, HEIGHT, LAYERS, NUMBERS, Net, ROWS, WIDTH};
 use crate::onnx::{Network, Told};
 use crate::train::{CELL_PX, HEIGHT_PX, WIDTH_PX};
 
-/// The file.
+/// An ONNX file of this network, its bytes in one form.
 #[must_use]
 pub fn file(net: &Net) -> Vec<u8> {
     let mut network = Network::new(WIDTH as u32, HEIGHT as u32);

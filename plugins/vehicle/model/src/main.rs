@@ -8,7 +8,7 @@ use watchbook_vehicle_model::{SEED, UNSEEN, clip, export, train};
 
 const HELP: &str = "\
 vehicle-model make FILE.onnx    trains the network, writes it and says how well it does on streets that it has not seen; half a minute of processor time
-vehicle-model clip FILE.y4m     draws 20 seconds of a street on which three vehicles pass
+vehicle-model clip FILE.avi     draws 20 seconds of a street on which three vehicles pass
 ";
 
 fn main() -> ExitCode {
