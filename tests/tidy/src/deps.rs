@@ -24,7 +24,7 @@ const ONLY: [(&str, &[&str]); 15] = [
 /// Synchronous crates: a function that cannot wait cannot hold up a camera.
 const NO_TOKIO: [&str; 4] = ["appliance/base", "appliance/media", "appliance/evidence", "appliance/access"];
 /// What each lower crate may know of the others. A crate that is not listed may know all.
-const LAYERS: [(&str, &[&str]); 11] = [
+const LAYERS: [(&str, &[&str]); 12] = [
     ("appliance/base", &[]),
     ("appliance/confine", &[]),
     ("appliance/media", &["base"]),
