@@ -71,9 +71,10 @@ USAGE
   watchbook-load plugins [OPTIONS]
 
 OPTIONS
-  --bench LIST       of hand-over, cost, limits, storm           [hand-over,cost,limits]
+  --bench LIST       of hand-over, cost, inference, limits, storm [all but storm]
                      hand-over  a frame from the recorder to a plugin, and its mark back
                      cost       what a call and a start cost
+                     inference  a neural network in the host, beside plain loops
                      limits     how soon a plugin that goes wrong is stopped
                      storm      a station with 16 cameras and the motion plugin, alone and beside a hostile set
   --seconds N        length of each of the two runs of storm     [60]
@@ -199,7 +200,7 @@ fn plugins_alone(mut args: Arguments) -> Result<()> {
         return Err(Error(format!("did not understand {rest:?}; see plugins --help")));
     }
     let benches: Vec<String> =
-        benches.as_deref().unwrap_or("hand-over,cost,limits").split(',').map(str::to_owned).collect();
+        benches.as_deref().unwrap_or("hand-over,cost,inference,limits").split(',').map(str::to_owned).collect();
     if let Some(strange) = benches.iter().find(|name| !plugins::BENCHES.iter().any(|(known, _)| known == name)) {
         return Err(Error(format!("there is no measurement {strange:?}; see plugins --help")));
     }
