@@ -1,5 +1,7 @@
 //! The library's sums beside plain loops in double precision.
 
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
+
 mod common;
 
 use common::{CHANNELS, PLACES, SIZE, classes, file, numbers, weights};

@@ -1,5 +1,7 @@
 //! Files that were made to harm.
 
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
+
 mod common;
 
 use common::{HALVES, PLACES, classes, file, network};

@@ -1,5 +1,7 @@
 //! The network of the vehicle plugin, as its script writes it, beside the same network in the script's own loops.
 
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
+
 use watchbook_inference::Model;
 use watchbook_vehicle_model::dice::Dice;
 use watchbook_vehicle_model::export;
