@@ -77,7 +77,7 @@ impl Street {
             let (top, gap) = (dice.between(5.0, 85.0), dice.between(9.0, 22.0));
             let dashed = dice.below(2) == 0;
             (0..WIDTH)
-                .filter(|x| !dashed || (*x as f32 / gap) as usize % 2 == 0)
+                .filter(|x| !dashed || ((*x as f32 / gap) as usize).is_multiple_of(2))
                 .for_each(|x| street.add(x as f32, top, line));
         }
         if dice.below(2) == 0 {
