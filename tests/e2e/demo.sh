@@ -47,6 +47,10 @@ segment_mib = 64
 dir = "$plugins"
 program_dir = "$bin"
 
+# The demo's camera server is on this machine.
+[cameras]
+networks = ["127.0.0.1"]
+
 [[camera]]
 name = "Square"
 main_url = "${url}main"

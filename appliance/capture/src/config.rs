@@ -1,5 +1,6 @@
 //! What a camera needs to be known by, and the checks that an address passes before anything connects to it.
 
+use crate::networks::Networks;
 use core::fmt;
 use url::Url;
 use watchbook_base::{CameraId, Kind, TrackRole, limits};
@@ -17,7 +18,7 @@ pub struct Error {
 }
 
 impl Error {
-    fn refuse(message: impl Into<String>) -> Self {
+    pub(crate) fn refuse(message: impl Into<String>) -> Self {
         Self { kind: Kind::InvalidInput, message: message.into() }
     }
 }
@@ -88,8 +89,16 @@ impl SourceUrl {
                 return Err(Error::refuse(format!("A camera's address begins with rtsp://, this one with {other}:.")));
             }
         }
-        if url.host_str().is_none_or(str::is_empty) {
+        let host = url.host_str().unwrap_or_default();
+        if host.is_empty() {
             return Err(Error::refuse("The address names no host. Write it as rtsp://192.168.1.10/stream1."));
+        }
+        // RFC 3986 lets a host be any octets, encoded; a name that a network knows has these (RFC 952, and the underscore of many cameras' default names).
+        let in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+        if !host.starts_with('[') && !host.chars().all(in_name) {
+            return Err(Error::refuse(
+                "The host's name has other characters than letters, digits, hyphens and dots. Enter the camera's address in digits.",
+            ));
         }
         if url.port() == Some(0) {
             return Err(Error::refuse("Port 0 is no port. Leave it out for the usual port 554."));
@@ -160,6 +169,8 @@ pub struct CameraConfig {
     pub credentials: Option<Credentials>,
     /// Keep the sound of the main stream. Off unless somebody with a reason switches it on.
     pub record_audio: bool,
+    /// Where cameras may be.
+    pub networks: Networks,
 }
 
 impl CameraConfig {
@@ -171,7 +182,12 @@ impl CameraConfig {
             TrackRole::MainAudio => None,
         }?;
         let audio = self.record_audio && role == TrackRole::MainVideo;
-        Some(SessionConfig { source: source.clone(), credentials: self.credentials.clone(), audio })
+        Some(SessionConfig {
+            source: source.clone(),
+            credentials: self.credentials.clone(),
+            audio,
+            networks: self.networks.clone(),
+        })
     }
 }
 
@@ -181,6 +197,7 @@ pub(crate) struct SessionConfig {
     pub(crate) source: SourceConfig,
     pub(crate) credentials: Option<Credentials>,
     pub(crate) audio: bool,
+    pub(crate) networks: Networks,
 }
 
 #[cfg(test)]
@@ -213,6 +230,9 @@ mod tests {
             "rtsp://a b/",
             "rtsp://h:0/",
             "rtsp://h/\u{7}",
+            "rtsp://h%0d%0a/",
+            "rtsp://%31%30.0.0.1/",
+            "rtsp://កាមេរ៉ា/",
             &long,
         ] {
             let error = SourceUrl::parse(text).expect_err(text);
@@ -224,8 +244,14 @@ mod tests {
     fn a_password_shows_nowhere() {
         let (url, credentials) = SourceUrl::parse("rtsp://u:hunter2@host/").unwrap();
         let main = SourceConfig { url, transport: Transport::Tcp };
-        let config =
-            CameraConfig { camera: CameraId::new(1).unwrap(), main, sub: None, credentials, record_audio: false };
+        let config = CameraConfig {
+            camera: CameraId::new(1).unwrap(),
+            main,
+            sub: None,
+            credentials,
+            record_audio: false,
+            networks: Networks::default(),
+        };
         let shown = format!("{config:?} {} {:?}", config.main.url, config.session(TrackRole::MainVideo));
         assert!(!shown.contains("hunter2"), "{shown}");
         let refused = SourceUrl::parse("http://u:hunter2@host/").unwrap_err();

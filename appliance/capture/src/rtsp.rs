@@ -11,6 +11,7 @@
 
 use crate::config::{SessionConfig, Transport};
 use crate::failure::Failure;
+use crate::networks::pinned;
 use crate::sink::PictureFormat;
 use crate::track::Unit;
 use bytes::Bytes;
@@ -97,7 +98,8 @@ impl Session {
             .session_group(Arc::clone(&sessions.0))
             .unassigned_channel_data(client::UnassignedChannelDataPolicy::Ignore)
             .session_id(client::SessionIdPolicy::UseFirst);
-        let described = client::Session::describe(config.source.url.url().clone(), options);
+        let address = config.networks.pin(&config.source.url).await?;
+        let described = client::Session::describe(pinned(&config.source.url, address.ip()), options);
         let mut session =
             in_time(described, &host_port, "a request for its streams (DESCRIBE)").await?.map_err(fault)?;
 

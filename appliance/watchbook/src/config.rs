@@ -27,6 +27,8 @@ pub struct Config {
     pub storage: Storage,
     /// Plugins and the child programs.
     pub plugins: Plugins,
+    /// Where cameras may be.
+    pub cameras: CameraNetworks,
     /// Cameras to add at the first start, while there are none.
     pub camera: Vec<SeedCamera>,
 }
@@ -143,6 +145,14 @@ impl Storage {
     }
 }
 
+/// Where cameras may be.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CameraNetworks {
+    /// Networks such as `192.168.10.0/24`; none: addresses for private use.
+    pub networks: Vec<String>,
+}
+
 /// Where plugins and the programs that run them are.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -216,6 +226,8 @@ impl Config {
             ));
         }
         storage.check_rings()?;
+        watchbook_capture::Networks::parse(&self.cameras.networks)
+            .map_err(|error| format!("cameras.networks: {error}"))?;
         if !(50..=COMMIT_INTERVAL_MS_MAX).contains(&storage.commit_interval_ms) {
             return Err(format!(
                 "storage.commit_interval_ms is {}; 50 to {COMMIT_INTERVAL_MS_MAX} is allowed",
@@ -262,6 +274,7 @@ mod tests {
             ("[[storage.disk]]\nring_dir = '/var/lib/watchbook/ring'\nring_gib = 2.0", "two disks"),
             ("[[storage.disk]]\nring_gib = 2.0", "ring_dir"),
             ("[web]\nlisten = 'everywhere'", "listen"),
+            ("[cameras]\nnetworks = ['10.0.0.0/8', 'the yard']", "cameras.networks"),
         ] {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("watchbook.toml");

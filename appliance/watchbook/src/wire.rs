@@ -73,7 +73,9 @@ impl Station {
         let sink =
             Arc::new(StationSink::new(store.writer(), Arc::clone(&live), Arc::clone(&analysis), Arc::clone(&states)));
         let cameras = CameraDesk::open(Arc::clone(&register), states, Arc::clone(&analysis), sink, runtime.clone());
-        let cameras = cameras.and_then(|cameras| cameras.keep_ages(store.retention()));
+        let networks = watchbook_capture::Networks::parse(&config.cameras.networks)
+            .map_err(|error| Error::new(error.kind, error.message))?;
+        let cameras = cameras.and_then(|cameras| cameras.within(networks).keep_ages(store.retention()));
         let cameras = Arc::new(cameras.map_err(web_error)?);
         seed(&cameras, &config.camera)?;
         let ring = Arc::new(Ring { reader: store.reader(), writer: store.writer(), disks: store.disks() });

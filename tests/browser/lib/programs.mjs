@@ -96,6 +96,8 @@ ring_gib = 1.0
 segment_mib = 64
 [plugins]
 dir = "${plugins}"
+[cameras]
+networks = ["127.0.0.1"]
 `;
   await writeFile(join(dir, "watchbook.toml"), config);
   // Where a second disk would be mounted.

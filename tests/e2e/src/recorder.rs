@@ -182,7 +182,7 @@ pub fn now_ms() -> i64 {
 
 fn write_config(dir: &Path, plugins: &Path) {
     let config = format!(
-        "[web]\nlisten = \"127.0.0.1:0\"\n\n[storage]\nstate_dir = {:?}\nring_dir = {:?}\nring_gib = 0.5\nsegment_mib = 16\n\n[plugins]\ndir = {plugins:?}\n",
+        "[web]\nlisten = \"127.0.0.1:0\"\n\n[storage]\nstate_dir = {:?}\nring_dir = {:?}\nring_gib = 0.5\nsegment_mib = 16\n\n[plugins]\ndir = {plugins:?}\n\n[cameras]\nnetworks = [\"127.0.0.1\"]\n",
         dir.join("state"),
         dir.join("ring"),
     );

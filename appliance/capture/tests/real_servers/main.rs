@@ -5,4 +5,5 @@
 mod bad;
 mod gstreamer;
 mod live555;
+mod onvif;
 mod support;

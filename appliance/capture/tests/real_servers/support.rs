@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use watchbook_base::clock::SystemClock;
 use watchbook_base::{CameraId, GapReason, TrackRole};
 use watchbook_capture::{
-    CameraConfig, CameraHandle, Credentials, Sink, SourceConfig, SourceUrl, Status, StreamState, Transport,
+    CameraConfig, CameraHandle, Credentials, Networks, Sink, SourceConfig, SourceUrl, Status, StreamState, Transport,
     spawn_camera,
 };
 use watchbook_media::{Packet, RecordingEnd, RecordingStart};
@@ -71,6 +71,11 @@ impl Server {
 
     pub fn port(&self) -> &str {
         self.url.rsplit(':').next().unwrap().trim_end_matches('/')
+    }
+
+    /// What it has said on standard error.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
     }
 
     pub fn say(&mut self, line: &str) {
@@ -278,6 +283,7 @@ pub fn camera(url: &str) -> CameraConfig {
         sub: None,
         credentials: None,
         record_audio: false,
+        networks: Networks::parse(&["127.0.0.0/8".to_owned()]).unwrap(),
     }
 }
 

@@ -32,6 +32,8 @@ pub struct CameraDesk {
     analysis: Arc<Analysis>,
     sink: Arc<StationSink>,
     runtime: tokio::runtime::Handle,
+    /// Where cameras may be.
+    networks: capture::Networks,
     /// Capture has begun: until then settings are only kept.
     started: AtomicBool,
     /// What keeps the maximum ages of footage.
@@ -70,8 +72,14 @@ impl CameraDesk {
             cameras.insert(id, Desk { config, capture: None });
         }
         let started = AtomicBool::new(false);
-        let cameras = Mutex::new(cameras);
-        Ok(Self { register, states, analysis, sink, runtime, started, retention: None, cameras })
+        let (cameras, networks) = (Mutex::new(cameras), capture::Networks::default());
+        Ok(Self { register, states, analysis, sink, runtime, networks, started, retention: None, cameras })
+    }
+
+    /// Cameras may be in these networks, instead of those for private use.
+    #[must_use]
+    pub fn within(self, networks: capture::Networks) -> Self {
+        Self { networks, ..self }
     }
 
     /// Has `retention` keep the maximum age of every camera from now on, also of those that were removed.
@@ -127,6 +135,9 @@ impl CameraDesk {
         let desk = cameras.get_mut(&camera).ok_or_else(|| unknown(camera))?;
         let mut config = desk.config.clone();
         let value = change(&mut config)?;
+        if (&config.main, &config.sub) != (&desk.config.main, &desk.config.sub) {
+            self.check_addresses(&config)?;
+        }
         self.save(camera, &config, Vec::new())?;
         desk.config = config;
         self.apply(camera, desk);
@@ -177,7 +188,7 @@ impl CameraDesk {
             return self.retire(camera, desk);
         }
         let _runtime = self.runtime.enter();
-        match (capture_config(camera, &desk.config), &desk.capture) {
+        match (capture_config(camera, &desk.config, &self.networks), &desk.capture) {
             (Ok(config), Some(handle)) => handle.reconfigure(config),
             (Ok(config), None) => {
                 desk.capture = Some(capture::spawn_camera(config, self.sink.clone(), Arc::new(SystemClock)));
@@ -198,6 +209,15 @@ impl CameraDesk {
         for role in [TrackRole::MainVideo, TrackRole::SubVideo] {
             self.states.set(camera.stream(role), api::StreamState::bare(api::StreamStatus::Disabled, now));
         }
+    }
+
+    /// Refuses what will never be connected to before it is kept.
+    fn check_addresses(&self, config: &CameraConfig) -> Result<(), Error> {
+        let check = |stream: &StreamConfig| {
+            capture::SourceUrl::parse(&stream.url).and_then(|(url, _)| self.networks.check(&url))
+        };
+        let mut streams = core::iter::once(&config.main).chain(&config.sub);
+        streams.try_for_each(check).map_err(|error| Error::new(error.kind, error.message))
     }
 
     fn save(&self, camera: CameraId, config: &CameraConfig, mut more: Vec<Change>) -> Result<(), Error> {
@@ -244,6 +264,7 @@ impl Cameras for CameraDesk {
             let message = format!("there are {CAMERAS_MAX} cameras already, the most that one station records");
             return Err(Error::new(Kind::Exhausted, message).next("Remove a camera that is no longer used."));
         }
+        self.check_addresses(&config)?;
         let camera = self.next_number(&cameras)?;
         let next = (camera.get() + 1).to_be_bytes().to_vec();
         self.save(camera, &config, vec![Change::put(Namespace::Setting, NEXT_NUMBER, next)])?;
@@ -287,15 +308,20 @@ impl Cameras for CameraDesk {
         };
         // The number means nothing to a probe; it only has to be one.
         let camera = CameraId::new(CameraId::MAX).ok_or_else(|| Error::new(Kind::Internal, "no camera number"))?;
-        let config = capture_config(camera, &config)?;
+        let config = capture_config(camera, &config, &self.networks)?;
         Ok(super::probe::shown(self.runtime.block_on(capture::probe(&config, PROBE_TIMEOUT))))
     }
 }
 
 /// What capture needs of a camera's settings.
-fn capture_config(camera: CameraId, config: &CameraConfig) -> Result<capture::CameraConfig, Error> {
+fn capture_config(
+    camera: CameraId,
+    config: &CameraConfig,
+    networks: &capture::Networks,
+) -> Result<capture::CameraConfig, Error> {
     let source = |stream: &StreamConfig| -> Result<capture::SourceConfig, Error> {
-        let (url, _) = capture::SourceUrl::parse(&stream.url).map_err(|error| Error::new(error.kind, error.message))?;
+        let refused = |error: capture::Error| Error::new(error.kind, error.message);
+        let (url, _) = capture::SourceUrl::parse(&stream.url).map_err(refused)?;
         let transport = match stream.transport {
             api::Transport::Tcp => capture::Transport::Tcp,
             api::Transport::Udp => capture::Transport::Udp,
@@ -312,6 +338,7 @@ fn capture_config(camera: CameraId, config: &CameraConfig) -> Result<capture::Ca
         sub: config.sub.as_ref().map(source).transpose()?,
         credentials,
         record_audio: config.record_audio,
+        networks: networks.clone(),
     })
 }
 

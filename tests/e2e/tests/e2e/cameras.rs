@@ -73,6 +73,37 @@ fn each_mistake_has_its_own_state_and_stops_nothing_else() {
     assert!(!String::from_utf8_lossy(&shown.body).contains("night watch"), "the API gives the password back");
 }
 
+/// The station of these tests lists this machine alone, where its cameras are: every other address that is no camera's is refused wherever one can be given.
+#[test]
+fn an_address_outside_the_camera_networks_is_connected_to_by_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = gst(&[]);
+    let listener = std::net::TcpListener::bind("127.0.0.2:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let elsewhere = format!("rtsp://{}/", listener.local_addr().unwrap());
+    let mut recorder = Recorder::claim(dir.path());
+    let camera = recorder.add_camera("Gate", &format!("{}main", server.url()), None);
+    let source = |url: &str| serde_json::json!({ "url": url, "transport": "tcp" });
+    for url in [&elsewhere, "rtsp://169.254.169.254/latest/meta-data/", "rtsp://192.168.1.10/", "rtsp://2130706434/"] {
+        for (method, path, body) in [
+            ("POST", "/api/v1/cameras".to_owned(), serde_json::json!({ "name": "Other", "main": source(url) })),
+            ("PATCH", format!("/api/v1/cameras/{}", camera.id), serde_json::json!({ "main": source(url) })),
+        ] {
+            let answer = recorder.client.send(method, &path, &body);
+            let said = String::from_utf8_lossy(&answer.body).into_owned();
+            assert!(
+                answer.status == 422 && said.contains("The address ") && said.contains("[cameras]"),
+                "{url}: {said}"
+            );
+        }
+        let test = serde_json::json!({ "main": source(url) });
+        let report = recorder.client.send("POST", "/api/v1/cameras/test", &test).ok().json();
+        assert!(report.to_string().contains("No connection is made for "), "{url}: {report}");
+    }
+    assert!(listener.accept().is_err(), "nobody connected");
+    recorder.wait_recorded(&camera, 3);
+}
+
 #[test]
 fn a_camera_of_another_maker_is_recorded_too() {
     let dir = tempfile::tempdir().unwrap();

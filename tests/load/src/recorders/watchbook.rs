@@ -105,7 +105,7 @@ fn config_text(station: &Station, programs: &Path) -> Result<String> {
     let (state, ring) = (station.disk.join("state"), station.disk.join("ring"));
     let mut text = format!(
         "[web]\nlisten = \"127.0.0.1:0\"\n\n[storage]\nstate_dir = {state:?}\nring_dir = {ring:?}\nring_gib = {gib}\n\
-         segment_mib = {segment_mib}\n\n[plugins]\ndir = {:?}\nprogram_dir = {programs:?}\n",
+         segment_mib = {segment_mib}\n\n[plugins]\ndir = {:?}\nprogram_dir = {programs:?}\n\n[cameras]\nnetworks = [\"127.0.0.1\"]\n",
         station.scratch.join("plugins"),
     );
     let transport = if station.udp { "udp" } else { "tcp" };
