@@ -10,7 +10,7 @@ import { after, before, describe, it } from "node:test";
 import { changed, frames, grab, openBrowser, openPage, SOON_MS, until } from "./lib/browser.mjs";
 import { playThrough, probe } from "./lib/clip.mjs";
 import { spoil } from "./lib/disk.mjs";
-import { startCamera } from "./lib/programs.mjs";
+import { startCamera, startOnvifCamera } from "./lib/programs.mjs";
 
 const { BASE_URL, CLAIM_CODE, RTSP_URL_1, RTSP_SUB_1, RTSP_URL_2, RTSP_SUB_2, FOOTAGE, RING_DIR, SECOND_DISK } = process.env;
 const PASSWORD = "seven quiet herons";
@@ -91,6 +91,31 @@ describe("the page", { concurrency: 1 }, () => {
     await button("Claim").click();
     await page.getByText("There is no camera yet.").waitFor();
     await page.shot("02-no-cameras");
+  });
+
+  it("asks a camera what it is and fills in its streams", async () => {
+    const rtsp = RTSP_URL_1.replace(/[^/]*$/, "");
+    const camera = await startOnvifCamera({ user: "guard", password: "night watch", "clock-offset-s": 3600, rtsp });
+    programs.push(camera);
+    await go("#/cameras/new");
+    await button("Search the network").click();
+    await page.getByText(/cameras answered|No camera answered/).first().waitFor();
+    await field("Address of the camera").fill(new URL(camera.url).host);
+    await field("User name at the camera").fill("guard");
+    await field("Password at the camera").fill("day watch");
+    await button("Ask the camera").click();
+    await page.getByText("refuses the user name or password").waitFor();
+    await field("Password at the camera").fill("night watch");
+    await button("Ask the camera").click();
+    await page.getByText("Acme <b> Gate 7").waitFor();
+    await page.getByText("The camera's clock is off by 36").waitFor();
+    assert.equal(await field("Name").inputValue(), "Acme <b> Gate 7");
+    const port = new URL(RTSP_URL_1.replace("rtsp:", "http:")).port;
+    assert.equal(await field("Main stream").inputValue(), `rtsp://127.0.0.1:${port}/main`);
+    assert.equal(await field("Sub stream").inputValue(), `rtsp://127.0.0.1:${port}/sub`);
+    await field("Stream for small tiles and plugins").selectOption("");
+    assert.equal(await field("Sub stream").inputValue(), "");
+    await grab(page, "camera-found");
   });
 
   it("adds cameras after a test that shows what was found", async () => {

@@ -158,7 +158,8 @@ impl Device {
         // Of equals the first: cameras list their main stream first.
         let main = self.profiles.iter().filter(stored).rev().max_by_key(pixels);
         let sub = main.and_then(|main| {
-            let small = |profile: &&Profile| stored(profile) && pixels(profile) > 0 && pixels(profile) <= pixels(&main) / 2;
+            let small =
+                |profile: &&Profile| stored(profile) && pixels(profile) > 0 && pixels(profile) <= pixels(&main) / 2;
             self.profiles.iter().filter(small).min_by_key(|profile| pixels(profile).abs_diff(640 * 360))
         });
         (main, sub)

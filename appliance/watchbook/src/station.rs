@@ -3,6 +3,7 @@
 pub mod analysis;
 pub mod book;
 pub mod desk;
+pub mod devices;
 pub mod footage;
 pub mod holds;
 pub mod plugin_log;

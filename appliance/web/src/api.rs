@@ -3,6 +3,7 @@
 
 mod camera;
 mod counts;
+mod device;
 mod disks;
 mod footage;
 mod holds;
@@ -18,6 +19,7 @@ pub use camera::{
     Transport, Zone,
 };
 pub use counts::{CountBucket, CountList, CountSeries};
+pub use device::{Device, DeviceEncoding, DeviceProfile, DeviceReport, DeviceRequest, FoundDevice, FoundDeviceList};
 pub use disks::{
     Alarm, AlarmKind, DamageKind, DamagedRun, Disk, DiskAcceptance, DiskRequest, DiskRetirement, DiskState, DropRow,
     Pressure, Scrub, VaultHealth,

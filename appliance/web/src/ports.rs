@@ -192,6 +192,17 @@ pub struct CameraProbe {
     pub password: Option<api::Secret>,
 }
 
+/// A question to a camera on the network: the address is as it was typed.
+#[derive(Clone, Debug)]
+pub struct DeviceProbe {
+    /// Host, or address of its ONVIF service.
+    pub url: String,
+    /// For the camera.
+    pub username: Option<String>,
+    /// For the camera.
+    pub password: Option<api::Secret>,
+}
+
 /// Changes the settings that it is given, or says why not. It computes and waits for nothing.
 pub type CameraChange<'a> = Box<dyn FnOnce(&mut CameraConfig) -> Result<(), Error> + 'a>;
 
@@ -233,6 +244,18 @@ pub trait Cameras: Send + Sync {
     /// # Errors
     /// When the try itself could not be made.
     fn test(&self, probe: CameraProbe) -> Result<api::CameraTestReport, Error>;
+
+    /// Asks the network which cameras are there and collects answers for some seconds; at most 256, by address.
+    ///
+    /// # Errors
+    /// When nobody could be asked.
+    fn search(&self) -> Result<Vec<api::FoundDevice>, Error>;
+
+    /// Asks a camera what it is; at most a minute. A camera that does not answer is a report, not an error.
+    ///
+    /// # Errors
+    /// `InvalidInput` for what is no address.
+    fn inspect(&self, probe: DeviceProbe) -> Result<api::DeviceReport, Error>;
 }
 
 /// A damaged run of samples.

@@ -5,6 +5,7 @@ pub(crate) mod accounts;
 pub(crate) mod audit;
 pub(crate) mod cameras;
 pub(crate) mod counts;
+pub(crate) mod devices;
 pub(crate) mod disks;
 pub(crate) mod dispatch;
 pub(crate) mod events;
@@ -154,6 +155,7 @@ pub(crate) fn table() -> Vec<Route> {
     rows.extend(sessions::rows());
     rows.extend(accounts::rows());
     rows.extend(cameras::rows());
+    rows.extend(devices::rows());
     rows.extend(footage::rows());
     rows.extend(playback::rows());
     rows.extend(export::rows());

@@ -80,6 +80,15 @@ export async function startCamera(dir, options = {}) {
   return program;
 }
 
+/** A camera that says over ONVIF what it is; options as those of the program. */
+export async function startOnvifCamera(options) {
+  const args = [join(SERVERS, "onvif_camera.py")];
+  for (const [name, value] of Object.entries(options)) args.push(`--${name}`, String(value));
+  const program = new Program("ONVIF camera", spawn("/usr/bin/python3", args));
+  program.url = await program.line((line) => /^READY (http:\S+)/.exec(line)?.[1]);
+  return program;
+}
+
 /** The recorder with an empty station in a new directory. */
 export async function startRecorder() {
   const bin = process.env.WATCHBOOK_BIN;

@@ -12,7 +12,7 @@ const ONLY: [(&str, &[&str]); 15] = [
     ("retina", &["appliance/capture"]),
     ("v4l*", &["appliance/capture"]),
     ("axum*", &["appliance/web"]),
-    ("hyper*", &["appliance/web"]),
+    ("hyper*", &["appliance/capture", "appliance/web"]),
     ("tower*", &["appliance/web"]),
     ("utoipa*", &["appliance/web"]),
     ("rust-embed", &["appliance/web"]),

@@ -98,7 +98,9 @@ async fn ask(socket: &UdpSocket, to: SocketAddr, deadline: Instant) -> Vec<(Sock
     loop {
         let next = again.filter(|next| *next < deadline).unwrap_or(deadline);
         match timeout_at(next, socket.recv_from(&mut buffer)).await {
-            Ok(Ok((length, sender))) if answers.len() < ANSWERS_MAX => answers.push((sender, buffer[..length].to_vec())),
+            Ok(Ok((length, sender))) if answers.len() < ANSWERS_MAX => {
+                answers.push((sender, buffer[..length].to_vec()))
+            }
             // Enough; or an error that an earlier datagram caused, such as a closed port.
             Ok(_) => sleep_until((Instant::now() + Duration::from_millis(1)).min(next)).await,
             Err(_) if again.is_some_and(|again| again < deadline) => {

@@ -48,9 +48,9 @@ pub(super) async fn post(
     if let Some(authorization) = authorization {
         request = request.header(AUTHORIZATION, authorization);
     }
-    let request = request
-        .body(Full::new(Bytes::from(body)))
-        .map_err(|error| Failure::unusable(format!("No request can be made for {host_port}: {error}."), "Check the address."))?;
+    let request = request.body(Full::new(Bytes::from(body))).map_err(|error| {
+        Failure::unusable(format!("No request can be made for {host_port}: {error}."), "Check the address.")
+    })?;
     let exchange = async {
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let mut connection = std::pin::pin!(connection);

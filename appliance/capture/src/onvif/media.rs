@@ -102,7 +102,8 @@ fn plan(profile: Node<'_, '_>) -> Option<Plan> {
     if token.is_empty() || token.chars().count() > 64 {
         return None;
     }
-    let video = path(profile, &["Configurations", "VideoEncoder"]).or_else(|| child(profile, "VideoEncoderConfiguration"))?;
+    let video =
+        path(profile, &["Configurations", "VideoEncoder"]).or_else(|| child(profile, "VideoEncoderConfiguration"))?;
     let encoding = match text(video, "Encoding").to_ascii_uppercase().as_str() {
         "H264" => Encoding::H264,
         "H265" | "HEVC" => Encoding::H265,

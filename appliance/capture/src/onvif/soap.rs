@@ -1,8 +1,8 @@
 //! SOAP 1.2 calls and how they are signed.
 
+use super::DeviceUrl;
 use super::http::{self, Answer};
 use super::xml::{Node, child, escaped, own_text, parse, path};
-use super::DeviceUrl;
 use crate::config::Credentials;
 use crate::failure::Failure;
 use crate::networks::Networks;

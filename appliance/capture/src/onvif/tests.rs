@@ -12,7 +12,15 @@ fn an_address_may_be_typed_in_many_ways() {
     ] {
         assert_eq!(DeviceUrl::parse(text).unwrap().as_str(), whole);
     }
-    for text in ["", "https://192.168.1.10/", "rtsp://192.168.1.10/", "admin:secret@192.168.1.10", "a b", "http://", "%31.0.0.1"] {
+    for text in [
+        "",
+        "https://192.168.1.10/",
+        "rtsp://192.168.1.10/",
+        "admin:secret@192.168.1.10",
+        "a b",
+        "http://",
+        "%31.0.0.1",
+    ] {
         let error = DeviceUrl::parse(text).expect_err(text);
         assert!(error.message.ends_with('.') && !error.message.contains("secret"), "{text}: {error}");
     }
@@ -51,7 +59,10 @@ fn the_largest_stream_is_recorded_and_a_small_one_is_watched() {
     let some = |text: &str| Some(text.to_owned());
     let (large, middle, small) = (profile(H265, 2560, 1440), profile(H264, 1280, 720), profile(H264, 640, 360));
     let snapshots = profile(Jpeg, 3840, 2160);
-    assert_eq!(suggested(&[small.clone(), large.clone(), middle.clone(), snapshots.clone()]), (some("2560x1440"), some("640x360")));
+    assert_eq!(
+        suggested(&[small.clone(), large.clone(), middle.clone(), snapshots.clone()]),
+        (some("2560x1440"), some("640x360"))
+    );
     assert_eq!(suggested(&[large.clone(), middle.clone()]), (some("2560x1440"), some("1280x720")));
     assert_eq!(suggested(core::slice::from_ref(&middle)), (some("1280x720"), None));
     assert_eq!(suggested(&[snapshots]), (None, None));
@@ -68,7 +79,8 @@ fn a_clock_is_read_and_compared() {
         )
     };
     let clock = |text: &str| device_clock(xml::parse(text).unwrap().root_element());
-    let (date, time) = ("<Year>2026</Year><Month>11</Month><Day>26</Day>", "<Hour>14</Hour><Minute>2</Minute><Second>8</Second>");
+    let (date, time) =
+        ("<Year>2026</Year><Month>11</Month><Day>26</Day>", "<Hour>14</Hour><Minute>2</Minute><Second>8</Second>");
     // date -u -d '2026-11-26 14:02:08' +%s
     assert_eq!(clock(&reply(date, time)), Some(1_795_701_728_000));
     assert_eq!(clock(&reply("<Year>2026</Year><Month>13</Month><Day>26</Day>", time)), None);

@@ -46,10 +46,7 @@ fn depth(text: &str) -> usize {
 }
 
 /// The children with a local name.
-pub(super) fn children<'a, 'input: 'a>(
-    node: Node<'a, 'input>,
-    name: &str,
-) -> impl Iterator<Item = Node<'a, 'input>> {
+pub(super) fn children<'a, 'input: 'a>(node: Node<'a, 'input>, name: &str) -> impl Iterator<Item = Node<'a, 'input>> {
     node.children().filter(move |child| child.is_element() && child.tag_name().name() == name)
 }
 

@@ -34,9 +34,13 @@ async fn a_camera_says_what_it_is_and_where_its_streams_are() {
         let device = ask(&server, "night <watch>").await.unwrap_or_else(|failure| panic!("{args:?}: {failure}"));
         let said = [&device.manufacturer, &device.model, &device.firmware, &device.serial].map(String::as_str);
         assert_eq!(said, ["Acme <b>", "Gate 7", "1.2.3", "SN0001"]);
-        assert_eq!((device.macs.as_slice(), device.events, device.ptz), (&["02:00:5e:10:00:0a".to_owned()][..], true, false));
+        assert_eq!(
+            (device.macs.as_slice(), device.events, device.ptz),
+            (&["02:00:5e:10:00:0a".to_owned()][..], true, false)
+        );
         assert!(device.clock_offset_ms.is_some_and(|offset_ms| offset_ms.abs() < 60_000), "{device:?}");
-        let profiles: Vec<_> = device.profiles.iter().map(|p| (p.token.as_str(), p.encoding, p.width, p.fps, p.gop)).collect();
+        let profiles: Vec<_> =
+            device.profiles.iter().map(|p| (p.token.as_str(), p.encoding, p.width, p.fps, p.gop)).collect();
         assert_eq!(profiles[0], ("main", Encoding::H264, 1920, 25, 50), "{args:?}");
         assert_eq!(profiles[1], ("sub", Encoding::H264, 640, 15, 30), "{args:?}");
         assert_eq!((profiles[2].0, profiles[2].1, profiles.len()), ("jpeg", Encoding::Jpeg, 3));

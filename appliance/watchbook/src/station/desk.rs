@@ -16,7 +16,7 @@ use watchbook_store::register::Entry;
 use watchbook_store::register::{Change, Namespace, Register};
 use watchbook_web::api;
 use watchbook_web::error::Error;
-use watchbook_web::ports::{CameraChange, CameraConfig, CameraProbe, CameraRow, Cameras, StreamConfig};
+use watchbook_web::ports::{CameraChange, CameraConfig, CameraProbe, CameraRow, Cameras, DeviceProbe, StreamConfig};
 
 /// Setting that holds the number of the next camera: numbers are never given twice.
 const NEXT_NUMBER: &[u8] = b"camera_number_next";
@@ -24,6 +24,8 @@ const NEXT_NUMBER: &[u8] = b"camera_number_next";
 const REMOVED_PREFIX: &[u8] = b"removed_retention_days_max/";
 /// How long a try of a camera may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a search for cameras collects answers: devices wait up to half a second before they answer (WS-Discovery 1.1, 3.1.3), and slow ones longer.
+const SEARCH: Duration = Duration::from_secs(4);
 
 /// Settings, tasks and states of all cameras.
 pub struct CameraDesk {
@@ -311,6 +313,40 @@ impl Cameras for CameraDesk {
         let config = capture_config(camera, &config, &self.networks)?;
         Ok(super::probe::shown(self.runtime.block_on(capture::probe(&config, PROBE_TIMEOUT))))
     }
+
+    fn search(&self) -> Result<Vec<api::FoundDevice>, Error> {
+        let asking = capture::onvif::discovery::discover(&self.networks, SEARCH);
+        let found = self.runtime.block_on(asking).map_err(|error| {
+            Error::new(Kind::Unavailable, format!("the network cannot be asked for cameras: {error}"))
+                .next("Check the box's network, or enter the camera's address by hand.")
+        })?;
+        let hosts: Vec<(String, u32)> =
+            self.lock().iter().filter_map(|(id, desk)| Some((host(&desk.config)?, id.get()))).collect();
+        let camera_at = |address: core::net::IpAddr| {
+            let address = address.to_string();
+            hosts.iter().find(|(host, _)| *host == address).map(|(_, camera)| *camera)
+        };
+        Ok(super::devices::found(found, camera_at))
+    }
+
+    fn inspect(&self, probe: DeviceProbe) -> Result<api::DeviceReport, Error> {
+        let refused = |error: capture::Error| Error::new(error.kind, error.message);
+        let address = capture::onvif::DeviceUrl::parse(&probe.url).map_err(refused)?;
+        let credentials = probe.username.map(|username| capture::Credentials {
+            username,
+            password: probe.password.map(|secret| secret.reveal().to_owned()).unwrap_or_default(),
+        });
+        let asking = capture::onvif::inspect(&address, credentials.as_ref(), &self.networks);
+        Ok(super::devices::report(self.runtime.block_on(asking)))
+    }
+}
+
+/// Host of a camera's main stream, an IPv6 address without its brackets.
+fn host(config: &CameraConfig) -> Option<String> {
+    let (url, _) = capture::SourceUrl::parse(&config.main.url).ok()?;
+    let host_port = url.host_port();
+    let (host, _) = host_port.rsplit_once(':')?;
+    Some(host.trim_matches(['[', ']']).to_owned())
 }
 
 /// What capture needs of a camera's settings.

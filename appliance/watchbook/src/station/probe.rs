@@ -24,6 +24,7 @@ fn found(stream: StreamProbe) -> api::FoundStream {
     }
 }
 
-fn problem(failure: &Failure) -> api::TestProblem {
+/// Why a camera gives nothing.
+pub fn problem(failure: &Failure) -> api::TestProblem {
     api::TestProblem { reason: failure.reason, detail: failure.detail.clone(), next_step: failure.next_step.clone() }
 }

@@ -206,6 +206,21 @@ impl Cameras for MemoryBox {
         self.probes.lock().unwrap().push(probe);
         Ok(api::CameraTestReport { ok: false, main: None, sub: None, problem: Some(problem) })
     }
+
+    fn search(&self) -> Result<Vec<api::FoundDevice>, Error> {
+        self.called();
+        Ok(Vec::new())
+    }
+
+    fn inspect(&self, probe: DeviceProbe) -> Result<api::DeviceReport, Error> {
+        self.called();
+        let problem = api::TestProblem {
+            reason: GapReason::CameraDenied,
+            detail: format!("the camera at {} refuses the password", probe.url),
+            next_step: "Check the password.".into(),
+        };
+        Ok(api::DeviceReport { device: None, problem: Some(problem) })
+    }
 }
 
 impl Events for MemoryBox {

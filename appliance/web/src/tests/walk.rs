@@ -45,6 +45,7 @@ fn body(id: &str) -> Option<Value> {
         "create_camera" => json!({"name": "Yard", "main": address, "password": "canary-given"}),
         "change_camera" => json!({"name": "Yard", "main": address, "password": "canary-given"}),
         "test_camera" => json!({"main": address, "password": "canary-given"}),
+        "inspect_camera" => json!({"url": "http://192.0.2.9/", "username": "u", "password": "canary-given"}),
         "bind_plugin" => json!({"enabled": true}),
         "install_plugin" => json!("the bytes of a package"),
         "approve_plugin" | "reject_plugin" => json!({"package_sha256": WAITING}),
@@ -68,7 +69,7 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
         "sign_out" | "change_password" | "cameras" | "camera" | "plugins" | "plugin_abi" | "plugin_dev_mode"
         | "plugin_tried_out" | "health" => &Role::ALL,
         "accounts" | "create_account" | "change_account" | "remove_account" | "create_camera" | "change_camera"
-        | "remove_camera" | "test_camera" | "bind_plugin" => &[Admin],
+        | "remove_camera" | "test_camera" | "search_cameras" | "inspect_camera" | "bind_plugin" => &[Admin],
         "install_plugin"
         | "approve_plugin"
         | "reject_plugin"

@@ -14,10 +14,13 @@ import type {
   ClaimInput,
   CountBucket,
   CountList,
+  DeviceInput,
+  DeviceReport,
   Disk,
   DiskInput,
   ErasureList,
   EventPage,
+  FoundDeviceList,
   Health,
   Hold,
   HoldEstimate,
@@ -81,6 +84,8 @@ export const api = {
   changeCamera: (id: number, input: CameraPatch) => call<Camera>("PATCH", `/cameras/${id}`, input),
   removeCamera: (id: number) => call<void>("DELETE", `/cameras/${id}`),
   testCamera: (input: TestInput) => call<TestResult>("POST", "/cameras/test", input),
+  searchCameras: () => call<FoundDeviceList>("POST", "/cameras/search").then((answer) => answer.devices),
+  inspectCamera: (input: DeviceInput) => call<DeviceReport>("POST", "/cameras/inspect", input),
   bindPlugin: (camera: number, { plugin, ...binding }: PluginBinding) =>
     call<PluginBinding>("PUT", `/cameras/${camera}/plugins/${encodeURIComponent(plugin)}`, binding),
 

@@ -32,6 +32,13 @@ export type CameraInput = Schemas["CameraRequest"];
 export type CameraPatch = Schemas["CameraPatch"];
 export type TestInput = Schemas["CameraTest"];
 export type TestResult = Schemas["CameraTestReport"];
+export type FoundDevice = Schemas["FoundDevice"];
+export type FoundDeviceList = Schemas["FoundDeviceList"];
+export type DeviceInput = Schemas["DeviceRequest"];
+export type DeviceReport = Schemas["DeviceReport"];
+export type InspectedDevice = Schemas["Device"];
+export type DeviceProfile = Schemas["DeviceProfile"];
+export type TestProblem = Schemas["TestProblem"];
 export type FoundStream = Schemas["FoundStream"];
 export type PluginBinding = Schemas["PluginBinding"];
 

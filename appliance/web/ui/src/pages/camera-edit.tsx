@@ -9,6 +9,7 @@ import { loadCameras } from "../lib/session";
 import { MaskEditor } from "../polygon/mask-editor";
 import { Icon } from "../ui/icon";
 import { Check, Confirm, Loading, Note, Problem, Select, TextField } from "../ui/parts";
+import { CameraAccount, CameraFinder } from "./camera-find";
 import { type CameraForm, formOf, inputOf, RETENTION_DAYS_MAX, subOf, urlProblem } from "./camera-form";
 import { StateLine } from "./camera-list";
 import { PluginSettings } from "./camera-plugins";
@@ -99,6 +100,7 @@ function Editor({ camera, reload }: { camera: Camera | null; reload: () => void 
         <h1>{camera?.name ?? t("cameras.add")}</h1>
       </div>
       {camera !== null && <StateLine camera={camera} />}
+      {camera === null && <CameraFinder form={form} change={change} />}
       <form class="panel" onSubmit={submit}>
         <TextField
           label={t("camera.name")}
@@ -133,17 +135,9 @@ function Editor({ camera, reload }: { camera: Camera | null; reload: () => void 
           />
           <TransportSelect value={form.subTransport} change={(subTransport) => change({ subTransport })} />
         </div>
-        <div class="pair pair-even">
-          <TextField label={t("camera.username")} value={form.username} change={(username) => change({ username })} />
-          <TextField
-            label={t("camera.password")}
-            type="password"
-            autocomplete="new-password"
-            hint={camera?.has_password === true ? t("camera.password.kept") : t("camera.password.hint")}
-            value={form.password}
-            change={(password) => change({ password })}
-          />
-        </div>
+        {camera !== null && (
+          <CameraAccount form={form} change={change} hint={camera.has_password ? t("camera.password.kept") : t("camera.password.hint")} />
+        )}
         <div class="row">
           <button type="button" disabled={test.busy || form.mainUrl.trim() === "" || mainBad !== null} onClick={runTest}>
             <Icon name="camera" /> {test.busy ? t("camera.testing") : t("camera.test")}

@@ -1,6 +1,6 @@
 /** The fields of a camera as they are typed, and what the recorder gets from them. Pure. */
 
-import type { Camera, CameraInput, Importance, Point, StreamSource, Transport } from "../api/types";
+import type { Camera, CameraInput, DeviceProfile, Importance, InspectedDevice, Point, StreamSource, Transport } from "../api/types";
 
 export interface CameraForm {
   name: string;
@@ -62,4 +62,22 @@ export function urlProblem(url: string): "camera.url.bad" | null {
   const trimmed = url.trim();
   if (trimmed === "") return null;
   return /^rtsps?:\/\/[^\s/]+/i.test(trimmed) ? null : "camera.url.bad";
+}
+
+/** The fields that a camera fills in; a name that was typed stays. */
+export function filled(form: CameraForm, device: InspectedDevice): Partial<CameraForm> {
+  const urlOf = (token: string | null) => device.profiles.find((profile) => profile.token === token)?.url ?? "";
+  const name = `${device.manufacturer} ${device.model}`.trim().slice(0, 64);
+  return {
+    ...(form.name.trim() === "" ? { name } : {}),
+    mainUrl: urlOf(device.main),
+    subUrl: urlOf(device.sub),
+  };
+}
+
+export function profileText(profile: DeviceProfile): string {
+  const size = profile.width === 0 ? "" : ` · ${profile.width} × ${profile.height}`;
+  const rate = profile.fps === 0 ? "" : ` · ${profile.fps}/s`;
+  const bits = profile.bitrate_kbps === 0 ? "" : ` · ${profile.bitrate_kbps} kbit/s`;
+  return `${profile.name === "" ? profile.token : profile.name} · ${profile.encoding.toUpperCase().replace("H26", "H.26")}${size}${rate}${bits}`;
 }

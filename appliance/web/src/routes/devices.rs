@@ -1,0 +1,89 @@
+//! Cameras on the network that are not added yet.
+
+use super::dispatch::{Call, blocking, ok};
+use super::{Answer, AuditRule, NO_BODY, Permission, Route, SMALL_BODY, Shape, handler};
+use crate::address_secret;
+use crate::api;
+use crate::check;
+use crate::error::{Error, Problem};
+use crate::ports::DeviceProbe;
+use axum::http::Method;
+use axum::response::Response;
+use std::sync::Arc;
+use watchbook_access::Action;
+use watchbook_base::Kind;
+use watchbook_base::limits::URL_BYTES_MAX;
+
+pub(crate) fn rows() -> Vec<Route> {
+    vec![
+        Route {
+            method: Method::POST,
+            path: "/api/v1/cameras/search",
+            id: "search_cameras",
+            summary: "Asks the network which cameras are there (WS-Discovery); takes 4 s. Cameras outside the camera networks are left out.",
+            permission: Permission::Asks(|_| Ok(asked("search for cameras on the network"))),
+            audit: AuditRule::EveryTime,
+            body_bytes_max: NO_BODY,
+            query: &[],
+            request: None,
+            answer: Answer::Json(200, Shape::of::<api::FoundDeviceList>()),
+            handler: handler!(search),
+        },
+        Route {
+            method: Method::POST,
+            path: "/api/v1/cameras/inspect",
+            id: "inspect_camera",
+            summary: "Asks a camera what it is and where its streams are (ONVIF), for at most a minute. A camera that does not say is a report, not an error.",
+            permission: Permission::Asks(|_| Ok(asked("inspection of a camera"))),
+            audit: AuditRule::EveryTime,
+            body_bytes_max: SMALL_BODY,
+            query: &[],
+            request: Some(Shape::of::<api::DeviceRequest>()),
+            answer: Answer::Json(200, Shape::of::<api::DeviceReport>()),
+            handler: handler!(inspect),
+        },
+    ]
+}
+
+fn asked(what: &str) -> Action {
+    Action::ChangeConfig { camera: None, what: what.to_owned() }
+}
+
+fn busy() -> Error {
+    Error::new(Kind::Exhausted, "other cameras are being tested").next("Try again in a few seconds.")
+}
+
+async fn search(call: Call) -> Result<Response, Problem> {
+    let turn = Arc::clone(call.app.camera_tests()).try_acquire_owned().map_err(|_| busy())?;
+    let devices = call
+        .blocking(move |app| {
+            let _turn = turn;
+            app.ports().cameras.search()
+        })
+        .await?;
+    ok(&api::FoundDeviceList { devices })
+}
+
+async fn inspect(call: Call) -> Result<Response, Problem> {
+    let request: api::DeviceRequest = call.json()?;
+    if request.url.len() > URL_BYTES_MAX {
+        return Err(Error::invalid(format!("url must have at most {URL_BYTES_MAX} bytes")).into());
+    }
+    let probe = DeviceProbe {
+        url: request.url,
+        username: check::credential("username", request.username)?,
+        password: check::secret("password", request.password)?,
+    };
+    let turn = Arc::clone(call.app.camera_tests()).try_acquire_owned().map_err(|_| busy())?;
+    let app = call.app.clone();
+    let report = blocking(move || {
+        let _turn = turn;
+        let url = probe.url.clone();
+        let mut report = app.ports().cameras.inspect(probe)?;
+        if let Some(problem) = &mut report.problem {
+            problem.detail = address_secret::scrubbed(&problem.detail, core::iter::once(url.as_str()));
+        }
+        Ok(report)
+    });
+    ok(&report.await?)
+}
