@@ -115,7 +115,7 @@ describe("the page", { concurrency: 1 }, () => {
     assert.equal(await field("Sub stream").inputValue(), `rtsp://127.0.0.1:${port}/sub`);
     await field("Stream for small tiles and plugins").selectOption("");
     assert.equal(await field("Sub stream").inputValue(), "");
-    await grab(page, "camera-found");
+    await page.shot("03-camera-found");
   });
 
   it("adds cameras after a test that shows what was found", async () => {
