@@ -31,4 +31,4 @@ pub use failure::Failure;
 pub use networks::Networks;
 pub use probe::{ProbeReport, StreamProbe, probe};
 pub use run::{CameraHandle, spawn_camera};
-pub use sink::{PictureFormat, Sink, Status, StreamState};
+pub use sink::{LastGap, PictureFormat, Sink, Status, StreamState};

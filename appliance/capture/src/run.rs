@@ -202,7 +202,7 @@ impl StreamTask {
     }
 
     async fn play(&mut self, mut session: Session, config: &SessionConfig) -> Exit {
-        self.health.sessions += 1;
+        self.health.session();
         if let Some(format) = session.audio_format() {
             self.audio.set_format(format.clone());
         }
@@ -238,7 +238,7 @@ impl StreamTask {
                     self.set_format(format);
                 }
                 self.lost(lost, true);
-                self.health.frame(unit.data.len());
+                self.health.frame(unit.data.len(), unit.key, arrival.mono);
                 watch.picture(arrival.mono);
                 self.video.sample(unit, arrival);
                 if self.live_since.is_none() && self.video.is_open() {
@@ -289,6 +289,7 @@ impl StreamTask {
     fn go_live(&mut self, now: MonoNanos) {
         self.live_since = Some(now);
         self.health.take_rates(now);
+        self.health.back(self.clock.utc());
         self.enter(Status::Live, None);
     }
 
@@ -344,6 +345,7 @@ impl StreamTask {
     /// Ends the recordings. A stream without sound has no gap in its sound.
     fn fail(&mut self, reason: GapReason) {
         let now = self.clock.utc();
+        self.health.lost(reason, now);
         self.video.fail(reason, now);
         if !self.audio.is_closed() {
             self.audio.fail(reason, now);
@@ -375,6 +377,9 @@ impl StreamTask {
         self.state.damaged_access_units = self.health.damaged;
         self.state.sessions = self.health.sessions;
         self.state.clock_offset_ms = self.health.clock_offset_ms;
+        (self.state.gop_pictures, self.state.key_interval_ms) = self.health.gop().unzip();
+        self.state.key_age_ms = self.health.key_age_ms(self.clock.mono());
+        self.state.last_gap = self.health.last_gap();
         self.state.drift_ppm = self.video.drift_ppm().or(self.state.drift_ppm);
         self.sink.state(self.camera, self.role, self.state.clone());
     }

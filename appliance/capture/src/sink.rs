@@ -43,6 +43,17 @@ pub struct PictureFormat {
     pub height: u32,
 }
 
+/// A stretch without pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastGap {
+    /// When pictures stopped.
+    pub start: UtcNanos,
+    /// When they were back.
+    pub end: UtcNanos,
+    /// The reason that was found last.
+    pub reason: GapReason,
+}
+
 /// What is known about a stream now.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StreamState {
@@ -70,6 +81,14 @@ pub struct StreamState {
     pub sessions: u64,
     /// The camera's wall clock minus ours in ms, from its last RTCP sender report, network delay included; `None` when it sends none.
     pub clock_offset_ms: Option<i64>,
+    /// Pictures of the last whole GOP; `None` before the second key frame.
+    pub gop_pictures: Option<u32>,
+    /// From its key frame to the next, in ms.
+    pub key_interval_ms: Option<u32>,
+    /// Age of the newest key frame in ms.
+    pub key_age_ms: Option<u32>,
+    /// The newest gap that has ended, since the camera was configured.
+    pub last_gap: Option<LastGap>,
     /// How much faster the camera's media clock runs than ours, in parts per million; `None` until a few minutes were measured.
     pub drift_ppm: Option<f32>,
 }
@@ -91,6 +110,10 @@ impl StreamState {
             damaged_access_units: 0,
             sessions: 0,
             clock_offset_ms: None,
+            gop_pictures: None,
+            key_interval_ms: None,
+            key_age_ms: None,
+            last_gap: None,
             drift_ppm: None,
         }
     }

@@ -15,8 +15,8 @@ mod station;
 
 pub use camera::{
     Camera, CameraList, CameraPatch, CameraRequest, CameraStates, CameraTest, CameraTestReport, FoundStream,
-    ImportanceName, PluginBinding, PluginBindingRequest, Point, StreamAddress, StreamState, StreamStatus, TestProblem,
-    Transport, Zone,
+    ImportanceName, LastGap, PluginBinding, PluginBindingRequest, Point, StreamAddress, StreamState, StreamStatus,
+    TestProblem, Transport, Zone,
 };
 pub use counts::{CountBucket, CountList, CountSeries};
 pub use device::{Device, DeviceEncoding, DeviceProfile, DeviceReport, DeviceRequest, FoundDevice, FoundDeviceList};

@@ -62,6 +62,16 @@ pub fn shown(state: &StreamState) -> api::StreamState {
         lost_packets: state.lost_packets,
         damaged_access_units: state.damaged_access_units,
         media_utc_offset_ms: state.clock_offset_ms,
+        drift_ppm: state.drift_ppm,
+        gop_pictures: state.gop_pictures,
+        key_interval_ms: state.key_interval_ms,
+        key_age_ms: live.then_some(state.key_age_ms).flatten(),
+        sessions: state.sessions,
+        last_gap: state.last_gap.map(|gap| api::LastGap {
+            start_utc_ms: gap.start.as_ms(),
+            end_utc_ms: gap.end.as_ms(),
+            reason: gap.reason,
+        }),
         ..api::StreamState::bare(status, state.since.as_ms())
     }
 }

@@ -146,6 +146,30 @@ pub struct StreamState {
     pub damaged_access_units: u64,
     /// The camera's clock minus ours, where the camera tells its time.
     pub media_utc_offset_ms: Option<i64>,
+    /// How much faster the camera's media clock runs than ours, in parts per million; after a few minutes.
+    pub drift_ppm: Option<f32>,
+    /// Pictures of the last whole GOP.
+    pub gop_pictures: Option<u32>,
+    /// From a key frame to the next, in ms.
+    pub key_interval_ms: Option<u32>,
+    /// Age of the newest key frame in ms, when the state was last told.
+    pub key_age_ms: Option<u32>,
+    /// Sessions that were opened since the camera was configured.
+    pub sessions: u64,
+    /// The newest gap that has ended, since the camera was configured.
+    pub last_gap: Option<LastGap>,
+}
+
+/// A stretch without pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct LastGap {
+    /// When pictures stopped.
+    pub start_utc_ms: i64,
+    /// When they were back.
+    pub end_utc_ms: i64,
+    /// Why.
+    #[schema(value_type = GapReasonName)]
+    pub reason: GapReason,
 }
 
 impl StreamState {
@@ -166,6 +190,12 @@ impl StreamState {
             lost_packets: 0,
             damaged_access_units: 0,
             media_utc_offset_ms: None,
+            drift_ppm: None,
+            gop_pictures: None,
+            key_interval_ms: None,
+            key_age_ms: None,
+            sessions: 0,
+            last_gap: None,
         }
     }
 }

@@ -38,6 +38,7 @@ export type DeviceInput = Schemas["DeviceRequest"];
 export type DeviceReport = Schemas["DeviceReport"];
 export type InspectedDevice = Schemas["Device"];
 export type DeviceProfile = Schemas["DeviceProfile"];
+export type LastGap = Schemas["LastGap"];
 export type TestProblem = Schemas["TestProblem"];
 export type FoundStream = Schemas["FoundStream"];
 export type PluginBinding = Schemas["PluginBinding"];

@@ -6,6 +6,7 @@ import { t, word } from "../i18n";
 import { useLoaded, useTitle } from "../lib/hooks";
 import { found } from "../lib/search";
 import { nowMs } from "../lib/session";
+import { streamAdvice } from "../lib/stream-advice";
 import { rateText } from "../lib/time";
 import { Loading, Moment, Note, Problem } from "../ui/parts";
 import { NothingFound, Search } from "../ui/search";
@@ -119,6 +120,11 @@ function CameraRow({ name, state }: { name: string; state: StreamState }) {
         <span class={`dot dot-${state.status}`} aria-hidden="true" /> {t(`status.${state.status}`)}
         {state.status === "lost" && state.reason !== null && <div class="bad">{word("reason", state.reason)}</div>}
         {state.status !== "live" && state.next_step !== null && <div class="note-next">{state.next_step}</div>}
+        {streamAdvice(state).map((advice) => (
+          <div class="note-next" key={advice}>
+            {t(advice)}
+          </div>
+        ))}
       </td>
       <td>
         <Moment ms={state.since_utc_ms} />

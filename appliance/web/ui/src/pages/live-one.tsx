@@ -1,13 +1,13 @@
 /** One camera, large: its main stream, with what the stream is and where to go from here. */
 
 import { useState } from "preact/hooks";
-import type { Camera, StreamState } from "../api";
-import { t } from "../i18n";
+import type { Camera, LastGap, StreamState } from "../api";
+import { t, word } from "../i18n";
 import { useTitle } from "../lib/hooks";
 import { has } from "../lib/roles";
 import { link } from "../lib/router";
 import { cameras, camerasProblem, loadCameras, session } from "../lib/session";
-import { rateText } from "../lib/time";
+import { dateTimeText, durationText, rateText } from "../lib/time";
 import { LiveVideo } from "../live/live-video";
 import { Icon } from "../ui/icon";
 import { Empty, Loading, Problem } from "../ui/parts";
@@ -92,8 +92,20 @@ export function StreamFacts({ state }: { state: StreamState }) {
       {state.bitrate_bps !== null && <Fact name={t("stream.bitrate")} value={rateText(state.bitrate_bps)} />}
       <Fact name={t("stream.lost")} value={String(state.lost_packets)} />
       <Fact name={t("stream.damaged")} value={String(state.damaged_access_units)} />
+      {state.key_interval_ms !== null && <Fact name={t("stream.key_interval")} value={secondsText(state.key_interval_ms)} />}
+      {state.media_utc_offset_ms !== null && <Fact name={t("stream.offset")} value={secondsText(state.media_utc_offset_ms)} />}
+      {state.drift_ppm !== null && <Fact name={t("stream.drift")} value={`${Math.round(state.drift_ppm)} ppm`} />}
+      {state.last_gap !== null && <Fact name={t("stream.last_gap")} value={lastGapText(state.last_gap)} />}
     </dl>
   );
+}
+
+function secondsText(ms: number): string {
+  return `${Math.round(ms / 100) / 10} s`;
+}
+
+function lastGapText({ start_utc_ms, end_utc_ms, reason }: LastGap): string {
+  return t("stream.gap", { when: dateTimeText(start_utc_ms), length: durationText(end_utc_ms - start_utc_ms), reason: word("reason", reason) });
 }
 
 export function Fact({ name, value }: { name: string; value: string }) {
