@@ -38,6 +38,35 @@ pub enum Action {
         /// When.
         range: TimeRange,
     },
+    /// Derive an event again: its footage goes through the plugin that gave it, and what comes out is compared. Nobody sees a picture.
+    Rederive {
+        /// Where it happened.
+        camera: CameraId,
+        /// Number of the event.
+        event: u64,
+        /// The footage that is read.
+        range: TimeRange,
+    },
+    /// Stop deriving an event again.
+    CancelRederive {
+        /// Where it happened.
+        camera: CameraId,
+        /// Number of the event.
+        event: u64,
+    },
+    /// An event was derived again. The recorder notes it by itself; nobody can ask for it.
+    Rederived {
+        /// Where it happened.
+        camera: CameraId,
+        /// Number of the event.
+        event: u64,
+        /// Id and version of the plugin.
+        plugin: String,
+        /// SHA-256 of its component, lower-case hex.
+        component_sha256: String,
+        /// What came out, such as `same`.
+        result: String,
+    },
     /// Sign in; `name_sha256` keeps mistyped passwords in the name field out of the log.
     SignIn {
         /// SHA-256 of the account name that was tried, lower-case hex.

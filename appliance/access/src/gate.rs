@@ -107,7 +107,9 @@ impl Grant {
     #[must_use]
     pub fn covers_footage(&self, camera: CameraId, range: TimeRange) -> bool {
         match &self.action {
-            Action::Playback { camera: granted, range: window } | Action::Export { camera: granted, range: window } => {
+            Action::Playback { camera: granted, range: window }
+            | Action::Export { camera: granted, range: window }
+            | Action::Rederive { camera: granted, range: window, .. } => {
                 *granted == camera && window.start <= range.start && range.end <= window.end
             }
             _ => false,
@@ -120,7 +122,8 @@ impl Grant {
         match &self.action {
             Action::Timeline { camera: granted }
             | Action::Playback { camera: granted, .. }
-            | Action::Export { camera: granted, .. } => *granted == camera,
+            | Action::Export { camera: granted, .. }
+            | Action::Rederive { camera: granted, .. } => *granted == camera,
             _ => false,
         }
     }
@@ -203,6 +206,11 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
         Action::Timeline { camera } | Action::Playback { camera, .. } | Action::Export { camera, .. } => {
             (&[Role::Investigator], slice::from_ref(camera))
         }
+        // It shows no picture, but what comes out tells of footage, and it costs as much as playing it: whoever may play it. An auditor reads in the log what
+        // came out.
+        Action::Rederive { camera, .. } | Action::CancelRederive { camera, .. } => {
+            (&[Role::Investigator], slice::from_ref(camera))
+        }
         Action::SearchEvents { camera, .. } => (&[Role::Investigator], camera.as_slice()),
         // How long footage stays, and what is kept for which case, is for those who answer for it. A viewer sees live pictures only.
         Action::ReadRetention { camera } => (&RECORD_KEEPERS, camera.as_slice()),
@@ -228,12 +236,17 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
         Action::AddDisk { .. } | Action::AcceptDisk { .. } | Action::RetireDisk { .. } => (&[Role::Admin], &[]),
         Action::ReadAccounts | Action::ChangeAccount { .. } => (&[Role::Admin], &[]),
         Action::ReadAudit => (&[Role::Auditor], &[]),
-        Action::Erase { .. } | Action::Propose { .. } if subject.account.is_none() => return Err(Refusal::SignInFirst),
+        Action::Erase { .. } | Action::Propose { .. } | Action::Rederived { .. } if subject.account.is_none() => {
+            return Err(Refusal::SignInFirst);
+        }
         Action::Erase { .. } => {
             return Err(Refusal::NotAllowed("erasing is done by the maximum age alone: set a smaller one".to_owned()));
         }
         Action::Propose { .. } => {
             return Err(Refusal::NotAllowed("rules propose, people decide".to_owned()));
+        }
+        Action::Rederived { .. } => {
+            return Err(Refusal::NotAllowed("the recorder itself notes what came out".to_owned()));
         }
     };
     if subject.account.is_none() {

@@ -3,18 +3,20 @@
 use crate::child::{Child, Handler, Sender};
 use crate::message::{Coding, FromDecoder, Slot, ToDecoder, decode, encode};
 use crate::{Error, Output, Plan};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use watchbook_base::{Kind, StreamId, UtcNanos, memfd};
+use watchbook_base::{Kind, StreamId, Ticks90k, UtcNanos, memfd};
 use watchbook_media::{Codec, Packet};
 
 /// Access units of one slot that may be on their way: 2 s at 30 frames a second. More is a decoder that cannot keep up.
 pub const BACKLOG_UNITS_MAX: u32 = 60;
 /// Bytes of one slot on their way: 8 s of a 16 Mbit/s stream, and room for one access unit of the largest size (4 MiB) beside others.
 pub const BACKLOG_BYTES_MAX: u64 = 16 << 20;
+/// Access units of one slot whose media time is remembered until their picture comes: those on their way and those that a decoder holds for reordering.
+const TIMES_MAX: usize = BACKLOG_UNITS_MAX as usize + 32;
 
 /// One decoded, masked, scaled picture.
 #[derive(Clone, Debug)]
@@ -27,6 +29,8 @@ pub struct Frame {
     pub seq: u64,
     /// UTC of presentation.
     pub utc: UtcNanos,
+    /// The same in the recording's own time, by which the picture is found again among what was stored.
+    pub media: Option<Ticks90k>,
     /// Whether the plan had masks, which are burnt in.
     pub masked: bool,
     /// A sealed memory file of [`Output::frame_bytes`] bytes, checked.
@@ -110,6 +114,8 @@ struct SlotState {
     wait_key: bool,
     /// Bytes of the access units on their way.
     waiting_bytes: u64,
+    /// UTC in nanoseconds and media time of the newest access units, at most [`TIMES_MAX`].
+    times: VecDeque<(i64, Ticks90k)>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -144,6 +150,7 @@ impl Decoder {
             opened_in: 0,
             wait_key: true,
             waiting_bytes: 0,
+            times: VecDeque::new(),
         }));
         table.by_stream.insert(stream, Arc::clone(&state));
         table.by_number.insert(number, state);
@@ -211,6 +218,11 @@ impl Decoder {
             state.wait_key = false;
             state.status.waiting += 1;
             state.waiting_bytes += length;
+            if state.times.len() >= TIMES_MAX {
+                state.times.pop_front();
+            }
+            let media = packet.dts.0.saturating_add(i64::from(packet.cts_offset));
+            state.times.push_back((packet.utc.0, Ticks90k(media)));
         }
         sent.is_ok()
     }
@@ -277,6 +289,7 @@ impl Reader {
                 output,
                 seq,
                 utc: UtcNanos(utc_ns),
+                media: state.times.iter().find(|(utc, _)| *utc == utc_ns).map(|(_, media)| *media),
                 masked: !state.plan.masks.is_empty(),
                 pixels: Arc::new(pixels),
             }

@@ -11,13 +11,16 @@
 //! plugin would see of it, as [`clip`] describes. No other program holds libavcodec.
 
 pub mod child;
+pub mod choice;
 pub mod clip;
 pub mod decoder;
 pub mod error;
 pub mod mask;
 pub mod message;
+pub mod once;
 pub mod plan;
 pub mod rate;
+pub mod replay;
 
 pub use child::{Child, Handler};
 pub use decoder::{Decoder, Emitted, Frame, SlotStatus};

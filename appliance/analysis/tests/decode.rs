@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
+use watchbook_analysis::replay::{Replay, Unit};
 use watchbook_analysis::{Decoder, Emitted, Frame, Output, PixelFormat, Plan, Point};
 use watchbook_base::{CameraId, MonoNanos, StreamId, Ticks90k, TrackRole, UtcNanos, memfd};
 use watchbook_media::{Codec, Packet, TrackFormat};
@@ -321,4 +322,47 @@ fn a_child_started_by_hand_says_who_should_start_it() {
         Command::new(env!("CARGO_BIN_EXE_watchbook-decode")).stdin(std::process::Stdio::null()).output().unwrap();
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("not a Watchbook link"));
+}
+
+#[test]
+fn stored_footage_is_replayed_without_a_loss_and_gives_the_same_pixels() {
+    let clip = clip("testsrc2=size=320x180:rate=25", "libx264", &[]);
+    let masks =
+        vec![vec![Point::from_fractions(0.0, 0.0), Point::from_fractions(0.5, 0.0), Point::from_fractions(0.0, 0.5)]];
+    let (decoder, receiver) = spawn();
+    decoder.open(stream(), plan(&clip, masks.clone())).unwrap();
+    let live = run(&decoder, &receiver, &clip);
+
+    let mut replay = Replay::spawn(Path::new(env!("CARGO_BIN_EXE_watchbook-decode"))).unwrap();
+    replay.open(&plan(&clip, masks)).unwrap();
+    let mut again = Vec::new();
+    let mut on = |utc: UtcNanos, pixels: std::os::fd::OwnedFd| {
+        again.push((utc, memfd::read(std::os::fd::AsFd::as_fd(&pixels), 160 * 90).unwrap()));
+        Ok(())
+    };
+    for packet in &clip.packets {
+        replay.feed(Unit { utc: packet.utc, key: packet.key, data: &packet.data }, &mut on).unwrap();
+    }
+    replay.settle(&mut on).unwrap();
+    assert_eq!((again.len(), replay.failed()), (clip.packets.len(), 0), "every access unit gives its picture");
+    for frame in &live {
+        let pixels = memfd::read(std::os::fd::AsFd::as_fd(&*frame.pixels), 160 * 90).unwrap();
+        let (_, other) = again.iter().find(|(utc, _)| *utc == frame.utc).unwrap();
+        assert_eq!(*other, pixels);
+        let packet = clip.packets.iter().find(|packet| packet.utc == frame.utc).unwrap();
+        assert_eq!(frame.media, Some(packet.dts), "a picture is found again by its media time");
+    }
+}
+
+#[test]
+fn a_replay_that_is_stopped_says_so_instead_of_waiting() {
+    let clip = clip("testsrc2=size=320x180:rate=25", "libx264", &[]);
+    let mut replay = Replay::spawn(Path::new(env!("CARGO_BIN_EXE_watchbook-decode"))).unwrap();
+    replay.open(&plan(&clip, Vec::new())).unwrap();
+    replay.stopper().stop();
+    let mut feed = |packet: &Packet| {
+        replay.feed(Unit { utc: packet.utc, key: packet.key, data: &packet.data }, &mut |_, _| Ok(()))
+    };
+    let failed = clip.packets.iter().find_map(|packet| feed(packet).err());
+    assert_eq!(failed.map(|error| error.kind()), Some(watchbook_base::Kind::Unavailable));
 }

@@ -1,6 +1,6 @@
 //! Events: what a plugin says happened on a camera. There is no field for a person's identity or for an embedding, and none will be added.
 
-use crate::{CameraId, UtcNanos};
+use crate::{CameraId, Lead, UtcNanos};
 use serde::{Deserialize, Serialize};
 
 /// A rectangle in 1/65,536 of the source picture, so that it fits any resolution.
@@ -63,6 +63,9 @@ pub struct Event {
     pub note: String,
     /// Who said so.
     pub source: EventSource,
+    /// The frames that led to it; an event of a recorder that did not note them has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lead: Option<Box<Lead>>,
 }
 
 impl Event {
@@ -126,6 +129,7 @@ mod tests {
                 component_sha256: String::new(),
                 settings_sha256: String::new(),
             },
+            lead: None,
         }
     }
 

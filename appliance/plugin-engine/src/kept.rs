@@ -28,6 +28,12 @@ impl Kept {
         self.lasting().counts.skipped += frames;
     }
 
+    /// Nothing is in the keyed state.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lasting().keyed.values.is_empty()
+    }
+
     /// As much of it as goes to the next instance when the settings or the version change: the keyed state and the line limit, not the counts. What one
     /// of the two changes after this the other does not see.
     #[must_use]
@@ -125,6 +131,7 @@ mod tests {
         kept.lasting().keyed.set(10, "a".into(), vec![1]).unwrap();
         let heir = kept.heir();
         heir.lasting().keyed.set(10, "a".into(), vec![2]).unwrap();
+        assert!(!heir.is_empty() && Kept::default().is_empty());
         assert_eq!((kept.counts().skipped, heir.counts().skipped), (3, 0));
         assert_eq!((&kept.lasting().keyed.values["a"], &heir.lasting().keyed.values["a"]), (&vec![1], &vec![2]));
     }

@@ -66,7 +66,7 @@ impl Station {
         let pixels = memfd::seal("frame", &vec![128; OUTPUT.frame_bytes()]).unwrap();
         let utc = UtcNanos(self.clock_ns.fetch_add(200_000_000, Ordering::SeqCst));
         let stream = camera(number).stream(TrackRole::SubVideo);
-        let frame = Frame { stream, output: OUTPUT, seq: 0, utc, masked: true, pixels: Arc::new(pixels) };
+        let frame = Frame { stream, output: OUTPUT, seq: 0, utc, media: None, masked: true, pixels: Arc::new(pixels) };
         self.plugins.frame(&frame);
     }
 
@@ -346,7 +346,7 @@ fn the_motion_plugin_sees_what_drives_by() {
         let pixels = Arc::new(memfd::seal("frame", &street(&output, number)).unwrap());
         let utc = UtcNanos(START_NS + number as i64 * 200_000_000);
         let stream = camera(1).stream(TrackRole::SubVideo);
-        plugins.frame(&Frame { stream, output, seq: 0, utc, masked: false, pixels });
+        plugins.frame(&Frame { stream, output, seq: 0, utc, media: None, masked: false, pixels });
         assert!(Instant::now() < deadline, "gave up waiting for motion: {:#?}", instance());
         found = found.take().or_else(|| {
             receiver.try_iter().find_map(|report| if let Report::Event(event) = report { Some(event) } else { None })

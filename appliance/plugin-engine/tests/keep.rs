@@ -135,7 +135,15 @@ impl Station {
         let pixels = memfd::seal("frame", &vec![128; OUTPUT.frame_bytes()]).unwrap();
         let utc = UtcNanos(self.clock_ns.fetch_add(200_000_000, Ordering::SeqCst));
         let stream = camera(number).stream(TrackRole::SubVideo);
-        self.plugins.frame(&Frame { stream, output: OUTPUT, seq: 0, utc, masked: true, pixels: Arc::new(pixels) });
+        self.plugins.frame(&Frame {
+            stream,
+            output: OUTPUT,
+            seq: 0,
+            utc,
+            media: None,
+            masked: true,
+            pixels: Arc::new(pixels),
+        });
     }
 
     fn status(&self, number: u32, plugin: &str) -> InstanceStatus {

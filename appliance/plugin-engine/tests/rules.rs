@@ -86,6 +86,7 @@ fn event(number: u32) -> Event {
             component_sha256: String::new(),
             settings_sha256: String::new(),
         },
+        lead: None,
     }
 }
 

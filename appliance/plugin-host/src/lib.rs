@@ -11,6 +11,7 @@
 //! The engine is the program `watchbook-plugins` of the crate `plugin-engine`, the only user of wasmtime.
 
 pub mod asks;
+pub mod compare;
 pub mod compile;
 pub mod component;
 pub mod depot;
@@ -21,6 +22,7 @@ pub mod message;
 pub mod models;
 pub mod package;
 pub mod plugins;
+pub mod rerun;
 pub mod rules;
 pub mod settings;
 pub mod status;
@@ -35,7 +37,7 @@ pub use manifest::{Budget, Emits, Manifest, Model, ModelPurpose, Purpose, Retent
 pub use marks::Gate;
 pub use message::{Level, World, Zone};
 pub use package::Package;
-pub use plugins::{Binding, Plugins};
+pub use plugins::{Binding, Plugins, Watching};
 pub use rules::{Proposal, RuleGate, Situation, Surroundings, Verdict};
 pub use settings::{Setting, SettingKind};
 pub use status::{InstanceState, InstanceStatus, PluginStatus, Report};

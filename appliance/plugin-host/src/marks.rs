@@ -104,6 +104,7 @@ impl Gate {
                 .collect(),
             note: mark.note,
             source: self.source.clone(),
+            lead: None,
         };
         event.check()?;
         let outside = |area: &watchbook_base::Area| {

@@ -4,7 +4,7 @@ use crate::models::ModelPart;
 use crate::rules::Verdict;
 use serde::{Deserialize, Serialize};
 use watchbook_analysis::Point;
-use watchbook_base::Area;
+use watchbook_base::{Area, Lead};
 
 /// Which instance a message is about. Every binding takes a new number.
 pub type InstanceNumber = u64;
@@ -277,6 +277,8 @@ pub enum FromPlugins {
         frame_utc_ns: u64,
         /// From [`FrameHead::given_ns`] until the plugin was done with the frame.
         took_ns: u64,
+        /// The frames that led to them.
+        lead: Box<Lead>,
         /// At most [`MARKS_MAX`] and [`MARKS_BYTES_MAX`].
         marks: Vec<Mark>,
     },

@@ -2,6 +2,7 @@
 
 mod events;
 mod post;
+mod sent;
 mod upgrade;
 
 use crate::compile::queue::{Outcome, Queue, Request};
@@ -44,6 +45,19 @@ pub struct Binding {
     /// What was chosen; the manifest's defaults fill the rest.
     pub settings: Map<String, Value>,
     /// Parts of the picture; none means all of it. At most [`ZONES_MAX`].
+    pub zones: Vec<Zone>,
+}
+
+/// A plugin that watches a camera, as it is bound.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Watching {
+    /// Which camera.
+    pub camera: CameraId,
+    /// What its events bear.
+    pub source: EventSource,
+    /// The complete settings, whose digest they bear.
+    pub settings_json: String,
+    /// Parts of the picture.
     pub zones: Vec<Zone>,
 }
 
@@ -132,7 +146,7 @@ type Bound = (u32, InstanceNumber);
 /// What an instance does, by its plugin's world.
 enum Work {
     /// Watches: which frames it wants, and the check of what it says.
-    Watches(Output, Gate),
+    Watches(Output, Gate, sent::Sent),
     /// Judges events.
     Judges(events::Judging),
 }
@@ -142,7 +156,12 @@ impl Instance {
     fn take(&mut self, letter: Option<Letter>) {
         let over = matches!(self.status.state, InstanceState::Faulted | InstanceState::Quarantined);
         let lost = match (letter.filter(|_| !over), &mut self.post) {
-            (Some(letter), Some(post)) => post.put(letter, &mut self.missed_since),
+            (Some(letter), Some(post)) => {
+                if let Work::Watches(_, _, sent) = &mut self.work {
+                    sent.note(&letter.frame);
+                }
+                post.put(letter, &mut self.missed_since)
+            }
             _ => {
                 self.missed_since = self.missed_since.saturating_add(1);
                 1
@@ -154,7 +173,7 @@ impl Instance {
     /// The frames that it wants.
     fn output(&self) -> Option<Output> {
         match &self.work {
-            Work::Watches(output, _) => Some(*output),
+            Work::Watches(output, ..) => Some(*output),
             Work::Judges(_) => None,
         }
     }
@@ -391,6 +410,23 @@ impl Plugins {
         list
     }
 
+    /// What watches cameras now, in no order: what has to be known to derive its events again.
+    #[must_use]
+    pub fn watching(&self) -> Vec<Watching> {
+        let state = self.shared.lock();
+        let watches = state.instances.values().filter(|instance| matches!(instance.work, Work::Watches(..)));
+        let one = |instance: &Instance| {
+            let package = &state.plugins[&instance.plugin].package;
+            Watching {
+                camera: instance.status.camera,
+                source: source_of(package, &instance.settings_json),
+                settings_json: instance.settings_json.clone(),
+                zones: instance.binding.zones.clone(),
+            }
+        };
+        watches.map(one).collect()
+    }
+
     /// What compiles the plugins.
     #[must_use]
     pub fn compiler(&self) -> &Compiler {
@@ -447,6 +483,16 @@ fn deliver(child: &Child, shared: &Shared, request: &Request, outcome: &Outcome)
     let artefact = outcome.as_ref().ok().map(AsFd::as_fd);
     // A child that is gone needs nothing; the next one asks again.
     !matches!(child.try_send(request.generation, &bytes, artefact), Err(error) if error.kind() == Kind::Exhausted)
+}
+
+/// What events of this package with these complete settings bear.
+pub(crate) fn source_of(package: &Package, settings_json: &str) -> EventSource {
+    EventSource {
+        plugin: package.manifest.id.clone(),
+        version: package.manifest.version.clone(),
+        component_sha256: package.component_sha256.clone(),
+        settings_sha256: sha256_hex(settings_json.as_bytes()),
+    }
 }
 
 /// A plugin's number in messages.
@@ -569,18 +615,14 @@ impl State {
     }
 
     fn instance(&self, camera: CameraId, plugin: usize, binding: Binding, settings_json: String) -> Instance {
-        let Package { manifest, component_sha256, .. } = &self.plugins[&plugin].package;
-        let source = EventSource {
-            plugin: manifest.id.clone(),
-            version: manifest.version.clone(),
-            component_sha256: component_sha256.clone(),
-            settings_sha256: sha256_hex(settings_json.as_bytes()),
-        };
+        let package = &self.plugins[&plugin].package;
+        let manifest = &package.manifest;
+        let source = source_of(package, &settings_json);
         let work = match self.plugins[&plugin].world {
             World::AnalyticsPlugin => {
                 let kinds = manifest.emits.iter().map(|emits| emits.kind.clone()).collect();
                 let zones = binding.zones.iter().map(|zone| zone.name.clone()).collect();
-                Work::Watches(manifest.output(), Gate::new(camera, kinds, zones, source))
+                Work::Watches(manifest.output(), Gate::new(camera, kinds, zones, source), sent::Sent::default())
             }
             World::ExportRule => Work::Judges(events::Judging::new(camera, manifest.retention_effect, source)),
         };
@@ -705,18 +747,22 @@ impl Handler for Reader {
                 }
                 Vec::new()
             }),
-            FromPlugins::Marks { instance, frame_utc_ns, took_ns, marks } => self.instance(instance, |instance, _| {
-                instance.status.took_ns = Some(took_ns);
-                let Work::Watches(_, gate) = &mut instance.work else { return Vec::new() };
-                let frame_utc = UtcNanos(i64::try_from(frame_utc_ns).unwrap_or(i64::MAX));
-                let events = gate.pass(marks, frame_utc, Instant::now());
-                instance.status.events += events.len() as u64;
-                instance.status.marks_refused = gate.refused();
-                if let Some(refusal) = gate.last_refusal() {
-                    instance.status.last_error = Some(refusal.to_owned());
-                }
-                events.into_iter().map(Report::Event).collect()
-            }),
+            FromPlugins::Marks { instance, frame_utc_ns, took_ns, lead, marks } => {
+                self.instance(instance, |instance, _| {
+                    instance.status.took_ns = Some(took_ns);
+                    let Work::Watches(_, gate, sent) = &mut instance.work else { return Vec::new() };
+                    let frame_utc = UtcNanos(i64::try_from(frame_utc_ns).unwrap_or(i64::MAX));
+                    let mut events = gate.pass(marks, frame_utc, Instant::now());
+                    let lead = sent.place(lead);
+                    events.iter_mut().for_each(|event| event.lead = Some(lead.clone()));
+                    instance.status.events += events.len() as u64;
+                    instance.status.marks_refused = gate.refused();
+                    if let Some(refusal) = gate.last_refusal() {
+                        instance.status.last_error = Some(refusal.to_owned());
+                    }
+                    events.into_iter().map(Report::Event).collect()
+                })
+            }
             FromPlugins::Verdicts { instance, event, verdicts } => {
                 self.instance(instance, |instance, _| instance.judged(event, verdicts));
             }

@@ -394,6 +394,7 @@ mod tests {
                 component_sha256: String::new(),
                 settings_sha256: String::new(),
             },
+            lead: None,
         };
         let local = LocalTime {
             year: 2026,

@@ -9,12 +9,15 @@
 
 use crate::config::{Config, SeedCamera, Storage};
 use crate::error::{Error, Result};
+use crate::station::analysis::Sinks;
 use crate::station::book::Book;
 use crate::station::desk::CameraDesk;
 use crate::station::footage::Ring;
 use crate::station::holds::HoldDesk;
+use crate::station::in_force::Journal;
 use crate::station::plugins::{PluginDesk, Shelf, Staffed};
 use crate::station::proposals::{ProposalDesk, RuleFeed};
+use crate::station::rederive::{Means, RederiveDesk};
 use crate::station::sink::StationSink;
 use crate::station::states::States;
 use std::path::{Path, PathBuf};
@@ -67,7 +70,9 @@ impl Station {
         let program_dir = program_dir(&config.plugins.program_dir)?;
         let shelf = Shelf::open(&config.plugins.dir, &state_dir.join(DEPOT_DIR));
         let (rules, rule_work) = RuleFeed::new();
-        let staffed = Staffed::open(shelf, &program_dir, state_dir.join(COMPILED_DIR), store.writer(), rules.clone());
+        let journal = Arc::new(Journal::open(Arc::clone(&register)).map_err(web_error)?);
+        let sinks = Sinks { rules: rules.clone(), journal: Arc::clone(&journal) };
+        let staffed = Staffed::open(shelf, (&program_dir, state_dir.join(COMPILED_DIR)), store.writer(), sinks);
         let analysis = Arc::clone(&staffed.analysis);
         let (live, states) = (Arc::new(LiveHub::new()), Arc::new(States::default()));
         let sink =
@@ -82,6 +87,10 @@ impl Station {
         let plugins = Arc::new(staffed.desk(Arc::clone(&cameras)));
         watch_dev_mode(&runtime, Arc::downgrade(&plugins));
         let book = Arc::new(Book(Arc::clone(&register)));
+        let means = Means { reader: store.reader(), journal, plugins: Arc::clone(&plugins), program_dir };
+        let rederivations = RederiveDesk::open(means, Arc::clone(&register), Arc::clone(&book)).map_err(web_error)?;
+        let rederivations = Arc::new(rederivations);
+        rederivations.start().map_err(|error| Error::io("starting the thread that derives events again", &error))?;
         let proposals = Arc::new(ProposalDesk::open(register, Arc::clone(&book), rules).map_err(web_error)?);
         let started = proposals.start(rule_work, analysis, Arc::clone(&cameras));
         started.map_err(|error| Error::io("starting the thread for rules", &error))?;
@@ -102,6 +111,7 @@ impl Station {
             retention: ring,
             holds: holds.clone(),
             proposals,
+            rederivations,
         };
         let clock = Arc::new(SystemClock);
         let version = env!("CARGO_PKG_VERSION").to_owned();

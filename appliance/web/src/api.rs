@@ -10,6 +10,7 @@ mod holds;
 mod people;
 mod plugins;
 mod proposals;
+mod rederive;
 mod retention;
 mod station;
 
@@ -45,6 +46,10 @@ pub use plugins::{
 pub use proposals::{
     Decision, Proposal, ProposalClip, ProposalDecided, ProposalDecisionRequest, ProposalEvent, ProposalKind,
     ProposalList, ProposalRule, ProposalState,
+};
+pub use rederive::{
+    Rederivation, RederivationDifference, RederivationField, RederivationInputs, RederivationLead, RederivationOutcome,
+    RederivationRefusal, RederivationRequest, RederivationResult, RederivationState,
 };
 pub use retention::{Erasure, ErasureList, Retention, RetentionList};
 pub use station::{CameraHealth, ClockHealth, Health, LiveHealth, ProblemBody, RingHealth, Status, SyncStateName};

@@ -36,6 +36,8 @@ pub struct Ports {
     pub holds: Arc<dyn Holds>,
     /// What rules propose.
     pub proposals: Arc<dyn Proposals>,
+    /// Events that are derived again.
+    pub rederivations: Arc<dyn Rederivations>,
 }
 
 /// A part of the register that the web owns. The number is the first byte of the stored key, so it never changes.
@@ -680,4 +682,50 @@ pub trait Proposals: Send + Sync {
     /// # Errors
     /// `NotFound` for an unknown proposal, `Conflict` when it has been decided.
     fn decide(&self, proposal: u64, decision: ProposalDecision) -> Result<ProposalRow, Error>;
+}
+
+/// Which event is to be derived again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RederiveOrder {
+    /// Where it happened.
+    pub camera: CameraId,
+    /// Its number.
+    pub event: u64,
+    /// When it began, as the caller says.
+    pub start_ms: i64,
+    /// When it ended, as the caller says.
+    pub end_ms: Option<i64>,
+    /// What was granted: from the key frame before `from` to after the event.
+    pub range: TimeRange,
+    /// Where the run begins.
+    pub from: UtcNanos,
+    /// Who asks: account number.
+    pub account: u32,
+}
+
+/// Events that are derived again, one at a time.
+pub trait Rederivations: Send + Sync {
+    /// Begins, or has it wait. `grant` must cover the footage of the order's range.
+    ///
+    /// # Errors
+    /// `Denied` when it does not, `NotFound` when there is no such event, `Conflict` while it waits or runs already, `Exhausted` when too many wait.
+    fn start(&self, grant: Arc<Grant>, order: RederiveOrder) -> Result<api::Rederivation, Error>;
+
+    /// How far it is, or the last result. The account's name is left out.
+    ///
+    /// # Errors
+    /// When it cannot be said.
+    fn get(&self, camera: CameraId, event: u64) -> Result<api::Rederivation, Error>;
+
+    /// Takes it off the queue, or ends its run; what came out so far is thrown away.
+    ///
+    /// # Errors
+    /// `NotFound` when nobody asked, `Conflict` when it is done.
+    fn cancel(&self, camera: CameraId, event: u64) -> Result<api::Rederivation, Error>;
+
+    /// What is needed to do it elsewhere. `grant` must cover the camera's timeline.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such event, or its settings are not known any more.
+    fn inputs(&self, grant: &Grant, order: &RederiveOrder) -> Result<api::RederivationInputs, Error>;
 }

@@ -18,6 +18,7 @@ pub(crate) mod playback;
 pub(crate) mod plugins;
 pub(crate) mod proposals;
 pub(crate) mod publishers;
+pub(crate) mod rederive;
 pub(crate) mod retention;
 pub(crate) mod sessions;
 pub(crate) mod station;
@@ -162,6 +163,7 @@ pub(crate) fn table() -> Vec<Route> {
     rows.extend(live::rows());
     rows.extend(events::rows());
     rows.extend(counts::rows());
+    rows.extend(rederive::rows());
     rows.extend(plugins::rows());
     rows.extend(publishers::rows());
     rows.extend(audit::rows());

@@ -1,10 +1,12 @@
 //! Recordings and cameras, decoded by the program `watchbook-clip` that lies beside this one.
 
+use std::collections::VecDeque;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 use watchbook_analysis::Output;
+use watchbook_analysis::choice::Given;
 use watchbook_analysis::clip::{Head, Picture, Reader};
 
 /// The most that is kept of what the program complains about.
@@ -104,6 +106,43 @@ impl Clip {
     /// The program's sentence when the source breaks off.
     pub fn next_picture(&mut self) -> Result<Option<Picture>, String> {
         self.reader.next_picture().map_err(|error| because(self.complaint.take(), "the clip", &error))
+    }
+}
+
+/// Some pictures of a clip, each told to be of a certain time.
+#[derive(Debug)]
+pub struct Picked {
+    clip: Clip,
+    wanted: VecDeque<Given>,
+    next: usize,
+}
+
+impl Picked {
+    /// The pictures of `clip` at these places, which grow.
+    #[must_use]
+    pub fn new(clip: Clip, wanted: Vec<Given>) -> Self {
+        Self { clip, wanted: wanted.into(), next: 0 }
+    }
+
+    /// Size of the pictures.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        self.clip.head()
+    }
+
+    /// The next one that is wanted; `None` at the end.
+    ///
+    /// # Errors
+    /// As [`Clip::next_picture`].
+    pub fn next_picture(&mut self) -> Result<Option<Picture>, String> {
+        let Some(given) = self.wanted.pop_front() else { return Ok(None) };
+        while let Some(picture) = self.clip.next_picture()? {
+            self.next += 1;
+            if self.next > given.place {
+                return Ok(Some(Picture { utc_ns: given.utc.0, ..picture }));
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -39,6 +39,8 @@ use watchbook_analysis::clip::{Head, Picture};
 pub enum Source {
     /// A recording or a camera.
     Clip(Box<Clip>),
+    /// Some pictures of a recording.
+    Picked(Box<clip::Picked>),
     /// Drawn.
     Scene(Box<scene::Pictures>),
 }
@@ -49,6 +51,7 @@ impl Source {
     pub fn head(&self) -> Head {
         match self {
             Self::Clip(clip) => clip.head(),
+            Self::Picked(picked) => picked.head(),
             Self::Scene(pictures) => pictures.head(),
         }
     }
@@ -60,6 +63,7 @@ impl Source {
     pub fn next_picture(&mut self) -> Result<Option<Picture>, String> {
         match self {
             Self::Clip(clip) => clip.next_picture(),
+            Self::Picked(picked) => picked.next_picture(),
             Self::Scene(pictures) => Ok(pictures.next()),
         }
     }

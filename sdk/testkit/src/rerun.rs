@@ -1,19 +1,25 @@
 //! Deriving a stored event again: the same component and settings on the same footage.
 
 use crate::case::Input;
-use crate::clip::{Clip, ClipOptions};
+use crate::clip::{Clip, ClipOptions, Picked};
 use crate::run::{Mode, Outcome, Runner};
 use crate::{Source, wire};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::path::Path;
+use watchbook_analysis::choice::{Stored as Picture, choose};
+use watchbook_analysis::{Output, PixelFormat};
+use watchbook_base::lead::LEAD_FRAMES_MAX;
+use watchbook_base::{Lead, UtcNanos};
+use watchbook_plugin_host::compare::verdict;
+pub use watchbook_plugin_host::compare::{Difference, Field, Verdict};
 use watchbook_plugin_host::package::sha256_hex;
 use watchbook_plugin_host::{Package, Zone};
 
 /// A stored event with all that belongs to it.
 const FILE_BYTES_MAX: usize = 1 << 20;
-/// Times of a clip count in ticks of 1/90,000 s and those of the API in milliseconds.
-const ROUNDING_MS: i64 = 2;
+/// Every picture of a camera, as small as may be: what is looked at are the times.
+const TIMES: Output = Output { width: 16, height: 16, format: PixelFormat::Luma, fps_max: 30.0 };
 
 /// What is to be derived again, and from what.
 #[derive(Clone, Debug)]
@@ -28,6 +34,8 @@ pub struct Stored {
     pub clip: Input,
     /// UTC of the clip's first picture in nanoseconds.
     pub clip_start_utc_ns: i64,
+    /// The frames that led to it, when the station noted them.
+    pub lead: Option<Lead>,
 }
 
 #[derive(Deserialize)]
@@ -42,21 +50,27 @@ struct Shape {
     clip_start_utc_ms: i64,
     #[serde(default)]
     masks: Vec<String>,
+    #[serde(default)]
+    lead: Option<LeadShape>,
+    /// What a station says beside that, for people.
+    #[serde(default, rename = "role")]
+    _role: Value,
+    #[serde(default, rename = "keys_only")]
+    _keys_only: Value,
+    #[serde(default, rename = "clip_end_utc_ms")]
+    _clip_end_utc_ms: Value,
 }
 
-/// How a new result stands to the stored event.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Verdict {
-    /// The same event, to the millisecond.
-    Same(Value),
-    /// An event of the same kind and zone at about that time; the fields that differ.
-    Near(Value, Vec<String>),
-    /// Nothing of the kind.
-    Absent,
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LeadShape {
+    fresh: bool,
+    times_utc_ns: Vec<String>,
 }
 
 impl Stored {
-    /// Reads the file: `{"event", "settings", "zones", "clip", "clip_start_utc_ms", "masks"}`, the event as the API says it. The clip's path is relative to the file.
+    /// Reads the file, `{"event", "settings", "zones", "clip", "clip_start_utc_ms", "masks", "lead"}`, as the station's API gives it. The clip's path is relative to the
+    /// file.
     ///
     /// # Errors
     /// A sentence that names the file and the field.
@@ -73,7 +87,16 @@ impl Stored {
             .filter(|start| *start >= 0)
             .ok_or_else(|| fail("clip_start_utc_ms is no time".to_owned()))?;
         let clip = Input::Clip { source, masks: shape.masks, seconds: None };
-        Ok(Self { event: shape.event, settings: shape.settings, zones, clip, clip_start_utc_ns })
+        let lead = shape.lead.map(|lead| {
+            let times =
+                lead.times_utc_ns.iter().map(|time| time.parse()).collect::<Result<_, std::num::ParseIntError>>();
+            times.map(|times_ns| Lead { fresh: lead.fresh, times_ns, ..Lead::default() })
+        });
+        let lead = lead.transpose().map_err(|_| fail("times_utc_ns holds what is no time".to_owned()))?;
+        if lead.as_ref().is_some_and(|lead| lead.times_ns.len() > LEAD_FRAMES_MAX) {
+            return Err(fail(format!("lead has more than {LEAD_FRAMES_MAX} times")));
+        }
+        Ok(Self { event: shape.event, settings: shape.settings, zones, clip, clip_start_utc_ns, lead })
     }
 
     /// Refuses a plugin or settings that are not those of the event.
@@ -119,88 +142,26 @@ impl Stored {
             start_utc_ns: Some(self.clip_start_utc_ns),
             ..ClipOptions::new(source, output)
         };
-        let mut source = Source::Clip(Box::new(Clip::open(&options)?));
+        let mut source = match &self.lead {
+            Some(lead) => Source::Picked(Box::new(picked(&options, lead)?)),
+            None => Source::Clip(Box::new(Clip::open(&options)?)),
+        };
         let runner = Runner::new(package, Mode::Pure)?;
         let interval_ms = (1_000.0 / f64::from(output.fps_max)).ceil() as i64;
         let outcome = runner.run(&mut source, (&settings, &self.zones), |_| true)?;
-        Ok((verdict(&self.event, &outcome.lines, interval_ms), outcome))
+        let found = outcome.lines.iter().filter_map(|line| serde_json::from_str(line).ok());
+        Ok((verdict(&self.event, found, interval_ms), outcome))
     }
 }
 
-/// The best of the new lines.
-fn verdict(stored: &Value, lines: &[String], interval_ms: i64) -> Verdict {
-    let found = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let ms = |event: &Value, field: &str| event[field].as_i64();
-    let apart = |event: &Value, field: &str| match (ms(event, field), ms(stored, field)) {
-        (Some(own), Some(other)) => own.abs_diff(other),
-        (None, None) => 0,
-        _ => u64::MAX,
-    };
-    let near = found
-        .filter(|event| event["kind"] == stored["kind"] && event["zone"] == stored["zone"])
-        .filter(|event| apart(event, "start_utc_ms") <= 2 * interval_ms.unsigned_abs())
-        .min_by_key(|event| apart(event, "start_utc_ms"));
-    let Some(event) = near else { return Verdict::Absent };
-    let mut differences = Vec::new();
-    for field in ["start_utc_ms", "end_utc_ms"] {
-        if apart(&event, field) > ROUNDING_MS as u64 {
-            differences.push(format!("{field}: {} was stored, {} comes now", stored[field], event[field]));
-        }
+/// The frames of a clip that the plugin had seen, and what the rate chooses before them: its times are looked at first.
+fn picked(options: &ClipOptions, lead: &Lead) -> Result<Picked, String> {
+    let mut times = Vec::new();
+    let mut every = Clip::open(&ClipOptions { output: TIMES, masks: Vec::new(), ..options.clone() })?;
+    while let Some(picture) = every.next_picture()? {
+        times.push(Picture { utc: UtcNanos(picture.utc_ns), media: None });
     }
-    let score = |event: &Value| event["score"].as_f64().unwrap_or(-1.0);
-    if (score(&event) - score(stored)).abs() > 1e-4 {
-        differences.push(format!("score: {} was stored, {} comes now", stored["score"], event["score"]));
-    }
-    for field in ["detections", "note"] {
-        if !same(&event[field], &stored[field]) {
-            differences.push(format!("{field} differ"));
-        }
-    }
-    if differences.is_empty() { Verdict::Same(event) } else { Verdict::Near(event, differences) }
-}
-
-/// Equal but for the last digits of numbers.
-fn same(one: &Value, other: &Value) -> bool {
-    match (one, other) {
-        (Value::Number(one), Value::Number(other)) => {
-            one.as_f64().zip(other.as_f64()).is_some_and(|(one, other)| (one - other).abs() <= 1e-4)
-        }
-        (Value::Array(one), Value::Array(other)) => {
-            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
-        }
-        (Value::Object(one), Value::Object(other)) => {
-            one.len() == other.len() && one.iter().all(|(name, value)| other.get(name).is_some_and(|o| same(value, o)))
-        }
-        _ => one == other,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn event() -> Value {
-        json!({"kind": "count", "zone": null, "score": 0.5, "start_utc_ms": 10_000, "end_utc_ms": 12_000, "note": "",
-               "detections": [{"class": "vehicle", "score": 0.9, "area": {"x": 0.1, "y": 0.1, "w": 0.1, "h": 0.1}, "track": null}]})
-    }
-
-    #[test]
-    fn the_same_event_is_found_among_others_and_differences_are_named() {
-        let lines = |events: &[Value]| events.iter().map(Value::to_string).collect::<Vec<_>>();
-        let mut other = event();
-        other["start_utc_ms"] = json!(99_000);
-        // The API's 32-bit score has digits behind the fourth.
-        let mut stored = event();
-        stored["score"] = json!(0.500_000_012);
-        stored["id"] = json!("17");
-        assert_eq!(verdict(&stored, &lines(&[other.clone(), event()]), 200), Verdict::Same(event()));
-        assert_eq!(verdict(&stored, &lines(&[other]), 200), Verdict::Absent);
-        let mut later = event();
-        later["end_utc_ms"] = json!(12_200);
-        later["detections"] = json!([]);
-        let Verdict::Near(_, differences) = verdict(&stored, &lines(&[later]), 200) else { panic!("near") };
-        assert_eq!(differences.len(), 2);
-        assert!(differences[0].contains("12000") && differences[0].contains("12200"), "{differences:?}");
-    }
+    let choice = choose(&times, options.output.fps_max, UtcNanos(i64::MIN), Some(lead));
+    let output = Output { fps_max: TIMES.fps_max, ..options.output };
+    Ok(Picked::new(Clip::open(&ClipOptions { output, ..options.clone() })?, choice.frames))
 }

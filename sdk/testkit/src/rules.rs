@@ -139,6 +139,7 @@ fn told(value: Value) -> Result<Told, String> {
             component_sha256: String::new(),
             settings_sha256: String::new(),
         },
+        lead: None,
     };
     event.check()?;
     if !(-1_440..=1_440).contains(&shape.utc_offset_min) {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use watchbook_analysis::{Output, PixelFormat};
 use watchbook_plugin_host::package::sha256_hex;
-use watchbook_plugin_testkit::rerun::{Stored, Verdict};
+use watchbook_plugin_testkit::rerun::{Field, Stored, Verdict};
 use watchbook_plugin_testkit::{Clip, ClipOptions, read_plugin};
 
 const OUTPUT: Output = Output { width: 32, height: 16, format: PixelFormat::Luma, fps_max: 5.0 };
@@ -95,9 +95,26 @@ fn a_stored_event_is_derived_again_with_the_same_plugin_alone() {
     let mut other = event.clone();
     other["score"] = json!(0.5);
     let (verdict, _) = stored(&other).derive(package.clone()).unwrap();
-    assert!(matches!(&verdict, Verdict::Near(_, differences) if differences[0].starts_with("score")), "{verdict:?}");
+    assert!(matches!(&verdict, Verdict::Near(_, differences) if differences[0].field == Field::Score), "{verdict:?}");
     other["kind"] = json!("other");
     assert_eq!(stored(&other).derive(package.clone()).unwrap().0, Verdict::Absent);
+
+    // The frames that a station had given it lie between those that the rate would choose: only these give the event.
+    let mut between = event.clone();
+    between["start_utc_ms"] = json!(START_MS + 680);
+    let (verdict, _) = stored(&between).derive(package.clone()).unwrap();
+    assert!(matches!(&verdict, Verdict::Near(_, differences) if differences[0].field == Field::Start), "{verdict:?}");
+    let times: Vec<String> =
+        (2..20).step_by(5).map(|frame| ((START_MS + frame * 40) * 1_000_000).to_string()).collect();
+    let shape = json!({
+        "event": between, "clip": "film.mp4", "clip_start_utc_ms": START_MS, "lead": { "fresh": true, "times_utc_ns": times },
+        "role": "sub_video", "keys_only": false, "clip_end_utc_ms": START_MS + 3_000,
+    });
+    let path = folder.path().join("led.json");
+    std::fs::write(&path, shape.to_string()).unwrap();
+    let (verdict, outcome) = Stored::read(&path).unwrap().derive(package.clone()).unwrap();
+    assert!(matches!(verdict, Verdict::Same(_)), "{verdict:?}");
+    assert_eq!(outcome.frames, 4, "from the plugin's start to the frame that gave the event");
 
     for (field, word) in [
         ("plugin", "another plugin"),

@@ -47,6 +47,9 @@ fn table() -> Vec<(Action, Option<Vec<Role>>)> {
         (Action::SearchEvents { camera: None, range: window }, Some(vec![Investigator])),
         (Action::Playback { camera: one, range: window }, Some(vec![Investigator])),
         (Action::Export { camera: one, range: window }, Some(vec![Investigator])),
+        (Action::Rederive { camera: one, event: 1, range: window }, Some(vec![Investigator])),
+        (Action::CancelRederive { camera: one, event: 1 }, Some(vec![Investigator])),
+        (rederived(one), Some(vec![])),
         (Action::SignIn { name_sha256: "ab".into() }, None),
         (Action::SignOut, everyone()),
         (Action::Claim, None),
@@ -83,6 +86,11 @@ fn table() -> Vec<(Action, Option<Vec<Role>>)> {
     ]
 }
 
+fn rederived(camera: CameraId) -> Action {
+    let word = String::new;
+    Action::Rederived { camera, event: 1, plugin: word(), component_sha256: word(), result: word() }
+}
+
 fn propose(camera: CameraId) -> Action {
     let word = String::new;
     Action::Propose { proposal: 1, camera, plugin: word(), component_sha256: word(), what: word(), reason: word() }
@@ -108,7 +116,11 @@ fn an_admin_and_an_auditor_see_no_video() {
         for (action, _) in table() {
             let shows_footage = matches!(
                 action,
-                Action::Live { .. } | Action::Timeline { .. } | Action::Playback { .. } | Action::Export { .. }
+                Action::Live { .. }
+                    | Action::Timeline { .. }
+                    | Action::Playback { .. }
+                    | Action::Export { .. }
+                    | Action::Rederive { .. }
             );
             assert!(!shows_footage || decide(&subject(&[role]), &action).is_err(), "{role:?} and {action:?}");
         }
@@ -125,6 +137,8 @@ fn another_camera_is_refused_whatever_the_roles() {
         Action::SearchEvents { camera: Some(other), range: window },
         Action::Playback { camera: other, range: window },
         Action::Export { camera: other, range: window },
+        Action::Rederive { camera: other, event: 1, range: window },
+        Action::CancelRederive { camera: other, event: 1 },
         Action::ChangeConfig { camera: Some(other), what: "removal".into() },
         Action::ReadRetention { camera: Some(other) },
         Action::PlaceHold { case: "7/26".into(), cameras: vec![camera(1), other], range: window },
@@ -209,6 +223,18 @@ fn a_change_of_no_camera_names_none() {
     let change = |camera| serde_json::to_value(Action::ChangeConfig { camera, what: "name".into() }).unwrap();
     assert_eq!(change(None), serde_json::json!({"action": "change_config", "what": "name"}));
     assert_eq!(change(Some(camera(2))), serde_json::json!({"action": "change_config", "camera": 2, "what": "name"}));
+}
+
+#[test]
+fn deriving_an_event_again_reads_its_own_footage_alone() {
+    let action = Action::Rederive { camera: camera(1), event: 1, range: range(5, 9) };
+    let grant = open(&subject(&[Role::Investigator]), action, &MemoryLog::default()).unwrap();
+    assert!(grant.covers_footage(camera(1), range(5, 9)) && grant.covers_timeline(camera(1)));
+    assert!(!grant.covers_footage(camera(1), range(4, 9)) && !grant.covers_footage(camera(2), range(5, 9)));
+    assert!(!grant.covers_live(camera(1)) && !grant.covers_events(Some(camera(1))));
+    let cancel = Action::CancelRederive { camera: camera(1), event: 1 };
+    let grant = open(&subject(&[Role::Investigator]), cancel, &MemoryLog::default()).unwrap();
+    assert!(!grant.covers_footage(camera(1), range(5, 9)) && !grant.covers_timeline(camera(1)));
 }
 
 proptest! {

@@ -79,7 +79,10 @@ mod tests {
         let stream = CameraId::new(1).unwrap().stream(TrackRole::SubVideo);
         let output = Output { width: 2, height: 1, format: PixelFormat::Luma, fps_max: 5.0 };
         let pixels = Arc::new(memfd::seal("test", &[1, 2]).unwrap());
-        Letter { frame: Frame { stream, output, seq: 0, utc: UtcNanos(utc_ns), masked: false, pixels }, given_ns: 7 }
+        Letter {
+            frame: Frame { stream, output, seq: 0, utc: UtcNanos(utc_ns), media: None, masked: false, pixels },
+            given_ns: 7,
+        }
     }
 
     fn arrived(theirs: &Link) -> FrameHead {

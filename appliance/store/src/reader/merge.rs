@@ -180,6 +180,7 @@ mod tests {
             detections: vec![],
             note: "".into(),
             source,
+            lead: None,
         };
         StoredEvent { number, event }
     }

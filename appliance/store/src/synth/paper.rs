@@ -351,6 +351,7 @@ fn event_at(plan: &PaperStream, utc: UtcNanos) -> Event {
             component_sha256: "0".repeat(64),
             settings_sha256: "0".repeat(64),
         },
+        lead: None,
     }
 }
 

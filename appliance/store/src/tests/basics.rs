@@ -94,6 +94,7 @@ fn event(camera_number: u32, start: UtcNanos, kind: &str) -> Event {
         detections: vec![],
         note: String::new(),
         source,
+        lead: None,
     }
 }
 

@@ -73,7 +73,8 @@ fn event(number: u64, start: UtcNanos) -> Event {
         settings_sha256: "b".into(),
     };
     let (kind, note) = ("motion".into(), number.to_string());
-    Event { camera: camera(1), kind, score: 0.1, start, end: None, zone: None, detections: vec![], note, source }
+    let detections = vec![];
+    Event { camera: camera(1), kind, score: 0.1, start, end: None, zone: None, detections, note, source, lead: None }
 }
 
 /// Records until the power goes. Returns how many commits were acknowledged.

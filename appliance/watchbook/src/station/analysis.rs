@@ -1,5 +1,6 @@
 //! Which cameras are decoded for which plugins; frames on, events back. Nothing here can hold up capture.
 
+use super::in_force::{InForce, Journal};
 use super::plugin_log::PluginLogs;
 use super::proposals::RuleFeed;
 use std::collections::BTreeMap;
@@ -8,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use watchbook_analysis::{Decoder, Emitted, Plan, Point, analysed_role};
 use watchbook_base::Clock as _;
 use watchbook_base::clock::SystemClock;
-use watchbook_base::{CameraId, Event, StreamId, TrackRole};
+use watchbook_base::{CameraId, Event, StreamId, TrackRole, UtcNanos};
 use watchbook_media::{Packet, RecordingStart, TrackFormat};
 use watchbook_plugin_host::{
     Binding, Cache, CompileLimits, Compiler, Package, PluginStatus, Plugins, Report, Surroundings, Zone,
@@ -18,10 +19,19 @@ use watchbook_web::api;
 use watchbook_web::error::Error;
 use watchbook_web::ports::CameraConfig;
 
+/// Who hears of events and of what is in force.
+pub struct Sinks {
+    /// The rules.
+    pub rules: RuleFeed,
+    /// What leads from an event's digests back to what they stand for.
+    pub journal: Arc<Journal>,
+}
+
 /// The two children and who watches what.
 pub struct Analysis {
     decoder: Option<Decoder>,
     crew: Arc<Crew>,
+    journal: Arc<Journal>,
     table: Mutex<Table>,
     trouble: Arc<Trouble>,
 }
@@ -86,12 +96,12 @@ impl Analysis {
     /// Starts the children, with `packages` in the order of their ids, whose machine code is kept in the folder `compiled`. A child that cannot be started costs the events, never the recording: it is logged,
     /// and the plugin list says so.
     pub fn open(
-        program_dir: &Path,
-        compiled: PathBuf,
+        (program_dir, compiled): (&Path, PathBuf),
         packages: Vec<Package>,
         writer: Writer,
-        rules: RuleFeed,
+        sinks: Sinks,
     ) -> Self {
+        let Sinks { rules, journal } = sinks;
         let trouble = Arc::new(Trouble::default());
         let program = program_dir.join("watchbook-plugins");
         let crew = Arc::new(Crew { program, compiled, writer, logs: Arc::default(), rules, now: RwLock::new(None) });
@@ -105,7 +115,7 @@ impl Analysis {
         if runs && decoder.is_none() {
             trouble.is(Some("the decoder of pictures could not be started; the recorder's log says why".to_owned()));
         }
-        Self { decoder, crew, table: Mutex::default(), trouble }
+        Self { decoder, crew, journal, table: Mutex::default(), trouble }
     }
 
     /// Lets `packages` be what runs: what is not among them is taken out, what is new is bound where the cameras want it, and other versions are tried and
@@ -115,6 +125,7 @@ impl Analysis {
     /// The first failure, after all were attempted: as [`Plugins::install`], or when the plugin host cannot be started.
     pub fn replace(&self, packages: Vec<Package>) -> Result<(), Error> {
         let Some(plugins) = self.crew.get() else { return self.start(packages) };
+        let at = SystemClock.utc();
         let known: Vec<String> = plugins.list().into_iter().map(|status| status.id).collect();
         for gone in known.iter().filter(|id| !packages.iter().any(|package| package.manifest.id == **id)) {
             plugins.remove(gone);
@@ -137,11 +148,14 @@ impl Analysis {
             }
             self.reopen(&table, *camera, watched);
         }
+        drop(table);
+        self.note_in_force(at);
         outcome
     }
 
     /// Starts the plugin host that could not be started before.
     fn start(&self, packages: Vec<Package>) -> Result<(), Error> {
+        let at = SystemClock.utc();
         let fresh = self.crew.spawn(packages).map_err(host_error)?;
         let table = self.lock();
         *self.crew.now.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&fresh));
@@ -149,7 +163,34 @@ impl Analysis {
             rebind(&fresh, *camera, None, watched);
             self.reopen(&table, *camera, watched);
         }
+        drop(table);
+        self.note_in_force(at);
         Ok(())
+    }
+
+    /// Notes what watches now, for whoever derives an event again. Not under the table's lock, which capture may wait for: it is made durable.
+    fn note_in_force(&self, at: UtcNanos) {
+        let Some(plugins) = self.crew.get() else { return };
+        let watching = plugins.watching();
+        let in_force: Vec<InForce> = {
+            let table = self.lock();
+            let one = |one: watchbook_plugin_host::Watching| {
+                let watched = table.watched.get(&one.camera)?;
+                Some(InForce {
+                    camera: one.camera,
+                    source: one.source,
+                    settings_json: one.settings_json,
+                    zones: one.zones,
+                    masks: watched.masks.clone(),
+                    role: watched.role,
+                    keys_only: watched.keys_only,
+                })
+            };
+            watching.into_iter().filter_map(one).collect()
+        };
+        if let Err(error) = self.journal.note(at, in_force) {
+            tracing::error!(%error, "what is in force is not noted: events of now cannot be derived again");
+        }
     }
 
     /// Asks the rules of the event's camera about it.
@@ -170,6 +211,7 @@ impl Analysis {
         let bindings = if config.enabled { config.plugins.clone() } else { Vec::new() };
         let masks = config.masks.iter().map(|polygon| polygon.iter().map(corner).collect()).collect();
         let wanted = Watched { role, keys_only, masks, bindings };
+        let at = SystemClock.utc();
         let mut table = self.lock();
         let before = table.watched.insert(camera, wanted.clone());
         if before.as_ref() == Some(&wanted) {
@@ -179,6 +221,8 @@ impl Analysis {
             rebind(&plugins, camera, before.as_ref(), &wanted);
         }
         self.reopen(&table, camera, &wanted);
+        drop(table);
+        self.note_in_force(at);
     }
 
     /// A removed camera is watched no more.
@@ -362,7 +406,8 @@ pub fn host_error(error: watchbook_plugin_host::Error) -> Error {
 fn note(writer: &Writer, logs: &PluginLogs, rules: &RuleFeed, report: Report) {
     match report {
         Report::Event(event) => match writer.event(&event) {
-            Ok(_) => rules.event(event),
+            // What led to it is for the disk alone.
+            Ok(_) => rules.event(Event { lead: None, ..event }),
             Err(error) => tracing::error!(camera = %event.camera, %error, "an event is lost"),
         },
         Report::Log { camera, plugin, level, text } => {

@@ -101,7 +101,8 @@ pub fn cost(status: &PluginStatus) -> api::PluginCost {
 pub fn state(status: &PluginStatus) -> api::PluginState {
     match status.state.as_str() {
         "idle" => api::PluginState::Idle,
-        "starting" | "running" => api::PluginState::Running,
+        "starting" => api::PluginState::Starting,
+        "running" => api::PluginState::Running,
         "restarting" => api::PluginState::Restarting,
         _ => api::PluginState::Failed,
     }
@@ -201,6 +202,28 @@ mod tests {
         let name = |found: Option<&Installed>| found.map(|installed| installed.version.clone());
         assert_eq!([name(running), name(waiting), name(previous)].map(Option::unwrap), ["2", "5", "1"]);
         assert!(stages(&versions[3..]).0.is_none() && stages(&versions[3..]).2.is_none());
+    }
+
+    #[test]
+    fn a_plugin_that_is_being_compiled_does_not_run_yet() {
+        let status = |state: &str| PluginStatus {
+            id: String::new(),
+            version: String::new(),
+            summary: String::new(),
+            component_sha256: String::new(),
+            emits: vec![],
+            settings_schema: vec![],
+            state: state.into(),
+            frames_seen: 0,
+            frames_dropped: 0,
+            traps: 0,
+            last_error: None,
+            instances: vec![],
+        };
+        let shown =
+            ["idle", "starting", "running", "restarting", "faulted", "quarantined"].map(|word| state(&status(word)));
+        use api::PluginState::{Failed, Idle, Restarting, Running, Starting};
+        assert_eq!(shown, [Idle, Starting, Running, Restarting, Failed, Failed]);
     }
 
     #[test]

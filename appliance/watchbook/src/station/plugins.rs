@@ -1,15 +1,14 @@
 //! The plugins of the station for the page: from a package to a camera.
 
-use super::analysis::{Analysis, host_error};
+use super::analysis::{Analysis, Sinks, host_error};
 use super::desk::CameraDesk;
 use super::plugin_shown as shown;
-use super::proposals::RuleFeed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use watchbook_base::clock::SystemClock;
 use watchbook_base::time::NANOS_PER_SEC;
-use watchbook_base::{CameraId, Clock as _, Kind, UtcNanos};
+use watchbook_base::{CameraId, Clock as _, EventSource, Kind, UtcNanos};
 use watchbook_plugin_host::depot::{self, Installed};
 use watchbook_plugin_host::wbp::{self, PublisherKey};
 use watchbook_plugin_host::{Depot, Manifest, Package, PluginStatus, manifest, package, plugins};
@@ -142,13 +141,13 @@ pub struct Staffed {
 }
 
 impl Staffed {
-    /// Starts the children with what may run, and what is compiled of it kept in the folder `compiled`.
-    pub fn open(shelf: Shelf, program_dir: &Path, compiled: PathBuf, writer: Writer, rules: RuleFeed) -> Self {
+    /// Starts the children with what may run: where their programs lie, and the folder for what is compiled of it.
+    pub fn open(shelf: Shelf, programs: (&Path, PathBuf), writer: Writer, sinks: Sinks) -> Self {
         let (packages, left_out) = shelf.packages();
         let running =
             Running { components: components(&packages), models: models(&packages), left_out, dev_mode: true };
         running.tell();
-        let analysis = Arc::new(Analysis::open(program_dir, compiled, packages, writer, rules));
+        let analysis = Arc::new(Analysis::open(programs, packages, writer, sinks));
         Self { shelf, running, analysis }
     }
 
@@ -225,6 +224,39 @@ impl PluginDesk {
         let on = self.shelf.depot.as_ref().is_some_and(|depot| depot.unsigned_until(SystemClock.utc()).is_some());
         let was_on = core::mem::replace(&mut self.running().dev_mode, on);
         if was_on && !on { self.refresh() } else { Ok(()) }
+    }
+
+    /// The package that gave an event, also one that another version has superseded, read and checked anew.
+    ///
+    /// # Errors
+    /// A sentence that says what to install again.
+    pub fn package_of(&self, source: &EventSource) -> Result<Package, String> {
+        let EventSource { plugin, version, component_sha256, .. } = source;
+        let wanted = |id: &str, digest: &str| id == plugin && digest == component_sha256;
+        if let Some(folder) =
+            self.shelf.built_in.iter().find(|known| wanted(&known.manifest.id, &known.component_sha256))
+        {
+            let mut packages = Package::read_all(&folder.folder).0.into_iter();
+            let found = packages.find(|package| wanted(&package.manifest.id, &package.component_sha256));
+            return found
+                .ok_or_else(|| format!("{plugin} {version} came with the recorder, and its folder cannot be read"));
+        }
+        let depot = self.shelf.depot().map_err(|error| error.message)?;
+        // A package that waits for approval has never given an event here, and may not run.
+        let approved = |installed: &Installed| installed.stage != depot::Stage::Waiting;
+        let installed = depot.list().into_iter().find(|one| wanted(&one.id, &one.component_sha256) && approved(one));
+        let Some(installed) = installed else {
+            let again = if self.shelf.is_built_in(plugin) {
+                "It came with an earlier recorder; take the event's inputs and an export to a computer that has it, and use `watchbook-plugin rerun`."
+            } else {
+                "Install and approve that package again; while a newer version is here, remove that one first, or take the event's inputs and an export to another computer and use `watchbook-plugin rerun`."
+            };
+            return Err(format!(
+                "version {version} of {plugin} with the component {component_sha256} is not here any more. {again}"
+            ));
+        };
+        let read = depot.read(&installed.package_sha256, SystemClock.utc());
+        read.map(|opened| opened.package).map_err(|error| format!("version {version} of {plugin} may not run: {error}"))
     }
 
     fn one(&self, id: &str) -> Result<api::Plugin, Error> {

@@ -329,6 +329,7 @@ mod tests {
             detections: vec![],
             note: String::new(),
             source,
+            lead: None,
         }
     }
 

@@ -210,7 +210,7 @@ pub struct Pressure {
 }
 
 /// What is wrong with a run of samples.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DamageKind {
     /// The disk does not give its bytes back.

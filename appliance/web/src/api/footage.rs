@@ -1,7 +1,7 @@
 //! What is recorded, and what happened.
 
 use super::{DamageKind, Erasure, HoldState};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use watchbook_base::{CameraId, GapReason};
 
@@ -65,7 +65,7 @@ pub struct Span {
 }
 
 /// An interval without footage.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Gap {
     /// End of the last sample before.
     pub start_utc_ms: i64,
@@ -77,7 +77,7 @@ pub struct Gap {
 }
 
 /// A damaged run of samples: it was recorded, and its bytes are no longer what was written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DamagedInterval {
     /// Start of its first sample.
     pub start_utc_ms: i64,

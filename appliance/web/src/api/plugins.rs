@@ -11,7 +11,9 @@ use watchbook_base::CameraId;
 pub enum PluginState {
     /// Installed, bound to no camera.
     Idle,
-    /// Gets frames.
+    /// Being compiled, or started on its cameras: it sees nothing yet.
+    Starting,
+    /// Gets frames, or events.
     Running,
     /// Trapped or was stopped; starts again after a pause.
     Restarting,

@@ -22,6 +22,7 @@ fn event(number: u32, kind: &str, start: i64) -> Event {
         detections: Vec::new(),
         note: String::new(),
         source,
+        lead: None,
     }
 }
 

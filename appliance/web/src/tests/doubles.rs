@@ -2,10 +2,12 @@
 
 mod plugins;
 mod proposals;
+mod rederive;
 mod storage;
 
 pub(super) use plugins::{KEY, MemoryPlugins, OTHER_KEY, PLUGIN, WAITING};
 pub(super) use proposals::{MemoryProposals, proposal};
+pub(super) use rederive::{EVENT, MemoryRederivations};
 pub(super) use storage::{DISK, FOUND, MemoryHolds, damaged};
 
 use crate::api;
@@ -112,6 +114,7 @@ pub(super) struct MemoryBox {
     pub(super) events: Mutex<Vec<Event>>,
     pub(super) plugins: Mutex<MemoryPlugins>,
     pub(super) proposals: Mutex<MemoryProposals>,
+    pub(super) rederivations: Mutex<MemoryRederivations>,
     pub(super) calls: AtomicUsize,
     /// A change by somebody else, made just before the next update.
     pub(super) before_update: Mutex<Option<OtherChange>>,
@@ -142,6 +145,7 @@ impl MemoryBox {
             detections: vec![],
             note: String::new(),
             source,
+            lead: None,
         });
     }
 

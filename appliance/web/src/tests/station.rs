@@ -126,6 +126,7 @@ impl Station {
             retention: Arc::clone(&inner) as _,
             holds: Arc::clone(&holds) as _,
             proposals: Arc::clone(&inner) as _,
+            rederivations: Arc::clone(&inner) as _,
         };
         let app = App::load(AppParts {
             ports,

@@ -1,6 +1,6 @@
 //! Every row of the table, as nobody and as every role.
 
-use super::doubles::{DISK, FOUND, KEY, OTHER_KEY, PLUGIN, START_MS, WAITING};
+use super::doubles::{DISK, EVENT, FOUND, KEY, OTHER_KEY, PLUGIN, START_MS, WAITING};
 use super::station::{Ask, CAMERA_PASSWORD, PASSWORD, Station, assert_problem};
 use crate::routes::{AuditRule, Permission, Route, table};
 use axum::http::{Method, StatusCode};
@@ -12,7 +12,11 @@ use watchbook_base::CameraId;
 
 fn path_of(row: &Route) -> String {
     let path = row.path.replace("{camera}", "1").replace("{account}", "2").replace("{hold}", "1");
-    path.replace("{disk}", DISK).replace("{plugin}", PLUGIN).replace("{key}", KEY).replace("{proposal}", "1")
+    path.replace("{disk}", DISK)
+        .replace("{plugin}", PLUGIN)
+        .replace("{key}", KEY)
+        .replace("{proposal}", "1")
+        .replace("{event}", EVENT)
 }
 
 /// A request that is right in every way but perhaps its sender.
@@ -23,6 +27,9 @@ fn good_request(row: &Route) -> Ask {
         true => format!("?from_utc_ms={}&to_utc_ms={}", START_MS + 60_000, START_MS + 70_000),
         false => String::new(),
     };
+    if has("start_utc_ms") {
+        query.push_str(&format!("?start_utc_ms={}", START_MS + 60_000));
+    }
     if has("cameras") {
         query.push_str("&cameras=1");
     }
@@ -57,6 +64,7 @@ fn body(id: &str) -> Option<Value> {
         "retire_disk" => json!({"replaced": true}),
         "place_hold" => json!({"case": "7/26", "cameras": [1], "from_utc_ms": START_MS, "to_utc_ms": START_MS + 1000}),
         "decide_proposal" => json!({"decision": "accept"}),
+        "rederive" => json!({"start_utc_ms": START_MS + 60_000}),
         "release_hold" => json!({"reason": "case closed"}),
         _ => return None,
     })
@@ -83,9 +91,17 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
         | "set_plugin_tried_out" => &[Admin],
         "proposals" | "decide_proposal" => &[Investigator, Admin],
         "add_disk" | "accept_disk" | "retire_disk" => &[Admin],
-        "recordings" | "playback" | "export" | "events" | "event_counts" | "event_counts_csv" | "place_hold" => {
-            &[Investigator]
-        }
+        "recordings"
+        | "playback"
+        | "export"
+        | "events"
+        | "event_counts"
+        | "event_counts_csv"
+        | "place_hold"
+        | "rederive"
+        | "rederivation"
+        | "cancel_rederivation"
+        | "rederivation_inputs" => &[Investigator],
         "retention_list" | "retention" | "erasures" | "holds" | "estimate_hold" => {
             &[Investigator, Approver, Auditor, Admin]
         }

@@ -14,8 +14,9 @@ pub(crate) const COMMAND: Command = Command {
     help: "\
 watchbook-plugin rerun EVENT.json [--plugin PATH]
 
-  EVENT.json     {\"event\", \"settings\", \"zones\", \"clip\", \"clip_start_utc_ms\", \"masks\"}: the event as the station's API gives it, the settings and zones that
-                 were in force, a clip of the camera from well before the event to after it, and the time of its first picture
+  EVENT.json     {\"event\", \"settings\", \"zones\", \"clip\", \"clip_start_utc_ms\", \"masks\", \"lead\"}: what the station's API gives at
+                 /api/v1/cameras/CAMERA/events/EVENT/rederive/inputs?start_utc_ms=N&end_utc_ms=N, a clip of the camera from well before the event to after
+                 it, which is an export, and the time of its first picture (the first number of the export's Watchbook-Delivered-Utc-Ms)
   --plugin PATH  folder with plugin.toml and plugin.wasm, or a .wbp   [.]
 
 Refused when the component, its version or the settings are not those that gave the event, by SHA-256. The plugin runs under deterministic settings, from a
@@ -45,6 +46,7 @@ fn run(mut arguments: Arguments, out: &mut Out) -> Result<(), String> {
             Ok(())
         }
         Verdict::Near(event, differences) => {
+            let differences: Vec<String> = differences.iter().map(ToString::to_string).collect();
             let list = differences.join("\n  ");
             out.result(
                 &format!("an event like it comes out of {frames} frames, with differences:\n  {list}\n{event}"),

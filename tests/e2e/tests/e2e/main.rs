@@ -9,4 +9,5 @@ mod crash;
 mod fixtures;
 mod footage;
 mod record;
+mod rederive;
 mod storage;

@@ -176,7 +176,7 @@ fn camera_frames(
         let pixels = Arc::new(memfd::seal("frame", plane).attempt("sealing a frame")?);
         let utc = UtcNanos((START_NS + count * INTERVAL_NS) as i64);
         let stream = camera.stream(TrackRole::SubVideo);
-        let frame = Frame { stream, output, seq: count, utc, masked: false, pixels };
+        let frame = Frame { stream, output, seq: count, utc, media: None, masked: false, pixels };
         let began = Instant::now();
         plugins.frame(&frame);
         Ok(began)

@@ -7,6 +7,7 @@ use crate::mailbox::{Incoming, Mailbox};
 use crate::traps::Traps;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use watchbook_base::{Lead, UtcNanos};
 use watchbook_plugin_engine::{AnalyticsInstance, Failure, Frame, Kept, Pixels, Setup};
 use watchbook_plugin_host::message::{FrameHead, FromPlugins, InstanceNumber, Zone, monotonic_ns};
 
@@ -28,6 +29,8 @@ pub(crate) struct Actor {
     /// For the next start that is not stopped by a trap.
     saved: Option<Vec<u8>>,
     kept: Kept,
+    /// The frames since the start of the instance.
+    lead: Lead,
     traps: Traps,
     counts_sent: Option<Instant>,
 }
@@ -43,7 +46,20 @@ enum Phase {
 impl Actor {
     pub(crate) fn new(number: InstanceNumber, loaded: Arc<Loaded>, outbox: Outbox, binding: Binding) -> Self {
         let (kept, traps, legacy) = (Kept::default(), Traps::default(), Arc::default());
-        Self { number, loaded, outbox, binding, before: None, legacy, saved: None, kept, traps, counts_sent: None }
+        let lead = Lead::default();
+        Self {
+            number,
+            loaded,
+            outbox,
+            binding,
+            before: None,
+            legacy,
+            saved: None,
+            kept,
+            lead,
+            traps,
+            counts_sent: None,
+        }
     }
 
     /// Lets it take over from an instance that has been told to end.
@@ -91,7 +107,8 @@ impl Actor {
     fn start(&mut self) -> Phase {
         match self.try_start() {
             Ok(instance) => {
-                self.saved = None;
+                // A store or a saved state that it takes over says more than its frames.
+                self.lead = Lead::begin(self.saved.take().is_none() && self.kept.is_empty());
                 self.outbox.say(&FromPlugins::Running { instance: self.number });
                 Phase::Live(Box::new(instance))
             }
@@ -118,6 +135,7 @@ impl Actor {
 
     fn frame(&mut self, mut instance: Box<AnalyticsInstance>, incoming: Incoming) -> Phase {
         let FrameHead { utc_ns, width, height, masked, missed: skipped, given_ns } = incoming.head;
+        self.lead.push(UtcNanos(i64::try_from(utc_ns).unwrap_or(i64::MAX)), skipped);
         let held = Arc::new(incoming.pixels);
         let pixels = Pixels::Sealed(Arc::clone(&held));
         let outcome = instance.on_frame(Frame { utc_ns, width, height, masked, skipped, pixels });
@@ -125,7 +143,8 @@ impl Actor {
             Ok(marks) => {
                 if !marks.is_empty() {
                     let (instance, took_ns) = (self.number, monotonic_ns().saturating_sub(given_ns));
-                    self.outbox.say(&FromPlugins::Marks { instance, frame_utc_ns: utc_ns, took_ns, marks });
+                    let lead = Box::new(self.lead.clone());
+                    self.outbox.say(&FromPlugins::Marks { instance, frame_utc_ns: utc_ns, took_ns, lead, marks });
                 }
             }
             Err(Failure::Fault(sentence)) => {

@@ -1,7 +1,7 @@
 //! `watchbook-plugins`: masked frames in, marks out; events in, verdicts out. The only program of the recorder that holds a WebAssembly engine.
 //!
-//! It compiles nothing: called with `--compile` it is another program, a throw-away child that compiles one component ([`compile`]), and called with
-//! `--try-models` one that runs models for the first time ([`trial`]).
+//! It compiles nothing: called with `--compile` it is another program, a throw-away child that compiles one component ([`compile`]), called with
+//! `--try-models` one that runs models for the first time ([`trial`]), and with `--rerun` one that takes one plugin over given frames ([`rerun`]).
 //!
 //! It is started by the recorder with a link as standard input and knows nothing else: no file, no address, no setting. It ends when the link does. Before the first
 //! byte of a plugin it walls itself in ([`watchbook_confine`]). The
@@ -14,6 +14,7 @@ mod judge;
 mod legacy;
 mod loaded;
 mod mailbox;
+mod rerun;
 mod traps;
 mod trial;
 
@@ -33,6 +34,7 @@ use watchbook_confine::{Needs, only_known_calls, take_away};
 use watchbook_plugin_engine::{Machine, Settings};
 use watchbook_plugin_host::compile::{COMPILE_ARGUMENT, MODELS_ARGUMENT};
 use watchbook_plugin_host::message::{FromPlugins, InstanceNumber, PluginNumber, ToPlugins, World};
+use watchbook_plugin_host::rerun::RERUN_ARGUMENT;
 
 /// Plugins give way to everything else on the box (`nice(2)`), also to decoding.
 const NICENESS: i32 = 15;
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
     let outcome = match () {
         () if is(COMPILE_ARGUMENT) => compile::run(),
         () if is(MODELS_ARGUMENT) => trial::run(),
+        () if is(RERUN_ARGUMENT) => rerun::run(),
         () => run(),
     };
     match outcome {

@@ -21,6 +21,7 @@ fn event() -> Event {
             component_sha256: "00".into(),
             settings_sha256: "11".into(),
         },
+        lead: None,
     }
 }
 

@@ -39,6 +39,7 @@ import type {
   ProposalDecision,
   ProposalList,
   Recordings,
+  Rederivation,
   Retention,
   RetentionList,
   Session,
@@ -46,6 +47,7 @@ import type {
   TestInput,
   TestResult,
   TrackRole,
+  WatchEvent,
 } from "./types";
 
 export * from "./types";
@@ -66,6 +68,8 @@ export interface CountAsk extends Window {
 const window = ({ from, to }: Window) => ({ from_utc_ms: Math.floor(from), to_utc_ms: Math.ceil(to) });
 
 const counted = ({ camera, bucket, ...range }: CountAsk) => query({ ...window(range), camera, bucket, utc_offset_minutes: -new Date(range.to).getTimezoneOffset() });
+
+const rederive = (event: WatchEvent) => `/cameras/${event.camera}/events/${encodeURIComponent(event.id)}/rederive`;
 
 const plugin = (id: string) => `/plugins/${encodeURIComponent(id)}`;
 
@@ -93,6 +97,11 @@ export const api = {
     call<Recordings>("GET", `/cameras/${camera}/recordings${query({ ...window(range), role })}`, undefined, signal),
   events: (range: Window, camera: number, cursor: string | null, limit: number, signal?: AbortSignal) =>
     call<EventPage>("GET", `/events${query({ ...window(range), camera, cursor, limit })}`, undefined, signal),
+
+  rederivation: (event: WatchEvent) => call<Rederivation>("GET", rederive(event)),
+  rederive: (event: WatchEvent, warm_up_s: number | null) =>
+    call<Rederivation>("POST", rederive(event), { start_utc_ms: event.start_utc_ms, end_utc_ms: event.end_utc_ms, warm_up_s }),
+  cancelRederive: (event: WatchEvent) => call<Rederivation>("DELETE", rederive(event)),
 
   counts: (ask: CountAsk) => call<CountList>("GET", `/events/counts${counted(ask)}`),
 

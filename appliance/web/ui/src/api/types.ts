@@ -54,6 +54,9 @@ export type RetentionList = Schemas["RetentionList"];
 export type Recordings = Schemas["RecordingList"];
 export type WatchEvent = Schemas["Event"];
 export type EventPage = Schemas["EventList"];
+export type Rederivation = Schemas["Rederivation"];
+export type RederivationResult = Schemas["RederivationResult"];
+export type RederivationDifference = Schemas["RederivationDifference"];
 
 export type CountBucket = Schemas["CountBucket"];
 export type CountSeries = Schemas["CountSeries"];

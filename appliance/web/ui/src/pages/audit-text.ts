@@ -6,7 +6,7 @@ import { clockText, dateTimeText } from "../lib/time";
 
 /** The account's number is what the log holds; its present name is a help for reading. */
 export function whoText({ account, account_name, action }: AuditEntry): string {
-  if (action === "erase" || action === "propose") return t("audit.recorder");
+  if (action === "erase" || action === "propose" || action === "rederived") return t("audit.recorder");
   if (account === null) return t("audit.nobody");
   return account_name === null ? `#${account}` : `${account_name} (#${account})`;
 }
@@ -30,6 +30,8 @@ export function detailText(entry: AuditEntry): string {
   if (typeof subject["key_id"] === "string") parts.push(subject["key_id"]);
   if (typeof subject["package_sha256"] === "string") parts.push(`SHA-256 ${subject["package_sha256"].slice(0, 16)}…`);
   if (typeof subject["proposal"] === "number") parts.push(t("audit.proposal", { id: subject["proposal"] }));
+  if (typeof subject["event"] === "number") parts.push(t("audit.event", { id: subject["event"] }));
+  if (typeof subject["result"] === "string") parts.push(word("rederive.result", subject["result"]));
   if (entry.action === "decide_proposal") parts.push(t(subject["accept"] === true ? "proposal.accepted" : "proposal.dismissed"));
   if (typeof subject["reason"] === "string" && subject["reason"] !== "") parts.push(`“${subject["reason"]}”`);
   if (entry.action === "set_plugin_dev_mode") parts.push(t("dev.hours.count", { count: Number(subject["hours"]) }));

@@ -6,6 +6,7 @@ import { t, word } from "../i18n";
 import { durationText } from "../lib/time";
 import { Icon } from "../ui/icon";
 import { Empty, Moment } from "../ui/parts";
+import { Rederive } from "./rederive";
 import { matches } from "./search";
 
 /** Rows that are drawn; more would slow the page and nobody reads them. The search narrows them. */
@@ -41,12 +42,13 @@ export function EventList({ events, cut, chosen, choose }: Props) {
       )}
       <ul class="event-list">
         {found.slice(0, ROWS_MAX).map((event) => (
-          <li key={event.id}>
+          <li key={event.id} data-event={event.id}>
             <button type="button" class="event-row" aria-pressed={event.id === chosen} onClick={() => choose(event)}>
               <Moment ms={event.start_utc_ms} only="time" />
               <span class="event-kind">{word("event", event.kind)}</span>
               <span class="muted">{about(event)}</span>
             </button>
+            {event.id === chosen && <Rederive key={event.id} event={event} />}
           </li>
         ))}
       </ul>
