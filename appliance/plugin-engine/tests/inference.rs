@@ -189,7 +189,7 @@ fn the_plugin_host_runs_models_and_a_hostile_one_costs_its_own_plugin_alone() {
         let pixels = Arc::new(memfd::seal("frame", &vec![204; output.frame_bytes()]).unwrap());
         let utc = UtcNanos(1_764_000_000_000_000_000 + number * 200_000_000);
         let stream = camera.stream(TrackRole::SubVideo);
-        plugins.frame(&watchbook_analysis::Frame { stream, output, seq: 0, utc, masked: false, pixels });
+        plugins.frame(&watchbook_analysis::Frame { stream, output, seq: 0, utc, media: None, masked: false, pixels });
         seen.extend(receiver.try_iter().filter_map(|report| match report {
             Report::Event(event) => Some((event.source.plugin, event.detections)),
             _ => None,
