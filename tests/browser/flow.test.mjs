@@ -104,7 +104,7 @@ describe("the page", { concurrency: 1 }, () => {
     await field("User name at the camera").fill("guard");
     await field("Password at the camera").fill("day watch");
     await button("Ask the camera").click();
-    await page.getByText("refuses the user name or password").waitFor();
+    await page.getByText(/^The camera at \S+ refuses the user name or password\./).waitFor();
     await field("Password at the camera").fill("night watch");
     await button("Ask the camera").click();
     await page.getByText("Acme <b> Gate 7").waitFor();
