@@ -177,7 +177,7 @@ fn config_text(folder: &Path, wanted: &Wanted, size: Size, simulators: &[Simulat
     let place = |name: &str| folder.join(name);
     let mut text = format!(
         "[web]\nlisten = \"127.0.0.1:0\"\n\n[storage]\nstate_dir = {:?}\nring_dir = {:?}\nring_gib = {gib}\n\
-         segment_mib = {segment_mib}\n\n[plugins]\ndir = {:?}\nprogram_dir = {:?}\n",
+         segment_mib = {segment_mib}\n\n[plugins]\ndir = {:?}\nprogram_dir = {:?}\n\n[cameras]\nnetworks = [\"127.0.0.1\"]\n",
         place("state"),
         place("ring"),
         place("plugins"),
