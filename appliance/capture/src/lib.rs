@@ -5,7 +5,7 @@
 //!   time model of [`timeline`], and a [`StreamState`] that says in a sentence what is wrong and what to do.
 //! * **Promises:** every wait is bounded, every queue and buffer has a named bound. A damaged access unit is dropped and counted, never handed on; nothing
 //!   else is dropped, reordered or rewritten. A camera that fails is tried again for ever. A password is in no message, log or `Debug` output.
-//! * **Never:** writes a file, decodes a picture, follows a redirect, connects to an address outside the camera networks ([`networks`]), waits for whoever takes the packets (the sink does not block).
+//! * **Never:** writes a file, decodes a picture, follows a redirect, connects to an address outside the camera networks ([`networks`]; over UDP a camera may name another source), waits for whoever takes the packets (the sink does not block).
 //! * **Proof:** unit and property tests beside each file (simulated clock, a day in a second); `tests/real_servers`, against GStreamer's RTSP server,
 //!   live555 and a server that misbehaves on purpose.
 //!

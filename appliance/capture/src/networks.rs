@@ -37,11 +37,17 @@ const NOBODY: [(IpNet, &str); 6] = [
 ];
 
 /// What only an entry that lies within it allows: a list with `0.0.0.0/0` does not mean these. Narrow ones first: the first that fits is what an entry must lie in.
-const SPECIAL: [(IpNet, &str); 8] = [
-    // The metadata services of the large clouds, and one that lies in the space of carriers (100.64.0.0/10).
+const SPECIAL: [(IpNet, &str); 14] = [
+    // The metadata and credential services of the large clouds; one lies in the space of carriers (100.64.0.0/10), several in that for private use.
     (v4([169, 254, 169, 254], 32), "is a cloud's metadata service"),
+    (v4([169, 254, 170, 2], 32), "is a cloud's metadata service"),
+    (v4([169, 254, 170, 23], 32), "is a cloud's metadata service"),
     (v4([100, 100, 100, 200], 32), "is a cloud's metadata service"),
     (v6([0xFD00, 0xEC2, 0, 0, 0, 0, 0, 0x254], 128), "is a cloud's metadata service"),
+    (v6([0xFD00, 0xEC2, 0, 0, 0, 0, 0, 0x23], 128), "is a cloud's metadata service"),
+    (v6([0xFD20, 0xCE, 0, 0, 0, 0, 0, 0x254], 128), "is a cloud's metadata service"),
+    (v6([0xFD00, 0xC1, 0, 0, 0, 0, 0xA9FE, 0xA9FE], 128), "is a cloud's metadata service"),
+    (v6([0xFD00, 0x42, 0, 0, 0, 0, 0, 0x42], 128), "is a cloud's metadata service"),
     (v4([127, 0, 0, 0], 8), "is this machine itself"),
     (v6([0, 0, 0, 0, 0, 0, 0, 1], 128), "is this machine itself"),
     (v4([169, 254, 0, 0], 16), "is a link-local address"),
@@ -162,13 +168,10 @@ impl Networks {
         })
     }
 
-    /// Whether the address is one of this machine's own. Loopback addresses that are listed are meant.
+    /// Whether the address is one of this machine's own: only those can be bound to. Loopback addresses that are listed are meant.
     fn is_own(&self, address: SocketAddr) -> bool {
-        // A datagram socket that is connected sends nothing, and tells which of our addresses the way there begins at.
-        let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-        let own = std::net::UdpSocket::bind((any, 0))
-            .and_then(|socket| socket.connect(address).and_then(|()| socket.local_addr()));
-        !address.ip().to_canonical().is_loopback() && own.is_ok_and(|own| own.ip() == address.ip())
+        let ip = address.ip().to_canonical();
+        !ip.is_loopback() && std::net::UdpSocket::bind((ip, 0)).is_ok()
     }
 }
 

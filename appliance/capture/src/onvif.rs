@@ -6,7 +6,7 @@
 //!
 //! What a camera answers is hostile: at most [`http::BODY_BYTES_MAX`] bytes, no DTD, [`xml::NODES_MAX`] nodes, at most [`PROFILES_MAX`] profiles, texts clipped. Addresses
 //! that it gives (of its services, of its streams) keep their port and path and lose their host: the host is the one that it was asked on. That is also what
-//! cameras behind a router, or with a stale address in their settings, need.
+//! cameras with a stale address in their settings need.
 
 mod clock;
 pub mod discovery;
@@ -20,12 +20,15 @@ use crate::failure::Failure;
 use crate::networks::Networks;
 use clock::device_clock;
 use core::fmt::Write as _;
+use core::time::Duration;
 use soap::Caller;
 use std::time::SystemTime;
 use url::Url;
 
 /// Profiles of a camera that are looked at.
 pub const PROFILES_MAX: usize = 16;
+/// Longest inspection of a camera: some forty questions, of which a camera answers ten a second.
+pub const INSPECTION: Duration = Duration::from_secs(30);
 /// Characters of a text that a camera gives.
 const TEXT_CHARS_MAX: usize = 128;
 
@@ -166,7 +169,7 @@ impl Device {
     }
 }
 
-/// Asks a camera what it is and which streams it has. Takes at most a minute, and a second or two with most cameras.
+/// Asks a camera what it is and which streams it has. Takes at most [`INSPECTION`], and a second or two with most cameras.
 ///
 /// # Errors
 /// The address is outside the camera networks, nobody answers, what answers is no ONVIF camera, or it refuses user name and password: each with what to do.
@@ -175,9 +178,15 @@ pub async fn inspect(
     credentials: Option<&Credentials>,
     networks: &Networks,
 ) -> Result<Device, Failure> {
+    let asking = tokio::time::timeout(INSPECTION, ask(address, credentials, networks));
+    let late = |_| Failure::no_answer(&address.host_port(), "all questions about itself", INSPECTION.as_secs());
+    asking.await.map_err(late)?
+}
+
+async fn ask(address: &DeviceUrl, credentials: Option<&Credentials>, networks: &Networks) -> Result<Device, Failure> {
     let mut caller = Caller::new(address, credentials, networks).await?;
     let asked = SystemTime::now();
-    // Cameras answer this to everybody (Core Specification 8.3.4, PRE_AUTH); one that does not is asked again signed with our time.
+    // Cameras answer this to everybody (Core Specification 8.3.4, PRE_AUTH). To one that does not, calls are signed with our time.
     let time = caller.call(&address.0, DEVICE, "<GetSystemDateAndTime/>", |reply| Ok(device_clock(reply))).await;
     let clock_offset_ms = match time {
         Ok(theirs) => theirs.and_then(|theirs| clock::offset_ms(theirs, asked, SystemTime::now())),

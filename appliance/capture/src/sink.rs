@@ -46,7 +46,7 @@ pub struct PictureFormat {
 /// A stretch without pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LastGap {
-    /// When pictures stopped.
+    /// When it was noticed that pictures had stopped; the gap row in the store begins at the last of them.
     pub start: UtcNanos,
     /// When they were back.
     pub end: UtcNanos,

@@ -253,7 +253,7 @@ pub trait Cameras: Send + Sync {
     /// When nobody could be asked.
     fn search(&self) -> Result<Vec<api::FoundDevice>, Error>;
 
-    /// Asks a camera what it is; at most a minute. A camera that does not answer is a report, not an error.
+    /// Asks a camera what it is; at most 30 s. A camera that does not answer is a report, not an error.
     ///
     /// # Errors
     /// `InvalidInput` for what is no address.

@@ -66,6 +66,19 @@ fn cameras_of_a_station_pass() {
     }
 }
 
+/// Addresses of this machine beside loopback; a second one in a subnet is not what the kernel would send from.
+#[test]
+fn this_machines_own_addresses_are_nobodys_camera() {
+    let own = if_addrs::get_if_addrs().unwrap().into_iter().map(|interface| interface.ip());
+    let own: Vec<IpAddr> = own.filter(|ip| ip.is_ipv4() && !ip.is_loopback()).collect();
+    let all = networks(&["0.0.0.0/0", "::/0", "169.254.0.0/16"]);
+    for ip in own.iter().filter(|ip| all.judge(**ip).is_ok()) {
+        let failure = all.choose("h:554", core::iter::once(SocketAddr::new(*ip, 554))).expect_err(&ip.to_string());
+        assert!(failure.detail.contains("is this machine itself"), "{failure}");
+    }
+    assert!(!all.is_own("192.0.2.77:554".parse().unwrap()) && !all.is_own("[2001:db8::77]:554".parse().unwrap()));
+}
+
 #[test]
 fn a_list_replaces_the_default_and_a_broad_entry_means_nothing_special() {
     let narrow = networks(&["192.168.10.0/24", "203.0.113.7"]);

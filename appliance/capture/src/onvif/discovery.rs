@@ -11,8 +11,10 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// Devices that are listed.
 pub const DEVICES_MAX: usize = 256;
-/// Answers that are read, from all senders: several a device, because the question is asked on each interface and twice.
-const ANSWERS_MAX: usize = 4 * DEVICES_MAX;
+/// Answers that are kept on one interface: a device may answer both questions.
+const ANSWERS_MAX: usize = 2 * DEVICES_MAX;
+/// Answers of one sender that are kept on one interface: a flood from one leaves room for the others.
+const SENDER_ANSWERS_MAX: usize = 8;
 /// Bytes of an answer; one datagram.
 const ANSWER_BYTES_MAX: usize = 16 << 10;
 /// Addresses of one device that are looked at.
@@ -64,13 +66,10 @@ pub async fn discover_by(to: SocketAddr, networks: &Networks, wait: Duration) ->
     if sockets.is_empty() {
         sockets.push(UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?);
     }
-    let asked: Vec<_> = sockets.iter().map(|socket| ask(socket, to, deadline)).collect();
+    let asked: Vec<_> = sockets.iter().map(|socket| ask(socket, to, networks, deadline)).collect();
     let answers = futures::future::join_all(asked).await;
     let mut found = BTreeMap::new();
-    for (sender, bytes) in answers.into_iter().flatten().take(ANSWERS_MAX) {
-        if networks.judge(sender.ip()).is_err() {
-            continue;
-        }
+    for (sender, bytes) in answers.into_iter().flatten() {
         for device in devices(&String::from_utf8_lossy(&bytes), sender.ip()) {
             if found.len() < DEVICES_MAX {
                 found.entry((device.address, device.url.as_str().to_owned())).or_insert(device);
@@ -88,7 +87,7 @@ fn own_addresses(to: SocketAddr) -> Vec<IpAddr> {
 }
 
 /// Asks twice and gives what came, with its sender.
-async fn ask(socket: &UdpSocket, to: SocketAddr, deadline: Instant) -> Vec<(SocketAddr, Vec<u8>)> {
+async fn ask(socket: &UdpSocket, to: SocketAddr, networks: &Networks, deadline: Instant) -> Vec<(SocketAddr, Vec<u8>)> {
     let question = question();
     let mut again = Some(Instant::now() + AGAIN);
     let mut answers = Vec::new();
@@ -99,7 +98,10 @@ async fn ask(socket: &UdpSocket, to: SocketAddr, deadline: Instant) -> Vec<(Sock
         let next = again.filter(|next| *next < deadline).unwrap_or(deadline);
         match timeout_at(next, socket.recv_from(&mut buffer)).await {
             Ok(Ok((length, sender))) if answers.len() < ANSWERS_MAX => {
-                answers.push((sender, buffer[..length].to_vec()))
+                let of_sender = answers.iter().filter(|(other, _): &&(SocketAddr, Vec<u8>)| other.ip() == sender.ip());
+                if networks.judge(sender.ip()).is_ok() && of_sender.count() < SENDER_ANSWERS_MAX {
+                    answers.push((sender, buffer[..length].to_vec()));
+                }
             }
             // Enough; or an error that an earlier datagram caused, such as a closed port.
             Ok(_) => sleep_until((Instant::now() + Duration::from_millis(1)).min(next)).await,

@@ -38,9 +38,8 @@ pub(super) async fn post(
     let stream = connecting
         .map_err(|_| Failure::no_answer(host_port, "a connection", ANSWER.as_secs()))?
         .map_err(|error| Failure::unreachable(host_port, &error.to_string()))?;
-    let path = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
     let host = url.host_str().unwrap_or_default();
-    let mut request = Request::post(path)
+    let mut request = Request::post(target(url))
         .header(HOST, format!("{host}:{port}"))
         .header(USER_AGENT, "Watchbook")
         .header(CONNECTION, "close")
@@ -76,6 +75,11 @@ pub(super) async fn post(
                 "Enter the address of its stream by hand, or update the camera's firmware.",
             )
         })
+}
+
+/// The request target (RFC 9112 section 3.2.1), which digest authentication covers whole (RFC 7616 section 3.4).
+pub(super) fn target(url: &Url) -> String {
+    url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()))
 }
 
 async fn read(response: Response<hyper::body::Incoming>) -> Result<Answer, String> {

@@ -70,7 +70,11 @@ impl<'a> Caller<'a> {
         })?;
         let envelope = document.root_element();
         let inside = child(envelope, "Body").and_then(|body| body.first_element_child());
-        let inside = inside.ok_or_else(|| fail("it holds no SOAP body"))?;
+        let inside = inside.ok_or_else(|| match answer.status {
+            200 => fail("it holds no SOAP body"),
+            // Pages of web servers are often well-formed, too.
+            status => self.refused(status, action),
+        })?;
         if inside.tag_name().name() == "Fault" {
             return Err(self.fault(inside, action));
         }
@@ -83,7 +87,7 @@ impl<'a> Caller<'a> {
         for again in [false, true] {
             // A camera that asks for HTTP digest once gets it in every further call.
             if let (Some((credentials, _)), Some(client)) = (signed, &mut self.digest) {
-                authorization = client.respond(&password_params(credentials, url.path())).ok();
+                authorization = client.respond(&password_params(credentials, &http::target(url))).ok();
             }
             let token = match (&authorization, signed) {
                 (None, Some((credentials, offset_ms))) => token(credentials, offset_ms)?,
@@ -141,11 +145,11 @@ fn digest_client(challenge: &str) -> Option<http_auth::DigestClient> {
     challenges.iter().find_map(|challenge| http_auth::DigestClient::try_from(challenge).ok())
 }
 
-fn password_params<'a>(credentials: &'a Credentials, path: &'a str) -> http_auth::PasswordParams<'a> {
+fn password_params<'a>(credentials: &'a Credentials, target: &'a str) -> http_auth::PasswordParams<'a> {
     http_auth::PasswordParams {
         username: &credentials.username,
         password: &credentials.password,
-        uri: path,
+        uri: target,
         method: "POST",
         body: None,
     }

@@ -104,7 +104,10 @@ fn xml_that_would_cost_much_is_refused_before_it_does() {
     let many = format!("<a>{}</a>", "<b/>".repeat(60_000));
     let bomb = "<!DOCTYPE a [<!ENTITY b 'bbbbbbbb'><!ENTITY c '&b;&b;&b;&b;'>]><a>&c;</a>";
     let outside = "<!DOCTYPE a SYSTEM 'file:///etc/passwd'><a/>";
-    for text in [deep.as_str(), &wide, &many, bomb, outside, "<a>&c;</a>", "<a", ""] {
+    let inherited = (0..12)
+        .map(|n| format!("<a {}>", (0..30).map(|m| format!("xmlns:b{n}-{m}='u'")).collect::<Vec<_>>().join(" ")));
+    let named = inherited.collect::<String>() + &"<a xmlns:b='u'/>".repeat(5_500) + &"</a>".repeat(12);
+    for text in [deep.as_str(), &wide, &many, &named, bomb, outside, "<a>&c;</a>", "<a", ""] {
         assert!(xml::parse(text).is_err(), "{}", &text[..text.len().min(60)]);
     }
     assert!(xml::parse("<a b='&#x41;'>&lt;</a>").is_ok());

@@ -6,13 +6,15 @@ use roxmltree::{Document, ParsingOptions};
 
 /// Elements and texts of one answer: a profile has about a hundred.
 pub(super) const NODES_MAX: u32 = 50_000;
-/// Elements in elements. The deepest answer of the specification has about twelve. The parser copies the namespaces of the element outside into each one that
-/// declares its own.
+/// Elements in elements. The deepest answer of the specification has about twelve.
 const DEPTH_MAX: usize = 64;
 /// Attributes of one element: the parser compares each with all before it.
 const ATTRIBUTES_MAX: usize = 1_000;
+/// Declarations of namespaces in one document: cameras declare some thirty at its root. The parser compares each with all that hold where it stands, and copies
+/// these into every element that declares its own, so that the square of this number is what a document can cost.
+const NAMESPACES_MAX: usize = 256;
 
-/// Reads a document: no DTD, so that no entity can grow, bounded in nodes, depth and attributes.
+/// Reads a document: no DTD, so that no entity can grow, bounded in nodes, depth, attributes and namespaces.
 ///
 /// # Errors
 /// Why it is none, for a sentence.
@@ -23,6 +25,9 @@ pub(super) fn parse(text: &str) -> Result<Document<'_>, String> {
     // No attribute's value holds a `<` (XML 1.0, 3.1), so that each piece has all the attributes of one element.
     if text.split('<').any(|piece| piece.matches('=').count() > ATTRIBUTES_MAX) {
         return Err(format!("one element has more than {ATTRIBUTES_MAX} attributes"));
+    }
+    if text.matches("xmlns").count() > NAMESPACES_MAX {
+        return Err(format!("it declares more than {NAMESPACES_MAX} namespaces"));
     }
     let options = ParsingOptions { allow_dtd: false, nodes_limit: NODES_MAX, ..ParsingOptions::default() };
     Document::parse_with_options(text, options).map_err(|error| format!("its XML is broken: {error}"))

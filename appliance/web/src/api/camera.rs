@@ -163,7 +163,7 @@ pub struct StreamState {
 /// A stretch without pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct LastGap {
-    /// When pictures stopped.
+    /// When it was noticed that pictures had stopped, some seconds after the last of them.
     pub start_utc_ms: i64,
     /// When they were back.
     pub end_utc_ms: i64,

@@ -108,6 +108,7 @@ pub struct DeviceProfile {
     pub bitrate_kbps: u32,
     /// Pictures from a key frame to the next; 0: not told.
     pub gop: u32,
-    /// Address of its stream.
+    /// Address of its stream, as the camera gave it but for its host and a user name. Some cameras write the password into it: it is shown to the
+    /// administrator who gave it to the camera, and is a secret once it is stored.
     pub url: String,
 }

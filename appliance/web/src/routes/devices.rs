@@ -1,6 +1,6 @@
 //! Cameras on the network that are not added yet.
 
-use super::dispatch::{Call, blocking, ok};
+use super::dispatch::{Asked, Call, blocking, ok};
 use super::{Answer, AuditRule, NO_BODY, Permission, Route, SMALL_BODY, Shape, handler};
 use crate::address_secret;
 use crate::api;
@@ -33,8 +33,8 @@ pub(crate) fn rows() -> Vec<Route> {
             method: Method::POST,
             path: "/api/v1/cameras/inspect",
             id: "inspect_camera",
-            summary: "Asks a camera what it is and where its streams are (ONVIF), for at most a minute. A camera that does not say is a report, not an error.",
-            permission: Permission::Asks(|_| Ok(asked("inspection of a camera"))),
+            summary: "Asks a camera what it is and where its streams are (ONVIF), for at most 30 s. A camera that does not say is a report, not an error.",
+            permission: Permission::Asks(|asked| Ok(inspected(asked))),
             audit: AuditRule::EveryTime,
             body_bytes_max: SMALL_BODY,
             query: &[],
@@ -43,6 +43,26 @@ pub(crate) fn rows() -> Vec<Route> {
             handler: handler!(inspect),
         },
     ]
+}
+
+/// Names the host that is asked: an administrator can ask any in the camera networks.
+fn inspected(request: &Asked<'_>) -> Action {
+    #[derive(serde::Deserialize)]
+    struct Named {
+        url: String,
+    }
+    let named = serde_json::from_slice::<Named>(request.body).ok();
+    let host = named.and_then(|named| host_port(&named.url)).unwrap_or_else(|| "what is no address".to_owned());
+    asked(&format!("inspection of the camera at {host}"))
+}
+
+/// Host and port of what was typed, without what may be a secret.
+fn host_port(typed: &str) -> Option<String> {
+    let rest = typed.trim().split_once("://").map_or(typed.trim(), |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']');
+    (!host.is_empty() && host.len() <= 253 && host.chars().all(plain)).then(|| host.to_owned())
 }
 
 fn asked(what: &str) -> Action {
@@ -86,4 +106,22 @@ async fn inspect(call: Call) -> Result<Response, Problem> {
         Ok(report)
     });
     ok(&report.await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host_port;
+
+    #[test]
+    fn the_log_names_a_host_and_nothing_else() {
+        for (typed, host) in [
+            ("192.168.1.10", Some("192.168.1.10")),
+            (" http://camera.local:8000/onvif?pwd=x ", Some("camera.local:8000")),
+            ("http://u:canary@[fd00::7]:81/", Some("[fd00::7]:81")),
+            ("", None),
+            ("http://a b/", None),
+        ] {
+            assert_eq!(host_port(typed).as_deref(), host, "{typed}");
+        }
+    }
 }

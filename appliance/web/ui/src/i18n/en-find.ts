@@ -11,7 +11,7 @@ export const findWords = {
   "find.recorded": "Added already",
   "find.address": "Address of the camera",
   "find.address.hint": "Its network address, with a port when it is not 80.",
-  "find.password.hint": "An account that the camera allows ONVIF. The camera gets a digest, never the password itself.",
+  "find.password.hint": "An account that the camera allows ONVIF. For this question the camera gets a digest, not the password itself.",
   "find.ask": "Ask the camera",
   "find.asking": "Asking…",
   "find.device": "Firmware {firmware} · serial number {serial} · {macs}",

@@ -13,7 +13,7 @@ export const findWords: Record<keyof typeof english, string> = {
   "find.recorded": "បានបន្ថែមរួចហើយ",
   "find.address": "អាសយដ្ឋានរបស់កាមេរ៉ា",
   "find.address.hint": "អាសយដ្ឋានបណ្ដាញរបស់វា ជាមួយលេខច្រក បើមិនមែន 80។",
-  "find.password.hint": "គណនីដែលកាមេរ៉ាអនុញ្ញាត ONVIF។ កាមេរ៉ាទទួលបានតែឌីជេស្ត មិនមែនពាក្យសម្ងាត់ទេ។",
+  "find.password.hint": "គណនីដែលកាមេរ៉ាអនុញ្ញាត ONVIF។ សម្រាប់សំណួរនេះ កាមេរ៉ាទទួលបានតែឌីជេស្ត មិនមែនពាក្យសម្ងាត់ទេ។",
   "find.ask": "សួរកាមេរ៉ា",
   "find.asking": "កំពុងសួរ…",
   "find.device": "កម្មវិធីបង្កប់ {firmware} · លេខស៊េរី {serial} · {macs}",
