@@ -3,7 +3,7 @@
 use crate::Error;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -177,7 +177,7 @@ type Running = (std::process::Child, Link);
 fn start(program: &Path) -> Result<Running, Error> {
     let attempt = || -> std::io::Result<Running> {
         let (ours, theirs) = Link::pair()?;
-        let process = Command::new(program).env_clear().stdin(theirs.into_stdio()).spawn()?;
+        let process = Command::new(program).env_clear().stdin(theirs.into_stdio()).stdout(Stdio::null()).spawn()?;
         Ok((process, ours))
     };
     attempt().map_err(|error| Error::io(format!("starting {}", program.display()), error))

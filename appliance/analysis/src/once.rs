@@ -5,7 +5,7 @@ use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use std::io::ErrorKind;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 use watchbook_base::Kind;
@@ -45,7 +45,12 @@ impl Once {
         let attempt = || -> std::io::Result<(Child, Link)> {
             let (ours, theirs) = Link::pair()?;
             set_socket_timeout(&ours, Timeout::Send, Some(SEND_MAX))?;
-            let process = Command::new(program).args(arguments).env_clear().stdin(theirs.into_stdio()).spawn()?;
+            let process = Command::new(program)
+                .args(arguments)
+                .env_clear()
+                .stdin(theirs.into_stdio())
+                .stdout(Stdio::null())
+                .spawn()?;
             Ok((process, ours))
         };
         let (process, link) = attempt().map_err(|error| Error::io(format!("starting {}", program.display()), error))?;

@@ -3,7 +3,7 @@
 //! * **Enters:** what the program needs beyond the common ([`Needs`]).
 //! * **Leaves:** a process that opens no file, makes no socket, starts no program, sees no other process, has no capability, leaves no core file and makes only the
 //!   calls of a short list; and a [`Wall`] that says what this kernel could not do.
-//! * **Promises:** whoever takes such a process over gets its memory, its processor time and the link to the recorder, and nothing else. What a kernel lacks is said, never
+//! * **Promises:** whoever takes such a process over gets its memory, its processor time, its standard error and the link to the recorder, and nothing else. What a kernel lacks is said, never
 //!   passed over.
 //! * **Never:** loosens anything. There is no way back.
 //! * **Proof:** `tests/wall.rs` (a process behind the wall tries), the tests of the children (`appliance/plugin-engine/tests`, `appliance/analysis/tests`), which
@@ -47,6 +47,9 @@ pub struct Wall {
 /// # Errors
 /// The operating system's, when it refuses what every supported kernel can do.
 pub fn take_away(needs: Needs) -> Result<Wall> {
+    // Memory that processes share has no limit of its own. When there is none left, this process goes before the recorder does. First: what is not dumpable may
+    // not say so of itself.
+    let first_to_go = std::fs::write("/proc/self/oom_score_adj", "1000");
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     at_most(Resource::Core, 0)?;
@@ -58,7 +61,10 @@ pub fn take_away(needs: Needs) -> Result<Wall> {
         None,
         CapabilitySets { effective: nothing, permitted: nothing, inheritable: nothing },
     )?;
-    Ok(Wall { missing: without_files()?.into_iter().collect() })
+    let survives = first_to_go.err().map(|error| {
+        format!("this process cannot be made the first to end when memory runs out (oom_score_adj: {error})")
+    });
+    Ok(Wall { missing: survives.into_iter().chain(without_files()?).collect() })
 }
 
 /// Lowers a limit for good.

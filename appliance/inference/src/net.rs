@@ -15,6 +15,8 @@ use tract_onnx::tract_core::plan;
 
 /// The library works its way through a network by recursion in places; a network has at most a thousand operations.
 const STACK_BYTES: usize = 16 << 20;
+/// Characters of what the library says about a model.
+const WHY_CHARS_MAX: usize = 200;
 /// Runs whose time is taken; the shortest counts, the others were disturbed.
 const TRIALS: usize = 3;
 
@@ -150,7 +152,10 @@ impl Inner {
 
 fn load(bytes: &[u8], classes: &[String]) -> Result<Model, String> {
     let Checked { proto, input, rows, work } = graph::check(bytes)?;
-    let failed = |error: TractError| graph::shown(&format!("the library that runs models refuses it: {error}"));
+    let failed = |error: TractError| {
+        let why: String = error.to_string().chars().filter(|c| !c.is_control()).take(WHY_CHARS_MAX).collect();
+        format!("the library that runs models refuses it: {why}")
+    };
     let mut onnx = tract_onnx::onnx();
     onnx.provider = Arc::new(NoFiles);
     let model = onnx.model_for_proto_model(&proto).map_err(failed)?;

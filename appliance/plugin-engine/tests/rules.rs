@@ -2,20 +2,22 @@
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
 
+#[path = "fixtures/event.rs"]
+mod event;
 mod fixtures;
 
+use event::{START, event};
 use fixtures::{BOMB, LOOP, NIGHT, OK, RULE_CHATTER, STEADY, TRAP, VERDICT_FLOOD, component, rule_component};
 use serde_json::Map;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 use watchbook_analysis::Point;
-use watchbook_base::{CameraId, Event, EventSource, Kind, UtcNanos};
+use watchbook_base::{CameraId, Kind};
 use watchbook_plugin_host::rules::LocalTime;
 use watchbook_plugin_host::{Binding, InstanceState, InstanceStatus, Plugins, Proposal, Report, Surroundings, Zone};
 
 const PATIENCE: Duration = Duration::from_secs(300);
-const START: UtcNanos = UtcNanos(1_764_000_000_000_000_000);
 
 struct Station {
     plugins: Plugins,
@@ -70,26 +72,6 @@ fn binding(plugin: &str) -> Binding {
     Binding { plugin: format!("org.example.{plugin}"), settings: Map::new(), zones: Vec::new() }
 }
 
-fn event(number: u32) -> Event {
-    Event {
-        camera: camera(number),
-        kind: "motion".into(),
-        score: 0.5,
-        start: START,
-        end: None,
-        zone: None,
-        detections: Vec::new(),
-        note: String::new(),
-        source: EventSource {
-            plugin: "org.example.motion".into(),
-            version: "1.0.0".into(),
-            component_sha256: String::new(),
-            settings_sha256: String::new(),
-        },
-        lead: None,
-    }
-}
-
 fn surroundings(hour: u8) -> Surroundings {
     let local = LocalTime {
         year: 2026,
@@ -102,7 +84,7 @@ fn surroundings(hour: u8) -> Surroundings {
         utc_offset_min: 420,
         zone: "Asia/Phnom_Penh".into(),
     };
-    Surroundings { camera_name: "Gate".into(), local, cases: vec!["2026-114".into()], recent: vec![event(1)] }
+    Surroundings { camera_name: "Gate".into(), local, cases: vec!["2026-114".into()], recent: vec![event(camera(1))] }
 }
 
 impl Station {
@@ -119,7 +101,7 @@ impl Station {
     fn ask_until<T>(&self, what: &str, (number, hour): (u32, u8), mut done: impl FnMut() -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            self.plugins.event(&event(number), &surroundings(hour));
+            self.plugins.event(&event(camera(number)), &surroundings(hour));
             if let Some(found) = done() {
                 return found;
             }
@@ -140,7 +122,10 @@ fn a_rule_is_asked_about_its_cameras_events_and_its_verdicts_come_back_checked()
             _ => None,
         })
     });
-    assert_eq!((*about, rule.plugin.as_str(), rule.component_sha256.len()), (event(1), "org.example.night", 64));
+    assert_eq!(
+        (*about, rule.plugin.as_str(), rule.component_sha256.len()),
+        (event(camera(1)), "org.example.night", 64)
+    );
     let [verdict] = verdicts.as_slice() else { panic!("one verdict: {verdicts:?}") };
     let Proposal::ExportClip(clip) = &verdict.what else { panic!("a clip: {verdict:?}") };
     let start = START.0 as u64;
@@ -150,7 +135,7 @@ fn a_rule_is_asked_about_its_cameras_events_and_its_verdicts_come_back_checked()
     // Of another camera it is not asked, and by day it says nothing.
     let before = station.status("night");
     assert_eq!((before.state, before.traps, before.marks_refused), (InstanceState::Running, 0, 0));
-    station.plugins.event(&event(2), &surroundings(22));
+    station.plugins.event(&event(camera(2)), &surroundings(22));
     let seen = station.ask_until("counts", (1, 12), || {
         Some(station.status("night").counts.seen).filter(|seen| *seen > before.counts.seen)
     });
@@ -225,7 +210,7 @@ fn a_host_that_hangs_costs_verdicts_and_never_time() {
     let process = rustix::process::Pid::from_raw(first as i32).unwrap();
     rustix::process::kill_process(process, rustix::process::Signal::STOP).unwrap();
     let before = station.status("night").missed;
-    (0..1000).for_each(|_| station.plugins.event(&event(1), &surroundings(22)));
+    (0..1000).for_each(|_| station.plugins.event(&event(camera(1)), &surroundings(22)));
     assert!(station.status("night").missed - before >= 900, "what does not fit is dropped and counted");
     rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
     station.ask_until("the new host", (1, 22), || station.plugins.child_id().filter(|id| *id != first));

@@ -2,8 +2,11 @@
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
 
+#[path = "fixtures/event.rs"]
+mod event;
 mod fixtures;
 
+use event::{START, event};
 use fixtures::{LOOP, NIGHT, OK, STEADY, TRAP, built, module, rule_module};
 use serde_json::Map;
 use std::path::Path;
@@ -11,7 +14,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use watchbook_analysis::{Frame, Output, PixelFormat};
-use watchbook_base::{CameraId, Event, EventSource, Kind, TrackRole, UtcNanos, memfd};
+use watchbook_base::{CameraId, Kind, TrackRole, memfd};
 use watchbook_plugin_host::package::sha256_hex;
 use watchbook_plugin_host::rules::LocalTime;
 use watchbook_plugin_host::{
@@ -19,7 +22,6 @@ use watchbook_plugin_host::{
 };
 
 const PATIENCE: Duration = Duration::from_secs(300);
-const START: UtcNanos = UtcNanos(1_764_000_000_000_000_000);
 const OUTPUT: Output = Output { width: 32, height: 16, format: PixelFormat::Luma, fps_max: 5.0 };
 
 /// A package of this world, version `major.0.0`; its component says so too.
@@ -73,26 +75,6 @@ fn camera() -> CameraId {
     CameraId::new(1).unwrap()
 }
 
-fn event() -> Event {
-    Event {
-        camera: camera(),
-        kind: "motion".into(),
-        score: 0.5,
-        start: START,
-        end: None,
-        zone: None,
-        detections: Vec::new(),
-        note: String::new(),
-        source: EventSource {
-            plugin: "org.example.motion".into(),
-            version: "1.0.0".into(),
-            component_sha256: String::new(),
-            settings_sha256: String::new(),
-        },
-        lead: None,
-    }
-}
-
 fn at_night() -> Surroundings {
     let local = LocalTime {
         year: 2026,
@@ -141,7 +123,7 @@ impl Station {
     /// Asks about events until a verdict of this version comes; those of others that come before are of events that waited.
     fn until_judged_by(&self, version: &str) {
         self.until(&format!("a verdict of {version}"), || {
-            self.plugins.event(&event(), &at_night());
+            self.plugins.event(&event(camera()), &at_night());
             let reports = self.reports.lock().unwrap();
             reports.try_iter().find_map(|report| match report {
                 Report::Verdicts { rule, .. } if rule.version == version => Some(()),
@@ -160,7 +142,7 @@ fn a_rule_is_upgraded_and_rolled_back_while_events_wait() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while asking.load(std::sync::atomic::Ordering::SeqCst) {
-                station.plugins.event(&event(), &at_night());
+                station.plugins.event(&event(camera()), &at_night());
                 std::thread::yield_now();
             }
         });
@@ -196,7 +178,7 @@ fn a_rule_whose_component_is_being_compiled_is_starting() {
     station.bind("night");
     station.until("the compile child", || {
         // Until the host has started there is nothing to compile for.
-        station.plugins.event(&event(), &at_night());
+        station.plugins.event(&event(camera()), &at_night());
         station.plugins.compiler().child_id()
     });
     assert_eq!(

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -151,6 +151,7 @@ impl Compiler {
             .arg(argument)
             .env_clear()
             .stdin(theirs.into_stdio())
+            .stdout(Stdio::null())
             .spawn()
             .map_err(|error| format!("starting {} for {doing}: {error}", self.program.display()))?;
         let link = Arc::new(link);
@@ -259,7 +260,7 @@ impl Compiler {
                 Ok((message, descriptor))
             }
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Err(Ended::Said(format!(
-                "compiling the plugin was given up after {} s; a smaller component compiles faster",
+                "this was given up after {} s; ask the plugin's publisher for a smaller component, or for smaller models",
                 patience.as_secs()
             ))),
             Err(_) if self.over.load(Ordering::SeqCst) => Err(Ended::Said("the recorder stops".to_owned())),

@@ -363,7 +363,9 @@ impl Plugins {
         if !self.send(generation, &message, theirs.as_ref().map(AsFd::as_fd)) {
             return false;
         }
-        instance.post = post;
+        let lost = core::mem::replace(&mut instance.post, post).map_or(0, |old| old.left());
+        instance.missed_since = instance.missed_since.saturating_add(lost);
+        instance.status.missed += u64::from(lost);
         instance.bound_in = generation;
         instance.after = None;
         instance.before = instance.status.counts;

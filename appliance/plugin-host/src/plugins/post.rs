@@ -45,6 +45,11 @@ impl Post {
         self.deliver(missed)
     }
 
+    /// Frames that nobody will get by this way any more.
+    pub(super) fn left(self) -> u32 {
+        u32::from(self.kept.is_some())
+    }
+
     fn deliver(&mut self, missed: &mut u32) -> u32 {
         let Some(letter) = self.kept.take_if(|_| self.asked) else { return 0 };
         if self.send(&letter, *missed) {

@@ -81,7 +81,13 @@ impl Actor {
         let mut phase = self.start();
         loop {
             self.outbox.say(&FromPlugins::Waits { instance: self.number });
-            let Some(incoming) = mailbox.take() else { break };
+            let Some(incoming) = mailbox.take() else {
+                if !mailbox.is_closed() {
+                    let sentence = "its way to the recorder's frames broke; bind the plugin again".to_owned();
+                    self.outbox.say(&FromPlugins::Faulted { instance: self.number, sentence, set_aside: true });
+                }
+                break;
+            };
             phase = match phase {
                 Phase::Paused(until) if Instant::now() >= until => self.start(),
                 other => other,

@@ -33,6 +33,11 @@ impl Mailbox {
         let _ = rustix::net::shutdown(&self.link, rustix::net::Shutdown::Both);
     }
 
+    /// Whether the end was meant: the binding was ended.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
     /// Waits for a frame; `None` at the end, when the recorder has let go of the link, and when what comes is no frame.
     pub(crate) fn take(&self) -> Option<Incoming> {
         let mut buffer = [0; FRAME_HEAD_BYTES_MAX];
