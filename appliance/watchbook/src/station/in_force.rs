@@ -7,11 +7,14 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use watchbook_analysis::Point;
+use watchbook_base::time::NANOS_PER_SEC;
 use watchbook_base::{CameraId, Event, EventSource, TrackRole, UtcNanos};
 use watchbook_plugin_host::Zone;
 use watchbook_store::register::{Change, Namespace, Register};
 use watchbook_web::error::Error;
 
+/// Seconds within which a row is written after its plugin began.
+const WRITTEN_WITHIN_S: i64 = 10;
 /// Rows in all: four changes of each of 256 instances. A row has some hundred bytes, at most 60 KiB.
 const KEPT_MAX: usize = 1_024;
 /// Rows of one plugin on one camera: somebody who tries settings all day must not push the others out.
@@ -107,14 +110,15 @@ impl Journal {
     }
 
     /// What was in force when `event` was made, and since when: by its settings' digest and component, the newest that is not newer than the event. A row is
-    /// written a moment after its plugin begins; an event of that moment gets it all the same.
+    /// written a moment after its plugin begins; an event of that moment gets it all the same, and none that is older by more than [`WRITTEN_WITHIN_S`].
     #[must_use]
     pub fn of(&self, event: &Event) -> Option<(InForce, UtcNanos)> {
         let rows = self.lock();
         let fits = |row: &&Row| row.what.camera == event.camera && row.what.source == event.source;
         let made = event.lead.as_ref().and_then(|lead| lead.span()).map_or(event.start, |(_, last)| last);
         let before = rows.values().rev().filter(fits).find(|row| row.since <= made);
-        let found = before.or_else(|| rows.values().find(fits));
+        let soon = made.plus_nanos(WRITTEN_WITHIN_S * NANOS_PER_SEC);
+        let found = before.or_else(|| rows.values().find(|row| fits(row) && row.since <= soon));
         found.map(|row| (row.what.clone(), row.since))
     }
 

@@ -123,7 +123,12 @@ impl RederiveDesk {
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
         };
-        let result = run::run(&self.means, &job.event, &job.order, &job.grant, &job.control);
+        // A mistake of ours costs this run alone: those that wait go on.
+        let run = || run::run(&self.means, &job.event, &job.order, &job.grant, &job.control);
+        let result = std::panic::catch_unwind(core::panic::AssertUnwindSafe(run)).unwrap_or_else(|_| {
+            let sentence = "the recorder made a mistake in this run; the log has it".to_owned();
+            run::refused(&job.event, api::RederivationRefusal::Recorder, sentence)
+        });
         self.finish(&job, result);
     }
 

@@ -137,6 +137,12 @@ fn attempt(
     let stream = event.camera.stream(in_force.role);
     (result.role, result.keys_only, result.masked) =
         (Some(in_force.role), in_force.keys_only, !in_force.masks.is_empty());
+    // Else what comes out lacks the frame that the plugin spoke of, and an event would seem to be none.
+    let told = event.lead.as_ref().and_then(|lead| lead.span()).map(|(_, last)| last);
+    if told.is_some_and(|told| told > order.range.end) {
+        let sentence = "the plugin told of this event so long after it that the footage of a run does not reach to there; compare the event with the footage";
+        return Err((Refusal::Recorder, sentence.to_owned()));
+    }
     let footage = Footage::open(means, grant, (stream, order.range), in_force.keys_only)?;
     let output = package.manifest.output();
     // Before that the plugin had other settings, or the camera other masks.
