@@ -126,5 +126,8 @@ mod tests {
         drop(theirs);
         assert_eq!((post.asked(&mut missed), post.put(letter(2), &mut missed), missed), (0, 1, 1));
         assert_eq!((post.put(letter(-1), &mut missed), missed), (1, 2));
+        let (mut other, _theirs) = Post::new().unwrap();
+        assert_eq!(other.put(letter(3), &mut missed), 0);
+        assert_eq!((other.left(), post.left()), (1, 0), "what it kept is lost with it");
     }
 }

@@ -211,6 +211,10 @@ mod tests {
             Some(UtcNanos(30)),
             "a moment before its row"
         );
+        let late = in_force(1, "org.late", "x");
+        let long_ago = (WRITTEN_WITHIN_S + 1) * NANOS_PER_SEC;
+        journal.note(UtcNanos(long_ago), vec![late.clone()]).unwrap();
+        assert_eq!(journal.of(&event(&late, 0)), None, "what came in force long after the event says nothing of it");
         assert_eq!(journal.of(&event(&in_force(1, "org.a", "z"), 35)), None);
         assert_eq!(journal.lock().len(), 5);
     }
