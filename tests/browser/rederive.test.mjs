@@ -19,15 +19,16 @@ describe("events that are derived again on the page", { concurrency: 1 }, () => 
   let world;
   let page;
   let packages;
+  let started_utc_ms;
   const outcome = (on = page) => on.locator("[data-outcome]");
 
-  /** The newest event of this plugin on camera 1, waited for. */
-  const eventOf = async (plugin) => {
+  /** The newest event of this plugin on camera 1 that began after `since_utc_ms`, waited for. */
+  const eventOf = async (plugin, since_utc_ms = 0) => {
     const end = Date.now() + 6 * SOON_MS;
     const range = `from_utc_ms=${end - 3_600_000}&to_utc_ms=${end + 3_600_000}`;
     for (;;) {
       const { events } = await ask(page, `/events?${range}&camera=1&limit=500`);
-      const found = events.find((event) => event.source.plugin === plugin);
+      const found = events.find((event) => event.source.plugin === plugin && event.start_utc_ms > since_utc_ms);
       if (found !== undefined) return found;
       assert.ok(Date.now() < end, `no event of ${plugin} among ${events.length}`);
       await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(resolve)));
@@ -63,7 +64,9 @@ describe("events that are derived again on the page", { concurrency: 1 }, () => 
     world = await openBrowser();
     page = await openPage(world);
     await signIn(page);
-    await send(page, "PUT", `/cameras/1/plugins/${MOTION}`, { enabled: true, settings: {}, zones: [] });
+    // The files before leave it running for minutes; what it learnt then is not known any more.
+    for (const enabled of [false, true]) await send(page, "PUT", `/cameras/1/plugins/${MOTION}`, { enabled, settings: {}, zones: [] });
+    started_utc_ms = Date.now();
   });
   after(async () => {
     await world?.browser.close();
@@ -71,13 +74,13 @@ describe("events that are derived again on the page", { concurrency: 1 }, () => 
   });
 
   it("come out the same, or with each difference named, and say what to do next", async () => {
-    await choose(await eventOf(MOTION));
+    await choose(await eventOf(MOTION, started_utc_ms));
     await page.getByText("Nobody sees a picture, and nothing is changed.").waitFor();
     await page.getByRole("button", { name: "Derive it again", exact: true }).focus();
     await page.keyboard.press("Enter");
     await outcome().waitFor({ timeout: DERIVED_MS });
     const came = await outcome().getAttribute("data-outcome");
-    assert.ok(["same", "near"].includes(came), came);
+    assert.ok(["same", "near"].includes(came), await outcome().textContent());
     await outcome().getByText(came === "same" ? "Nothing is left to do." : "Try it with more footage before the event.").waitFor();
     if (came === "near") assert.ok((await outcome().locator(".gap-list li").count()) > 0, "a difference is named");
     await outcome().getByText(/\d+ frames, \d+ of them known/).waitFor();
@@ -104,8 +107,10 @@ describe("events that are derived again on the page", { concurrency: 1 }, () => 
 
   it("say which version with which digest to install when their plugin is gone, and work again with it", async () => {
     await install();
+    const since_utc_ms = Date.now();
     await send(page, "PUT", `/cameras/1/plugins/${ID}`, { enabled: true, settings: {}, zones: [] });
-    const event = await eventOf(ID);
+    // Files before may have had other versions of it.
+    const event = await eventOf(ID, since_utc_ms);
     await send(page, "DELETE", `/plugins/${ID}`);
     await choose(event);
     await page.getByRole("button", { name: "Derive it again", exact: true }).click();

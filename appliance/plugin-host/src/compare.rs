@@ -56,7 +56,8 @@ impl core::fmt::Display for Difference {
 pub enum Verdict {
     /// The same event, to the millisecond.
     Same(Value),
-    /// An event of the same kind and zone at about that time; the fields that differ.
+    /// An event of the same kind and zone that began at about that time or was going on then; the fields that differ. What goes on for long is told in pieces, which begin
+    /// elsewhere when the plugin began elsewhere.
     Near(Value, Vec<Difference>),
     /// Nothing of the kind.
     Absent,
@@ -68,7 +69,9 @@ pub fn verdict(stored: &Value, found: impl IntoIterator<Item = Value>, interval_
     let near = found
         .into_iter()
         .filter(|event| event["kind"] == stored["kind"] && event["zone"] == stored["zone"])
-        .filter(|event| apart(event, stored, "start_utc_ms") <= 2 * interval_ms.unsigned_abs())
+        .filter(|event| {
+            apart(event, stored, "start_utc_ms") <= 2 * interval_ms.unsigned_abs() || overlap(event, stored)
+        })
         .map(|event| (differences(stored, &event), event))
         .min_by_key(|(differences, event)| (differences.len(), apart(event, stored, "start_utc_ms")));
     match near {
@@ -76,6 +79,12 @@ pub fn verdict(stored: &Value, found: impl IntoIterator<Item = Value>, interval_
         Some((differences, event)) if differences.is_empty() => Verdict::Same(event),
         Some((differences, event)) => Verdict::Near(event, differences),
     }
+}
+
+/// Whether both were going on at one time.
+fn overlap(one: &Value, other: &Value) -> bool {
+    let times = |event: &Value| Some((event["start_utc_ms"].as_i64()?, event["end_utc_ms"].as_i64()?));
+    times(one).zip(times(other)).is_some_and(|(one, other)| one.0 < other.1 && other.0 < one.1)
 }
 
 fn apart(one: &Value, other: &Value, field: &str) -> u64 {
@@ -152,6 +161,16 @@ mod tests {
         let sentence = differences[0].to_string();
         assert!(sentence.contains("12000") && sentence.contains("12200"), "{sentence}");
         assert_eq!(verdict(&stored, [later, event()], 200), Verdict::Same(event()), "the one that fits best counts");
+    }
+
+    #[test]
+    fn what_was_going_on_is_near_though_its_pieces_begin_elsewhere_and_what_was_over_is_absent() {
+        let mut piece = event();
+        (piece["start_utc_ms"], piece["end_utc_ms"]) = (json!(11_900), json!(41_900));
+        let Verdict::Near(_, differences) = verdict(&event(), [piece.clone()], 200) else { panic!("near") };
+        assert_eq!(differences.iter().map(|one| one.field).collect::<Vec<_>>(), [Field::Start, Field::End]);
+        piece["start_utc_ms"] = json!(12_000);
+        assert_eq!(verdict(&event(), [piece], 200), Verdict::Absent);
     }
 
     #[test]
