@@ -33,7 +33,8 @@ fn tool(folder: &Path, words: &[&str]) -> Command {
     command
 }
 
-fn call(folder: &Path, words: &[&str]) -> (Output, String) {
+/// Runs the author's tool to its end; its output twice, whole and as text.
+pub(crate) fn call(folder: &Path, words: &[&str]) -> (Output, String) {
     let output = tool(folder, words).output().expect("the tool was built");
     let said = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat();
     (output, said)

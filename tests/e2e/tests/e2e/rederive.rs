@@ -1,6 +1,7 @@
 //! Events that are derived again from what was recorded, through the API of the real recorder.
 
 use crate::cameras::gst;
+use crate::not_tested;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ const PICKED_MAX: usize = 20;
 const MOTION: &str = "org.watchbook.motion";
 
 /// The newest events of the camera, the oldest first.
-fn events(recorder: &Recorder, camera: &Camera) -> Vec<Value> {
+pub(crate) fn events(recorder: &Recorder, camera: &Camera) -> Vec<Value> {
     let now = now_ms();
     let range = format!("from_utc_ms={}&to_utc_ms={}", now - 3_600_000, now + 60_000);
     let list = recorder.client.get(&format!("/api/v1/events?{range}&camera={}&limit=500", camera.id)).ok().json();
@@ -23,7 +24,8 @@ fn events(recorder: &Recorder, camera: &Camera) -> Vec<Value> {
     events
 }
 
-fn path(camera: &Camera, event: &Value) -> String {
+/// Where the event is derived again.
+pub(crate) fn path(camera: &Camera, event: &Value) -> String {
     format!("/api/v1/cameras/{}/events/{}/rederive", camera.id, event["id"].as_str().expect("an event has an id"))
 }
 
@@ -42,17 +44,6 @@ fn rederived(recorder: &mut Recorder, camera: &Camera, event: &Value, warm_up_s:
     row["result"].clone()
 }
 
-fn not_tested() {
-    use std::io::Write as _;
-    let why = "no motion plugin; WATCHBOOK_PLUGINS names the folder of the built plugins";
-    eprintln!("NOT TESTED: {why}");
-    if let Some(path) = std::env::var_os("WATCHBOOK_NOT_TESTED") {
-        let mut file =
-            std::fs::OpenOptions::new().create(true).append(true).open(path).expect("the list can be written");
-        writeln!(file, "{why}").expect("the list can be written");
-    }
-}
-
 #[test]
 fn an_event_comes_out_of_its_footage_again_and_the_log_says_so() {
     let dir = tempfile::tempdir().unwrap();
@@ -60,7 +51,7 @@ fn an_event_comes_out_of_its_footage_again_and_the_log_says_so() {
     let mut recorder = Recorder::claim(dir.path());
     if recorder.plugin(MOTION).is_null() {
         // `make test` builds the plugins first, and says at its end what it has passed without.
-        return not_tested();
+        return not_tested("no motion plugin; WATCHBOOK_PLUGINS names the folder of the built plugins");
     }
     let camera = recorder.add_camera("Square", &format!("{}main", server.url()), Some(&format!("{}sub", server.url())));
     recorder.bind_plugin(&camera, MOTION);
