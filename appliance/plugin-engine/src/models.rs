@@ -35,9 +35,10 @@ impl Models {
         self.0.iter().map(|(file, model)| (file.as_str(), model))
     }
 
-    /// Whether each can be asked within a call, and fits into an instance's memory.
+    /// Whether each can be asked within a call, and all together fit into an instance's memory.
     pub(crate) fn fit(&self, limits: Limits) -> Result<(), String> {
         let call = Duration::from_millis(limits.call_ms.into());
+        let mut bytes = 0_u64;
         for (file, model) in self.iter() {
             if model.cost() > call {
                 return Err(format!(
@@ -47,10 +48,11 @@ impl Models {
                     call.as_millis()
                 ));
             }
-            if model.work().bytes > limits.memory_bytes {
+            bytes += model.work().bytes;
+            if bytes > limits.memory_bytes {
                 return Err(format!(
-                    "the model {file} may take {} MiB, and memory_mib of the manifest is {}",
-                    model.work().bytes.div_ceil(1 << 20),
+                    "the model {file} and those before it may take {} MiB, and memory_mib of the manifest is {}",
+                    bytes.div_ceil(1 << 20),
                     limits.memory_bytes >> 20
                 ));
             }

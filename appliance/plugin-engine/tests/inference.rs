@@ -16,9 +16,10 @@ use watchbook_inference::onnx::{Network, Told};
 use watchbook_plugin_engine::{
     AnalyticsInstance, Failure, Frame, Kept, Limits, Machine, Models, Pixels, Prepared, Settings, Setup, World,
 };
+use watchbook_plugin_host::compile::Job;
 use watchbook_plugin_host::models::ModelPart;
 use watchbook_plugin_host::package::sha256_hex;
-use watchbook_plugin_host::{Binding, InstanceState, Plugins, Report};
+use watchbook_plugin_host::{Binding, CompileLimits, Compiler, InstanceState, Plugins, Report};
 
 const PATIENCE: Duration = Duration::from_secs(300);
 const LIMITS: Limits = Limits { memory_bytes: 8 << 20, call_ms: 50, store_bytes: 0 };
@@ -117,14 +118,46 @@ fn without_its_capability_or_its_model_nothing_is_asked() {
 
 #[test]
 fn a_model_that_takes_too_long_for_a_call_or_too_much_memory_is_refused() {
-    let read = models(&slow(20)).unwrap();
-    let prepared = || prepared(Settings::LIVE, ASKS, &WITH).unwrap();
-    let failure = prepared().with_models(read).unwrap_err();
-    let Failure::Refused(sentence) = &failure else { panic!("{failure:?}") };
+    let refused = |models: Models, limits: Limits| {
+        let words: Vec<String> = WITH.iter().map(|word| (*word).to_owned()).collect();
+        let machine = Machine::new(Settings::LIVE).unwrap();
+        let component = asking_component("asks", ASKS);
+        let prepared = machine.prepare(&component, World::AnalyticsPlugin, &words, limits).unwrap();
+        match prepared.with_models(models).unwrap_err() {
+            Failure::Refused(sentence) => sentence,
+            other => panic!("{other:?}"),
+        }
+    };
+    let sentence = refused(models(&slow(20)).unwrap(), LIMITS);
     assert!(sentence.contains("models/test.onnx") && sentence.contains("MiB"), "{sentence}");
-    let (_, model) =
-        { models(&slow(1)).unwrap() }.iter().map(|(file, model)| (file.to_owned(), model.clone())).next().unwrap();
+    let slow = models(&slow(1)).unwrap();
+    let (_, model) = slow.iter().map(|(file, model)| (file.to_owned(), model.clone())).next().unwrap();
     assert!(model.cost() > Duration::ZERO && model.work().steps > 320 * 180 * 49, "{:?}", model.work());
+    let sentence = refused(slow, Limits { call_ms: 0, ..LIMITS });
+    assert!(sentence.contains("models/test.onnx") && sentence.contains("processor time"), "{sentence}");
+}
+
+#[test]
+fn the_memory_of_models_counts_together() {
+    let one = slow(2);
+    let parts = ["a", "b"].map(|name| ModelPart {
+        file: format!("models/{name}.onnx"),
+        sha256: sha256_hex(&one),
+        classes: vec!["vehicle".to_owned()],
+        bytes: one.len() as u32,
+    });
+    let read = |count: usize| Models::read(&parts[..count], &one.repeat(count)).unwrap();
+    let alone = read(1).iter().map(|(_, model)| model.work().bytes).sum::<u64>();
+    let words: Vec<String> = WITH.iter().map(|word| (*word).to_owned()).collect();
+    let with = |count: usize| {
+        let limits = Limits { memory_bytes: 2 * alone - 1, call_ms: 1_000, ..LIMITS };
+        let machine = Machine::new(Settings::LIVE).unwrap();
+        let prepared = machine.prepare(&asking_component("asks", ASKS), World::AnalyticsPlugin, &words, limits);
+        prepared.unwrap().with_models(read(count))
+    };
+    with(1).unwrap();
+    let failure = with(2).unwrap_err();
+    assert!(matches!(&failure, Failure::Refused(sentence) if sentence.contains("models/b.onnx")), "{failure:?}");
 }
 
 #[test]
@@ -135,6 +168,31 @@ fn a_plugin_that_asks_without_end_is_stopped_at_its_time() {
         let failure = instance.on_frame(frame(204)).unwrap_err();
         assert!(matches!(&failure, Failure::Trap(sentence) if sentence.contains("50 ms")), "{failure:?}");
     }
+}
+
+#[test]
+fn models_are_tried_once_and_what_was_refused_is_tried_again() {
+    let compiler = Compiler::new(Path::new(env!("CARGO_BIN_EXE_watchbook-plugins")), None, CompileLimits::USUAL);
+    let asks = asking_component("asks", ASKS);
+    let (component, sha256) = (memfd::seal("component", &asks).unwrap(), sha256_hex(&asks));
+    let artefact = |listed: &[u8], given: &[u8]| {
+        let part = ModelPart {
+            file: "models/test.onnx".to_owned(),
+            sha256: sha256_hex(listed),
+            classes: vec!["vehicle".to_owned()],
+            bytes: listed.len() as u32,
+        };
+        let bytes = memfd::seal("models", given).unwrap();
+        let (world, models) = (World::AnalyticsPlugin, Some((&[part][..], &bytes)));
+        let job = Job { component_sha256: &sha256, component: &component, world, models };
+        compiler.artefact(&job).map(drop)
+    };
+    let (good, other) = (brightness(), slow(1));
+    assert!(artefact(&good, &other).unwrap_err().contains("models/test.onnx"), "not what is listed");
+    artefact(&good, &good).unwrap();
+    // A trial would refuse these bytes: there is none. The host does not take them either, because it checks the hash.
+    artefact(&good, &other).unwrap();
+    assert!(artefact(&other, &good).unwrap_err().contains("models/test.onnx"));
 }
 
 /// Puts a plugin with this model into the folder.

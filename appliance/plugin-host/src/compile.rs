@@ -10,6 +10,7 @@ use crate::package::COMPONENT_BYTES_MAX;
 use cache::Cache;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,8 @@ pub const COMPILE_ARGUMENT: &str = "--compile";
 pub const MODELS_ARGUMENT: &str = "--try-models";
 /// Bytes of a compiled component, four for each of the largest component's: Python's 18 MB become 35 MB.
 pub const ARTEFACT_BYTES_MAX: usize = 4 * COMPONENT_BYTES_MAX;
+/// Sets of models whose trial is remembered: more than a station has plugins with models. When there are more, all are tried again.
+const TRIED_MAX: usize = 64;
 /// How long a child may take to say what engine it has.
 const READY_MAX: Duration = Duration::from_secs(30);
 
@@ -111,6 +114,8 @@ pub struct Compiler {
     process: AtomicU32,
     compiled: AtomicU64,
     over: AtomicBool,
+    /// Models that ran in a trial: their hashes are in it, and the host checks these before it reads them.
+    tried: Mutex<HashSet<Vec<ModelPart>>>,
 }
 
 impl Compiler {
@@ -125,6 +130,7 @@ impl Compiler {
             process: AtomicU32::new(0),
             compiled: AtomicU64::new(0),
             over: AtomicBool::new(false),
+            tried: Mutex::default(),
         }
     }
 
@@ -134,8 +140,13 @@ impl Compiler {
     /// # Errors
     /// A sentence for the administrator, of at most [`SENTENCE_BYTES_MAX`] bytes.
     pub fn artefact(&self, job: &Job<'_>) -> Result<OwnedFd, String> {
-        if let Some((parts, bytes)) = job.models {
+        if let Some((parts, bytes)) = job.models.filter(|(parts, _)| !self.tried().contains(*parts)) {
             self.in_child((MODELS_ARGUMENT, "trying the plugin's models"), |link| self.try_models(link, parts, bytes))?;
+            let mut tried = self.tried();
+            if tried.len() >= TRIED_MAX {
+                tried.clear();
+            }
+            tried.insert(parts.to_vec());
         }
         self.in_child((COMPILE_ARGUMENT, "compiling the plugin"), |link| self.talk(link, job))
     }
@@ -202,6 +213,10 @@ impl Compiler {
             // The one who waits for the answer sees an end of file. A link that is gone already is what we want.
             let _ = rustix::net::shutdown(link.as_ref(), rustix::net::Shutdown::Both);
         }
+    }
+
+    fn tried(&self) -> MutexGuard<'_, HashSet<Vec<ModelPart>>> {
+        self.tried.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn current(&self) -> MutexGuard<'_, Option<Arc<Link>>> {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub const MODELS_BYTES_MAX: usize = 64 << 20;
 
 /// One model: what its manifest says, and how long it is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ModelPart {
     /// Its file in the package: the name that a plugin asks for it by.
     pub file: String,

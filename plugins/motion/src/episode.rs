@@ -4,7 +4,8 @@ use crate::Settings;
 use crate::places::Place;
 
 const MS: u64 = 1_000_000;
-/// A motion that goes on is given in parts of this length, so that it shows up before it ends.
+/// A motion that goes on is given in parts, so that it shows up before it ends. They end where the clock is at a multiple of this: whoever runs the footage again, from
+/// wherever, gets the same parts. The first has half of this at least.
 pub const PART_MS: u64 = 30_000;
 /// How far before the frame at hand a motion may begin: what the plugin interface takes.
 pub const AGE_MS_MAX: u64 = 600_000;
@@ -61,12 +62,14 @@ impl Episodes {
             self.begin(now_ns, places);
             return ended;
         };
+        let part_of = |ns: u64| ns / (PART_MS * MS);
+        let over = part_of(open.episode.end_ns) != part_of(now_ns);
         open.episode.end_ns = now_ns;
         let cells = area(&places);
         if cells > open.cells {
             (open.cells, open.episode.places) = (cells, places.clone());
         }
-        if now_ns.saturating_sub(open.episode.start_ns) < PART_MS * MS {
+        if !over || now_ns.saturating_sub(open.episode.start_ns) < PART_MS * MS / 2 {
             return ended;
         }
         let part = self.finish(now_ns);
@@ -172,6 +175,9 @@ mod tests {
         let parts = run(settings(r#"{"cooldown_ms": 600000}"#), 200_000, |ms| ms <= 75_000);
         assert_eq!(parts, [(0, 30_000), (30_000, 60_000), (60_000, 75_000)], "the pause is not between parts");
         assert_eq!(run(Settings::default(), 40_000, |ms| ms <= 30_000), [(0, 30_000)], "no empty last part");
+        let later = |from: u64| run(Settings::default(), 100_000, move |ms| (from..=95_000).contains(&ms));
+        assert_eq!(later(15_000), [(15_000, 30_000), (30_000, 60_000), (60_000, 90_000), (90_000, 95_000)]);
+        assert_eq!(later(15_200), [(15_200, 60_000), (60_000, 90_000), (90_000, 95_000)], "no short first part");
     }
 
     #[test]

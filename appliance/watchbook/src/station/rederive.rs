@@ -65,6 +65,8 @@ struct Job {
     order: RederiveOrder,
     event: Event,
     control: Arc<Control>,
+    /// What came out the last time: it stands again when this is cancelled.
+    before: Option<api::Rederivation>,
 }
 
 impl Job {
@@ -150,13 +152,13 @@ impl RederiveDesk {
         }
         let mut state = self.lock();
         state.running = None;
+        if cancelled {
+            state.cancelled(job);
+            return;
+        }
         let Some(row) = state.rows.get_mut(&job.key()) else { return };
         row.progress = 1.0;
-        if cancelled {
-            (row.state, row.result) = (api::RederivationState::Cancelled, None);
-        } else {
-            (row.state, row.result) = (api::RederivationState::Done, Some(result));
-        }
+        (row.state, row.result) = (api::RederivationState::Done, Some(result));
         let row = row.clone();
         if let Err(error) = self.keep(&mut state, &row) {
             tracing::error!(%error, "a result of deriving an event again is gone after the next restart");
@@ -168,15 +170,14 @@ impl RederiveDesk {
         let key = key_of(row).ok_or_else(|| Error::new(Kind::Internal, "an event without a number"))?;
         let value = serde_json::to_vec(row).map_err(|error| Error::new(Kind::Internal, error.to_string()))?;
         let mut changes = vec![Change::put(Namespace::Setting, register_key(key), value)];
-        if state.rows.len() > KEPT_MAX {
+        while state.rows.len() > KEPT_MAX {
             let over = |row: &api::Rederivation| {
                 matches!(row.state, api::RederivationState::Done | api::RederivationState::Cancelled)
             };
             let oldest = state.rows.iter().filter(|(other, row)| **other != key && over(row));
-            if let Some(gone) = oldest.min_by_key(|(_, row)| row.asked_utc_ms).map(|(gone, _)| *gone) {
-                changes.push(Change::delete(Namespace::Setting, register_key(gone)));
-                state.rows.remove(&gone);
-            }
+            let Some(gone) = oldest.min_by_key(|(_, row)| row.asked_utc_ms).map(|(gone, _)| *gone) else { break };
+            changes.push(Change::delete(Namespace::Setting, register_key(gone)));
+            state.rows.remove(&gone);
         }
         self.register.apply(&changes).map_err(stored)
     }
@@ -212,6 +213,15 @@ impl RederiveDesk {
 }
 
 impl State {
+    /// Nothing came of it: the result before it stands again. One that never had a result is not kept.
+    fn cancelled(&mut self, job: &Job) {
+        match (&job.before, self.rows.get_mut(&job.key())) {
+            (Some(before), _) => drop(self.rows.insert(job.key(), before.clone())),
+            (None, Some(row)) => (row.state, row.result) = (api::RederivationState::Cancelled, None),
+            (None, None) => {}
+        }
+    }
+
     /// A row as it is now.
     fn shown(&self, key: Key) -> api::Rederivation {
         let mut row = self.rows.get(&key).cloned().unwrap_or_else(|| api::Rederivation {
@@ -280,8 +290,12 @@ impl ports::Rederivations for RederiveDesk {
             account_name: None,
             result: None,
         };
-        state.rows.insert(key, row);
-        state.waiting.push_back(Job { grant, order, event, control: Arc::default() });
+        let before = state.rows.insert(key, row).filter(|before| before.state == api::RederivationState::Done);
+        // Rows of cancelled runs are in memory alone.
+        if state.rows.len() > KEPT_MAX + WAITING_MAX {
+            state.rows.retain(|other, row| *other == key || row.state != api::RederivationState::Cancelled);
+        }
+        state.waiting.push_back(Job { grant, order, event, control: Arc::default(), before });
         self.changed.notify_all();
         Ok(state.shown(key))
     }
@@ -299,14 +313,11 @@ impl ports::Rederivations for RederiveDesk {
             row.state = api::RederivationState::Cancelled;
             return Ok(row);
         }
-        let before = state.waiting.len();
-        state.waiting.retain(|job| job.key() != key);
-        if state.waiting.len() == before {
+        let place = state.waiting.iter().position(|job| job.key() == key);
+        let Some(job) = place.and_then(|place| state.waiting.remove(place)) else {
             return Err(Error::new(Kind::Conflict, "this event is not being derived again").next("Look at its result."));
-        }
-        if let Some(row) = state.rows.get_mut(&key) {
-            row.state = api::RederivationState::Cancelled;
-        }
+        };
+        state.cancelled(&job);
         Ok(state.shown(key))
     }
 

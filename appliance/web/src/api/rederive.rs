@@ -47,6 +47,8 @@ pub enum RederivationRefusal {
     Footage,
     /// The plugin did not run to the end.
     Plugin,
+    /// It asks a neural network, whose answers are not promised to be the same again.
+    Model,
     /// A part of the recorder did not work.
     Recorder,
 }

@@ -108,7 +108,7 @@ fn a_plugin_with_a_model_is_switched_on_by_a_person_and_says_what_it_sees() {
         let row = recorder.client.get(&path).ok().json();
         if row["state"] == "done" { Ok(row["result"].clone()) } else { Err(row.to_string()) }
     });
-    assert_eq!(result["outcome"], "refused", "{result}");
+    assert_eq!((&result["outcome"], &result["refusal"]), (&json!("refused"), &json!("model")), "{result}");
 
     // Off again: it stops, and says why.
     drop(recorder.client.send("PUT", "/api/v1/plugin-tried-out", &json!({ "on": false })).ok());

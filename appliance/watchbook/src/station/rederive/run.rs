@@ -134,6 +134,10 @@ fn attempt(
     let known = means.journal.of(event);
     let (in_force, since) = known.ok_or_else(|| (Refusal::Settings, SETTINGS_UNKNOWN.to_owned()))?;
     let package = means.plugins.package_of(&event.source).map_err(|sentence| (Refusal::Component, sentence))?;
+    if !package.manifest.models.is_empty() {
+        let sentence = "this plugin asks a neural network, whose answers are not promised to be the same again";
+        return Err((Refusal::Model, sentence.to_owned()));
+    }
     let stream = event.camera.stream(in_force.role);
     (result.role, result.keys_only, result.masked) =
         (Some(in_force.role), in_force.keys_only, !in_force.masks.is_empty());

@@ -183,6 +183,8 @@ export const en = {
   "rederive.refusal.footage.next": "It was overwritten, erased at its maximum age, or lost; the timeline says which. Hold footage that you may need.",
   "rederive.refusal.plugin": "The plugin did not run to the end.",
   "rederive.refusal.plugin.next": "Try it once more. If it fails again, send the sentence below to the plugin's publisher.",
+  "rederive.refusal.model": "Events of a plugin that asks a neural network are not derived again.",
+  "rederive.refusal.model.next": "Compare the event with the footage yourself.",
   "rederive.refusal.recorder": "The recorder could not do it.",
   "rederive.refusal.recorder.next": "Try it once more when the recorder is less busy; an admin finds the reason on the health page and in the log.",
   "rederive.result.same": "the same",

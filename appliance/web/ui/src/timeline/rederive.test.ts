@@ -33,7 +33,7 @@ const result = (change: Partial<RederivationResult>): RederivationResult => ({
 describe("what came out of deriving an event again", () => {
   it("has its own sentence and next step for each outcome", () => {
     const outcomes = ["same", "near", "absent"] as const;
-    const refusals = ["component", "settings", "footage", "plugin", "recorder"] as const;
+    const refusals = ["component", "settings", "footage", "plugin", "model", "recorder"] as const;
     const all = [...outcomes.map((outcome) => result({ outcome })), ...refusals.map((refusal) => result({ outcome: "refused", refusal }))];
     expect(new Set(all.map(heading)).size).toBe(all.length);
     expect(new Set(all.map(nextStep)).size).toBe(all.length);
