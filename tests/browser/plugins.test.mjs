@@ -146,6 +146,29 @@ describe("plugins on the page", { concurrency: 1 }, () => {
     await card().locator('[data-waiting="1.2.0"]').waitFor({ state: "detached" });
   });
 
+  it("that ask a neural network are taken once that is switched on, and say what their model can see", async () => {
+    const asking = "org.watchbook.vehicle";
+    await upload(packages.asking);
+    await page.getByRole("alert").getByText("which is being tried out").waitFor();
+    const panel = page.locator("[data-tried-out]");
+    await panel.getByRole("button", { name: "Switch on" }).click();
+    await panel.getByText("Switched on").waitFor();
+    await upload(packages.asking);
+    const waiting = card(asking).locator("[data-waiting]");
+    await waiting.getByText(/it can see: .*vehicle/i).waitFor();
+    await waiting.getByText("do not rely on it for real traffic").waitFor();
+    await page.shot("38-model-waits");
+    await waiting.getByRole("button", { name: "Approve" }).click();
+    await confirm("Approve");
+    await page.locator(`li[data-plugin="${asking}"][data-version="0.1.0"]`).waitFor({ timeout: 60_000 });
+    await panel.getByRole("button", { name: "Switch off" }).click();
+    await card(asking).getByText("which is being tried out").waitFor({ timeout: 60_000 });
+    await page.shot("38-model-stopped");
+    await card(asking).getByRole("button", { name: "Remove" }).click();
+    await confirm("Remove");
+    await card(asking).waitFor({ state: "detached" });
+  });
+
   it("stop when their publisher is trusted no more, and leave when they are removed", async () => {
     const publisher = page.locator(`[data-publisher="${packages.keyId}"]`);
     await publisher.getByRole("button", { name: "Trust no more" }).click();
@@ -162,7 +185,7 @@ describe("plugins on the page", { concurrency: 1 }, () => {
 
   it("leave an entry for each step", async () => {
     await go("#/audit");
-    for (const name of ["Trusted a plugin publisher", "Uploaded a plugin", "Approved a plugin", "Rolled a plugin back", "Rejected a plugin", "Switched developer mode", "Trusts a plugin publisher no more", "Removed a plugin"]) {
+    for (const name of ["Trusted a plugin publisher", "Uploaded a plugin", "Approved a plugin", "Rolled a plugin back", "Rejected a plugin", "Switched developer mode", "Switched interfaces that are being tried out", "Trusts a plugin publisher no more", "Removed a plugin"]) {
       await page.getByRole("cell", { name, exact: true }).first().waitFor();
     }
     await page.shot("40-plugin-audit");

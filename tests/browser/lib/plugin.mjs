@@ -27,7 +27,7 @@ function renamed(component, version) {
   return copy;
 }
 
-/** Makes the packages, and one that nobody has signed. `plugins` is the recorder's plugin folder, `tool` the program watchbook-plugin. */
+/** Makes the packages, one that nobody has signed, and the example that asks a neural network. `plugins` is the recorder's plugin folder, `tool` the program watchbook-plugin. */
 export async function makePackages(tool, plugins) {
   const dir = await mkdtemp(join(tmpdir(), "watchbook-plugin-"));
   const component = await readFile(join(plugins, "motion/plugin.wasm"));
@@ -45,6 +45,11 @@ export async function makePackages(tool, plugins) {
     await run(tool, ["pack", folder, "-o", file]);
     return file;
   };
+  /** A folder as it is. */
+  const packed = async (folder, name) => {
+    await run(tool, ["pack", folder, "-o", join(dir, `${name}.wbp`)]);
+    return join(dir, `${name}.wbp`);
+  };
   const sign = async (file) => {
     await run(tool, ["sign", file, "--key", join(dir, "citylab.key")]);
     return file;
@@ -56,6 +61,7 @@ export async function makePackages(tool, plugins) {
     first: await sign(await pack("1.0.0", same, "first")),
     second: await sign(await pack("1.1.0", grown, "second")),
     unsigned: await pack("1.2.0", same, "unsigned"),
+    asking: await sign(await packed(`${plugins}.tried-out/vehicle`, "asking")),
     publicKey,
     /** What the publisher would say on the telephone. */
     keyId: keyId(publicKey),
