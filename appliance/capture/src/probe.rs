@@ -2,7 +2,8 @@
 
 use crate::config::{CameraConfig, SessionConfig};
 use crate::failure::Failure;
-use crate::rtsp::{Item, Session, Sessions, VideoFormat};
+use crate::rtsp::{Item, VideoFormat};
+use crate::session::{Session, Sessions};
 use crate::sink::PictureFormat;
 use core::time::Duration;
 use watchbook_base::TrackRole;

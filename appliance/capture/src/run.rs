@@ -4,7 +4,8 @@ use crate::config::{CameraConfig, SessionConfig};
 use crate::failure::Failure;
 use crate::health::Health;
 use crate::reconnect::{Backoff, Outcome};
-use crate::rtsp::{Item, Session, Sessions, VideoFormat};
+use crate::rtsp::{Item, VideoFormat};
+use crate::session::{LOCAL_WAIT, Session, Sessions};
 use crate::sink::{Sink, Status, StreamState};
 use crate::timeline::Arrival;
 use crate::track::Track;
@@ -177,7 +178,10 @@ impl StreamTask {
                 backoff = Backoff::new(seed);
                 continue;
             };
-            let delay = self.delay(&failure, &mut backoff);
+            let mut delay = self.delay(&failure, &mut backoff);
+            if config.source.url.device().is_some() && failure.reason == GapReason::CameraGone {
+                delay = delay.min(LOCAL_WAIT);
+            }
             self.lose(&failure, delay);
             let _ = tokio::time::timeout(delay, self.wanted.changed()).await;
         }
@@ -218,19 +222,19 @@ impl StreamTask {
                 biased;
                 _ = ticks.tick() => {
                     if let Some(failure) = self.tick(&mut watch, &config.source.url.host_port()) {
-                        return Exit::Failed(failure);
+                        return Exit::Failed(session.advise(failure));
                     }
                 }
                 () = &mut changed => return Exit::Changed,
                 item = session.next() => match item {
-                    Ok(item) => self.take(item, &mut watch),
+                    Ok(item) => self.take(&session, item, &mut watch),
                     Err(failure) => return Exit::Failed(failure),
                 },
             }
         }
     }
 
-    fn take(&mut self, item: Item, watch: &mut Watch) {
+    fn take(&mut self, session: &Session, item: Item, watch: &mut Watch) {
         let arrival = Arrival { mono: self.clock.mono(), utc: self.clock.utc() };
         match item {
             Item::Video { unit, format, lost } => {
@@ -240,7 +244,8 @@ impl StreamTask {
                 self.lost(lost, true);
                 self.health.frame(unit.data.len(), unit.key, arrival.mono);
                 watch.picture(arrival.mono);
-                self.video.sample(unit, arrival);
+                let taken = session.taken(&unit, arrival);
+                self.video.sample(unit, taken);
                 if self.live_since.is_none() && self.video.is_open() {
                     self.go_live(arrival.mono);
                 }

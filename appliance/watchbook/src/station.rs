@@ -7,6 +7,7 @@ pub mod devices;
 pub mod footage;
 pub mod holds;
 pub mod in_force;
+pub mod local;
 pub mod plugin_log;
 pub mod plugin_shown;
 pub mod plugins;

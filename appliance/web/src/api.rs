@@ -7,6 +7,7 @@ mod device;
 mod disks;
 mod footage;
 mod holds;
+mod local;
 mod people;
 mod plugins;
 mod proposals;
@@ -33,6 +34,7 @@ pub use holds::{
     Hold, HoldEstimate, HoldList, HoldMissing, HoldMissingReason, HoldRelease, HoldReleaseRequest, HoldRequest,
     HoldState, TrackRoleName,
 };
+pub use local::{LocalCamera, LocalCameraList, LocalCoding, LocalControl, LocalFormat, LocalSize};
 pub use people::{
     Account, AccountList, AccountPatch, AccountRequest, AuditList, AuditOutcome, AuditRow, ClaimRequest,
     PasswordRequest, RoleName, Secret, Session, SessionRequest,

@@ -25,6 +25,8 @@ const DIR_BYTES_MAX: usize = 512;
 const DISK_GIB_MAX: u64 = 1 << 20;
 /// What a camera's address may start with. Anything else could make the recorder read files or run programs.
 const SCHEMES: [&str; 2] = ["rtsp", "rtsps"];
+/// What names a camera that is plugged into this machine. Capture knows what may stand behind it; here only what could mean a file or a program is kept out.
+const LOCAL_SCHEME: &str = "v4l2";
 
 /// A name for people, without the spaces around it: 1 to 128 bytes, no control or direction characters.
 pub(crate) fn name(field: &str, text: &str) -> Result<String, Error> {
@@ -79,6 +81,9 @@ pub(crate) fn address(field: &str, address: &StreamAddress) -> Result<(StreamCon
         return Err(bad("must not have spaces, control characters or backslashes"));
     }
     let mut url = Url::parse(text).map_err(|_| bad("is not an address"))?;
+    if url.scheme() == LOCAL_SCHEME {
+        return local(field, text, address);
+    }
     if !SCHEMES.contains(&url.scheme()) {
         return Err(bad("must start with rtsp:// or rtsps://"));
     }
@@ -96,6 +101,16 @@ pub(crate) fn address(field: &str, address: &StreamAddress) -> Result<(StreamCon
     url.set_fragment(None);
     let found = Userinfo { username: credential("username", username)?, password: secret("password", password)? };
     Ok((StreamConfig { url: url.into(), transport: address.transport }, found))
+}
+
+/// The name of a camera of this machine: it has no host and no password.
+fn local(field: &str, text: &str, address: &StreamAddress) -> Result<(StreamConfig, Userinfo), Error> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | ':' | '-' | '_' | '?' | '=' | '&');
+    if text.starts_with("v4l2:") && text.chars().all(plain) {
+        return Ok((StreamConfig { url: text.to_owned(), transport: address.transport }, Userinfo::default()));
+    }
+    Err(Error::invalid(format!("{field}.url is not the name of a camera of this machine"))
+        .next("Choose the camera from the list of cameras that are plugged in."))
 }
 
 /// Where a stored password may be sent: scheme, host and port of an address.

@@ -253,6 +253,12 @@ pub trait Cameras: Send + Sync {
     /// When nobody could be asked.
     fn search(&self) -> Result<Vec<api::FoundDevice>, Error>;
 
+    /// The cameras that are plugged into this machine, by node; at most 256.
+    ///
+    /// # Errors
+    /// When the machine cannot be asked.
+    fn local(&self) -> Result<Vec<api::LocalCamera>, Error>;
+
     /// Asks a camera what it is; at most 30 s. A camera that does not answer is a report, not an error.
     ///
     /// # Errors

@@ -329,6 +329,14 @@ impl Cameras for CameraDesk {
         Ok(super::devices::found(found, camera_at))
     }
 
+    fn local(&self) -> Result<Vec<api::LocalCamera>, Error> {
+        let url_of = |desk: &Desk| capture::SourceUrl::parse(&desk.config.main.url).ok()?.0.device();
+        let taken: Vec<(String, u32)> =
+            self.lock().iter().filter_map(|(id, desk)| Some((url_of(desk)?.identity, id.get()))).collect();
+        let camera_of = |identity: &str| taken.iter().find(|(name, _)| name == identity).map(|(_, camera)| *camera);
+        Ok(super::local::shown(capture::local_cameras(), camera_of))
+    }
+
     fn inspect(&self, probe: DeviceProbe) -> Result<api::DeviceReport, Error> {
         let refused = |error: capture::Error| Error::new(error.kind, error.message);
         let address = capture::onvif::DeviceUrl::parse(&probe.url).map_err(refused)?;

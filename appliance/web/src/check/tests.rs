@@ -14,6 +14,7 @@ fn good_addresses_keep_their_meaning() {
         ("rtsp://[fe80::1]:554/x", "rtsp://[fe80::1]:554/x"),
         ("RTSP://h/Path", "rtsp://h/Path"),
         ("rtsps://h/a#frag", "rtsps://h/a"),
+        ("v4l2:usb:046d:0825:A1:0.0?format=H264&size=1280x720", "v4l2:usb:046d:0825:A1:0.0?format=H264&size=1280x720"),
     ] {
         assert_eq!(address("main", &stream(given)).unwrap().0.url, stored);
     }

@@ -1,4 +1,4 @@
-//! Cameras on the network that are not added yet.
+//! Cameras that are not added yet: on the network, and plugged into this machine.
 
 use super::dispatch::{Asked, Call, blocking, ok};
 use super::{Answer, AuditRule, NO_BODY, Permission, Route, SMALL_BODY, Shape, handler};
@@ -28,6 +28,19 @@ pub(crate) fn rows() -> Vec<Route> {
             request: None,
             answer: Answer::Json(200, Shape::of::<api::FoundDeviceList>()),
             handler: handler!(search),
+        },
+        Route {
+            method: Method::GET,
+            path: "/api/v1/cameras/local",
+            id: "list_local_cameras",
+            summary: "Cameras that are plugged into this machine (Video4Linux), with their formats. Each is opened for a moment; nothing is recorded.",
+            permission: Permission::Asks(|_| Ok(asked("list of the cameras that are plugged into this machine"))),
+            audit: AuditRule::EveryTime,
+            body_bytes_max: NO_BODY,
+            query: &[],
+            request: None,
+            answer: Answer::Json(200, Shape::of::<api::LocalCameraList>()),
+            handler: handler!(local),
         },
         Route {
             method: Method::POST,
@@ -82,6 +95,17 @@ async fn search(call: Call) -> Result<Response, Problem> {
         })
         .await?;
     ok(&api::FoundDeviceList { devices })
+}
+
+async fn local(call: Call) -> Result<Response, Problem> {
+    let turn = Arc::clone(call.app.camera_tests()).try_acquire_owned().map_err(|_| busy())?;
+    let cameras = call
+        .blocking(move |app| {
+            let _turn = turn;
+            app.ports().cameras.local()
+        })
+        .await?;
+    ok(&api::LocalCameraList { cameras })
 }
 
 async fn inspect(call: Call) -> Result<Response, Problem> {

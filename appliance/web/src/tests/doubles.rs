@@ -216,6 +216,11 @@ impl Cameras for MemoryBox {
         Ok(Vec::new())
     }
 
+    fn local(&self) -> Result<Vec<api::LocalCamera>, Error> {
+        self.called();
+        Ok(Vec::new())
+    }
+
     fn inspect(&self, probe: DeviceProbe) -> Result<api::DeviceReport, Error> {
         self.called();
         let problem = api::TestProblem {

@@ -77,7 +77,8 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
         "sign_out" | "change_password" | "cameras" | "camera" | "plugins" | "plugin_abi" | "plugin_dev_mode"
         | "plugin_tried_out" | "health" => &Role::ALL,
         "accounts" | "create_account" | "change_account" | "remove_account" | "create_camera" | "change_camera"
-        | "remove_camera" | "test_camera" | "search_cameras" | "inspect_camera" | "bind_plugin" => &[Admin],
+        | "remove_camera" | "test_camera" | "search_cameras" | "list_local_cameras" | "inspect_camera"
+        | "bind_plugin" => &[Admin],
         "install_plugin"
         | "approve_plugin"
         | "reject_plugin"

@@ -26,6 +26,7 @@ import type {
   HoldEstimate,
   HoldInput,
   HoldList,
+  LocalCameraList,
   PluginBinding,
   PluginDevMode,
   PluginInfo,
@@ -89,6 +90,7 @@ export const api = {
   removeCamera: (id: number) => call<void>("DELETE", `/cameras/${id}`),
   testCamera: (input: TestInput) => call<TestResult>("POST", "/cameras/test", input),
   searchCameras: () => call<FoundDeviceList>("POST", "/cameras/search").then((answer) => answer.devices),
+  localCameras: () => call<LocalCameraList>("GET", "/cameras/local").then((answer) => answer.cameras),
   inspectCamera: (input: DeviceInput) => call<DeviceReport>("POST", "/cameras/inspect", input),
   bindPlugin: (camera: number, { plugin, ...binding }: PluginBinding) =>
     call<PluginBinding>("PUT", `/cameras/${camera}/plugins/${encodeURIComponent(plugin)}`, binding),

@@ -1,4 +1,5 @@
 import { findWords } from "./en-find";
+import { localWords } from "./en-local";
 
 /** English. The keys of this catalogue are the page's keys; every other catalogue must have them all. */
 export const en = {
@@ -272,6 +273,7 @@ export const en = {
   "camera.password.hint": "Stored on the recorder only; it is never shown again.",
   "camera.password.kept": "A password is stored. Leave this empty to keep it; a test uses it too. For another host or port it must be typed again.",
   ...findWords,
+  ...localWords,
   "camera.test": "Test",
   "camera.testing": "Testing…",
   "camera.test.hint": "Asks the camera without saving anything; takes up to 10 seconds.",

@@ -1,5 +1,6 @@
 import type { Catalogue } from ".";
 import { findWords } from "./km-find";
+import { localWords } from "./km-local";
 
 /** Khmer. */
 export const km: Catalogue = {
@@ -273,6 +274,7 @@ export const km: Catalogue = {
   "camera.password.hint": "រក្សាទុកតែនៅលើម៉ាស៊ីនថត; វាមិនត្រូវបានបង្ហាញទៀតទេ។",
   "camera.password.kept": "មានពាក្យសម្ងាត់រួចហើយ។ ទុកទទេដើម្បីរក្សា; ការសាកល្បងក៏ប្រើវាដែរ។ សម្រាប់ម៉ាស៊ីន ឬច្រកផ្សេង ត្រូវវាយវាម្តងទៀត។",
   ...findWords,
+  ...localWords,
   "camera.test": "សាកល្បង",
   "camera.testing": "កំពុងសាកល្បង…",
   "camera.test.hint": "សួរកាមេរ៉ាដោយមិនរក្សាទុកអ្វី; ចំណាយពេលដល់ ១០ វិនាទី។",

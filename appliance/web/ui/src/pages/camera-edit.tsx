@@ -12,6 +12,7 @@ import { Check, Confirm, Loading, Note, Problem, Select, TextField } from "../ui
 import { CameraAccount, CameraFinder } from "./camera-find";
 import { type CameraForm, formOf, inputOf, RETENTION_DAYS_MAX, subOf, urlProblem } from "./camera-form";
 import { StateLine } from "./camera-list";
+import { LocalCameras } from "./camera-local";
 import { PluginSettings } from "./camera-plugins";
 import { TestReport } from "./camera-test";
 import { CameraRetention } from "./retention";
@@ -100,6 +101,7 @@ function Editor({ camera, reload }: { camera: Camera | null; reload: () => void 
         <h1>{camera?.name ?? t("cameras.add")}</h1>
       </div>
       {camera !== null && <StateLine camera={camera} />}
+      {camera === null && <LocalCameras form={form} change={change} />}
       {camera === null && <CameraFinder form={form} change={change} />}
       <form class="panel" onSubmit={submit}>
         <TextField

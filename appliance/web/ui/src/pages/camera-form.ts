@@ -1,6 +1,6 @@
 /** The fields of a camera as they are typed, and what the recorder gets from them. Pure. */
 
-import type { Camera, CameraInput, DeviceProfile, Importance, InspectedDevice, Point, StreamSource, Transport } from "../api/types";
+import type { Camera, CameraInput, DeviceProfile, Importance, InspectedDevice, LocalCamera, Point, StreamSource, Transport } from "../api/types";
 
 export interface CameraForm {
   name: string;
@@ -61,7 +61,7 @@ export function inputOf(form: CameraForm, masks: Point[][]): CameraInput {
 export function urlProblem(url: string): "camera.url.bad" | null {
   const trimmed = url.trim();
   if (trimmed === "") return null;
-  return /^rtsps?:\/\/[^\s/]+/i.test(trimmed) ? null : "camera.url.bad";
+  return /^(rtsps?:\/\/[^\s/]+|v4l2:[\w.:-]+)/i.test(trimmed) ? null : "camera.url.bad";
 }
 
 /** The fields that a camera fills in; a name that was typed stays. */
@@ -73,6 +73,20 @@ export function filled(form: CameraForm, device: InspectedDevice): Partial<Camer
     mainUrl: urlOf(device.main),
     subUrl: urlOf(device.sub),
   };
+}
+
+/** What can be taken from a camera of this machine: the address of each format, size and rate that can be recorded, best first. */
+export function localStreams(camera: LocalCamera): { value: string; text: string }[] {
+  return camera.formats
+    .filter((format) => format.recordable)
+    .flatMap((format) =>
+      format.sizes.flatMap(({ width, height, fps }) =>
+        (fps.length === 0 ? [null] : fps).map((rate) => ({
+          value: `${camera.url}?format=${format.letters}&size=${width}x${height}${rate === null ? "" : `&fps=${rate}`}`,
+          text: `${format.letters} · ${width} × ${height}${rate === null ? "" : ` · ${rate}/s`}`,
+        })),
+      ),
+    );
 }
 
 export function profileText(profile: DeviceProfile): string {

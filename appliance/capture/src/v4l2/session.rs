@@ -1,0 +1,255 @@
+//! One session with a device: a thread that waits for its pictures, because the device is a file that blocks.
+
+use super::units::Units;
+use super::{Coding, DeviceName, choose, device_failure, find, formats};
+use crate::config::SessionConfig;
+use crate::failure::Failure;
+use crate::rtsp::{ANSWER, Item};
+use core::time::Duration;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use v4l::buffer::{Flags, Metadata, Type};
+use v4l::io::mmap::Stream;
+use v4l::io::traits::{CaptureStream, Stream as _};
+use v4l::video::Capture;
+use v4l::video::capture::Parameters;
+use v4l::{Device, Format, FourCC};
+use watchbook_base::{Clock as _, clock::SystemClock};
+use watchbook_media::h26x::Standard;
+
+/// Pictures that the thread is ahead of the recorder's task at most: a quarter of a second at 60 a second. What comes then is dropped and counted.
+const QUEUE: usize = 16;
+/// Buffers that the driver fills: at 30 pictures a second it may be left alone for a quarter of a second.
+const BUFFERS: u32 = 8;
+/// How often the thread looks whether it is still wanted.
+const LOOK_MS: i32 = 250;
+/// `POLLIN` of `poll(2)`.
+const READABLE: i16 = 1;
+
+/// A device that streams.
+pub(crate) struct Session {
+    items: mpsc::Receiver<Item>,
+    shared: Arc<Shared>,
+    identity: String,
+}
+
+/// What task and thread have in common.
+#[derive(Default)]
+struct Shared {
+    /// The session was dropped.
+    ended: AtomicBool,
+    /// Why the thread ended.
+    failure: Mutex<Option<Failure>>,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.shared.ended.store(true, Ordering::Release);
+    }
+}
+
+impl Session {
+    /// Finds the device, sets its format and starts it. `turn` is held until its thread has let the device go.
+    ///
+    /// # Errors
+    /// The reason and sentences for it; bounded by twice [`ANSWER`].
+    pub(crate) async fn open(config: &SessionConfig, name: DeviceName, turn: &Arc<Semaphore>) -> Result<Self, Failure> {
+        let identity = config.source.url.host_port();
+        let late = |what: &str| Failure::no_answer(&identity, what, ANSWER.as_secs());
+        let turn = tokio::time::timeout(ANSWER, Arc::clone(turn).acquire_owned()).await;
+        let turn = turn.ok().and_then(Result::ok).ok_or_else(|| late("the end of its last session"))?;
+        let shared = Arc::new(Shared::default());
+        let (ready, started) = oneshot::channel();
+        let (to, items) = mpsc::channel(QUEUE);
+        let work = Work { name, to, shared: Arc::clone(&shared), turn };
+        let session = Self { items, shared, identity: identity.clone() };
+        let spawned = std::thread::Builder::new().name("v4l2".to_owned()).spawn(move || work.run(ready));
+        spawned.map_err(|error| device_failure(&identity, "read on a thread of its own", &error))?;
+        match tokio::time::timeout(ANSWER, started).await {
+            Ok(Ok(opened)) => opened.map(|()| session),
+            // The thread is gone without a word: it panicked.
+            Ok(Err(_)) => Err(session.over()),
+            Err(_) => Err(late("the start of its stream")),
+        }
+    }
+
+    /// The next item. Cancelling it loses nothing.
+    ///
+    /// # Errors
+    /// The session is over.
+    pub(crate) async fn next(&mut self) -> Result<Item, Failure> {
+        self.items.recv().await.ok_or_else(|| self.over())
+    }
+
+    fn over(&self) -> Failure {
+        let said = self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+        said.unwrap_or_else(|| {
+            Failure::unusable(
+                format!("What the camera {} says makes the reader fail.", self.identity),
+                "Report the camera's model; recording goes on when it becomes readable.",
+            )
+        })
+    }
+}
+
+struct Work {
+    name: DeviceName,
+    to: mpsc::Sender<Item>,
+    shared: Arc<Shared>,
+    turn: OwnedSemaphorePermit,
+}
+
+impl Work {
+    fn run(self, ready: oneshot::Sender<Result<(), Failure>>) {
+        let failed = match Source::open(&self.name) {
+            Ok(source) => {
+                // Nobody waits any more when the answer came too late; the first look at `ended` sees it.
+                let _ = ready.send(Ok(()));
+                self.read(source)
+            }
+            Err(failure) => {
+                let _ = ready.send(Err(failure));
+                None
+            }
+        };
+        *self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner) = failed;
+        // The device is closed; only now may the next session have it.
+        drop(self.turn);
+    }
+
+    /// Until the device fails, or the session is dropped (`None`).
+    fn read(&self, mut source: Source) -> Option<Failure> {
+        let mut dropped: u16 = 0;
+        while !self.shared.ended.load(Ordering::Acquire) {
+            let item = match source.next(dropped) {
+                Ok(Some(item)) => item,
+                Ok(None) => continue,
+                Err(error) => return Some(device_failure(&self.name.identity, "read", &error)),
+            };
+            let carried = matches!(item, Item::Video { .. });
+            match self.to.try_send(item) {
+                Ok(()) if carried => dropped = 0,
+                Ok(()) => {}
+                // The recorder is behind. It never makes the device wait; what is missing is counted with the next picture.
+                Err(mpsc::error::TrySendError::Full(_)) => {
+                    dropped = dropped.saturating_add(1);
+                    source.units.tell_again();
+                }
+                Err(mpsc::error::TrySendError::Closed(_)) => return None,
+            }
+        }
+        None
+    }
+}
+
+/// A device that gives buffers.
+struct Source {
+    stream: Stream<'static>,
+    units: Units,
+    /// Number of the newest buffer.
+    sequence: Option<u32>,
+}
+
+impl Source {
+    fn open(name: &DeviceName) -> Result<Self, Failure> {
+        let identity = &name.identity;
+        let (_, device) = find(identity)?;
+        let choice = choose(identity, &formats(&device), name.format.as_deref(), name.size)?;
+        let standard = if choice.coding == Coding::H265 { Standard::H265 } else { Standard::H264 };
+        set_format(&device, &choice.letters, choice.size)
+            .map_err(|error| device_failure(identity, &format!("set to {}", choice.letters), &error))?;
+        if let Some(fps) = name.fps {
+            // Many devices have one rate only and refuse to be asked.
+            if let Err(error) = device.set_params(&Parameters::with_fps(fps)) {
+                tracing::debug!(camera = %identity, fps, %error, "the rate cannot be set");
+            }
+        }
+        let failed = |error: io::Error| device_failure(identity, "started", &error);
+        let mut stream = Stream::with_buffers(&device, Type::VideoCapture, BUFFERS).map_err(failed)?;
+        // `next` queues the buffer that it lent last, buffer 0 at first, before it takes another: all the others are queued here. A driver may give fewer than asked.
+        let others =
+            (1..BUFFERS as usize).take_while(|index| CaptureStream::queue(&mut stream, *index).is_ok()).count();
+        if others == 0 {
+            return Err(failed(io::Error::other("it has one buffer only")));
+        }
+        stream.start().map_err(failed)?;
+        Ok(Self { stream, units: Units::new(standard), sequence: None })
+    }
+
+    /// `None` when nothing came within [`LOOK_MS`].
+    fn next(&mut self, dropped: u16) -> io::Result<Option<Item>> {
+        match self.stream.handle().poll(READABLE, LOOK_MS) {
+            Ok(0) => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(None),
+            Err(error) => return Err(error),
+            Ok(_) => {}
+        }
+        let (buffer, meta) = self.stream.next()?;
+        let missing = self.sequence.replace(meta.sequence).map_or(0, |before| missing(before, meta.sequence));
+        if meta.flags.contains(Flags::ERROR) {
+            return Ok(Some(Item::Damaged("the device marks a picture as damaged".to_owned())));
+        }
+        let used = usize::try_from(meta.bytesused).unwrap_or(usize::MAX).min(buffer.len());
+        let buffer = buffer.get(..used).unwrap_or_default();
+        Ok(Some(self.units.take(buffer, taken_us(meta), missing.saturating_add(dropped))))
+    }
+}
+
+fn set_format(device: &Device, letters: &str, (width, height): (u32, u32)) -> io::Result<()> {
+    let wrong = |what: String| io::Error::new(io::ErrorKind::InvalidInput, what);
+    let fourcc = <[u8; 4]>::try_from(letters.as_bytes()).map_err(|_| wrong(format!("{letters} is no format")))?;
+    let set = device.set_format(&Format::new(width, height, FourCC::new(&fourcc)))?;
+    // A driver answers with what it does instead of what it cannot do.
+    (set.fourcc.repr == fourcc).then_some(()).ok_or_else(|| wrong(format!("it gives {} instead", set.fourcc)))
+}
+
+/// Pictures between two numbers; a driver that does not count, or starts anew, misses none.
+fn missing(before: u32, now: u32) -> u16 {
+    let between = now.wrapping_sub(before).saturating_sub(1);
+    if between > 10_000 { 0 } else { u16::try_from(between).unwrap_or(u16::MAX) }
+}
+
+/// When the picture was taken, in microseconds of `CLOCK_MONOTONIC`: as the driver says it, else when it was given out.
+fn taken_us(meta: &Metadata) -> i64 {
+    let now_us = i64::try_from(SystemClock.mono().0 / 1_000).unwrap_or(i64::MAX);
+    let told_us = meta.timestamp.sec.saturating_mul(1_000_000).saturating_add(meta.timestamp.usec);
+    let late_us = now_us.saturating_sub(told_us);
+    let monotonic = meta.flags & Flags::TIMESTAMP_MASK == Flags::TIMESTAMP_MONOTONIC;
+    let sane = (0..i64::try_from(LATE_MAX.as_micros()).unwrap_or(i64::MAX)).contains(&late_us);
+    if monotonic && sane { told_us } else { now_us }
+}
+
+/// A picture that is said to be older has a wrong time: buffers for this long do not exist.
+const LATE_MAX: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_pictures_are_counted_by_their_numbers() {
+        assert_eq!((missing(4, 5), missing(4, 8), missing(u32::MAX, 0)), (0, 3, 0));
+        assert_eq!((missing(5, 5), missing(900, 0)), (0, 0), "no number, or a new row of them");
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_is_not_believed() {
+        let now = SystemClock.mono().0 / 1_000;
+        let told = |us: i64, flags| {
+            let timestamp = v4l::Timestamp::new(us / 1_000_000, us % 1_000_000);
+            taken_us(&Metadata { timestamp, flags, ..Metadata::default() })
+        };
+        let now = i64::try_from(now).unwrap();
+        assert_eq!(told(now - 40_000, Flags::TIMESTAMP_MONOTONIC), now - 40_000);
+        for (us, flags) in [
+            (now - 40_000, Flags::TIMESTAMP_COPY),
+            (now - 9_000_000, Flags::TIMESTAMP_MONOTONIC),
+            (now + 9_000_000, Flags::TIMESTAMP_MONOTONIC),
+            (i64::MAX / 1_000_000, Flags::TIMESTAMP_MONOTONIC),
+        ] {
+            assert!((now..now + 2_000_000).contains(&told(us, flags)), "{us}");
+        }
+    }
+}

@@ -1,0 +1,12 @@
+/** English, for cameras that are plugged into the recorder. */
+export const localWords = {
+  "local.title": "Cameras plugged into this recorder",
+  "local.what": "USB cameras and capture cards. Each is known by its serial number or by the socket that it is plugged into.",
+  "local.look": "Show them",
+  "local.looking": "Looking…",
+  "local.none": "No camera is plugged into this recorder. Plug one in and look again.",
+  "local.place": "{bus} · now {node}",
+  "local.offers": "Offers {formats}",
+  "local.stream": "Format, size and pictures a second",
+  "local.chosen": "Its name and address are filled in below.",
+};

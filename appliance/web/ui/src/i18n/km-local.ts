@@ -1,0 +1,14 @@
+import type { localWords as english } from "./en-local";
+
+/** Khmer, for cameras that are plugged into the recorder. */
+export const localWords: Record<keyof typeof english, string> = {
+  "local.title": "កាមេរ៉ាដែលដោតនឹងម៉ាស៊ីនថតនេះ",
+  "local.what": "កាមេរ៉ា USB និងកាតចាប់រូបភាព។ កាមេរ៉ានីមួយៗត្រូវបានស្គាល់តាមលេខស៊េរី ឬតាមរន្ធដែលវាដោត។",
+  "local.look": "បង្ហាញ",
+  "local.looking": "កំពុងរកមើល…",
+  "local.none": "គ្មានកាមេរ៉ាដោតនឹងម៉ាស៊ីនថតនេះទេ។ សូមដោតមួយ រួចរកមើលម្ដងទៀត។",
+  "local.place": "{bus} · ឥឡូវ {node}",
+  "local.offers": "មាន {formats}",
+  "local.stream": "ទម្រង់ ទំហំ និងចំនួនរូបភាពក្នុងមួយវិនាទី",
+  "local.chosen": "ឈ្មោះ និងអាសយដ្ឋានរបស់វាត្រូវបានបំពេញខាងក្រោម។",
+};

@@ -1,0 +1,85 @@
+//! A machine that runs: the host's files read-only, a network of its own, the cameras' drivers, and orders over the serial line.
+
+use crate::error::{Attempt as _, Result};
+use crate::kit::{self, Contents, Kit};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The host's files over 9P, the network, USB cameras that are processes, and cameras that are drivers.
+const MODULES: [&str; 6] = ["virtio_pci", "9pnet_virtio", "9p", "virtio_net", "vhci-hcd", "uvcvideo"];
+/// Programs that are at home on the host and are started inside see the host's libraries; what they write goes to memory under `/mnt`.
+const INIT: &str = "#!/bin/busybox sh
+export PATH=/bin:/sbin
+/bin/busybox mkdir -p /proc /sys /dev /host
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+while read module; do insmod /lib/modules/$module; done </modules
+ip link set lo up
+ip link set eth0 up
+ip addr add 10.0.2.15/24 dev eth0
+mount -t 9p -o trans=virtio,version=9p2000.L,cache=loose,msize=262144,ro host /host
+mount -o bind /proc /host/proc
+mount -o bind /sys /host/sys
+mount -o bind /dev /host/dev
+mount -t tmpfs -o size=900m tmpfs /host/mnt
+stty -echo 2>/dev/null
+export HOME=/mnt TMPDIR=/mnt PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+chroot /host $1
+echo 'VM ended'
+poweroff -f
+";
+const APPLETS: [&str; 8] = ["sh", "mount", "insmod", "ip", "stty", "chroot", "poweroff", "echo"];
+
+/// What is needed to start machines.
+pub struct Machine {
+    kit: Kit,
+    guest: PathBuf,
+}
+
+/// How the guest's processor is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accel {
+    /// By the host's.
+    Kvm,
+    /// Emulated: some 20 times slower.
+    Tcg,
+}
+
+/// Why there is no machine here; `None` when there is one.
+#[must_use]
+pub fn missing() -> Option<String> {
+    kit::missing(&["ffmpeg"])
+}
+
+impl Machine {
+    /// Packs the machine into `folder`; `guest` takes the orders inside, `drivers` are loaded beside those for USB cameras.
+    ///
+    /// # Errors
+    /// What could not be fetched or written.
+    pub fn make(guest: &Path, drivers: &[&str], folder: &Path) -> Result<Self> {
+        let modules: Vec<&str> = MODULES.iter().chain(drivers).copied().collect();
+        let contents = Contents { init: INIT, modules: &modules, applets: &APPLETS, programs: &[], tools: &[] };
+        let kit = Kit::make(&contents, folder)?;
+        let guest = guest.canonicalize().attempt(format_args!("finding {}", guest.display()))?;
+        Ok(Self { kit, guest })
+    }
+
+    /// QEMU with this machine; its port 8080 is `port` here, its serial line standard input and output.
+    #[must_use]
+    pub fn qemu(&self, accel: Accel, port: u16) -> Command {
+        let line = format!("console=ttyS0 quiet loglevel=1 panic=-1 -- {}", self.guest.display());
+        let mut command = Command::new("qemu-system-x86_64");
+        let (accel, cpu) = match accel {
+            Accel::Kvm => ("kvm", "host"),
+            Accel::Tcg => ("tcg", "max"),
+        };
+        command.args(["-accel", accel, "-cpu", cpu, "-M", "q35", "-m", "2048", "-smp", "2"]);
+        command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio"]);
+        command.arg("-kernel").arg(&self.kit.kernel).arg("-initrd").arg(&self.kit.initrd).arg("-append").arg(line);
+        command.args(["-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap"]);
+        command.args(["-device", "virtio-rng-pci"]);
+        command.arg("-nic").arg(format!("user,model=virtio-net-pci,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:8080"));
+        command
+    }
+}

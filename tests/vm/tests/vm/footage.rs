@@ -1,0 +1,94 @@
+//! What the cameras of these tests send, and whether that is what was recorded.
+
+use sha2::{Digest as _, Sha256};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Pictures a second.
+pub const FPS: u32 = 10;
+
+/// Files of pictures, made by ffmpeg.
+pub struct Footage {
+    /// MJPEG.
+    pub jpeg: PathBuf,
+    /// H.264, each access unit behind a delimiter, parameter sets before each key frame.
+    pub h264: PathBuf,
+}
+
+impl Footage {
+    /// Six seconds of a moving test picture, every one of them different.
+    pub fn make(dir: &Path) -> Self {
+        let made = Self { jpeg: dir.join("pictures.mjpeg"), h264: dir.join("pictures.h264") };
+        let x264 = [
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+            "-tune",
+            "zerolatency",
+            "-g",
+            "10",
+            "-x264-params",
+            "aud=1:repeat-headers=1:bframes=0",
+            "-f",
+            "h264",
+        ];
+        encode(&x264, &made.h264);
+        encode(&["-c:v", "mjpeg", "-q:v", "6", "-f", "mjpeg"], &made.jpeg);
+        made
+    }
+
+    /// `file` holds at least `least` access units, and they are those of the source, in its order, none left out, from any of them on.
+    pub fn assert_recorded(&self, file: &Path, least: usize) {
+        let stream = file.with_extension("h264");
+        run(Command::new("ffmpeg")
+            .args(["-v", "error", "-y", "-i"])
+            .arg(file)
+            .args(["-c", "copy", "-f", "h264"])
+            .arg(&stream));
+        let source = access_units(&std::fs::read(&self.h264).unwrap());
+        let recorded = access_units(&std::fs::read(&stream).unwrap());
+        assert!(recorded.len() >= least, "{} access units of at least {least}", recorded.len());
+        let first =
+            source.iter().position(|unit| *unit == recorded[0]).expect("the first access unit is one of the source's");
+        for (at, unit) in recorded.iter().enumerate() {
+            assert_eq!(*unit, source[(first + at) % source.len()], "access unit {at} of {}", recorded.len());
+        }
+    }
+}
+
+fn encode(codec: &[&str], to: &Path) {
+    let picture = format!("testsrc2=size=640x360:rate={FPS}:duration=6");
+    run(Command::new("ffmpeg")
+        .args(["-v", "error", "-y", "-f", "lavfi", "-i", &picture, "-pix_fmt", "yuvj420p"])
+        .args(codec)
+        .arg(to));
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().expect("ffmpeg is there");
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// SHA-256 of each access unit of an Annex B stream with delimiters. Parameter sets are left out: they travel in the file's head and ffmpeg puts them back where it likes.
+fn access_units(stream: &[u8]) -> Vec<String> {
+    let starts: Vec<usize> = (0..stream.len()).filter(|at| stream[*at..].starts_with(&[0, 0, 1])).collect();
+    let ends = starts.iter().skip(1).copied().chain([stream.len()]);
+    let mut units: Vec<Sha256> = Vec::new();
+    for (start, end) in starts.iter().zip(ends) {
+        let nal = &stream[start + 3..end];
+        let used = nal.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        match nal[0] & 0x1F {
+            7 | 8 => {}
+            kind => {
+                if kind == 9 {
+                    units.push(Sha256::new());
+                }
+                let unit = units.last_mut().expect("a stream begins with a delimiter");
+                unit.update([0, 0, 1]);
+                unit.update(&nal[..used]);
+            }
+        }
+    }
+    units.into_iter().map(|unit| unit.finalize().iter().map(|byte| format!("{byte:02x}")).collect()).collect()
+}

@@ -1,0 +1,86 @@
+//! The recorder inside a machine with cameras that are plugged in, pulled out, refused and taken by others.
+
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
+
+mod footage;
+mod station;
+
+use footage::Footage;
+use serde_json::Value;
+use station::{LONG, Station};
+use watchbook_e2e::wait::wait_for;
+
+/// Identity of the camera with serial number `WB0001` (Linux Foundation, "test camera", first interface, first node).
+const YARD: &str = "v4l2:usb:1d6b:0102:WB0001:0.0";
+/// The kernel's own test driver: uncompressed pictures.
+const VIVID: [&str; 1] = ["vivid n_devs=1 node_types=0x1 num_inputs=1 input_types=0x0"];
+
+#[test]
+fn a_camera_that_is_plugged_in_is_recorded_byte_for_byte_and_missed_when_it_is_pulled_out() {
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let footage = Footage::make(dir.path());
+    let Some(mut station) = Station::boot(dir.path(), &VIVID) else { return };
+    station.plug_in("yard", "WB0001", 0, &footage);
+
+    let listed = wait_for("the camera to be listed", LONG, || {
+        let list = station.local_cameras();
+        list.iter().find(|camera| camera["url"] == YARD).cloned().ok_or_else(|| format!("{list:?}"))
+    });
+    assert!(listed["name"].as_str().is_some_and(|name| name.starts_with("Test Camera")), "{listed}");
+    assert!(listed["problem"].is_null() && listed["camera"].is_null(), "{listed}");
+    let h264 = format_of(&listed, "H264");
+    assert_eq!(
+        (&h264["recordable"], &h264["sizes"][0]["width"], &h264["sizes"][0]["fps"][0]),
+        (&true.into(), &640.into(), &10.into())
+    );
+
+    let camera = station.add("Yard", &format!("{YARD}?format=H264"));
+    station.wait_state(camera, "live", None);
+    let (start, end) = station.wait_recorded(camera, 1, 5);
+    footage.assert_recorded(&station.export(camera, start, end, dir.path()), 50);
+    assert_eq!(listed_camera(&station, YARD), Some(camera), "the list says who records it");
+
+    // The device is one and has one reader: the second camera of the station says so.
+    let second = station.add("Yard again", YARD);
+    let state = station.wait_state(second, "lost", Some("stream_unusable"));
+    assert!(state["detail"].as_str().is_some_and(|detail| detail.contains("in use by another program")), "{state}");
+    station.remove(second);
+
+    station.order("kill yard", "VM killed yard");
+    let state = station.wait_state(camera, "lost", Some("camera_gone"));
+    assert!(state["next_step"].as_str().is_some_and(|step| step.contains("by itself")), "{state}");
+    // Another camera takes its number; ours comes back under the next one, in another port, and is still itself.
+    station.plug_in("gate", "WB0002", 1, &footage);
+    wait_for("the other camera", LONG, || {
+        let list = station.local_cameras();
+        let found = list.iter().any(|camera| camera["url"] == "v4l2:usb:1d6b:0102:WB0002:0.0");
+        found.then_some(()).ok_or_else(|| format!("{list:?}"))
+    });
+    station.plug_in("yard", "WB0001", 2, &footage);
+    station.wait_state(camera, "live", None);
+    let again = listed_of(&station, YARD);
+    assert_ne!(again["node"], listed["node"], "it has another number now");
+    let (start, end) = station.wait_recorded(camera, 2, 3);
+    footage.assert_recorded(&station.export(camera, start, end, dir.path()), 30);
+    let recordings = station.recordings(camera);
+    let gaps = recordings["gaps"].as_array().cloned().unwrap_or_default();
+    assert!(gaps.iter().any(|gap| gap["reason"] == "camera_gone"), "{recordings}");
+}
+
+fn format_of(camera: &Value, letters: &str) -> Value {
+    let formats = camera["formats"].as_array().cloned().unwrap_or_default();
+    formats
+        .iter()
+        .find(|format| format["letters"] == letters)
+        .cloned()
+        .unwrap_or_else(|| panic!("no {letters} in {camera}"))
+}
+
+fn listed_of(station: &Station, url: &str) -> Value {
+    let list = station.local_cameras();
+    list.iter().find(|camera| camera["url"] == url).cloned().unwrap_or_else(|| panic!("no {url} in {list:?}"))
+}
+
+fn listed_camera(station: &Station, url: &str) -> Option<u64> {
+    listed_of(station, url)["camera"].as_u64()
+}

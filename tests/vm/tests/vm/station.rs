@@ -1,0 +1,170 @@
+//! A station in a machine, by what it says over its API.
+
+use crate::footage::{FPS, Footage};
+use serde_json::{Value, json};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use watchbook_e2e::client::Client;
+use watchbook_e2e::process::Process;
+use watchbook_e2e::recorder::{now_ms, program};
+use watchbook_e2e::wait::wait_for;
+use watchbook_vm::machine::{Accel, Machine, missing};
+
+/// An emulated machine on a busy one needs a minute for what takes three seconds.
+pub const LONG: Duration = Duration::from_secs(240);
+/// A machine that the host's processor really runs says something within a few seconds.
+const KVM_WAIT: Duration = Duration::from_secs(12);
+
+/// A running recorder inside a running machine.
+pub struct Station {
+    machine: Process,
+    client: Client,
+    guest: PathBuf,
+}
+
+impl Station {
+    /// Starts the machine and a fresh station in it, and claims it. `None`, and a line for the end of `make test`, when there can be no machine here.
+    pub fn boot(dir: &Path, drivers: &[&str]) -> Option<Self> {
+        if let Some(why) = missing() {
+            not_tested(&why);
+            return None;
+        }
+        let guest = PathBuf::from(env!("CARGO_BIN_EXE_watchbook-vm-guest"));
+        let machine = match Machine::make(&guest, drivers, dir) {
+            Ok(machine) => machine,
+            Err(error) => {
+                not_tested(&error.to_string());
+                return None;
+            }
+        };
+        let port = free_port();
+        let mut process = start(&machine, port);
+        let config = dir.join("watchbook.toml");
+        std::fs::write(
+            &config,
+            "[web]\nlisten = \"0.0.0.0:8080\"\n\n[storage]\nstate_dir = \"/mnt/state\"\nring_dir = \"/mnt/ring\"\nring_gib = 0.25\nsegment_mib = 16\nvault_gib = 0.0\n\n[plugins]\ndir = \"/mnt/plugins\"\n",
+        )
+        .unwrap();
+        process.say(&format!("start recorder {} run --config {}", program("watchbook").display(), config.display()));
+        let code = process.wait_line("claim code: ", LONG);
+        process.wait_line("page: ", LONG);
+        let mut client = Client::new(&format!("http://127.0.0.1:{port}/"));
+        client.claim(&code);
+        Some(Self { machine: process, client, guest })
+    }
+
+    /// Gives an order and waits for the answer.
+    pub fn order(&mut self, order: &str, answer: &str) -> String {
+        self.machine.say(order);
+        self.machine.wait_line(answer, LONG)
+    }
+
+    /// Plugs a USB camera with this serial number in; `name` is what it is pulled out by.
+    pub fn plug_in(&mut self, name: &str, serial: &str, port: u32, footage: &Footage) {
+        let files = format!("{} {}", footage.jpeg.display(), footage.h264.display());
+        let order = format!("start {name} {} camera {serial} {port} {FPS} {files}", self.guest.display());
+        self.order(&order, &format!("VM started {name}"));
+    }
+
+    /// The cameras of the machine, as the page lists them.
+    pub fn local_cameras(&self) -> Vec<Value> {
+        self.client.get("/api/v1/cameras/local").ok().json()["cameras"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// Adds a camera; its number.
+    pub fn add(&mut self, name: &str, url: &str) -> u64 {
+        let body = json!({ "name": name, "main": { "url": url, "transport": "tcp" } });
+        let camera = self.client.send("POST", "/api/v1/cameras", &body).ok().json();
+        camera["id"].as_u64().unwrap_or_else(|| panic!("no id in {camera}"))
+    }
+
+    /// Switches a camera off.
+    pub fn remove(&mut self, camera: u64) {
+        drop(self.client.send("PATCH", &format!("/api/v1/cameras/{camera}"), &json!({ "enabled": false })).ok());
+    }
+
+    /// Waits until the main stream's state is `status` with that reason; returns the state.
+    pub fn wait_state(&self, camera: u64, status: &str, reason: Option<&str>) -> Value {
+        wait_for(&format!("camera {camera} to be {status} {reason:?}"), LONG, || {
+            let state = self.client.get(&format!("/api/v1/cameras/{camera}")).ok().json()["state"]["main"].clone();
+            let fits = state["status"] == status && reason.is_none_or(|reason| state["reason"] == reason);
+            if fits { Ok(state) } else { Err(state.to_string()) }
+        })
+    }
+
+    /// Spans and gaps of the last ten minutes.
+    pub fn recordings(&self, camera: u64) -> Value {
+        let now = now_ms();
+        let (from, to) = (now - 600_000, now + 60_000);
+        let path = format!("/api/v1/cameras/{camera}/recordings?from_utc_ms={from}&to_utc_ms={to}&role=main_video");
+        self.client.get(&path).ok().json()
+    }
+
+    /// Waits until the `nth` piece of recording is at least so long; its start and end in ms UTC.
+    pub fn wait_recorded(&self, camera: u64, nth: usize, seconds: i64) -> (i64, i64) {
+        wait_for(&format!("{seconds} s of camera {camera}"), LONG, || {
+            let recordings = self.recordings(camera);
+            let spans = recordings["spans"].as_array().cloned().unwrap_or_default();
+            let span = spans.get(nth - 1);
+            span.and_then(|span| Some((span["start_utc_ms"].as_i64()?, span["end_utc_ms"].as_i64()?)))
+                .filter(|(start, end)| end - start >= seconds * 1000)
+                .ok_or_else(|| recordings.to_string())
+        })
+    }
+
+    /// Downloads what was recorded between the two times.
+    pub fn export(&self, camera: u64, from_ms: i64, to_ms: i64, dir: &Path) -> PathBuf {
+        let path = format!("/api/v1/cameras/{camera}/export.mp4?from_utc_ms={from_ms}&to_utc_ms={to_ms}");
+        let file = dir.join(format!("export-{camera}-{from_ms}.mp4"));
+        std::fs::write(&file, self.client.get(&path).ok().body).unwrap();
+        file
+    }
+}
+
+/// With the host's processor where that works: on some hosts `/dev/kvm` opens and then runs no kernel.
+fn start(machine: &Machine, port: u16) -> Process {
+    let kvm = std::fs::File::options().read(true).write(true).open("/dev/kvm").is_ok();
+    let hangs = Path::new(env!("CARGO_TARGET_TMPDIR")).join("kvm-hangs");
+    // A fact of the running host, not of the next one.
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let known = std::fs::read_to_string(&hangs).is_ok_and(|noted| noted == boot);
+    let asked = std::env::var("WATCHBOOK_VM_ACCEL").unwrap_or_default();
+    if kvm && !known && asked != "tcg" {
+        let mut process = Process::start("qemu", &mut machine.qemu(Accel::Kvm, port));
+        if wait_up(&process, KVM_WAIT) {
+            return process;
+        }
+        process.kill();
+        std::fs::write(&hangs, boot).unwrap();
+    }
+    let process = Process::start("qemu", &mut machine.qemu(Accel::Tcg, port));
+    assert!(wait_up(&process, LONG), "the machine does not start:\n{}", process.output());
+    process
+}
+
+fn wait_up(process: &Process, deadline: Duration) -> bool {
+    let started = Instant::now();
+    while started.elapsed() < deadline {
+        if process.output().contains("VM up") {
+            return true;
+        }
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+    false
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
+}
+
+/// Says what is not tested, here and at the end of `make test`.
+fn not_tested(why: &str) {
+    use std::io::Write as _;
+    eprintln!("NOT TESTED: cameras of this machine: {why}");
+    if let Some(path) = std::env::var_os("WATCHBOOK_NOT_TESTED") {
+        let mut file =
+            std::fs::OpenOptions::new().create(true).append(true).open(path).expect("the list can be written");
+        writeln!(file, "cameras of this machine: {why}").expect("the list can be written");
+    }
+}
