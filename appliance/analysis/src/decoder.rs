@@ -2,14 +2,14 @@
 
 use crate::child::{Child, Handler, Sender};
 use crate::message::{Coding, FromDecoder, Slot, ToDecoder, decode, encode};
-use crate::{Error, Output, Plan};
+use crate::{Error, Output, Plan, Rate};
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use watchbook_base::{Kind, StreamId, Ticks90k, UtcNanos, memfd};
-use watchbook_media::{Codec, Packet};
+use watchbook_media::Packet;
 
 /// Access units of one slot that may be on their way: 2 s at 30 frames a second. More is a decoder that cannot keep up.
 pub const BACKLOG_UNITS_MAX: u32 = 60;
@@ -110,6 +110,8 @@ struct SlotState {
     status: SlotStatus,
     /// Generation of the child that knows this slot; 0 for none.
     opened_in: u32,
+    /// Where each picture is a key frame, those that no output wants are not sent.
+    wanted: Option<Rate>,
     /// Nothing but a key frame may be sent.
     wait_key: bool,
     /// Bytes of the access units on their way.
@@ -140,6 +142,7 @@ impl Decoder {
     pub fn open(&self, stream: StreamId, plan: Plan) -> Result<(), Error> {
         self.close(stream);
         plan.check()?;
+        let wanted = plan.format.codec.is_intra().then(|| Rate::new(plan.fps_max()));
         let mut table = lock(&self.slots.table);
         table.last += 1;
         let number = table.last;
@@ -148,6 +151,7 @@ impl Decoder {
             plan,
             status: SlotStatus { stream, offered: 0, dropped: 0, failed: 0, waiting: 0, frames: 0, problem: None },
             opened_in: 0,
+            wanted,
             wait_key: true,
             waiting_bytes: 0,
             times: VecDeque::new(),
@@ -176,17 +180,22 @@ impl Decoder {
     }
 
     /// Offers one packet. Never waits: what cannot be taken is dropped up to the next key frame, and counted. Packets of streams that are not open,
-    /// and other than key frames where the plan wants these only, are ignored. Costs a hash look-up, and one copy into sealed memory when taken.
+    /// other than key frames where the plan wants these only, and pictures of Motion JPEG that no output wants, are ignored. Costs a hash look-up, and one copy into sealed memory when taken.
     pub fn offer(&self, packet: &Packet) {
         let Some(state) = lock(&self.slots.table).by_stream.get(&packet.stream).cloned() else { return };
         let mut state = lock(&state);
         if state.plan.keys_only && !packet.key {
             return;
         }
+        // The child's own rates choose the same pictures of those that are left: at each of their times this one says yes, too.
+        let wanted = state.wanted.clone();
+        if state.wanted.as_mut().is_some_and(|rate| !rate.wants(packet.utc.0)) {
+            return;
+        }
         state.status.offered += 1;
         if !self.take(&mut state, packet) {
             state.status.dropped += 1;
-            state.wait_key = true;
+            (state.wait_key, state.wanted) = (true, wanted);
         }
     }
 
@@ -250,7 +259,7 @@ impl Decoder {
 fn open_message(state: &SlotState) -> ToDecoder {
     ToDecoder::Open {
         slot: state.number,
-        coding: if matches!(state.plan.format.codec, Codec::H265 { .. }) { Coding::H265 } else { Coding::H264 },
+        coding: Coding::of(state.plan.format.codec),
         config: state.plan.format.config.to_vec(),
         masks: state.plan.masks.clone(),
         outputs: state.plan.outputs.clone(),

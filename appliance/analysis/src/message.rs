@@ -4,6 +4,7 @@ use crate::{Error, Output, Point};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use watchbook_base::Kind;
+use watchbook_media::Codec;
 
 /// Which decoder a message is about. Every [`crate::Decoder::open`] takes a new number, so a late answer cannot be mistaken for another plan's.
 pub type Slot = u64;
@@ -15,6 +16,20 @@ pub enum Coding {
     H264,
     /// H.265, 4-byte lengths.
     H265,
+    /// JPEG pictures.
+    Mjpeg,
+}
+
+impl Coding {
+    /// That of a video track; sound is refused by [`crate::Plan::check`].
+    #[must_use]
+    pub fn of(codec: Codec) -> Self {
+        match codec {
+            Codec::H265 { .. } => Self::H265,
+            Codec::Mjpeg { .. } => Self::Mjpeg,
+            _ => Self::H264,
+        }
+    }
 }
 
 /// From the recorder to the child.
@@ -26,7 +41,7 @@ pub enum ToDecoder {
         slot: Slot,
         /// Codec of the access units.
         coding: Coding,
-        /// `avcC` or `hvcC`.
+        /// `avcC` or `hvcC`; empty for JPEG.
         config: Vec<u8>,
         /// Polygons to burn in.
         masks: Vec<Vec<Point>>,

@@ -89,6 +89,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The highest rate of its outputs.
+    #[must_use]
+    pub fn fps_max(&self) -> f32 {
+        self.outputs.iter().map(|output| output.fps_max).fold(*OUTPUT_FPS.start(), f32::max)
+    }
+
     /// Whether the plan can be carried out. A mask that cannot be drawn refuses the whole plan: no picture is better than an unmasked one.
     ///
     /// # Errors

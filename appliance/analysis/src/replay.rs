@@ -7,7 +7,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 use watchbook_base::{Kind, UtcNanos, memfd};
-use watchbook_media::Codec;
 
 /// Access units on their way to the child: it decodes one while the next ones are read from disk.
 const UNITS_MAX: u32 = 4;
@@ -23,7 +22,7 @@ pub struct Unit<'a> {
     pub utc: UtcNanos,
     /// Decoding can start here.
     pub key: bool,
-    /// As [`Codec`] says.
+    /// As [`watchbook_media::Codec`] says.
     pub data: &'a [u8],
 }
 
@@ -76,7 +75,7 @@ impl Replay {
         (self.slot, self.output, self.waiting) = (self.slot + 1, Some(output), 0);
         let message = ToDecoder::Open {
             slot: self.slot,
-            coding: if matches!(plan.format.codec, Codec::H265 { .. }) { Coding::H265 } else { Coding::H264 },
+            coding: Coding::of(plan.format.codec),
             config: plan.format.config.to_vec(),
             masks: plan.masks.clone(),
             outputs: vec![Output { fps_max: EVERY_PICTURE, ..output }],

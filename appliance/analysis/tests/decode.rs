@@ -187,6 +187,55 @@ fn frames_have_the_size_the_rate_the_times_and_the_mask() {
     }
 }
 
+/// Motion JPEG of what `source` draws.
+fn jpegs(source: &str, pixels: &str) -> Clip {
+    let output = Command::new("ffmpeg")
+        .args(["-hide_banner", "-loglevel", "error", "-f", "lavfi", "-i", source, "-t", "4", "-c:v", "mjpeg"])
+        .args(["-pix_fmt", pixels, "-q:v", "2", "-f", "mjpeg", "-"])
+        .output()
+        .expect("the ffmpeg program is needed: apt-get install ffmpeg");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let (mut rest, mut units, mut format) = (&output.stdout[..], Vec::new(), None);
+    while !rest.is_empty() {
+        let picture = watchbook_media::mjpeg::check(rest).unwrap();
+        format = Some(picture.format());
+        units.push((rest[..picture.len].to_vec(), true));
+        rest = &rest[picture.len..];
+    }
+    Clip { format: format.unwrap(), packets: with_times(units) }
+}
+
+#[test]
+fn jpegs_are_masked_and_only_those_that_are_wanted_are_decoded() {
+    for pixels_of in ["yuvj420p", "yuvj422p", "yuvj444p", "gray"] {
+        let clip = jpegs("color=white:s=320x180:r=25", pixels_of);
+        assert_eq!(clip.packets.len(), 100);
+        let (decoder, receiver) = spawn();
+        let mut plan = plan(&clip, vec![left_half()]);
+        plan.outputs[0].fps_max = 5.0;
+        plan.outputs.push(Output { width: 64, height: 64, format: PixelFormat::Rgb, fps_max: 1.0 });
+        decoder.open(stream(), plan).unwrap();
+        // The first is offered until a child is there.
+        let frames = run(&decoder, &receiver, &clip);
+        let (luma, rgb): (Vec<_>, Vec<_>) = frames.iter().partition(|frame| frame.output.format == PixelFormat::Luma);
+        assert!((19..=20).contains(&luma.len()), "{pixels_of}: {} frames at 5 of 25 in 4 s", luma.len());
+        assert!((3..=4).contains(&rgb.len()), "{pixels_of}: {} frames at 1 of 25 in 4 s", rgb.len());
+        let status = decoder.status().remove(0);
+        assert_eq!(status.failed, 0);
+        assert_eq!(status.offered - status.dropped, luma.len() as u64, "no other picture was sent to the child");
+        for frame in &luma {
+            for (at, sample) in pixels(frame).into_iter().enumerate() {
+                match at % 160 {
+                    // Black of video range is a shade above black in full range.
+                    0..=78 => assert!(sample <= 17, "{pixels_of}: {sample} shows through the mask at {at}"),
+                    81.. => assert!(sample >= 250, "{pixels_of}: {sample} is not white at {at}"),
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn the_decoder_works_behind_its_wall() {
     let clip = clip("testsrc2=s=320x180:r=25", "libx264", &[]);

@@ -1,6 +1,6 @@
 //! A fragmented MP4 of up to 15 minutes, as a plan: for playback in a browser, which appends it to a timeline of its own.
 //!
-//! An initialization segment, then one fragment for each group of pictures. Decode times count from a moment that the viewer chooses, so several
+//! An initialization segment, then one fragment for each group of pictures, or for some tens of pictures that are groups of their own. Decode times count from a moment that the viewer chooses, so several
 //! requests share one timeline and gaps show as gaps.
 
 use crate::boxes::unsigned_ticks;
@@ -30,6 +30,9 @@ struct Part {
     start: u64,
     what: What,
 }
+
+/// Samples of one fragment where each is a key: a second or two, and a fragment's head a picture would be a lot for nothing.
+const INTRA_SAMPLES: usize = 32;
 
 /// See the module's description.
 #[derive(Debug)]
@@ -129,11 +132,13 @@ impl FragmentedFile {
         let samples: Vec<(u64, Sample)> =
             table.samples().skip(skip).take(take).map(|(at, sample)| (at, *sample)).collect();
         self.spans.push(slice.span.clone());
+        let intra = slice.span.format.codec.is_intra();
         let (mut from, mut bytes) = (0, 0_u64);
         for (index, (_, sample)) in samples.iter().enumerate() {
             let size = u64::from(sample.size_bytes);
             let full = index - from >= FRAGMENT_SAMPLES_MAX || bytes + size > FRAGMENT_BYTES_MAX;
-            if index > from && (sample.key || full) {
+            let begins = sample.key && (!intra || index - from >= INTRA_SAMPLES);
+            if index > from && (begins || full) {
                 self.add_fragment(slice, (samples.get(from..index).unwrap_or_default(), sample.dts.0), late)?;
                 (from, bytes) = (index, 0);
             }

@@ -20,6 +20,7 @@ pub mod h264;
 pub mod h265;
 pub mod h26x;
 mod lost;
+pub mod mjpeg;
 pub mod mp4_file;
 pub mod packet;
 mod parameter_sets;

@@ -8,7 +8,7 @@ use watchbook_base::{GapReason, MonoNanos, StreamId, SyncState, Ticks90k, UtcNan
 pub struct TrackFormat {
     /// Which codec, and what it needs beside its configuration.
     pub codec: Codec,
-    /// `avcC` (ISO/IEC 14496-15 §5.3.3.1), `hvcC` (§8.3.3.1) or `AudioSpecificConfig` (ISO/IEC 14496-3 §1.6.2.1), without a box header; empty for G.711.
+    /// `avcC` (ISO/IEC 14496-15 §5.3.3.1), `hvcC` (§8.3.3.1) or `AudioSpecificConfig` (ISO/IEC 14496-3 §1.6.2.1), without a box header; empty for Motion JPEG and G.711.
     /// At most [`watchbook_base::limits::CODEC_CONFIG_BYTES_MAX`].
     pub config: Bytes,
 }
@@ -28,6 +28,13 @@ pub enum Codec {
         /// Cropped picture width in pixels.
         width: u32,
         /// Cropped picture height in pixels.
+        height: u32,
+    },
+    /// Motion JPEG: every sample is one JPEG picture (ITU-T T.81), from start to end of image, and a key sample.
+    Mjpeg {
+        /// Picture width in pixels.
+        width: u32,
+        /// Picture height in pixels.
         height: u32,
     },
     /// Raw AAC access units (no ADTS header).
@@ -57,14 +64,22 @@ impl Codec {
     /// True for pictures.
     #[must_use]
     pub fn is_video(self) -> bool {
-        matches!(self, Self::H264 { .. } | Self::H265 { .. })
+        matches!(self, Self::H264 { .. } | Self::H265 { .. } | Self::Mjpeg { .. })
+    }
+
+    /// True when every picture is a key sample, so that one may be left out without the next ones missing it.
+    #[must_use]
+    pub fn is_intra(self) -> bool {
+        matches!(self, Self::Mjpeg { .. })
     }
 
     /// Cropped width and height in pixels; `None` for sound.
     #[must_use]
     pub fn dimensions(self) -> Option<(u32, u32)> {
         match self {
-            Self::H264 { width, height } | Self::H265 { width, height } => Some((width, height)),
+            Self::H264 { width, height } | Self::H265 { width, height } | Self::Mjpeg { width, height } => {
+                Some((width, height))
+            }
             _ => None,
         }
     }

@@ -13,13 +13,13 @@ const PARAMETER_SETS_MAX: usize = 32;
 /// The parameter sets in a track's configuration, in the order in which a decoder wants them.
 ///
 /// # Errors
-/// `Corrupt` when the lengths in it do not add up, `InvalidInput` for sound.
+/// `Corrupt` when the lengths in it do not add up, `InvalidInput` for formats that have none.
 pub fn parameter_sets(format: &TrackFormat) -> Result<Vec<&[u8]>, Error> {
     let config: &[u8] = &format.config;
     let sets = match Standard::of(format.codec) {
         Some(Standard::H264) => h264::sets_of_config(config),
         Some(Standard::H265) => h265::sets_of_config(config),
-        None => return Err(Error::invalid("reading parameter sets: sound has none")),
+        None => return Err(Error::invalid("reading parameter sets: this format has none")),
     };
     sets.ok_or_else(|| {
         Error::corrupt(format!("reading parameter sets: a configuration of {} bytes does not add up", config.len()))

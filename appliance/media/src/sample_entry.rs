@@ -8,12 +8,17 @@ use crate::{h26x, h264, h265};
 /// Pixels per inch that every writer puts into a visual sample entry: 72 as 16.16 (ISO/IEC 14496-12 §12.1.3).
 const RESOLUTION_72_DPI: u32 = 0x0048_0000;
 
+/// `objectTypeIndication` of MPEG-4 audio (ISO/IEC 14496-1 table 5).
+const OBJECT_TYPE_AAC: u8 = 0x40;
+/// `objectTypeIndication` of "Visual ISO/IEC 10918-1", which is JPEG (ISO/IEC 14496-1 table 5).
+const OBJECT_TYPE_JPEG: u8 = 0x6C;
+
 /// Sets of formats that can follow each other in one track: several sample entries of the same type, never of two.
 pub(crate) fn same_family(a: &TrackFormat, b: &TrackFormat) -> bool {
     core::mem::discriminant(&a.codec) == core::mem::discriminant(&b.codec)
 }
 
-/// The codec as RFC 6381 names it: `avc1.64001F`, `hvc1.1.6.L93.B0`, `mp4a.40.2`, `ulaw`, `alaw`.
+/// The codec as RFC 6381 names it: `avc1.64001F`, `hvc1.1.6.L93.B0`, `mp4v.6C`, `mp4a.40.2`, `ulaw`, `alaw`.
 ///
 /// # Errors
 /// `InvalidInput` when the configuration is too short for its codec.
@@ -26,6 +31,8 @@ pub fn codec_string(format: &TrackFormat) -> Result<String, Error> {
             _ => Err(Error::invalid(format!("naming an H.264 format: {} bytes are no avcC", config.len()))),
         },
         Codec::H265 { .. } => hevc_codec_string(config),
+        // RFC 6381 §3.3: the object type indication in hexadecimal.
+        Codec::Mjpeg { .. } => Ok(format!("mp4v.{OBJECT_TYPE_JPEG:02X}")),
         Codec::Aac { .. } => Ok(format!("mp4a.40.{}", aac_object_type(config)?)),
         Codec::Pcmu { .. } => Ok("ulaw".into()),
         Codec::Pcma { .. } => Ok("alaw".into()),
@@ -77,10 +84,18 @@ fn aac_object_type(config: &[u8]) -> Result<u8, Error> {
 /// One sample entry (ISO/IEC 14496-12 §8.5.2) of `stsd`.
 pub(crate) fn write_sample_entry(w: &mut BoxWriter, format: &TrackFormat) {
     match format.codec {
-        Codec::H264 { width, height } => visual(w, (b"avc1", b"avcC"), (width, height), format),
-        Codec::H265 { width, height } => visual(w, (b"hvc1", b"hvcC"), (width, height), format),
+        Codec::H264 { width, height } => {
+            visual(w, b"avc1", (width, height), format, |w| w.boxed(b"avcC", |w| w.raw(&format.config)));
+        }
+        Codec::H265 { width, height } => {
+            visual(w, b"hvc1", (width, height), format, |w| w.boxed(b"hvcC", |w| w.raw(&format.config)));
+        }
+        // ISO/IEC 14496-14 §5.6.1. ISO files have no entry of their own for JPEG; ffmpeg and VLC read this one.
+        Codec::Mjpeg { width, height } => visual(w, b"mp4v", (width, height), format, |w| {
+            esds(w, (OBJECT_TYPE_JPEG, STREAM_VISUAL), &[]);
+        }),
         Codec::Aac { sample_rate_hz, channels } => {
-            audio(w, b"mp4a", sample_rate_hz, channels, |w| esds(w, &format.config));
+            audio(w, b"mp4a", sample_rate_hz, channels, |w| esds(w, (OBJECT_TYPE_AAC, STREAM_AUDIO), &format.config));
         }
         Codec::Pcmu { sample_rate_hz, channels } => audio(w, b"ulaw", sample_rate_hz, channels, |_| {}),
         Codec::Pcma { sample_rate_hz, channels } => audio(w, b"alaw", sample_rate_hz, channels, |_| {}),
@@ -88,7 +103,13 @@ pub(crate) fn write_sample_entry(w: &mut BoxWriter, format: &TrackFormat) {
 }
 
 /// `VisualSampleEntry` (§12.1.3) with its configuration box, and `colr` and `pasp` when the parameter sets tell.
-fn visual(w: &mut BoxWriter, (entry, config): (&[u8; 4], &[u8; 4]), (width, height): (u32, u32), format: &TrackFormat) {
+fn visual(
+    w: &mut BoxWriter,
+    entry: &[u8; 4],
+    (width, height): (u32, u32),
+    format: &TrackFormat,
+    config: impl FnOnce(&mut BoxWriter),
+) {
     let side = |px: u32| u16::try_from(px).unwrap_or(u16::MAX);
     let display = display_of(format);
     w.boxed(entry, |w| {
@@ -104,7 +125,7 @@ fn visual(w: &mut BoxWriter, (entry, config): (&[u8; 4], &[u8; 4]), (width, heig
         w.zeros(32); // no compressor name
         w.u16(0x0018); // colour without alpha
         w.u16(0xFFFF);
-        w.boxed(config, |w| w.raw(&format.config));
+        config(w);
         if let Some(colour) = display.colour {
             // §12.1.5; the top bit of the last byte is the full-range flag.
             w.boxed(b"colr", |w| {
@@ -149,23 +170,31 @@ fn audio(w: &mut BoxWriter, entry: &[u8; 4], rate_hz: u32, channels: u16, config
     });
 }
 
-/// Elementary stream descriptor (ISO/IEC 14496-14 §5.6, descriptors of ISO/IEC 14496-1 §7.2.6).
-fn esds(w: &mut BoxWriter, config: &[u8]) {
+/// Elementary stream descriptor (ISO/IEC 14496-14 §5.6, descriptors of ISO/IEC 14496-1 §7.2.6). JPEG has no configuration, and then none is told.
+fn esds(w: &mut BoxWriter, (object_type, stream_type): (u8, u8), config: &[u8]) {
     let config_len = u32::try_from(config.len()).unwrap_or(u32::MAX);
+    let config_descriptor_len = if config.is_empty() { 0 } else { 5 + config_len };
     w.full(b"esds", 0, 0, |w| {
-        descriptor(w, 3, 3 + (5 + 13) + (5 + config_len) + (5 + 1));
+        descriptor(w, 3, 3 + (5 + 13) + config_descriptor_len + (5 + 1));
         w.u16(0); // ES_ID: taken from the track
         w.u8(0);
-        descriptor(w, 4, 13 + 5 + config_len);
-        w.u8(0x40); // MPEG-4 audio
-        w.u8(0x15); // audio stream, reserved bit set
+        descriptor(w, 4, 13 + config_descriptor_len);
+        w.u8(object_type);
+        w.u8(stream_type);
         w.zeros(3 + 4 + 4); // buffer size and bit rates: unknown
-        descriptor(w, 5, config_len);
-        w.raw(config);
+        if !config.is_empty() {
+            descriptor(w, 5, config_len);
+            w.raw(config);
+        }
         descriptor(w, 6, 1);
         w.u8(2); // predefined for MP4
     });
 }
+
+/// `streamType` 4 (visual) and 5 (audio) of ISO/IEC 14496-1 table 6 in the upper six bits, the reserved bit set.
+const STREAM_VISUAL: u8 = 4 << 2 | 1;
+/// See [`STREAM_VISUAL`].
+const STREAM_AUDIO: u8 = 5 << 2 | 1;
 
 /// A descriptor's tag and its length in the four-byte form (7 bits a byte).
 fn descriptor(w: &mut BoxWriter, tag: u8, len: u32) {
@@ -195,6 +224,8 @@ mod tests {
         // RFC 6381 §3.3: Baseline with constraint_set0 and 1... level 3.0 is avc1.42E01E; Main AAC-LC is mp4a.40.2.
         assert_eq!(named(avc, &[1, 0x42, 0xE0, 0x1E, 0xFF]), "avc1.42E01E");
         assert_eq!(named(aac, &[0x11, 0x90]), "mp4a.40.2");
+        // RFC 6381 §3.3 names the object type, mp4ra.org registers 6C for ISO/IEC 10918-1.
+        assert_eq!(named(Codec::Mjpeg { width: 1, height: 1 }, &[]), "mp4v.6C");
         // 31 escapes to six bits: 32 + 10 = 42 is USAC.
         assert_eq!(named(aac, &[0xF9, 0x40]), "mp4a.40.42");
         // ISO/IEC 14496-15 §E.3 example: Main profile, compatible with Main 10, level 3.1, progressive.

@@ -127,7 +127,7 @@ impl TrackPlan {
 
     /// The boxes of the sample table behind `stsd`; `kinds` hears of each hole.
     pub(crate) fn write_tables(&self, w: &mut BoxWriter, mut kinds: impl FnMut(TableKind)) {
-        let video = self.formats.first().is_some_and(|format| format.codec.is_video());
+        let some_keys = self.formats.first().is_some_and(|format| format.codec.is_video() && !format.codec.is_intra());
         let mut table = |w: &mut BoxWriter, name: &[u8; 4], version: u8, kind: TableKind| {
             let count = self.totals.entries(kind);
             w.full(name, version, 0, |w| {
@@ -144,7 +144,7 @@ impl TrackPlan {
             table(w, b"ctts", 1, TableKind::Ctts);
         }
         // Without `stss` every sample is a key.
-        if video {
+        if some_keys {
             table(w, b"stss", 0, TableKind::Stss);
         }
         table(w, b"stsc", 0, TableKind::Stsc);

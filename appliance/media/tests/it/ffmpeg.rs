@@ -10,7 +10,7 @@ use watchbook_media::h26x::{
     ParameterSets, Standard, annex_b_units, check_access_unit, from_annex_b, is_key_frame, to_annex_b,
 };
 use watchbook_media::sample_entry::codec_string;
-use watchbook_media::{Codec, FragmentedFile, ProgressiveFile, Sample, SpanSummary, TrackFormat, h264, h265};
+use watchbook_media::{Codec, FragmentedFile, ProgressiveFile, Sample, SpanSummary, TrackFormat, h264, h265, mjpeg};
 
 /// Pictures a second of every test stream; 3600 ticks each.
 const FPS: i64 = 25;
@@ -285,6 +285,54 @@ fn h265_with_b_frames_plays_as_it_was_coded() {
     if have_tools() {
         round_trip(Standard::H265, 3);
     }
+}
+
+/// Motion JPEG pictures of the moving test picture, one behind the other as ffmpeg writes them.
+fn jpegs(dir: &Path, secs: i64) -> Footage {
+    let source = format!("testsrc2=size=322x182:rate={FPS}:duration={secs}");
+    let made = dir.join("source.mjpeg");
+    let made = made.to_str().unwrap();
+    let encode = ["-v", "error", "-y", "-f", "lavfi", "-i", &source, "-c:v", "mjpeg", "-pix_fmt", "yuvj422p", "-q:v", "4"];
+    run("ffmpeg", &[&encode[..], &["-f", "mjpeg", made]].concat());
+    let stream = std::fs::read(made).unwrap();
+    let (mut at, mut samples) = (0, Vec::new());
+    while at < stream.len() {
+        let picture = mjpeg::check(&stream[at..]).unwrap();
+        assert_eq!((picture.width, picture.height), (322, 182));
+        let data = Bytes::copy_from_slice(&stream[at..at + picture.len]);
+        let dts = Ticks90k(samples.len() as i64 * STEP);
+        samples.push((Sample { dts, cts_offset: 0, size_bytes: data.len() as u32, key: true }, data));
+        at += picture.len;
+    }
+    assert_eq!(samples.len(), (secs * FPS) as usize, "ffmpeg and we agree where a picture ends");
+    let format = Arc::new(mjpeg::check(&stream).unwrap().format());
+    Footage { format, samples, pictures: pictures(made) }
+}
+
+#[test]
+fn motion_jpeg_plays_as_it_was_coded() {
+    if !have_tools() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let footage = jpegs(dir.path(), 6);
+    let mut memory = Memory::default();
+    let spans = [store(&mut memory, &footage, 1, 0..90, 0), store(&mut memory, &footage, 1, 90..150, 3600)];
+    let file = ProgressiveFile::plan(&spans, &[], range_ms(0, 60_000), &memory).unwrap();
+    let all = write(dir.path(), "all.mp4", &whole(&file, &memory));
+    assert_eq!(probe(&all, "v", "stream=codec_name,codec_tag_string,width,height,nb_frames"), ["mjpeg,mp4v,322,182,150"]);
+    assert_eq!(pictures(&all), footage.pictures);
+    // Any picture can be the first.
+    let file = ProgressiveFile::plan(&spans, &[], range_ms(1_010, 2_000), &memory).unwrap();
+    let part = write(dir.path(), "part.mp4", &whole(&file, &memory));
+    assert_eq!(pictures(&part), footage.pictures[25..50]);
+    let file = FragmentedFile::plan(&spans, range_ms(1_000, 5_000), None, &memory).unwrap();
+    let bytes = whole(&file, &memory);
+    let fragments = bytes.windows(4).filter(|kind| *kind == b"moof").count();
+    assert!(fragments < 8, "{fragments} fragments for 4 s");
+    let played = write(dir.path(), "played.mp4", &bytes);
+    let shown = pictures(&played);
+    assert!(shown.len() >= 100 && shown[..] == footage.pictures[25..25 + shown.len()], "{} pictures", shown.len());
 }
 
 /// AAC frames out of an ADTS stream (ISO/IEC 14496-3 §1.A.2), 16 kHz mono, each 1024 samples or 5760 ticks long.

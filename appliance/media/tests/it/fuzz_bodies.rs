@@ -12,7 +12,7 @@ use watchbook_media::sample_entry::{codec_string, mime};
 use watchbook_media::sample_table::{decode_run, decode_span, encode_run, encode_span};
 use watchbook_media::{
     ByteFile, Codec, FragmentedFile, ProgressiveFile, RecordingId, RunTable, Sample, SourceError, SpanSource,
-    SpanSummary, SpanTable, TrackFormat, fragment, h264, h265,
+    SpanSummary, SpanTable, TrackFormat, fragment, h264, h265, mjpeg,
 };
 
 fn standard_of(choice: u8) -> Standard {
@@ -66,12 +66,25 @@ pub fn parameter_sets(data: &[u8]) {
         Codec::H265 { width: u32::MAX, height: 0 },
         Codec::Aac { sample_rate_hz: u32::MAX, channels: u16::MAX },
         Codec::Pcmu { sample_rate_hz: 8000, channels: 0 },
+        Codec::Mjpeg { width: 0, height: u32::MAX },
     ] {
         let format = TrackFormat { codec, config: Bytes::copy_from_slice(data) };
         drop((codec_string(&format), sets_of(&format)));
         assert!(!fragment::init_segment(&format).is_empty());
     }
     drop((h264::Sps::parse(data), h265::Sps::parse(data)));
+}
+
+/// Any bytes as a JPEG: what passes has sides within bounds, ends where it says, and is the same without what is behind it.
+pub fn jpeg(data: &[u8]) {
+    let Ok(picture) = mjpeg::check(data) else { return };
+    assert!((1..=PICTURE_SIDE_PX_MAX).contains(&picture.width) && (1..=PICTURE_SIDE_PX_MAX).contains(&picture.height));
+    assert!(picture.len <= data.len() && picture.len <= ACCESS_UNIT_BYTES_MAX);
+    let cut = &data[..picture.len];
+    assert!(cut.starts_with(&mjpeg::START) && cut.ends_with(&[0xFF, 0xD9]));
+    assert_eq!(mjpeg::check(cut).as_ref(), Ok(&picture));
+    assert!(mjpeg::check(&cut[..picture.len - 1]).is_err(), "a cut picture is no picture");
+    assert!(!fragment::init_segment(&picture.format()).is_empty());
 }
 
 /// Stored sample tables: what decodes encodes to the same bytes.

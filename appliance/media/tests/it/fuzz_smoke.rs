@@ -99,6 +99,16 @@ fn any_parameter_sets() {
 }
 
 #[test]
+fn any_jpeg() {
+    // By T.81 figure B.2: a table, a frame header of 16 × 8, a scan with a stuffed byte and a restart, the end.
+    let mut jpeg = vec![0xFF, 0xD8, 0xFF, 0xC4, 0, 4, 1, 2, 0xFF, 0xC0, 0, 11, 8, 0, 8, 0, 16, 1, 1, 0x11, 0];
+    jpeg.extend([0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 63, 0, 1, 0xFF, 0, 2, 0xFF, 0xD0, 3, 0xFF, 0xD9]);
+    fuzz_bodies::jpeg(&jpeg);
+    assert!(watchbook_media::mjpeg::check(&jpeg).is_ok(), "the seed is a JPEG");
+    smoke(fuzz_bodies::jpeg, &[jpeg]);
+}
+
+#[test]
 fn any_sample_table() {
     let seeds = [vec![0, 3, 1, 0xD0, 0x0F, 0xE0, 0x5D, 0x8C, 1, 0, 4], vec![1, 1, 2, 1, 2, 4, 0xE0, 0x5D, 9, 8]];
     smoke(fuzz_bodies::sample_table, &seeds);

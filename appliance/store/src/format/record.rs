@@ -194,6 +194,7 @@ pub(crate) fn codec_fields(codec: Codec) -> (u8, u32, u32, u32, u16) {
         Codec::Aac { sample_rate_hz, channels } => (3, 0, 0, sample_rate_hz, channels),
         Codec::Pcmu { sample_rate_hz, channels } => (4, 0, 0, sample_rate_hz, channels),
         Codec::Pcma { sample_rate_hz, channels } => (5, 0, 0, sample_rate_hz, channels),
+        Codec::Mjpeg { width, height } => (6, width, height, 0, 0),
     }
 }
 
@@ -206,6 +207,7 @@ pub(crate) fn codec_of_fields(fields: (u8, u32, u32, u32, u16)) -> Option<Codec>
         3 => Codec::Aac { sample_rate_hz, channels },
         4 => Codec::Pcmu { sample_rate_hz, channels },
         5 => Codec::Pcma { sample_rate_hz, channels },
+        6 => Codec::Mjpeg { width, height },
         _ => return None,
     })
 }

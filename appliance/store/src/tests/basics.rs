@@ -7,7 +7,7 @@ use crate::ring::Ring;
 use std::sync::Arc;
 use watchbook_access::Action;
 use watchbook_base::{Clock, Event, EventSource, Gap, GapReason, Kind, TimeRange, UtcNanos};
-use watchbook_media::{RecordingEnd, SpanSource};
+use watchbook_media::{Codec, Packet, RecordingEnd, SpanSource, SpanSummary};
 
 #[test]
 fn what_goes_in_comes_out() {
@@ -39,6 +39,35 @@ fn what_goes_in_comes_out() {
     let stats = parts.writer.stats();
     assert_eq!((stats.commits, stats.pending_bytes, stats.alarm), (130, 0, None));
     assert!(machine.fs.counters().syncs < 130 + 20, "one sync a commit, whatever the number of streams");
+}
+
+#[test]
+fn pictures_that_are_all_key_frames_cost_no_more_rows_than_others() {
+    let machine = Box_::new(9);
+    let mut parts = machine.open();
+    let mut cams = [Cam::new(1, 300), Cam::new(2, 300)];
+    for (cam, jpeg) in cams.iter_mut().zip([false, true]) {
+        let mut start = cam.start(&machine.clock);
+        if jpeg {
+            start.format.codec = Codec::Mjpeg { width: 640, height: 360 };
+        }
+        parts.writer.begin(&start);
+    }
+    for _ in 0..240 {
+        for _ in 0..13 {
+            for (cam, jpeg) in cams.iter_mut().zip([false, true]) {
+                let packet = cam.packet(&machine.clock);
+                parts.writer.append(Packet { key: packet.key || jpeg, ..packet }).unwrap();
+            }
+            machine.clock.advance(STEP_NANOS);
+        }
+        assert!(parts.committer.step().unwrap());
+    }
+    let [other, jpeg] = [1, 2].map(|number| parts.reader.spans(&playback(number), video(number), ALL).unwrap());
+    let runs = |spans: &[SpanSummary]| spans.iter().map(|span| (span.run_count, span.sample_count)).collect::<Vec<_>>();
+    assert!(other.len() >= 2 && runs(&other) == runs(&jpeg), "a span is a minute, a run is a commit: {:?}", runs(&jpeg));
+    assert!(jpeg.iter().all(|span| span.key_count == span.sample_count));
+    assert!(jpeg.iter().all(|span| span.format.codec == Codec::Mjpeg { width: 640, height: 360 }));
 }
 
 #[test]

@@ -15,7 +15,7 @@ use tokio::time::{Instant, interval, timeout};
 use watchbook_base::{Kind, Ticks90k};
 use watchbook_media::fragment::{FragmentHead, FragmentSample, fragment, init_segment};
 use watchbook_media::sample_entry::mime;
-use watchbook_media::{Codec, Packet, RecordingStart};
+use watchbook_media::{Packet, RecordingStart};
 
 /// What the page may send: it has nothing to say but pongs and a close.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 1024;
@@ -113,7 +113,7 @@ impl Muxer {
     }
 
     fn format(&mut self, start: Arc<RecordingStart>) -> Result<Vec<Message>, Error> {
-        let (Codec::H264 { width, height } | Codec::H265 { width, height }) = start.format.codec else {
+        let Some((width, height)) = start.format.codec.dimensions() else {
             return Err(Error::new(Kind::Internal, format!("{} is no video", start.stream)));
         };
         let mime = mime(&start.format).map_err(media_error)?;

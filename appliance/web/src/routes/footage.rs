@@ -13,7 +13,7 @@ use std::sync::Arc;
 use watchbook_access::{Action, Grant};
 use watchbook_base::time::NANOS_PER_SEC;
 use watchbook_base::{CameraId, GapReason, Kind, TimeRange, UtcNanos};
-use watchbook_media::{Codec, SpanSummary, sample_entry::codec_string};
+use watchbook_media::{SpanSummary, sample_entry::codec_string};
 
 /// Longest interval of one list: 32 days × 1440 spans are 46,080 rows of the index before neighbours are joined. A longer question is answered
 /// when the footage that exists inside it is not longer.
@@ -162,10 +162,7 @@ fn joined(spans: &[SpanSummary]) -> (Vec<api::Span>, Vec<api::Gap>) {
             continue;
         }
         last = Some(span.recording);
-        let (width, height) = match span.format.codec {
-            Codec::H264 { width, height } | Codec::H265 { width, height } => (width, height),
-            _ => (0, 0),
-        };
+        let (width, height) = span.format.codec.dimensions().unwrap_or_default();
         list.push(api::Span {
             start_utc_ms: range.start.as_ms(),
             end_utc_ms: range.end.as_ms(),
@@ -184,7 +181,7 @@ mod tests {
     use super::*;
     use bytes::Bytes;
     use watchbook_base::{CameraId, Ticks90k, TrackRole};
-    use watchbook_media::{RecordingId, TrackFormat};
+    use watchbook_media::{Codec, RecordingId, TrackFormat};
 
     /// A second-long span of a recording that begins at this second.
     fn span(recording: u64, second: i64) -> SpanSummary {

@@ -56,6 +56,8 @@ pub(crate) fn parameter_sets(coding: Coding, config: &[u8]) -> Option<Vec<u8>> {
                 }
             }
         }
+        // Every JPEG has all that it needs.
+        Coding::Mjpeg => {}
     }
     Some(out)
 }
@@ -107,7 +109,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_record_and_no_unit_panics(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
-            for coding in [Coding::H264, Coding::H265] {
+            for coding in [Coding::H264, Coding::H265, Coding::Mjpeg] {
                 if let Some(out) = parameter_sets(coding, &bytes) {
                     // Each unit is at most twice its length field plus itself.
                     prop_assert!(out.len() <= bytes.len() * 2);

@@ -25,6 +25,7 @@ pub(crate) struct Worker {
 
 struct SlotDecoder {
     slot: Slot,
+    coding: Coding,
     decoder: decoder::Video,
     parameter_sets: Vec<u8>,
     keys_only: bool,
@@ -57,6 +58,7 @@ impl Worker {
                             let last_problem = None;
                             let opened = SlotDecoder {
                                 slot,
+                                coding,
                                 decoder,
                                 parameter_sets,
                                 keys_only,
@@ -115,6 +117,7 @@ fn open(coding: Coding, config: &[u8]) -> Result<(decoder::Video, Vec<u8>), Stri
     let (id, name) = match coding {
         Coding::H264 => (codec::Id::H264, "H.264"),
         Coding::H265 => (codec::Id::HEVC, "H.265"),
+        Coding::Mjpeg => (codec::Id::MJPEG, "JPEG"),
     };
     let sets =
         parameter_sets(coding, config).ok_or_else(|| format!("the camera's {name} parameter sets are damaged"))?;
@@ -129,11 +132,11 @@ type Say<'a> = &'a dyn Fn(&FromDecoder, Option<BorrowedFd<'_>>);
 
 impl SlotDecoder {
     fn decode(&mut self, mut unit: Vec<u8>, (utc_ns, key): (i64, bool), say: Say<'_>) -> Result<(), String> {
-        if !to_start_codes(&mut unit) {
+        if self.coding != Coding::Mjpeg && !to_start_codes(&mut unit) {
             return Err("the camera sends damaged access units".to_owned());
         }
         let mut packet =
-            if key { Packet::copy(&[self.parameter_sets.as_slice(), &unit].concat()) } else { Packet::copy(&unit) };
+            if key && !self.parameter_sets.is_empty() { Packet::copy(&[self.parameter_sets.as_slice(), &unit].concat()) } else { Packet::copy(&unit) };
         // The decoder gives it back with the picture, in presentation order.
         packet.set_pts(Some(utc_ns));
         let refused = |error: ffmpeg_next::Error| format!("the decoder refuses what the camera sends: {error}");

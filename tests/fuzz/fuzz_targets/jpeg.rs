@@ -1,0 +1,9 @@
+//! JPEG pictures as cameras send them.
+
+#![no_main]
+
+#[path = "../../../appliance/media/tests/it/fuzz_bodies.rs"]
+#[allow(dead_code, reason = "each target runs one of the bodies")]
+mod fuzz_bodies;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz_bodies::jpeg(data));
