@@ -8,6 +8,11 @@ use watchbook_base::{CameraId, Kind, TrackRole, limits};
 
 /// The port of RTSP when an address names none (RFC 2326 §3.2).
 pub const RTSP_PORT: u16 = 554;
+/// How often a camera that gives one picture for each request is asked, in ms: five times a second to once in five seconds, the longest time without a
+/// picture that is no gap.
+pub const INTERVAL_MS: core::ops::RangeInclusive<u32> = 200..=5_000;
+/// The same when nothing is said.
+pub const INTERVAL_MS_DEFAULT: u32 = 1_000;
 
 /// Why a configuration is refused. Never holds a password.
 #[derive(Debug, PartialEq, Eq)]
@@ -57,8 +62,8 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// An address that passed the checks, at most [`limits::URL_BYTES_MAX`] long: scheme `rtsp`, a host, no user name or password; or `v4l2` and the name of a camera of this
-/// machine ([`DeviceName`]).
+/// An address that passed the checks, at most [`limits::URL_BYTES_MAX`] long: scheme `rtsp` or `http`, a host, no user name or password; or `v4l2` and the name of a
+/// camera of this machine ([`DeviceName`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceUrl(Url);
 
@@ -84,14 +89,21 @@ impl SourceUrl {
             Error::refuse(format!("This is no address ({error}). Write it as rtsp://192.168.1.10/stream1."))
         })?;
         match url.scheme() {
-            "rtsp" => {}
+            "rtsp" | "http" => {}
             "rtsps" => {
                 return Err(Error::refuse(
                     "Encrypted RTSP (rtsps) is not supported yet. Use the camera's rtsp:// address.",
                 ));
             }
+            "https" => {
+                return Err(Error::refuse(
+                    "Pictures over HTTPS are not read. Use the camera's http:// address, or an RTSP stream.",
+                ));
+            }
             other => {
-                return Err(Error::refuse(format!("A camera's address begins with rtsp://, this one with {other}:.")));
+                return Err(Error::refuse(format!(
+                    "A camera's address begins with rtsp:// or http://, this one with {other}:."
+                )));
             }
         }
         let host = url.host_str().unwrap_or_default();
@@ -106,7 +118,7 @@ impl SourceUrl {
             ));
         }
         if url.port() == Some(0) {
-            return Err(Error::refuse("Port 0 is no port. Leave it out for the usual port 554."));
+            return Err(Error::refuse("Port 0 is no port. Leave it out for the usual one."));
         }
         let credentials = credentials_of(&url)?;
         // Both fail only for addresses without a host, which was checked above.
@@ -129,13 +141,19 @@ impl SourceUrl {
         if let Some(device) = self.device() {
             return device.identity;
         }
-        format!("{}:{}", self.0.host_str().unwrap_or_default(), self.0.port().unwrap_or(RTSP_PORT))
+        format!("{}:{}", self.0.host_str().unwrap_or_default(), self.0.port_or_known_default().unwrap_or(RTSP_PORT))
     }
 
     /// The address as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.as_str()
+    }
+
+    /// JPEG pictures over HTTP, not RTSP.
+    #[must_use]
+    pub fn is_http(&self) -> bool {
+        self.0.scheme() == "http"
     }
 
     pub(crate) fn url(&self) -> &Url {
@@ -161,13 +179,15 @@ fn credentials_of(url: &Url) -> Result<Option<Credentials>, Error> {
     Ok(Some(Credentials { username: decode(url.username())?, password: decode(url.password().unwrap_or_default())? }))
 }
 
-/// One RTSP address of a camera.
+/// One address of a camera.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceConfig {
     /// Where.
     pub url: SourceUrl,
     /// How RTP travels.
     pub transport: Transport,
+    /// How often a camera at an `http` address that gives one picture for each request is asked, within [`INTERVAL_MS`].
+    pub interval_ms: u32,
 }
 
 /// All that capture needs to record a camera.
@@ -205,7 +225,7 @@ impl CameraConfig {
     }
 }
 
-/// What one RTSP session needs. Two equal ones need no new session.
+/// What one session needs. Two equal ones need no new session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SessionConfig {
     pub(crate) source: SourceConfig,
@@ -228,6 +248,9 @@ mod tests {
         assert_eq!(credentials, Some(Credentials { username: "admin".into(), password: "p@ss:1".into() }));
         let (url, credentials) = SourceUrl::parse(" rtsp://[fe80::1]/ ").unwrap();
         assert_eq!((url.host_port().as_str(), credentials), ("[fe80::1]:554", None));
+        let (url, credentials) = SourceUrl::parse("http://guard:x@192.168.1.10/video.mjpg?fps=5").unwrap();
+        assert_eq!((url.host_port().as_str(), url.is_http()), ("192.168.1.10:80", true));
+        assert_eq!(credentials.map(|found| found.username).as_deref(), Some("guard"));
     }
 
     #[test]
@@ -236,7 +259,8 @@ mod tests {
         for text in [
             "",
             "camera",
-            "http://host/",
+            "https://host/",
+            "ftp://host/",
             "rtsps://host/",
             "file:///etc/passwd",
             "rtsp:///path",
@@ -257,7 +281,7 @@ mod tests {
     #[test]
     fn a_password_shows_nowhere() {
         let (url, credentials) = SourceUrl::parse("rtsp://u:hunter2@host/").unwrap();
-        let main = SourceConfig { url, transport: Transport::Tcp };
+        let main = SourceConfig { url, transport: Transport::Tcp, interval_ms: INTERVAL_MS_DEFAULT };
         let config = CameraConfig {
             camera: CameraId::new(1).unwrap(),
             main,
@@ -268,13 +292,13 @@ mod tests {
         };
         let shown = format!("{config:?} {} {:?}", config.main.url, config.session(TrackRole::MainVideo));
         assert!(!shown.contains("hunter2"), "{shown}");
-        let refused = SourceUrl::parse("http://u:hunter2@host/").unwrap_err();
+        let refused = SourceUrl::parse("ftp://u:hunter2@host/").unwrap_err();
         assert!(!format!("{refused} {refused:?}").contains("hunter2"));
     }
 
     proptest! {
         #[test]
-        fn no_text_panics_and_what_passes_has_a_host_and_no_password(text in "(rtsp://)?[ -~é]{0,60}") {
+        fn no_text_panics_and_what_passes_has_a_host_and_no_password(text in "(rtsp://|http://)?[ -~é]{0,60}") {
             if let Ok((url, _)) = SourceUrl::parse(&text)
                 && url.device().is_none()
             {

@@ -46,7 +46,7 @@ impl Failure {
         Self::new(
             GapReason::CameraGone,
             format!("The camera at {host_port} did not answer {what} within {wait_s} s."),
-            "Check that the address and the port are those of the camera's RTSP service. It is tried again by itself.",
+            "Check that the address and the port are those of the camera's video service. It is tried again by itself.",
         )
     }
 
@@ -99,12 +99,12 @@ impl Failure {
             ),
             500..=599 => Self::new(
                 GapReason::CameraGone,
-                format!("The camera at {host_port} reports an error of its own (RTSP status {status})."),
+                format!("The camera at {host_port} reports an error of its own (status {status})."),
                 "Restart the camera if this lasts. It is tried again by itself.",
             ),
             _ => unusable(
-                format!("The camera at {host_port} refuses the request (RTSP status {status})."),
-                "Check the address with another RTSP player, and the camera's firmware.",
+                format!("The camera at {host_port} refuses the request (status {status})."),
+                "Check the address with another player, and the camera's firmware.",
             ),
         }
     }

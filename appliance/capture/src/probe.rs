@@ -16,6 +16,8 @@ pub struct StreamProbe {
     pub format: PictureFormat,
     /// It also offers sound that can be stored.
     pub audio: Option<Codec>,
+    /// It gives one picture for each request, and is asked every so many ms; `None` for moving pictures.
+    pub interval_ms: Option<u32>,
 }
 
 /// What a camera showed.
@@ -82,6 +84,7 @@ async fn first_picture(config: &SessionConfig, sessions: &Sessions) -> Result<St
                     return Ok(StreamProbe {
                         format: format.shown,
                         audio: session.audio_format().map(|track| track.codec),
+                        interval_ms: session.interval_ms(),
                     });
                 }
             }

@@ -114,6 +114,8 @@ struct StreamTask {
     state: StreamState,
     /// First picture of the current session.
     live_since: Option<MonoNanos>,
+    /// The camera has a media clock of its own.
+    has_clock: bool,
     /// The last time a session was followed by another at once.
     last_at_once: Option<MonoNanos>,
 }
@@ -136,6 +138,7 @@ impl StreamTask {
             health: Health::default(),
             state: StreamState::new(Status::Disabled, clock.utc()),
             live_since: None,
+            has_clock: true,
             last_at_once: None,
             sink,
             clock,
@@ -210,7 +213,8 @@ impl StreamTask {
         if let Some(format) = session.audio_format() {
             self.audio.set_format(format.clone());
         }
-        let mut watch = Watch::new(self.clock.mono());
+        let mut watch = Watch::new(self.clock.mono(), session.silence());
+        self.has_clock = session.has_clock();
         let mut wanted = self.wanted.clone();
         let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + TICK, TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -385,7 +389,7 @@ impl StreamTask {
         (self.state.gop_pictures, self.state.key_interval_ms) = self.health.gop().unzip();
         self.state.key_age_ms = self.health.key_age_ms(self.clock.mono());
         self.state.last_gap = self.health.last_gap();
-        self.state.drift_ppm = self.video.drift_ppm().or(self.state.drift_ppm);
+        self.state.drift_ppm = self.video.drift_ppm().or(self.state.drift_ppm).filter(|_| self.has_clock);
         self.sink.state(self.camera, self.role, self.state.clone());
     }
 }

@@ -5,7 +5,8 @@ use crate::failure::Failure;
 use crate::rtsp::{self, Item, VideoFormat};
 use crate::timeline::Arrival;
 use crate::track::Unit;
-use crate::v4l2;
+use crate::watch::SILENCE;
+use crate::{http_mjpeg, v4l2};
 use core::time::Duration;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -18,6 +19,7 @@ pub(crate) const LOCAL_WAIT: Duration = Duration::from_secs(1);
 /// A session that plays.
 pub(crate) enum Session {
     Rtsp(Box<rtsp::Session>),
+    Http(Box<http_mjpeg::Session>),
     Device(v4l2::session::Session),
 }
 
@@ -52,6 +54,9 @@ impl Session {
     pub(crate) async fn open(config: &SessionConfig, sessions: &Sessions) -> Result<Self, Failure> {
         match config.source.url.device() {
             Some(name) => v4l2::session::Session::open(config, name, &sessions.turn).await.map(Self::Device),
+            None if config.source.url.is_http() => {
+                http_mjpeg::Session::open(config).await.map(|session| Self::Http(Box::new(session)))
+            }
             None => rtsp::Session::open(config, &sessions.rtsp).await.map(|session| Self::Rtsp(Box::new(session))),
         }
     }
@@ -60,7 +65,7 @@ impl Session {
     pub(crate) fn described_format(&self) -> Option<VideoFormat> {
         match self {
             Self::Rtsp(session) => session.described_format(),
-            Self::Device(_) => None,
+            Self::Http(_) | Self::Device(_) => None,
         }
     }
 
@@ -68,7 +73,7 @@ impl Session {
     pub(crate) fn audio_format(&self) -> Option<&TrackFormat> {
         match self {
             Self::Rtsp(session) => session.audio_format(),
-            Self::Device(_) => None,
+            Self::Http(_) | Self::Device(_) => None,
         }
     }
 
@@ -79,6 +84,7 @@ impl Session {
     pub(crate) async fn next(&mut self) -> Result<Item, Failure> {
         match self {
             Self::Rtsp(session) => session.next().await,
+            Self::Http(session) => session.next().await,
             Self::Device(session) => session.next().await,
         }
     }
@@ -87,6 +93,9 @@ impl Session {
     pub(crate) fn advise(&self, failure: Failure) -> Failure {
         match self {
             Self::Rtsp(_) => failure,
+            Self::Http(_) => {
+                Failure { next_step: "Nothing, if the camera restarts. Else restart it, or check its address.".to_owned(), ..failure }
+            }
             Self::Device(_) => Failure {
                 next_step: "Unplug the camera and plug it in again, or choose another format or size of it.".to_owned(),
                 ..failure
@@ -101,5 +110,26 @@ impl Session {
         let late_ns = now.mono.0.saturating_sub(taken_ns);
         let late = i64::try_from(late_ns).unwrap_or(i64::MAX);
         Arrival { mono: MonoNanos(now.mono.0 - late_ns), utc: UtcNanos(now.utc.0.saturating_sub(late)) }
+    }
+
+    /// Without a picture for so long it is given up.
+    pub(crate) fn silence(&self) -> Duration {
+        match self {
+            Self::Http(session) => session.silence(),
+            Self::Rtsp(_) | Self::Device(_) => SILENCE,
+        }
+    }
+
+    /// Media time runs by a clock of the camera's own, whose drift can be measured.
+    pub(crate) fn has_clock(&self) -> bool {
+        !matches!(self, Self::Http(_))
+    }
+
+    /// How often the camera is asked for a picture, when it gives one at a time.
+    pub(crate) fn interval_ms(&self) -> Option<u32> {
+        match self {
+            Self::Http(session) => session.interval_ms(),
+            Self::Rtsp(_) | Self::Device(_) => None,
+        }
     }
 }

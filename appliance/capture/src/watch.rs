@@ -15,6 +15,8 @@ const KEY_FRAME_WAIT: Duration = Duration::from_secs(30);
 pub(crate) struct Watch {
     /// Seconds the session has played.
     pub(crate) ticks: u64,
+    /// How long there may be no picture.
+    silence: Duration,
     started: MonoNanos,
     last_picture: MonoNanos,
     first_undecodable: Option<MonoNanos>,
@@ -23,8 +25,8 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn new(now: MonoNanos) -> Self {
-        Self { ticks: 0, started: now, last_picture: now, first_undecodable: None, damage: None }
+    pub(crate) fn new(now: MonoNanos, silence: Duration) -> Self {
+        Self { ticks: 0, silence, started: now, last_picture: now, first_undecodable: None, damage: None }
     }
 
     pub(crate) fn picture(&mut self, now: MonoNanos) {
@@ -47,13 +49,13 @@ impl Watch {
                 "Restart the camera, set its video to H.264 or H.265 anew, or update its firmware.",
             ));
         }
-        if now.nanos_since(self.last_picture) >= nanos(SILENCE) {
+        if now.nanos_since(self.last_picture) >= nanos(self.silence) {
             return Some(match &self.damage {
                 Some(what) => Failure::unusable(
                     format!("The camera at {host_port} sends only damaged video: {what}."),
                     "Check the network for loss, switch the transport to TCP, or restart the camera.",
                 ),
-                None => Failure::silent(host_port, SILENCE.as_secs()),
+                None => Failure::silent(host_port, self.silence.as_secs()),
             });
         }
         let waited = now.nanos_since(self.started);
@@ -83,7 +85,7 @@ mod tests {
         let reason = |watch: &Watch, seconds, live| {
             watch.failure(at(seconds), live, "h:554").map(|failure| (failure.reason, failure.detail))
         };
-        let mut watch = Watch::new(at(0));
+        let mut watch = Watch::new(at(0), SILENCE);
         assert_eq!(reason(&watch, 4, false), None);
         assert_eq!(reason(&watch, 5, false).map(|found| found.0), Some(GapReason::CameraSilent));
         watch.damage = Some("a forbidden bit".into());

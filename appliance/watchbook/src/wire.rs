@@ -270,7 +270,15 @@ fn seed(cameras: &CameraDesk, seeds: &[SeedCamera]) -> Result<()> {
         let parse = |text: &str| watchbook_capture::SourceUrl::parse(text).map_err(|error| refused(error.message));
         let (main, credentials) = parse(&seed.main_url)?;
         let sub = seed.sub_url.as_deref().map(parse).transpose()?.map(|(url, _)| url);
-        let stream = |url: &watchbook_capture::SourceUrl| StreamConfig { url: url.as_str().to_owned(), transport };
+        let interval_ms = seed.interval_ms;
+        if interval_ms.is_some_and(|ms| !watchbook_capture::config::INTERVAL_MS.contains(&ms)) {
+            return Err(refused(format!("interval_ms {}; 200 to 5000 is allowed", interval_ms.unwrap_or_default())));
+        }
+        let stream = |url: &watchbook_capture::SourceUrl| StreamConfig {
+            url: url.as_str().to_owned(),
+            transport,
+            interval_ms,
+        };
         let plugin = |id: &String| api::PluginBinding {
             plugin: id.clone(),
             enabled: true,

@@ -146,7 +146,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn parsed(url: &str) -> String {
-        let address = StreamAddress { url: Some(url.to_owned()), transport: Transport::Tcp };
+        let address = StreamAddress { url: Some(url.to_owned()), transport: Transport::Tcp, interval_ms: None };
         crate::check::address("main", &address).unwrap().0.url
     }
 

@@ -24,7 +24,9 @@ const DIR_BYTES_MAX: usize = 512;
 /// A pebibyte, as in the configuration file.
 const DISK_GIB_MAX: u64 = 1 << 20;
 /// What a camera's address may start with. Anything else could make the recorder read files or run programs.
-const SCHEMES: [&str; 2] = ["rtsp", "rtsps"];
+const SCHEMES: [&str; 3] = ["rtsp", "rtsps", "http"];
+/// How often a camera may be asked for a picture, in ms; capture's bounds.
+const INTERVAL_MS: core::ops::RangeInclusive<u32> = 200..=5_000;
 /// What names a camera that is plugged into this machine. Capture knows what may stand behind it; here only what could mean a file or a program is kept out.
 const LOCAL_SCHEME: &str = "v4l2";
 
@@ -85,7 +87,7 @@ pub(crate) fn address(field: &str, address: &StreamAddress) -> Result<(StreamCon
         return local(field, text, address);
     }
     if !SCHEMES.contains(&url.scheme()) {
-        return Err(bad("must start with rtsp:// or rtsps://"));
+        return Err(bad("must start with rtsp://, rtsps:// or http://"));
     }
     if url.host_str().is_none_or(str::is_empty) {
         return Err(bad("names no host"));
@@ -100,14 +102,22 @@ pub(crate) fn address(field: &str, address: &StreamAddress) -> Result<(StreamCon
     cleared.map_err(|()| bad("has a user name that cannot be taken out"))?;
     url.set_fragment(None);
     let found = Userinfo { username: credential("username", username)?, password: secret("password", password)? };
-    Ok((StreamConfig { url: url.into(), transport: address.transport }, found))
+    if address.interval_ms.is_some_and(|ms| !INTERVAL_MS.contains(&ms)) {
+        return Err(Error::invalid(format!(
+            "{field}.interval_ms must be {} to {}",
+            INTERVAL_MS.start(),
+            INTERVAL_MS.end()
+        )));
+    }
+    Ok((StreamConfig { url: url.into(), transport: address.transport, interval_ms: address.interval_ms }, found))
 }
 
 /// The name of a camera of this machine: it has no host and no password.
 fn local(field: &str, text: &str, address: &StreamAddress) -> Result<(StreamConfig, Userinfo), Error> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | ':' | '-' | '_' | '?' | '=' | '&');
     if text.starts_with("v4l2:") && text.chars().all(plain) {
-        return Ok((StreamConfig { url: text.to_owned(), transport: address.transport }, Userinfo::default()));
+        let config = StreamConfig { url: text.to_owned(), transport: address.transport, interval_ms: None };
+        return Ok((config, Userinfo::default()));
     }
     Err(Error::invalid(format!("{field}.url is not the name of a camera of this machine"))
         .next("Choose the camera from the list of cameras that are plugged in."))
@@ -116,7 +126,7 @@ fn local(field: &str, text: &str, address: &StreamAddress) -> Result<(StreamConf
 /// Where a stored password may be sent: scheme, host and port of an address.
 pub(crate) fn destination(url: &str) -> Option<(String, String, u16)> {
     let url = Url::parse(url).ok()?;
-    let port = url.port().unwrap_or(if url.scheme() == "rtsps" { 322 } else { 554 });
+    let port = url.port_or_known_default().unwrap_or(if url.scheme() == "rtsps" { 322 } else { 554 });
     Some((url.scheme().to_owned(), url.host_str()?.to_owned(), port))
 }
 

@@ -143,10 +143,13 @@ pub struct CameraConfig {
 /// Address of one stream as it is stored.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamConfig {
-    /// `rtsp://` or `rtsps://`, without user name and password before the host. Its path or query may hold a password.
+    /// `rtsp://`, `rtsps://` or `http://`, without user name and password before the host. Its path or query may hold a password.
     pub url: String,
     /// How media travels.
     pub transport: api::Transport,
+    /// How often a camera that gives one picture for each request is asked, in ms.
+    #[serde(default)]
+    pub interval_ms: Option<u32>,
 }
 
 impl core::fmt::Debug for StreamConfig {

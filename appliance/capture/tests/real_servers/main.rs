@@ -4,6 +4,7 @@
 
 mod bad;
 mod gstreamer;
+mod http;
 mod live555;
 mod onvif;
 mod support;

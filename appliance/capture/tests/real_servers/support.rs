@@ -172,7 +172,9 @@ impl Tape {
                             packet.dts.0
                         );
                         assert!(count > 0 || packet.key, "{role:?}: a recording begins at a key frame");
-                        if role.is_video() {
+                        if packet.data.starts_with(&watchbook_media::mjpeg::START) {
+                            watchbook_media::mjpeg::check(&packet.data).expect("a whole picture");
+                        } else if role.is_video() {
                             nals(packet);
                         }
                         open = Some((packet.dts.0, count + 1));
@@ -289,7 +291,7 @@ pub fn camera(url: &str) -> CameraConfig {
 
 pub fn source(url: &str, transport: Transport) -> SourceConfig {
     let (url, _) = SourceUrl::parse(url).unwrap();
-    SourceConfig { url, transport }
+    SourceConfig { url, transport, interval_ms: watchbook_capture::config::INTERVAL_MS_DEFAULT }
 }
 
 pub fn password(username: &str, password: &str) -> Option<Credentials> {

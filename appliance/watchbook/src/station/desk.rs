@@ -370,7 +370,8 @@ fn capture_config(
             api::Transport::Tcp => capture::Transport::Tcp,
             api::Transport::Udp => capture::Transport::Udp,
         };
-        Ok(capture::SourceConfig { url, transport })
+        let interval_ms = stream.interval_ms.unwrap_or(capture::config::INTERVAL_MS_DEFAULT);
+        Ok(capture::SourceConfig { url, transport, interval_ms })
     };
     let credentials = config.username.clone().map(|username| capture::Credentials {
         username,

@@ -21,6 +21,7 @@ fn found(stream: StreamProbe) -> api::FoundStream {
         width: stream.format.width,
         height: stream.format.height,
         has_audio: stream.audio.is_some(),
+        interval_ms: stream.interval_ms,
     }
 }
 

@@ -21,13 +21,16 @@ pub enum Transport {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StreamAddress {
-    /// `rtsp://host/path`. Null in answers to accounts that are not admin. A user name and password before the host are split off. A password in
+    /// `rtsp://host/path`, or `http://host/path` of a JPEG stream or snapshot. Null in answers to accounts that are not admin. A user name and password before the host are split off. A password in
     /// the path or query, as in `?passwd=x`, is `•••` in answers; where a request has `•••`, the value that is stored for the same host and port
     /// stays.
     pub url: Option<String>,
-    /// How media travels.
+    /// How media travels, over RTSP.
     #[serde(default)]
     pub transport: Transport,
+    /// How often an `http` address that gives one picture for each request is asked, in ms: 200 to 5,000; by default 1,000.
+    #[serde(default)]
+    pub interval_ms: Option<u32>,
 }
 
 impl core::fmt::Debug for StreamAddress {
@@ -364,6 +367,8 @@ pub struct FoundStream {
     pub height: u32,
     /// It offers sound.
     pub has_audio: bool,
+    /// It gives one picture for each request and would be asked every so many ms; null for moving pictures.
+    pub interval_ms: Option<u32>,
 }
 
 /// Why a try failed.

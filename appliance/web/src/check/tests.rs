@@ -3,7 +3,7 @@ use crate::api::Transport;
 use proptest::prelude::*;
 
 fn stream(url: &str) -> StreamAddress {
-    StreamAddress { url: Some(url.to_owned()), transport: Transport::Tcp }
+    StreamAddress { url: Some(url.to_owned()), transport: Transport::Tcp, interval_ms: None }
 }
 
 #[test]
@@ -15,8 +15,19 @@ fn good_addresses_keep_their_meaning() {
         ("RTSP://h/Path", "rtsp://h/Path"),
         ("rtsps://h/a#frag", "rtsps://h/a"),
         ("v4l2:usb:046d:0825:A1:0.0?format=H264&size=1280x720", "v4l2:usb:046d:0825:A1:0.0?format=H264&size=1280x720"),
+        ("http://192.168.1.20:80/video.mjpg?fps=5", "http://192.168.1.20/video.mjpg?fps=5"),
     ] {
         assert_eq!(address("main", &stream(given)).unwrap().0.url, stored);
+    }
+}
+
+#[test]
+fn an_interval_is_within_its_bounds() {
+    let asked = |interval_ms| address("main", &StreamAddress { interval_ms, ..stream("http://h/snap.jpg") });
+    assert_eq!(asked(Some(200)).unwrap().0.interval_ms, Some(200));
+    assert!(asked(None).is_ok() && asked(Some(5_000)).is_ok());
+    for bad in [0, 199, 5_001, u32::MAX] {
+        assert!(asked(Some(bad)).unwrap_err().message.contains("200 to 5000"), "{bad}");
     }
 }
 
@@ -24,6 +35,7 @@ fn good_addresses_keep_their_meaning() {
 fn the_destination_knows_default_ports() {
     let same = |a: &str, b: &str| destination(a) == destination(b);
     assert!(same("rtsp://h/a", "rtsp://h:554/b") && same("rtsps://h/a", "rtsps://h:322/b"));
+    assert!(same("http://h/a", "http://h:80/b") && !same("http://h/a", "rtsp://h:80/a"));
     assert!(
         !same("rtsp://h/a", "rtsp://h:555/a") && !same("rtsp://h/a", "rtsps://h/a") && !same("rtsp://h/", "rtsp://i/")
     );

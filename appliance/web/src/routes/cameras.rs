@@ -149,6 +149,7 @@ pub(crate) fn shown(row: CameraRow, subject: &Subject) -> api::Camera {
     let address = |stream: StreamConfig| StreamAddress {
         url: admin.then(|| address_secret::shown(&stream.url)),
         transport: stream.transport,
+        interval_ms: stream.interval_ms,
     };
     let state = states(&row);
     let config = row.config;

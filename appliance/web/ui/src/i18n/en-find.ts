@@ -1,5 +1,8 @@
 /** English, for finding cameras on the network. */
+import { jpegWords } from "./en-jpeg";
+
 export const findWords = {
+  ...jpegWords,
   "find.title": "Find the camera",
   "find.what": "Cameras that speak ONVIF say what they are and where their streams are. Otherwise enter the addresses below.",
   "find.search": "Search the network",

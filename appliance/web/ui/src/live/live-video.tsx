@@ -24,6 +24,7 @@ interface Props {
 
 export function LiveVideo({ camera, role, active, known, label, report }: Props) {
   const video = useRef<HTMLVideoElement>(null);
+  const canvas = useRef<HTMLCanvasElement>(null);
   const [flowing, setFlowing] = useState(false);
   const [ever, setEver] = useState(false);
   const [unsupported, setUnsupported] = useState<string | null>(null);
@@ -33,8 +34,8 @@ export function LiveVideo({ camera, role, active, known, label, report }: Props)
 
   useEffect(() => {
     const element = video.current;
-    if (!active || element === null) return;
-    const player = new LivePlayer(element, liveUrl(camera, role), {
+    if (!active || element === null || canvas.current === null) return;
+    const player = new LivePlayer(element, canvas.current, liveUrl(camera, role), {
       state: (state) => {
         setHeard(state);
         tell.current?.(state);
@@ -56,6 +57,7 @@ export function LiveVideo({ camera, role, active, known, label, report }: Props)
   return (
     <div class={shown ? "picture" : "picture picture-stale"} data-live={shown}>
       <video ref={video} muted playsInline disablePictureInPicture disableRemotePlayback aria-label={label} />
+      <canvas ref={canvas} class="jpeg" hidden role="img" aria-label={label} />
       {!shown && <Cover state={state} unsupported={unsupported} ever={ever} />}
     </div>
   );

@@ -1,6 +1,9 @@
-/** Shows a camera's live stream in a `<video>`: WebSocket in, Media Source Extensions out. Reconnects until it is closed. */
+/** Shows a camera's live stream in a `<video>`: WebSocket in, Media Source Extensions out; JPEG, which those do not take, is drawn on a canvas. Reconnects until it
+ * is closed. */
 
 import type { StreamState } from "../api/types";
+import { FragmentReader, isJpeg } from "../jpeg/fragments";
+import { Painter } from "../jpeg/painter";
 import { retryDelayMs } from "./backoff";
 import { droppable, intervals, nextStep } from "./edge";
 import { parseMessage } from "./message";
@@ -17,10 +20,16 @@ export interface LiveReport {
 
 /** Without a fragment for this long the tile says so: two seconds is more than any GOP pause and less than patience. */
 const SILENT_MS = 2_500;
+/** A camera that is asked for single pictures gives one every 5 s at least. */
+const JPEG_SILENT_MS = 6_500;
 const STEP_EVERY_MS = 200;
 
 export class LivePlayer {
   #video: HTMLVideoElement;
+  #canvas: HTMLCanvasElement;
+  #jpeg: { reader: FragmentReader; painter: Painter } | null = null;
+  /** A JPEG picture of this connection is on the screen. */
+  #drawn = false;
   #url: string;
   #report: LiveReport;
   #socket: WebSocket | null = null;
@@ -35,8 +44,9 @@ export class LivePlayer {
   #retry: ReturnType<typeof setTimeout> | undefined;
   #timer: ReturnType<typeof setInterval>;
 
-  constructor(video: HTMLVideoElement, url: string, report: LiveReport) {
+  constructor(video: HTMLVideoElement, canvas: HTMLCanvasElement, url: string, report: LiveReport) {
     this.#video = video;
+    this.#canvas = canvas;
     this.#url = url;
     this.#report = report;
     video.muted = true;
@@ -93,6 +103,13 @@ export class LivePlayer {
   /** A new media source for every format and connection: timestamps of the old one must not mix with the new. */
   #open(mime: string): void {
     this.#dropMedia();
+    if (isJpeg(mime)) {
+      this.#report.unsupported(null);
+      this.#jpeg = { reader: new FragmentReader(), painter: new Painter(this.#canvas, () => (this.#drawn = true)) };
+      this.#video.hidden = true;
+      this.#canvas.hidden = false;
+      return;
+    }
     if (!("MediaSource" in globalThis) || !MediaSource.isTypeSupported(mime)) {
       this.#report.unsupported(mime);
       return;
@@ -112,6 +129,11 @@ export class LivePlayer {
   }
 
   #dropMedia(): void {
+    this.#jpeg?.painter.close();
+    this.#jpeg = null;
+    this.#drawn = false;
+    this.#video.hidden = false;
+    this.#canvas.hidden = true;
     this.#queue.clear();
     this.#buffer = null;
     this.#media = null;
@@ -120,6 +142,10 @@ export class LivePlayer {
   }
 
   #onFragment(fragment: ArrayBuffer): void {
+    if (this.#jpeg !== null) {
+      this.#draw(this.#jpeg, fragment);
+      return;
+    }
     if (this.#media === null) return;
     this.#lastFragment = performance.now();
     if (!this.#queue.push(fragment)) {
@@ -127,6 +153,18 @@ export class LivePlayer {
       return;
     }
     this.#pump();
+  }
+
+  /** The newest picture of a fragment; those before it are late already. */
+  #draw({ reader, painter }: { reader: FragmentReader; painter: Painter }, fragment: ArrayBuffer): void {
+    try {
+      const newest = reader.push(new Uint8Array(fragment)).at(-1);
+      if (newest === undefined) return;
+      this.#lastFragment = performance.now();
+      painter.draw(newest.data);
+    } catch {
+      this.#again(this.#socket);
+    }
   }
 
   #pump(): void {
@@ -151,6 +189,12 @@ export class LivePlayer {
     const silent = performance.now() - this.#lastFragment > SILENT_MS;
     if (video.error !== null && this.#socket !== null) {
       this.#again(this.#socket);
+      return;
+    }
+    if (this.#jpeg !== null) {
+      const showing = this.#drawn && performance.now() - this.#lastFragment <= JPEG_SILENT_MS;
+      if (showing) this.#attempt = 0;
+      this.#setFlowing(showing);
       return;
     }
     const buffer = this.#buffer;

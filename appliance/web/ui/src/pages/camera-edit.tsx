@@ -10,7 +10,7 @@ import { MaskEditor } from "../polygon/mask-editor";
 import { Icon } from "../ui/icon";
 import { Check, Confirm, Loading, Note, Problem, Select, TextField } from "../ui/parts";
 import { CameraAccount, CameraFinder } from "./camera-find";
-import { type CameraForm, formOf, inputOf, RETENTION_DAYS_MAX, subOf, urlProblem } from "./camera-form";
+import { type CameraForm, formOf, inputOf, isHttp, mainOf, RETENTION_DAYS_MAX, subOf, urlProblem } from "./camera-form";
 import { StateLine } from "./camera-list";
 import { LocalCameras } from "./camera-local";
 import { PluginSettings } from "./camera-plugins";
@@ -74,7 +74,7 @@ function Editor({ camera, reload }: { camera: Camera | null; reload: () => void 
       setTested(
         await api.testCamera({
           ...(camera === null ? {} : { camera: camera.id }),
-          main: { url: form.mainUrl.trim(), transport: form.mainTransport },
+          main: mainOf(form),
           ...(sub === null ? {} : { sub }),
           ...(form.username.trim() === "" ? {} : { username: form.username.trim() }),
           ...(form.password === "" ? {} : { password: form.password }),
@@ -137,6 +137,19 @@ function Editor({ camera, reload }: { camera: Camera | null; reload: () => void 
           />
           <TransportSelect value={form.subTransport} change={(subTransport) => change({ subTransport })} />
         </div>
+        {(isHttp(form.mainUrl) || isHttp(form.subUrl)) && (
+          <TextField
+            label={t("camera.interval")}
+            type="number"
+            min={0.2}
+            max={5}
+            step={0.1}
+            hint={t("camera.interval.hint")}
+            value={form.interval}
+            change={(interval) => change({ interval })}
+            required
+          />
+        )}
         {camera !== null && (
           <CameraAccount form={form} change={change} hint={camera.has_password ? t("camera.password.kept") : t("camera.password.hint")} />
         )}

@@ -6,6 +6,8 @@ export interface CameraForm {
   name: string;
   mainUrl: string;
   mainTransport: Transport;
+  /** Seconds between two pictures of an address that gives one for each request; as typed. */
+  interval: string;
   subUrl: string;
   subTransport: Transport;
   username: string;
@@ -17,6 +19,9 @@ export interface CameraForm {
   importance: Importance;
 }
 
+/** The same when nothing is said, in ms. */
+const INTERVAL_MS_DEFAULT = 1_000;
+
 /** What the recorder sets when nothing is said, and the most it takes. */
 export const RETENTION_DAYS_DEFAULT = 7;
 export const RETENTION_DAYS_MAX = 30;
@@ -26,6 +31,7 @@ export function formOf(camera: Camera | null): CameraForm {
     name: camera?.name ?? "",
     mainUrl: camera?.main.url ?? "",
     mainTransport: camera?.main.transport ?? "tcp",
+    interval: String((camera?.main.interval_ms ?? camera?.sub?.interval_ms ?? INTERVAL_MS_DEFAULT) / 1_000),
     subUrl: camera?.sub?.url ?? "",
     subTransport: camera?.sub?.transport ?? "tcp",
     username: camera?.username ?? "",
@@ -37,15 +43,28 @@ export function formOf(camera: Camera | null): CameraForm {
   };
 }
 
+export function mainOf(form: CameraForm): StreamSource {
+  return source(form, form.mainUrl, form.mainTransport);
+}
+
 export function subOf(form: CameraForm): StreamSource | null {
-  return form.subUrl.trim() === "" ? null : { url: form.subUrl.trim(), transport: form.subTransport };
+  return form.subUrl.trim() === "" ? null : source(form, form.subUrl, form.subTransport);
+}
+
+function source(form: CameraForm, url: string, transport: Transport): StreamSource {
+  return { url: url.trim(), transport, ...(isHttp(url) ? { interval_ms: Math.round((Number(form.interval) || 1) * 1_000) } : {}) };
+}
+
+/** An address that may give one picture for each request. */
+export function isHttp(url: string): boolean {
+  return /^http:/i.test(url.trim());
 }
 
 /** A password goes along only when one was typed: the stored one is never read back, so it cannot be sent back. */
 export function inputOf(form: CameraForm, masks: Point[][]): CameraInput {
   return {
     name: form.name.trim(),
-    main: { url: form.mainUrl.trim(), transport: form.mainTransport },
+    main: mainOf(form),
     sub: subOf(form),
     username: form.username.trim() === "" ? null : form.username.trim(),
     ...(form.password === "" ? {} : { password: form.password }),
@@ -61,7 +80,7 @@ export function inputOf(form: CameraForm, masks: Point[][]): CameraInput {
 export function urlProblem(url: string): "camera.url.bad" | null {
   const trimmed = url.trim();
   if (trimmed === "") return null;
-  return /^(rtsps?:\/\/[^\s/]+|v4l2:[\w.:-]+)/i.test(trimmed) ? null : "camera.url.bad";
+  return /^((rtsps?|http):\/\/[^\s/]+|v4l2:[\w.:-]+)/i.test(trimmed) ? null : "camera.url.bad";
 }
 
 /** The fields that a camera fills in; a name that was typed stays. */

@@ -31,7 +31,7 @@ function Found({ name, found }: { name: string; found: FoundStream | null }) {
   if (found === null) return null;
   return (
     <p class="num">
-      <span class="muted">{name}:</span> {found.codec} · {found.width} × {found.height} · {found.has_audio ? t("camera.test.audio") : t("camera.test.no_audio")}
+      <span class="muted">{name}:</span> {found.codec} · {found.width} × {found.height} · {typeof found.interval_ms === "number" ? t("camera.test.single", { seconds: found.interval_ms / 1_000 }) : t("camera.test.moving")} · {found.has_audio ? t("camera.test.audio") : t("camera.test.no_audio")}
     </p>
   );
 }

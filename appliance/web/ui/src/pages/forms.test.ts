@@ -12,10 +12,18 @@ describe("camera form", () => {
     expect(inputOf({ ...form, password: "x" }, []).password).toBe("x");
   });
 
+  it("says how often a picture is asked for where that can be", () => {
+    const form = { ...formOf(null), name: "Yard", mainUrl: "http://10.0.0.1/snap.jpg", subUrl: "rtsp://10.0.0.1/b", interval: "0.5" };
+    const input = inputOf(form, []);
+    expect(input.main).toEqual({ url: "http://10.0.0.1/snap.jpg", transport: "tcp", interval_ms: 500 });
+    expect(input.sub).toEqual({ url: "rtsp://10.0.0.1/b", transport: "tcp" });
+  });
+
   it("judges addresses before the recorder does", () => {
     expect(urlProblem("rtsp://10.0.0.1:554/stream")).toBeNull();
     expect(urlProblem("")).toBeNull();
-    for (const bad of ["http://10.0.0.1", "rtsp://", "rtsp:///path", "10.0.0.1"]) expect(urlProblem(bad)).toBe("camera.url.bad");
+    expect(urlProblem("http://10.0.0.1/video.mjpg")).toBeNull();
+    for (const bad of ["https://10.0.0.1/", "ftp://10.0.0.1", "rtsp://", "rtsp:///path", "10.0.0.1"]) expect(urlProblem(bad)).toBe("camera.url.bad");
   });
 });
 

@@ -145,6 +145,7 @@ function OneTimeline({ camera, list }: { camera: Camera; list: Camera[] }) {
         <div class="stage" data-mode={live ? "live" : "recorded"}>
           <div class={live ? "picture hidden" : "picture"}>
             <video ref={head.video} muted playsInline disablePictureInPicture disableRemotePlayback aria-label={t("timeline.picture", { name: camera.name })} />
+            <canvas ref={head.canvas} class="jpeg" hidden role="img" aria-label={t("timeline.picture", { name: camera.name })} />
             {!live && <PictureNote head={head} empty={data.recordings !== null && newest === null} damaged={damaged} />}
           </div>
           {live && (

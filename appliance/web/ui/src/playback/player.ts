@@ -1,10 +1,12 @@
-/** Plays recorded footage in a `<video>`: pieces of `playback.mp4` go into a media source whose time is the wall clock. */
+/** Plays recorded footage: pieces of `playback.mp4` go into the media source of a `<video>`, or, when they are JPEG, onto a canvas. Either one's time is the wall clock. */
 
 import { ApiError, playbackUrl, type RecordedSpan } from "../api";
 import { send } from "../api/client";
+import { isJpeg } from "../jpeg/fragments";
+import { type Buffered, JpegScreen, type Surface } from "../jpeg/screen";
 import { asApiError } from "../lib/session";
 import { nearestFootage, type Range, remember } from "../timeline/ranges";
-import { baseFor, bufferedUntil, fitsBase, landing, overHole, type Interval, plan, surplus } from "./plan";
+import { baseFor, bufferedUntil, fitsBase, landing, overHole, type Interval, plan, surplus, TAIL_MS } from "./plan";
 
 export interface PlaybackReport {
   /** The moment on the screen, milliseconds UTC. */
@@ -26,13 +28,17 @@ const SHOW_FIRST_MS = 400;
 const RETRY_MS = 2_000;
 
 export class PlaybackPlayer {
-  #video: HTMLVideoElement;
+  #element: HTMLVideoElement;
+  #canvas: HTMLCanvasElement;
+  /** What shows the pictures now: the element, or a screen of JPEG. */
+  #video: Surface;
+  #jpeg: JpegScreen | null = null;
   #camera: number;
   #report: PlaybackReport;
   #spans: readonly RecordedSpan[] = [];
   #media: MediaSource | null = null;
   #mediaUrl: string | null = null;
-  #buffer: SourceBuffer | null = null;
+  #buffer: Buffered | null = null;
   #mime = "";
   #base = 0;
   /** A wish that waits for the one before it. */
@@ -49,7 +55,9 @@ export class PlaybackPlayer {
   #closed = false;
   #timer: ReturnType<typeof setInterval>;
 
-  constructor(video: HTMLVideoElement, camera: number, report: PlaybackReport) {
+  constructor(video: HTMLVideoElement, canvas: HTMLCanvasElement, camera: number, report: PlaybackReport) {
+    this.#element = video;
+    this.#canvas = canvas;
     this.#video = video;
     this.#camera = camera;
     this.#report = report;
@@ -62,8 +70,13 @@ export class PlaybackPlayer {
     clearInterval(this.#timer);
     this.#fetch?.abort();
     this.#dropMedia();
-    this.#video.removeAttribute("src");
-    this.#video.load();
+    this.#element.removeAttribute("src");
+    this.#element.load();
+  }
+
+  /** There is something that takes pieces. */
+  get #open(): boolean {
+    return this.#jpeg !== null || this.#media?.readyState === "open";
   }
 
   /** All that is recorded inside `window`; may be told again at any time. */
@@ -74,7 +87,7 @@ export class PlaybackPlayer {
   get position(): number | null {
     const wish = this.#next ?? this.#wanted;
     if (wish !== null) return wish;
-    return this.#media === null ? null : this.#base + this.#video.currentTime * 1_000;
+    return this.#media === null && this.#jpeg === null ? null : this.#base + this.#video.currentTime * 1_000;
   }
 
   /** Shows `utcMs`, or the nearest footage after it. Only the latest wish counts; one on its way gets [`SHOW_FIRST_MS`] to show its picture. */
@@ -182,7 +195,7 @@ export class PlaybackPlayer {
 
   #evict(buffered: readonly Interval[], position: number): void {
     const buffer = this.#buffer;
-    if (buffer === null || buffer.updating || this.#media?.readyState !== "open") return;
+    if (buffer === null || buffer.updating || !this.#open) return;
     const [drop] = surplus(buffered, position);
     if (drop === undefined) return;
     // What is dropped ahead must be fetched again when it is reached.
@@ -201,6 +214,9 @@ export class PlaybackPlayer {
       if (bufferedUntil(buffered, next.to) <= next.to) this.#stopFetch();
       this.#wanted = next.to;
     } else if (next.kind === "fetch") {
+      // JPEG and other formats have a screen each, and what one holds is shown to its end before the other begins.
+      const turns = this.#buffer !== null && isJpeg(next.codec) !== (this.#jpeg !== null);
+      if (turns && this.#wanted === null && bufferedUntil(buffered, position) - position > TAIL_MS) return false;
       void this.#load(next.from, next.to, next.codec);
     }
     return next.kind === "end";
@@ -249,7 +265,7 @@ export class PlaybackPlayer {
   /** A piece that was cut off leaves half a box in the parser. */
   async #resetParser(): Promise<void> {
     const buffer = this.#buffer;
-    if (buffer !== null && this.#media?.readyState === "open") {
+    if (buffer !== null && this.#open) {
       try {
         buffer.abort();
       } catch {
@@ -259,7 +275,8 @@ export class PlaybackPlayer {
   }
 
   /** The source buffer for `codec`, on a media source whose clock holds `position`. `null`: this browser cannot show it. */
-  async #openSource(codec: string, position: number): Promise<SourceBuffer | null> {
+  async #openSource(codec: string, position: number): Promise<Buffered | null> {
+    if (isJpeg(codec)) return this.#openJpeg(codec, position);
     const mime = `video/mp4; codecs="${codec}"`;
     if (!("MediaSource" in globalThis) || !MediaSource.isTypeSupported(mime)) {
       this.#report.unsupported(mime);
@@ -267,20 +284,18 @@ export class PlaybackPlayer {
       return null;
     }
     this.#report.unsupported(null);
-    if (this.#buffer !== null && this.#media?.readyState === "open" && fitsBase(this.#base, position)) {
-      await idle(this.#buffer);
-      if (mime !== this.#mime) this.#buffer.changeType(mime);
+    const open = this.#media?.readyState === "open" ? this.#media.sourceBuffers[0] : undefined;
+    if (open !== undefined && fitsBase(this.#base, position)) {
+      await idle(open);
+      if (mime !== this.#mime) open.changeType(mime);
       this.#mime = mime;
-      return this.#buffer;
+      return open;
     }
-    const stay = this.position;
-    this.#dropMedia();
     const media = new MediaSource();
+    this.#beginAnew(position);
     this.#media = media;
-    this.#base = baseFor(position);
-    this.#wanted = stay;
     this.#mediaUrl = URL.createObjectURL(media);
-    this.#video.src = this.#mediaUrl;
+    this.#element.src = this.#mediaUrl;
     await new Promise((resolve) => media.addEventListener("sourceopen", resolve, { once: true }));
     if (media !== this.#media) return null;
     this.#buffer = media.addSourceBuffer(mime);
@@ -288,7 +303,39 @@ export class PlaybackPlayer {
     return this.#buffer;
   }
 
+  /** The same for JPEG, which no media source takes. */
+  #openJpeg(codec: string, position: number): Buffered | null {
+    this.#report.unsupported(null);
+    if (this.#jpeg === null || !fitsBase(this.#base, position)) {
+      this.#beginAnew(position);
+      const screen = new JpegScreen(this.#canvas);
+      screen.playbackRate = this.#rate;
+      this.#element.pause();
+      this.#element.hidden = true;
+      this.#canvas.hidden = false;
+      [this.#jpeg, this.#video, this.#buffer] = [screen, screen, screen];
+    }
+    this.#jpeg?.abort();
+    this.#mime = codec;
+    return this.#jpeg;
+  }
+
+  /** Forgets what is buffered and takes another time 0; the moment on the screen is wished for again. */
+  #beginAnew(position: number): void {
+    const stay = this.position;
+    this.#dropMedia();
+    this.#base = baseFor(position);
+    this.#wanted = stay;
+  }
+
   #dropMedia(): void {
+    if (this.#jpeg !== null) {
+      this.#jpeg.close();
+      this.#jpeg = null;
+      this.#video = this.#element;
+      this.#element.hidden = false;
+      this.#canvas.hidden = true;
+    }
     if (this.#mediaUrl !== null) URL.revokeObjectURL(this.#mediaUrl);
     this.#mediaUrl = null;
     this.#media = null;
@@ -301,12 +348,12 @@ function within(fetchedUntil: number, to: number, buffered: readonly Interval[])
   return buffered.some((each) => each.start <= to && to < each.end && fetchedUntil >= each.start && fetchedUntil <= each.end + 500);
 }
 
-function idle(buffer: SourceBuffer): Promise<void> {
+function idle(buffer: Buffered): Promise<void> {
   return buffer.updating ? new Promise((resolve) => buffer.addEventListener("updateend", () => resolve(), { once: true })) : Promise.resolve();
 }
 
 /** Appends and waits until the browser has parsed it. */
-async function append(buffer: SourceBuffer, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+async function append(buffer: Buffered, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
   await idle(buffer);
   await new Promise<void>((resolve, reject) => {
     const done = () => {

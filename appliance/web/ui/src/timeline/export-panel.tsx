@@ -78,6 +78,7 @@ export function ExportPanel({ camera, cameraName, range, change, mark, recorded 
               <Icon name="lock" /> {t("holds.from_range")}
             </a>
           </div>
+          {content.jpeg && <Note kind="info">{t("export.jpeg")}</Note>}
           <MissingNote content={content} />
         </>
       )}

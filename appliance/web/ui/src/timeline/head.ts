@@ -14,6 +14,8 @@ const NOTE_MS = 6_000;
 /** What the page reads from and asks of the player. */
 export interface Head {
   video: RefObject<HTMLVideoElement>;
+  /** Where JPEG is drawn instead. */
+  canvas: RefObject<HTMLCanvasElement>;
   /** The moment on the screen, milliseconds UTC. */
   position: Signal<number | null>;
   phase: Signal<Phase>;
@@ -32,6 +34,7 @@ export interface Head {
 /** One player for `camera`; it stands while the page shows the live picture. */
 export function useHead(camera: number, live: boolean, data: TimelineData): Head {
   const video = useRef<HTMLVideoElement>(null);
+  const canvas = useRef<HTMLCanvasElement>(null);
   const player = useRef<PlaybackPlayer | null>(null);
   const position = useSignal<number | null>(null);
   const phase = useSignal<Phase>("idle");
@@ -42,8 +45,8 @@ export function useHead(camera: number, live: boolean, data: TimelineData): Head
   const unsupported = useSignal<string | null>(null);
 
   useEffect(() => {
-    if (video.current === null) return;
-    const made = new PlaybackPlayer(video.current, camera, {
+    if (video.current === null || canvas.current === null) return;
+    const made = new PlaybackPlayer(video.current, canvas.current, camera, {
       position: (ms) => (position.value = ms),
       phase: (next) => (phase.value = next),
       jumped: (from, to) => {
@@ -70,6 +73,7 @@ export function useHead(camera: number, live: boolean, data: TimelineData): Head
 
   return {
     video,
+    canvas,
     position,
     phase,
     playing,

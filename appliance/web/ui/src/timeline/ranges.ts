@@ -1,5 +1,6 @@
 /** Sums over recorded spans and gaps: what a range holds, where footage goes on, what a file will weigh. Pure. */
 
+import { isJpeg } from "../jpeg/fragments";
 import type { DamagedInterval, Erasure, RecordedGap, RecordedSpan } from "../api/types";
 
 export interface Range {
@@ -97,6 +98,8 @@ export interface Content {
   gaps: RecordedGap[];
   damaged: DamagedInterval[];
   erased: Erasure[];
+  /** Some of it is Motion JPEG, which browsers do not play from a file. */
+  jpeg: boolean;
 }
 
 /** Everything that the recorder says of the time around a range. */
@@ -110,14 +113,16 @@ export interface Recorded {
 export function contentOf({ spans, gaps, damaged, erased }: Recorded, range: Range): Content {
   let footage = 0;
   let size = 0;
+  let jpeg = false;
   for (const each of spans) {
     const inside = overlap(each, range);
     if (inside === 0) continue;
     footage += inside;
+    jpeg ||= isJpeg(each.codec_string);
     size += each.byte_count * (inside / (each.end_utc_ms - each.start_utc_ms));
   }
   const inside = <T extends Interval>(list: readonly T[]) => list.filter((each) => overlap(each, range) > 0).sort(startsFirst);
-  return { footage, size, gaps: inside(gaps), damaged: inside(damaged), erased: joinErased(inside(erased)) };
+  return { footage, size, gaps: inside(gaps), damaged: inside(damaged), erased: joinErased(inside(erased)), jpeg };
 }
 
 /** Spans that are remembered beyond the window that was asked for last. */
