@@ -21,6 +21,7 @@ pub mod once;
 pub mod plan;
 pub mod rate;
 pub mod replay;
+pub mod sight;
 
 pub use child::{Child, Handler};
 pub use decoder::{Decoder, Emitted, Frame, SlotStatus};

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 use watchbook_analysis::replay::{Replay, Unit};
-use watchbook_analysis::{Decoder, Emitted, Frame, Output, PixelFormat, Plan, Point};
+use watchbook_analysis::{Decoder, Emitted, Frame, Output, PixelFormat, Plan, Point, sight};
 use watchbook_base::{CameraId, MonoNanos, StreamId, Ticks90k, TrackRole, UtcNanos, memfd};
 use watchbook_media::{Codec, Packet, TrackFormat};
 
@@ -234,6 +234,27 @@ fn jpegs_are_masked_and_only_those_that_are_wanted_are_decoded() {
             }
         }
     }
+}
+
+#[test]
+fn a_key_frame_a_minute_is_enough_to_see_that_a_picture_stands_still() {
+    let mut clip = jpegs("testsrc2=s=320x180:r=25,select='eq(n,0)',loop=-1:1:0,setpts=N/25/TB", "yuvj420p");
+    let (decoder, receiver) = spawn();
+    decoder.open(stream(), Plan { keys_only: true, outputs: vec![sight::OUTPUT], ..plan(&clip, vec![]) }).unwrap();
+    clip.packets.truncate(8);
+    let minute_ns = i64::try_from(sight::LOOK_EVERY_MS).unwrap() * 1_000_000;
+    for (packet, minute) in clip.packets.iter_mut().zip(0..) {
+        packet.utc = UtcNanos(START_NS + minute * minute_ns);
+    }
+    let frames = run(&decoder, &receiver, &clip);
+    assert_eq!(frames.len(), 8);
+    let mut judge = sight::Sight::default();
+    let told = frames.iter().map(|frame| {
+        let luma = memfd::read(std::os::fd::AsFd::as_fd(&*frame.pixels), sight::OUTPUT.frame_bytes()).unwrap();
+        judge.look(frame.utc, &luma, |_, _| false)
+    });
+    let since = UtcNanos(START_NS + minute_ns);
+    assert_eq!(told.last().unwrap(), Some((sight::Trouble::Frozen, since)));
 }
 
 #[test]

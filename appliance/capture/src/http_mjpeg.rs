@@ -61,8 +61,18 @@ pub(crate) struct Session {
 }
 
 enum Source {
-    Stream { body: Incoming, parts: Box<Parts>, _connection: Connection },
-    Snapshots { asker: Asker, interval: Duration, due: Instant, asked: Option<BoxFuture<'static, Fetched>> },
+    Stream {
+        body: Incoming,
+        parts: Box<Parts>,
+        _connection: Connection,
+    },
+    Snapshots {
+        interval: Duration,
+        due: Instant,
+        /// Who asks next; `None` while it asks.
+        asker: Option<Asker>,
+        asked: Option<BoxFuture<'static, Fetched>>,
+    },
 }
 
 /// A picture, and the asker for the next one.
@@ -78,7 +88,6 @@ impl Drop for Connection {
 }
 
 /// What is needed to ask a camera again.
-#[derive(Clone)]
 struct Asker {
     address: SocketAddr,
     url: Url,
@@ -119,8 +128,9 @@ impl Session {
             Kind::Picture => {
                 let first = asker.picture(answer).await?;
                 let interval = Duration::from_millis(source.interval_ms.into());
-                let asked = core::future::ready(Ok((first, asker.clone()))).boxed();
-                Source::Snapshots { asker, interval, due: Instant::now() + interval, asked: Some(asked) }
+                let due = Instant::now() + interval;
+                let asked = core::future::ready(Ok((first, asker))).boxed();
+                Source::Snapshots { interval, due, asker: None, asked: Some(asked) }
             }
             Kind::Other(what) => {
                 return Err(Failure::unusable(
@@ -156,19 +166,19 @@ impl Session {
     pub(crate) async fn next(&mut self) -> Result<Item, Failure> {
         let part = match &mut self.source {
             Source::Stream { body, parts, .. } => next_part(body, parts, &self.host_port).await?,
-            Source::Snapshots { asker, interval, due, asked } => {
-                let fetched = match asked {
-                    Some(asked) => asked.await,
-                    None => {
-                        sleep_until(*due).await;
-                        // A camera that is slower than the interval is asked as fast as it answers, never twice at once.
-                        *due = (*due + *interval).max(Instant::now());
-                        asked.insert(asker.clone().fetch().boxed()).await
-                    }
-                };
+            Source::Snapshots { interval, due, asker, asked } => {
+                if asked.is_none() {
+                    sleep_until(*due).await;
+                    // A camera that is slower than the interval is asked as fast as it answers, never twice at once.
+                    *due = (*due + *interval).max(Instant::now());
+                    *asked = asker.take().map(|asker| asker.fetch().boxed());
+                }
+                // Without either the last question failed, and the session was over then.
+                let Some(asking) = asked else { return Err(Failure::closed(&self.host_port, "")) };
+                let fetched = asking.await;
                 *asked = None;
                 let (data, next) = fetched?;
-                *asker = next;
+                *asker = Some(next);
                 whole(data)
             }
         };
@@ -180,7 +190,11 @@ impl Session {
             Part::Picture(data, picture) => (data, picture),
             Part::Damaged(what) => {
                 self.damage_run += 1;
-                return if self.damage_run > DAMAGE_RUN_MAX { Err(self.broken(&what)) } else { Ok(Item::Damaged(what)) };
+                return if self.damage_run > DAMAGE_RUN_MAX {
+                    Err(self.broken(&what))
+                } else {
+                    Ok(Item::Damaged(what))
+                };
             }
         };
         self.damage_run = 0;
@@ -304,17 +318,19 @@ impl Asker {
     }
 
     async fn send(&mut self) -> Result<Answer, Failure> {
+        let request = self.request()?;
         let host_port = &self.host_port;
         let connecting = timeout(ANSWER, TcpStream::connect(self.address)).await;
         let stream = connecting
             .map_err(|_| Failure::no_answer(host_port, "a connection", ANSWER.as_secs()))?
             .map_err(|error| Failure::unreachable(host_port, &error.to_string()))?;
-        let request = self.request()?;
         let asking = async {
             // Cameras write HTTP by hand, too.
             let mut client = hyper::client::conn::http1::Builder::new();
             client.max_headers(HEAD_FIELDS_MAX).max_buf_size(HEAD_BYTES_MAX).ignore_invalid_headers_in_responses(true);
-            client.allow_spaces_after_header_name_in_responses(true).allow_obsolete_multiline_headers_in_responses(true);
+            client
+                .allow_spaces_after_header_name_in_responses(true)
+                .allow_obsolete_multiline_headers_in_responses(true);
             let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await?;
             // How it ends is told to whoever reads the body.
             let connection = Connection(tokio::spawn(connection.map(drop)));
@@ -331,7 +347,10 @@ impl Asker {
         let url = &self.url;
         let target = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
         let refused = |what: String| {
-            Failure::unusable(format!("No request can be made for {}: {what}.", self.host_port), "Check the address, the user name and the password.")
+            Failure::unusable(
+                format!("No request can be made for {}: {what}.", self.host_port),
+                "Check the address, the user name and the password.",
+            )
         };
         let mut request = Request::get(&target)
             .header(HOST, &self.host_port)
@@ -339,7 +358,8 @@ impl Asker {
             .header(ACCEPT, "multipart/x-mixed-replace, image/jpeg");
         if let (Some(client), Some(credentials)) = (&mut self.client, &self.credentials) {
             let (username, password) = (credentials.username.as_str(), credentials.password.as_str());
-            let answered = client.respond(&PasswordParams { username, password, uri: &target, method: "GET", body: None });
+            let answered =
+                client.respond(&PasswordParams { username, password, uri: &target, method: "GET", body: None });
             request = request.header(AUTHORIZATION, answered.map_err(&refused)?);
         }
         request.body(Empty::new()).map_err(|error| refused(error.to_string()))
@@ -356,7 +376,10 @@ impl Asker {
             .map_err(|error| match error.downcast::<hyper::Error>() {
                 Ok(error) => Failure::closed(&self.host_port, &error.to_string()),
                 Err(_) => Failure::unusable(
-                    format!("The camera at {} sends a picture of more than {ACCESS_UNIT_BYTES_MAX} bytes.", self.host_port),
+                    format!(
+                        "The camera at {} sends a picture of more than {ACCESS_UNIT_BYTES_MAX} bytes.",
+                        self.host_port
+                    ),
                     "Set a smaller picture or a lower quality on the camera.",
                 ),
             })

@@ -229,7 +229,8 @@ impl Parts {
     /// A picture without a length that is whole already: waiting for the delimiter would cost a picture of delay with cameras that send it before the next one.
     fn early(&mut self) -> Option<Step> {
         let State::Body(body) = &mut self.state else { return None };
-        let end = self.buffer.len() - self.buffer.iter().rev().take(PADDING_LOOK).take_while(|byte| PADDING.contains(byte)).count();
+        let end = self.buffer.len()
+            - self.buffer.iter().rev().take(PADDING_LOOK).take_while(|byte| PADDING.contains(byte)).count();
         if body.early_looks >= EARLY_LOOKS_MAX || !self.buffer.get(..end)?.ends_with(&[0xFF, 0xD9]) {
             return None;
         }
@@ -265,7 +266,8 @@ impl Parts {
             let begins_line = start == 0 || self.buffer[start - 1] == b'\n';
             if begins_line || (dashes >= 2 && core.len() >= SURE_BYTES_MIN) {
                 // The rest of its line; a part of it may be still to come, and is an empty line then.
-                let rest = self.buffer[at + core.len()..].iter().take(4).take_while(|byte| b"- \t\r".contains(byte)).count();
+                let rest =
+                    self.buffer[at + core.len()..].iter().take(4).take_while(|byte| b"- \t\r".contains(byte)).count();
                 let mut end = at + core.len() + rest;
                 end += usize::from(self.buffer.get(end) == Some(&b'\n'));
                 return Some((start, end));

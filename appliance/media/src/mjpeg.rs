@@ -43,7 +43,8 @@ pub fn check(data: &[u8]) -> Result<Picture, Error> {
     let (mut size, mut scanned) = (None, false);
     let mut at = START.len();
     loop {
-        let code = marker(data, &mut at).ok_or_else(|| wrong("it breaks off, or has other bytes where a marker should be"))?;
+        let code =
+            marker(data, &mut at).ok_or_else(|| wrong("it breaks off, or has other bytes where a marker should be"))?;
         match code {
             // End of image.
             0xD9 => {
@@ -62,7 +63,9 @@ pub fn check(data: &[u8]) -> Result<Picture, Error> {
             0xC0..=0xC2 => size = Some(sides(segment).ok_or_else(|| wrong("its width or height is out of bounds"))?),
             // DHT, JPG extensions and DAC share the range of frame headers.
             0xC4 | 0xC8 | 0xCC => {}
-            0xC3 | 0xC5..=0xCF => return Err(wrong("it is lossless, hierarchical or arithmetic coded, which is not decoded")),
+            0xC3 | 0xC5..=0xCF => {
+                return Err(wrong("it is lossless, hierarchical or arithmetic coded, which is not decoded"));
+            }
             // Start of scan.
             0xDA => {
                 if size.is_none() {
@@ -78,7 +81,9 @@ pub fn check(data: &[u8]) -> Result<Picture, Error> {
 
 fn picture(width: u32, height: u32, len: usize) -> Result<Picture, Error> {
     if len > ACCESS_UNIT_BYTES_MAX {
-        return Err(Error::exhausted(format!("reading a JPEG: {len} bytes; at most {ACCESS_UNIT_BYTES_MAX} are stored")));
+        return Err(Error::exhausted(format!(
+            "reading a JPEG: {len} bytes; at most {ACCESS_UNIT_BYTES_MAX} are stored"
+        )));
     }
     Ok(Picture { width, height, len })
 }
@@ -107,7 +112,9 @@ fn segment(data: &[u8], at: usize) -> Option<&[u8]> {
 /// Width and height of a frame header (§B.2.2): precision, lines, samples a line. 0 lines would be told behind the first scan (DNL), which nobody does.
 fn sides(segment: &[u8]) -> Option<(u32, u32)> {
     let [_, y0, y1, x0, x1, ..] = segment else { return None };
-    let side = |high: u8, low: u8| Some(u32::from(u16::from_be_bytes([high, low]))).filter(|px| (1..=PICTURE_SIDE_PX_MAX).contains(px));
+    let side = |high: u8, low: u8| {
+        Some(u32::from(u16::from_be_bytes([high, low]))).filter(|px| (1..=PICTURE_SIDE_PX_MAX).contains(px))
+    };
     Some((side(*x0, *x1)?, side(*y0, *y1)?))
 }
 

@@ -15,6 +15,7 @@ pub mod probe;
 pub mod proposals;
 pub mod rederive;
 pub mod retention;
+pub mod sight;
 pub mod sink;
 pub mod states;
 pub mod storage;

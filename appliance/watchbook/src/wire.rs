@@ -18,6 +18,7 @@ use crate::station::in_force::Journal;
 use crate::station::plugins::{PluginDesk, Shelf, Staffed};
 use crate::station::proposals::{ProposalDesk, RuleFeed};
 use crate::station::rederive::{Means, RederiveDesk};
+use crate::station::sight::Lookout;
 use crate::station::sink::StationSink;
 use crate::station::states::States;
 use std::path::{Path, PathBuf};
@@ -75,8 +76,10 @@ impl Station {
         let staffed = Staffed::open(shelf, (&program_dir, state_dir.join(COMPILED_DIR)), store.writer(), sinks);
         let analysis = Arc::clone(&staffed.analysis);
         let (live, states) = (Arc::new(LiveHub::new()), Arc::new(States::default()));
+        let lookout = Lookout::open(&program_dir, Arc::clone(&states));
         let sink =
-            Arc::new(StationSink::new(store.writer(), Arc::clone(&live), Arc::clone(&analysis), Arc::clone(&states)));
+            StationSink::new(store.writer(), Arc::clone(&live), Arc::clone(&analysis), Arc::clone(&states), lookout);
+        let sink = Arc::new(sink);
         let cameras = CameraDesk::open(Arc::clone(&register), states, Arc::clone(&analysis), sink, runtime.clone());
         let networks = watchbook_capture::Networks::parse(&config.cameras.networks)
             .map_err(|error| Error::new(error.kind, error.message))?;
@@ -274,11 +277,8 @@ fn seed(cameras: &CameraDesk, seeds: &[SeedCamera]) -> Result<()> {
         if interval_ms.is_some_and(|ms| !watchbook_capture::config::INTERVAL_MS.contains(&ms)) {
             return Err(refused(format!("interval_ms {}; 200 to 5000 is allowed", interval_ms.unwrap_or_default())));
         }
-        let stream = |url: &watchbook_capture::SourceUrl| StreamConfig {
-            url: url.as_str().to_owned(),
-            transport,
-            interval_ms,
-        };
+        let stream =
+            |url: &watchbook_capture::SourceUrl| StreamConfig { url: url.as_str().to_owned(), transport, interval_ms };
         let plugin = |id: &String| api::PluginBinding {
             plugin: id.clone(),
             enabled: true,

@@ -17,8 +17,8 @@ mod station;
 
 pub use camera::{
     Camera, CameraList, CameraPatch, CameraRequest, CameraStates, CameraTest, CameraTestReport, FoundStream,
-    ImportanceName, LastGap, PluginBinding, PluginBindingRequest, Point, StreamAddress, StreamState, StreamStatus,
-    TestProblem, Transport, Zone,
+    ImportanceName, LastGap, PluginBinding, PluginBindingRequest, Point, Sight, SightKind, StreamAddress, StreamState,
+    StreamStatus, TestProblem, Transport, Zone,
 };
 pub use counts::{CountBucket, CountList, CountSeries};
 pub use device::{Device, DeviceEncoding, DeviceProfile, DeviceReport, DeviceRequest, FoundDevice, FoundDeviceList};

@@ -89,6 +89,13 @@ export async function startOnvifCamera(options) {
   return program;
 }
 
+/** A camera that sends JPEG over HTTP. */
+export async function startHttpCamera() {
+  const program = new Program("HTTP camera", spawn("/usr/bin/python3", [join(SERVERS, "http_camera.py")]));
+  program.url = await program.line((line) => /^READY (http:\S+)/.exec(line)?.[1]);
+  return program;
+}
+
 /** The recorder with an empty station in a new directory. */
 export async function startRecorder() {
   const bin = process.env.WATCHBOOK_BIN;

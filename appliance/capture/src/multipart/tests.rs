@@ -58,7 +58,10 @@ fn read(content_type: &str, body: &[u8], step: usize) -> Result<Vec<Part>, Broke
         while let Some(part) = parts.next()? {
             found.push(part);
         }
-        assert!(parts.buffer.len() <= ACCESS_UNIT_BYTES_MAX + step.max(1) + HEADER_BYTES_MAX, "what is held is bounded");
+        assert!(
+            parts.buffer.len() <= ACCESS_UNIT_BYTES_MAX + step.max(1) + HEADER_BYTES_MAX,
+            "what is held is bounded"
+        );
     }
     Ok(found)
 }
@@ -141,9 +144,13 @@ fn padding_behind_a_picture_is_cut_off() {
 
 #[test]
 fn what_is_no_picture_is_damage_and_what_is_no_body_ends_it() {
-    let html = b"--frame\r\nContent-Type: text/html\r\n\r\n<html>busy</html>\r\n--frame\r\nContent-Type: image/jpeg\r\n\r\n";
+    let html =
+        b"--frame\r\nContent-Type: text/html\r\n\r\n<html>busy</html>\r\n--frame\r\nContent-Type: image/jpeg\r\n\r\n";
     let found = read("multipart/x-mixed-replace; boundary=frame", &[&html[..], &plain_jpeg(1)].concat(), 16).unwrap();
-    assert!(matches!(&found[..], [Part::Damaged(what), Part::Picture(..)] if what.contains("start of image")), "{found:?}");
+    assert!(
+        matches!(&found[..], [Part::Damaged(what), Part::Picture(..)] if what.contains("start of image")),
+        "{found:?}"
+    );
 
     let broken = |body: &[u8]| read("multipart/x-mixed-replace; boundary=frame", body, 1000).unwrap_err().0;
     assert!(broken(&[b'x'; 20_000]).contains("no boundary"));

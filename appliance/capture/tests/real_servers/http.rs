@@ -24,8 +24,13 @@ fn at(server: &Server, path: &str) -> CameraConfig {
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_of_real_muxers_are_recorded_picture_by_picture() {
     let server = http_camera();
-    let cameras = [("ffmpeg", (320, 180), 100), ("gstreamer", (320, 180), 100), ("stream", (160, 90), 40), ("no-length", (160, 90), 40)]
-        .map(|(path, size, interval_ms)| (path, size, interval_ms, Recorded::start(at(&server, path))));
+    let cameras = [
+        ("ffmpeg", (320, 180), 100),
+        ("gstreamer", (320, 180), 100),
+        ("stream", (160, 90), 40),
+        ("no-length", (160, 90), 40),
+    ]
+    .map(|(path, size, interval_ms)| (path, size, interval_ms, Recorded::start(at(&server, path))));
     for (path, (width, height), interval_ms, recorded) in cameras {
         recorded.wait_packets(MAIN, 30);
         let tape = recorded.finish().await;
@@ -59,7 +64,10 @@ async fn one_picture_after_the_other_is_asked_for_at_the_interval() {
         assert!(span_ms >= 1_900, "{path}: ten intervals in {span_ms} ms");
     }
     assert!(server.log().contains("GET /digest/snapshot HTTP/1.1 Digest"), "{}", server.log());
-    assert!(!server.log().contains("GET /digest/snapshot HTTP/1.1 Basic"), "the password itself is sent to nobody who offers better");
+    assert!(
+        !server.log().contains("GET /digest/snapshot HTTP/1.1 Basic"),
+        "the password itself is sent to nobody who offers better"
+    );
     assert!(!server.log().contains("GET /snapshot HTTP/1.1 Basic"), "no password before it is asked for");
 }
 
@@ -113,7 +121,8 @@ async fn each_fault_has_its_reason_and_its_sentence() {
     let cameras = faults.map(|(path, reason, part)| (Recorded::start(at(&server, path)), reason, part));
     for (recorded, reason, part) in cameras {
         let url = recorded.config.main.url.clone();
-        let said = |state: &watchbook_capture::StreamState| state.detail.as_ref().is_some_and(|detail| detail.contains(part));
+        let said =
+            |state: &watchbook_capture::StreamState| state.detail.as_ref().is_some_and(|detail| detail.contains(part));
         let tape = recorded.wait(&format!("{reason:?} with {part:?}"), |tape| tape.lost(reason).is_some_and(said));
         let state = tape.lost(reason).unwrap();
         assert_contains(&state.detail, part, &url);

@@ -292,7 +292,8 @@ fn jpegs(dir: &Path, secs: i64) -> Footage {
     let source = format!("testsrc2=size=322x182:rate={FPS}:duration={secs}");
     let made = dir.join("source.mjpeg");
     let made = made.to_str().unwrap();
-    let encode = ["-v", "error", "-y", "-f", "lavfi", "-i", &source, "-c:v", "mjpeg", "-pix_fmt", "yuvj422p", "-q:v", "4"];
+    let encode =
+        ["-v", "error", "-y", "-f", "lavfi", "-i", &source, "-c:v", "mjpeg", "-pix_fmt", "yuvj422p", "-q:v", "4"];
     run("ffmpeg", &[&encode[..], &["-f", "mjpeg", made]].concat());
     let stream = std::fs::read(made).unwrap();
     let (mut at, mut samples) = (0, Vec::new());
@@ -320,7 +321,10 @@ fn motion_jpeg_plays_as_it_was_coded() {
     let spans = [store(&mut memory, &footage, 1, 0..90, 0), store(&mut memory, &footage, 1, 90..150, 3600)];
     let file = ProgressiveFile::plan(&spans, &[], range_ms(0, 60_000), &memory).unwrap();
     let all = write(dir.path(), "all.mp4", &whole(&file, &memory));
-    assert_eq!(probe(&all, "v", "stream=codec_name,codec_tag_string,width,height,nb_frames"), ["mjpeg,mp4v,322,182,150"]);
+    assert_eq!(
+        probe(&all, "v", "stream=codec_name,codec_tag_string,width,height,nb_frames"),
+        ["mjpeg,mp4v,322,182,150"]
+    );
     assert_eq!(pictures(&all), footage.pictures);
     // Any picture can be the first.
     let file = ProgressiveFile::plan(&spans, &[], range_ms(1_010, 2_000), &memory).unwrap();

@@ -65,7 +65,11 @@ fn pictures_that_are_all_key_frames_cost_no_more_rows_than_others() {
     }
     let [other, jpeg] = [1, 2].map(|number| parts.reader.spans(&playback(number), video(number), ALL).unwrap());
     let runs = |spans: &[SpanSummary]| spans.iter().map(|span| (span.run_count, span.sample_count)).collect::<Vec<_>>();
-    assert!(other.len() >= 2 && runs(&other) == runs(&jpeg), "a span is a minute, a run is a commit: {:?}", runs(&jpeg));
+    assert!(
+        other.len() >= 2 && runs(&other) == runs(&jpeg),
+        "a span is a minute, a run is a commit: {:?}",
+        runs(&jpeg)
+    );
     assert!(jpeg.iter().all(|span| span.key_count == span.sample_count));
     assert!(jpeg.iter().all(|span| span.format.codec == Codec::Mjpeg { width: 640, height: 360 }));
 }

@@ -184,7 +184,7 @@ impl CameraDesk {
         if !self.started.load(Ordering::Acquire) {
             return;
         }
-        self.sink.set_importance(camera, desk.config.importance);
+        self.sink.configure(camera, &desk.config);
         self.analysis.configure(camera, &desk.config);
         if !desk.config.enabled {
             return self.retire(camera, desk);

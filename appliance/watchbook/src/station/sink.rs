@@ -1,37 +1,49 @@
-//! Where every camera's packets go: the ring, the live hub, the analysis tap. Nothing here waits.
+//! Where every camera's packets go: the ring, the live hub, the analysis tap, the lookout. Nothing here waits.
 
 use super::analysis::Analysis;
+use super::sight::Lookout;
 use super::states::{States, shown};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use watchbook_base::{CameraId, Importance, TrackRole};
+use watchbook_base::{CameraId, TrackRole};
 use watchbook_capture::{Sink, StreamState};
 use watchbook_media::{Packet, RecordingEnd, RecordingStart};
 use watchbook_store::Writer;
 use watchbook_web::LiveHub;
+use watchbook_web::ports::CameraConfig;
 
-/// Hands each packet to the three that want it.
+/// Hands each packet to those that want it.
 pub struct StationSink {
     writer: Writer,
     live: Arc<LiveHub>,
     analysis: Arc<Analysis>,
     states: Arc<States>,
+    lookout: Lookout,
     refused: AtomicU64,
 }
 
 impl StationSink {
     /// Ready for packets.
-    pub fn new(writer: Writer, live: Arc<LiveHub>, analysis: Arc<Analysis>, states: Arc<States>) -> Self {
-        Self { writer, live, analysis, states, refused: AtomicU64::new(0) }
+    pub fn new(
+        writer: Writer,
+        live: Arc<LiveHub>,
+        analysis: Arc<Analysis>,
+        states: Arc<States>,
+        lookout: Lookout,
+    ) -> Self {
+        Self { writer, live, analysis, states, lookout, refused: AtomicU64::new(0) }
     }
 
-    /// Says how much a camera's footage matters when the disk is too slow.
-    pub fn set_importance(&self, camera: CameraId, importance: Importance) {
+    /// Brings into force how much a camera's footage matters when the disk is too slow, and what of its picture is judged.
+    pub fn configure(&self, camera: CameraId, config: &CameraConfig) {
+        let importance = config.importance;
         TrackRole::ALL.into_iter().for_each(|role| self.writer.set_importance(camera.stream(role), importance));
+        self.lookout.configure(camera, config);
     }
 
     /// Lets the viewers of a removed camera go.
     pub fn forget(&self, camera: CameraId) {
+        self.lookout.forget(camera);
         self.live.remove(camera);
     }
 }
@@ -41,10 +53,12 @@ impl Sink for StationSink {
         self.writer.begin(start);
         self.live.begin(start);
         self.analysis.begin(start);
+        self.lookout.begin(start);
     }
 
     fn packet(&self, packet: Packet) {
         self.analysis.packet(&packet);
+        self.lookout.packet(&packet);
         self.live.packet(packet.clone());
         let stream = packet.stream;
         if self.writer.append(packet).is_err() && self.refused.fetch_add(1, Ordering::Relaxed) == 0 {
@@ -57,6 +71,7 @@ impl Sink for StationSink {
         self.writer.end(end);
         self.live.end(end);
         self.analysis.end(end.stream);
+        self.lookout.end(end.stream);
     }
 
     fn state(&self, camera: CameraId, role: TrackRole, state: StreamState) {

@@ -1,29 +1,52 @@
 //! The last known state of every stream, as the page shows it.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use watchbook_base::{CameraId, StreamId, TrackRole, UtcNanos};
 use watchbook_capture::{Status, StreamState};
 use watchbook_web::api;
 
 /// States by stream. Capture writes, the page reads; bounded by the number of cameras.
 #[derive(Debug, Default)]
-pub struct States(Mutex<BTreeMap<StreamId, api::StreamState>>);
+pub struct States {
+    streams: Mutex<BTreeMap<StreamId, api::StreamState>>,
+    /// What keeps a camera from seeing.
+    sights: Mutex<BTreeMap<CameraId, api::Sight>>,
+}
 
 impl States {
     /// Notes a state.
     pub fn set(&self, stream: StreamId, state: api::StreamState) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(stream, state);
+        self.streams().insert(stream, state);
+    }
+
+    /// Notes what keeps a camera from seeing, if anything. True when that is another thing than before.
+    pub fn set_sight(&self, camera: CameraId, sight: Option<api::Sight>) -> bool {
+        let mut sights = self.sights();
+        let before = match sight {
+            Some(sight) => sights.insert(camera, sight),
+            None => sights.remove(&camera),
+        };
+        before != sight
+    }
+
+    fn streams(&self) -> MutexGuard<'_, BTreeMap<StreamId, api::StreamState>> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sights(&self) -> MutexGuard<'_, BTreeMap<CameraId, api::Sight>> {
+        self.sights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Forgets a camera.
     pub fn forget(&self, camera: CameraId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|stream, _| stream.camera != camera);
+        self.streams().retain(|stream, _| stream.camera != camera);
+        self.sights().remove(&camera);
     }
 
     /// The state of a stream: `Connecting` or `Disabled` while capture has said nothing yet.
     pub fn get(&self, stream: StreamId, enabled: bool, now: UtcNanos) -> api::StreamState {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&stream).cloned();
+        let known = self.streams().get(&stream).cloned();
         match known {
             Some(state) if enabled => state,
             _ if enabled => api::StreamState::bare(api::StreamStatus::Connecting, now.as_ms()),
@@ -34,8 +57,12 @@ impl States {
 
     /// Both video streams of a camera.
     pub fn camera(&self, camera: CameraId, has_sub: bool, enabled: bool, now: UtcNanos) -> api::CameraStates {
+        let main = self.get(camera.stream(TrackRole::MainVideo), enabled, now);
+        // Of a camera that sends nothing only that is to be said.
+        let sight = self.sights().get(&camera).copied().filter(|_| main.status == api::StreamStatus::Live);
         api::CameraStates {
-            main: self.get(camera.stream(TrackRole::MainVideo), enabled, now),
+            main,
+            sight,
             sub: has_sub.then(|| self.get(camera.stream(TrackRole::SubVideo), enabled, now)),
         }
     }

@@ -210,6 +210,27 @@ pub struct CameraStates {
     pub main: StreamState,
     /// Of the sub stream, when there is one.
     pub sub: Option<StreamState>,
+    /// What keeps the camera from seeing although pictures come.
+    pub sight: Option<Sight>,
+}
+
+/// What is wrong with pictures that come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SightKind {
+    /// The same picture again and again.
+    Frozen,
+    /// Dark or flat: no detail. Covered, or in the dark.
+    Covered,
+}
+
+/// A camera that does not see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Sight {
+    /// What is wrong.
+    pub kind: SightKind,
+    /// Since when, good to a minute.
+    pub since_utc_ms: i64,
 }
 
 /// One camera as everybody who is signed in sees it; addresses and the user name are for admins only.

@@ -146,6 +146,10 @@ pub enum AlarmKind {
     VaultFull,
     /// A hold could not copy all of its footage.
     HoldIncomplete,
+    /// Cameras send the same picture again and again.
+    CameraFrozen,
+    /// Cameras send pictures without any detail.
+    CameraCovered,
     /// The state of the storage cannot be read.
     StorageUnreadable,
 }

@@ -12,6 +12,8 @@ use watchbook_base::{TrackRole, UtcNanos};
 
 /// Damaged runs in one answer; the timeline shows all of them.
 const DAMAGED_MAX: usize = 200;
+/// Names of cameras in one alarm.
+const NAMES_MAX: usize = 20;
 
 pub(crate) fn rows() -> Vec<Route> {
     vec![Route {
@@ -44,6 +46,7 @@ async fn health(call: Call) -> Result<Response, Problem> {
         let mut alarms = part(ports.health.alarms(), "the alarms", &mut unreadable);
         alarms.extend(unreadable);
         let cameras: Vec<CameraRow> = ports.cameras.list()?.into_iter().filter(|row| subject.covers(row.id)).collect();
+        alarms.extend(blind(&cameras));
         let (viewers, skipped_pictures) = app.live().counts();
         Ok(api::Health {
             alarms,
@@ -74,6 +77,29 @@ fn part<T: Default>(part: Result<T, Error>, what: &str, unreadable: &mut Vec<api
         });
         T::default()
     })
+}
+
+/// An alarm for each way in which cameras do not see, with the names of those that it is about.
+fn blind(cameras: &[CameraRow]) -> impl Iterator<Item = api::Alarm> {
+    use api::{AlarmKind, SightKind};
+    let alarm = |sight: SightKind, kind: AlarmKind, what: &str| {
+        let seen = cameras.iter().filter_map(|row| Some((row, row.state.sight.filter(|seen| seen.kind == sight)?)));
+        let since_utc_ms = seen.clone().map(|(_, seen)| seen.since_utc_ms).min()?;
+        let names: Vec<&str> = seen.map(|(row, _)| row.config.name.as_str()).collect();
+        let (told, more) = names.split_at(names.len().min(NAMES_MAX));
+        let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+        let text = format!("{what}: {}{more}", told.join(", "));
+        Some(api::Alarm { kind, disk: None, since_utc_ms: Some(since_utc_ms), text })
+    };
+    let frozen =
+        "The same picture comes again and again. Restart the camera; a clock in its picture may run on. Cameras";
+    let covered = "The picture has no detail: the lens is covered, or it is dark there. Look at the lens, and at the light. Cameras";
+    [
+        alarm(SightKind::Frozen, AlarmKind::CameraFrozen, frozen),
+        alarm(SightKind::Covered, AlarmKind::CameraCovered, covered),
+    ]
+    .into_iter()
+    .flatten()
 }
 
 fn shown_camera(row: CameraRow) -> api::CameraHealth {
@@ -109,5 +135,52 @@ fn ordered(pressure: &Pressure, cameras: &[CameraRow]) -> api::Pressure {
         dropped_since_utc_ms: pressure.dropped_since.map(UtcNanos::as_ms),
         dropped_last_utc_ms: pressure.dropped_last.map(UtcNanos::as_ms),
         order,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::{CameraConfig, StreamConfig};
+    use watchbook_base::{CameraId, Importance};
+
+    fn row(number: u32, name: &str, sight: Option<(api::SightKind, i64)>) -> CameraRow {
+        let stream = StreamConfig { url: "rtsp://h/".to_owned(), transport: api::Transport::Tcp, interval_ms: None };
+        let config = CameraConfig {
+            name: name.to_owned(),
+            main: stream,
+            sub: None,
+            username: None,
+            password: None,
+            record_audio: false,
+            enabled: true,
+            masks: Vec::new(),
+            retention_days_max: 7,
+            importance: Importance::Normal,
+            plugins: Vec::new(),
+        };
+        let main = api::StreamState::bare(api::StreamStatus::Live, 0);
+        let sight = sight.map(|(kind, since_utc_ms)| api::Sight { kind, since_utc_ms });
+        CameraRow { id: CameraId::new(number).unwrap(), config, state: api::CameraStates { main, sub: None, sight } }
+    }
+
+    #[test]
+    fn cameras_that_do_not_see_share_an_alarm_that_names_them() {
+        use api::SightKind::{Covered, Frozen};
+        assert_eq!(blind(&[row(1, "Gate", None)]).count(), 0);
+        let rows = [
+            row(1, "Gate", Some((Frozen, 50))),
+            row(2, "Yard", Some((Covered, 70))),
+            row(3, "Hall", Some((Frozen, 40))),
+        ];
+        let told: Vec<_> = blind(&rows).collect();
+        assert_eq!(
+            told.iter().map(|alarm| alarm.kind).collect::<Vec<_>>(),
+            [api::AlarmKind::CameraFrozen, api::AlarmKind::CameraCovered]
+        );
+        assert_eq!(told.iter().map(|alarm| alarm.since_utc_ms).collect::<Vec<_>>(), [Some(40), Some(70)]);
+        assert!(told[0].text.ends_with("Gate, Hall") && told[1].text.ends_with("Yard"), "{told:?}");
+        let many: Vec<_> = (1..=30).map(|number| row(number, "Door", Some((Frozen, 1)))).collect();
+        assert!(blind(&many).next().unwrap().text.ends_with("Door and 10 more"));
     }
 }

@@ -154,7 +154,7 @@ impl MemoryBox {
         // As a library or a camera may quote it.
         state.detail = Some(format!("no answer to DESCRIBE {}", config.main.url));
         let sub = config.sub.is_some().then(|| state.clone());
-        CameraRow { id, config: config.clone(), state: api::CameraStates { main: state, sub } }
+        CameraRow { id, config: config.clone(), state: api::CameraStates { main: state, sub, sight: None } }
     }
 }
 

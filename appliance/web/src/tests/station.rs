@@ -196,7 +196,11 @@ impl Station {
 
 /// Camera 1.
 fn camera_config() -> CameraConfig {
-    let stream = |path: &str| StreamConfig { url: format!("rtsp://192.0.2.20/{path}"), transport: Transport::Tcp, interval_ms: None };
+    let stream = |path: &str| StreamConfig {
+        url: format!("rtsp://192.0.2.20/{path}"),
+        transport: Transport::Tcp,
+        interval_ms: None,
+    };
     CameraConfig {
         name: "Gate".into(),
         main: stream("main"),

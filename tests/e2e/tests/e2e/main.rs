@@ -9,6 +9,7 @@ mod crash;
 mod fixtures;
 mod footage;
 mod inference;
+mod jpeg;
 mod record;
 mod rederive;
 mod storage;

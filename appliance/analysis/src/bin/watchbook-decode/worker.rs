@@ -135,8 +135,11 @@ impl SlotDecoder {
         if self.coding != Coding::Mjpeg && !to_start_codes(&mut unit) {
             return Err("the camera sends damaged access units".to_owned());
         }
-        let mut packet =
-            if key && !self.parameter_sets.is_empty() { Packet::copy(&[self.parameter_sets.as_slice(), &unit].concat()) } else { Packet::copy(&unit) };
+        let mut packet = if key && !self.parameter_sets.is_empty() {
+            Packet::copy(&[self.parameter_sets.as_slice(), &unit].concat())
+        } else {
+            Packet::copy(&unit)
+        };
         // The decoder gives it back with the picture, in presentation order.
         packet.set_pts(Some(utc_ns));
         let refused = |error: ffmpeg_next::Error| format!("the decoder refuses what the camera sends: {error}");

@@ -41,6 +41,7 @@ export type DeviceInput = Schemas["DeviceRequest"];
 export type DeviceReport = Schemas["DeviceReport"];
 export type InspectedDevice = Schemas["Device"];
 export type DeviceProfile = Schemas["DeviceProfile"];
+export type Sight = Schemas["Sight"];
 export type LastGap = Schemas["LastGap"];
 export type TestProblem = Schemas["TestProblem"];
 export type FoundStream = Schemas["FoundStream"];

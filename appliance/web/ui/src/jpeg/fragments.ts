@@ -27,6 +27,8 @@ export class FragmentReader {
   #skip = 0;
   /** Pictures of the fragment at hand that are still to come. */
   #coming: Described[] = [];
+  /** The bytes at hand are those of pictures. */
+  #inData = false;
 
   /** Takes the next bytes; the pictures that are whole with them. Throws when this is not what the recorder writes. */
   push(bytes: Uint8Array<ArrayBuffer>): JpegSample[] {
@@ -39,14 +41,15 @@ export class FragmentReader {
         this.#drop(step);
         if (this.#skip > 0) return samples;
       }
-      const next = this.#coming[0];
+      const next = this.#inData ? this.#coming[0] : undefined;
       if (next !== undefined) {
         if (this.#held.byteLength < next.size) return samples;
         samples.push({ start: next.start, end: next.end, data: this.#held.slice(0, next.size) });
         this.#drop(next.size);
         this.#coming.shift();
-      } else if (!this.#box()) {
-        return samples;
+      } else {
+        this.#inData = false;
+        if (!this.#box()) return samples;
       }
     }
   }
@@ -56,6 +59,7 @@ export class FragmentReader {
     this.#held = new Uint8Array(0);
     this.#skip = 0;
     this.#coming = [];
+    this.#inData = false;
   }
 
   /** Reads the head of a box. `false`: more bytes are needed. */
@@ -72,6 +76,7 @@ export class FragmentReader {
       this.#drop(size);
     } else if (kind === "mdat" && this.#coming.length > 0) {
       this.#drop(8);
+      this.#inData = true;
     } else {
       this.#skip = size;
     }

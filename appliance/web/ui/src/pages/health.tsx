@@ -1,7 +1,7 @@
 /** Whether the recorder does its work: alarms, disks, damage, retention, vault, cameras, plugins, clock. */
 
 import { useState } from "preact/hooks";
-import { api, type Health, type PluginInfo, type StreamState } from "../api";
+import { api, type Health, type PluginInfo, type Sight, type StreamState } from "../api";
 import { t, word } from "../i18n";
 import { useLoaded, useTitle } from "../lib/hooks";
 import { found } from "../lib/search";
@@ -102,7 +102,7 @@ function CameraPanel({ cameras }: { cameras: Health["cameras"] }) {
             </thead>
             <tbody>
               {shown.map((camera) => (
-                <CameraRow key={camera.id} name={camera.name} state={camera.state.main} />
+                <CameraRow key={camera.id} name={camera.name} state={camera.state.main} sight={camera.state.sight} />
               ))}
             </tbody>
           </table>
@@ -112,7 +112,7 @@ function CameraPanel({ cameras }: { cameras: Health["cameras"] }) {
   );
 }
 
-function CameraRow({ name, state }: { name: string; state: StreamState }) {
+function CameraRow({ name, state, sight }: { name: string; state: StreamState; sight: Sight | null }) {
   return (
     <tr>
       <th scope="row">{name}</th>
@@ -120,6 +120,14 @@ function CameraRow({ name, state }: { name: string; state: StreamState }) {
         <span class={`dot dot-${state.status}`} aria-hidden="true" /> {t(`status.${state.status}`)}
         {state.status === "lost" && state.reason !== null && <div class="bad">{word("reason", state.reason)}</div>}
         {state.status !== "live" && state.next_step !== null && <div class="note-next">{state.next_step}</div>}
+        {sight !== null && (
+          <>
+            <div class="bad" data-sight={sight.kind}>
+              {t(`sight.${sight.kind}`)} · {t("live.since")} <Moment ms={sight.since_utc_ms} />
+            </div>
+            <div class="note-next">{t(`sight.${sight.kind}.next`)}</div>
+          </>
+        )}
         {streamAdvice(state).map((advice) => (
           <div class="note-next" key={advice}>
             {t(advice)}

@@ -1,0 +1,149 @@
+//! Whether the cameras see: one key frame a minute of each is decoded in a child of its own and judged ([`watchbook_analysis::sight`]). Needs no plugin, and nothing
+//! here can hold up capture: a packet that is not due costs a look at its key flag, and a key frame a look at the clock.
+
+use super::states::States;
+use std::collections::BTreeMap;
+use std::os::fd::AsFd as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use watchbook_analysis::mask::Mask;
+use watchbook_analysis::sight::{LOOK_EVERY_MS, OUTPUT, Sight, Trouble};
+use watchbook_analysis::{Decoder, Emitted, Frame, Plan, Point, analysed_role};
+use watchbook_base::{CameraId, StreamId, TrackRole, memfd};
+use watchbook_media::{Packet, RecordingStart};
+use watchbook_web::api;
+use watchbook_web::ports::CameraConfig;
+
+const LOOK_EVERY_NS: u64 = LOOK_EVERY_MS * 1_000_000;
+
+/// Who looks at the cameras.
+pub struct Lookout {
+    decoder: Option<Decoder>,
+    table: Arc<Table>,
+}
+
+#[derive(Default)]
+struct Table(Mutex<BTreeMap<CameraId, Watched>>);
+
+struct Watched {
+    role: TrackRole,
+    masks: Vec<Vec<Point>>,
+    drawn: Mask,
+    sight: Sight,
+    /// Monotonic time in nanoseconds from which on the next key frame is looked at.
+    due: u64,
+    /// Its current recording is decoded.
+    open: bool,
+}
+
+impl Table {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<CameraId, Watched>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lookout {
+    /// Starts the child. One that cannot be started is logged; then nobody looks, and recording goes on.
+    pub fn open(program_dir: &Path, states: Arc<States>) -> Self {
+        let table = Arc::new(Table::default());
+        let judged = Arc::clone(&table);
+        let decoder = Decoder::spawn(&program_dir.join("watchbook-decode"), move |emitted| match emitted {
+            Emitted::Frame(frame) => judge(&judged, &states, &frame),
+            Emitted::Problem { stream, sentence } => {
+                tracing::warn!(%stream, sentence, "nobody can tell whether the camera sees")
+            }
+            Emitted::Restarting { .. } => {}
+        });
+        let decoder = decoder
+            .map_err(|error| tracing::error!(%error, "frozen and covered cameras are not noticed: the decoder could not be started"))
+            .ok();
+        Self { decoder, table }
+    }
+
+    /// Brings a camera's masks and streams into force. What was seen of other ones counts no more.
+    pub fn configure(&self, camera: CameraId, config: &CameraConfig) {
+        let (role, _) = analysed_role(config.sub.is_some());
+        let corner = |point: &api::Point| Point::from_fractions(f64::from(point.x), f64::from(point.y));
+        let masks: Vec<Vec<Point>> = config.masks.iter().map(|polygon| polygon.iter().map(corner).collect()).collect();
+        let mut table = self.table.lock();
+        if table.get(&camera).is_some_and(|watched| watched.role == role && watched.masks == masks) {
+            return;
+        }
+        let drawn = Mask::draw(&masks, OUTPUT.width, OUTPUT.height);
+        let watched = Watched { role, masks, drawn, sight: Sight::default(), due: 0, open: false };
+        if let Some(before) = table.insert(camera, watched) {
+            self.close(camera.stream(before.role));
+        }
+    }
+
+    /// A removed camera is looked at no more.
+    pub fn forget(&self, camera: CameraId) {
+        if let Some(gone) = self.table.lock().remove(&camera) {
+            self.close(camera.stream(gone.role));
+        }
+    }
+
+    /// A recording begins.
+    pub fn begin(&self, start: &RecordingStart) {
+        let Some(decoder) = &self.decoder else { return };
+        let mut table = self.table.lock();
+        let Some(watched) = table.get_mut(&start.stream.camera).filter(|watched| watched.role == start.stream.role)
+        else {
+            return;
+        };
+        let masks = watched.masks.clone();
+        let plan = Plan { format: start.format.clone(), masks, outputs: vec![OUTPUT], keys_only: true };
+        let opened = decoder.open(start.stream, plan);
+        watched.open = opened.is_ok();
+        if let Err(error) = opened {
+            tracing::error!(stream = %start.stream, %error, "nobody can tell whether the camera sees");
+        }
+    }
+
+    /// A packet of any stream; all but a key frame a minute of each camera are let go.
+    pub fn packet(&self, packet: &Packet) {
+        let Some(decoder) = self.decoder.as_ref().filter(|_| packet.key) else { return };
+        let mut table = self.table.lock();
+        let Some(watched) = table.get_mut(&packet.stream.camera) else { return };
+        if watched.open && watched.role == packet.stream.role && packet.mono.0 >= watched.due {
+            watched.due = packet.mono.0.saturating_add(LOOK_EVERY_NS);
+            drop(table);
+            decoder.offer(packet);
+        }
+    }
+
+    /// The recording ended.
+    pub fn end(&self, stream: StreamId) {
+        if let Some(watched) = self.table.lock().get_mut(&stream.camera).filter(|watched| watched.role == stream.role) {
+            watched.open = false;
+            self.close(stream);
+        }
+    }
+
+    fn close(&self, stream: StreamId) {
+        if let Some(decoder) = &self.decoder {
+            decoder.close(stream);
+        }
+    }
+}
+
+/// Runs on the thread that reads the child.
+fn judge(table: &Table, states: &States, frame: &Frame) {
+    let camera = frame.stream.camera;
+    let Ok(luma) = memfd::read(frame.pixels.as_fd(), OUTPUT.frame_bytes()) else { return };
+    let mut table = table.lock();
+    let Some(watched) = table.get_mut(&camera).filter(|watched| watched.role == frame.stream.role) else { return };
+    let Watched { sight, drawn, .. } = watched;
+    let trouble = sight.look(frame.utc, &luma, |column, row| drawn.contains(column, row));
+    drop(table);
+    let shown = trouble.map(|(trouble, since)| api::Sight {
+        kind: match trouble {
+            Trouble::Frozen => api::SightKind::Frozen,
+            Trouble::Covered => api::SightKind::Covered,
+        },
+        since_utc_ms: since.as_ms(),
+    });
+    if states.set_sight(camera, shown) {
+        tracing::warn!(%camera, trouble = ?shown, "what a camera sees has changed");
+    }
+}
