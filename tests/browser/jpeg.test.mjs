@@ -37,10 +37,10 @@ describe("cameras that send JPEG", { concurrency: 1 }, () => {
     await field("Main stream").fill(`${server.url}snapshot`);
     await field("One picture every (s)").fill("0.5");
     await button("Test").click();
-    await page.getByText("one picture every 0.5 s").waitFor();
+    await page.locator(".test-report", { hasText: "one picture every 0.5 s" }).waitFor();
     await field("Main stream").fill(`${server.url}stream`);
     await button("Test").click();
-    await page.getByText("moving pictures").waitFor();
+    await page.locator(".test-report", { hasText: "moving pictures" }).waitFor();
     await page.shot("jpeg-test");
     await button("Add camera").click();
     await page.getByRole("heading", { name: "Yard" }).waitFor();

@@ -77,9 +77,10 @@ impl SourceUrl {
         if text.len() > limits::URL_BYTES_MAX {
             return Err(Error::refuse(format!("The address is longer than {} characters.", limits::URL_BYTES_MAX)));
         }
-        if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        // A backslash is a slash to some parsers (that of `http`, WHATWG URL §4.4) and a character of the host to others.
+        if text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\') {
             return Err(Error::refuse(
-                "The address has spaces or control characters in it. Write them as %20 and the like.",
+                "The address has spaces, backslashes or control characters in it. Write them as %20 and the like.",
             ));
         }
         if text.split(':').next() == Some(v4l2::name::SCHEME) {

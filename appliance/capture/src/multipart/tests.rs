@@ -111,8 +111,8 @@ fn a_picture_without_a_length_does_not_wait_for_the_next_one() {
     let mut parts = Parts::new(Some("frame"));
     parts.push(b"--frame\r\nContent-Type: image/jpeg\r\n\r\n");
     assert_eq!(parts.next(), Ok(None));
-    parts.push(&jpeg(7));
-    assert!(matches!(parts.next(), Ok(Some(Part::Picture(data, _))) if data == jpeg(7)), "its end is its own");
+    parts.push(&plain_jpeg(7));
+    assert!(matches!(parts.next(), Ok(Some(Part::Picture(data, _))) if data == plain_jpeg(7)), "its end is its own");
     assert_eq!(parts.next(), Ok(None));
 }
 

@@ -36,7 +36,7 @@ async fn a_user_name_in_the_address_is_split_off() {
     let body =
         json!({"name": "Yard", "main": {"url": "rtsp://us%65r:p%40ss@192.0.2.9:8554/a?b=c", "transport": "udp"}});
     let camera = station.post("/api/v1/cameras", &admin, &body).await.json();
-    assert_eq!(camera["main"], json!({"url": "rtsp://192.0.2.9:8554/a?b=c", "transport": "udp"}));
+    assert_eq!(camera["main"], json!({"url": "rtsp://192.0.2.9:8554/a?b=c", "transport": "udp", "interval_ms": null}));
     assert_eq!((&camera["username"], &camera["has_password"]), (&json!("user"), &json!(true)));
     assert_eq!(
         (&camera["retention_days_max"], &camera["record_audio"], &camera["enabled"]),
@@ -82,7 +82,7 @@ async fn hostile_addresses_reach_nothing() {
         "rtsp:///path",
         "file:///etc/passwd",
         "exec:reboot",
-        "http://192.0.2.1/",
+        "https://192.0.2.1/",
         "concat:a|b",
         "rtsp://h:0/",
         "rtsp://h:99999/",
