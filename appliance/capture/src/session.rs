@@ -93,9 +93,10 @@ impl Session {
     pub(crate) fn advise(&self, failure: Failure) -> Failure {
         match self {
             Self::Rtsp(_) => failure,
-            Self::Http(_) => {
-                Failure { next_step: "Nothing, if the camera restarts. Else restart it, or check its address.".to_owned(), ..failure }
-            }
+            Self::Http(_) => Failure {
+                next_step: "Nothing, if the camera restarts. Else restart it, or check its address.".to_owned(),
+                ..failure
+            },
             Self::Device(_) => Failure {
                 next_step: "Unplug the camera and plug it in again, or choose another format or size of it.".to_owned(),
                 ..failure
