@@ -70,13 +70,13 @@ enum Source {
         interval: Duration,
         due: Instant,
         /// Who asks next; `None` while it asks.
-        asker: Option<Asker>,
+        asker: Option<Box<Asker>>,
         asked: Option<BoxFuture<'static, Fetched>>,
     },
 }
 
 /// A picture, and the asker for the next one.
-type Fetched = Result<(Bytes, Asker), Failure>;
+type Fetched = Result<(Bytes, Box<Asker>), Failure>;
 
 /// The task that moves a connection's bytes; ends with the session.
 struct Connection(JoinHandle<()>);
@@ -129,7 +129,7 @@ impl Session {
                 let first = asker.picture(answer).await?;
                 let interval = Duration::from_millis(source.interval_ms.into());
                 let due = Instant::now() + interval;
-                let asked = core::future::ready(Ok((first, asker))).boxed();
+                let asked = core::future::ready(Ok((first, Box::new(asker)))).boxed();
                 Source::Snapshots { interval, due, asker: None, asked: Some(asked) }
             }
             Kind::Other(what) => {
@@ -385,7 +385,7 @@ impl Asker {
             })
     }
 
-    async fn fetch(mut self) -> Fetched {
+    async fn fetch(mut self: Box<Self>) -> Fetched {
         let answer = self.ask().await?;
         if let Kind::Other(what) | Kind::Stream(Some(what)) = kind_of(answer.response.headers()) {
             return Err(Failure::unusable(
