@@ -216,7 +216,7 @@ mod tests {
         journal.note(UtcNanos(long_ago), vec![late.clone()]).unwrap();
         assert_eq!(journal.of(&event(&late, 0)), None, "what came in force long after the event says nothing of it");
         assert_eq!(journal.of(&event(&in_force(1, "org.a", "z"), 35)), None);
-        assert_eq!(journal.lock().len(), 5);
+        assert_eq!(journal.lock().len(), 6);
     }
 
     #[test]
