@@ -36,6 +36,22 @@ struct Watched {
     open: bool,
 }
 
+impl Watched {
+    fn new(role: TrackRole, masks: Vec<Vec<Point>>) -> Self {
+        let drawn = Mask::draw(&masks, OUTPUT.width, OUTPUT.height);
+        Self { role, masks, drawn, sight: Sight::default(), due: 0, open: false }
+    }
+
+    /// Whether this key frame is the one of its minute.
+    fn takes(&mut self, packet: &Packet) -> bool {
+        let takes = self.open && packet.key && self.role == packet.stream.role && packet.mono.0 >= self.due;
+        if takes {
+            self.due = packet.mono.0.saturating_add(LOOK_EVERY_NS);
+        }
+        takes
+    }
+}
+
 impl Table {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<CameraId, Watched>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -69,9 +85,7 @@ impl Lookout {
         if table.get(&camera).is_some_and(|watched| watched.role == role && watched.masks == masks) {
             return;
         }
-        let drawn = Mask::draw(&masks, OUTPUT.width, OUTPUT.height);
-        let watched = Watched { role, masks, drawn, sight: Sight::default(), due: 0, open: false };
-        if let Some(before) = table.insert(camera, watched) {
+        if let Some(before) = table.insert(camera, Watched::new(role, masks)) {
             self.close(camera.stream(before.role));
         }
     }
@@ -105,8 +119,7 @@ impl Lookout {
         let Some(decoder) = self.decoder.as_ref().filter(|_| packet.key) else { return };
         let mut table = self.table.lock();
         let Some(watched) = table.get_mut(&packet.stream.camera) else { return };
-        if watched.open && watched.role == packet.stream.role && packet.mono.0 >= watched.due {
-            watched.due = packet.mono.0.saturating_add(LOOK_EVERY_NS);
+        if watched.takes(packet) {
             drop(table);
             decoder.offer(packet);
         }
@@ -145,5 +158,76 @@ fn judge(table: &Table, states: &States, frame: &Frame) {
     });
     if states.set_sight(camera, shown) {
         tracing::warn!(%camera, trouble = ?shown, "what a camera sees has changed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use watchbook_base::{MonoNanos, Ticks90k, UtcNanos};
+
+    fn camera() -> CameraId {
+        CameraId::new(4).unwrap()
+    }
+
+    fn packet(role: TrackRole, key: bool, second: u64) -> Packet {
+        Packet {
+            stream: camera().stream(role),
+            dts: Ticks90k(0),
+            cts_offset: 0,
+            utc: UtcNanos(0),
+            mono: MonoNanos(second * 1_000_000_000),
+            key,
+            data: bytes::Bytes::from_static(b"picture"),
+        }
+    }
+
+    #[test]
+    fn one_key_frame_a_minute_of_one_stream_is_looked_at() {
+        let mut watched = Watched::new(TrackRole::SubVideo, Vec::new());
+        assert!(!watched.takes(&packet(TrackRole::SubVideo, true, 1)), "no recording is open");
+        watched.open = true;
+        let taken: Vec<u64> = (0..200)
+            .filter(|second| {
+                let of_main = watched.takes(&packet(TrackRole::MainVideo, true, *second));
+                let other = watched.takes(&packet(TrackRole::SubVideo, false, *second));
+                assert!(!of_main && !other);
+                watched.takes(&packet(TrackRole::SubVideo, second % 2 == 0, *second))
+            })
+            .collect();
+        assert_eq!(taken, [0, 60, 120, 180]);
+    }
+
+    #[test]
+    fn what_is_seen_is_shown_while_pictures_come_and_a_mask_is_no_darkness() {
+        let (table, states) = (Table::default(), States::default());
+        let half = [(0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)].map(|(x, y)| Point::from_fractions(x, y)).to_vec();
+        table.lock().insert(camera(), Watched::new(TrackRole::MainVideo, vec![half]));
+        let main = camera().stream(TrackRole::MainVideo);
+        let live = |status| states.set(main, api::StreamState::bare(status, 0));
+        // The masked half is black; the other one is black, too, from the fourth minute on.
+        let luma = |minute: usize| -> Vec<u8> {
+            let alive = |at: usize| ((at * 31 + minute * 17) % 200) as u8;
+            (0..OUTPUT.frame_bytes()).map(|at| if at % 320 < 162 || minute >= 4 { 0 } else { alive(at) }).collect()
+        };
+        let mut told = Vec::new();
+        live(api::StreamStatus::Live);
+        for minute in 0..8 {
+            let pixels = Arc::new(memfd::seal("frame", &luma(minute)).unwrap());
+            let utc = UtcNanos(i64::try_from(minute).unwrap() * 60_000_000_000);
+            judge(
+                &table,
+                &states,
+                &Frame { stream: main, output: OUTPUT, seq: 0, utc, media: None, masked: true, pixels },
+            );
+            told.push(states.camera(camera(), false, true, UtcNanos(0)).sight);
+        }
+        let covered = Some(api::Sight { kind: api::SightKind::Covered, since_utc_ms: 240_000 });
+        assert_eq!(told, [None, None, None, None, None, None, covered, covered]);
+        live(api::StreamStatus::Lost);
+        assert_eq!(states.camera(camera(), false, true, UtcNanos(0)).sight, None, "a camera that is gone is only that");
+        states.forget(camera());
+        live(api::StreamStatus::Live);
+        assert_eq!(states.camera(camera(), false, true, UtcNanos(0)).sight, None);
     }
 }
