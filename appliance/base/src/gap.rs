@@ -20,7 +20,7 @@ pub enum GapReason {
     Overload = 4,
     /// The recorder was stopped or crashed.
     Restart = 5,
-    /// The system clock was stepped; the footage goes on as a new recording.
+    /// The system clock or the camera's was stepped; the footage goes on as a new recording.
     ClockStep = 6,
     /// The stream's format changed (another resolution, codec or parameter set); the footage goes on as a new recording.
     FormatChange = 7,
@@ -30,11 +30,13 @@ pub enum GapReason {
     Configuration = 9,
     /// Packets were lost between the camera and the recorder.
     PacketLoss = 10,
+    /// The camera does not prove to be the one that was meant: its certificate is another than the trusted one, or nobody vouches for it.
+    CameraUntrusted = 11,
 }
 
 impl GapReason {
     /// Every reason, in the order of the discriminants.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::CameraGone,
         Self::CameraSilent,
         Self::CameraDenied,
@@ -46,6 +48,7 @@ impl GapReason {
         Self::Disk,
         Self::Configuration,
         Self::PacketLoss,
+        Self::CameraUntrusted,
     ];
 
     /// The reason with this stored number.

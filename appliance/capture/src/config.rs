@@ -1,6 +1,7 @@
 //! What a camera needs to be known by, and the checks that an address passes before anything connects to it.
 
 use crate::networks::Networks;
+use crate::tls::Fingerprint;
 use crate::v4l2::{self, DeviceName};
 use core::fmt;
 use url::Url;
@@ -8,6 +9,8 @@ use watchbook_base::{CameraId, Kind, TrackRole, limits};
 
 /// The port of RTSP when an address names none (RFC 2326 §3.2).
 pub const RTSP_PORT: u16 = 554;
+/// Port of an address that names none and begins with `rtsps` (RFC 7826 §22.14, IANA's register of ports).
+pub const RTSPS_PORT: u16 = 322;
 /// How often a camera that gives one picture for each request is asked, in ms: five times a second to once in five seconds, the longest time without a
 /// picture that is no gap.
 pub const INTERVAL_MS: core::ops::RangeInclusive<u32> = 200..=5_000;
@@ -62,7 +65,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// An address that passed the checks, at most [`limits::URL_BYTES_MAX`] long: scheme `rtsp` or `http`, a host, no user name or password; or `v4l2` and the name of a
+/// An address that passed the checks, at most [`limits::URL_BYTES_MAX`] long: scheme `rtsp`, `rtsps` or `http`, a host, no user name or password; or `v4l2` and the name of a
 /// camera of this machine ([`DeviceName`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceUrl(Url);
@@ -90,12 +93,7 @@ impl SourceUrl {
             Error::refuse(format!("This is no address ({error}). Write it as rtsp://192.168.1.10/stream1."))
         })?;
         match url.scheme() {
-            "rtsp" | "http" => {}
-            "rtsps" => {
-                return Err(Error::refuse(
-                    "Encrypted RTSP (rtsps) is not supported yet. Use the camera's rtsp:// address.",
-                ));
-            }
+            "rtsp" | "rtsps" | "http" => {}
             "https" => {
                 return Err(Error::refuse(
                     "Pictures over HTTPS are not read. Use the camera's http:// address, or an RTSP stream.",
@@ -103,7 +101,7 @@ impl SourceUrl {
             }
             other => {
                 return Err(Error::refuse(format!(
-                    "A camera's address begins with rtsp:// or http://, this one with {other}:."
+                    "A camera's address begins with rtsp://, rtsps:// or http://, this one with {other}:."
                 )));
             }
         }
@@ -142,7 +140,30 @@ impl SourceUrl {
         if let Some(device) = self.device() {
             return device.identity;
         }
-        format!("{}:{}", self.0.host_str().unwrap_or_default(), self.0.port_or_known_default().unwrap_or(RTSP_PORT))
+        format!("{}:{}", self.0.host_str().unwrap_or_default(), self.port())
+    }
+
+    /// Its port, or the usual one of its scheme.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.0.port_or_known_default().unwrap_or(if self.is_encrypted() { RTSPS_PORT } else { RTSP_PORT })
+    }
+
+    /// RTSP over TLS (`rtsps`).
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.0.scheme() == "rtsps"
+    }
+
+    /// The host as a resolver takes it: an IPv6 address without its brackets.
+    pub(crate) fn host(&self) -> &str {
+        let host = self.0.host_str().unwrap_or_default();
+        host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+    }
+
+    /// Scheme, host and port as they are written: the address up to its path.
+    pub(crate) fn authority(&self) -> String {
+        self.0[..url::Position::BeforePath].to_owned()
     }
 
     /// The address as text.
@@ -204,6 +225,8 @@ pub struct CameraConfig {
     pub credentials: Option<Credentials>,
     /// Keep the sound of the main stream. Off unless somebody with a reason switches it on.
     pub record_audio: bool,
+    /// The certificate that both streams must show where they are encrypted; `None`: one that an authority of the machine vouches for.
+    pub certificate: Option<Fingerprint>,
     /// Where cameras may be.
     pub networks: Networks,
 }
@@ -221,6 +244,7 @@ impl CameraConfig {
             source: source.clone(),
             credentials: self.credentials.clone(),
             audio,
+            certificate: self.certificate,
             networks: self.networks.clone(),
         })
     }
@@ -232,6 +256,7 @@ pub(crate) struct SessionConfig {
     pub(crate) source: SourceConfig,
     pub(crate) credentials: Option<Credentials>,
     pub(crate) audio: bool,
+    pub(crate) certificate: Option<Fingerprint>,
     pub(crate) networks: Networks,
 }
 
@@ -249,9 +274,12 @@ mod tests {
         assert_eq!(credentials, Some(Credentials { username: "admin".into(), password: "p@ss:1".into() }));
         let (url, credentials) = SourceUrl::parse(" rtsp://[fe80::1]/ ").unwrap();
         assert_eq!((url.host_port().as_str(), credentials), ("[fe80::1]:554", None));
+        assert_eq!((url.host(), url.authority().as_str()), ("fe80::1", "rtsp://[fe80::1]"));
         let (url, credentials) = SourceUrl::parse("http://guard:x@192.168.1.10/video.mjpg?fps=5").unwrap();
         assert_eq!((url.host_port().as_str(), url.is_http()), ("192.168.1.10:80", true));
         assert_eq!(credentials.map(|found| found.username).as_deref(), Some("guard"));
+        let (url, _) = SourceUrl::parse("rtsps://camera/stream1").unwrap();
+        assert_eq!((url.host_port().as_str(), url.authority().as_str()), ("camera:322", "rtsps://camera"));
     }
 
     #[test]
@@ -262,7 +290,7 @@ mod tests {
             "camera",
             "https://host/",
             "ftp://host/",
-            "rtsps://host/",
+            "rtsps:///",
             "file:///etc/passwd",
             "rtsp:///path",
             "rtsp:host",
@@ -289,6 +317,7 @@ mod tests {
             sub: None,
             credentials,
             record_audio: false,
+            certificate: None,
             networks: Networks::default(),
         };
         let shown = format!("{config:?} {} {:?}", config.main.url, config.session(TrackRole::MainVideo));
@@ -299,7 +328,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_panics_and_what_passes_has_a_host_and_no_password(text in "(rtsp://|http://)?[ -~é]{0,60}") {
+        fn no_text_panics_and_what_passes_has_a_host_and_no_password(text in "(rtsps?://|http://)?[ -~é]{0,60}") {
             if let Ok((url, _)) = SourceUrl::parse(&text)
                 && url.device().is_none()
             {

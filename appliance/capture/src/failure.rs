@@ -1,5 +1,6 @@
 //! What went wrong with a session, as a reason for the record and as sentences for people.
 
+use crate::tls::Fingerprint;
 use core::fmt;
 use watchbook_base::GapReason;
 
@@ -14,16 +15,50 @@ pub struct Failure {
     pub next_step: String,
     /// Trying again at once is right: the session broke off after a fault that a new one is likely to mend.
     pub(crate) at_once: bool,
+    /// It did not say no; it said nothing.
+    pub(crate) no_answer: bool,
+    /// The camera serves as many viewers as it can.
+    pub(crate) no_room: bool,
+    /// The certificate that the camera showed and that is not trusted.
+    pub certificate: Option<Fingerprint>,
 }
 
 impl Failure {
     pub(crate) fn new(reason: GapReason, detail: impl Into<String>, next_step: impl Into<String>) -> Self {
-        Self { reason, detail: detail.into(), next_step: next_step.into(), at_once: false }
+        Self {
+            reason,
+            detail: detail.into(),
+            next_step: next_step.into(),
+            at_once: false,
+            no_answer: false,
+            no_room: false,
+            certificate: None,
+        }
     }
 
     /// The same, to be tried again at once.
     pub(crate) fn at_once(self) -> Self {
         Self { at_once: true, ..self }
+    }
+
+    /// The same: nothing came.
+    fn without_answer(self) -> Self {
+        Self { no_answer: true, ..self }
+    }
+
+    /// The same: the camera serves others.
+    fn without_room(self) -> Self {
+        Self { no_room: true, ..self }
+    }
+
+    /// The camera has no room for a sub stream beside its main one.
+    pub(crate) fn yielded(host_port: &str) -> Self {
+        Self::status(host_port, 453, false)
+    }
+
+    /// The same, with the certificate that was not trusted.
+    pub(crate) fn showing(self, certificate: Fingerprint) -> Self {
+        Self { certificate: Some(certificate), ..self }
     }
 
     /// Nothing answers at `host_port`; `why` as the operating system says it.
@@ -48,6 +83,7 @@ impl Failure {
             format!("The camera at {host_port} did not answer {what} within {wait_s} s."),
             "Check that the address and the port are those of the camera's video service. It is tried again by itself.",
         )
+        .without_answer()
     }
 
     /// The connection broke off.
@@ -95,8 +131,9 @@ impl Failure {
             453 | 503 => Self::new(
                 GapReason::CameraGone,
                 format!("The camera at {host_port} has no room for another viewer."),
-                "Close other players of this camera, or raise its number of allowed connections.",
-            ),
+                "Close other players of this camera, or raise its number of allowed connections. A camera that allows a single viewer gives its main stream only: leave out its sub stream.",
+            )
+            .without_room(),
             500..=599 => Self::new(
                 GapReason::CameraGone,
                 format!("The camera at {host_port} reports an error of its own (status {status})."),

@@ -6,12 +6,13 @@
 //!   time model of [`timeline`], and a [`StreamState`] that says in a sentence what is wrong and what to do.
 //! * **Promises:** every wait is bounded, every queue and buffer has a named bound. A damaged access unit is dropped and counted, never handed on; nothing
 //!   else is dropped, reordered or rewritten. A camera that fails is tried again for ever. A password is in no message, log or `Debug` output.
-//! * **Never:** writes a file, decodes a picture, follows a redirect, connects to an address outside the camera networks ([`networks`]; over UDP a camera may name another source), waits for whoever takes the packets (the sink does not block).
+//! * **Never:** writes a file, decodes a picture, follows a redirect, connects or sends to an address outside the camera networks ([`networks`]), waits for whoever takes the packets (the sink does not block).
 //! * **Proof:** unit and property tests beside each file (simulated clock, a day in a second); `tests/real_servers`, against GStreamer's RTSP server,
 //!   live555 and a server that misbehaves on purpose.
 //!
-//! Inside, bottom up: `rtsp` (the only user of retina), `http_mjpeg` (JPEG over HTTP) and `v4l2` (the only user of v4l) turn a session into access units, `session` is any of
-//! them; [`timeline`] turns their times into media time and UTC;
+//! Inside, bottom up: `tls` says whether a camera is the one that was meant; `relay` stands between retina and cameras that are spoken to over TLS or UDP; `rtsp` (the only user of
+//! retina), `http_mjpeg` (JPEG over HTTP) and `v4l2` (the only user of v4l) turn a session into access units, `session` is any of them; [`timeline`] turns their times into media
+//! time and UTC;
 //! `track` cuts them into recordings; `run` keeps a session going and [`reconnect`] says when to try again.
 
 pub mod config;
@@ -23,12 +24,13 @@ pub mod networks;
 pub mod onvif;
 pub mod probe;
 pub mod reconnect;
+mod relay;
 mod rtsp;
 mod run;
 mod session;
 pub mod sink;
-
 pub mod timeline;
+mod tls;
 mod track;
 mod v4l2;
 mod watch;
@@ -39,4 +41,5 @@ pub use networks::Networks;
 pub use probe::{ProbeReport, StreamProbe, probe};
 pub use run::{CameraHandle, spawn_camera};
 pub use sink::{LastGap, PictureFormat, Sink, Status, StreamState};
+pub use tls::Fingerprint;
 pub use v4l2::{Coding, DeviceName, LocalCamera, LocalControl, LocalFormat, LocalSize, local_cameras};

@@ -4,7 +4,7 @@
 //! An address is judged by what it stands for when a connection is about to be made, never by how it is written, and the connection goes to the very address
 //! that was judged: a name that is given another address in between (DNS rebinding) changes nothing.
 
-use crate::config::{Error, RTSP_PORT, SourceUrl};
+use crate::config::{Error, SourceUrl};
 use crate::failure::Failure;
 use crate::rtsp::ANSWER;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -134,12 +134,15 @@ impl Networks {
     /// # Errors
     /// The name is not known, or none of its addresses is allowed.
     pub(crate) async fn pin(&self, url: &SourceUrl) -> Result<SocketAddr, Failure> {
-        self.pin_host(url.url(), &url.host_port()).await
+        self.pin_at(url.host(), url.port(), &url.host_port()).await
     }
 
     /// The same for another kind of address; `host_port` is what sentences call it.
     pub(crate) async fn pin_host(&self, url: &Url, host_port: &str) -> Result<SocketAddr, Failure> {
-        let (host, port) = (plain_host(url), url.port_or_known_default().unwrap_or(RTSP_PORT));
+        self.pin_at(plain_host(url), url.port_or_known_default().unwrap_or(80), host_port).await
+    }
+
+    async fn pin_at(&self, host: &str, port: u16, host_port: &str) -> Result<SocketAddr, Failure> {
         let answers = tokio::time::timeout(ANSWER, tokio::net::lookup_host((host, port)))
             .await
             .map_err(|_| Failure::no_answer(host_port, "the look-up of its name", ANSWER.as_secs()))?

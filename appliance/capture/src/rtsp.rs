@@ -5,16 +5,18 @@
 //! * After a damaged packet the session goes on, but a fragmented NAL unit that breaks off without a loss ends its stream of frames: a new session is opened at once.
 //! * It sets no bound on the size of a message or of an access unit under way. Every wait here is bounded, and a session without a whole picture for
 //!   [`crate::watch::SILENCE`] is given up, so a camera that floods us is held to what its link carries in that time.
-//! * Its UDP sockets have the system's default receive buffer (`net.core.rmem_default`): a key frame larger than that, sent in one burst to a busy machine, loses packets.
-//!   They are counted; TCP is the default.
+//! * It has no TLS, and over UDP neither an order of packets nor a receive buffer of its own; a camera could make it send packets or open connections elsewhere. There the [`relay`](crate::relay)
+//!   stands between it and the camera.
 //! * It strips parameter sets from samples. They are in [`TrackFormat::config`] bit for bit, and any change of them starts a new recording.
 
 use crate::config::{SessionConfig, Transport};
 use crate::failure::Failure;
 use crate::networks::pinned;
+use crate::relay::Relay;
 use crate::sink::PictureFormat;
 use crate::track::Unit;
 use bytes::Bytes;
+use core::net::SocketAddr;
 use core::time::Duration;
 use futures::StreamExt;
 use retina::client::{self, Demuxed, PlayOptions, SessionGroup, SetupOptions};
@@ -22,6 +24,7 @@ use retina::codec::{
     AudioFrame, CodecItem, FrameFormat, ParametersRef, VideoFrame, VideoParameters, VideoParametersCodec,
 };
 use std::sync::Arc;
+use tokio::net::TcpStream;
 use watchbook_base::limits::{ACCESS_UNIT_BYTES_MAX, CODEC_CONFIG_BYTES_MAX, PICTURE_SIDE_PX_MAX};
 use watchbook_base::{GapReason, UtcNanos};
 use watchbook_media::h26x::{Standard, check_access_unit};
@@ -29,6 +32,8 @@ use watchbook_media::{Codec, TrackFormat};
 
 /// Longest wait for a connection and the answer to DESCRIBE, and for the answer to each later request.
 pub(crate) const ANSWER: Duration = Duration::from_secs(5);
+/// Longest wait for a camera that has been silent to take a connection.
+const KNOCK: Duration = Duration::from_secs(1);
 /// Longest wait for an old session's TEARDOWN before a new one is opened: cameras that allow one viewer refuse the second.
 const TEARDOWN: Duration = Duration::from_secs(1);
 /// Damaged packets in a row, without a picture between them, that end a session: several seconds of a 4 Mbit/s stream.
@@ -49,6 +54,8 @@ pub(crate) enum Item {
     Audio { unit: Unit, lost: u16 },
     /// A picture before any parameter set: nobody can decode it.
     NoParameters,
+    /// A picture whose beginning was lost with so many packets was dropped.
+    Incomplete { lost: u16 },
     /// A damaged or oversized access unit was dropped.
     Damaged(String),
     /// The camera's wall clock, from an RTCP sender report.
@@ -63,6 +70,9 @@ pub(crate) struct Session {
     video: usize,
     standard: Standard,
     audio: Option<(usize, TrackFormat)>,
+    /// Sound that the camera offers and that cannot be stored, as a sentence.
+    audio_refused: Option<String>,
+    relay: Option<Relay>,
     host_port: String,
     format_known: bool,
     damage_run: u32,
@@ -81,52 +91,70 @@ impl Sessions {
     }
 }
 
+/// Connects and hangs up: whether anybody is there, asked of a camera that has been silent. A connection that the kernel keeps asking for at growing intervals would
+/// find a camera that has come back seconds later.
+///
+/// # Errors
+/// Nobody answers within [`KNOCK`].
+pub(crate) async fn knock(config: &SessionConfig) -> Result<(), Failure> {
+    let address = config.networks.pin(&config.source.url).await?;
+    let host_port = config.source.url.host_port();
+    match tokio::time::timeout(KNOCK, TcpStream::connect(address)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(Failure::unreachable(&host_port, &error.to_string())),
+        Err(_) => Err(Failure::no_answer(&host_port, "a connection", KNOCK.as_secs())),
+    }
+}
+
 impl Session {
     /// DESCRIBE, SETUP of the video (and audio, when wanted and known), PLAY.
     ///
     /// # Errors
-    /// The reason and sentences for it; bounded by four times [`ANSWER`].
+    /// The reason and sentences for it; bounded by eight times [`ANSWER`].
     pub(crate) async fn open(config: &SessionConfig, sessions: &Sessions) -> Result<Self, Failure> {
-        let host_port = config.source.url.host_port();
-        let tried_password = config.credentials.is_some();
-        let fault = |error: retina::Error| fault_of(&error, &host_port, tried_password);
-        let options = client::SessionOptions::default()
-            .creds(
-                config.credentials.clone().map(|c| client::Credentials { username: c.username, password: c.password }),
-            )
-            .user_agent("Watchbook".to_owned())
-            .session_group(Arc::clone(&sessions.0))
-            .unassigned_channel_data(client::UnassignedChannelDataPolicy::Ignore)
-            .session_id(client::SessionIdPolicy::UseFirst);
-        let address = config.networks.pin(&config.source.url).await?;
-        let described = client::Session::describe(pinned(&config.source.url, address.ip()), options);
-        let mut session =
-            in_time(described, &host_port, "a request for its streams (DESCRIBE)").await?.map_err(fault)?;
-
-        let (video, standard) = pick_video(session.streams(), &host_port)?;
-        let setup = session.setup(video, setup_options(config.source.transport));
-        in_time(setup, &host_port, "the set-up of its video (SETUP)").await?.map_err(fault)?;
-        let mut audio = if config.audio { pick_audio(session.streams()) } else { None };
-        if let Some((index, _)) = audio {
-            let setup = session.setup(index, setup_options(config.source.transport));
-            if let Err(error) = in_time(setup, &host_port, "the set-up of its sound (SETUP)").await? {
-                tracing::warn!(camera = %host_port, error = %first_line(&error), "the sound cannot be set up; recording pictures only");
-                audio = None;
+        match Self::open_with(config, sessions, config.audio).await {
+            Ok(session) => Ok(session),
+            Err(Trouble::Session(failure)) => Err(failure),
+            Err(Trouble::Sound(why)) => {
+                // What was set up of it may come all the same and be taken for pictures: a session without sound is a new one.
+                sessions.settle().await;
+                let opened = Self::open_with(config, sessions, false).await.map_err(Trouble::failure)?;
+                Ok(Self { audio_refused: Some(why), ..opened })
             }
         }
-        // Both policies "ignore": many cameras fill RTP-Info with values that have nothing to do with the packets that follow.
-        let play = PlayOptions::default()
-            .initial_timestamp(client::InitialTimestampPolicy::Ignore)
-            .initial_seq(client::InitialSequenceNumberPolicy::Ignore);
-        let playing =
-            in_time(session.play(play), &host_port, "the start of its stream (PLAY)").await?.map_err(fault)?;
-        let demuxed = playing.demuxed().map_err(fault)?;
-        Ok(Self { demuxed, video, standard, audio, host_port, format_known: false, damage_run: 0, last_damage: None })
+    }
+
+    async fn open_with(config: &SessionConfig, sessions: &Sessions, audio: bool) -> Result<Self, Trouble> {
+        let address = config.networks.pin(&config.source.url).await?;
+        let relayed = config.source.url.is_encrypted() || config.source.transport == Transport::Udp;
+        let way = Way { config, sessions, address, audio };
+        if !relayed {
+            let described = way.describe(None).await?;
+            if !described.tool().is_some_and(client::Tool::has_live555_tcp_bug) {
+                return way.play(described, None).await;
+            }
+            // Of such a server retina opens further connections to end a session, and to wherever the server says.
+        }
+        let relay = Relay::open(config, address).await?;
+        let opened = match way.describe(Some(&relay)).await {
+            Ok(described) => way.play(described, Some(&relay)).await,
+            Err(failure) => Err(failure.into()),
+        };
+        match (opened, relay.failure()) {
+            (Ok(session), _) => Ok(Self { relay: Some(relay), ..session }),
+            (Err(_), Some(failure)) => Err(failure.into()),
+            (Err(trouble), None) => Err(trouble),
+        }
     }
 
     /// Format of the pictures as the session description gives it; often, not always, there before the first one.
     pub(crate) fn described_format(&self) -> Option<VideoFormat> {
         self.format().and_then(Result::ok)
+    }
+
+    /// Why the sound that the camera offers is not recorded, when it was asked for.
+    pub(crate) fn audio_refused(&self) -> Option<&str> {
+        self.audio_refused.as_deref()
     }
 
     /// Format of the sound, when there is sound.
@@ -139,7 +167,12 @@ impl Session {
     /// # Errors
     /// The session is over.
     pub(crate) async fn next(&mut self) -> Result<Item, Failure> {
-        match self.demuxed.next().await {
+        let next = self.demuxed.next().await;
+        self.item(next).map_err(|failure| self.relay.as_ref().and_then(Relay::failure).unwrap_or(failure))
+    }
+
+    fn item(&mut self, next: Option<Result<CodecItem, retina::Error>>) -> Result<Item, Failure> {
+        match next {
             Some(Ok(CodecItem::VideoFrame(frame))) => self.video(frame),
             Some(Ok(CodecItem::AudioFrame(frame))) => Ok(self.audio(&frame)),
             Some(Ok(CodecItem::Rtcp(compound))) => Ok(camera_clock(&compound).map_or(Item::Other, Item::CameraClock)),
@@ -163,6 +196,10 @@ impl Session {
         };
         let (lost, rtp, rate_hz) = (frame.loss(), frame.timestamp().timestamp(), frame.timestamp().clock_rate().get());
         let data = frame.into_data();
+        if lost > 0 && !begins(self.standard, &data) {
+            self.format_known &= format.is_none();
+            return Ok(Item::Incomplete { lost });
+        }
         // Not retina's word for it: it takes only IDR pictures for key frames, not the CRA and BLA pictures of H.265.
         match check_access_unit(self.standard, &data) {
             Ok(checked) => {
@@ -224,16 +261,137 @@ impl Session {
     }
 }
 
+/// Whether a picture has its first slice. retina drops one that lost packets in its middle or at its end, and hands on one that lost its first ones.
+fn begins(standard: Standard, data: &[u8]) -> bool {
+    let mut rest = data;
+    while let Some((length, tail)) = rest.split_first_chunk::<4>() {
+        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+        let Some((nal, tail)) = tail.split_at_checked(length) else { return false };
+        rest = tail;
+        // first_mb_in_slice is 0 when its ue(v) is the single bit 1 (ITU-T H.264 7.3.3); first_slice_segment_in_pic_flag is the first bit (H.265 7.3.6.1).
+        let first_bits = match (standard, nal) {
+            (Standard::H264, [header, first, ..]) if matches!(header & 0x1F, 1..=5) => first,
+            (Standard::H265, [header, _, first, ..]) if header >> 1 & 0x3F < 32 => first,
+            _ => continue,
+        };
+        return first_bits & 0x80 != 0;
+    }
+    false
+}
+
+/// One way to a camera: its address that was judged.
+struct Way<'a> {
+    config: &'a SessionConfig,
+    sessions: &'a Sessions,
+    address: SocketAddr,
+    audio: bool,
+}
+
+/// Why a session cannot be opened.
+enum Trouble {
+    Session(Failure),
+    /// Only its sound is in the way, for this reason.
+    Sound(String),
+}
+
+impl Trouble {
+    fn failure(self) -> Failure {
+        match self {
+            Self::Session(failure) => failure,
+            Self::Sound(why) => Failure::unusable(why, "Switch the recording of its sound off."),
+        }
+    }
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        Self::Session(failure)
+    }
+}
+
+impl Way<'_> {
+    fn fault(&self, error: &retina::Error) -> Failure {
+        fault_of(error, &self.config.source.url.host_port(), self.config.credentials.is_some())
+    }
+
+    async fn describe(&self, relay: Option<&Relay>) -> Result<client::Session<client::Described>, Failure> {
+        let options = client::SessionOptions::default()
+            .user_agent("Watchbook".to_owned())
+            .session_group(Arc::clone(&self.sessions.0))
+            .unassigned_channel_data(client::UnassignedChannelDataPolicy::Ignore)
+            .session_id(client::SessionIdPolicy::UseFirst);
+        let (url, options) = match relay {
+            Some(relay) => (relay.url(), options),
+            None => {
+                let credentials = self.config.credentials.clone();
+                let credentials =
+                    credentials.map(|c| client::Credentials { username: c.username, password: c.password });
+                (pinned(&self.config.source.url, self.address.ip()), options.creds(credentials))
+            }
+        };
+        let described = client::Session::describe(url, options);
+        let host_port = self.config.source.url.host_port();
+        in_time(described, &host_port, "a request for its streams (DESCRIBE)")
+            .await?
+            .map_err(|error| self.fault(&error))
+    }
+
+    async fn play(
+        &self,
+        mut session: client::Session<client::Described>,
+        relay: Option<&Relay>,
+    ) -> Result<Session, Trouble> {
+        let host_port = self.config.source.url.host_port();
+        let fault = |error: retina::Error| match relay.and_then(Relay::failure) {
+            Some(failure) => failure,
+            None => self.fault(&error),
+        };
+        let (video, standard) = pick_video(session.streams(), &host_port)?;
+        let setup = session.setup(video, setup_options());
+        in_time(setup, &host_port, "the set-up of its video (SETUP)").await?.map_err(fault)?;
+        let (audio, audio_refused) = match self.audio {
+            true => pick_audio(session.streams(), &host_port),
+            false => (None, None),
+        };
+        if let Some((index, _)) = audio {
+            let setup = session.setup(index, setup_options());
+            if let Err(error) = in_time(setup, &host_port, "the set-up of its sound (SETUP)").await? {
+                tracing::warn!(camera = %host_port, error = %first_line(&error), "the sound cannot be set up; recording pictures only");
+                return Err(Trouble::Sound(format!(
+                    "The sound of the camera at {host_port} cannot be set up beside its pictures; only they are recorded."
+                )));
+            }
+        }
+        // Both policies "ignore": many cameras fill RTP-Info with values that have nothing to do with the packets that follow.
+        let play = PlayOptions::default()
+            .initial_timestamp(client::InitialTimestampPolicy::Ignore)
+            .initial_seq(client::InitialSequenceNumberPolicy::Ignore);
+        let playing =
+            in_time(session.play(play), &host_port, "the start of its stream (PLAY)").await?.map_err(fault)?;
+        let demuxed = playing.demuxed().map_err(fault)?;
+        Ok(Session {
+            demuxed,
+            video,
+            standard,
+            audio,
+            audio_refused,
+            relay: None,
+            host_port,
+            format_known: false,
+            damage_run: 0,
+            last_damage: None,
+        })
+    }
+}
+
 /// The session opens in `what` within [`ANSWER`], or fails.
 async fn in_time<T>(step: impl Future<Output = T>, host_port: &str, what: &str) -> Result<T, Failure> {
     tokio::time::timeout(ANSWER, step).await.map_err(|_| Failure::no_answer(host_port, what, ANSWER.as_secs()))
 }
 
-fn setup_options(transport: Transport) -> SetupOptions {
-    let transport = match transport {
-        Transport::Tcp => client::Transport::Tcp(client::TcpTransportOptions::default()),
-        Transport::Udp => client::Transport::Udp(client::UdpTransportOptions::default()),
-    };
+/// Interleaved in every case: over UDP the relay takes the packets.
+fn setup_options() -> SetupOptions {
+    let transport = client::Transport::Tcp(client::TcpTransportOptions::default());
     SetupOptions::default().transport(transport).frame_format(FrameFormat::MP4)
 }
 
@@ -260,21 +418,36 @@ fn pick_video(streams: &[client::Stream], host_port: &str) -> Result<(usize, Sta
     })
 }
 
-/// The first audio stream in a format that is stored and known from the session description.
-fn pick_audio(streams: &[client::Stream]) -> Option<(usize, TrackFormat)> {
-    streams.iter().enumerate().filter(|(_, stream)| stream.media() == "audio").find_map(|(index, stream)| {
-        let Some(ParametersRef::Audio(parameters)) = stream.parameters() else { return None };
-        let (sample_rate_hz, channels) = (parameters.clock_rate(), parameters.channels().get());
-        let (codec, config) = match stream.encoding_name() {
-            "mpeg4-generic" => {
-                (Codec::Aac { sample_rate_hz, channels }, Bytes::copy_from_slice(parameters.extra_data()))
-            }
-            "pcmu" => (Codec::Pcmu { sample_rate_hz, channels }, Bytes::new()),
-            "pcma" => (Codec::Pcma { sample_rate_hz, channels }, Bytes::new()),
-            _ => return None,
-        };
-        (config.len() <= CODEC_CONFIG_BYTES_MAX).then_some((index, TrackFormat { codec, config }))
-    })
+/// The first audio stream in a format that is stored and known from the session description; else why none is.
+fn pick_audio(streams: &[client::Stream], host_port: &str) -> (Option<(usize, TrackFormat)>, Option<String>) {
+    let mut others = Vec::new();
+    for (index, stream) in streams.iter().enumerate().filter(|(_, stream)| stream.media() == "audio") {
+        match audio_format(stream) {
+            Some(format) => return (Some((index, format)), None),
+            None => others.push(stream.encoding_name().chars().take(32).collect::<String>().to_uppercase()),
+        }
+    }
+    let refused = (!others.is_empty()).then(|| {
+        format!(
+            "The sound of the camera at {host_port} is {}, which cannot be stored: set it to AAC or G.711 on the camera.",
+            others.join(" and ")
+        )
+    });
+    (None, refused)
+}
+
+/// G.726 is not among them: two orders of its bits in a byte are in use (RFC 3551 §4.5.4, and that of ITU-T I.366.2 annex E, which is named AAL2-G726), cameras name one and
+/// send the other, and nothing in the bytes tells which; what would be stored could not be said honestly.
+fn audio_format(stream: &client::Stream) -> Option<TrackFormat> {
+    let Some(ParametersRef::Audio(parameters)) = stream.parameters() else { return None };
+    let (sample_rate_hz, channels) = (parameters.clock_rate(), parameters.channels().get());
+    let (codec, config) = match stream.encoding_name() {
+        "mpeg4-generic" => (Codec::Aac { sample_rate_hz, channels }, Bytes::copy_from_slice(parameters.extra_data())),
+        "pcmu" => (Codec::Pcmu { sample_rate_hz, channels }, Bytes::new()),
+        "pcma" => (Codec::Pcma { sample_rate_hz, channels }, Bytes::new()),
+        _ => return None,
+    };
+    (config.len() <= CODEC_CONFIG_BYTES_MAX).then_some(TrackFormat { codec, config })
 }
 
 fn video_format(parameters: &VideoParameters, host_port: &str) -> Result<VideoFormat, Failure> {
@@ -373,6 +546,21 @@ fn first_line(error: &retina::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_picture_without_its_first_slice_is_told() {
+        let sample = |nals: &[&[u8]]| -> Vec<u8> {
+            nals.iter().flat_map(|nal| [&(nal.len() as u32).to_be_bytes()[..], nal].concat()).collect()
+        };
+        // H.264: first_mb_in_slice is ue(v), 1 for 0 and 010 for 1. H.265: one flag behind the header of two bytes.
+        let (sei, first, second) = (&[0x06, 5, 0x80][..], &[0x65, 0x88][..], &[0x65, 0x40][..]);
+        assert!(begins(Standard::H264, &sample(&[first])) && begins(Standard::H264, &sample(&[sei, first, second])));
+        assert!(!begins(Standard::H264, &sample(&[second])) && !begins(Standard::H264, &sample(&[sei, second])));
+        let (prefix, first, second) = (&[0x4E, 1, 0x80][..], &[0x26, 1, 0xAC][..], &[0x26, 1, 0x20][..]);
+        assert!(begins(Standard::H265, &sample(&[prefix, first, second])));
+        assert!(!begins(Standard::H265, &sample(&[prefix, second])));
+        assert!(!begins(Standard::H264, &[]) && !begins(Standard::H264, &[0, 0, 0, 9, 0x65]));
+    }
 
     #[test]
     fn packet_faults_are_told_from_faults_of_the_connection() {

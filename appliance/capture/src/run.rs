@@ -87,9 +87,11 @@ impl Drop for CameraHandle {
 pub fn spawn_camera(config: CameraConfig, sink: Arc<dyn Sink>, clock: Arc<dyn Clock>) -> CameraHandle {
     let camera = config.camera;
     let (wanted, _) = watch::channel(Wanted::Run(Arc::new(config)));
+    let room = Arc::new(watch::Sender::new(true));
     let tasks = [TrackRole::MainVideo, TrackRole::SubVideo]
         .map(|role| {
-            tokio::spawn(StreamTask::new(camera, role, Arc::clone(&sink), Arc::clone(&clock), wanted.subscribe()).run())
+            let ends = Ends { sink: Arc::clone(&sink), clock: Arc::clone(&clock), wanted: wanted.subscribe() };
+            tokio::spawn(StreamTask::new(camera, role, ends, Arc::clone(&room)).run())
         })
         .into();
     CameraHandle { camera, wanted, tasks }
@@ -102,12 +104,25 @@ enum Exit {
     Changed,
 }
 
+/// What a task is given, and where it gives to.
+struct Ends {
+    sink: Arc<dyn Sink>,
+    clock: Arc<dyn Clock>,
+    wanted: watch::Receiver<Wanted>,
+}
+
 struct StreamTask {
     camera: CameraId,
     role: TrackRole,
     sink: Arc<dyn Sink>,
     clock: Arc<dyn Clock>,
     wanted: watch::Receiver<Wanted>,
+    /// The camera has room for the main stream: `false` makes the sub stream give up its place.
+    room: Arc<watch::Sender<bool>>,
+    /// The last attempt ended without an answer.
+    unanswered: bool,
+    /// What is amiss with a stream that is live.
+    notice: Option<String>,
     video: Track,
     audio: Track,
     health: Health,
@@ -121,18 +136,16 @@ struct StreamTask {
 }
 
 impl StreamTask {
-    fn new(
-        camera: CameraId,
-        role: TrackRole,
-        sink: Arc<dyn Sink>,
-        clock: Arc<dyn Clock>,
-        wanted: watch::Receiver<Wanted>,
-    ) -> Self {
+    fn new(camera: CameraId, role: TrackRole, ends: Ends, room: Arc<watch::Sender<bool>>) -> Self {
+        let Ends { sink, clock, wanted } = ends;
         let track = |role| Track::new(camera.stream(role), Arc::clone(&sink), Arc::clone(&clock));
         Self {
             camera,
             role,
             wanted,
+            room,
+            unanswered: false,
+            notice: None,
             video: track(role),
             audio: track(TrackRole::MainAudio),
             health: Health::default(),
@@ -193,8 +206,17 @@ impl StreamTask {
     /// One session from connection to failure.
     async fn attempt(&mut self, config: &SessionConfig, sessions: &Sessions) -> Exit {
         self.live_since = None;
+        let mut room = self.room.subscribe();
+        let is_sub = self.role == TrackRole::SubVideo;
+        let unanswered = core::mem::take(&mut self.unanswered);
         let opening = async {
+            if is_sub {
+                room_is(&mut room, true).await;
+            }
             sessions.settle().await;
+            if unanswered {
+                Session::knock(config).await?;
+            }
             Session::open(config, sessions).await
         };
         let mut wanted = self.wanted.clone();
@@ -204,12 +226,24 @@ impl StreamTask {
         };
         match opened {
             Ok(session) => self.play(session, config).await,
-            Err(failure) => Exit::Failed(failure),
+            Err(failure) => {
+                self.tell_room(!failure.no_room);
+                self.unanswered = failure.no_answer;
+                Exit::Failed(failure)
+            }
+        }
+    }
+
+    /// Of cameras that allow a single viewer the main stream comes first: it is the record.
+    fn tell_room(&self, room: bool) {
+        if self.role == TrackRole::MainVideo {
+            self.room.send_if_modified(|known| core::mem::replace(known, room) != room);
         }
     }
 
     async fn play(&mut self, mut session: Session, config: &SessionConfig) -> Exit {
         self.health.session();
+        self.notice = session.audio_refused().map(str::to_owned);
         if let Some(format) = session.audio_format() {
             self.audio.set_format(format.clone());
         }
@@ -220,6 +254,8 @@ impl StreamTask {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let changed = other_session_wanted(&mut wanted, self.role, config);
         tokio::pin!(changed);
+        let mut room = self.room.subscribe();
+        let is_sub = self.role == TrackRole::SubVideo;
         loop {
             // In this order: a camera that sends faster than we read would never let go of the task's share of time, and neither the time-outs nor a stop be seen.
             tokio::select! {
@@ -230,6 +266,9 @@ impl StreamTask {
                     }
                 }
                 () = &mut changed => return Exit::Changed,
+                () = room_is(&mut room, false), if is_sub => {
+                    return Exit::Failed(Failure::yielded(&config.source.url.host_port()));
+                }
                 item = session.next() => match item {
                     Ok(item) => self.take(&session, item, &mut watch),
                     Err(failure) => return Exit::Failed(failure),
@@ -262,6 +301,7 @@ impl StreamTask {
                 }
             }
             Item::NoParameters => watch.undecodable(arrival.mono),
+            Item::Incomplete { lost } => self.lost(lost, true),
             Item::Damaged(what) => {
                 self.health.damaged += 1;
                 self.video.damage();
@@ -297,6 +337,7 @@ impl StreamTask {
 
     fn go_live(&mut self, now: MonoNanos) {
         self.live_since = Some(now);
+        self.tell_room(true);
         self.health.take_rates(now);
         self.health.back(self.clock.utc());
         self.enter(Status::Live, None);
@@ -373,7 +414,8 @@ impl StreamTask {
             (self.state.status, self.state.since) = (status, self.clock.utc());
         }
         self.state.reason = failure.map(|failure| failure.reason);
-        self.state.detail = failure.map(|failure| failure.detail.clone());
+        let notice = self.notice.clone().filter(|_| status == Status::Live);
+        self.state.detail = failure.map(|failure| failure.detail.clone()).or(notice);
         self.state.next_step = failure.map(|failure| failure.next_step.clone());
         if status != Status::Live {
             (self.state.fps, self.state.bitrate_bps) = (0.0, 0);
@@ -402,6 +444,12 @@ async fn other_session_wanted(wanted: &mut watch::Receiver<Wanted>, role: TrackR
     };
     // An error means that the handle is gone, which sends Stop before.
     let _ = wanted.wait_for(other).await;
+}
+
+/// Waits until the camera has room for its main stream, or has none.
+async fn room_is(room: &mut watch::Receiver<bool>, wanted: bool) {
+    // An error means that the main stream is gone for good: it cannot be, each task holds a sender.
+    let _ = room.wait_for(|room| *room == wanted).await;
 }
 
 fn reader_failed(config: &SessionConfig) -> Failure {

@@ -69,6 +69,25 @@ impl Session {
         }
     }
 
+    /// Connects and hangs up: whether anybody is there, asked of a camera that has been silent.
+    ///
+    /// # Errors
+    /// Nobody answers within a second.
+    pub(crate) async fn knock(config: &SessionConfig) -> Result<(), Failure> {
+        match config.source.url.device() {
+            Some(_) => Ok(()),
+            None => rtsp::knock(config).await,
+        }
+    }
+
+    /// Why the sound that the camera offers is not recorded, when it was asked for.
+    pub(crate) fn audio_refused(&self) -> Option<&str> {
+        match self {
+            Self::Rtsp(session) => session.audio_refused(),
+            Self::Http(_) | Self::Device(_) => None,
+        }
+    }
+
     /// Format of the sound, when there is sound.
     pub(crate) fn audio_format(&self) -> Option<&TrackFormat> {
         match self {

@@ -2,6 +2,7 @@
 
 pub mod analysis;
 pub mod book;
+pub mod clocks;
 pub mod desk;
 pub mod devices;
 pub mod footage;

@@ -89,6 +89,7 @@ impl Station {
         let ring = Arc::new(Ring { reader: store.reader(), writer: store.writer(), disks: store.disks() });
         let plugins = Arc::new(staffed.desk(Arc::clone(&cameras)));
         watch_dev_mode(&runtime, Arc::downgrade(&plugins));
+        watch_clocks(&runtime, Arc::downgrade(&cameras));
         let book = Arc::new(Book(Arc::clone(&register)));
         let means = Means { reader: store.reader(), journal, plugins: Arc::clone(&plugins), program_dir };
         let rederivations = RederiveDesk::open(means, Arc::clone(&register), Arc::clone(&book)).map_err(web_error)?;
@@ -184,6 +185,20 @@ fn watch_dev_mode(runtime: &tokio::runtime::Handle, plugins: Weak<PluginDesk>) {
             let refreshed = tokio::task::spawn_blocking(move || plugins.refresh_ended()).await;
             if let Ok(Err(error)) = refreshed {
                 tracing::error!(%error, "plugins that may no longer run could not be stopped; it is tried again");
+            }
+        }
+    });
+}
+
+/// Keeps how far the cameras' clocks are off.
+fn watch_clocks(runtime: &tokio::runtime::Handle, cameras: Weak<CameraDesk>) {
+    runtime.spawn(async move {
+        loop {
+            tokio::time::sleep(crate::station::clocks::EVERY).await;
+            let Some(cameras) = cameras.upgrade() else { return };
+            let looked = tokio::task::spawn_blocking(move || cameras.look_at_clocks()).await;
+            if let Ok(Err(error)) = looked {
+                tracing::warn!(%error, "how far the cameras' clocks are off could not be kept; it is tried again in a minute");
             }
         }
     });
@@ -292,6 +307,8 @@ fn seed(cameras: &CameraDesk, seeds: &[SeedCamera]) -> Result<()> {
             username: credentials.as_ref().map(|credentials| credentials.username.clone()),
             password: credentials.map(|credentials| api::Secret::new(credentials.password)),
             record_audio: false,
+            audio_purpose: String::new(),
+            certificate: None,
             enabled: true,
             masks: Vec::new(),
             retention_days_max: SEED_RETENTION_DAYS,

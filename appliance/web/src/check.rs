@@ -1,6 +1,6 @@
 //! Bounds and forms of what callers send: names, camera addresses, polygons, plugin settings.
 
-use crate::api::{Point, Secret, StreamAddress, Zone};
+use crate::api::{Point, Secret, StreamAddress, Transport, Zone};
 use crate::error::Error;
 use crate::ports::StreamConfig;
 use serde_json::{Map, Value};
@@ -17,6 +17,8 @@ pub(crate) const CORNERS_MAX: usize = 32;
 pub(crate) const SETTINGS_BYTES_MAX: usize = 4096;
 /// The user name or password of a camera.
 pub(crate) const CREDENTIAL_BYTES_MAX: usize = 256;
+/// What sound is recorded for: a sentence.
+const AUDIO_PURPOSE_BYTES_MAX: usize = 256;
 /// Longest retention without a signed policy.
 pub(crate) const RETENTION_DAYS_MAX: u32 = 30;
 /// The path of a directory: far below the 4096 that Linux allows, enough for any mount point.
@@ -94,6 +96,10 @@ pub(crate) fn address(field: &str, address: &StreamAddress) -> Result<(StreamCon
     }
     if url.port() == Some(0) {
         return Err(bad("names port 0"));
+    }
+    if url.scheme() == "rtsps" && address.transport == Transport::Udp {
+        let message = format!("{field} is encrypted (rtsps), and packets over UDP would not be");
+        return Err(Error::invalid(message).next("Choose TCP for it."));
     }
     let part = |raw: &str| percent_decode(raw).ok_or_else(|| bad("has a user name or password that is not UTF-8"));
     let username = Some(url.username()).filter(|name| !name.is_empty()).map(part).transpose()?;
@@ -207,6 +213,33 @@ pub(crate) fn settings(settings: &Map<String, Value>) -> Result<(), Error> {
         return Err(Error::invalid("each setting must be a number, a text or a switch"));
     }
     Ok(())
+}
+
+/// What sound is recorded for.
+pub(crate) fn audio_purpose(text: &str, recorded: bool) -> Result<String, Error> {
+    let text = line("audio_purpose", text, AUDIO_PURPOSE_BYTES_MAX)?;
+    if recorded && text.is_empty() {
+        return Err(Error::invalid("audio_purpose must say what the sound is recorded for")
+            .next("Recording speech needs a reason of its own; write it in a few words."));
+    }
+    Ok(text)
+}
+
+/// SHA-256 of a certificate in one spelling: `AB:CD:…`, 95 characters. Takes 64 hexadecimal digits, with or without colons and spaces.
+pub(crate) fn certificate(text: Option<String>) -> Result<Option<String>, Error> {
+    let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Ok(None) };
+    let digits: String = text.chars().filter(|c| !matches!(c, ':' | ' ')).take(65).collect();
+    if digits.len() != 64 || !digits.chars().all(|c| c.is_ascii_hexdigit()) {
+        return Err(Error::invalid("certificate_sha256 must have 64 hexadecimal digits")
+            .next("Test the camera: the report has the fingerprint of its certificate."));
+    }
+    let pairs: Vec<String> = digits
+        .to_ascii_uppercase()
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| String::from_utf8_lossy(pair).into_owned())
+        .collect();
+    Ok(Some(pairs.join(":")))
 }
 
 /// A maximum age.

@@ -127,6 +127,12 @@ pub struct CameraConfig {
     pub password: Option<api::Secret>,
     /// Sound is recorded too.
     pub record_audio: bool,
+    /// What for; empty for a camera that records none.
+    #[serde(default)]
+    pub audio_purpose: String,
+    /// Fingerprint of the certificate that an admin trusts, as `AB:CD:…`.
+    #[serde(default)]
+    pub certificate: Option<String>,
     /// It is captured.
     pub enabled: bool,
     /// Polygons that plugins never see.
@@ -195,6 +201,8 @@ pub struct CameraProbe {
     pub username: Option<String>,
     /// For the camera.
     pub password: Option<api::Secret>,
+    /// Fingerprint of the certificate that is trusted.
+    pub certificate: Option<String>,
 }
 
 /// A question to a camera on the network: the address is as it was typed.
@@ -249,6 +257,12 @@ pub trait Cameras: Send + Sync {
     /// # Errors
     /// When the try itself could not be made.
     fn test(&self, probe: CameraProbe) -> Result<api::CameraTestReport, Error>;
+
+    /// How far a camera's clock was from ours, newest first.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    fn clock(&self, camera: CameraId, limit: usize) -> Result<Vec<api::ClockReading>, Error>;
 
     /// Asks the network which cameras are there and collects answers for some seconds; at most 256, by address.
     ///

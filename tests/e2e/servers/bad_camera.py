@@ -2,7 +2,7 @@
 """A camera that misbehaves on purpose: a small RTSP server for what real servers do not do on request.
 
 Usage: bad_camera.py --video FILE.264 [--port N]
-  FILE is an Annex B stream with access unit delimiters, as prepare_footage.sh makes it. The path of the address chooses the fault; over TCP only.
+  FILE is an Annex B stream with access unit delimiters, as prepare_footage.sh makes it. The path of the address chooses the fault; `udp` or `tcp` as it is asked.
 Says `READY rtsp://127.0.0.1:PORT/` on standard output; ends when its standard input does. Faults:
   good           none: proves that what the others show is the fault's doing
   hang-before    takes the connection and never answers
@@ -29,6 +29,18 @@ Says `READY rtsp://127.0.0.1:PORT/` on standard output; ends when its standard i
   status-NNN     answers DESCRIBE with this status
   port-65535     answers SETUP with the last port there is (asked for UDP)
   huge-picture   two seconds in, a picture of 6 MiB
+  reorder        the packets of each picture come in the wrong order, the last one first, and one of them twice
+  other-channels sends on channels 6 and 7, whatever was asked for, and nonsense on 0, 1 and 9
+  same-channels  has sound, too, and sends both on channels 0 and 1
+  g726           has sound in G.726
+  get-parameter  a session ends after two seconds without GET_PARAMETER; OPTIONS says that there is no SET_PARAMETER, and the server closes when it gets one
+  set-parameter  the same the other way round
+  options        the same with OPTIONS alone
+  deaf           answers every such request with 501, and takes it for a sign of life
+  no-timeout     names no time-out of the session
+  one-session    plays for one viewer at a time; all others are told 453
+  source-ADDRESS names ADDRESS as the source of its packets over UDP
+  base-PORT      calls itself an old live555, gives an address at PORT as that of its streams, and closes after two seconds
 """
 import argparse
 import base64
@@ -43,6 +55,8 @@ FPS = 25
 TICKS = 90000 // FPS
 MTU = 1400
 SSRC = 0x5EED0001
+KEEP_ALIVES = {"get-parameter": "GET_PARAMETER", "set-parameter": "SET_PARAMETER", "options": "OPTIONS"}
+TURN = threading.Lock()
 
 
 def pictures(path):
@@ -64,20 +78,31 @@ def nal_type(nal):
 class Stream:
     """RTP packets of the pictures, with the fault in them."""
 
-    def __init__(self, fault, frames):
-        self.fault, self.frames = fault, frames
+    def __init__(self, fault, frames, sound):
+        self.fault, self.frames, self.sound = fault, frames, sound
         self.sequence = 65530 - 2 * FPS if fault == "wrap" else 1000
         self.offset = (1 << 32) - 2 * FPS * TICKS if fault == "wrap" else 77777
-        self.ssrc, self.sent = SSRC, 0
+        self.ssrc, self.sent, self.dropped = SSRC, 0, 0
 
     def packet(self, payload, stamp, mark):
         header = struct.pack("!BBHII", 0x80, 96 | (0x80 if mark else 0), self.sequence & 0xFFFF, stamp & 0xFFFFFFFF, self.ssrc)
         self.sequence += 1
         self.sent += 1
         if self.fault == "lost" and self.sent % 50 == 0:
+            self.dropped += 1
             return b""
-        rtp = header + payload
-        return struct.pack("!cBH", b"$", 0, len(rtp)) + rtp
+        return self.framed(header + payload, 6 if self.fault == "other-channels" else 0)
+
+    @staticmethod
+    def framed(packet, channel):
+        return struct.pack("!cBH", b"$", channel, len(packet)) + packet
+
+    @staticmethod
+    def packets(data):
+        while data:
+            length = 4 + struct.unpack("!H", data[2:4])[0]
+            yield data[:length]
+            data = data[length:]
 
     def nal(self, nal, stamp, last, cut=False):
         if len(nal) <= MTU:
@@ -109,17 +134,32 @@ class Stream:
         if fault == "all-broken" or (fault == "broken-nal" and index % 20 == 10):
             nals = [bytes([nal[0] | 0x80]) + nal[1:] for nal in nals]
         cut = fault == "cut-fu" and index % 60 == 50
+        if fault == "other-channels":
+            strange = b"".join(self.framed(b"\x80nonsense", channel) for channel in (0, 1, 9))
+            return strange + b"".join(self.nal(nal, stamp, at == len(nals) - 1, cut) for at, nal in enumerate(nals))
+        if fault == "reorder":
+            parts = list(self.packets(b"".join(self.nal(nal, stamp, at == len(nals) - 1) for at, nal in enumerate(nals))))
+            return b"".join(reversed(parts[:1] + parts))
+        if self.sound:
+            # G.711 has 8,000 units a second.
+            sound = struct.pack("!BBHII", 0x80, 0, index & 0xFFFF, index * 320, SSRC + 9) + b"\xFF" * 320
+            return self.framed(sound, 0) + b"".join(self.nal(nal, stamp, at == len(nals) - 1, cut) for at, nal in enumerate(nals))
         return b"".join(self.nal(nal, stamp, at == len(nals) - 1, cut) for at, nal in enumerate(nals))
 
 
 class Connection:
+    viewer = None
+
     def __init__(self, sock, address, frames):
         self.sock, self.address, self.frames = sock, address, frames
         self.lock, self.fault, self.playing = threading.Lock(), "good", False
+        self.udp, self.alive, self.sound = None, time.monotonic(), False
 
     def description(self):
         parameters = {nal_type(nal): nal for nal in self.frames[0] if nal_type(nal) in (7, 8)}
         text = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=camera\r\nt=0 0\r\na=control:*\r\n"
+        if self.fault.startswith("base-"):
+            text += "a=tool:LIVE555 Streaming Media v2013.04.08\r\n"
         if self.fault == "no-video":
             return text + "m=audio 0 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=control:track0\r\n"
         if self.fault == "jpeg":
@@ -127,11 +167,24 @@ class Connection:
         text += "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:track0\r\na=fmtp:96 packetization-mode=1"
         if self.fault not in ("no-parameters", "band-only"):
             text += ";sprop-parameter-sets=" + ",".join(base64.b64encode(parameters[kind]).decode() for kind in (7, 8))
-        return text + "\r\n"
+        text += "\r\n"
+        if self.fault == "g726":
+            text += "m=audio 0 RTP/AVP 97\r\na=rtpmap:97 G726-32/8000\r\na=control:track1\r\n"
+        if self.fault == "same-channels":
+            text += "m=audio 0 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=control:track1\r\n"
+        return text
 
     def send(self, data):
         with self.lock:
             self.sock.sendall(data)
+
+    def send_media(self, data):
+        if self.udp is None:
+            return self.send(data)
+        sock, port = self.udp
+        for packet in Stream.packets(data):
+            if packet[1] % 2 == 0:
+                sock.sendto(packet[4:], (self.address[0], port))
 
     def answer(self, cseq, status="200 OK", headers=(), body=""):
         lines = [f"RTSP/1.0 {status}", f"CSeq: {cseq}", *headers]
@@ -153,7 +206,8 @@ class Connection:
         elif fault.startswith("status-"):
             self.answer(cseq, fault[7:] + " Because")
         else:
-            self.answer(cseq, headers=[f"Content-Base: {url}/"], body=self.description())
+            base = f"rtsp://127.0.0.1:{fault[5:]}/" if fault.startswith("base-") else f"{url}/"
+            self.answer(cseq, headers=[f"Content-Base: {base}"], body=self.description())
 
     def request(self, method, url, cseq, headers):
         if self.fault == "hang-before":
@@ -163,13 +217,7 @@ class Connection:
         elif method == "SETUP":
             if self.fault == "hang-setup":
                 return
-            transport = headers.get("transport", "")
-            if "TCP" in transport:
-                self.answer(cseq, headers=["Session: 1;timeout=60", "Transport: RTP/AVP/TCP;unicast;interleaved=0-1"])
-            elif self.fault == "port-65535":
-                self.answer(cseq, headers=["Session: 1;timeout=60", f"Transport: {transport};server_port=65535-65536"])
-            else:
-                self.answer(cseq, "461 Unsupported Transport")
+            self.setup(url, cseq, headers.get("transport", ""))
         elif method == "PLAY":
             self.answer(cseq, headers=["Session: 1"])
             if self.fault != "hang-play":
@@ -177,24 +225,75 @@ class Connection:
                 threading.Thread(target=self.play, daemon=True).start()
         elif method == "TEARDOWN":
             self.playing = False
+            self.leave()
             self.answer(cseq)
         else:
-            self.answer(cseq, headers=["Public: DESCRIBE, SETUP, PLAY, TEARDOWN, GET_PARAMETER"])
+            self.keep_alive(method, cseq)
+
+    def setup(self, url, cseq, transport):
+        if self.fault == "one-session" and not self.take_turn():
+            return self.answer(cseq, "453 Not Enough Bandwidth")
+        short = self.fault in KEEP_ALIVES or self.fault == "deaf"
+        session = "Session: 1" + ("" if self.fault == "no-timeout" else f";timeout={2 if short else 60}")
+        if "TCP" in transport:
+            self.sound = self.sound or (self.fault == "same-channels" and url.endswith("track1"))
+            channels = "6-7" if self.fault == "other-channels" else "0-1"
+            return self.answer(cseq, headers=[session, f"Transport: RTP/AVP/TCP;unicast;interleaved={channels}"])
+        if self.fault == "port-65535":
+            return self.answer(cseq, headers=[session, f"Transport: {transport};server_port=65535-65536"])
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.bind(("127.0.0.1", 0))
+        self.udp = sock, int(transport.partition("client_port=")[2].split("-")[0])
+        source = f";source={self.fault[7:]}" if self.fault.startswith("source-") else ""
+        port = sock.getsockname()[1]
+        # The port of RTCP is one that nobody listens on.
+        self.answer(cseq, headers=[session, f"Transport: RTP/AVP;unicast{source};client_port={self.udp[1]}-{self.udp[1] + 1};server_port={port}-{port}"])
+
+    def take_turn(self):
+        with TURN:
+            taken = Connection.viewer not in (None, self)
+            if not taken:
+                Connection.viewer = self
+        return not taken
+
+    def leave(self):
+        with TURN:
+            if Connection.viewer is self:
+                Connection.viewer = None
+
+    def keep_alive(self, method, cseq):
+        wanted = KEEP_ALIVES.get(self.fault)
+        if wanted is not None and method not in ("OPTIONS", wanted):
+            print(f"closed because of {method}", file=sys.stderr, flush=True)
+            return self.sock.shutdown(socket.SHUT_RDWR)
+        if method == wanted or self.fault == "deaf":
+            self.alive = time.monotonic()
+        if self.fault == "deaf":
+            return self.answer(cseq, "501 Not Implemented")
+        more = ", GET_PARAMETER" if wanted is None else "" if wanted == "OPTIONS" else f", {wanted}"
+        self.answer(cseq, headers=["Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN" + more])
 
     def play(self):
-        stream, start = Stream(self.fault, self.frames), time.monotonic()
+        stream, start = Stream(self.fault, self.frames, self.sound), time.monotonic()
+        self.alive, short = start, self.fault in KEEP_ALIVES or self.fault == "deaf"
         try:
             for index in range(1 << 30):
                 later = index >= 2 * FPS
                 if not self.playing or (later and self.fault == "hang-later"):
                     return
-                if later and self.fault == "close-later":
+                if later and (self.fault == "close-later" or self.fault.startswith("base-")):
+                    self.sock.shutdown(socket.SHUT_RDWR)
+                    return
+                if short and time.monotonic() - self.alive > 2 + 2:
+                    print("no sign of life", file=sys.stderr, flush=True)
                     self.sock.shutdown(socket.SHUT_RDWR)
                     return
                 time.sleep(max(0.0, start + index / FPS - time.monotonic()))
-                self.send(stream.picture(index))
+                self.send_media(stream.picture(index))
         except OSError:
             pass
+        finally:
+            print(f"dropped {stream.dropped} of {stream.sent} packets", file=sys.stderr, flush=True)
 
     def run(self):
         pending = b""
@@ -218,6 +317,7 @@ class Connection:
             pass
         finally:
             self.playing = False
+            self.leave()
             self.sock.close()
 
 

@@ -1,10 +1,12 @@
 #!/usr/bin/python3
 """A camera, by GStreamer's RTSP server: plays footage in a loop as a live source with unbroken timestamps.
 
-Usage: gst_camera.py --footage DIR [--port N] [--user NAME --password TEXT] [--audio none|aac|pcmu] [--transport both|tcp|udp]
+Usage: gst_camera.py --footage DIR [--port N] [--user NAME --password TEXT] [--audio none|aac|pcmu|pcma] [--transport both|tcp|udp] [--tls DIR]
   DIR is made by prepare_footage.sh; each entry of its footage.json is a mount: /main /sub /main2 /sub2 /hevc. Nothing is encoded here: pictures are cut out of the
-  files once and pushed at their rate, which costs about 1 % of a core a camera.
-Says `READY rtsp://127.0.0.1:PORT/` on standard output once it listens, and ends when its standard input does. Commands on standard input, one a line:
+  files once and pushed at their rate, which costs about 1 % of a core a camera. /bframes (two B-frames between others) and /long (a key frame every 12 s) are MP4 files that
+  are played once from their beginning, with the times that are in them.
+  With --tls everything is encrypted; a key and a certificate for it are made in that DIR, unless they are there, by the openssl program: camera.pem.
+Says `READY rtsp://127.0.0.1:PORT/` (`rtsps:` with --tls) on standard output once it listens, and ends when its standard input does. Commands on standard input, one a line:
   silence              keep every connection and send nothing
   resume               send again
   resolution WxH       /main goes on in another size, in mid-stream, at the next key frame (encoded once by ffmpeg, kept in DIR)
@@ -25,7 +27,7 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstApp", "1.0")
 gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstApp, GstRtsp, GstRtspServer  # noqa: E402, F401
+from gi.repository import Gio, GLib, Gst, GstApp, GstRtsp, GstRtspServer  # noqa: E402, F401
 
 SECOND = 1_000_000_000
 # An access unit delimiter with its start code: H.264 NAL type 9, H.265 NAL type 35.
@@ -42,10 +44,12 @@ AUDIO = {
     "none": "",
     "aac": " appsrc name=audio ! aacparse ! rtpmp4gpay name=pay1 pt=97",
     "pcmu": " appsrc name=audio ! rtppcmupay name=pay1 pt=0",
+    "pcma": " appsrc name=audio ! rtppcmapay name=pay1 pt=8",
 }
 AUDIO_CAPS = {
     "aac": "audio/mpeg,mpegversion=4,stream-format=adts,framed=true,rate=44100,channels=1",
     "pcmu": "audio/x-mulaw,rate=8000,channels=1",
+    "pcma": "audio/x-alaw,rate=8000,channels=1",
 }
 
 
@@ -70,6 +74,18 @@ def adts_frames(path):
         frames.append(data[at : at + length])
         at += length
     return frames
+
+
+def certificate(folder):
+    """A file with a key and a certificate that the camera made itself, as most cameras do."""
+    path = os.path.join(folder, "camera.pem")
+    if not os.path.exists(path):
+        key, made = os.path.join(folder, "key"), os.path.join(folder, "certificate")
+        words = "openssl req -x509 -newkey rsa:2048 -nodes -sha256 -days 3650 -subj /CN=camera".split()
+        subprocess.run([*words, "-keyout", key, "-out", made], check=True, stderr=subprocess.DEVNULL)
+        with open(path, "w") as file:
+            file.write(open(made).read() + open(key).read())
+    return path
 
 
 class Loop:
@@ -98,18 +114,26 @@ class Camera:
         self.server.set_address("127.0.0.1")
         self.server.set_service(str(args.port))
         self.loops = {}
-        if args.user is not None:
-            self.lock(args.user, args.password)
+        if args.user is not None or args.tls is not None:
+            self.lock(args)
+        for name in ("bframes", "long"):
+            path = os.path.join(args.footage, name + ".mp4")
+            self.add(name, f"( filesrc location={path} ! qtdemux ! h264parse ! rtph264pay name=pay0 pt=96 config-interval=-1 mtu=1400 )", shared=False)
         for mount, entry in json.load(open(os.path.join(args.footage, "footage.json"))).items():
             self.mount(mount, entry)
         GLib.timeout_add_seconds(5, self.clean_up)
 
-    def lock(self, user, password):
+    def lock(self, args):
         auth = GstRtspServer.RTSPAuth()
-        auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
         token = GstRtspServer.RTSPToken()
         token.set_string("media.factory.role", "user")
-        auth.add_digest(user, password, token)
+        if args.user is not None:
+            auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+            auth.add_digest(args.user, args.password, token)
+        else:
+            auth.set_default_token(token)
+        if args.tls is not None:
+            auth.set_tls_certificate(Gio.TlsCertificate.new_from_file(certificate(args.tls)))
         self.server.set_auth(auth)
 
     def mount(self, mount, entry):
@@ -117,18 +141,22 @@ class Camera:
         kind, fps = path.rsplit(".", 1)[1], entry["fps"]
         self.loops[mount] = Loop(access_units(path), SECOND // fps, VIDEO_CAPS[kind].format(fps=fps))
         audio = self.args.audio if mount.startswith("main") else "none"
+        factory = self.add(mount, f"( {VIDEO[kind]}{AUDIO[audio]} )", shared=True)
+        factory.connect("media-configure", lambda _, media: self.configure(media, mount, audio))
+
+    def add(self, mount, launch, shared):
         factory = GstRtspServer.RTSPMediaFactory()
-        factory.set_launch(f"( {VIDEO[kind]}{AUDIO[audio]} )")
-        factory.set_shared(True)
+        factory.set_launch(launch)
+        factory.set_shared(shared)
         lower = GstRtsp.RTSPLowerTrans
         factory.set_protocols({"both": lower.TCP | lower.UDP, "tcp": lower.TCP, "udp": lower.UDP}[self.args.transport])
-        if self.args.user is not None:
+        if self.args.user is not None or self.args.tls is not None:
             permissions = GstRtspServer.RTSPPermissions()
             permissions.add_permission_for_role("user", "media.factory.access", True)
             permissions.add_permission_for_role("user", "media.factory.construct", True)
             factory.set_permissions(permissions)
-        factory.connect("media-configure", lambda _, media: self.configure(media, mount, audio))
         self.server.get_mount_points().add_factory("/" + mount, factory)
+        return factory
 
     def configure(self, media, mount, audio):
         over = threading.Event()
@@ -138,10 +166,10 @@ class Camera:
         if audio == "aac":
             frames = adts_frames(os.path.join(self.args.footage, "audio.aac"))
             loops.append(("audio", Loop(frames, 1024 * SECOND // 44100, AUDIO_CAPS["aac"])))
-        elif audio == "pcmu":
-            # 20 ms of a 400 Hz square wave at a moderate level, in µ-law.
+        elif audio != "none":
+            # 20 ms of a 400 Hz square wave at a moderate level, in µ-law; in A-law it is one, too.
             frame = bytes(0xA0 if (sample // 10) % 2 else 0x20 for sample in range(160))
-            loops.append(("audio", Loop([frame], SECOND // 50, AUDIO_CAPS["pcmu"])))
+            loops.append(("audio", Loop([frame], SECOND // 50, AUDIO_CAPS[audio])))
         for name, loop in loops:
             source = element.get_by_name_recurse_up(name) if hasattr(element, "get_by_name_recurse_up") else element.get_by_name(name)
             source.set_property("format", Gst.Format.TIME)
@@ -210,6 +238,7 @@ def main():
     parser.add_argument("--user")
     parser.add_argument("--password", default="")
     parser.add_argument("--audio", choices=sorted(AUDIO), default="none")
+    parser.add_argument("--tls")
     parser.add_argument("--transport", choices=["both", "tcp", "udp"], default="both")
     args = parser.parse_args()
     Gst.init(None)
@@ -218,7 +247,8 @@ def main():
     if camera.server.attach(None) == 0:
         raise SystemExit(f"port {args.port} is taken")
     threading.Thread(target=loop.run, daemon=True).start()
-    print(f"READY rtsp://127.0.0.1:{camera.server.get_bound_port()}/", flush=True)
+    scheme = "rtsp" if args.tls is None else "rtsps"
+    print(f"READY {scheme}://127.0.0.1:{camera.server.get_bound_port()}/", flush=True)
     for line in sys.stdin:
         if line.strip() == "stop":
             break

@@ -168,7 +168,8 @@ impl CameraServer {
     /// # Panics
     /// When the server printed no port.
     pub fn port(&self) -> String {
-        let host = self.url.trim_start_matches("rtsp://").split('/').next().unwrap_or_default();
+        let host =
+            self.url.trim_start_matches("rtsps://").trim_start_matches("rtsp://").split('/').next().unwrap_or_default();
         host.rsplit(':').next().expect("the READY line has a port").to_owned()
     }
 

@@ -5,7 +5,7 @@ use crate::rtp::Frame;
 use crate::{Result, rtsp};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -29,8 +29,55 @@ pub struct Cameras {
     pub started: Instant,
     /// Leave out every frame whose number is divisible by this; 0 sends all. Shows that the counting counts.
     pub skip_every: u64,
+    /// What becomes of packets over UDP.
+    pub loss: Loss,
+    /// Whether [`Self::loss`] is in force.
+    pub lossy: AtomicBool,
     /// Counters.
     pub sent: Sent,
+}
+
+/// What a bad network does to packets over UDP, drawn from a seed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Loss {
+    /// Of the draws.
+    pub seed: u64,
+    /// Packets of a thousand that are lost.
+    pub lost_per_mille: u64,
+    /// Packets of a thousand that the next one overtakes.
+    pub overtaken_per_mille: u64,
+}
+
+/// How simulated cameras are made, but for their clip.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// How many.
+    pub count: u16,
+    /// As in [`Cameras`].
+    pub skip_every: u64,
+    /// Where they listen.
+    pub address: SocketAddr,
+    /// As in [`Cameras`].
+    pub loss: Loss,
+}
+
+impl Setting {
+    /// `count` cameras without faults on a free port.
+    #[must_use]
+    pub fn of(count: u16) -> Self {
+        Self { count, skip_every: 0, address: SocketAddr::from(([127, 0, 0, 1], 0)), loss: Loss::default() }
+    }
+}
+
+/// What the cameras do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mood {
+    /// What cameras do.
+    Run,
+    /// Nothing at all; the kernel keeps their connections open and takes new ones.
+    Freeze,
+    /// They end.
+    Stop,
 }
 
 /// What the session description says of the stream.
@@ -52,6 +99,10 @@ pub struct Sent {
     pub frames: AtomicU64,
     /// Bytes of access units as a recorder stores them: NAL units with 4-byte lengths.
     pub stored_bytes: AtomicU64,
+    /// Packets over UDP that were lost on purpose.
+    pub lost_packets: AtomicU64,
+    /// Frames that at least one of those belonged to.
+    pub damaged_frames: AtomicU64,
     /// Frames that were not sent because the receiver was [`BEHIND_MAX`] behind.
     pub refused: AtomicU64,
 }
@@ -74,8 +125,13 @@ impl Cameras {
     /// The packets of frame `frame` of camera `camera`.
     #[must_use]
     pub fn frame(&self, camera: u16, frame: u64) -> &Frame {
-        let at = (frame + u64::from(camera) * APART_FRAMES) % self.frames.len() as u64;
-        &self.frames[at as usize]
+        &self.frames[self.place(camera, frame)]
+    }
+
+    /// Which picture of the clip that is.
+    #[must_use]
+    pub fn place(&self, camera: u16, frame: u64) -> usize {
+        ((frame + u64::from(camera) * APART_FRAMES) % self.frames.len() as u64) as usize
     }
 }
 
@@ -84,7 +140,7 @@ pub struct Simulator {
     /// What they share.
     pub cameras: Arc<Cameras>,
     address: SocketAddr,
-    stop: watch::Sender<bool>,
+    mood: watch::Sender<Mood>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -94,9 +150,18 @@ impl Simulator {
     /// # Errors
     /// No thread or port can be had.
     pub fn start(clip: &crate::clip::Clip, count: u16, skip_every: u64) -> Result<Self> {
+        Self::with(clip, &Setting { skip_every, ..Setting::of(count) })
+    }
+
+    /// Starts cameras that show `clip`.
+    ///
+    /// # Errors
+    /// No thread can be had, or not this port.
+    pub fn with(clip: &crate::clip::Clip, setting: &Setting) -> Result<Self> {
+        let Setting { count, skip_every, address, loss } = *setting;
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().attempt("starting the cameras")?;
-        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).attempt("opening a port")?;
+        let listener = runtime.block_on(tokio::net::TcpListener::bind(address)).attempt("opening a port")?;
         let address = listener.local_addr().attempt("asking for the cameras' port")?;
         let cameras = Arc::new(Cameras {
             count,
@@ -104,15 +169,28 @@ impl Simulator {
             description: rtsp::describe(clip),
             started: Instant::now(),
             skip_every,
+            loss,
+            lossy: AtomicBool::new(true),
             sent: Sent::default(),
         });
-        let (stop, stopped) = watch::channel(false);
+        let (mood, moods) = watch::channel(Mood::Run);
         let shared = Arc::clone(&cameras);
         let thread = std::thread::Builder::new()
             .name("cameras".to_owned())
-            .spawn(move || runtime.block_on(rtsp::serve(listener, shared, stopped)))
+            .spawn(move || runtime.block_on(rtsp::serve(listener, shared, moods)))
             .attempt("starting the cameras' thread")?;
-        Ok(Self { cameras, address, stop, thread: Some(thread) })
+        Ok(Self { cameras, address, mood, thread: Some(thread) })
+    }
+
+    /// Where they listen.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Lets them do nothing, or go on.
+    pub fn set(&self, mood: Mood) {
+        self.mood.send_replace(mood);
     }
 
     /// Where camera `camera` is.
@@ -144,7 +222,7 @@ impl Simulator {
 
 impl Drop for Simulator {
     fn drop(&mut self) {
-        self.stop.send_replace(true);
+        self.set(Mood::Stop);
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {

@@ -10,6 +10,7 @@
 //! `make load` runs everything; `watchbook-load --help` tells the rest.
 
 pub mod camera;
+pub mod capture;
 pub mod clip;
 pub mod disk;
 pub mod error;

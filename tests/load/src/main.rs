@@ -10,7 +10,7 @@ use watchbook_load::error::Attempt as _;
 use watchbook_load::measure::Conditions;
 use watchbook_load::recorders::{Recorder, ffmpeg::Ffmpeg, floor, moonfire::Moonfire, on_path, watchbook::Watchbook};
 use watchbook_load::table::Row;
-use watchbook_load::{Error, Result, first_byte, measure, meter, plugins, store, table};
+use watchbook_load::{Error, Result, capture, first_byte, measure, meter, plugins, store, table};
 
 const HELP: &str = "\
 Measures Watchbook beside its peers. Takes about a quarter of an hour; nothing else should run.
@@ -19,6 +19,7 @@ USAGE
   watchbook-load [OPTIONS]
   watchbook-load store [OPTIONS]    the store alone, without cameras and network; see store --help
   watchbook-load plugins [OPTIONS]  the plugin platform alone; see plugins --help
+  watchbook-load capture [OPTIONS]  RTSP sessions alone; see capture --help
 
 OPTIONS
   --cameras LIST     numbers of cameras                        [1,16,64]
@@ -88,6 +89,23 @@ OPTIONS
 `make plugins` builds what it needs. Plugins of the conformance set, in the folder conformance beside the plugins, have a line each when they are there.
 ";
 
+const CAPTURE_HELP: &str = "\
+Measures RTSP sessions of capture with simulated cameras on the loopback, without disk and page. Takes about five minutes; nothing else should run.
+
+USAGE
+  watchbook-load capture [OPTIONS]
+
+OPTIONS
+  --bench LIST       of outages, restart, loss                 [all]
+                     outages  100 outages of random length: how soon a camera that is back is recorded
+                     restart  64 cameras that come back together
+                     loss     1 % of the packets lost over UDP: what is counted, and what is kept
+  --seed N           of all that is random                     [1]
+  --out FILE         write the tables there too
+  --tiny             sizes at which everything takes seconds: does it work?
+  -h, --help         this text
+";
+
 /// What the command line asks for.
 struct Wanted {
     cameras: Vec<u16>,
@@ -119,6 +137,7 @@ fn run(mut args: Arguments) -> Result<()> {
             match command.as_deref() {
                 Some("store") => STORE_HELP,
                 Some("plugins") => PLUGINS_HELP,
+                Some("capture") => CAPTURE_HELP,
                 _ => HELP,
             }
         );
@@ -133,6 +152,7 @@ fn run(mut args: Arguments) -> Result<()> {
         }
         Some("store") => return store_alone(args),
         Some("plugins") => return plugins_alone(args),
+        Some("capture") => return capture_alone(args),
         _ => {}
     }
     let wanted = parse(args)?;
@@ -179,6 +199,23 @@ fn store_alone(mut args: Arguments) -> Result<()> {
         return Err(Error(format!("did not understand {rest:?}; see store --help")));
     }
     let text = format!("The store alone. {}.\n\n{}", meter::machine(), store::run(&wanted)?);
+    println!("\n{text}");
+    out.map_or(Ok(()), |out| std::fs::write(&out, &text).attempt(format!("writing {}", out.display())))
+}
+
+fn capture_alone(mut args: Arguments) -> Result<()> {
+    let tiny = args.contains("--tiny");
+    let benches: Option<String> = args.opt_value_from_str("--bench").attempt("--bench")?;
+    let seed: Option<u64> = args.opt_value_from_str("--seed").attempt("--seed")?;
+    let out: Option<PathBuf> = args.opt_value_from_str("--out").attempt("--out")?;
+    let rest = args.finish();
+    if !rest.is_empty() {
+        return Err(Error(format!("did not understand {rest:?}; see capture --help")));
+    }
+    let all: Vec<&str> = capture::BENCHES.iter().map(|(name, _)| *name).collect();
+    let benches = benches.unwrap_or_else(|| all.join(",")).split(',').map(str::to_owned).collect();
+    let wanted = capture::Wanted { benches, seed: seed.unwrap_or(1), tiny };
+    let text = format!("Capture alone. {}.\n\n{}", meter::machine(), capture::run(&wanted)?);
     println!("\n{text}");
     out.map_or(Ok(()), |out| std::fs::write(&out, &text).attempt(format!("writing {}", out.display())))
 }

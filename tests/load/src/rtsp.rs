@@ -1,13 +1,13 @@
 //! A lean RTSP 1.0 server (RFC 2326): what a camera answers, and the frames in time. Over TCP one write carries a whole frame.
 
-use crate::camera::{BEHIND_MAX, Cameras, Description};
+use crate::camera::{BEHIND_MAX, Cameras, Description, Loss, Mood};
 use crate::clip::Clip;
 use crate::rtp::{self, Stamp};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -18,11 +18,22 @@ const REQUEST_BYTES_MAX: usize = 64 << 10;
 /// A sender report every 5 s, the interval of RFC 3550 §6.2 for small sessions.
 const REPORT_FRAMES: u64 = 150;
 
+/// How often frozen cameras look whether they may go on.
+const FROZEN_NAP: Duration = Duration::from_millis(2);
+
 /// Accepts sessions until told to stop.
-pub async fn serve(listener: TcpListener, cameras: Arc<Cameras>, mut stopped: watch::Receiver<bool>) {
+pub async fn serve(listener: TcpListener, cameras: Arc<Cameras>, mut moods: watch::Receiver<Mood>) {
     loop {
         tokio::select! {
-            _ = stopped.changed() => return,
+            _ = moods.changed() => {
+                // Every session is on this thread.
+                while *moods.borrow_and_update() == Mood::Freeze {
+                    std::thread::sleep(FROZEN_NAP);
+                }
+                if *moods.borrow() == Mood::Stop {
+                    return;
+                }
+            }
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
                     let session = Session { cameras: Arc::clone(&cameras), peer, camera: 0, transport: None, playing: None };
@@ -83,6 +94,19 @@ struct Playing {
     packets: u32,
     octets: u32,
     buffer: Vec<u8>,
+    /// State of the draws.
+    dice: u64,
+}
+
+impl Playing {
+    /// Less than `per_mille` of a thousand times true. SplitMix64 (Steele, Lea, Flood 2014).
+    fn draw(&mut self, per_mille: u64) -> bool {
+        self.dice = self.dice.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.dice;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) % 1000 < per_mille
+    }
 }
 
 /// One request.
@@ -211,7 +235,14 @@ impl Session {
         self.cameras.sent.playing.fetch_add(u64::from(self.playing.is_none()), Ordering::Relaxed);
         self.cameras.sent.sessions.fetch_add(1, Ordering::Relaxed);
         let frame = self.cameras.next_frame(self.camera, Instant::now());
-        Playing { frame, sequence: 1, packets: 0, octets: 0, buffer: Vec::new() }
+        Playing {
+            frame,
+            sequence: 1,
+            packets: 0,
+            octets: 0,
+            buffer: Vec::new(),
+            dice: self.cameras.loss.seed ^ u64::from(self.camera),
+        }
     }
 
     fn ssrc(&self) -> u32 {
@@ -255,7 +286,9 @@ impl Session {
         });
         match &self.transport {
             Some(Transport::Udp(media, reports)) => {
-                for packet in frame.datagrams(&playing.buffer) {
+                let order = self.order(frame.packet_count(), playing);
+                let packets: Vec<&[u8]> = frame.datagrams(&playing.buffer).collect();
+                for packet in order.into_iter().filter_map(|at| packets.get(at)) {
                     media.send(packet).await?;
                 }
                 if let Some(report) = report {
@@ -274,6 +307,27 @@ impl Session {
         self.cameras.sent.frames.fetch_add(1, Ordering::Relaxed);
         self.cameras.sent.stored_bytes.fetch_add(frame.stored_bytes, Ordering::Relaxed);
         Ok(())
+    }
+}
+
+impl Session {
+    /// Which packets of a frame are sent, in which order: all in their own, but for what the network does to them.
+    fn order(&self, count: usize, playing: &mut Playing) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..count).collect();
+        if !self.cameras.lossy.load(Ordering::Relaxed) {
+            return order;
+        }
+        let Loss { lost_per_mille, overtaken_per_mille, .. } = self.cameras.loss;
+        order.retain(|_| !playing.draw(lost_per_mille));
+        let (lost, sent) = (count - order.len(), &self.cameras.sent);
+        sent.lost_packets.fetch_add(lost as u64, Ordering::Relaxed);
+        sent.damaged_frames.fetch_add(u64::from(lost > 0), Ordering::Relaxed);
+        for at in 1..order.len() {
+            if playing.draw(overtaken_per_mille) {
+                order.swap(at - 1, at);
+            }
+        }
+        order
     }
 }
 

@@ -120,3 +120,29 @@ fn a_station_in_a_storm_records_everything() {
         .unwrap_or_default();
     assert!(traps.parse::<u64>().is_ok_and(|traps| traps > 0), "{text}{errors}");
 }
+
+#[test]
+fn every_measurement_of_capture_runs_and_counts_right() {
+    let output = Command::new(env!("CARGO_BIN_EXE_watchbook-load"))
+        .args(["capture", "--tiny", "--seed", "7"])
+        .output()
+        .expect("the harness was built");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{text}{errors}");
+    let row = |start: &str| -> Vec<String> {
+        let line = text.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{start}: {text}"));
+        line.split('|').map(|column| column.trim().to_owned()).collect()
+    };
+    let all = row("| all ");
+    assert_eq!((all[2].as_str(), all[3].as_str()), ("3", "0"), "three outages, none stuck: {text}");
+    assert_eq!(row("| 4 ")[5], "0", "four cameras, none stuck: {text}");
+    let loss = text.lines().rfind(|line| line.starts_with('|')).unwrap_or_default();
+    let columns: Vec<u64> = loss.split('|').filter_map(|column| column.trim().parse().ok()).collect();
+    let [dropped, counted, hit, left_out, untagged, marked, kept, wrong, sessions] = columns[..] else {
+        panic!("{loss}: {text}")
+    };
+    assert!(dropped > 0 && kept > 0, "{text}");
+    assert_eq!((counted, left_out + untagged, wrong, sessions), (dropped, hit, 0, 1), "{text}");
+    assert!(marked > 0 && marked <= dropped, "{text}");
+}

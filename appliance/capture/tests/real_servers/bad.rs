@@ -11,16 +11,16 @@ use watchbook_media::{Packet, RecordingEnd, RecordingStart};
 
 const MAIN: TrackRole = TrackRole::MainVideo;
 
-fn bad_camera() -> Server {
+pub fn bad_camera() -> Server {
     Server::start("bad_camera.py", &["--video", footage().join("sub.264").to_str().unwrap()])
 }
 
-fn record(server: &Server, fault: &str) -> Recorded {
+pub fn record(server: &Server, fault: &str) -> Recorded {
     Recorded::start(camera(&format!("{}{fault}", server.url)))
 }
 
 /// Numbers of the sessions and of the damaged access units when the camera was last live.
-fn live_counts(tape: &Tape) -> (u64, u64, u64) {
+pub fn live_counts(tape: &Tape) -> (u64, u64, u64) {
     let live = tape
         .states
         .iter()

@@ -8,3 +8,5 @@ mod http;
 mod live555;
 mod onvif;
 mod support;
+mod tls;
+mod worst;

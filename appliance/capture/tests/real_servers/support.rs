@@ -78,6 +78,19 @@ impl Server {
         self.log.lock().unwrap().clone()
     }
 
+    /// What it has said, once `done` says so.
+    pub fn wait_log(&self, what: &str, done: impl Fn(&str) -> bool) -> String {
+        let deadline = Instant::now() + SOON;
+        loop {
+            let log = self.log();
+            if done(&log) {
+                return log;
+            }
+            assert!(Instant::now() < deadline, "the server did not say {what}: {log}");
+            std::thread::yield_now();
+        }
+    }
+
     pub fn say(&mut self, line: &str) {
         writeln!(self.child.stdin.as_mut().expect("asked for"), "{line}").expect("it reads its input");
     }
@@ -285,6 +298,7 @@ pub fn camera(url: &str) -> CameraConfig {
         sub: None,
         credentials: None,
         record_audio: false,
+        certificate: None,
         networks: Networks::parse(&["127.0.0.0/8".to_owned()]).unwrap(),
     }
 }

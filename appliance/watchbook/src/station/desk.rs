@@ -1,6 +1,7 @@
 //! The cameras of the station: their settings in the register, their capture tasks, their states.
 
 use super::analysis::Analysis;
+use super::clocks::Clocks;
 use super::sink::StationSink;
 use super::states::States;
 use std::collections::BTreeMap;
@@ -40,6 +41,8 @@ pub struct CameraDesk {
     started: AtomicBool,
     /// What keeps the maximum ages of footage.
     retention: Option<Retention>,
+    /// How far the cameras' clocks are off, over time.
+    clocks: Clocks,
     cameras: Mutex<BTreeMap<CameraId, Desk>>,
 }
 
@@ -74,8 +77,9 @@ impl CameraDesk {
             cameras.insert(id, Desk { config, capture: None });
         }
         let started = AtomicBool::new(false);
+        let clocks = Clocks::open(Arc::clone(&register))?;
         let (cameras, networks) = (Mutex::new(cameras), capture::Networks::default());
-        Ok(Self { register, states, analysis, sink, runtime, networks, started, retention: None, cameras })
+        Ok(Self { register, states, analysis, sink, runtime, networks, started, retention: None, clocks, cameras })
     }
 
     /// Cameras may be in these networks, instead of those for private use.
@@ -120,6 +124,21 @@ impl CameraDesk {
         for handle in handles {
             handle.stop(watchbook_base::GapReason::Restart).await;
         }
+    }
+
+    /// Looks at the clock of every camera that is live and tells its time.
+    ///
+    /// # Errors
+    /// What is worth keeping could not be made durable, of one camera at least; the others are done.
+    pub fn look_at_clocks(&self) -> Result<(), Error> {
+        let now = SystemClock.utc();
+        let cameras: Vec<CameraId> = self.lock().keys().copied().collect();
+        let look = |camera: CameraId| {
+            let state = self.states.get(camera.stream(TrackRole::MainVideo), true, now);
+            let told = state.media_utc_offset_ms.filter(|_| state.status == api::StreamStatus::Live);
+            told.map_or(Ok(()), |offset_ms| self.clocks.note(camera, now, offset_ms, state.drift_ppm))
+        };
+        cameras.into_iter().map(look).fold(Ok(()), Result::and)
     }
 
     /// Number of cameras.
@@ -302,6 +321,8 @@ impl Cameras for CameraDesk {
             username: probe.username,
             password: probe.password,
             record_audio: false,
+            audio_purpose: String::new(),
+            certificate: probe.certificate,
             enabled: true,
             masks: Vec::new(),
             retention_days_max: 1,
@@ -312,6 +333,10 @@ impl Cameras for CameraDesk {
         let camera = CameraId::new(CameraId::MAX).ok_or_else(|| Error::new(Kind::Internal, "no camera number"))?;
         let config = capture_config(camera, &config, &self.networks)?;
         Ok(super::probe::shown(self.runtime.block_on(capture::probe(&config, PROBE_TIMEOUT))))
+    }
+
+    fn clock(&self, camera: CameraId, limit: usize) -> Result<Vec<api::ClockReading>, Error> {
+        self.lock().get(&camera).map(|_| self.clocks.of(camera, limit)).ok_or_else(|| unknown(camera))
     }
 
     fn search(&self) -> Result<Vec<api::FoundDevice>, Error> {
@@ -363,8 +388,8 @@ fn capture_config(
     config: &CameraConfig,
     networks: &capture::Networks,
 ) -> Result<capture::CameraConfig, Error> {
+    let refused = |error: capture::Error| Error::new(error.kind, error.message);
     let source = |stream: &StreamConfig| -> Result<capture::SourceConfig, Error> {
-        let refused = |error: capture::Error| Error::new(error.kind, error.message);
         let (url, _) = capture::SourceUrl::parse(&stream.url).map_err(refused)?;
         let transport = match stream.transport {
             api::Transport::Tcp => capture::Transport::Tcp,
@@ -383,6 +408,7 @@ fn capture_config(
         sub: config.sub.as_ref().map(source).transpose()?,
         credentials,
         record_audio: config.record_audio,
+        certificate: config.certificate.as_deref().map(str::parse).transpose().map_err(refused)?,
         networks: networks.clone(),
     })
 }

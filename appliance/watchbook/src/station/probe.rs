@@ -27,5 +27,10 @@ fn found(stream: StreamProbe) -> api::FoundStream {
 
 /// Why a camera gives nothing.
 pub fn problem(failure: &Failure) -> api::TestProblem {
-    api::TestProblem { reason: failure.reason, detail: failure.detail.clone(), next_step: failure.next_step.clone() }
+    api::TestProblem {
+        reason: failure.reason,
+        detail: failure.detail.clone(),
+        next_step: failure.next_step.clone(),
+        certificate_sha256: failure.certificate.map(|shown| shown.to_string()),
+    }
 }

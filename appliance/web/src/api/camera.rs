@@ -251,6 +251,10 @@ pub struct Camera {
     pub has_password: bool,
     /// Sound is recorded too.
     pub record_audio: bool,
+    /// What the sound is recorded for; empty where none is.
+    pub audio_purpose: String,
+    /// SHA-256 of the certificate that an admin trusts for `rtsps` addresses, as `AB:CD:…`; null: one that an authority vouches for.
+    pub certificate_sha256: Option<String>,
     /// It is captured.
     pub enabled: bool,
     /// Polygons that plugins never see.
@@ -291,9 +295,15 @@ pub struct CameraRequest {
     #[serde(default)]
     #[schema(value_type = Option<String>, write_only)]
     pub password: Option<Secret>,
-    /// Default false.
+    /// Default false. With true, `audio_purpose` must say what for.
     #[serde(default)]
     pub record_audio: bool,
+    /// What the sound is recorded for: at most 256 bytes. It stands in the audit log.
+    #[serde(default)]
+    pub audio_purpose: String,
+    /// SHA-256 of the certificate to trust for `rtsps` addresses: 64 hexadecimal digits, with or without colons.
+    #[serde(default)]
+    pub certificate_sha256: Option<String>,
     /// Default true.
     #[serde(default = "yes")]
     pub enabled: bool,
@@ -337,8 +347,14 @@ pub struct CameraPatch {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>, write_only)]
     pub password: Option<Option<Secret>>,
-    /// Sound is recorded too.
+    /// Sound is recorded too; true needs a purpose, in this request or stored.
     pub record_audio: Option<bool>,
+    /// What the sound is recorded for: at most 256 bytes. It stands in the audit log.
+    pub audio_purpose: Option<String>,
+    /// SHA-256 of the certificate to trust for `rtsps` addresses; null trusts none. Another host or port drops the stored one, unless this request brings one.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    pub certificate_sha256: Option<Option<String>>,
     /// It is captured.
     pub enabled: Option<bool>,
     /// At most 16 polygons of 3 to 32 corners.
@@ -375,6 +391,9 @@ pub struct CameraTest {
     #[serde(default)]
     #[schema(value_type = Option<String>, write_only)]
     pub password: Option<Secret>,
+    /// SHA-256 of the certificate to trust for `rtsps` addresses; not stored.
+    #[serde(default)]
+    pub certificate_sha256: Option<String>,
 }
 
 /// What was found at an address.
@@ -402,6 +421,8 @@ pub struct TestProblem {
     pub detail: String,
     /// What to do about it.
     pub next_step: String,
+    /// SHA-256 of the certificate that the camera showed, where that is not trusted: compare it with the camera's own page before you trust it.
+    pub certificate_sha256: Option<String>,
 }
 
 /// How a try went.
@@ -415,4 +436,24 @@ pub struct CameraTestReport {
     pub sub: Option<FoundStream>,
     /// What went wrong.
     pub problem: Option<TestProblem>,
+}
+
+/// One look at a camera's clock.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct ClockReading {
+    /// When, by our clock.
+    pub at_utc_ms: i64,
+    /// The camera's clock minus ours, from its sender reports; network delay included.
+    pub offset_ms: i64,
+    /// How much faster its media clock runs than ours, in parts per million; null until that is known.
+    pub drift_ppm: Option<f32>,
+    /// The camera's clock, or ours, was set since the look before, by a second or more.
+    pub step: bool,
+}
+
+/// Answer of the list of looks at a camera's clock.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct ClockList {
+    /// Newest first; one an hour and one for each step, for 30 days. Empty for a camera that does not tell its time.
+    pub readings: Vec<ClockReading>,
 }

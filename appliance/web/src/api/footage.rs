@@ -22,7 +22,7 @@ pub enum GapReasonName {
     Overload,
     /// The recorder was stopped or crashed.
     Restart,
-    /// The system clock was stepped.
+    /// The system clock or the camera's was stepped.
     ClockStep,
     /// The stream's format changed.
     FormatChange,
@@ -32,6 +32,8 @@ pub enum GapReasonName {
     Configuration,
     /// Packets were lost between the camera and the recorder.
     PacketLoss,
+    /// The camera's certificate is not the trusted one.
+    CameraUntrusted,
 }
 
 /// The roles that carry pictures.

@@ -1,7 +1,8 @@
 //! Cameras: settings and tests.
 
 use super::dispatch::{Asked, Call, blocking, empty, json, ok};
-use super::{Answer, AuditRule, NO_BODY, Permission, Route, SETTINGS_BODY, Shape, handler};
+use super::events::limit;
+use super::{Answer, AuditRule, LIMIT, NO_BODY, Permission, Route, SETTINGS_BODY, Shape, handler};
 use crate::address_secret;
 use crate::api::{self, StreamAddress};
 use crate::check;
@@ -46,7 +47,7 @@ fn rows_for_all() -> Vec<Route> {
             id: "create_camera",
             summary: "Adds a camera and starts to capture it.",
             permission: Permission::Asks(|asked| {
-                Ok(Action::ChangeConfig { camera: None, what: format!("new camera: {}", asked.field_names()) })
+                Ok(Action::ChangeConfig { camera: None, what: format!("new camera: {}", settings(asked)) })
             }),
             audit: AuditRule::EveryTime,
             body_bytes_max: SETTINGS_BODY,
@@ -87,11 +88,24 @@ fn rows_for_one() -> Vec<Route> {
             handler: handler!(get),
         },
         Route {
+            method: Method::GET,
+            path: "/api/v1/cameras/{camera}/clock",
+            id: "camera_clock",
+            summary: "How far a camera's clock was from the recorder's, newest first.",
+            permission: Permission::Asks(|_| Ok(Action::ReadConfig)),
+            audit: CONFIG_READ,
+            body_bytes_max: NO_BODY,
+            query: &[LIMIT],
+            request: None,
+            answer: Answer::Json(200, Shape::of::<api::ClockList>()),
+            handler: handler!(clock),
+        },
+        Route {
             method: Method::PATCH,
             path: ONE,
             id: "change_camera",
             summary: "Changes a camera; what is left out stays.",
-            permission: Permission::Asks(|asked| change(asked, &asked.field_names())),
+            permission: Permission::Asks(|asked| change(asked, &settings(asked))),
             audit: AuditRule::EveryTime,
             body_bytes_max: SETTINGS_BODY,
             query: &[],
@@ -117,6 +131,27 @@ fn rows_for_one() -> Vec<Route> {
 
 fn change(asked: &Asked<'_>, what: &str) -> Result<Action, Error> {
     Ok(Action::ChangeConfig { camera: Some(asked.path.camera()?), what: what.to_owned() })
+}
+
+/// What the audit log says of changed settings: their names, and in full what somebody must answer for: why sound is recorded, and which certificate is trusted.
+fn settings(asked: &Asked<'_>) -> String {
+    #[derive(serde::Deserialize)]
+    struct Said {
+        audio_purpose: Option<String>,
+        certificate_sha256: Option<String>,
+    }
+    let mut what = asked.field_names();
+    if let Ok(said) = serde_json::from_slice::<Said>(asked.body) {
+        // What is refused below is not taken into the log either.
+        let purpose = said.audio_purpose.and_then(|text| check::audio_purpose(&text, false).ok());
+        if let Some(purpose) = purpose.filter(|purpose| !purpose.is_empty()) {
+            what.push_str(&format!("; sound for: {purpose}"));
+        }
+        if let Some(certificate) = check::certificate(said.certificate_sha256).ok().flatten() {
+            what.push_str(&format!("; trusts certificate {certificate}"));
+        }
+    }
+    what
 }
 
 /// A test of an address, of the stored camera that the body names.
@@ -161,6 +196,8 @@ pub(crate) fn shown(row: CameraRow, subject: &Subject) -> api::Camera {
         username: config.username.filter(|_| admin),
         has_password: config.password.is_some(),
         record_audio: config.record_audio,
+        audio_purpose: config.audio_purpose,
+        certificate_sha256: config.certificate.filter(|_| admin),
         enabled: config.enabled,
         masks: config.masks,
         retention_days_max: config.retention_days_max,
@@ -186,6 +223,16 @@ async fn get(call: Call) -> Result<Response, Problem> {
     }
     let row = call.blocking(move |app| app.ports().cameras.get(camera)).await?;
     ok(&shown(row, &subject))
+}
+
+async fn clock(call: Call) -> Result<Response, Problem> {
+    let (camera, limit) = (call.path.camera()?, limit(&call.query)?);
+    if !call.who()?.subject.covers(camera) {
+        // The same answer as for a camera that does not exist.
+        return Err(Error::not_found(format!("there is no camera {camera}")).into());
+    }
+    let readings = call.blocking(move |app| app.ports().cameras.clock(camera, limit)).await?;
+    ok(&api::ClockList { readings })
 }
 
 async fn create(call: Call) -> Result<Response, Problem> {
@@ -252,6 +299,7 @@ fn probe_of(request: api::CameraTest) -> Result<CameraProbe, Error> {
         sub: sub.map(|(sub, _)| sub),
         username: check::credential("username", request.username)?.or(found.username),
         password: check::secret("password", request.password)?.or(found.password),
+        certificate: check::certificate(request.certificate_sha256)?,
     })
 }
 
@@ -262,10 +310,11 @@ fn probe_of_stored(config: CameraConfig, request: api::CameraTest) -> Result<Cam
         sub: Some(request.sub),
         username: request.username.map(Some),
         password: request.password.map(Some),
+        certificate_sha256: request.certificate_sha256.map(Some),
         ..api::CameraPatch::default()
     };
-    let CameraConfig { main, sub, username, password, .. } = patched(config, changes)?;
-    Ok(CameraProbe { main, sub, username, password })
+    let CameraConfig { main, sub, username, password, certificate, .. } = patched(config, changes)?;
+    Ok(CameraProbe { main, sub, username, password, certificate })
 }
 
 /// A checked new camera.
@@ -280,6 +329,8 @@ fn config_of(request: api::CameraRequest) -> Result<CameraConfig, Error> {
         username: check::credential("username", request.username)?.or(found.username),
         password: check::secret("password", request.password)?.or(found.password),
         record_audio: request.record_audio,
+        audio_purpose: check::audio_purpose(&request.audio_purpose, request.record_audio)?,
+        certificate: check::certificate(request.certificate_sha256)?,
         enabled: request.enabled,
         masks: request.masks,
         retention_days_max: check::retention_days(request.retention_days_max)?,
@@ -309,6 +360,7 @@ pub(crate) fn patched(mut config: CameraConfig, patch: api::CameraPatch) -> Resu
     let moved = destinations(&config).iter().any(|place| !before.contains(place));
     if moved {
         config.password = None;
+        config.certificate = None;
     }
     if found.username.is_some() {
         config.username = found.username;
@@ -322,7 +374,14 @@ pub(crate) fn patched(mut config: CameraConfig, patch: api::CameraPatch) -> Resu
     if let Some(password) = patch.password {
         config.password = check::secret("password", password)?;
     }
-    config.record_audio = patch.record_audio.unwrap_or(config.record_audio);
+    if let Some(certificate) = patch.certificate_sha256 {
+        config.certificate = check::certificate(certificate)?;
+    }
+    if patch.record_audio.is_some() || patch.audio_purpose.is_some() {
+        config.record_audio = patch.record_audio.unwrap_or(config.record_audio);
+        let purpose = patch.audio_purpose.unwrap_or(config.audio_purpose);
+        config.audio_purpose = check::audio_purpose(&purpose, config.record_audio)?;
+    }
     config.enabled = patch.enabled.unwrap_or(config.enabled);
     if let Some(masks) = patch.masks {
         check::masks(&masks)?;

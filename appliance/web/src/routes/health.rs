@@ -153,6 +153,8 @@ mod tests {
             username: None,
             password: None,
             record_audio: false,
+            audio_purpose: String::new(),
+            certificate: None,
             enabled: true,
             masks: Vec::new(),
             retention_days_max: 7,

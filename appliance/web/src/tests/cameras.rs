@@ -267,3 +267,76 @@ async fn settings_survive_the_register_with_their_password() {
     assert_eq!(serde_json::from_slice::<CameraConfig>(&stored).unwrap(), config);
     assert!(!format!("{config:?}").contains("canary"), "Debug shows the password");
 }
+
+const CERTIFICATE: &str =
+    "BA:78:16:BF:8F:01:CF:EA:41:41:40:DE:5D:AE:22:23:B0:03:61:A3:96:17:7A:9C:B4:10:FF:61:F2:00:15:AD";
+
+#[tokio::test]
+async fn a_certificate_is_trusted_by_an_admin_for_one_place_and_the_log_says_so() {
+    let station = Station::new();
+    let admin = station.claim(true).await;
+    let viewer = station.account(&admin, "V", &[Role::Viewer], None).await;
+    let plain = CERTIFICATE.replace(':', "").to_lowercase();
+    let main = |url: &str| json!({"url": url, "transport": "tcp"});
+    let body = json!({"main": main("rtsps://192.0.2.20/main"), "sub": null, "certificate_sha256": plain});
+    assert_eq!(patch(&station, &admin, &body).await.json()["certificate_sha256"], CERTIFICATE, "one spelling");
+    assert_eq!(station.get("/api/v1/cameras/1", &viewer).await.json()["certificate_sha256"], Value::Null);
+    let log = station.get("/api/v1/audit", &admin).await.json().to_string();
+    assert!(log.contains(&format!("trusts certificate {CERTIFICATE}")), "{log}");
+    station.post("/api/v1/cameras/test", &admin, &json!({"camera": 1, "main": main("rtsps://192.0.2.20/b")})).await;
+    station.post("/api/v1/cameras/test", &admin, &json!({"camera": 1, "main": main("rtsps://192.0.2.21/b")})).await;
+    let probed: Vec<_> = station.inner.probes.lock().unwrap().iter().map(|probe| probe.certificate.clone()).collect();
+    assert_eq!(probed, [Some(CERTIFICATE.to_owned()), None], "a test elsewhere does not trust it");
+    let moved = patch(&station, &admin, &json!({"main": main("rtsps://192.0.2.21/main")})).await.json();
+    assert_eq!(moved["certificate_sha256"], Value::Null);
+    for wrong in ["", "AB", &CERTIFICATE[3..], &format!("{CERTIFICATE}:00"), &CERTIFICATE.replace("BA", "XY")] {
+        let body = json!({"name": "x", "main": main("rtsps://192.0.2.9/"), "certificate_sha256": wrong});
+        let answer = station.post("/api/v1/cameras", &admin, &body).await;
+        if wrong.is_empty() {
+            assert_eq!(answer.json()["certificate_sha256"], Value::Null);
+        } else {
+            assert_problem(&answer, 422, "invalid-input");
+        }
+    }
+}
+
+#[tokio::test]
+async fn encrypted_addresses_are_for_tcp_alone() {
+    let station = Station::new();
+    let admin = station.claim(false).await;
+    let body = json!({"name": "x", "main": {"url": "rtsps://192.0.2.9/", "transport": "udp"}});
+    let answer = station.post("/api/v1/cameras", &admin, &body).await;
+    assert_problem(&answer, 422, "invalid-input");
+    assert!(answer.json()["detail"].as_str().is_some_and(|detail| detail.contains("over UDP would not be")));
+}
+
+#[tokio::test]
+async fn sound_is_recorded_for_a_purpose_that_the_log_has() {
+    let station = Station::new();
+    let admin = station.claim(true).await;
+    assert_problem(&patch(&station, &admin, &json!({"record_audio": true})).await, 422, "invalid-input");
+    assert_problem(
+        &patch(&station, &admin, &json!({"record_audio": true, "audio_purpose": " "})).await,
+        422,
+        "invalid-input",
+    );
+    let long = json!({"record_audio": true, "audio_purpose": "x".repeat(257)});
+    assert_problem(&patch(&station, &admin, &long).await, 422, "invalid-input");
+    let body = json!({"record_audio": true, "audio_purpose": "Interviews at the desk, case 12/26"});
+    let camera = patch(&station, &admin, &body).await.json();
+    assert_eq!((&camera["record_audio"], &camera["audio_purpose"]), (&json!(true), &body["audio_purpose"]));
+    let log = station.get("/api/v1/audit", &admin).await.json().to_string();
+    assert!(log.contains("sound for: Interviews at the desk, case 12/26"), "{log}");
+    assert_eq!(patch(&station, &admin, &json!({"record_audio": false, "audio_purpose": ""})).await.status, 200);
+}
+
+#[tokio::test]
+async fn looks_at_a_clock_are_shown_newest_first() {
+    let station = Station::new();
+    let admin = station.claim(false).await;
+    let list = station.get("/api/v1/cameras/1/clock?limit=2", &admin).await.json();
+    let told: Vec<_> =
+        list["readings"].as_array().unwrap().iter().map(|one| (&one["offset_ms"], &one["step"])).collect();
+    assert_eq!(told, [(&json!(-3), &json!(false)), (&json!(-2), &json!(true))]);
+    assert_problem(&station.get("/api/v1/cameras/7/clock", &admin).await, 404, "not-found");
+}

@@ -205,10 +205,19 @@ impl Cameras for MemoryBox {
         let problem = api::TestProblem {
             reason: GapReason::CameraDenied,
             detail: format!("the camera refuses the password for {}", probe.main.url),
+            certificate_sha256: None,
             next_step: "Check the password.".into(),
         };
         self.probes.lock().unwrap().push(probe);
         Ok(api::CameraTestReport { ok: false, main: None, sub: None, problem: Some(problem) })
+    }
+
+    fn clock(&self, camera: CameraId, limit: usize) -> Result<Vec<api::ClockReading>, Error> {
+        self.called();
+        let reading = |at: i64| api::ClockReading { at_utc_ms: at, offset_ms: -at, drift_ppm: None, step: at == 2 };
+        let known = self.cameras.lock().unwrap().contains_key(&camera);
+        let readings = (1..=3).rev().map(reading).take(limit).collect();
+        known.then_some(readings).ok_or_else(|| Error::not_found(format!("there is no camera {camera}")))
     }
 
     fn search(&self) -> Result<Vec<api::FoundDevice>, Error> {
@@ -226,6 +235,7 @@ impl Cameras for MemoryBox {
         let problem = api::TestProblem {
             reason: GapReason::CameraDenied,
             detail: format!("the camera at {} refuses the password", probe.url),
+            certificate_sha256: None,
             next_step: "Check the password.".into(),
         };
         Ok(api::DeviceReport { device: None, problem: Some(problem) })

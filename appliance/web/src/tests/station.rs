@@ -208,6 +208,8 @@ fn camera_config() -> CameraConfig {
         username: Some("admin".into()),
         password: Some(crate::api::Secret::new(CAMERA_PASSWORD.into())),
         record_audio: false,
+        audio_purpose: String::new(),
+        certificate: None,
         enabled: true,
         masks: vec![vec![Point { x: 0.0, y: 0.0 }, Point { x: 0.5, y: 0.0 }, Point { x: 0.0, y: 0.5 }]],
         retention_days_max: 7,

@@ -74,8 +74,8 @@ fn body(id: &str) -> Option<Value> {
 fn allowed(id: &str) -> Option<&'static [Role]> {
     use Role::{Admin, Approver, Auditor, Investigator, Viewer};
     Some(match id {
-        "sign_out" | "change_password" | "cameras" | "camera" | "plugins" | "plugin_abi" | "plugin_dev_mode"
-        | "plugin_tried_out" | "health" => &Role::ALL,
+        "sign_out" | "change_password" | "cameras" | "camera" | "camera_clock" | "plugins" | "plugin_abi"
+        | "plugin_dev_mode" | "plugin_tried_out" | "health" => &Role::ALL,
         "accounts" | "create_account" | "change_account" | "remove_account" | "create_camera" | "change_camera"
         | "remove_camera" | "test_camera" | "search_cameras" | "list_local_cameras" | "inspect_camera"
         | "bind_plugin" => &[Admin],
@@ -195,7 +195,7 @@ async fn an_account_without_the_camera_gets_nothing_of_it() {
             let cameras = station.inner.cameras.lock().unwrap().clone();
             let answer = station.send(good_request(&row).by(&cookie)).await;
             match row.id {
-                "camera" => assert_problem(&answer, 404, "not-found"),
+                "camera" | "camera_clock" => assert_problem(&answer, 404, "not-found"),
                 _ => assert_problem(&answer, 403, "denied"),
             }
             assert_eq!(*station.inner.cameras.lock().unwrap(), cameras, "{role:?} {}", row.id);

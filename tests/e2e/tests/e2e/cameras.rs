@@ -73,6 +73,25 @@ fn each_mistake_has_its_own_state_and_stops_nothing_else() {
     assert!(!String::from_utf8_lossy(&shown.body).contains("night watch"), "the API gives the password back");
 }
 
+#[test]
+fn an_encrypted_camera_is_recorded_once_its_certificate_is_trusted() {
+    let (dir, keys) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let server = gst(&["--tls", keys.path().to_str().expect("a temporary folder's name is UTF-8")]);
+    let url = format!("{}main", server.url());
+    let mut recorder = Recorder::claim(dir.path());
+    let camera = recorder.add_camera("Vault", &url, None);
+    let state = recorder.wait_state(&camera, "lost", Some("camera_untrusted"));
+    let test = serde_json::json!({ "main": { "url": url } });
+    let report = recorder.client.send("POST", "/api/v1/cameras/test", &test).ok().json();
+    let shown = report["problem"]["certificate_sha256"].as_str().unwrap_or_else(|| panic!("{report}")).to_owned();
+    assert!(state["detail"].as_str().is_some_and(|detail| detail.contains(&shown)), "{state}");
+    let trusted = serde_json::json!({ "certificate_sha256": shown });
+    drop(recorder.client.send("PATCH", &format!("/api/v1/cameras/{}", camera.id), &trusted).ok());
+    let (start, _) = recorder.wait_recorded(&camera, 4);
+    let file = recorder.export(&camera, start, start + 3_000);
+    assert_eq!(decode_complaints(&file), "");
+}
+
 /// The station of these tests lists this machine alone, where its cameras are: every other address that is no camera's is refused wherever one can be given.
 #[test]
 fn an_address_outside_the_camera_networks_is_connected_to_by_nobody() {

@@ -12,6 +12,7 @@ import type {
   CameraList,
   CameraPatch,
   ClaimInput,
+  ClockList,
   CountBucket,
   CountList,
   DeviceInput,
@@ -133,6 +134,7 @@ export const api = {
   retireDisk: (disk: string, replaced: boolean) => call<void>("POST", `/disks/${encodeURIComponent(disk)}/retire`, { replaced }),
 
   retentions: () => call<RetentionList>("GET", "/retention").then((answer) => answer.cameras),
+  cameraClock: (camera: number, limit: number) => call<ClockList>("GET", `/cameras/${camera}/clock?limit=${limit}`).then((answer) => answer.readings),
   retention: (camera: number) => call<Retention>("GET", `/cameras/${camera}/retention`),
   erasures: (camera: number, cursor: string | null, limit: number) => call<ErasureList>("GET", `/cameras/${camera}/erasures${query({ cursor, limit })}`),
 

@@ -1,3 +1,4 @@
+import { cameraWords } from "./en-camera";
 import { findWords } from "./en-find";
 import { localWords } from "./en-local";
 
@@ -102,7 +103,6 @@ export const en = {
   "reason.stream_unusable": "The camera sends what cannot be recorded",
   "reason.overload": "The recorder could not keep up",
   "reason.restart": "The recorder was not running",
-  "reason.clock_step": "The recorder's clock was set",
   "reason.format_change": "The camera changed its picture format",
   "reason.disk": "A disk failed or is missing",
   "reason.configuration": "Switched off or changed by an admin",
@@ -270,6 +270,7 @@ export const en = {
   "camera.password": "Password at the camera",
   "camera.password.hint": "Stored on the recorder only; it is never shown again.",
   "camera.password.kept": "A password is stored. Leave this empty to keep it; a test uses it too. For another host or port it must be typed again.",
+  ...cameraWords,
   ...findWords,
   ...localWords,
   "camera.test": "Test",
@@ -290,8 +291,6 @@ export const en = {
   "role_of.main_video": "main stream",
   "role_of.sub_video": "sub stream",
   "role_of.main_audio": "sound",
-  "camera.audio": "Record sound",
-  "camera.audio.hint": "Recording speech may need another permission than recording pictures.",
   "camera.enabled": "Switched on",
   "camera.enabled.hint": "Off: nothing is recorded, and the timeline shows a gap with this reason.",
   "camera.later": "Masks and plugins can be set after the camera is added.",

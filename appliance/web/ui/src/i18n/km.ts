@@ -1,4 +1,5 @@
 import type { Catalogue } from ".";
+import { cameraWords } from "./km-camera";
 import { findWords } from "./km-find";
 import { localWords } from "./km-local";
 
@@ -103,7 +104,6 @@ export const km: Catalogue = {
   "reason.stream_unusable": "កាមេរ៉ាផ្ញើអ្វីដែលមិនអាចថតបាន",
   "reason.overload": "ម៉ាស៊ីនថតតាមមិនទាន់",
   "reason.restart": "ម៉ាស៊ីនថតមិនបានដំណើរការ",
-  "reason.clock_step": "នាឡិកាម៉ាស៊ីនថតត្រូវបានកែ",
   "reason.format_change": "កាមេរ៉ាបានប្តូរទម្រង់រូបភាព",
   "reason.disk": "ថាសខូច ឬបាត់",
   "reason.configuration": "អ្នកគ្រប់គ្រងបានបិទ ឬកែប្រែ",
@@ -271,6 +271,7 @@ export const km: Catalogue = {
   "camera.password": "ពាក្យសម្ងាត់នៅកាមេរ៉ា",
   "camera.password.hint": "រក្សាទុកតែនៅលើម៉ាស៊ីនថត; វាមិនត្រូវបានបង្ហាញទៀតទេ។",
   "camera.password.kept": "មានពាក្យសម្ងាត់រួចហើយ។ ទុកទទេដើម្បីរក្សា; ការសាកល្បងក៏ប្រើវាដែរ។ សម្រាប់ម៉ាស៊ីន ឬច្រកផ្សេង ត្រូវវាយវាម្តងទៀត។",
+  ...cameraWords,
   ...findWords,
   ...localWords,
   "camera.test": "សាកល្បង",
@@ -291,8 +292,6 @@ export const km: Catalogue = {
   "role_of.main_video": "ស្ទ្រីមមេ",
   "role_of.sub_video": "ស្ទ្រីមរង",
   "role_of.main_audio": "សំឡេង",
-  "camera.audio": "ថតសំឡេង",
-  "camera.audio.hint": "ការថតសម្តីអាចត្រូវការការអនុញ្ញាតផ្សេងពីការថតរូបភាព។",
   "camera.enabled": "បើក",
   "camera.enabled.hint": "បិទ៖ គ្មានអ្វីត្រូវបានថត ហើយបន្ទាត់ពេលវេលាបង្ហាញចន្លោះដាច់ជាមួយមូលហេតុនេះ។",
   "camera.later": "របាំង និងកម្មវិធីជំនួយអាចកំណត់បានក្រោយបន្ថែមកាមេរ៉ា។",

@@ -9,8 +9,9 @@ import { loadCameras } from "../lib/session";
 import { MaskEditor } from "../polygon/mask-editor";
 import { Icon } from "../ui/icon";
 import { Check, Confirm, Loading, Note, Problem, Select, TextField } from "../ui/parts";
+import { CameraClock } from "./camera-clock";
 import { CameraAccount, CameraFinder } from "./camera-find";
-import { type CameraForm, formOf, inputOf, isHttp, mainOf, RETENTION_DAYS_MAX, subOf, urlProblem } from "./camera-form";
+import { type CameraForm, formOf, inputOf, isEncrypted, isHttp, mainOf, RETENTION_DAYS_MAX, subOf, urlProblem } from "./camera-form";
 import { StateLine } from "./camera-list";
 import { LocalCameras } from "./camera-local";
 import { PluginSettings } from "./camera-plugins";
@@ -40,7 +41,7 @@ function Editor({ camera, reload }: { camera: Camera | null; reload: () => void 
   const change = (part: Partial<CameraForm>) => {
     setForm((old) => ({ ...old, ...part }));
     setSaved(false);
-    if ("mainUrl" in part || "subUrl" in part || "username" in part || "password" in part) setTested(null);
+    if ("mainUrl" in part || "subUrl" in part || "username" in part || "password" in part || "mainTransport" in part) setTested(null);
   };
   const mainBad = urlProblem(form.mainUrl);
   const subBad = urlProblem(form.subUrl);
@@ -78,6 +79,7 @@ function Editor({ camera, reload }: { camera: Camera | null; reload: () => void 
           ...(sub === null ? {} : { sub }),
           ...(form.username.trim() === "" ? {} : { username: form.username.trim() }),
           ...(form.password === "" ? {} : { password: form.password }),
+          ...(form.certificate.trim() === "" ? {} : { certificate_sha256: form.certificate.trim() }),
         }),
       );
     });
@@ -160,7 +162,16 @@ function Editor({ camera, reload }: { camera: Camera | null; reload: () => void 
           <span class="hint">{t("camera.test.hint")}</span>
         </div>
         <Problem problem={test.problem} />
-        {tested !== null && <TestReport result={tested} />}
+        {tested !== null && <TestReport result={tested} trusted={form.certificate.trim()} trust={(certificate) => change({ certificate })} />}
+        {(isEncrypted(form) || form.certificate !== "") && (
+          <TextField
+            label={t("camera.certificate")}
+            hint={t("camera.certificate.hint")}
+            value={form.certificate}
+            change={(certificate) => change({ certificate })}
+            maxLength={128}
+          />
+        )}
         <TextField
           label={t("camera.retention")}
           type="number"
@@ -181,6 +192,16 @@ function Editor({ camera, reload }: { camera: Camera | null; reload: () => void 
           options={IMPORTANCE.map((each) => ({ value: each, text: t(`importance.${each}`) }))}
         />
         <Check label={t("camera.audio")} hint={t("camera.audio.hint")} checked={form.recordAudio} change={(recordAudio) => change({ recordAudio })} />
+        {form.recordAudio && (
+          <TextField
+            label={t("camera.audio.purpose")}
+            hint={t("camera.audio.purpose.hint")}
+            value={form.audioPurpose}
+            change={(audioPurpose) => change({ audioPurpose })}
+            required
+            maxLength={128}
+          />
+        )}
         <Check label={t("camera.enabled")} hint={t("camera.enabled.hint")} checked={form.enabled} change={(enabled) => change({ enabled })} />
         <Problem problem={save.problem} />
         {saved && <Note kind="good">{t("saved")}</Note>}
@@ -200,6 +221,7 @@ function Editor({ camera, reload }: { camera: Camera | null; reload: () => void 
       ) : (
         <>
           <CameraRetention camera={camera.id} />
+          <CameraClock camera={camera.id} />
           <MaskEditor camera={camera} reload={reload} />
           <PluginSettings camera={camera} reload={reload} />
         </>

@@ -14,6 +14,10 @@ export interface CameraForm {
   /** Empty: keep the stored one. */
   password: string;
   recordAudio: boolean;
+  /** What the sound is recorded for. */
+  audioPurpose: string;
+  /** SHA-256 of the certificate that is trusted; empty: none. */
+  certificate: string;
   enabled: boolean;
   retentionDays: string;
   importance: Importance;
@@ -37,6 +41,8 @@ export function formOf(camera: Camera | null): CameraForm {
     username: camera?.username ?? "",
     password: "",
     recordAudio: camera?.record_audio ?? false,
+    audioPurpose: camera?.audio_purpose ?? "",
+    certificate: camera?.certificate_sha256 ?? "",
     enabled: camera?.enabled ?? true,
     retentionDays: String(camera?.retention_days_max ?? RETENTION_DAYS_DEFAULT),
     importance: camera?.importance ?? "normal",
@@ -69,6 +75,8 @@ export function inputOf(form: CameraForm, masks: Point[][]): CameraInput {
     username: form.username.trim() === "" ? null : form.username.trim(),
     ...(form.password === "" ? {} : { password: form.password }),
     record_audio: form.recordAudio,
+    audio_purpose: form.recordAudio ? form.audioPurpose.trim() : "",
+    certificate_sha256: form.certificate.trim() === "" ? null : form.certificate.trim(),
     enabled: form.enabled,
     masks,
     retention_days_max: Number(form.retentionDays) || RETENTION_DAYS_DEFAULT,
@@ -81,6 +89,11 @@ export function urlProblem(url: string): "camera.url.bad" | null {
   const trimmed = url.trim();
   if (trimmed === "") return null;
   return /^((rtsps?|http):\/\/[^\s/]+|v4l2:[\w.:-]+)/i.test(trimmed) ? null : "camera.url.bad";
+}
+
+/** Whether an address is encrypted, so that a certificate matters. */
+export function isEncrypted(form: CameraForm): boolean {
+  return [form.mainUrl, form.subUrl].some((url) => /^rtsps:/i.test(url.trim()));
 }
 
 /** The fields that a camera fills in; a name that was typed stays. */

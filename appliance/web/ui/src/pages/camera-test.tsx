@@ -4,7 +4,15 @@ import type { FoundStream, TestResult } from "../api";
 import { t, word } from "../i18n";
 import { Note } from "../ui/parts";
 
-export function TestReport({ result }: { result: TestResult }) {
+interface TestReportProps {
+  result: TestResult;
+  /** The certificate that the form has. */
+  trusted: string;
+  trust: (certificate: string) => void;
+}
+
+export function TestReport({ result, trusted, trust }: TestReportProps) {
+  const shown = result.problem?.certificate_sha256 ?? null;
   return (
     <div class="test-report" data-test-ok={result.ok}>
       {result.ok && (
@@ -21,9 +29,30 @@ export function TestReport({ result }: { result: TestResult }) {
           </p>
           <p>{result.problem.detail}</p>
           {result.problem.next_step !== null && <p class="note-next">{result.problem.next_step}</p>}
+          {shown !== null && <Certificate shown={shown} taken={shown === trusted} trust={() => trust(shown)} />}
         </Note>
       )}
     </div>
+  );
+}
+
+/** The first time a person looks at a camera's certificate, and decides. */
+function Certificate({ shown, taken, trust }: { shown: string; taken: boolean; trust: () => void }) {
+  return (
+    <>
+      <p>{t("camera.certificate.shown")}</p>
+      <p>
+        <code data-certificate>{shown}</code>
+      </p>
+      <p>{t("camera.certificate.compare")}</p>
+      {taken ? (
+        <p>{t("camera.certificate.trusted")}</p>
+      ) : (
+        <button type="button" onClick={trust}>
+          {t("camera.certificate.trust")}
+        </button>
+      )}
+    </>
   );
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { middle, moved, point, usable } from "../polygon/shape";
-import { formOf, inputOf, urlProblem } from "./camera-form";
+import { formOf, inputOf, isEncrypted, urlProblem } from "./camera-form";
 import { parseNumber, readSchema, readSetting, valueOf } from "./settings-schema";
 
 describe("camera form", () => {
@@ -17,6 +17,13 @@ describe("camera form", () => {
     const input = inputOf(form, []);
     expect(input.main).toEqual({ url: "http://10.0.0.1/snap.jpg", transport: "tcp", interval_ms: 500 });
     expect(input.sub).toEqual({ url: "rtsp://10.0.0.1/b", transport: "tcp" });
+  });
+
+  it("sends a purpose only for sound, and a certificate or none", () => {
+    const form = { ...formOf(null), name: "Gate", mainUrl: "rtsps://10.0.0.1/a", audioPurpose: "Interviews", certificate: " AB:CD " };
+    expect(inputOf(form, [])).toMatchObject({ record_audio: false, audio_purpose: "", certificate_sha256: "AB:CD" });
+    expect(inputOf({ ...form, recordAudio: true, certificate: "" }, [])).toMatchObject({ audio_purpose: "Interviews", certificate_sha256: null });
+    expect([isEncrypted(form), isEncrypted({ ...form, mainUrl: "rtsp://10.0.0.1/a" })]).toEqual([true, false]);
   });
 
   it("judges addresses before the recorder does", () => {

@@ -1,0 +1,217 @@
+//! Puts RTP packets that a network delivered out of order back into it (RFC 3550 §5.1: the sequence number is for this). Pure.
+//!
+//! A packet that is missing is waited for, a little; what comes after its turn is dropped, because the reader behind this takes an unbroken order only. So what is passed on
+//! has rising numbers, and a number that is left out is a packet that was lost.
+
+use bytes::Bytes;
+use core::time::Duration;
+use tokio::time::Instant;
+
+/// Longest wait for a packet that others have overtaken. In a station's network that takes microseconds; over a radio link tens of milliseconds.
+pub(super) const WAIT: Duration = Duration::from_millis(100);
+/// Packets that wait at most: a key frame of 700 kB in one burst.
+const HELD_PACKETS_MAX: usize = 512;
+/// Their bytes at most: a datagram may have 64 KiB.
+const HELD_BYTES_MAX: usize = 2 << 20;
+/// So many packets in a row that come late, each following the one before: the camera began its numbering anew.
+const RESTART_RUN: u32 = 32;
+
+/// One stream's packets.
+#[derive(Debug, Default)]
+pub(super) struct Reorder {
+    /// Whose turn it is.
+    next: Option<u16>,
+    ssrc: u32,
+    /// What came before its turn: in the order of its number, no number twice.
+    held: Vec<Held>,
+    held_bytes: usize,
+    late: Late,
+}
+
+#[derive(Debug)]
+struct Held {
+    number: u16,
+    came: Instant,
+    packet: Bytes,
+}
+
+/// Late packets in a row.
+#[derive(Debug, Default)]
+struct Late {
+    last: u16,
+    run: u32,
+}
+
+impl Reorder {
+    /// Takes a packet as it came; gives `pass` what is in order now. The first packets of all wait, too: one of them may have been overtaken.
+    pub(super) fn push(&mut self, packet: &[u8], now: Instant, pass: &mut impl FnMut(&[u8])) {
+        let Some((number, ssrc)) = numbered(packet) else {
+            // The reader says what is wrong with it.
+            return pass(packet);
+        };
+        let begun = self.next.is_some() || !self.held.is_empty();
+        if begun && ssrc != self.ssrc {
+            // Another source, or one that begins anew: the reader ends the session, and the next one begins with it.
+            self.flush(pass);
+            self.follow(number, ssrc);
+            return pass(packet);
+        }
+        self.ssrc = ssrc;
+        let ahead = self.next.map_or(1, |next| number.wrapping_sub(next));
+        if ahead >= 0x8000 {
+            return self.late(number, packet, pass);
+        }
+        self.late.run = 0;
+        if ahead == 0 {
+            pass(packet);
+            self.next = Some(number.wrapping_add(1));
+        } else {
+            self.hold(number, packet, now);
+        }
+        self.release(now, pass);
+    }
+
+    /// Gives up what has been waited for long enough.
+    pub(super) fn release(&mut self, now: Instant, pass: &mut impl FnMut(&[u8])) {
+        let mut taken = 0;
+        // What stands before one that has waited long enough goes with it.
+        let waited = self.held.iter().rposition(|held| now.saturating_duration_since(held.came) >= WAIT);
+        for (at, held) in self.held.iter().enumerate() {
+            let due = self.next == Some(held.number)
+                || waited.is_some_and(|waited| at <= waited)
+                || self.held.len() - taken > HELD_PACKETS_MAX
+                || self.held_bytes > HELD_BYTES_MAX;
+            if !due {
+                break;
+            }
+            pass(&held.packet);
+            self.next = Some(held.number.wrapping_add(1));
+            self.held_bytes -= held.packet.len();
+            taken += 1;
+        }
+        self.held.drain(..taken);
+    }
+
+    /// When [`Self::release`] has something to do.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.held.iter().map(|held| held.came).min().map(|came| came + WAIT)
+    }
+
+    /// The packet after `number` is the next one.
+    fn follow(&mut self, number: u16, ssrc: u32) {
+        (self.next, self.ssrc, self.late) = (Some(number.wrapping_add(1)), ssrc, Late::default());
+    }
+
+    fn hold(&mut self, number: u16, packet: &[u8], now: Instant) {
+        // Before the first release the oldest number is not known yet: what is within half of the number space before one that is held comes before it.
+        let base =
+            self.next.or_else(|| self.held.first().map(|held| held.number.wrapping_sub(0x4000))).unwrap_or(number);
+        let place = self.held.binary_search_by_key(&number.wrapping_sub(base), |held| held.number.wrapping_sub(base));
+        // One that is there already is a copy.
+        if let Err(at) = place {
+            self.held.insert(at, Held { number, came: now, packet: Bytes::copy_from_slice(packet) });
+            self.held_bytes += packet.len();
+        }
+    }
+
+    fn late(&mut self, number: u16, packet: &[u8], pass: &mut impl FnMut(&[u8])) {
+        let follows = self.late.run > 0 && number == self.late.last.wrapping_add(1);
+        self.late = Late { last: number, run: if follows { self.late.run + 1 } else { 1 } };
+        if self.late.run > RESTART_RUN {
+            self.flush(pass);
+            pass(packet);
+            self.follow(number, self.ssrc);
+        }
+    }
+
+    fn flush(&mut self, pass: &mut impl FnMut(&[u8])) {
+        for held in self.held.drain(..) {
+            pass(&held.packet);
+        }
+        self.held_bytes = 0;
+    }
+}
+
+/// Sequence number and SSRC of an RTP packet of version 2.
+fn numbered(packet: &[u8]) -> Option<(u16, u32)> {
+    let head = packet.first_chunk::<12>()?;
+    let ssrc = u32::from_be_bytes([head[8], head[9], head[10], head[11]]);
+    (head[0] >> 6 == 2).then(|| (u16::from_be_bytes([head[2], head[3]]), ssrc))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn packet(number: u16, ssrc: u32) -> Vec<u8> {
+        let mut packet = vec![0x80, 96];
+        packet.extend(number.to_be_bytes());
+        packet.extend([0; 4]);
+        packet.extend(ssrc.to_be_bytes());
+        packet
+    }
+
+    /// The numbers that are passed on when these come, one a millisecond.
+    fn passed(numbers: impl IntoIterator<Item = u16>) -> Vec<u16> {
+        let (mut reorder, mut found) = (Reorder::default(), Vec::new());
+        let mut pass = |packet: &[u8]| found.extend(numbered(packet).map(|(number, _)| number));
+        let mut now = Instant::now();
+        for number in numbers {
+            reorder.push(&packet(number, 7), now, &mut pass);
+            now += Duration::from_millis(1);
+        }
+        reorder.release(now + WAIT, &mut pass);
+        assert_eq!((reorder.due(), reorder.held_bytes), (None, 0));
+        found
+    }
+
+    #[test]
+    fn overtaken_packets_get_their_place_back_across_the_wrap() {
+        assert_eq!(passed([65_533, 65_535, 0, 65_534, 2, 1, 1, 3]), [65_533, 65_534, 65_535, 0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn a_lost_packet_is_waited_for_and_then_given_up_and_one_that_comes_later_is_dropped() {
+        let late = (1..=200).filter(|number| *number != 50).chain([50, 201]);
+        let expected: Vec<u16> = (1..=201).filter(|number| *number != 50).collect();
+        assert_eq!(passed(late), expected);
+        let (mut reorder, now) = (Reorder::default(), Instant::now());
+        let mut early = |_: &[u8]| panic!("its turn has not come");
+        reorder.push(&packet(1, 7), now, &mut early);
+        reorder.push(&packet(3, 7), now, &mut early);
+        assert_eq!(reorder.due(), Some(now + WAIT));
+    }
+
+    #[test]
+    fn a_camera_that_begins_its_numbers_anew_is_followed() {
+        let found = passed((20_000..20_200).chain(10..100));
+        assert_eq!(found[..200], (20_000..20_200).collect::<Vec<_>>());
+        assert_eq!(*found.last().unwrap(), 99, "{} passed", found.len());
+        let (mut reorder, mut found) = (Reorder::default(), 0);
+        for (number, ssrc) in [(5, 1), (7, 1), (900, 2), (901, 2)] {
+            reorder.push(&packet(number, ssrc), Instant::now(), &mut |_| found += 1);
+        }
+        assert_eq!(found, 4, "another source is not waited for");
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_rise_and_nothing_comes_twice(first: u16, jumbled in proptest::collection::vec(0_u16..300, 1..32)) {
+            let found = passed(jumbled.iter().map(|offset| first.wrapping_add(*offset)));
+            let mut sorted: Vec<u16> = jumbled;
+            sorted.sort_unstable();
+            sorted.dedup();
+            prop_assert_eq!(found, sorted.iter().map(|offset| first.wrapping_add(*offset)).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn any_bytes_pass_without_harm(packets in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..20), 0..100)) {
+            let mut reorder = Reorder::default();
+            for packet in &packets {
+                reorder.push(packet, Instant::now(), &mut |_| {});
+            }
+            prop_assert!(reorder.held.len() <= HELD_PACKETS_MAX);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+use super::*;
+use crate::config::{Credentials, SourceConfig};
+use crate::networks::Networks;
+use watchbook_base::GapReason;
+
+fn config(port: u16, path: &str) -> SessionConfig {
+    let (url, _) = SourceUrl::parse(&format!("rtsp://127.0.0.1:{port}{path}")).unwrap();
+    SessionConfig {
+        source: SourceConfig { url, transport: Transport::Tcp, interval_ms: 1_000 },
+        credentials: Some(Credentials { username: "guard".into(), password: "night watch".into() }),
+        audio: false,
+        certificate: None,
+        networks: Networks::parse(&["127.0.0.1".to_owned()]).unwrap(),
+    }
+}
+
+/// A relay to a camera that the test plays itself.
+async fn relayed(path: &str) -> (Relay, TcpStream, u16) {
+    let camera = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = camera.local_addr().unwrap();
+    let relay = Relay::open(&config(address.port(), path), address).await.unwrap();
+    (relay, camera.accept().await.unwrap().0, address.port())
+}
+
+async fn viewer(relay: &Relay) -> TcpStream {
+    TcpStream::connect(("127.0.0.1", relay.url().port().unwrap())).await.unwrap()
+}
+
+async fn heard(stream: &mut TcpStream) -> String {
+    let mut bytes = BytesMut::new();
+    while !bytes.windows(4).any(|window| window == b"\r\n\r\n") {
+        assert!(stream.read_buf(&mut bytes).await.unwrap() > 0, "it closed after {bytes:?}");
+    }
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn the_camera_sees_its_own_address_and_the_reader_no_password() {
+    let (relay, mut camera, port) = relayed("/a/b?c=d").await;
+    let mut reader = viewer(&relay).await;
+    let asked = format!("DESCRIBE {} RTSP/1.0\r\nCSeq: 1\r\n\r\n", relay.url());
+    reader.write_all(asked.as_bytes()).await.unwrap();
+    let own = format!("rtsp://127.0.0.1:{port}/a/b?c=d");
+    assert_eq!(heard(&mut camera).await, format!("DESCRIBE {own} RTSP/1.0\r\nCSeq: 1\r\n\r\n"));
+    let challenge = "RTSP/1.0 401 Unauthorized\r\nCSeq: 1\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"n\"\r\n\r\n";
+    camera.write_all(challenge.as_bytes()).await.unwrap();
+    let answered = heard(&mut camera).await;
+    assert!(answered.contains(&format!("uri=\"{own}\"")) && !answered.contains("night watch"), "{answered}");
+    // The tool's name would make retina open connections of its own; the rest comes as it was sent.
+    let body = "v=0\r\na=tool:LIVE555 Streaming Media v2013.04.08\r\n";
+    let described = format!("RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: {}\r\n\r\n", body.len());
+    camera.write_all((described.clone() + body).as_bytes()).await.unwrap();
+    let mut said = heard(&mut reader).await;
+    while said.len() < described.len() + body.len() {
+        let mut more = BytesMut::new();
+        reader.read_buf(&mut more).await.unwrap();
+        said.push_str(std::str::from_utf8(&more).unwrap());
+    }
+    assert_eq!(said, described + &body.replace("a=tool:", "a=x-by:"));
+}
+
+#[tokio::test]
+async fn a_program_that_does_not_know_the_secret_is_turned_away() {
+    let (relay, mut camera, port) = relayed("/").await;
+    let mut stranger = viewer(&relay).await;
+    let guess = format!("DESCRIBE rtsp://127.0.0.1:{port}/ RTSP/1.0\r\nCSeq: 1\r\n\r\n");
+    stranger.write_all(guess.as_bytes()).await.unwrap();
+    assert_eq!(stranger.read(&mut [0; 8]).await.unwrap_or(0), 0, "nothing is said to it");
+    let mut reader = viewer(&relay).await;
+    reader.write_all(format!("OPTIONS {} RTSP/1.0\r\nCSeq: 1\r\n\r\n", relay.url()).as_bytes()).await.unwrap();
+    assert!(heard(&mut camera).await.starts_with("OPTIONS"), "what the stranger said went nowhere");
+}
+
+#[tokio::test]
+async fn what_is_no_rtsp_is_said_before_the_connection_closes() {
+    let (relay, mut camera, _) = relayed("/").await;
+    let mut reader = viewer(&relay).await;
+    reader.write_all(format!("OPTIONS {} RTSP/1.0\r\nCSeq: 1\r\n\r\n", relay.url()).as_bytes()).await.unwrap();
+    heard(&mut camera).await;
+    camera.write_all(b"\x16\x03\x01 not for us").await.unwrap();
+    assert_eq!(reader.read(&mut [0; 8]).await.unwrap(), 0);
+    let failure = relay.failure().unwrap();
+    assert_eq!(failure.reason, GapReason::StreamUnusable);
+    assert!(failure.detail.contains("does not speak RTSP"), "{failure}");
+}
+
+#[tokio::test]
+async fn encryption_and_udp_do_not_go_together() {
+    let mut config = config(1, "/");
+    config.source.url = SourceUrl::parse("rtsps://127.0.0.1/").unwrap().0;
+    config.source.transport = Transport::Udp;
+    let failure = Relay::open(&config, SocketAddr::from(([127, 0, 0, 1], 1))).await.err().unwrap();
+    assert!(failure.detail.contains("over UDP, which would not be encrypted"), "{failure}");
+}
