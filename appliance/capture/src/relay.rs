@@ -29,6 +29,7 @@ use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use message::{Message, Text};
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -49,6 +50,7 @@ const READ_BYTES: usize = 64 << 10;
 pub(crate) struct Relay {
     url: Url,
     failure: Arc<OnceLock<Failure>>,
+    lost: Option<Arc<AtomicU64>>,
 }
 
 impl Relay {
@@ -89,20 +91,27 @@ impl Relay {
             setup: None,
             leave: None,
             address,
+            lost: Arc::default(),
         };
         let said = Arc::clone(&failure);
+        let lost = udp.then(|| Arc::clone(&link.lost));
         if config.source.url.is_encrypted() {
             let stream = tls::connect(stream, &config.source.url, config.certificate).await?;
             tokio::spawn(link.serve(listener, stream, said));
         } else {
             tokio::spawn(link.serve(listener, stream, said));
         }
-        Ok(Self { url, failure })
+        Ok(Self { url, failure, lost })
     }
 
     /// Where retina finds the camera.
     pub(crate) fn url(&self) -> Url {
         self.url.clone()
+    }
+
+    /// Packets lost over UDP since the last question; `None` over TCP. retina loses count of some that were lost with a picture that it drops.
+    pub(crate) fn take_lost(&self) -> Option<u64> {
+        self.lost.as_ref().map(|lost| lost.swap(0, Ordering::Relaxed))
     }
 
     /// Why the relay gave the camera up; what retina says then is only that its connection was closed.
@@ -159,6 +168,8 @@ struct Link {
     setup: Option<String>,
     leave: Option<Leave>,
     address: SocketAddr,
+    /// Packets lost over UDP that nobody has asked for yet.
+    lost: Arc<AtomicU64>,
 }
 
 /// Bytes for one end and the other.
@@ -220,6 +231,9 @@ impl Link {
         let (mut from_camera, mut from_reader, mut out) = (BytesMut::new(), first, Outbox::default());
         self.from_reader(&mut from_reader, &mut out).await?;
         loop {
+            if let Some(udp) = &mut self.udp {
+                self.lost.fetch_add(udp.take_lost(), Ordering::Relaxed);
+            }
             if !out.to_camera.is_empty() {
                 let sent = timeout(ANSWER, async {
                     camera_out.write_all_buf(&mut out.to_camera).await?;

@@ -196,7 +196,9 @@ impl Session {
         };
         let (lost, rtp, rate_hz) = (frame.loss(), frame.timestamp().timestamp(), frame.timestamp().clock_rate().get());
         let data = frame.into_data();
-        if lost > 0 && !begins(self.standard, &data) {
+        let cut = lost > 0;
+        let lost = self.counted(lost);
+        if cut && !begins(self.standard, &data) {
             self.format_known &= format.is_none();
             return Ok(Item::Incomplete { lost });
         }
@@ -214,13 +216,22 @@ impl Session {
         }
     }
 
+    /// Packets that were lost: over UDP as the relay counts them, else as retina does.
+    fn counted(&self, lost: u16) -> u16 {
+        let counted = self.relay.as_ref().and_then(Relay::take_lost);
+        counted.map_or(lost, |counted| u16::try_from(counted).unwrap_or(u16::MAX))
+    }
+
     fn audio(&mut self, frame: &AudioFrame) -> Item {
         let data = frame.data();
         if data.is_empty() || data.len() > ACCESS_UNIT_BYTES_MAX {
             return Item::Other;
         }
         let (rtp, rate_hz) = (frame.timestamp().timestamp(), frame.timestamp().clock_rate().get());
-        Item::Audio { unit: Unit { rtp, rate_hz, key: true, data: Bytes::copy_from_slice(data) }, lost: frame.loss() }
+        Item::Audio {
+            unit: Unit { rtp, rate_hz, key: true, data: Bytes::copy_from_slice(data) },
+            lost: self.counted(frame.loss()),
+        }
     }
 
     fn damaged(&mut self, error: &retina::Error) -> Result<Item, Failure> {

@@ -26,6 +26,8 @@ pub(super) struct Reorder {
     held: Vec<Held>,
     held_bytes: usize,
     late: Late,
+    /// Packets that were given up since somebody asked.
+    lost: u64,
 }
 
 #[derive(Debug)]
@@ -85,11 +87,18 @@ impl Reorder {
                 break;
             }
             pass(&held.packet);
+            // Held ones are ahead of their turn by less than half of the number space.
+            self.lost += self.next.map_or(0, |next| u64::from(held.number.wrapping_sub(next)));
             self.next = Some(held.number.wrapping_add(1));
             self.held_bytes -= held.packet.len();
             taken += 1;
         }
         self.held.drain(..taken);
+    }
+
+    /// How many packets were given up since the last question.
+    pub(super) fn take_lost(&mut self) -> u64 {
+        core::mem::take(&mut self.lost)
     }
 
     /// When [`Self::release`] has something to do.
@@ -163,6 +172,12 @@ mod tests {
         }
         reorder.release(now + WAIT, &mut pass);
         assert_eq!((reorder.due(), reorder.held_bytes), (None, 0));
+        if let (Some(first), Some(last)) = (found.first(), found.last())
+            && last.wrapping_sub(*first) < 0x8000
+        {
+            let missing = u64::from(last.wrapping_sub(*first)) + 1 - found.len() as u64;
+            assert_eq!(reorder.take_lost(), missing, "each number that is left out is counted");
+        }
         found
     }
 

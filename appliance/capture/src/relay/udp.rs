@@ -112,6 +112,11 @@ impl Udp {
         self.streams.iter().filter_map(|stream| stream.reorder.due()).min()
     }
 
+    /// How many packets were lost since the last question, of all streams together.
+    pub(super) fn take_lost(&mut self) -> u64 {
+        self.streams.iter_mut().map(|stream| stream.reorder.take_lost()).sum()
+    }
+
     /// Passes on what has waited for an overtaken packet for long enough.
     pub(super) fn release(&mut self, out: &mut BytesMut) {
         let now = Instant::now();
