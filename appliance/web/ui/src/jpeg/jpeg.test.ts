@@ -1,5 +1,6 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { FragmentReader, isJpeg, type JpegSample } from "./fragments";
+import { JpegScreen } from "./screen";
 import { JpegTrack, TRACK_BYTES_MAX } from "./track";
 
 /** A box by ISO/IEC 14496-12 §4.2: size, kind, contents. */
@@ -100,5 +101,30 @@ describe("a track of pictures", () => {
     expect(track.add(sample(5, 0, large), 2.15)).toBe(true);
     expect(track.at(0.05)).toBeNull();
     expect(track.byteCount).toBeLessThanOrEqual(TRACK_BYTES_MAX);
+  });
+});
+
+describe("a screen", () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  it("goes on where it was after a tab was hidden", async () => {
+    let frame: FrameRequestCallback = () => undefined;
+    vi.stubGlobal("requestAnimationFrame", (next: FrameRequestCallback) => {
+      frame = next;
+      return 1;
+    });
+    vi.stubGlobal("cancelAnimationFrame", () => undefined);
+    const screen = new JpegScreen({} as HTMLCanvasElement);
+    screen.appendBuffer(fragment(0, Array.from({ length: 300 }, (_, index) => ({ duration: 9_000, data: picture(index) }))));
+    await screen.play();
+    const begun = performance.now();
+    for (let at = 0; at <= 100; at += 20) frame(begun + at);
+    expect(screen.currentTime).toBeGreaterThan(0.05);
+    const hidden = screen.currentTime;
+    frame(begun + 20_100);
+    expect(screen.currentTime - hidden).toBeLessThan(0.3);
+    frame(begun + 20_120);
+    expect(screen.currentTime).toBeGreaterThan(hidden);
+    screen.close();
   });
 });

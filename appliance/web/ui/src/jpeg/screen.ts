@@ -24,6 +24,8 @@ export interface Buffered {
 
 /** Less than this ahead, and a player waits for more. */
 const AHEAD_S = 0.05;
+/** A longer time between two frames of the browser is none in which pictures were shown: a hidden tab has no frames. */
+const TICK_MS_MAX = 250;
 
 export class JpegScreen extends EventTarget implements Surface, Buffered {
   readonly error = null;
@@ -114,7 +116,7 @@ export class JpegScreen extends EventTarget implements Surface, Buffered {
 
   #tick(now: number): void {
     if (this.#paused) return;
-    const passed = ((now - this.#lastTick) / 1_000) * this.playbackRate;
+    const passed = (Math.min(now - this.#lastTick, TICK_MS_MAX) / 1_000) * this.playbackRate;
     this.#lastTick = now;
     // Time stands still where no picture is.
     if (passed > 0 && this.#track.at(this.#time + passed) !== null) this.#time += passed;

@@ -79,6 +79,9 @@ export class LivePlayer {
   #dropSocket(): void {
     const socket = this.#socket;
     this.#socket = null;
+    // What is on the screen is no sign of life of the next connection.
+    this.#drawn = false;
+    this.#lastFragment = Number.NEGATIVE_INFINITY;
     if (socket === null) return;
     socket.onmessage = null;
     socket.onclose = null;
@@ -105,7 +108,11 @@ export class LivePlayer {
     this.#dropMedia();
     if (isJpeg(mime)) {
       this.#report.unsupported(null);
-      this.#jpeg = { reader: new FragmentReader(), painter: new Painter(this.#canvas, () => (this.#drawn = true)) };
+      const socket = this.#socket;
+      const painter = new Painter(this.#canvas, () => (this.#drawn = socket !== null && socket === this.#socket));
+      this.#jpeg = { reader: new FragmentReader(), painter };
+      this.#video.removeAttribute("src");
+      this.#video.load();
       this.#video.hidden = true;
       this.#canvas.hidden = false;
       return;
@@ -187,12 +194,12 @@ export class LivePlayer {
   #step(): void {
     const video = this.#video;
     const silent = performance.now() - this.#lastFragment > SILENT_MS;
-    if (video.error !== null && this.#socket !== null) {
+    if (this.#jpeg === null && video.error !== null && this.#socket !== null) {
       this.#again(this.#socket);
       return;
     }
     if (this.#jpeg !== null) {
-      const showing = this.#drawn && performance.now() - this.#lastFragment <= JPEG_SILENT_MS;
+      const showing = this.#socket !== null && this.#drawn && performance.now() - this.#lastFragment <= JPEG_SILENT_MS;
       if (showing) this.#attempt = 0;
       this.#setFlowing(showing);
       return;

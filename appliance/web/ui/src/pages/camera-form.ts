@@ -8,6 +8,8 @@ export interface CameraForm {
   mainTransport: Transport;
   /** Seconds between two pictures of an address that gives one for each request; as typed. */
   interval: string;
+  /** The same of the second stream where that has another one, in ms; `null`: as `interval`. */
+  subIntervalMs: number | null;
   subUrl: string;
   subTransport: Transport;
   username: string;
@@ -36,6 +38,7 @@ export function formOf(camera: Camera | null): CameraForm {
     mainUrl: camera?.main.url ?? "",
     mainTransport: camera?.main.transport ?? "tcp",
     interval: String((camera?.main.interval_ms ?? camera?.sub?.interval_ms ?? INTERVAL_MS_DEFAULT) / 1_000),
+    subIntervalMs: ownInterval(camera),
     subUrl: camera?.sub?.url ?? "",
     subTransport: camera?.sub?.transport ?? "tcp",
     username: camera?.username ?? "",
@@ -49,16 +52,26 @@ export function formOf(camera: Camera | null): CameraForm {
   };
 }
 
+function ownInterval(camera: Camera | null): number | null {
+  if (camera === null || !isHttp(camera.main.url ?? "")) return null;
+  const sub = camera.sub?.interval_ms ?? null;
+  return sub === (camera.main.interval_ms ?? INTERVAL_MS_DEFAULT) ? null : sub;
+}
+
 export function mainOf(form: CameraForm): StreamSource {
-  return source(form, form.mainUrl, form.mainTransport);
+  return source(form.mainUrl, form.mainTransport, intervalMs(form));
 }
 
 export function subOf(form: CameraForm): StreamSource | null {
-  return form.subUrl.trim() === "" ? null : source(form, form.subUrl, form.subTransport);
+  return form.subUrl.trim() === "" ? null : source(form.subUrl, form.subTransport, form.subIntervalMs ?? intervalMs(form));
 }
 
-function source(form: CameraForm, url: string, transport: Transport): StreamSource {
-  return { url: url.trim(), transport, ...(isHttp(url) ? { interval_ms: Math.round((Number(form.interval) || 1) * 1_000) } : {}) };
+function intervalMs(form: CameraForm): number {
+  return Math.round((Number(form.interval) || 1) * 1_000);
+}
+
+function source(url: string, transport: Transport, interval_ms: number): StreamSource {
+  return { url: url.trim(), transport, ...(isHttp(url) ? { interval_ms } : {}) };
 }
 
 /** An address that may give one picture for each request. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { middle, moved, point, usable } from "../polygon/shape";
+import type { Camera } from "../api/types";
 import { formOf, inputOf, isEncrypted, urlProblem } from "./camera-form";
 import { parseNumber, readSchema, readSetting, valueOf } from "./settings-schema";
 
@@ -17,6 +18,17 @@ describe("camera form", () => {
     const input = inputOf(form, []);
     expect(input.main).toEqual({ url: "http://10.0.0.1/snap.jpg", transport: "tcp", interval_ms: 500 });
     expect(input.sub).toEqual({ url: "rtsp://10.0.0.1/b", transport: "tcp" });
+  });
+
+  it("keeps another interval of the second stream", () => {
+    const stream = (name: string, interval_ms: number) => ({ url: `http://10.0.0.1/${name}.jpg`, transport: "tcp", interval_ms });
+    const stored = (main: number, sub: number) => formOf({ main: stream("a", main), sub: stream("b", sub) } as Camera);
+    const intervals = (form: ReturnType<typeof formOf>) => [inputOf(form, []).main.interval_ms, inputOf(form, []).sub?.interval_ms];
+    expect(intervals(stored(500, 2_000))).toEqual([500, 2_000]);
+    expect(intervals({ ...stored(500, 2_000), interval: "0.25" })).toEqual([250, 2_000]);
+    expect(intervals({ ...stored(500, 500), interval: "0.25" })).toEqual([250, 250]);
+    const onlySub = formOf({ main: { url: "rtsp://10.0.0.1/a", transport: "tcp" }, sub: stream("b", 2_000) } as Camera);
+    expect(intervals({ ...onlySub, interval: "3" })).toEqual([undefined, 3_000]);
   });
 
   it("sends a purpose only for sound, and a certificate or none", () => {

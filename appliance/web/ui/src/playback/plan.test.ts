@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { RecordedSpan } from "../api/types";
-import { AHEAD_MAX_MS, baseFor, bufferedUntil, CHUNK_MS, FIRST_CHUNK_MS, fitsBase, landing, overHole, plan, type Situation, surplus } from "./plan";
+import { TRACK_BYTES_MAX } from "../jpeg/track";
+import { AHEAD_MAX_MS, baseFor, bufferedUntil, CHUNK_MS, FIRST_CHUNK_MS, fitsBase, JPEG_BYTES, JPEG_LEAST_MS, landing, overHole, plan, type Situation, surplus } from "./plan";
 
 const span = (start: number, end: number): RecordedSpan => ({
   start_utc_ms: start,
@@ -41,6 +42,26 @@ describe("plan", () => {
     expect(at({ position: T + 300_000 })).toEqual({ kind: "end" });
     const grown = [...SPANS.slice(0, 1), span(T + 90_000, T + 302_000)];
     expect(at({ position: T + 300_000, spans: grown })).toMatchObject({ kind: "fetch", from: T + 300_000, to: T + 302_000 });
+  });
+
+  it("asks for no more JPEG than the screen has room for", () => {
+    // 10 MB a second, 25 pictures of 400 kB: 192 MiB are 20 s.
+    const bytesPerMs = 10_000;
+    const jpeg = [{ ...span(T, T + 300_000), codec_string: "mp4v.6C", byte_count: 300_000 * bytesPerMs }];
+    for (const rate of [1, 8]) {
+      let until = T;
+      for (let position = T; position < T + 280_000; position += 500) {
+        const next = at({ spans: jpeg, position, rate, buffered: [{ start: T, end: until }], fetchedUntil: until === T ? null : until });
+        if (next.kind !== "fetch") continue;
+        until = next.to;
+        expect((until - position) * bytesPerMs).toBeLessThanOrEqual(2 * JPEG_BYTES);
+      }
+      expect(until).toBeGreaterThan(T + 280_000);
+    }
+    expect(3 * JPEG_BYTES).toBeLessThanOrEqual(TRACK_BYTES_MAX);
+    const huge = [{ ...jpeg[0], ...span(T, T + 60_000), codec_string: "mp4v.6C", byte_count: 1e12 }];
+    expect(at({ spans: huge })).toMatchObject({ kind: "fetch", to: T + JPEG_LEAST_MS });
+    expect(at({ spans: [{ ...span(T, T + 60_000), byte_count: 1e12 }] })).toMatchObject({ to: T + FIRST_CHUNK_MS });
   });
 
   it("does not ask again for a piece that brought nothing", () => {

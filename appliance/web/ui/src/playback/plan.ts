@@ -1,6 +1,7 @@
 /** Which footage to fetch next, what to drop, and when to jump: pure decisions of the playback player. Times are milliseconds UTC. */
 
 import type { RecordedSpan } from "../api/types";
+import { isJpeg } from "../jpeg/fragments";
 import { spanAfter, spanAt } from "../timeline/ranges";
 
 /** The first piece after a jump is short, so that the picture is there soon and a wrong jump costs little. */
@@ -13,6 +14,11 @@ export const AHEAD_MS = 12_000;
 export const BEHIND_MS = 20_000;
 /** Footage ahead that is kept at most: at 16 Mbit/s 60 s are 120 MB, just below the browser's bound of about 150 MB. */
 export const AHEAD_MAX_MS = 60_000;
+/** For JPEG, whose pictures the page holds itself: a piece is fetched when less than this is ahead, and is about this large at most. The screen has room for
+ * three times as much. */
+export const JPEG_BYTES = 64 * 1024 * 1024;
+/** However large the pictures are: this much is ahead, and a piece is so long. */
+export const JPEG_LEAST_MS = 1_000;
 /** Holes below this inside the buffer are frame timing, not gaps. */
 export const HOLE_MS = 250;
 /** A browser stops this long before the end of what it has, more so at higher speeds. */
@@ -67,9 +73,9 @@ export function plan({ spans, position, buffered, rate, stalled, fetchedUntil }:
     return next === null ? { kind: "end" } : { kind: "jump", to: next.start_utc_ms };
   }
   const until = Math.max(contiguous, fetchedUntil ?? contiguous);
-  const wanted = Math.min(AHEAD_MAX_MS / 2, AHEAD_MS * Math.max(1, rate));
-  if (until - position >= wanted) return { kind: "rest" };
   const here = spanAt(spans, until);
+  const wanted = Math.min(AHEAD_MAX_MS / 2, AHEAD_MS * Math.max(1, rate), here === null ? AHEAD_MAX_MS : roomMs(here));
+  if (until - position >= wanted) return { kind: "rest" };
   if (here !== null) return piece(here, until, fetchedUntil);
   // Beyond a gap that will be reached soon, unless that is buffered already.
   const next = spanAfter(spans, until - 1);
@@ -78,10 +84,16 @@ export function plan({ spans, position, buffered, rate, stalled, fetchedUntil }:
 }
 
 function piece(span: RecordedSpan, from: number, fetchedUntil: number | null): Plan {
-  const length = fetchedUntil === null ? FIRST_CHUNK_MS : CHUNK_MS;
+  const length = Math.min(fetchedUntil === null ? FIRST_CHUNK_MS : CHUNK_MS, roomMs(span));
   // A span's start is rounded down to the millisecond, where the span before it may not have ended yet; one more is surely inside.
   const inside = Math.max(from, span.start_utc_ms + 1);
   return { kind: "fetch", from: inside, to: Math.min(span.end_utc_ms, from + length), codec: span.codec_string };
+}
+
+/** How much of a span's footage [`JPEG_BYTES`] hold; without bound where the browser holds it. */
+function roomMs(span: RecordedSpan): number {
+  if (!isJpeg(span.codec_string) || span.byte_count <= 0) return Number.POSITIVE_INFINITY;
+  return Math.max(JPEG_LEAST_MS, (JPEG_BYTES / span.byte_count) * (span.end_utc_ms - span.start_utc_ms));
 }
 
 /** What to drop: everything but a stretch around the position. */

@@ -7,6 +7,7 @@ import { type Buffered, JpegScreen, type Surface } from "../jpeg/screen";
 import { asApiError } from "../lib/session";
 import { nearestFootage, type Range, remember } from "../timeline/ranges";
 import { baseFor, bufferedUntil, fitsBase, landing, overHole, type Interval, plan, surplus, TAIL_MS } from "./plan";
+import { pour } from "./pour";
 
 export interface PlaybackReport {
   /** The moment on the screen, milliseconds UTC. */
@@ -238,13 +239,10 @@ export class PlaybackPlayer {
       const buffer = await this.#openSource(codec, from);
       if (buffer === null || fetching.signal.aborted) return;
       const response = await send(playbackUrl(this.#camera, { from, to }, this.#base), { signal: fetching.signal });
-      const reader = response.body?.getReader();
-      for (;;) {
-        const piece = await reader?.read();
-        if (piece === undefined || piece.done || fetching.signal.aborted) break;
-        await append(buffer, piece.value);
+      await pour(response.body, fetching.signal, async (bytes) => {
+        await append(buffer, bytes);
         this.#settle();
-      }
+      });
       if (fetching.signal.aborted) return;
       const end = Number(response.headers.get("Watchbook-End-Utc-Ms"));
       // A piece that brings nothing new must not be asked for for ever: step over its last second.
@@ -252,6 +250,8 @@ export class PlaybackPlayer {
       this.#report.problem(null);
     } catch (error) {
       if (fetching.signal.aborted) return;
+      // What is left of the piece is not wanted, and half a box of it may be in the parser.
+      fetching.abort();
       this.#notBefore = performance.now() + RETRY_MS;
       if (error instanceof DOMException && error.name === "QuotaExceededError") return;
       this.#report.problem(asApiError(error));

@@ -71,6 +71,7 @@ describe("ranges", () => {
       [1_000, 7_500],
       [7_500, 12_000],
     ]);
+    expect(remember(SPANS, [], window).map((each) => each.byte_count)).toEqual([4_000, 4_000]);
   });
 
   it("cuts what is damaged out of the spans", () => {

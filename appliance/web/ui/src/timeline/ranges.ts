@@ -136,10 +136,16 @@ export function remember(old: readonly RecordedSpan[], fresh: readonly RecordedS
   const last = Math.max(window.end, ...fresh.map((each) => each.end_utc_ms));
   const kept: RecordedSpan[] = [];
   for (const each of old) {
-    if (each.start_utc_ms < first) kept.push({ ...each, end_utc_ms: Math.min(each.end_utc_ms, first) });
-    if (each.end_utc_ms > last) kept.push({ ...each, start_utc_ms: Math.max(each.start_utc_ms, last) });
+    if (each.start_utc_ms < first) kept.push(part(each, each.start_utc_ms, Math.min(each.end_utc_ms, first)));
+    if (each.end_utc_ms > last) kept.push(part(each, Math.max(each.start_utc_ms, last), each.end_utc_ms));
   }
   return [...kept.slice(-REMEMBERED_MAX), ...fresh].sort(startsFirst);
+}
+
+/** A part of a span, with its share of the bytes. */
+function part(span: RecordedSpan, start_utc_ms: number, end_utc_ms: number): RecordedSpan {
+  const share = (end_utc_ms - start_utc_ms) / Math.max(1, span.end_utc_ms - span.start_utc_ms);
+  return { ...span, start_utc_ms, end_utc_ms, byte_count: Math.round(span.byte_count * share) };
 }
 
 /** Intervals joined where fewer than `closeness` milliseconds lie between them: what is one pixel on the screen is drawn once. */
