@@ -1,4 +1,5 @@
-//! Whether a camera sees: the same picture again and again, or one without any detail. Judged on one key frame a minute, brightness alone, masked areas left out. Pure.
+//! Whether a camera sees: the same picture again and again, or one without any detail. Judged on one key frame a minute, brightness alone. Pure. Left out are masked areas,
+//! and the strips along the upper and lower edge, where cameras write their name and a running clock.
 //!
 //! **Frozen.** A live sensor's noise changes almost every 8 × 8 block that has detail in it, even at night and behind a noise filter: in night scenes made with ffmpeg
 //! at least 95 of 100 blocks. A picture that stands still changes none, or those of a clock in a corner. What is taken for frozen is that at most one block of 20
@@ -24,6 +25,8 @@ pub const COVERED_LOOKS: u32 = 3;
 
 /// Side of a block in pixels; what is left over at the lower edge is not judged.
 const BLOCK_PX: usize = 8;
+/// Rows of pixels along the upper and the lower edge that are not judged: an eighth each, more than two lines of text of 48 pixels in 1,080.
+const TEXT_PX: usize = 24;
 /// Brightest minus darkest pixel of a block with detail: noise of a night picture stays below, the edge of a lamp does not.
 const DETAIL: u8 = 24;
 /// With fewer blocks in sight nothing can be said; for frozen, with fewer that have detail.
@@ -109,7 +112,7 @@ impl Sight {
     fn blocks(&self, luma: &[u8], masked: impl Fn(usize, usize) -> bool) -> Blocks {
         let (width, height) = (OUTPUT.width as usize, OUTPUT.height as usize);
         let mut blocks = Blocks::default();
-        for top in (0..=height - BLOCK_PX).step_by(BLOCK_PX) {
+        for top in (TEXT_PX..=height - TEXT_PX - BLOCK_PX).step_by(BLOCK_PX) {
             for left in (0..=width - BLOCK_PX).step_by(BLOCK_PX) {
                 let corners =
                     [(left, top), (left + BLOCK_PX - 1, top + BLOCK_PX - 1), (left + BLOCK_PX / 2, top + BLOCK_PX / 2)];
@@ -168,11 +171,25 @@ mod tests {
     }
 
     #[test]
+    fn what_a_camera_writes_into_its_picture_is_nothing_that_it_sees() {
+        let mut sight = Sight::default();
+        let covered = |minute: usize| {
+            let mut picture = vec![90; OUTPUT.frame_bytes()];
+            for at in (6..22).chain(160..172).flat_map(|row| row * 320..row * 320 + 200) {
+                picture[at] = if (at / 3 + minute).is_multiple_of(2) { 16 } else { 235 };
+            }
+            picture
+        };
+        let told: Vec<_> = (0..4).map(|minute| look_at(&mut sight, minute, &covered(minute as usize))).collect();
+        assert_eq!(told[2..], [Some((Trouble::Covered, UtcNanos(0))); 2]);
+    }
+
+    #[test]
     fn a_running_clock_in_a_corner_is_no_life() {
         let mut sight = Sight::default();
         let clock = |minute: i64| {
             let mut picture = stripes(|_| 0);
-            for at in (0..16).flat_map(|row| row * 320..row * 320 + 120) {
+            for at in (24..40).flat_map(|row| row * 320..row * 320 + 120) {
                 picture[at] = if (at / 2 + minute as usize).is_multiple_of(2) { 0 } else { 255 };
             }
             picture

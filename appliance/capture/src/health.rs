@@ -4,13 +4,17 @@ use crate::sink::LastGap;
 use watchbook_base::time::{NANOS_PER_MS, NANOS_PER_SEC};
 use watchbook_base::{GapReason, MonoNanos, UtcNanos};
 
+/// Cameras tell their time every 5 to 10 s (RFC 3550 §6.2); what is older than this says nothing of now.
+const CLOCK_AGE_NS_MAX: u64 = 120 * NANOS_PER_SEC.unsigned_abs();
+
 /// Frames, bytes and losses. A frame costs two additions; rates are made when somebody asks.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Health {
     pub(crate) lost_packets: u64,
     pub(crate) damaged: u64,
     pub(crate) sessions: u64,
-    pub(crate) clock_offset_ms: Option<i64>,
+    /// The camera's clock minus ours in ms, and when it said its time.
+    pub(crate) clock: Option<(i64, MonoNanos)>,
     frames: u64,
     bytes: u64,
     since: MonoNanos,
@@ -41,6 +45,13 @@ impl Health {
     pub(crate) fn session(&mut self) {
         self.sessions += 1;
         self.key = None;
+        // It may be another camera by now.
+        self.clock = None;
+    }
+
+    /// The camera's clock minus ours in ms, while it tells its time.
+    pub(crate) fn clock_offset_ms(&self, now: MonoNanos) -> Option<i64> {
+        self.clock.filter(|(_, told)| now.nanos_since(*told) <= CLOCK_AGE_NS_MAX).map(|(offset_ms, _)| offset_ms)
     }
 
     /// Pictures of the last whole GOP, and ms from its key frame to the next.
@@ -86,6 +97,15 @@ fn ms(nanos: u64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_is_told_no_more_is_known_no_more() {
+        let mut health = Health { clock: Some((-40, MonoNanos(0))), ..Health::default() };
+        let after = |health: &Health, seconds: u64| health.clock_offset_ms(MonoNanos(seconds * 1_000_000_000));
+        assert_eq!((after(&health, 120), after(&health, 121)), (Some(-40), None));
+        health.session();
+        assert_eq!(after(&health, 1), None, "another session may be another camera");
+    }
 
     #[test]
     fn rates_are_over_the_time_since_the_last_question() {

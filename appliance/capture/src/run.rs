@@ -23,6 +23,10 @@ use watchbook_base::{CameraId, Clock, GapReason, MonoNanos, TrackRole};
 const TICK: Duration = Duration::from_secs(1);
 /// Rates and counters are published every so many ticks while live.
 const HEALTH_TICKS: u64 = 5;
+/// The sub stream's place is offered to the main stream for so many attempts …
+const OFFERED_FOR: u32 = 4;
+/// … of so many: with the longest wait between attempts every quarter of an hour.
+const OFFERED_EVERY: u32 = 32;
 /// Pictures for this long make a session healthy: the next failure is a new one.
 const HEALTHY: Duration = Duration::from_secs(10);
 /// After a fault that a new session mends, it is opened at once, but at most this often; else after [`AT_ONCE_OFTEN`].
@@ -119,6 +123,8 @@ struct StreamTask {
     wanted: watch::Receiver<Wanted>,
     /// The camera has room for the main stream: `false` makes the sub stream give up its place.
     room: Arc<watch::Sender<bool>>,
+    /// Attempts in a row that ended because the camera has no room.
+    no_room: u32,
     /// The last attempt ended without an answer.
     unanswered: bool,
     /// What is amiss with a stream that is live.
@@ -144,6 +150,7 @@ impl StreamTask {
             role,
             wanted,
             room,
+            no_room: 0,
             unanswered: false,
             notice: None,
             video: track(role),
@@ -207,10 +214,10 @@ impl StreamTask {
     async fn attempt(&mut self, config: &SessionConfig, sessions: &Sessions) -> Exit {
         self.live_since = None;
         let mut room = self.room.subscribe();
-        let is_sub = self.role == TrackRole::SubVideo;
+        let shares = self.shares(config);
         let unanswered = core::mem::take(&mut self.unanswered);
         let opening = async {
-            if is_sub {
+            if shares {
                 room_is(&mut room, true).await;
             }
             sessions.settle().await;
@@ -227,11 +234,20 @@ impl StreamTask {
         match opened {
             Ok(session) => self.play(session, config).await,
             Err(failure) => {
-                self.tell_room(!failure.no_room);
+                self.no_room = if failure.no_room { self.no_room.saturating_add(1) } else { 0 };
+                self.tell_room(!yields(self.no_room));
                 self.unanswered = failure.no_answer;
                 Exit::Failed(failure)
             }
         }
+    }
+
+    /// Whether this is a sub stream of the camera that sends the main stream, which a camera for one viewer cannot send as well.
+    fn shares(&self, config: &SessionConfig) -> bool {
+        let Wanted::Run(camera) = &*self.wanted.borrow() else { return false };
+        let main = camera.session(TrackRole::MainVideo);
+        let same = main.is_some_and(|main| main.source.url.host_port() == config.source.url.host_port());
+        self.role == TrackRole::SubVideo && same
     }
 
     /// Of cameras that allow a single viewer the main stream comes first: it is the record.
@@ -255,7 +271,7 @@ impl StreamTask {
         let changed = other_session_wanted(&mut wanted, self.role, config);
         tokio::pin!(changed);
         let mut room = self.room.subscribe();
-        let is_sub = self.role == TrackRole::SubVideo;
+        let shares = self.shares(config);
         loop {
             // In this order: a camera that sends faster than we read would never let go of the task's share of time, and neither the time-outs nor a stop be seen.
             tokio::select! {
@@ -266,7 +282,7 @@ impl StreamTask {
                     }
                 }
                 () = &mut changed => return Exit::Changed,
-                () = room_is(&mut room, false), if is_sub => {
+                () = room_is(&mut room, false), if shares => {
                     return Exit::Failed(Failure::yielded(&config.source.url.host_port()));
                 }
                 item = session.next() => match item {
@@ -308,7 +324,7 @@ impl StreamTask {
                 watch.damage = Some(what);
             }
             Item::CameraClock(theirs) => {
-                self.health.clock_offset_ms = Some(theirs.nanos_since(arrival.utc) / 1_000_000)
+                self.health.clock = Some((theirs.nanos_since(arrival.utc) / 1_000_000, arrival.mono));
             }
             Item::Other => {}
         }
@@ -337,6 +353,7 @@ impl StreamTask {
 
     fn go_live(&mut self, now: MonoNanos) {
         self.live_since = Some(now);
+        self.no_room = 0;
         self.tell_room(true);
         self.health.take_rates(now);
         self.health.back(self.clock.utc());
@@ -427,7 +444,7 @@ impl StreamTask {
         self.state.lost_packets = self.health.lost_packets;
         self.state.damaged_access_units = self.health.damaged;
         self.state.sessions = self.health.sessions;
-        self.state.clock_offset_ms = self.health.clock_offset_ms;
+        self.state.clock_offset_ms = self.health.clock_offset_ms(self.clock.mono());
         (self.state.gop_pictures, self.state.key_interval_ms) = self.health.gop().unzip();
         self.state.key_age_ms = self.health.key_age_ms(self.clock.mono());
         self.state.last_gap = self.health.last_gap();
@@ -446,6 +463,12 @@ async fn other_session_wanted(wanted: &mut watch::Receiver<Wanted>, role: TrackR
     let _ = wanted.wait_for(other).await;
 }
 
+/// Whether the sub stream leaves its place to a main stream that was refused so many times in a row. When that does not help it is recorded meanwhile, because something is better than
+/// nothing, and the place is offered again from time to time.
+fn yields(refused: u32) -> bool {
+    refused > 0 && (refused - 1) % OFFERED_EVERY < OFFERED_FOR
+}
+
 /// Waits until the camera has room for its main stream, or has none.
 async fn room_is(room: &mut watch::Receiver<bool>, wanted: bool) {
     // An error means that the main stream is gone for good: it cannot be, each task holds a sender.
@@ -457,4 +480,16 @@ fn reader_failed(config: &SessionConfig) -> Failure {
         format!("What the camera at {} sends makes the reader fail.", config.source.url.host_port()),
         "Report the camera's model and firmware; recording goes on when the stream becomes readable.",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sub_stream_leaves_its_place_for_some_attempts_and_comes_back() {
+        assert!(!yields(0) && yields(1) && yields(OFFERED_FOR) && !yields(OFFERED_FOR + 1));
+        let offered = (1..=10 * OFFERED_EVERY).filter(|refused| yields(*refused)).count();
+        assert_eq!(offered, 10 * OFFERED_FOR as usize);
+    }
 }

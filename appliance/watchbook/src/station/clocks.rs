@@ -23,6 +23,9 @@ const STEP_MS: u64 = 1_000;
 const KEPT_DAYS: i64 = 30;
 /// 24 readings of hours, and room for steps: a clock that is set every minute has no worth anyway.
 const OF_A_DAY_MAX: usize = 64;
+const HOURS: usize = 24;
+/// Days after which what is kept of a camera that was removed goes.
+const GONE_DAYS: i64 = 400;
 /// Before camera and day in the register.
 const PREFIX: &[u8] = b"camera_clock/";
 const DAY_NS: i64 = 86_400 * NANOS_PER_SEC;
@@ -78,21 +81,22 @@ impl Clocks {
     pub fn note(&self, camera: CameraId, at: UtcNanos, offset_ms: i64, drift_ppm: Option<f32>) -> Result<(), Error> {
         let mut kept = self.lock();
         let before_ms = kept.seen_ms.insert(camera, offset_ms);
-        let newest = kept.newest(camera);
+        let newest = kept.newest(camera, at);
         let step =
             before_ms.or(newest.map(|newest| newest.offset_ms)).is_some_and(|ms| ms.abs_diff(offset_ms) >= STEP_MS);
-        // Our own clock may have gone back.
-        let due = newest.is_none_or(|newest| at.nanos_since(newest.at).abs() >= KEPT_EVERY_NS);
+        let due = newest.is_none_or(|newest| at.nanos_since(newest.at) >= KEPT_EVERY_NS);
         let day = at.0.div_euclid(DAY_NS);
         let of_day = kept.days.get(&(camera, day)).cloned().unwrap_or_default();
-        if !(due || step) || of_day.len() >= OF_A_DAY_MAX {
+        // Steps do not take the room of the hours.
+        let room = if due { OF_A_DAY_MAX } else { OF_A_DAY_MAX - HOURS };
+        if !(due || step) || of_day.len() >= room {
             return Ok(());
         }
         let mut readings = of_day;
         readings.push(Reading { at, offset_ms, drift_ppm, step });
         let value = serde_json::to_vec(&readings)
             .map_err(|error| Error::new(watchbook_base::Kind::Internal, error.to_string()))?;
-        let old: Vec<_> = kept.days.keys().filter(|(_, known)| day - known > KEPT_DAYS).copied().collect();
+        let old = kept.too_many(camera, day);
         let mut changes = vec![Change::put(Namespace::Setting, key(camera, day), value)];
         changes.extend(old.iter().map(|(camera, day)| Change::delete(Namespace::Setting, key(*camera, *day))));
         self.register.apply(&changes).map_err(stored)?;
@@ -122,9 +126,26 @@ impl Clocks {
 }
 
 impl Kept {
-    fn newest(&self, camera: CameraId) -> Option<Reading> {
-        let (_, readings) = self.days.range((camera, Day::MIN)..=(camera, Day::MAX)).next_back()?;
-        readings.last().copied()
+    /// Days to be given up with a reading of `day`: of this camera the oldest beyond [`KEPT_DAYS`], and those to come, which our own clock made when it was ahead; of any camera what is
+    /// older than [`GONE_DAYS`]. By number first: one look with the clock ahead must not cost what was kept.
+    fn too_many(&self, camera: CameraId, day: Day) -> Vec<(CameraId, Day)> {
+        let own = self.days.range((camera, Day::MIN)..=(camera, Day::MAX)).map(|(place, _)| *place);
+        let (to_come, mut past): (Vec<_>, Vec<_>) =
+            own.filter(|(_, known)| *known != day).partition(|(_, known)| day + 1 < *known);
+        let over = past.len().saturating_sub(usize::try_from(KEPT_DAYS).unwrap_or(usize::MAX));
+        past.truncate(over);
+        let gone = self.days.keys().filter(|(other, known)| *other != camera && day - known > GONE_DAYS).copied();
+        to_come.into_iter().chain(past).chain(gone).collect()
+    }
+
+    /// The newest reading until then.
+    fn newest(&self, camera: CameraId, at: UtcNanos) -> Option<Reading> {
+        let days = self.days.range((camera, Day::MIN)..=(camera, at.0.div_euclid(DAY_NS)));
+        days.rev()
+            .flat_map(|(_, readings)| readings)
+            .filter(|reading| reading.at <= at)
+            .max_by_key(|reading| reading.at)
+            .copied()
     }
 }
 
@@ -182,13 +203,26 @@ mod tests {
     }
 
     #[test]
+    fn a_look_with_our_clock_a_year_ahead_spoils_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let clocks = clocks(dir.path());
+        clocks.note(camera(1), at(0), 10, None).unwrap();
+        clocks.note(camera(1), at(365 * DAY_NS), 10, None).unwrap();
+        for minute in 1..=180 {
+            clocks.note(camera(1), at(minute * HOUR / 60), 10, None).unwrap();
+        }
+        let kept: Vec<_> = clocks.of(camera(1), 100).iter().map(|reading| reading.at_utc_ms).collect();
+        assert_eq!(kept, [180, 120, 60, 0].map(|minute| at(minute * HOUR / 60).as_ms()), "an hour apart");
+    }
+
+    #[test]
     fn what_is_kept_is_bounded() {
         let dir = tempfile::tempdir().unwrap();
         let clocks = clocks(dir.path());
         for look in 0..200 {
             clocks.note(camera(1), at(look * NANOS_PER_MS), look * 10_000, None).unwrap();
         }
-        assert_eq!(clocks.of(camera(1), usize::MAX).len(), OF_A_DAY_MAX, "a clock that never rests");
+        assert_eq!(clocks.of(camera(1), usize::MAX).len(), OF_A_DAY_MAX - HOURS, "a clock that never rests");
         for day in 1..=40 {
             clocks.note(camera(1), at(day * DAY_NS), 0, None).unwrap();
         }

@@ -1,5 +1,5 @@
 //! Whether the cameras see: one key frame a minute of each is decoded in a child of its own and judged ([`watchbook_analysis::sight`]). Needs no plugin, and nothing
-//! here can hold up capture: a packet that is not due costs a look at its key flag, and a key frame a look at the clock.
+//! here can hold up capture: a packet that is not due costs a look at its key flag, and a key frame a look at the clock; while a picture is judged it is let go.
 
 use super::states::States;
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use watchbook_analysis::mask::Mask;
 use watchbook_analysis::sight::{LOOK_EVERY_MS, OUTPUT, Sight, Trouble};
 use watchbook_analysis::{Decoder, Emitted, Frame, Plan, Point, analysed_role};
 use watchbook_base::{CameraId, StreamId, TrackRole, memfd};
-use watchbook_media::{Packet, RecordingStart};
+use watchbook_media::{Packet, RecordingStart, TrackFormat};
 use watchbook_web::api;
 use watchbook_web::ports::CameraConfig;
 
@@ -19,11 +19,19 @@ const LOOK_EVERY_NS: u64 = LOOK_EVERY_MS * 1_000_000;
 /// Who looks at the cameras.
 pub struct Lookout {
     decoder: Option<Decoder>,
+    states: Arc<States>,
     table: Arc<Table>,
 }
 
 #[derive(Default)]
-struct Table(Mutex<BTreeMap<CameraId, Watched>>);
+struct Table(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    cameras: BTreeMap<CameraId, Watched>,
+    /// Formats of the recordings that are open, of every stream: another one may be looked at from now on.
+    formats: BTreeMap<StreamId, TrackFormat>,
+}
 
 struct Watched {
     role: TrackRole,
@@ -53,7 +61,7 @@ impl Watched {
 }
 
 impl Table {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<CameraId, Watched>> {
+    fn lock(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -62,9 +70,9 @@ impl Lookout {
     /// Starts the child. One that cannot be started is logged; then nobody looks, and recording goes on.
     pub fn open(program_dir: &Path, states: Arc<States>) -> Self {
         let table = Arc::new(Table::default());
-        let judged = Arc::clone(&table);
+        let (judged, shown) = (Arc::clone(&table), Arc::clone(&states));
         let decoder = Decoder::spawn(&program_dir.join("watchbook-decode"), move |emitted| match emitted {
-            Emitted::Frame(frame) => judge(&judged, &states, &frame),
+            Emitted::Frame(frame) => judge(&judged, &shown, &frame),
             Emitted::Problem { stream, sentence } => {
                 tracing::warn!(%stream, sentence, "nobody can tell whether the camera sees")
             }
@@ -73,7 +81,7 @@ impl Lookout {
         let decoder = decoder
             .map_err(|error| tracing::error!(%error, "frozen and covered cameras are not noticed: the decoder could not be started"))
             .ok();
-        Self { decoder, table }
+        Self { decoder, states, table }
     }
 
     /// Brings a camera's masks and streams into force. What was seen of other ones counts no more.
@@ -81,54 +89,66 @@ impl Lookout {
         let (role, _) = analysed_role(config.sub.is_some());
         let corner = |point: &api::Point| Point::from_fractions(f64::from(point.x), f64::from(point.y));
         let masks: Vec<Vec<Point>> = config.masks.iter().map(|polygon| polygon.iter().map(corner).collect()).collect();
-        let mut table = self.table.lock();
-        if table.get(&camera).is_some_and(|watched| watched.role == role && watched.masks == masks) {
+        let mut known = self.table.lock();
+        if known.cameras.get(&camera).is_some_and(|watched| watched.role == role && watched.masks == masks) {
             return;
         }
-        if let Some(before) = table.insert(camera, Watched::new(role, masks)) {
+        if let Some(before) = known.cameras.insert(camera, Watched::new(role, masks)) {
             self.close(camera.stream(before.role));
         }
+        self.states.set_sight(camera, None);
+        self.look_on(&mut known, camera.stream(role));
     }
 
     /// A removed camera is looked at no more.
     pub fn forget(&self, camera: CameraId) {
-        if let Some(gone) = self.table.lock().remove(&camera) {
+        let mut known = self.table.lock();
+        known.formats.retain(|stream, _| stream.camera != camera);
+        if let Some(gone) = known.cameras.remove(&camera) {
             self.close(camera.stream(gone.role));
         }
     }
 
     /// A recording begins.
     pub fn begin(&self, start: &RecordingStart) {
-        let Some(decoder) = &self.decoder else { return };
-        let mut table = self.table.lock();
-        let Some(watched) = table.get_mut(&start.stream.camera).filter(|watched| watched.role == start.stream.role)
-        else {
-            return;
-        };
-        let masks = watched.masks.clone();
-        let plan = Plan { format: start.format.clone(), masks, outputs: vec![OUTPUT], keys_only: true };
-        let opened = decoder.open(start.stream, plan);
+        let mut known = self.table.lock();
+        known.formats.insert(start.stream, start.format.clone());
+        self.look_on(&mut known, start.stream);
+    }
+
+    /// Lets the decoder have the stream's recording, if there is one and it is the one that is looked at.
+    fn look_on(&self, known: &mut Known, stream: StreamId) {
+        let (Some(decoder), Some(format)) = (&self.decoder, known.formats.get(&stream)) else { return };
+        let watched = known.cameras.get_mut(&stream.camera).filter(|watched| watched.role == stream.role);
+        let Some(watched) = watched else { return };
+        let plan =
+            Plan { format: format.clone(), masks: watched.masks.clone(), outputs: vec![OUTPUT], keys_only: true };
+        let opened = decoder.open(stream, plan);
         watched.open = opened.is_ok();
         if let Err(error) = opened {
-            tracing::error!(stream = %start.stream, %error, "nobody can tell whether the camera sees");
+            tracing::error!(%stream, %error, "nobody can tell whether the camera sees");
         }
     }
 
     /// A packet of any stream; all but a key frame a minute of each camera are let go.
     pub fn packet(&self, packet: &Packet) {
         let Some(decoder) = self.decoder.as_ref().filter(|_| packet.key) else { return };
-        let mut table = self.table.lock();
-        let Some(watched) = table.get_mut(&packet.stream.camera) else { return };
+        let Ok(mut known) = self.table.0.try_lock() else { return };
+        let Some(watched) = known.cameras.get_mut(&packet.stream.camera) else { return };
         if watched.takes(packet) {
-            drop(table);
+            drop(known);
             decoder.offer(packet);
         }
     }
 
-    /// The recording ended.
+    /// The recording ended. What was seen in it says nothing of a camera that comes back.
     pub fn end(&self, stream: StreamId) {
-        if let Some(watched) = self.table.lock().get_mut(&stream.camera).filter(|watched| watched.role == stream.role) {
-            watched.open = false;
+        let mut known = self.table.lock();
+        known.formats.remove(&stream);
+        let watched = known.cameras.get_mut(&stream.camera).filter(|watched| watched.role == stream.role);
+        if let Some(watched) = watched {
+            (watched.open, watched.sight) = (false, Sight::default());
+            self.states.set_sight(stream.camera, None);
             self.close(stream);
         }
     }
@@ -144,11 +164,11 @@ impl Lookout {
 fn judge(table: &Table, states: &States, frame: &Frame) {
     let camera = frame.stream.camera;
     let Ok(luma) = memfd::read(frame.pixels.as_fd(), OUTPUT.frame_bytes()) else { return };
-    let mut table = table.lock();
-    let Some(watched) = table.get_mut(&camera).filter(|watched| watched.role == frame.stream.role) else { return };
+    let mut known = table.lock();
+    let watched = known.cameras.get_mut(&camera).filter(|watched| watched.role == frame.stream.role && watched.open);
+    let Some(watched) = watched else { return };
     let Watched { sight, drawn, .. } = watched;
     let trouble = sight.look(frame.utc, &luma, |column, row| drawn.contains(column, row));
-    drop(table);
     let shown = trouble.map(|(trouble, since)| api::Sight {
         kind: match trouble {
             Trouble::Frozen => api::SightKind::Frozen,
@@ -156,7 +176,10 @@ fn judge(table: &Table, states: &States, frame: &Frame) {
         },
         since_utc_ms: since.as_ms(),
     });
-    if states.set_sight(camera, shown) {
+    let changed = states.set_sight(camera, shown.map(|shown| (shown, frame.utc)));
+    // Only now may an end of the recording take it back.
+    drop(known);
+    if changed {
         tracing::warn!(%camera, trouble = ?shown, "what a camera sees has changed");
     }
 }
@@ -198,11 +221,50 @@ mod tests {
         assert_eq!(taken, [0, 60, 120, 180]);
     }
 
+    /// A camera with a main stream alone.
+    fn config(masks: &serde_json::Value) -> CameraConfig {
+        let main = serde_json::json!({ "url": "rtsp://10.0.0.1/main", "transport": "tcp" });
+        serde_json::from_value(serde_json::json!({
+            "name": "Gate", "main": main, "sub": null, "username": null, "password": null, "record_audio": false,
+            "enabled": true, "masks": masks, "retention_days_max": 7, "plugins": [],
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn other_masks_and_an_end_take_back_what_was_seen_and_the_recording_that_is_open_stays_known() {
+        // Without a child: what it would be told is noted all the same.
+        let states = Arc::new(States::default());
+        let lookout = Lookout { decoder: None, states: Arc::clone(&states), table: Arc::default() };
+        let main = camera().stream(TrackRole::MainVideo);
+        states.set(main, api::StreamState::bare(api::StreamStatus::Live, 0));
+        let codec = watchbook_media::Codec::Mjpeg { width: 320, height: 180 };
+        let format = TrackFormat { codec, config: bytes::Bytes::new() };
+        let (utc, mono, sync) = (UtcNanos(0), MonoNanos(0), watchbook_base::SyncState::Synchronised);
+        lookout.configure(camera(), &config(&serde_json::json!([])));
+        lookout.begin(&RecordingStart { stream: main, format, utc, mono, sync });
+        let seen = api::Sight { kind: api::SightKind::Frozen, since_utc_ms: 0 };
+        let shown = || states.camera(camera(), false, true, UtcNanos(0)).sight;
+        let mask = serde_json::json!([[{"x": 0.0, "y": 0.0}, {"x": 0.5, "y": 0.0}, {"x": 0.5, "y": 1.0}]]);
+        for (masks, stays) in [(serde_json::json!([]), true), (mask.clone(), false)] {
+            states.set_sight(camera(), Some((seen, UtcNanos(0))));
+            lookout.configure(camera(), &config(&masks));
+            assert_eq!(shown().is_some(), stays, "{masks}");
+            assert!(lookout.table.lock().formats.contains_key(&main), "with it the decoder is opened again");
+        }
+        states.set_sight(camera(), Some((seen, UtcNanos(0))));
+        lookout.end(camera().stream(TrackRole::SubVideo));
+        assert!(shown().is_some(), "another stream's");
+        lookout.end(main);
+        assert!(shown().is_none() && lookout.table.lock().formats.is_empty());
+    }
+
     #[test]
     fn what_is_seen_is_shown_while_pictures_come_and_a_mask_is_no_darkness() {
         let (table, states) = (Table::default(), States::default());
         let half = [(0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)].map(|(x, y)| Point::from_fractions(x, y)).to_vec();
-        table.lock().insert(camera(), Watched::new(TrackRole::MainVideo, vec![half]));
+        let watched = Watched { open: true, ..Watched::new(TrackRole::MainVideo, vec![half]) };
+        table.lock().cameras.insert(camera(), watched);
         let main = camera().stream(TrackRole::MainVideo);
         let live = |status| states.set(main, api::StreamState::bare(status, 0));
         // The masked half is black; the other one is black, too, from the fourth minute on.
@@ -220,10 +282,12 @@ mod tests {
                 &states,
                 &Frame { stream: main, output: OUTPUT, seq: 0, utc, media: None, masked: true, pixels },
             );
-            told.push(states.camera(camera(), false, true, UtcNanos(0)).sight);
+            told.push(states.camera(camera(), false, true, utc).sight);
         }
         let covered = Some(api::Sight { kind: api::SightKind::Covered, since_utc_ms: 240_000 });
         assert_eq!(told, [None, None, None, None, None, None, covered, covered]);
+        let later = |minutes: i64| states.camera(camera(), false, true, UtcNanos((7 + minutes) * 60_000_000_000)).sight;
+        assert_eq!((later(2), later(4)), (covered, None), "nobody has looked for so long");
         live(api::StreamStatus::Lost);
         assert_eq!(states.camera(camera(), false, true, UtcNanos(0)).sight, None, "a camera that is gone is only that");
         states.forget(camera());

@@ -11,8 +11,12 @@ use watchbook_web::api;
 pub struct States {
     streams: Mutex<BTreeMap<StreamId, api::StreamState>>,
     /// What keeps a camera from seeing.
-    sights: Mutex<BTreeMap<CameraId, api::Sight>>,
+    /// What keeps cameras from seeing, and when somebody looked last.
+    sights: Mutex<BTreeMap<CameraId, (api::Sight, UtcNanos)>>,
 }
+
+/// What was seen so long ago is not said any more: nobody knows whether it still is so. Three looks.
+const SIGHT_NS_MAX: i64 = 180_000_000_000;
 
 impl States {
     /// Notes a state.
@@ -20,21 +24,21 @@ impl States {
         self.streams().insert(stream, state);
     }
 
-    /// Notes what keeps a camera from seeing, if anything. True when that is another thing than before.
-    pub fn set_sight(&self, camera: CameraId, sight: Option<api::Sight>) -> bool {
+    /// Notes what keeps a camera from seeing, if anything, and when that was seen. True when that is another thing than before.
+    pub fn set_sight(&self, camera: CameraId, sight: Option<(api::Sight, UtcNanos)>) -> bool {
         let mut sights = self.sights();
         let before = match sight {
             Some(sight) => sights.insert(camera, sight),
             None => sights.remove(&camera),
         };
-        before != sight
+        before.map(|(before, _)| before) != sight.map(|(sight, _)| sight)
     }
 
     fn streams(&self) -> MutexGuard<'_, BTreeMap<StreamId, api::StreamState>> {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn sights(&self) -> MutexGuard<'_, BTreeMap<CameraId, api::Sight>> {
+    fn sights(&self) -> MutexGuard<'_, BTreeMap<CameraId, (api::Sight, UtcNanos)>> {
         self.sights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -59,7 +63,8 @@ impl States {
     pub fn camera(&self, camera: CameraId, has_sub: bool, enabled: bool, now: UtcNanos) -> api::CameraStates {
         let main = self.get(camera.stream(TrackRole::MainVideo), enabled, now);
         // Of a camera that sends nothing only that is to be said.
-        let sight = self.sights().get(&camera).copied().filter(|_| main.status == api::StreamStatus::Live);
+        let seen = self.sights().get(&camera).copied().filter(|_| main.status == api::StreamStatus::Live);
+        let sight = seen.filter(|(_, looked)| now.nanos_since(*looked) <= SIGHT_NS_MAX).map(|(sight, _)| sight);
         api::CameraStates {
             main,
             sight,

@@ -23,6 +23,7 @@ use watchbook_web::ports::RederiveOrder;
 
 /// Why nothing can be done without a row of the journal.
 pub(super) const SETTINGS_UNKNOWN: &str = "the settings, zones and masks that were in force when the event was made are not known any more; they are kept for the last changes alone";
+const UNREADABLE: &str = "there is no footage of that time that can be read: it has been overwritten, erased or lost";
 /// Access units after the last one that is wanted: what a decoder may hold back for reordering, and some.
 const TAIL_UNITS: usize = 40;
 /// Gaps and damaged runs in a result.
@@ -158,8 +159,7 @@ fn attempt(
         event.lead.as_ref().map_or(0, |lead| u32::try_from(lead.dropped()).unwrap_or(u32::MAX));
     result.from_its_start = choice.fresh;
     if choice.frames.is_empty() || (event.lead.is_some() && choice.known == 0) {
-        let sentence = "there is no footage of that time that can be read: it has been overwritten, erased or lost";
-        return Err((Refusal::Footage, sentence.to_owned()));
+        return Err((Refusal::Footage, UNREADABLE.to_owned()));
     }
     let mut run = Run::begin(means, (event, &package), &in_force, control)?;
     footage.play(&choice, &mut run, result)?;
@@ -299,6 +299,7 @@ impl Footage {
             self.shots[..=first].iter().rposition(|shot| shot.key && recording(shot) == recording(&self.shots[first]));
         let end = self.shots.len().min(last + TAIL_UNITS);
         let mut reel = Reel { open: None, wait_key: true };
+        let mut unread = 0;
         for shot in &self.shots[begin.unwrap_or(first)..end] {
             run.check()?;
             let span = &self.spans[shot.span];
@@ -312,6 +313,7 @@ impl Footage {
             let Ok(bytes) = self.source.read(span, shot.offset, shot.len) else {
                 // Damaged, or the ring has taken it: the rest of its group of pictures depends on it.
                 reel.wait_key = true;
+                unread += 1;
                 continue;
             };
             reel.wait_key = false;
@@ -321,6 +323,9 @@ impl Footage {
             }
         }
         run.settle(&wanted)?;
+        if run.given == 0 && unread > 0 {
+            return Err((Refusal::Footage, UNREADABLE.to_owned()));
+        }
         if let Some(problem) = run.replay.problem().filter(|_| run.given == 0) {
             result.sentence = Some(problem.to_owned());
             return Err((Refusal::Footage, problem.to_owned()));
