@@ -220,6 +220,29 @@ pub enum Action {
         /// What is changed, such as `removal`; never a secret.
         what: String,
     },
+    /// Turn or zoom a camera, or read where it can be turned to.
+    TurnCamera {
+        /// Which.
+        camera: CameraId,
+        /// In one word, such as `move`.
+        what: String,
+    },
+    /// Take the camera that answers where another one was.
+    AcceptCamera {
+        /// Whose address it answers at.
+        camera: CameraId,
+        /// What names the one that was looked at.
+        found: String,
+    },
+    /// Something happened at a camera that belongs in the log. The recorder notes it by itself; nobody can ask for it.
+    NoteCamera {
+        /// Which.
+        camera: CameraId,
+        /// In one word, such as `clock_set`.
+        what: String,
+        /// In a sentence.
+        detail: String,
+    },
     /// Read accounts and their roles.
     ReadAccounts,
     /// Create, change or remove an account.

@@ -220,6 +220,9 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
         Action::ReleaseHold { .. } => (&[Role::Approver], &[]),
         // What follows from a decision, such as a hold, asks for its own right.
         Action::ReadProposals | Action::DecideProposal { .. } => (&[Role::Investigator, Role::Admin], &[]),
+        // Whoever turns a camera decides what is recorded: that is for those who answer for footage and for the installation, not for whoever may look.
+        Action::TurnCamera { camera, .. } => (&[Role::Investigator, Role::Admin], slice::from_ref(camera)),
+        Action::AcceptCamera { camera, .. } => (&[Role::Admin], slice::from_ref(camera)),
         Action::ReadConfig => (&Role::ALL, &[]),
         Action::ChangeConfig { camera, .. } => (&[Role::Admin], camera.as_slice()),
         Action::InstallPlugin { .. }
@@ -236,17 +239,13 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
         Action::AddDisk { .. } | Action::AcceptDisk { .. } | Action::RetireDisk { .. } => (&[Role::Admin], &[]),
         Action::ReadAccounts | Action::ChangeAccount { .. } => (&[Role::Admin], &[]),
         Action::ReadAudit => (&[Role::Auditor], &[]),
-        Action::Erase { .. } | Action::Propose { .. } | Action::Rederived { .. } if subject.account.is_none() => {
-            return Err(Refusal::SignInFirst);
-        }
         Action::Erase { .. } => {
-            return Err(Refusal::NotAllowed("erasing is done by the maximum age alone: set a smaller one".to_owned()));
+            return Err(never(subject, "erasing is done by the maximum age alone: set a smaller one"));
         }
-        Action::Propose { .. } => {
-            return Err(Refusal::NotAllowed("rules propose, people decide".to_owned()));
-        }
-        Action::Rederived { .. } => {
-            return Err(Refusal::NotAllowed("the recorder itself notes what came out".to_owned()));
+        Action::Propose { .. } => return Err(never(subject, "rules propose, people decide")),
+        Action::Rederived { .. } => return Err(never(subject, "the recorder itself notes what came out")),
+        Action::NoteCamera { .. } => {
+            return Err(never(subject, "the recorder itself notes what happens at a camera"));
         }
     };
     if subject.account.is_none() {
@@ -259,6 +258,14 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
     match cameras.iter().find(|camera| !subject.covers(**camera)) {
         Some(camera) => Err(Refusal::NotAllowed(format!("camera {camera} is not among the cameras of this account"))),
         None => Ok(()),
+    }
+}
+
+/// The refusal of what nobody can ask for.
+fn never(subject: &Subject, why: &str) -> Refusal {
+    match subject.account {
+        None => Refusal::SignInFirst,
+        Some(_) => Refusal::NotAllowed(why.to_owned()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Events: what a plugin says happened on a camera. There is no field for a person's identity or for an embedding, and none will be added.
+//! Events: what a plugin, or the camera itself, says happened on a camera. There is no field for a person's identity or for an embedding, and none will be added.
 
 use crate::{CameraId, Lead, UtcNanos};
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,8 @@ pub struct Detection {
     pub track: Option<u64>,
 }
 
-/// Which plugin said so: enough to run the same code again on the same footage.
+/// Which plugin said so: enough to run the same code again on the same footage. Of a camera that said so itself it is [`EventSource::CAMERA`] and the version of its
+/// firmware, without digests.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct EventSource {
     /// Reverse-DNS id from the plugin's manifest.
@@ -42,12 +43,17 @@ pub struct EventSource {
     pub settings_sha256: String,
 }
 
+impl EventSource {
+    /// Stands for a plugin's id where the camera said so. Ids of plugins have a dot in them.
+    pub const CAMERA: &str = "camera";
+}
+
 /// One event on one camera.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// Where it happened.
     pub camera: CameraId,
-    /// The plugin's word for it, from the manifest's `emits` list; at most [`crate::limits::EVENT_WORD_BYTES_MAX`].
+    /// The plugin's word for it, from the manifest's `emits` list, or `motion`, `tamper`, `digital-input` of a camera; at most [`crate::limits::EVENT_WORD_BYTES_MAX`].
     pub kind: String,
     /// 0 to 1.
     pub score: f32,
@@ -66,6 +72,9 @@ pub struct Event {
     /// The frames that led to it; an event of a recorder that did not note them has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lead: Option<Box<Lead>>,
+    /// When it began by the camera's own clock, where the camera said so; `start` is by ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub camera_clock: Option<UtcNanos>,
 }
 
 impl Event {
@@ -130,6 +139,7 @@ mod tests {
                 settings_sha256: String::new(),
             },
             lead: None,
+            camera_clock: None,
         }
     }
 

@@ -32,11 +32,13 @@ pub enum GapReason {
     PacketLoss = 10,
     /// The camera does not prove to be the one that was meant: its certificate is another than the trusted one, or nobody vouches for it.
     CameraUntrusted = 11,
+    /// The camera lost a mask that it must have, and is not to be recorded without.
+    MaskMissing = 12,
 }
 
 impl GapReason {
     /// Every reason, in the order of the discriminants.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::CameraGone,
         Self::CameraSilent,
         Self::CameraDenied,
@@ -49,6 +51,7 @@ impl GapReason {
         Self::Configuration,
         Self::PacketLoss,
         Self::CameraUntrusted,
+        Self::MaskMissing,
     ];
 
     /// The reason with this stored number.

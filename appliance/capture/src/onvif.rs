@@ -1,6 +1,7 @@
 //! ONVIF: what a camera says about itself, so that nobody has to know the address of its streams.
 //!
-//! Everything here is asked on demand by a person at the page; recording does not depend on it. Calls are SOAP 1.2 over HTTP (ONVIF Core Specification 5.1), signed
+//! An inspection is asked for by a person at the page. A camera that keeps its ONVIF address is followed by a task of its own ([`spawn_device`]): what it notices, its
+//! clock, its masks, whether it is still the same one; and it can be turned ([`Ptz`]). Recording depends on none of it. Calls are SOAP 1.2 over HTTP (ONVIF Core Specification 5.1), signed
 //! with a WS-UsernameToken (5.9.4) whose time is the camera's own, because cameras refuse a token that is minutes off and their clocks often are; one that asks
 //! for HTTP digest instead gets that (RFC 7616), never the password itself.
 //!
@@ -10,19 +11,32 @@
 
 mod clock;
 pub mod discovery;
+mod events;
+mod follow;
 mod http;
+mod link;
+mod masks;
 mod media;
+mod ptz;
+mod pull;
 mod soap;
 mod xml;
+
+pub use events::{DeviceEvent, Noticed};
+pub use follow::{
+    DeviceConfig, DeviceHandle, DeviceSink, DeviceState, DeviceStatus, EventCounts, MaskState, spawn_device,
+};
+pub use link::Identity;
+pub use masks::Corner;
+pub use ptz::{Position, Preset, Ptz, PtzAct};
 
 use crate::config::{Credentials, Error, SourceUrl};
 use crate::failure::Failure;
 use crate::networks::Networks;
-use clock::device_clock;
 use core::fmt::Write as _;
 use core::time::Duration;
+use link::Link;
 use soap::Caller;
-use std::time::SystemTime;
 use url::Url;
 
 /// Profiles of a camera that are looked at.
@@ -37,6 +51,7 @@ const DEVICE_PATH: &str = "/onvif/device_service";
 const DEVICE: &str = "http://www.onvif.org/ver10/device/wsdl";
 const MEDIA1: &str = "http://www.onvif.org/ver10/media/wsdl";
 const MEDIA2: &str = "http://www.onvif.org/ver20/media/wsdl";
+const SCHEMA: &str = "http://www.onvif.org/ver10/schema";
 const EVENTS: &str = "http://www.onvif.org/ver10/events/wsdl";
 const PTZ: &str = "http://www.onvif.org/ver20/ptz/wsdl";
 
@@ -112,6 +127,8 @@ pub struct Device {
     pub events: bool,
     /// It can be turned and zoomed.
     pub ptz: bool,
+    /// It has the service that takes masks (Media2); whether it takes any is known when one is set.
+    pub masks: bool,
     /// Its streams, in its own order: at most [`PROFILES_MAX`].
     pub profiles: Vec<Profile>,
 }
@@ -184,46 +201,25 @@ pub async fn inspect(
 }
 
 async fn ask(address: &DeviceUrl, credentials: Option<&Credentials>, networks: &Networks) -> Result<Device, Failure> {
-    let mut caller = Caller::new(address, credentials, networks).await?;
-    let asked = SystemTime::now();
-    // Cameras answer this to everybody (Core Specification 8.3.4, PRE_AUTH). To one that does not, calls are signed with our time.
-    let time = caller.call(&address.0, DEVICE, "<GetSystemDateAndTime/>", |reply| Ok(device_clock(reply))).await;
-    let clock_offset_ms = match time {
-        Ok(theirs) => theirs.and_then(|theirs| clock::offset_ms(theirs, asked, SystemTime::now())),
-        Err(failure) if failure.reason == watchbook_base::GapReason::CameraGone => return Err(failure),
-        Err(_) => None,
-    };
-    caller.sign(clock_offset_ms.unwrap_or(0));
-
-    let information = "<GetDeviceInformation/>";
-    let [manufacturer, model, firmware, serial] = caller
-        .call(&address.0, DEVICE, information, |reply| {
-            Ok(["Manufacturer", "Model", "FirmwareVersion", "SerialNumber"].map(|name| xml::text(reply, name)))
-        })
-        .await?;
-    let services = services(&mut caller, address).await?;
-    let macs = caller
-        .call(&address.0, DEVICE, "<GetNetworkInterfaces/>", |reply| Ok(macs(reply)))
-        .await
-        // Some accounts may not ask this.
-        .unwrap_or_default();
-    let profiles = media::profiles(&mut caller, address, &services).await?;
+    let mut link = Link::open(address, credentials, networks).await?;
+    let Identity { manufacturer, model, firmware, serial, macs, .. } = link.identity().await?;
+    let profiles = media::profiles(&mut link.caller, address, &link.services).await?;
     if profiles.is_empty() {
         return Err(Failure::unusable(
             format!("The camera at {} offers no stream.", address.host_port()),
             "Enter the address of its stream by hand; the camera's manual or its own page names it.",
         ));
     }
-    let has = |namespace| services.iter().any(|service: &Service| service.namespace == namespace);
     Ok(Device {
         manufacturer,
         model,
         firmware,
         serial,
         macs,
-        clock_offset_ms,
-        events: has(EVENTS),
-        ptz: has(PTZ),
+        clock_offset_ms: link.offset_ms,
+        events: link.service(EVENTS).is_some(),
+        ptz: link.service(PTZ).is_some(),
+        masks: link.service(MEDIA2).is_some(),
         profiles,
     })
 }
@@ -235,7 +231,7 @@ struct Service {
 }
 
 /// The services that are of use, by GetServices, or GetCapabilities for devices from before 2010.
-async fn services(caller: &mut Caller<'_>, address: &DeviceUrl) -> Result<Vec<Service>, Failure> {
+async fn services(caller: &mut Caller, address: &DeviceUrl) -> Result<Vec<Service>, Failure> {
     const KNOWN: [(&str, &str); 4] = [(MEDIA2, ""), (MEDIA1, "Media"), (EVENTS, "Events"), (PTZ, "PTZ")];
     let body = "<GetServices><IncludeCapability>false</IncludeCapability></GetServices>";
     let listed = caller

@@ -105,6 +105,7 @@ impl Gate {
             note: mark.note,
             source: self.source.clone(),
             lead: None,
+            camera_clock: None,
         };
         event.check()?;
         let outside = |area: &watchbook_base::Area| {

@@ -395,6 +395,7 @@ mod tests {
                 settings_sha256: String::new(),
             },
             lead: None,
+            camera_clock: None,
         };
         let local = LocalTime {
             year: 2026,

@@ -4,6 +4,7 @@ pub mod analysis;
 pub mod book;
 pub mod clocks;
 pub mod desk;
+pub mod device_desk;
 pub mod devices;
 pub mod footage;
 pub mod holds;

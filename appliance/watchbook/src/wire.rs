@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::station::analysis::Sinks;
 use crate::station::book::Book;
 use crate::station::desk::CameraDesk;
+use crate::station::device_desk::DeviceDesk;
 use crate::station::footage::Ring;
 use crate::station::holds::HoldDesk;
 use crate::station::in_force::Journal;
@@ -83,14 +84,19 @@ impl Station {
         let cameras = CameraDesk::open(Arc::clone(&register), states, Arc::clone(&analysis), sink, runtime.clone());
         let networks = watchbook_capture::Networks::parse(&config.cameras.networks)
             .map_err(|error| Error::new(error.kind, error.message))?;
-        let cameras = cameras.and_then(|cameras| cameras.within(networks).keep_ages(store.retention()));
+        let book = Arc::new(Book(Arc::clone(&register)));
+        let told = (store.writer(), rules.clone());
+        let (devices, notices) = DeviceDesk::new(Arc::clone(&register), Arc::clone(&book), told, runtime.clone());
+        let devices = Arc::new(devices);
+        let followed = |cameras: CameraDesk| cameras.within(networks).with_devices(Arc::clone(&devices));
+        let cameras = cameras.and_then(|cameras| followed(cameras).keep_ages(store.retention()));
         let cameras = Arc::new(cameras.map_err(web_error)?);
+        cameras.heed(notices);
         seed(&cameras, &config.camera)?;
         let ring = Arc::new(Ring { reader: store.reader(), writer: store.writer(), disks: store.disks() });
         let plugins = Arc::new(staffed.desk(Arc::clone(&cameras)));
         watch_dev_mode(&runtime, Arc::downgrade(&plugins));
         watch_clocks(&runtime, Arc::downgrade(&cameras));
-        let book = Arc::new(Book(Arc::clone(&register)));
         let means = Means { reader: store.reader(), journal, plugins: Arc::clone(&plugins), program_dir };
         let rederivations = RederiveDesk::open(means, Arc::clone(&register), Arc::clone(&book)).map_err(web_error)?;
         let rederivations = Arc::new(rederivations);
@@ -108,6 +114,7 @@ impl Station {
             register: book.clone(),
             audit: book,
             cameras: cameras.clone(),
+            devices,
             footage: ring.clone(),
             events: ring.clone(),
             plugins,
@@ -314,6 +321,7 @@ fn seed(cameras: &CameraDesk, seeds: &[SeedCamera]) -> Result<()> {
             retention_days_max: SEED_RETENTION_DAYS,
             importance: watchbook_base::Importance::default(),
             plugins: seed.plugins.iter().map(plugin).collect(),
+            device: None,
         };
         cameras.create(config).map_err(web_error)?;
     }

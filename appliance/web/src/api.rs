@@ -5,6 +5,7 @@ mod camera;
 mod counts;
 mod device;
 mod disks;
+mod follow;
 mod footage;
 mod holds;
 mod local;
@@ -25,6 +26,10 @@ pub use device::{Device, DeviceEncoding, DeviceProfile, DeviceReport, DeviceRequ
 pub use disks::{
     Alarm, AlarmKind, DamageKind, DamagedRun, Disk, DiskAcceptance, DiskRequest, DiskRetirement, DiskState, DropRow,
     Pressure, Scrub, VaultHealth,
+};
+pub use follow::{
+    DeviceAcceptance, DeviceEvents, DeviceMasks, DeviceSettings, DeviceState, DeviceStatus, OtherCamera, PtzPosition,
+    PtzPreset, PtzPresetRequest, PtzRequest, PtzView, WithoutMasks,
 };
 pub use footage::{
     Area, DamagedInterval, Detection, Event, EventList, EventSource, Gap, GapReasonName, HeldInterval, RecordingList,

@@ -6,6 +6,7 @@ use crate::gate::Gate;
 use crate::live::{LiveHub, VIEWERS_PER_SESSION_MAX};
 use crate::places::Places;
 use crate::ports::Ports;
+use crate::turning::Turning;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use watchbook_base::Clock;
@@ -55,6 +56,7 @@ struct Inner {
     downloads_by_session: Places,
     viewers_by_session: Places,
     chunk_reads: Arc<Semaphore>,
+    turning: Turning,
 }
 
 impl App {
@@ -77,6 +79,7 @@ impl App {
             downloads_by_session: Places::new(DOWNLOADS_PER_SESSION_MAX),
             viewers_by_session: Places::new(VIEWERS_PER_SESSION_MAX),
             chunk_reads: Arc::new(Semaphore::new(CHUNK_READS_MAX)),
+            turning: Turning::default(),
         })))
     }
 
@@ -137,6 +140,10 @@ impl App {
 
     pub(crate) fn viewers_by_session(&self) -> &Places {
         &self.0.viewers_by_session
+    }
+
+    pub(crate) fn turning(&self) -> &Turning {
+        &self.0.turning
     }
 
     pub(crate) fn chunk_reads(&self) -> &Arc<Semaphore> {

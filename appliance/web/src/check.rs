@@ -129,6 +129,32 @@ fn local(field: &str, text: &str, address: &StreamAddress) -> Result<(StreamConf
         .next("Choose the camera from the list of cameras that are plugged in."))
 }
 
+/// The checked address of a camera's ONVIF service.
+pub(crate) fn device_url(text: &str) -> Result<String, Error> {
+    let bad = |why: &str| {
+        Error::invalid(format!("device.url {why}")).next("It looks like http://192.168.1.20/onvif/device_service.")
+    };
+    let text = text.trim();
+    if text.is_empty() || text.len() > URL_BYTES_MAX {
+        return Err(bad(&format!("must have 1 to {URL_BYTES_MAX} bytes")));
+    }
+    if text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\') {
+        return Err(bad("must not have spaces, control characters or backslashes"));
+    }
+    let mut url = Url::parse(text).map_err(|_| bad("is not an address"))?;
+    if url.scheme() != "http" {
+        return Err(bad("must start with http://"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(bad("must have no user name and password in it"));
+    }
+    if url.host_str().is_none_or(str::is_empty) || url.port() == Some(0) {
+        return Err(bad("names no host or port 0"));
+    }
+    url.set_fragment(None);
+    Ok(url.into())
+}
+
 /// Where a stored password may be sent: scheme, host and port of an address.
 pub(crate) fn destination(url: &str) -> Option<(String, String, u16)> {
     let url = Url::parse(url).ok()?;

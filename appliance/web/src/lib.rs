@@ -28,6 +28,7 @@ mod routes;
 mod server;
 mod spared;
 mod stall;
+mod turning;
 mod video;
 
 pub use accounts::HashCost;

@@ -22,6 +22,8 @@ pub struct Ports {
     pub audit: Arc<dyn AuditBook>,
     /// Cameras.
     pub cameras: Arc<dyn Cameras>,
+    /// Cameras beside their streams.
+    pub devices: Arc<dyn Devices>,
     /// Recorded footage.
     pub footage: Arc<dyn Footage>,
     /// Events.
@@ -142,6 +144,9 @@ pub struct CameraConfig {
     /// Whose pictures are dropped first when the disk is too slow.
     #[serde(default)]
     pub importance: Importance,
+    /// What is wanted of it over ONVIF.
+    #[serde(default)]
+    pub device: Option<api::DeviceSettings>,
     /// Bound plugins.
     pub plugins: Vec<api::PluginBinding>,
 }
@@ -188,6 +193,8 @@ pub struct CameraRow {
     pub config: CameraConfig,
     /// How its streams are doing.
     pub state: api::CameraStates,
+    /// How it is doing beside them, when something is wanted of it over ONVIF.
+    pub device: Option<api::DeviceState>,
 }
 
 /// A try of a camera: both addresses are checked and free of user names.
@@ -281,6 +288,42 @@ pub trait Cameras: Send + Sync {
     /// # Errors
     /// `InvalidInput` for what is no address.
     fn inspect(&self, probe: DeviceProbe) -> Result<api::DeviceReport, Error>;
+}
+
+/// Cameras beside their streams, over ONVIF.
+pub trait Devices: Send + Sync {
+    /// Where a camera looks and can be sent; at most 30 s.
+    ///
+    /// # Errors
+    /// `NotFound` for a camera that is not known over ONVIF, `Unavailable` when it does not answer or refuses, `Conflict` while another one answers in its place.
+    fn view(&self, camera: CameraId) -> Result<api::PtzView, Error>;
+
+    /// Turns a camera; at most 20 s.
+    ///
+    /// # Errors
+    /// As [`Devices::view`].
+    fn turn(&self, camera: CameraId, request: &api::PtzRequest) -> Result<(), Error>;
+
+    /// Keeps where a camera looks now, in the place of `token` when there is one.
+    ///
+    /// # Errors
+    /// As [`Devices::view`].
+    fn set_preset(&self, camera: CameraId, name: &str, token: Option<&str>) -> Result<api::PtzPreset, Error>;
+
+    /// Has the camera forget a preset of its own; nothing of ours names it.
+    ///
+    /// # Errors
+    /// As [`Devices::view`].
+    fn remove_preset(&self, camera: CameraId, token: &str) -> Result<(), Error>;
+
+    /// Takes the camera that answers where another one was.
+    ///
+    /// # Errors
+    /// `NotFound` when none does, `Conflict` when it is not the one that was found.
+    fn accept(&self, camera: CameraId, found_id: &str) -> Result<(), Error>;
+
+    /// What is wrong with them and needs somebody.
+    fn alarms(&self) -> Vec<api::Alarm>;
 }
 
 /// A damaged run of samples.

@@ -17,6 +17,7 @@ pub(crate) mod live;
 pub(crate) mod playback;
 pub(crate) mod plugins;
 pub(crate) mod proposals;
+pub(crate) mod ptz;
 pub(crate) mod publishers;
 pub(crate) mod rederive;
 pub(crate) mod retention;
@@ -157,6 +158,7 @@ pub(crate) fn table() -> Vec<Route> {
     rows.extend(accounts::rows());
     rows.extend(cameras::rows());
     rows.extend(devices::rows());
+    rows.extend(ptz::rows());
     rows.extend(footage::rows());
     rows.extend(playback::rows());
     rows.extend(export::rows());

@@ -8,6 +8,7 @@ mod live;
 mod page;
 mod plugins;
 mod proposals;
+mod ptz;
 mod rederive;
 mod station;
 mod storage;

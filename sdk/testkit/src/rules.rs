@@ -140,6 +140,7 @@ fn told(value: Value) -> Result<Told, String> {
             settings_sha256: String::new(),
         },
         lead: None,
+        camera_clock: None,
     };
     event.check()?;
     if !(-1_440..=1_440).contains(&shape.utc_offset_min) {

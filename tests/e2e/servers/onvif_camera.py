@@ -1,17 +1,23 @@
 #!/usr/bin/python3
-"""An ONVIF camera: device, media and media2 services over real SOAP, and WS-Discovery. Written from ONVIF's Core, Media and Media2 specifications.
+"""An ONVIF camera: device, media, media2, events and PTZ services over real SOAP, and WS-Discovery. Written from ONVIF's Core, Media, Media2 and PTZ specifications.
 
 Usage: onvif_camera.py [--port N] [--discovery-port N] [--user NAME --password TEXT] [--auth wsse|digest] [--media 1|2|both]
-                       [--clock-offset-s N] [--window-s N] [--host TEXT] [--rtsp URL] [--fault NAME]
+                       [--clock-offset-s N] [--window-s N] [--host TEXT] [--rtsp URL] [--subscription path|parameter] [--fault NAME]
 
 Says `READY http://127.0.0.1:PORT/` on standard output once it listens; ends when its standard input does. With --discovery-port it answers Probes that reach that
 port of 127.0.0.1 by unicast. --host is the host that it writes into the addresses that it gives; --rtsp the address of its streams. A token is refused when its
-time is more than --window-s away from the camera's clock (300), which runs --clock-offset-s ahead. Calls and what came of them go to standard error. Faults:
+time is more than --window-s away from the camera's clock (300), which runs --clock-offset-s ahead. Calls and what came of them go to standard error. A subscription is
+named by the path of its address, or by a reference parameter. `GET /control/WHAT/VALUE` makes something happen (`onvif_services.py`: motion, tamper, input, other,
+masks, subscriptions, serial) and answers with the camera's state as JSON. Faults:
 
     huge         an endless answer              slow      an answer that never ends         redirect  302 to another port
     bomb         entities in entities           html      a page instead of SOAP            nested    elements in elements
     local-time   no UTC in GetSystemDateAndTime           no-services   GetServices is not known, only GetCapabilities
     media2-broken  Media2 is offered and fails            hostile-uri   its streams are on 169.254.169.254, with a password in the address
+    ntp          its clock follows a time server          clock-refused its clock may not be set by this account
+    event-flood  as many events as are asked for          hostile-subscription  its subscriptions are on 169.254.169.254
+    rectangles   masks are rectangles only                masks-refused, masks-forgotten  masks are not taken, or taken and lost at once
+    no-events    no event service
 """
 
 import argparse
@@ -19,6 +25,7 @@ import base64
 import datetime
 import hashlib
 import http.server
+import json
 import re
 import socket
 import sys
@@ -27,11 +34,14 @@ import time
 import xml.etree.ElementTree as ElementTree
 from xml.sax.saxutils import escape
 
+from onvif_services import Fault, Services
+
 SOAP = "http://www.w3.org/2003/05/soap-envelope"
 DEVICE = "http://www.onvif.org/ver10/device/wsdl"
 MEDIA1 = "http://www.onvif.org/ver10/media/wsdl"
 MEDIA2 = "http://www.onvif.org/ver20/media/wsdl"
 EVENTS = "http://www.onvif.org/ver10/events/wsdl"
+PTZ = "http://www.onvif.org/ver20/ptz/wsdl"
 SCHEMA = "http://www.onvif.org/ver10/schema"
 SECURITY = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
 UTILITY = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"
@@ -51,24 +61,18 @@ def log(text):
     sys.stderr.flush()
 
 
-class Fault(Exception):
-    """A SOAP fault with an ONVIF subcode."""
-
-    def __init__(self, subcode, reason, status=400):
-        super().__init__(reason)
-        self.subcode, self.reason, self.status = subcode, reason, status
-
-
 class Camera:
     """What the camera is and says."""
 
     def __init__(self, options, port):
         self.options, self.port = options, port
         self.nonces = set()
+        self.offset_s, self.serial = options.clock_offset_s, "SN0001"
+        self.does = Services(self)
         self.nonce = hashlib.md5(str(time.time()).encode()).hexdigest()
 
     def now(self):
-        offset = datetime.timedelta(seconds=self.options.clock_offset_s)
+        offset = datetime.timedelta(seconds=self.offset_s)
         return datetime.datetime.now(datetime.timezone.utc) + offset
 
     def address(self, path):
@@ -77,7 +81,8 @@ class Camera:
     def services(self):
         media = [(MEDIA1, "media")] if self.options.media in ("1", "both") else []
         media2 = [(MEDIA2, "media2")] if self.options.media in ("2", "both") else []
-        return [(DEVICE, "device_service"), *media, *media2, (EVENTS, "events")]
+        events = [] if self.options.fault == "no-events" else [(EVENTS, "events")]
+        return [(DEVICE, "device_service"), *media, *media2, *events, (PTZ, "ptz")]
 
     def authenticate(self, header):
         """WS-Security UsernameToken Profile 1.1."""
@@ -111,14 +116,18 @@ class Camera:
         want = md5(":".join([one, self.nonce, given.get("nc", ""), given.get("cnonce", ""), "auth", two]))
         return given.get("response") == want and given.get("nonce") == self.nonce and given.get("uri") == path
 
-    def answer(self, namespace, name, request):
+    def answer(self, namespace, name, request, subscription):
         """The inside of the answer's element."""
         fault = self.options.fault
+        done = self.does.answer(namespace, name, request, subscription)
+        if done is not None:
+            return done
         if namespace == DEVICE and name == "GetSystemDateAndTime":
             now = self.now()
             kind = "LocalDateTime" if fault == "local-time" else "UTCDateTime"
             return (
-                f"<d:SystemDateAndTime><t:DateTimeType>NTP</t:DateTimeType><t:DaylightSavings>false</t:DaylightSavings><t:{kind}>"
+                f"<d:SystemDateAndTime><t:DateTimeType>{'NTP' if fault == 'ntp' else 'Manual'}</t:DateTimeType><t:DaylightSavings>true</t:DaylightSavings>"
+                f"<t:TimeZone><t:TZ>ICT-7</t:TZ></t:TimeZone><t:{kind}>"
                 f"<t:Time><t:Hour>{now.hour}</t:Hour><t:Minute>{now.minute}</t:Minute><t:Second>{now.second}</t:Second></t:Time>"
                 f"<t:Date><t:Year>{now.year}</t:Year><t:Month>{now.month}</t:Month><t:Day>{now.day}</t:Day></t:Date>"
                 f"</t:{kind}></d:SystemDateAndTime>"
@@ -126,7 +135,7 @@ class Camera:
         if namespace == DEVICE and name == "GetDeviceInformation":
             return (
                 "<d:Manufacturer>Acme &lt;b&gt;</d:Manufacturer><d:Model>Gate 7</d:Model><d:FirmwareVersion>1.2.3</d:FirmwareVersion>"
-                "<d:SerialNumber>SN0001</d:SerialNumber><d:HardwareId>7</d:HardwareId>"
+                f"<d:SerialNumber>{self.serial}</d:SerialNumber><d:HardwareId>7</d:HardwareId>"
             )
         if namespace == DEVICE and name == "GetServices" and fault != "no-services":
             service = lambda space, path: (
@@ -136,11 +145,11 @@ class Camera:
             return "".join(service(*pair) for pair in self.services())
         if namespace == DEVICE and name == "GetCapabilities":
             return (
-                f"<d:Capabilities><t:Media><t:XAddr>{self.address('media')}</t:XAddr><t:StreamingCapabilities/></t:Media>"
-                f"<t:Events><t:XAddr>{self.address('events')}</t:XAddr><t:WSSubscriptionPolicySupport>true</t:WSSubscriptionPolicySupport>"
+                f"<d:Capabilities><t:Events><t:XAddr>{self.address('events')}</t:XAddr><t:WSSubscriptionPolicySupport>true</t:WSSubscriptionPolicySupport>"
                 "<t:WSPullPointSupport>true</t:WSPullPointSupport>"
                 "<t:WSPausableSubscriptionManagerInterfaceSupport>false</t:WSPausableSubscriptionManagerInterfaceSupport></t:Events>"
-                "</d:Capabilities>"
+                f"<t:Media><t:XAddr>{self.address('media')}</t:XAddr><t:StreamingCapabilities/></t:Media>"
+                f"<t:PTZ><t:XAddr>{self.address('ptz')}</t:XAddr></t:PTZ></d:Capabilities>"
             )
         if namespace == DEVICE and name == "GetNetworkInterfaces":
             return (
@@ -150,8 +159,9 @@ class Camera:
         if namespace == MEDIA2 and fault == "media2-broken":
             raise Fault("ter:ActionNotSupported", "Not implemented")
         if name == "GetProfiles" and namespace in (MEDIA1, MEDIA2):
-            whole = namespace == MEDIA1 or any(child.tag.endswith("}Type") for child in request)
-            return "".join(self.profile(namespace, whole, *profile) for profile in PROFILES)
+            types = {child.text for child in request if child.tag.endswith("}Type")}
+            parts = {"VideoSource", "VideoEncoder", "PTZ"} if namespace == MEDIA1 or "All" in types else types
+            return "".join(self.profile(namespace, parts, *profile) for profile in PROFILES)
         if name == "GetStreamUri" and namespace in (MEDIA1, MEDIA2):
             token = next((child.text for child in request if child.tag == f"{{{namespace}}}ProfileToken"), None)
             known = {profile[0]: profile[-1] for profile in PROFILES}
@@ -170,28 +180,39 @@ class Camera:
         raise Fault("ter:ActionNotSupported", f"No such operation: {name}")
 
     @staticmethod
-    def profile(namespace, whole, token, name, encoding, width, height, fps, kbps, gop, _):
+    def profile(namespace, parts, token, name, encoding, width, height, fps, kbps, gop, _):
         common = f"<t:Name>{token}</t:Name><t:UseCount>1</t:UseCount>"
         size = f"<t:Resolution><t:Width>{width}</t:Width><t:Height>{height}</t:Height></t:Resolution>"
         multicast = (
             "<t:Multicast><t:Address><t:Type>IPv4</t:Type><t:IPv4Address>0.0.0.0</t:IPv4Address></t:Address><t:Port>0</t:Port>"
             "<t:TTL>0</t:TTL><t:AutoStart>false</t:AutoStart></t:Multicast>"
         )
+        source = f'{common}<t:SourceToken>sensor</t:SourceToken><t:Bounds x="0" y="0" width="{width}" height="{height}"/>'
+        turned = f"{common}<t:NodeToken>node</t:NodeToken>"
+        # The snapshots come from a part that does not turn.
+        has_ptz = "PTZ" in parts and token != "jpeg"
         if namespace == MEDIA2:
             encoder = (
                 f'<m:VideoEncoder token="e{token}" GovLength="{gop}" Profile="Main">{common}<t:Encoding>{encoding}</t:Encoding>{size}'
                 f"<t:RateControl><t:FrameRateLimit>{fps}.0</t:FrameRateLimit><t:BitrateLimit>{kbps}</t:BitrateLimit></t:RateControl>"
                 "<t:Quality>5</t:Quality></m:VideoEncoder>"
             )
-            inside = f"<m:Configurations>{encoder}</m:Configurations>" if whole else ""
+            inside = (
+                (f'<m:VideoSource token="source">{source}</m:VideoSource>' if "VideoSource" in parts else "")
+                + (encoder if "VideoEncoder" in parts else "")
+                + (f'<m:PTZ token="ptz">{turned}</m:PTZ>' if has_ptz else "")
+            )
+            inside = f"<m:Configurations>{inside}</m:Configurations>" if inside else ""
             return f'<m:Profiles token="{token}" fixed="true"><m:Name>{escape(name)}</m:Name>{inside}</m:Profiles>'
         h264 = f"<t:H264><t:GovLength>{gop}</t:GovLength><t:H264Profile>Main</t:H264Profile></t:H264>" if encoding == "H264" else ""
+        ptz = f'<t:PTZConfiguration token="ptz">{turned}</t:PTZConfiguration>' if has_ptz else ""
         return (
             f'<m:Profiles token="{token}" fixed="true"><t:Name>{escape(name)}</t:Name>'
+            f'<t:VideoSourceConfiguration token="source">{source}</t:VideoSourceConfiguration>'
             f'<t:VideoEncoderConfiguration token="e{token}">{common}<t:Encoding>{encoding}</t:Encoding>{size}<t:Quality>5</t:Quality>'
             f"<t:RateControl><t:FrameRateLimit>{fps}</t:FrameRateLimit><t:EncodingInterval>1</t:EncodingInterval>"
             f"<t:BitrateLimit>{kbps}</t:BitrateLimit></t:RateControl>{h264}{multicast}<t:SessionTimeout>PT60S</t:SessionTimeout>"
-            "</t:VideoEncoderConfiguration></m:Profiles>"
+            f"</t:VideoEncoderConfiguration>{ptz}</m:Profiles>"
         )
 
 
@@ -246,6 +267,13 @@ def handler(camera):
                 return True
             return False
 
+        def do_GET(self):
+            parts = self.path.strip("/").split("/")
+            if parts[0] != "control":
+                return self.reply(404, b"")
+            state = camera.does.control(*(parts[1:] + ["", ""])[:2])
+            self.reply(200, json.dumps(state).encode())
+
         def do_POST(self):
             request = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             if self.misbehave():
@@ -263,7 +291,9 @@ def handler(camera):
                         return self.reply(401, b"", ("WWW-Authenticate", 'Basic realm="camera"'), ("WWW-Authenticate", challenge))
                 elif not free:
                     camera.authenticate(header)
-                inside = camera.answer(namespace, name, element)
+                identifier = header.find("{urn:acme}Id") if header is not None else None
+                subscription = self.path.rsplit("/", 1)[-1] if identifier is None else identifier.text
+                inside = camera.answer(namespace, name, element, subscription)
                 log(f"{name}: 200")
                 text = f'<{name}Response xmlns="{namespace}" xmlns:d="{namespace}" xmlns:m="{namespace}">{inside}</{name}Response>'
                 self.reply(200, envelope(text))
@@ -322,6 +352,7 @@ def main():
     parser.add_argument("--window-s", type=int, default=300)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--rtsp")
+    parser.add_argument("--subscription", choices=["path", "parameter"], default="path")
     parser.add_argument("--fault")
     options = parser.parse_args()
     server = http.server.ThreadingHTTPServer(("127.0.0.1", options.port), None)

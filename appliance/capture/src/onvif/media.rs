@@ -1,8 +1,8 @@
 //! Profiles and stream addresses, by the Media2 service, or by Media for cameras that have only that.
 
 use super::soap::Caller;
-use super::xml::{Node, child, children, escaped, number, own_text, path, raw, text};
-use super::{DeviceUrl, Encoding, MEDIA1, MEDIA2, PROFILES_MAX, Profile, Service};
+use super::xml::{Node, child, children, escaped, number, own_text, path, raw, text, token_of};
+use super::{DeviceUrl, Encoding, MEDIA1, MEDIA2, PROFILES_MAX, Profile, SCHEMA, Service};
 use crate::config::SourceUrl;
 use crate::failure::Failure;
 use url::Url;
@@ -25,7 +25,7 @@ struct Plan {
 /// # Errors
 /// The camera refuses, or has neither service.
 pub(super) async fn profiles(
-    caller: &mut Caller<'_>,
+    caller: &mut Caller,
     device: &DeviceUrl,
     services: &[Service],
 ) -> Result<Vec<Profile>, Failure> {
@@ -48,7 +48,7 @@ pub(super) async fn profiles(
 }
 
 async fn ask(
-    caller: &mut Caller<'_>,
+    caller: &mut Caller,
     device: &DeviceUrl,
     (url, namespace): (&Url, &'static str),
 ) -> Result<Vec<Profile>, Failure> {
@@ -70,7 +70,7 @@ async fn ask(
                 "<GetStreamUri><StreamSetup><t:Stream xmlns:t=\"{0}\">RTP-Unicast</t:Stream>\
                  <t:Transport xmlns:t=\"{0}\"><t:Protocol>RTSP</t:Protocol></t:Transport></StreamSetup>\
                  <ProfileToken>{token}</ProfileToken></GetStreamUri>",
-                "http://www.onvif.org/ver10/schema"
+                SCHEMA
             )
         };
         let given = caller
@@ -97,11 +97,7 @@ fn stream(device: &DeviceUrl, given: &str) -> Option<SourceUrl> {
 }
 
 fn plan(profile: Node<'_, '_>) -> Option<Plan> {
-    let token: String = profile.attribute("token")?.chars().filter(|c| !c.is_control()).collect();
-    // 64 characters is the schema's own bound of a reference token.
-    if token.is_empty() || token.chars().count() > 64 {
-        return None;
-    }
+    let token = token_of(profile)?;
     let video =
         path(profile, &["Configurations", "VideoEncoder"]).or_else(|| child(profile, "VideoEncoderConfiguration"))?;
     let encoding = match text(video, "Encoding").to_ascii_uppercase().as_str() {

@@ -17,27 +17,42 @@ use url::Url;
 const NONCE_BYTES: usize = 16;
 
 /// Speaks to one camera.
-pub(super) struct Caller<'a> {
+pub(super) struct Caller {
     host_port: String,
     address: IpAddr,
-    credentials: Option<&'a Credentials>,
+    credentials: Option<Credentials>,
     /// The camera's clock minus ours; `None` until calls are to be signed.
     offset_ms: Option<i64>,
     digest: Option<http_auth::DigestClient>,
 }
 
-impl<'a> Caller<'a> {
+/// One question.
+pub(super) struct Ask<'a> {
+    /// Whom; only the path, the query and the port count.
+    pub(super) url: &'a Url,
+    /// Of the service.
+    pub(super) namespace: &'a str,
+    /// The element of the request, without a namespace.
+    pub(super) body: &'a str,
+    /// The SOAP action, when it is not the namespace and the element's name.
+    pub(super) action: Option<&'a str>,
+    /// Header blocks beside the token, as XML.
+    pub(super) headers: &'a str,
+}
+
+impl Caller {
     /// Looks the camera's host up, once for all calls.
     ///
     /// # Errors
     /// As [`Networks::pin`].
     pub(super) async fn new(
         device: &DeviceUrl,
-        credentials: Option<&'a Credentials>,
+        credentials: Option<&Credentials>,
         networks: &Networks,
     ) -> Result<Self, Failure> {
         let address = networks.pin_host(&device.0, &device.host_port()).await?;
-        Ok(Self { host_port: device.host_port(), address: address.ip(), credentials, offset_ms: None, digest: None })
+        let (host_port, credentials) = (device.host_port(), credentials.cloned());
+        Ok(Self { host_port, address: address.ip(), credentials, offset_ms: None, digest: None })
     }
 
     /// Signs all further calls with the camera's own time.
@@ -56,8 +71,20 @@ impl<'a> Caller<'a> {
         body: &str,
         read: impl FnOnce(Node<'_, '_>) -> Result<T, &'static str>,
     ) -> Result<T, Failure> {
-        let action = body.trim_start_matches('<').split(['/', '>', ' ']).next().unwrap_or_default();
-        let answer = self.send(url, namespace, (action, body)).await?;
+        self.ask(&Ask { url, namespace, body, action: None, headers: "" }, read).await
+    }
+
+    /// As [`Caller::call`], for operations that need more.
+    ///
+    /// # Errors
+    /// As [`Caller::call`].
+    pub(super) async fn ask<T>(
+        &mut self,
+        ask: &Ask<'_>,
+        read: impl FnOnce(Node<'_, '_>) -> Result<T, &'static str>,
+    ) -> Result<T, Failure> {
+        let action = ask.body.trim_start_matches('<').split(['/', '>', ' ']).next().unwrap_or_default();
+        let answer = self.send(ask, action).await?;
         let fail = |what: &str| {
             Failure::unusable(
                 format!("The camera at {} answers {action} with what cannot be understood: {what}.", self.host_port),
@@ -81,22 +108,22 @@ impl<'a> Caller<'a> {
         read(inside).map_err(fail)
     }
 
-    async fn send(&mut self, url: &Url, namespace: &str, (action, body): (&str, &str)) -> Result<Answer, Failure> {
-        let signed = self.credentials.zip(self.offset_ms);
+    async fn send(&mut self, ask: &Ask<'_>, action: &str) -> Result<Answer, Failure> {
+        let signed = self.credentials.as_ref().zip(self.offset_ms);
         let mut authorization = None;
         for again in [false, true] {
             // A camera that asks for HTTP digest once gets it in every further call.
             if let (Some((credentials, _)), Some(client)) = (signed, &mut self.digest) {
-                authorization = client.respond(&password_params(credentials, &http::target(url))).ok();
+                authorization = client.respond(&password_params(credentials, &http::target(ask.url))).ok();
             }
             let token = match (&authorization, signed) {
                 (None, Some((credentials, offset_ms))) => token(credentials, offset_ms)?,
                 _ => String::new(),
             };
-            let text = envelope(namespace, &token, body);
-            let soap_action = format!("{namespace}/{action}");
-            let answer =
-                http::post(self.address, url, (&soap_action, authorization.as_deref()), text, &self.host_port).await?;
+            let text = envelope(ask.namespace, &(token + ask.headers), ask.body);
+            let soap_action = ask.action.map_or_else(|| format!("{}/{action}", ask.namespace), str::to_owned);
+            let head = (soap_action.as_str(), authorization.as_deref());
+            let answer = http::post(self.address, ask.url, head, text, &self.host_port).await?;
             let challenge = answer.challenge.as_deref().filter(|_| answer.status == 401 && signed.is_some() && !again);
             match challenge.and_then(digest_client) {
                 Some(client) => self.digest = Some(client),
@@ -155,13 +182,13 @@ fn password_params<'a>(credentials: &'a Credentials, target: &'a str) -> http_au
     }
 }
 
-fn envelope(namespace: &str, token: &str, body: &str) -> String {
+fn envelope(namespace: &str, headers: &str, body: &str) -> String {
     // The default namespace is declared on the body's element: that is where it holds.
     let at = body.find(['/', '>', ' ']).unwrap_or(body.len());
     let (name, rest) = body.split_at(at);
     format!(
         "<?xml version=\"1.0\" encoding=\"utf-8\"?><s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\">\
-         <s:Header>{token}</s:Header><s:Body>{name} xmlns=\"{namespace}\"{rest}</s:Body></s:Envelope>"
+         <s:Header>{headers}</s:Header><s:Body>{name} xmlns=\"{namespace}\"{rest}</s:Body></s:Envelope>"
     )
 }
 

@@ -1,5 +1,7 @@
+use super::clock::device_clock;
 use super::*;
 use proptest::prelude::*;
+use std::time::SystemTime;
 
 #[test]
 fn an_address_may_be_typed_in_many_ways() {
@@ -44,8 +46,8 @@ fn profile(encoding: Encoding, width: u32, height: u32) -> Profile {
 fn device(profiles: Vec<Profile>) -> Device {
     let empty = String::new;
     let (manufacturer, model, firmware, serial) = (empty(), empty(), empty(), empty());
-    let (macs, clock_offset_ms, events, ptz) = (Vec::new(), None, false, false);
-    Device { manufacturer, model, firmware, serial, macs, clock_offset_ms, events, ptz, profiles }
+    let (macs, clock_offset_ms, events, ptz, masks) = (Vec::new(), None, false, false, false);
+    Device { manufacturer, model, firmware, serial, macs, clock_offset_ms, events, ptz, masks, profiles }
 }
 
 #[test]
@@ -78,7 +80,7 @@ fn a_clock_is_read_and_compared() {
             "<R><SystemDateAndTime><UTCDateTime><Time>{time}</Time><Date>{date}</Date></UTCDateTime></SystemDateAndTime></R>"
         )
     };
-    let clock = |text: &str| device_clock(xml::parse(text).unwrap().root_element());
+    let clock = |text: &str| device_clock(xml::parse(text).unwrap().root_element()).map(|clock| clock.utc_ms);
     let (date, time) =
         ("<Year>2026</Year><Month>11</Month><Day>26</Day>", "<Hour>14</Hour><Minute>2</Minute><Second>8</Second>");
     // date -u -d '2026-11-26 14:02:08' +%s
@@ -95,6 +97,34 @@ fn hardware_addresses_have_one_spelling() {
     let text = "<R><NetworkInterfaces><Info><HwAddress>02-00-5E-10-00-0A</HwAddress></Info></NetworkInterfaces>\
                 <NetworkInterfaces><Info><HwAddress>none</HwAddress></Info></NetworkInterfaces></R>";
     assert_eq!(macs(xml::parse(text).unwrap().root_element()), ["02:00:5e:10:00:0a"]);
+}
+
+#[test]
+fn another_camera_is_told_by_what_both_have_told() {
+    let known = Identity {
+        manufacturer: "Acme".into(),
+        model: "Gate 7".into(),
+        firmware: "1.0".into(),
+        serial: "SN1".into(),
+        hardware: "7".into(),
+        macs: vec!["02:00:5e:10:00:0a".into()],
+    };
+    let differs = |change: &dyn Fn(&mut Identity)| {
+        let mut now = known.clone();
+        change(&mut now);
+        now.differs_from(&known)
+    };
+    let said =
+        |change: &dyn Fn(&mut Identity), part: &str| differs(change).is_some_and(|sentence| sentence.contains(part));
+    assert!(said(&|now| now.serial = "SN2".into(), "serial number is SN2"));
+    assert!(said(&|now| now.macs = vec!["02:00:5e:10:00:0b".into()], "hardware address"));
+    assert!(said(&|now| now.model = "Gate 8".into(), "model"));
+    assert!(said(&|now| now.hardware = "8".into(), "hardware number"));
+    // An update, an interface more, and what one of the two did not tell are no other camera.
+    assert_eq!(differs(&|now| now.firmware = "2.0".into()), None);
+    assert_eq!(differs(&|now| now.macs.push("02:00:5e:10:00:0b".into())), None);
+    assert_eq!(differs(&|now| *now = Identity::default()), None);
+    assert_eq!(known.differs_from(&Identity::default()), None);
 }
 
 #[test]

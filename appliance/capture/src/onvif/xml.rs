@@ -81,6 +81,29 @@ pub(super) fn raw(node: Node<'_, '_>, name: &str) -> String {
     child(node, name).and_then(|child| child.text()).unwrap_or_default().trim().to_owned()
 }
 
+/// Characters of a reference token (`tt:ReferenceToken`: the schema's own bound).
+const TOKEN_CHARS_MAX: usize = 64;
+
+/// `text` as a reference token; `None` when it is none.
+pub(super) fn as_token(text: &str) -> Option<String> {
+    let token: String = text.trim().chars().filter(|c| !c.is_control()).collect();
+    (!token.is_empty() && token.chars().count() <= TOKEN_CHARS_MAX).then_some(token)
+}
+
+/// The attribute `token` of an element.
+pub(super) fn token_of(node: Node<'_, '_>) -> Option<String> {
+    as_token(node.attribute("token")?)
+}
+
+/// A truth value (XML Schema 1.1 part 2, 3.3.2), however a camera spells it.
+pub(super) fn truth(text: &str) -> Option<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" => Some(true),
+        "false" | "0" => Some(false),
+        _ => None,
+    }
+}
+
 /// A number in the element behind `names`; fractions are cut off, 0 when there is none.
 pub(super) fn number(node: Node<'_, '_>, names: &[&str]) -> u32 {
     let text = path(node, names).map(own_text).unwrap_or_default();

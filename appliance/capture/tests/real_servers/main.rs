@@ -7,6 +7,7 @@ mod gstreamer;
 mod http;
 mod live555;
 mod onvif;
+mod onvif_follow;
 mod support;
 mod tls;
 mod worst;

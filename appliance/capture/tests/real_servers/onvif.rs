@@ -7,11 +7,11 @@ use watchbook_base::GapReason;
 use watchbook_capture::onvif::{Device, DeviceUrl, Encoding, discovery, inspect};
 use watchbook_capture::{Failure, Networks};
 
-fn onvif(args: &[&str]) -> Server {
+pub fn onvif(args: &[&str]) -> Server {
     Server::start("onvif_camera.py", &[&["--user", "guard", "--password", "night <watch>"], args].concat())
 }
 
-fn here() -> Networks {
+pub fn here() -> Networks {
     Networks::parse(&["127.0.0.0/8".to_owned()]).unwrap()
 }
 
@@ -36,7 +36,7 @@ async fn a_camera_says_what_it_is_and_where_its_streams_are() {
         assert_eq!(said, ["Acme <b>", "Gate 7", "1.2.3", "SN0001"]);
         assert_eq!(
             (device.macs.as_slice(), device.events, device.ptz),
-            (&["02:00:5e:10:00:0a".to_owned()][..], true, false)
+            (&["02:00:5e:10:00:0a".to_owned()][..], true, true)
         );
         assert!(device.clock_offset_ms.is_some_and(|offset_ms| offset_ms.abs() < 60_000), "{device:?}");
         let profiles: Vec<_> =

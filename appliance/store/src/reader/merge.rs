@@ -181,6 +181,7 @@ mod tests {
             note: "".into(),
             source,
             lead: None,
+            camera_clock: None,
         };
         StoredEvent { number, event }
     }

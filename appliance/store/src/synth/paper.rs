@@ -352,6 +352,7 @@ fn event_at(plan: &PaperStream, utc: UtcNanos) -> Event {
             settings_sha256: "0".repeat(64),
         },
         lead: None,
+        camera_clock: None,
     }
 }
 

@@ -128,6 +128,7 @@ fn event(camera_number: u32, start: UtcNanos, kind: &str) -> Event {
         note: String::new(),
         source,
         lead: None,
+        camera_clock: None,
     }
 }
 

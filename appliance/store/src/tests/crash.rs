@@ -74,7 +74,19 @@ fn event(number: u64, start: UtcNanos) -> Event {
     };
     let (kind, note) = ("motion".into(), number.to_string());
     let detections = vec![];
-    Event { camera: camera(1), kind, score: 0.1, start, end: None, zone: None, detections, note, source, lead: None }
+    Event {
+        camera: camera(1),
+        kind,
+        score: 0.1,
+        start,
+        end: None,
+        zone: None,
+        detections,
+        note,
+        source,
+        lead: None,
+        camera_clock: None,
+    }
 }
 
 /// Records until the power goes. Returns how many commits were acknowledged.

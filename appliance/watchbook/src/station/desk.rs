@@ -2,6 +2,7 @@
 
 use super::analysis::Analysis;
 use super::clocks::Clocks;
+use super::device_desk::{DeviceDesk, Notices};
 use super::sink::StationSink;
 use super::states::States;
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use watchbook_base::clock::SystemClock;
 use watchbook_base::limits::CAMERAS_MAX;
-use watchbook_base::{CameraId, Clock as _, Kind, TrackRole};
+use watchbook_base::{CameraId, Clock as _, GapReason, Kind, TrackRole};
 use watchbook_capture::{self as capture, CameraHandle};
 use watchbook_store::Retention;
 use watchbook_store::register::Entry;
@@ -43,6 +44,8 @@ pub struct CameraDesk {
     retention: Option<Retention>,
     /// How far the cameras' clocks are off, over time.
     clocks: Clocks,
+    /// What talks to cameras beside their streams.
+    devices: Option<Arc<DeviceDesk>>,
     cameras: Mutex<BTreeMap<CameraId, Desk>>,
 }
 
@@ -79,13 +82,49 @@ impl CameraDesk {
         let started = AtomicBool::new(false);
         let clocks = Clocks::open(Arc::clone(&register))?;
         let (cameras, networks) = (Mutex::new(cameras), capture::Networks::default());
-        Ok(Self { register, states, analysis, sink, runtime, networks, started, retention: None, clocks, cameras })
+        Ok(Self {
+            register,
+            states,
+            analysis,
+            sink,
+            runtime,
+            networks,
+            started,
+            retention: None,
+            devices: None,
+            clocks,
+            cameras,
+        })
     }
 
     /// Cameras may be in these networks, instead of those for private use.
     #[must_use]
     pub fn within(self, networks: capture::Networks) -> Self {
         Self { networks, ..self }
+    }
+
+    /// Has `devices` talk to the cameras beside their streams.
+    #[must_use]
+    pub fn with_devices(self, devices: Arc<DeviceDesk>) -> Self {
+        Self { devices: Some(devices), ..self }
+    }
+
+    /// Begins or ends recording of a camera whenever its masks decide so.
+    pub fn heed(self: &Arc<Self>, mut notices: Notices) {
+        let cameras = Arc::downgrade(self);
+        self.runtime.spawn(async move {
+            while let Some(camera) = notices.next().await {
+                let Some(cameras) = cameras.upgrade() else { return };
+                let heeding = tokio::task::spawn_blocking(move || {
+                    if let Some(desk) = cameras.lock().get_mut(&camera) {
+                        cameras.apply(camera, desk);
+                    }
+                });
+                if let Err(error) = heeding.await {
+                    tracing::error!(%camera, %error, "whether the camera is recorded could not be decided anew");
+                }
+            }
+        });
     }
 
     /// Has `retention` keep the maximum age of every camera from now on, also of those that were removed.
@@ -121,9 +160,17 @@ impl CameraDesk {
     /// Stops all cameras; their recordings end with `Restart`.
     pub async fn stop_all(&self) {
         let handles: Vec<_> = self.lock().values_mut().filter_map(|desk| desk.capture.take()).collect();
-        for handle in handles {
-            handle.stop(watchbook_base::GapReason::Restart).await;
-        }
+        let captures = async {
+            for handle in handles {
+                handle.stop(GapReason::Restart).await;
+            }
+        };
+        let devices = async {
+            if let Some(devices) = &self.devices {
+                devices.stop_all().await;
+            }
+        };
+        tokio::join!(captures, devices);
     }
 
     /// Looks at the clock of every camera that is live and tells its time.
@@ -156,7 +203,8 @@ impl CameraDesk {
         let desk = cameras.get_mut(&camera).ok_or_else(|| unknown(camera))?;
         let mut config = desk.config.clone();
         let value = change(&mut config)?;
-        if (&config.main, &config.sub) != (&desk.config.main, &desk.config.sub) {
+        let places = |config: &CameraConfig| (config.main.clone(), config.sub.clone(), config.device.clone());
+        if places(&config) != places(&desk.config) {
             self.check_addresses(&config)?;
         }
         self.save(camera, &config, Vec::new())?;
@@ -205,8 +253,12 @@ impl CameraDesk {
         }
         self.sink.configure(camera, &desk.config);
         self.analysis.configure(camera, &desk.config);
+        self.devices.iter().for_each(|devices| devices.configure(camera, &desk.config, &self.networks));
         if !desk.config.enabled {
-            return self.retire(camera, desk);
+            return self.retire(camera, desk, GapReason::Configuration);
+        }
+        if let Some(sentence) = self.devices.as_ref().and_then(|devices| devices.withheld(camera)) {
+            return self.withhold(camera, desk, sentence);
         }
         let _runtime = self.runtime.enter();
         match (capture_config(camera, &desk.config, &self.networks), &desk.capture) {
@@ -216,15 +268,37 @@ impl CameraDesk {
             }
             (Err(error), _) => {
                 tracing::error!(%camera, %error, "the stored address of the camera is refused; edit the camera on the page");
-                self.retire(camera, desk);
+                self.retire(camera, desk, GapReason::Configuration);
             }
         }
     }
 
-    /// Stops capture in the background; the gap's reason is `Configuration`.
-    fn retire(&self, camera: CameraId, desk: &mut Desk) {
+    /// Stops capture until the camera has its masks again.
+    fn withhold(&self, camera: CameraId, desk: &mut Desk, sentence: String) {
+        let Some(handle) = desk.capture.take() else { return };
+        tracing::warn!(%camera, sentence, "the camera is not recorded until it has its masks again");
+        let state = api::StreamState {
+            reason: Some(GapReason::MaskMissing),
+            detail: Some(sentence),
+            next_step: Some(
+                "Look at the camera's masks, or let it be recorded without them in its settings.".to_owned(),
+            ),
+            ..api::StreamState::bare(api::StreamStatus::Lost, SystemClock.utc().as_ms())
+        };
+        let sink = Arc::clone(&self.sink);
+        self.runtime.spawn(async move {
+            handle.stop(GapReason::MaskMissing).await;
+            // Afterwards: the last word of a capture that ends is that it is switched off.
+            for role in [TrackRole::MainVideo, TrackRole::SubVideo] {
+                sink.say(camera.stream(role), state.clone());
+            }
+        });
+    }
+
+    /// Stops capture in the background.
+    fn retire(&self, camera: CameraId, desk: &mut Desk, reason: GapReason) {
         if let Some(handle) = desk.capture.take() {
-            self.runtime.spawn(handle.stop(watchbook_base::GapReason::Configuration));
+            self.runtime.spawn(handle.stop(reason));
         }
         let now = SystemClock.utc().as_ms();
         for role in [TrackRole::MainVideo, TrackRole::SubVideo] {
@@ -238,6 +312,11 @@ impl CameraDesk {
             capture::SourceUrl::parse(&stream.url).and_then(|(url, _)| self.networks.check(&url))
         };
         let mut streams = core::iter::once(&config.main).chain(&config.sub);
+        if let Some(device) = &config.device {
+            // Its host is that of the main stream; whether that may be connected to is asked below.
+            let refused = |error: capture::Error| Error::new(error.kind, error.message);
+            capture::onvif::DeviceUrl::parse(&device.url).map_err(refused)?;
+        }
         streams.try_for_each(check).map_err(|error| Error::new(error.kind, error.message))
     }
 
@@ -253,7 +332,8 @@ impl CameraDesk {
 
     fn row(&self, camera: CameraId, config: &CameraConfig) -> CameraRow {
         let state = self.states.camera(camera, config.sub.is_some(), config.enabled, SystemClock.utc());
-        CameraRow { id: camera, config: config.clone(), state }
+        let device = self.devices.as_ref().and_then(|devices| devices.state(camera));
+        CameraRow { id: camera, config: config.clone(), state, device }
     }
 
     fn next_number(&self, cameras: &BTreeMap<CameraId, Desk>) -> Result<CameraId, Error> {
@@ -305,7 +385,8 @@ impl Cameras for CameraDesk {
         let days_max = desk.config.retention_days_max.to_be_bytes().to_vec();
         let kept = Change::put(Namespace::Setting, [REMOVED_PREFIX, &number[..]].concat(), days_max);
         self.register.apply(&[Change::delete(Namespace::Camera, number), kept]).map_err(stored)?;
-        self.retire(camera, desk);
+        self.retire(camera, desk, GapReason::Configuration);
+        self.devices.iter().for_each(|devices| devices.forget(camera));
         self.analysis.forget(camera);
         self.sink.forget(camera);
         self.states.forget(camera);
@@ -328,6 +409,7 @@ impl Cameras for CameraDesk {
             retention_days_max: 1,
             importance: watchbook_base::Importance::default(),
             plugins: Vec::new(),
+            device: None,
         };
         // The number means nothing to a probe; it only has to be one.
         let camera = CameraId::new(CameraId::MAX).ok_or_else(|| Error::new(Kind::Internal, "no camera number"))?;
@@ -370,7 +452,7 @@ impl Cameras for CameraDesk {
             password: probe.password.map(|secret| secret.reveal().to_owned()).unwrap_or_default(),
         });
         let asking = capture::onvif::inspect(&address, credentials.as_ref(), &self.networks);
-        Ok(super::devices::report(self.runtime.block_on(asking)))
+        Ok(super::devices::report(&address, self.runtime.block_on(asking)))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::probe::problem;
 use watchbook_capture::Failure;
 use watchbook_capture::onvif::discovery::Found;
-use watchbook_capture::onvif::{Device, Encoding, Profile};
+use watchbook_capture::onvif::{Device, DeviceUrl, Encoding, Profile};
 use watchbook_web::api;
 
 /// Who answered; `camera_at` knows which camera of the station has a stream from an address.
@@ -19,14 +19,14 @@ pub fn found(found: Vec<Found>, camera_at: impl Fn(core::net::IpAddr) -> Option<
 }
 
 /// What a camera said, or why not.
-pub fn report(inspected: Result<Device, Failure>) -> api::DeviceReport {
+pub fn report(address: &DeviceUrl, inspected: Result<Device, Failure>) -> api::DeviceReport {
     match inspected {
-        Ok(device) => api::DeviceReport { device: Some(shown(device)), problem: None },
+        Ok(device) => api::DeviceReport { device: Some(shown(address, device)), problem: None },
         Err(failure) => api::DeviceReport { device: None, problem: Some(problem(&failure)) },
     }
 }
 
-fn shown(device: Device) -> api::Device {
+fn shown(address: &DeviceUrl, device: Device) -> api::Device {
     let token = |profile: Option<&Profile>| profile.map(|profile| profile.token.clone());
     let (main, sub) = device.suggested();
     let (main, sub) = (token(main), token(sub));
@@ -37,7 +37,10 @@ fn shown(device: Device) -> api::Device {
         serial: device.serial,
         macs: device.macs,
         clock_offset_ms: device.clock_offset_ms,
+        url: address.as_str().to_owned(),
+        events: device.events,
         ptz: device.ptz,
+        masks: device.masks,
         profiles: device.profiles.into_iter().map(profile).collect(),
         main,
         sub,

@@ -181,6 +181,7 @@ mod tests {
             note: String::new(),
             source: what.source.clone(),
             lead: None,
+            camera_clock: None,
         }
     }
 

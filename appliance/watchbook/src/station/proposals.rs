@@ -330,6 +330,7 @@ mod tests {
             note: String::new(),
             source,
             lead: None,
+            camera_clock: None,
         }
     }
 

@@ -5,12 +5,12 @@ use super::sight::Lookout;
 use super::states::{States, shown};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use watchbook_base::{CameraId, TrackRole};
+use watchbook_base::{CameraId, StreamId, TrackRole};
 use watchbook_capture::{Sink, StreamState};
 use watchbook_media::{Packet, RecordingEnd, RecordingStart};
 use watchbook_store::Writer;
-use watchbook_web::LiveHub;
 use watchbook_web::ports::CameraConfig;
+use watchbook_web::{LiveHub, api};
 
 /// Hands each packet to those that want it.
 pub struct StationSink {
@@ -39,6 +39,12 @@ impl StationSink {
         let importance = config.importance;
         TrackRole::ALL.into_iter().for_each(|role| self.writer.set_importance(camera.stream(role), importance));
         self.lookout.configure(camera, config);
+    }
+
+    /// Says how a stream is doing that is not captured.
+    pub fn say(&self, stream: StreamId, state: api::StreamState) {
+        self.live.state(stream, state.clone());
+        self.states.set(stream, state);
     }
 
     /// Lets the viewers of a removed camera go.
@@ -76,8 +82,6 @@ impl Sink for StationSink {
 
     fn state(&self, camera: CameraId, role: TrackRole, state: StreamState) {
         let stream = camera.stream(role);
-        let state = shown(&state);
-        self.live.state(stream, state.clone());
-        self.states.set(stream, state);
+        self.say(stream, shown(&state));
     }
 }

@@ -47,6 +47,7 @@ impl ports::StationHealth for Ring {
         let shown = |alarm: watchbook_store::Alarm| api::Alarm {
             kind: alarm_kind(alarm.kind),
             disk: alarm.disk.map(|disk| disk.to_string()),
+            camera: None,
             since_utc_ms: Some(alarm.since_utc.as_ms()),
             text: alarm.text,
         };

@@ -1,6 +1,6 @@
 //! Cameras: settings, states, tests.
 
-use super::{GapReasonName, Secret};
+use super::{DeviceSettings, DeviceState, GapReasonName, Secret};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -266,8 +266,12 @@ pub struct Camera {
     pub importance: Importance,
     /// Bound plugins.
     pub plugins: Vec<PluginBinding>,
+    /// What is wanted of it over ONVIF. Null in answers to accounts that are not admin.
+    pub device: Option<DeviceSettings>,
     /// How its streams are doing.
     pub state: CameraStates,
+    /// How it is doing beside them, when something is wanted of it over ONVIF.
+    pub device_state: Option<DeviceState>,
 }
 
 /// Answer of the list of cameras.
@@ -317,6 +321,9 @@ pub struct CameraRequest {
     #[serde(default)]
     #[schema(value_type = Option<ImportanceName>)]
     pub importance: Importance,
+    /// What is wanted of it over ONVIF.
+    #[serde(default)]
+    pub device: Option<DeviceSettings>,
 }
 
 fn yes() -> bool {
@@ -364,6 +371,10 @@ pub struct CameraPatch {
     /// Whose pictures are dropped first when the disk is too slow.
     #[schema(value_type = Option<ImportanceName>)]
     pub importance: Option<Importance>,
+    /// What is wanted of it over ONVIF; null: nothing any more.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<DeviceSettings>)]
+    pub device: Option<Option<DeviceSettings>>,
 }
 
 /// Tells "null" from "left out".

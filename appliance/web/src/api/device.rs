@@ -65,8 +65,14 @@ pub struct Device {
     pub macs: Vec<String>,
     /// Its clock minus ours in ms, good to a second.
     pub clock_offset_ms: Option<i64>,
+    /// Address of its ONVIF service, to be kept in the camera's settings.
+    pub url: String,
+    /// It tells what it notices.
+    pub events: bool,
     /// It can be turned and zoomed.
     pub ptz: bool,
+    /// It has the service that takes masks.
+    pub masks: bool,
     /// Its streams, in its own order: at most 16.
     pub profiles: Vec<DeviceProfile>,
     /// Token of the profile to record.

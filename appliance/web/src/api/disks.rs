@@ -152,15 +152,21 @@ pub enum AlarmKind {
     CameraCovered,
     /// The state of the storage cannot be read.
     StorageUnreadable,
+    /// Another camera answers where one was.
+    CameraReplaced,
+    /// A camera lacks a mask that it must have.
+    MaskMissing,
 }
 
-/// Something that is wrong and needs somebody.
+/// Something that is wrong and needs somebody: about the storage, or a camera.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Alarm {
     /// In one word.
     pub kind: AlarmKind,
     /// The disk it is about.
     pub disk: Option<String>,
+    /// The camera it is about.
+    pub camera: Option<u32>,
     /// Since when; null when that is not known.
     pub since_utc_ms: Option<i64>,
     /// What is wrong and what to do, in plain English.

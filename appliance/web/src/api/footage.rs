@@ -34,6 +34,8 @@ pub enum GapReasonName {
     PacketLoss,
     /// The camera's certificate is not the trusted one.
     CameraUntrusted,
+    /// The camera lost a mask that it must have, and is not to be recorded without.
+    MaskMissing,
 }
 
 /// The roles that carry pictures.
@@ -161,9 +163,9 @@ pub struct Detection {
 /// Which plugin said so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct EventSource {
-    /// Id from its manifest.
+    /// Id from its manifest; `camera` where the camera itself said so.
     pub plugin: String,
-    /// Version from its manifest.
+    /// Version from its manifest, or of the camera's firmware.
     pub version: String,
     /// SHA-256 of the component, lower-case hex.
     pub component_sha256: String,
@@ -187,6 +189,8 @@ pub struct Event {
     pub start_utc_ms: i64,
     /// When it ended; null for a moment.
     pub end_utc_ms: Option<i64>,
+    /// When it began by the camera's own clock, where the camera said so.
+    pub camera_clock_ms: Option<i64>,
     /// Name of the zone it happened in.
     pub zone: Option<String>,
     /// What was seen where.
@@ -214,6 +218,7 @@ impl Event {
             score: event.score,
             start_utc_ms: event.start.as_ms(),
             end_utc_ms: event.end.map(watchbook_base::UtcNanos::as_ms),
+            camera_clock_ms: event.camera_clock.map(watchbook_base::UtcNanos::as_ms),
             zone: event.zone,
             detections: detections.collect(),
             note: event.note,

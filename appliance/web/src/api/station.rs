@@ -1,6 +1,6 @@
 //! The station as a whole: status, health, problems.
 
-use super::{Alarm, CameraStates, DamagedRun, Disk, Plugin, Pressure, VaultHealth};
+use super::{Alarm, CameraStates, DamagedRun, DeviceState, Disk, Plugin, Pressure, VaultHealth};
 use serde::Serialize;
 use utoipa::ToSchema;
 use watchbook_base::{CameraId, SyncState};
@@ -63,6 +63,8 @@ pub struct CameraHealth {
     pub name: String,
     /// How its streams are doing.
     pub state: CameraStates,
+    /// How it is doing beside them, when something is wanted of it over ONVIF.
+    pub device: Option<DeviceState>,
 }
 
 /// Names of [`SyncState`] in the schema; a test holds the two together.

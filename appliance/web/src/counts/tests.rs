@@ -23,6 +23,7 @@ fn event(number: u32, kind: &str, start: i64) -> Event {
         note: String::new(),
         source,
         lead: None,
+        camera_clock: None,
     }
 }
 

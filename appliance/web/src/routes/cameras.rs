@@ -203,7 +203,12 @@ pub(crate) fn shown(row: CameraRow, subject: &Subject) -> api::Camera {
         retention_days_max: config.retention_days_max,
         importance: config.importance,
         plugins: config.plugins,
+        device: config
+            .device
+            .filter(|_| admin)
+            .map(|device| api::DeviceSettings { url: address_secret::shown(&device.url), ..device }),
         state,
+        device_state: row.device,
     }
 }
 
@@ -313,7 +318,8 @@ fn probe_of_stored(config: CameraConfig, request: api::CameraTest) -> Result<Cam
         certificate_sha256: request.certificate_sha256.map(Some),
         ..api::CameraPatch::default()
     };
-    let CameraConfig { main, sub, username, password, certificate, .. } = patched(config, changes)?;
+    let CameraConfig { main, sub, username, password, certificate, .. } =
+        patched(CameraConfig { device: None, ..config }, changes)?;
     Ok(CameraProbe { main, sub, username, password, certificate })
 }
 
@@ -322,7 +328,7 @@ fn config_of(request: api::CameraRequest) -> Result<CameraConfig, Error> {
     let (main, found) = address("main", &request.main, &[])?;
     let sub = request.sub.as_ref().map(|sub| address("sub", sub, &[])).transpose()?;
     check::masks(&request.masks)?;
-    Ok(CameraConfig {
+    let mut config = CameraConfig {
         name: check::name("name", &request.name)?,
         main,
         sub: sub.map(|(sub, _)| sub),
@@ -336,7 +342,24 @@ fn config_of(request: api::CameraRequest) -> Result<CameraConfig, Error> {
         retention_days_max: check::retention_days(request.retention_days_max)?,
         importance: request.importance,
         plugins: Vec::new(),
-    })
+        device: None,
+    };
+    config.device = request.device.map(|device| device_of(&config, device)).transpose()?;
+    Ok(config)
+}
+
+/// Checked settings of a camera's ONVIF service. It is on the main stream's host: the password that is stored for that goes there as a digest, and an admin could
+/// else have it sent to a machine of their own and guess it there.
+fn device_of(config: &CameraConfig, device: api::DeviceSettings) -> Result<api::DeviceSettings, Error> {
+    let stored = config.device.as_ref().map(|device| device.url.clone());
+    let url = check::device_url(&device.url)?;
+    let url = address_secret::restored("device", url, stored.as_slice())?;
+    let host = |url: &str| check::destination(url).map(|(_, host, _)| host);
+    if host(&url).is_none() || host(&url) != host(&config.main.url) {
+        let error = Error::invalid("device.url must be on the host of the main stream");
+        return Err(error.next("Ask the camera again at the address that its stream comes from."));
+    }
+    Ok(api::DeviceSettings { url, ..device })
 }
 
 /// `config` with the changes of `patch`, checked. A stored password goes only to the host and port it was stored for: an admin could else read
@@ -390,6 +413,12 @@ pub(crate) fn patched(mut config: CameraConfig, patch: api::CameraPatch) -> Resu
     config.importance = patch.importance.unwrap_or(config.importance);
     if let Some(days) = patch.retention_days_max {
         config.retention_days_max = check::retention_days(days)?;
+    }
+    // Also when the main stream has gone elsewhere: then it must have, too.
+    if let Some(device) = patch.device.unwrap_or_else(|| config.device.clone()) {
+        config.device = Some(device_of(&config, device)?);
+    } else {
+        config.device = None;
     }
     Ok(config)
 }

@@ -8,7 +8,7 @@ use crate::ports::{CameraRow, Damaged, Pressure};
 use axum::http::Method;
 use axum::response::Response;
 use watchbook_access::Action;
-use watchbook_base::{TrackRole, UtcNanos};
+use watchbook_base::{CameraId, TrackRole, UtcNanos};
 
 /// Damaged runs in one answer; the timeline shows all of them.
 const DAMAGED_MAX: usize = 200;
@@ -45,6 +45,9 @@ async fn health(call: Call) -> Result<Response, Problem> {
             part(ports.health.damaged(subject.cameras.as_ref(), DAMAGED_MAX), "damaged footage", &mut unreadable);
         let mut alarms = part(ports.health.alarms(), "the alarms", &mut unreadable);
         alarms.extend(unreadable);
+        let seen =
+            |alarm: &api::Alarm| alarm.camera.and_then(CameraId::new).is_none_or(|camera| subject.covers(camera));
+        alarms.extend(ports.devices.alarms().into_iter().filter(seen));
         let cameras: Vec<CameraRow> = ports.cameras.list()?.into_iter().filter(|row| subject.covers(row.id)).collect();
         alarms.extend(blind(&cameras));
         let (viewers, skipped_pictures) = app.live().counts();
@@ -72,6 +75,7 @@ fn part<T: Default>(part: Result<T, Error>, what: &str, unreadable: &mut Vec<api
         unreadable.push(api::Alarm {
             kind: api::AlarmKind::StorageUnreadable,
             disk: None,
+            camera: None,
             since_utc_ms: None,
             text: error.next_step.map_or(text.clone(), |next| format!("{text}. {next}")),
         });
@@ -89,7 +93,7 @@ fn blind(cameras: &[CameraRow]) -> impl Iterator<Item = api::Alarm> {
         let (told, more) = names.split_at(names.len().min(NAMES_MAX));
         let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
         let text = format!("{what}: {}{more}", told.join(", "));
-        Some(api::Alarm { kind, disk: None, since_utc_ms: Some(since_utc_ms), text })
+        Some(api::Alarm { kind, disk: None, camera: None, since_utc_ms: Some(since_utc_ms), text })
     };
     let frozen =
         "The same picture comes again and again. Restart the camera; a clock in its picture may run on. Cameras";
@@ -103,7 +107,7 @@ fn blind(cameras: &[CameraRow]) -> impl Iterator<Item = api::Alarm> {
 }
 
 fn shown_camera(row: CameraRow) -> api::CameraHealth {
-    api::CameraHealth { id: row.id, state: super::cameras::states(&row), name: row.config.name }
+    api::CameraHealth { id: row.id, state: super::cameras::states(&row), device: row.device, name: row.config.name }
 }
 
 pub(crate) fn shown_damage(damaged: &Damaged) -> api::DamagedRun {
@@ -142,7 +146,7 @@ fn ordered(pressure: &Pressure, cameras: &[CameraRow]) -> api::Pressure {
 mod tests {
     use super::*;
     use crate::ports::{CameraConfig, StreamConfig};
-    use watchbook_base::{CameraId, Importance};
+    use watchbook_base::Importance;
 
     fn row(number: u32, name: &str, sight: Option<(api::SightKind, i64)>) -> CameraRow {
         let stream = StreamConfig { url: "rtsp://h/".to_owned(), transport: api::Transport::Tcp, interval_ms: None };
@@ -160,10 +164,12 @@ mod tests {
             retention_days_max: 7,
             importance: Importance::Normal,
             plugins: Vec::new(),
+            device: None,
         };
         let main = api::StreamState::bare(api::StreamStatus::Live, 0);
         let sight = sight.map(|(kind, since_utc_ms)| api::Sight { kind, since_utc_ms });
-        CameraRow { id: CameraId::new(number).unwrap(), config, state: api::CameraStates { main, sub: None, sight } }
+        let state = api::CameraStates { main, sub: None, sight };
+        CameraRow { id: CameraId::new(number).unwrap(), config, state, device: None }
     }
 
     #[test]

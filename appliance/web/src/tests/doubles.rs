@@ -1,5 +1,6 @@
 //! The ports in memory. Each checks what its trait says it must check.
 
+mod devices;
 mod plugins;
 mod proposals;
 mod rederive;
@@ -16,7 +17,7 @@ use crate::ports::*;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use watchbook_access::{Action, AuditEntry, AuditError, AuditLog, Grant};
 use watchbook_base::{
     CameraId, Event, EventSource, Gap, GapReason, Kind, StreamId, Ticks90k, TimeRange, TrackRole, UtcNanos,
@@ -115,6 +116,9 @@ pub(super) struct MemoryBox {
     pub(super) plugins: Mutex<MemoryPlugins>,
     pub(super) proposals: Mutex<MemoryProposals>,
     pub(super) rederivations: Mutex<MemoryRederivations>,
+    pub(super) turned: Mutex<Vec<(CameraId, api::PtzRequest)>>,
+    pub(super) turned_again: Condvar,
+    pub(super) device_alarms: Mutex<Vec<api::Alarm>>,
     pub(super) calls: AtomicUsize,
     /// A change by somebody else, made just before the next update.
     pub(super) before_update: Mutex<Option<OtherChange>>,
@@ -146,6 +150,7 @@ impl MemoryBox {
             note: String::new(),
             source,
             lead: None,
+            camera_clock: None,
         });
     }
 
@@ -154,7 +159,12 @@ impl MemoryBox {
         // As a library or a camera may quote it.
         state.detail = Some(format!("no answer to DESCRIBE {}", config.main.url));
         let sub = config.sub.is_some().then(|| state.clone());
-        CameraRow { id, config: config.clone(), state: api::CameraStates { main: state, sub, sight: None } }
+        CameraRow {
+            id,
+            config: config.clone(),
+            state: api::CameraStates { main: state, sub, sight: None },
+            device: None,
+        }
     }
 }
 

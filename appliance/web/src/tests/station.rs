@@ -119,6 +119,7 @@ impl Station {
             register: Arc::clone(&register) as _,
             audit: Arc::clone(&audit) as _,
             cameras: Arc::clone(&inner) as _,
+            devices: Arc::clone(&inner) as _,
             footage: Arc::clone(&footage) as _,
             events: Arc::clone(&inner) as _,
             plugins: Arc::clone(&inner) as _,
@@ -215,6 +216,7 @@ fn camera_config() -> CameraConfig {
         retention_days_max: 7,
         importance: watchbook_base::Importance::Normal,
         plugins: vec![],
+        device: None,
     }
 }
 

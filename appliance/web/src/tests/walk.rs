@@ -17,6 +17,7 @@ fn path_of(row: &Route) -> String {
         .replace("{key}", KEY)
         .replace("{proposal}", "1")
         .replace("{event}", EVENT)
+        .replace("{preset}", "1")
 }
 
 /// A request that is right in every way but perhaps its sender.
@@ -53,6 +54,9 @@ fn body(id: &str) -> Option<Value> {
         "change_camera" => json!({"name": "Yard", "main": address, "password": "canary-given"}),
         "test_camera" => json!({"main": address, "password": "canary-given"}),
         "inspect_camera" => json!({"url": "http://192.0.2.9/", "username": "u", "password": "canary-given"}),
+        "turn_camera" => json!({"act": "move", "pan": 0.5, "timeout_ms": 1000}),
+        "set_ptz_preset" => json!({"name": "Door"}),
+        "accept_camera" => json!({"found_id": FOUND}),
         "bind_plugin" => json!({"enabled": true}),
         "install_plugin" => json!("the bytes of a package"),
         "approve_plugin" | "reject_plugin" => json!({"package_sha256": WAITING}),
@@ -78,7 +82,8 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
         | "plugin_dev_mode" | "plugin_tried_out" | "health" => &Role::ALL,
         "accounts" | "create_account" | "change_account" | "remove_account" | "create_camera" | "change_camera"
         | "remove_camera" | "test_camera" | "search_cameras" | "list_local_cameras" | "inspect_camera"
-        | "bind_plugin" => &[Admin],
+        | "bind_plugin" | "set_ptz_preset" | "remove_ptz_preset" | "accept_camera" => &[Admin],
+        "ptz" | "turn_camera" => &[Investigator, Admin],
         "install_plugin"
         | "approve_plugin"
         | "reject_plugin"

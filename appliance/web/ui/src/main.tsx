@@ -7,6 +7,7 @@ import "./style/base.css";
 import "./style/counts.css";
 import "./style/forms.css";
 import "./style/plugins.css";
+import "./style/ptz.css";
 import "./style/storage.css";
 import "./style/wall.css";
 import "./style/timeline.css";

@@ -143,8 +143,19 @@ impl World {
         let (camera, start) = (camera.stream.camera, self.clock.utc());
         let (kind, note) = ("motion".into(), String::new());
         let detections = vec![];
-        let event =
-            Event { camera, kind, score: 0.5, start, end: None, zone: None, detections, note, source, lead: None };
+        let event = Event {
+            camera,
+            kind,
+            score: 0.5,
+            start,
+            end: None,
+            zone: None,
+            detections,
+            note,
+            source,
+            lead: None,
+            camera_clock: None,
+        };
         match writer.event(&event) {
             Ok(number) => self.model.hand_event(number),
             Err(error) if error.kind == watchbook_base::Kind::Exhausted => {}

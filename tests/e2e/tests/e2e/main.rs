@@ -4,6 +4,7 @@ mod author;
 mod bad_input;
 mod cameras;
 mod crash;
+mod devices;
 #[allow(clippy::unwrap_used, reason = "a test's")]
 #[path = "../../../../appliance/plugin-engine/tests/fixtures/mod.rs"]
 mod fixtures;

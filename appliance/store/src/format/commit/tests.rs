@@ -22,6 +22,7 @@ fn event() -> Event {
             settings_sha256: "11".into(),
         },
         lead: None,
+        camera_clock: None,
     }
 }
 

@@ -49,7 +49,7 @@ impl StationHealth for MemoryBox {
         self.called();
         let kind = api::AlarmKind::DiskSwapped;
         let text = "another disk lies in /srv/a. Accept it on the page Health, or put the old one back".into();
-        Ok(vec![api::Alarm { kind, disk: Some(DISK.into()), since_utc_ms: Some(START_MS), text }])
+        Ok(vec![api::Alarm { kind, disk: Some(DISK.into()), camera: None, since_utc_ms: Some(START_MS), text }])
     }
 
     fn pressure(&self) -> Result<Pressure, Error> {

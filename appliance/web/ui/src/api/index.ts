@@ -40,6 +40,9 @@ import type {
   Proposal,
   ProposalDecision,
   ProposalList,
+  PtzInput,
+  PtzPreset,
+  PtzView,
   Recordings,
   Rederivation,
   Retention,
@@ -93,6 +96,11 @@ export const api = {
   searchCameras: () => call<FoundDeviceList>("POST", "/cameras/search").then((answer) => answer.devices),
   localCameras: () => call<LocalCameraList>("GET", "/cameras/local").then((answer) => answer.cameras),
   inspectCamera: (input: DeviceInput) => call<DeviceReport>("POST", "/cameras/inspect", input),
+  ptz: (camera: number) => call<PtzView>("GET", `/cameras/${camera}/ptz`),
+  turnCamera: (camera: number, input: PtzInput) => call<void>("POST", `/cameras/${camera}/ptz`, input),
+  setPreset: (camera: number, name: string) => call<PtzPreset>("POST", `/cameras/${camera}/ptz/presets`, { name }),
+  removePreset: (camera: number, token: string) => call<void>("DELETE", `/cameras/${camera}/ptz/presets/${encodeURIComponent(token)}`),
+  acceptCamera: (camera: number, found_id: string) => call<void>("POST", `/cameras/${camera}/device/accept`, { found_id }),
   bindPlugin: (camera: number, { plugin, ...binding }: PluginBinding) =>
     call<PluginBinding>("PUT", `/cameras/${camera}/plugins/${encodeURIComponent(plugin)}`, binding),
 

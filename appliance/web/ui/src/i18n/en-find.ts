@@ -1,7 +1,9 @@
-/** English, for finding cameras on the network. */
+import { deviceWords } from "./en-device";
 import { jpegWords } from "./en-jpeg";
 
+/** English, for finding cameras on the network. */
 export const findWords = {
+  ...deviceWords,
   ...jpegWords,
   "find.title": "Find the camera",
   "find.what": "Cameras that speak ONVIF say what they are and where their streams are. Otherwise enter the addresses below.",

@@ -6,7 +6,7 @@ import { clockText, dateTimeText } from "../lib/time";
 
 /** The account's number is what the log holds; its present name is a help for reading. */
 export function whoText({ account, account_name, action }: AuditEntry): string {
-  if (action === "erase" || action === "propose" || action === "rederived") return t("audit.recorder");
+  if (action === "erase" || action === "propose" || action === "rederived" || action === "note_camera") return t("audit.recorder");
   if (account === null) return t("audit.nobody");
   return account_name === null ? `#${account}` : `${account_name} (#${account})`;
 }
@@ -25,6 +25,7 @@ export function detailText(entry: AuditEntry): string {
   if (typeof subject["case"] === "string") parts.push(t("holds.case", { case: subject["case"] }));
   if (typeof hold === "number") parts.push(t("audit.hold", { id: hold }));
   if (typeof dir === "string") parts.push(`${dir}, ${String(subject["size_gib"])} GiB`);
+  if (entry.action === "accept_camera") parts.push(String(found).slice(0, 8));
   if (typeof disk === "string") parts.push(`${t("disk.id")} ${disk.slice(0, 8)} → ${String(found).slice(0, 8)}`);
   if (typeof subject["plugin"] === "string") parts.push(subject["plugin"]);
   if (typeof subject["key_id"] === "string") parts.push(subject["key_id"]);
@@ -37,7 +38,8 @@ export function detailText(entry: AuditEntry): string {
   if (entry.action === "set_plugin_dev_mode") parts.push(t("dev.hours.count", { count: Number(subject["hours"]) }));
   if (entry.action === "set_plugin_tried_out") parts.push(t(subject["on"] === true ? "tried_out.on" : "tried_out.off"));
   if (typeof account === "number") parts.push(`#${account}`);
-  if (typeof what === "string") parts.push(what);
+  if (typeof what === "string") parts.push(entry.action === "note_camera" ? word("noted", what) : what);
+  if (typeof subject["detail"] === "string") parts.push(subject["detail"]);
   if (typeof subject["hours"] === "number" && entry.action === "erase") parts.push(t("retention.hours", { count: subject["hours"] }));
   const interval = rangeText(range);
   if (interval !== null) parts.push(interval);

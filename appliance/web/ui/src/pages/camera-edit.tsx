@@ -10,6 +10,7 @@ import { MaskEditor } from "../polygon/mask-editor";
 import { Icon } from "../ui/icon";
 import { Check, Confirm, Loading, Note, Problem, Select, TextField } from "../ui/parts";
 import { CameraClock } from "./camera-clock";
+import { CameraDevice } from "./camera-device";
 import { CameraAccount, CameraFinder } from "./camera-find";
 import { type CameraForm, formOf, inputOf, isEncrypted, isHttp, mainOf, RETENTION_DAYS_MAX, subOf, urlProblem } from "./camera-form";
 import { StateLine } from "./camera-list";
@@ -191,6 +192,7 @@ function Editor({ camera, reload }: { camera: Camera | null; reload: () => void 
           change={(importance) => change({ importance })}
           options={IMPORTANCE.map((each) => ({ value: each, text: t(`importance.${each}`) }))}
         />
+        <CameraDevice camera={camera} device={form.device} change={(device) => change({ device })} reload={reload} />
         <Check label={t("camera.audio")} hint={t("camera.audio.hint")} checked={form.recordAudio} change={(recordAudio) => change({ recordAudio })} />
         {form.recordAudio && (
           <TextField

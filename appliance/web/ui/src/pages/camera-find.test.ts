@@ -21,7 +21,10 @@ const device: InspectedDevice = {
   serial: "2",
   macs: [],
   clock_offset_ms: null,
+  url: "http://192.168.1.20/onvif/device_service",
+  events: true,
   ptz: false,
+  masks: false,
   profiles: [profile("p1", 0), profile("p2", 1280)],
   main: "p2",
   sub: null,
@@ -29,8 +32,10 @@ const device: InspectedDevice = {
 
 describe("what a camera fills in", () => {
   it("has the suggested streams, and a name only where none was typed", () => {
-    expect(filled(formOf(null), device)).toEqual({ name: "Acme Gate 7", mainUrl: "rtsp://192.168.1.20/p2", subUrl: "" });
-    expect(filled({ ...formOf(null), name: "Yard" }, device)).toEqual({ mainUrl: "rtsp://192.168.1.20/p2", subUrl: "" });
+    const rest = { mainUrl: "rtsp://192.168.1.20/p2", subUrl: "", device: { ...formOf(null).device, url: device.url } };
+    expect(filled(formOf(null), device)).toEqual({ name: "Acme Gate 7", ...rest });
+    expect(filled({ ...formOf(null), name: "Yard" }, device)).toEqual(rest);
+    expect(rest.device.events, "nothing of it is switched on by itself").toBe(false);
     expect(filled(formOf(null), { ...device, main: "gone" }).mainUrl).toBe("");
   });
 

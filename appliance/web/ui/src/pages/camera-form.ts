@@ -1,6 +1,6 @@
 /** The fields of a camera as they are typed, and what the recorder gets from them. Pure. */
 
-import type { Camera, CameraInput, DeviceProfile, Importance, InspectedDevice, LocalCamera, Point, StreamSource, Transport } from "../api/types";
+import type { Camera, CameraInput, DeviceProfile, DeviceSettings, Importance, InspectedDevice, LocalCamera, Point, StreamSource, Transport } from "../api/types";
 
 export interface CameraForm {
   name: string;
@@ -23,10 +23,13 @@ export interface CameraForm {
   enabled: boolean;
   retentionDays: string;
   importance: Importance;
+  /** An empty address: nothing is wanted of the camera beside its streams. */
+  device: DeviceSettings;
 }
 
 /** The same when nothing is said, in ms. */
 const INTERVAL_MS_DEFAULT = 1_000;
+const NO_DEVICE: DeviceSettings = { url: "", events: false, set_clock: false, masks: false, without_masks: "go_on" };
 
 /** What the recorder sets when nothing is said, and the most it takes. */
 export const RETENTION_DAYS_DEFAULT = 7;
@@ -49,6 +52,7 @@ export function formOf(camera: Camera | null): CameraForm {
     enabled: camera?.enabled ?? true,
     retentionDays: String(camera?.retention_days_max ?? RETENTION_DAYS_DEFAULT),
     importance: camera?.importance ?? "normal",
+    device: camera?.device ?? NO_DEVICE,
   };
 }
 
@@ -94,6 +98,7 @@ export function inputOf(form: CameraForm, masks: Point[][]): CameraInput {
     masks,
     retention_days_max: Number(form.retentionDays) || RETENTION_DAYS_DEFAULT,
     importance: form.importance,
+    device: form.device.url.trim() === "" ? null : { ...form.device, url: form.device.url.trim() },
   };
 }
 
@@ -117,6 +122,7 @@ export function filled(form: CameraForm, device: InspectedDevice): Partial<Camer
     ...(form.name.trim() === "" ? { name } : {}),
     mainUrl: urlOf(device.main),
     subUrl: urlOf(device.sub),
+    device: { ...form.device, url: device.url },
   };
 }
 

@@ -1,7 +1,7 @@
 /** Whether the recorder does its work: alarms, disks, damage, retention, vault, cameras, plugins, clock. */
 
 import { useState } from "preact/hooks";
-import { api, type Health, type PluginInfo, type Sight, type StreamState } from "../api";
+import { api, type DeviceState, type Health, type PluginInfo, type Sight, type StreamState } from "../api";
 import { t, word } from "../i18n";
 import { useLoaded, useTitle } from "../lib/hooks";
 import { found } from "../lib/search";
@@ -10,6 +10,7 @@ import { streamAdvice } from "../lib/stream-advice";
 import { rateText } from "../lib/time";
 import { Loading, Moment, Note, Problem } from "../ui/parts";
 import { NothingFound, Search } from "../ui/search";
+import { DeviceLine } from "./camera-device";
 import { AlarmList } from "./health-alarms";
 import { DamagePanel } from "./health-damage";
 import { DiskPanel } from "./health-disks";
@@ -102,7 +103,7 @@ function CameraPanel({ cameras }: { cameras: Health["cameras"] }) {
             </thead>
             <tbody>
               {shown.map((camera) => (
-                <CameraRow key={camera.id} name={camera.name} state={camera.state.main} sight={camera.state.sight} />
+                <CameraRow key={camera.id} name={camera.name} state={camera.state.main} sight={camera.state.sight} device={camera.device} />
               ))}
             </tbody>
           </table>
@@ -112,7 +113,7 @@ function CameraPanel({ cameras }: { cameras: Health["cameras"] }) {
   );
 }
 
-function CameraRow({ name, state, sight }: { name: string; state: StreamState; sight: Sight | null }) {
+function CameraRow({ name, state, sight, device }: { name: string; state: StreamState; sight: Sight | null; device: DeviceState | null }) {
   return (
     <tr>
       <th scope="row">{name}</th>
@@ -133,6 +134,7 @@ function CameraRow({ name, state, sight }: { name: string; state: StreamState; s
             {t(advice)}
           </div>
         ))}
+        {device !== null && <DeviceLine state={device} />}
       </td>
       <td>
         <Moment ms={state.since_utc_ms} />

@@ -9,6 +9,7 @@ import { link } from "../lib/router";
 import { cameras, camerasProblem, loadCameras, session } from "../lib/session";
 import { dateTimeText, durationText, rateText } from "../lib/time";
 import { LiveVideo } from "../live/live-video";
+import { PtzPanel } from "../live/ptz";
 import { Icon } from "../ui/icon";
 import { Empty, Loading, Problem } from "../ui/parts";
 
@@ -77,6 +78,7 @@ function One({ camera, list }: { camera: Camera; list: Camera[] }) {
           report={setHeard}
         />
       </div>
+      {camera.device_state?.ptz && (has(session.value, "investigator") || has(session.value, "admin")) && <PtzPanel key={camera.id} camera={camera.id} />}
       <StreamFacts state={state} />
     </>
   );

@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import type { WatchEvent } from "../api";
 import { t, word } from "../i18n";
-import { durationText } from "../lib/time";
+import { clockText, durationText } from "../lib/time";
 import { Icon } from "../ui/icon";
 import { Empty, Moment } from "../ui/parts";
 import { Rederive } from "./rederive";
@@ -11,6 +11,9 @@ import { matches } from "./search";
 
 /** Rows that are drawn; more would slow the page and nobody reads them. The search narrows them. */
 const ROWS_MAX = 200;
+
+/** The source of what a camera itself says: no plugin can derive that again. */
+const CAMERA = "camera";
 
 interface Props {
   events: readonly WatchEvent[];
@@ -48,7 +51,7 @@ export function EventList({ events, cut, chosen, choose }: Props) {
               <span class="event-kind">{word("event", event.kind)}</span>
               <span class="muted">{about(event)}</span>
             </button>
-            {event.id === chosen && <Rederive key={event.id} event={event} />}
+            {event.id === chosen && event.source.plugin !== CAMERA && <Rederive key={event.id} event={event} />}
           </li>
         ))}
       </ul>
@@ -58,6 +61,14 @@ export function EventList({ events, cut, chosen, choose }: Props) {
 }
 
 function about(event: WatchEvent): string {
-  const parts = [event.zone, event.end_utc_ms === null ? null : durationText(event.end_utc_ms - event.start_utc_ms), event.note];
+  const parts = [event.source.plugin === CAMERA ? cameraText(event) : null, event.zone, event.end_utc_ms === null ? null : durationText(event.end_utc_ms - event.start_utc_ms), event.note];
   return parts.filter((part) => part !== null && part !== "").join(" · ");
+}
+
+/** A clock that is right needs no second time. */
+const CLOCK_OFFSET_MS_MAX = 2000;
+
+function cameraText({ start_utc_ms, camera_clock_ms }: WatchEvent): string {
+  const off = camera_clock_ms !== null && Math.abs(camera_clock_ms - start_utc_ms) > CLOCK_OFFSET_MS_MAX;
+  return off ? `${t("event.by_camera")}, ${t("event.camera_clock", { time: clockText(camera_clock_ms) })}` : t("event.by_camera");
 }
