@@ -5,6 +5,7 @@ pub mod book;
 pub mod clocks;
 pub mod desk;
 pub mod devices;
+pub mod encode;
 pub mod footage;
 pub mod holds;
 pub mod in_force;

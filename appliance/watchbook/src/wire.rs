@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::station::analysis::Sinks;
 use crate::station::book::Book;
 use crate::station::desk::CameraDesk;
+use crate::station::encode;
 use crate::station::footage::Ring;
 use crate::station::holds::HoldDesk;
 use crate::station::in_force::Journal;
@@ -83,7 +84,9 @@ impl Station {
         let cameras = CameraDesk::open(Arc::clone(&register), states, Arc::clone(&analysis), sink, runtime.clone());
         let networks = watchbook_capture::Networks::parse(&config.cameras.networks)
             .map_err(|error| Error::new(error.kind, error.message))?;
-        let cameras = cameras.and_then(|cameras| cameras.within(networks).keep_ages(store.retention()));
+        let encoding = encode::programs(&program_dir);
+        let cameras =
+            cameras.and_then(|cameras| cameras.within(networks).encoded_by(encoding).keep_ages(store.retention()));
         let cameras = Arc::new(cameras.map_err(web_error)?);
         seed(&cameras, &config.camera)?;
         let ring = Arc::new(Ring { reader: store.reader(), writer: store.writer(), disks: store.disks() });
