@@ -14,6 +14,7 @@ pub mod child;
 pub mod choice;
 pub mod clip;
 pub mod decoder;
+pub mod encoder;
 pub mod error;
 pub mod mask;
 pub mod message;

@@ -1,5 +1,6 @@
 //! What a camera needs to be known by, and the checks that an address passes before anything connects to it.
 
+use crate::encode::{Encoding, Masks};
 use crate::networks::Networks;
 use crate::tls::Fingerprint;
 use crate::v4l2::{self, DeviceName};
@@ -213,7 +214,7 @@ pub struct SourceConfig {
 }
 
 /// All that capture needs to record a camera.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CameraConfig {
     /// Which.
     pub camera: CameraId,
@@ -229,6 +230,10 @@ pub struct CameraConfig {
     pub certificate: Option<Fingerprint>,
     /// Where cameras may be.
     pub networks: Networks,
+    /// Who encodes what a device gives uncompressed.
+    pub encoding: Encoding,
+    /// Made black for good before that.
+    pub masks: Masks,
 }
 
 impl CameraConfig {
@@ -246,18 +251,22 @@ impl CameraConfig {
             audio,
             certificate: self.certificate,
             networks: self.networks.clone(),
+            encoding: self.encoding.clone(),
+            masks: self.masks.clone(),
         })
     }
 }
 
 /// What one session needs. Two equal ones need no new session.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SessionConfig {
     pub(crate) source: SourceConfig,
     pub(crate) credentials: Option<Credentials>,
     pub(crate) audio: bool,
     pub(crate) certificate: Option<Fingerprint>,
     pub(crate) networks: Networks,
+    pub(crate) encoding: Encoding,
+    pub(crate) masks: Masks,
 }
 
 #[cfg(test)]
@@ -319,6 +328,8 @@ mod tests {
             record_audio: false,
             certificate: None,
             networks: Networks::default(),
+            encoding: Encoding::default(),
+            masks: Masks::new(),
         };
         let shown = format!("{config:?} {} {:?}", config.main.url, config.session(TrackRole::MainVideo));
         assert!(!shown.contains("hunter2"), "{shown}");

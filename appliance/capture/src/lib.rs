@@ -16,6 +16,7 @@
 //! `track` cuts them into recordings; `run` keeps a session going and [`reconnect`] says when to try again.
 
 pub mod config;
+pub mod encode;
 mod failure;
 mod health;
 mod http_mjpeg;
@@ -36,6 +37,7 @@ mod v4l2;
 mod watch;
 
 pub use config::{CameraConfig, Credentials, Error, SourceConfig, SourceUrl, Transport};
+pub use encode::{Coded, Encoder, EncoderState, Encoders, Encoding, Masks, OnCoded, RawJob};
 pub use failure::Failure;
 pub use networks::Networks;
 pub use probe::{ProbeReport, StreamProbe, probe};

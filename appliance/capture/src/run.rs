@@ -277,6 +277,7 @@ impl StreamTask {
             tokio::select! {
                 biased;
                 _ = ticks.tick() => {
+                    self.state.encoder = session.encoder();
                     if let Some(failure) = self.tick(&mut watch, &config.source.url.host_port()) {
                         return Exit::Failed(session.advise(failure));
                     }

@@ -1,6 +1,7 @@
 //! Where a stream comes from: a camera on the network, or one that is plugged into this machine. The same items come out of both.
 
 use crate::config::SessionConfig;
+use crate::encode::EncoderState;
 use crate::failure::Failure;
 use crate::rtsp::{self, Item, VideoFormat};
 use crate::timeline::Arrival;
@@ -105,6 +106,14 @@ impl Session {
             Self::Rtsp(session) => session.next().await,
             Self::Http(session) => session.next().await,
             Self::Device(session) => session.next().await,
+        }
+    }
+
+    /// Who encodes it, when the camera does not.
+    pub(crate) fn encoder(&self) -> Option<EncoderState> {
+        match self {
+            Self::Rtsp(_) | Self::Http(_) => None,
+            Self::Device(session) => session.encoder(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Where packets and states go.
 
+use crate::encode::EncoderState;
 use watchbook_base::{CameraId, GapReason, TrackRole, UtcNanos};
 use watchbook_media::{Packet, RecordingEnd, RecordingStart};
 
@@ -91,6 +92,8 @@ pub struct StreamState {
     pub last_gap: Option<LastGap>,
     /// How much faster the camera's media clock runs than ours, in parts per million; `None` until a few minutes were measured.
     pub drift_ppm: Option<f32>,
+    /// Who encodes it; `None` for what is stored as the camera gives it.
+    pub encoder: Option<EncoderState>,
 }
 
 impl StreamState {
@@ -115,6 +118,7 @@ impl StreamState {
             key_age_ms: None,
             last_gap: None,
             drift_ppm: None,
+            encoder: None,
         }
     }
 }

@@ -11,6 +11,7 @@
 //! A device is known by what it is and where it is plugged in ([`name`], [`places`]), never by its number.
 
 pub(crate) mod name;
+mod outlet;
 mod places;
 pub(crate) mod session;
 mod units;
@@ -67,8 +68,8 @@ impl Coding {
             "H264" => Self::H264,
             "HEVC" => Self::H265,
             "MJPG" | "JPEG" => Self::Jpeg,
-            "YUYV" | "UYVY" | "YVYU" | "VYUY" | "NV12" | "NV21" | "NV16" | "YU12" | "YV12" | "422P" | "GREY"
-            | "RGB3" | "BGR3" => Self::Raw,
+            "YUYV" | "UYVY" | "YVYU" | "NV12" | "NV21" | "NV16" | "YU12" | "YV12" | "422P" | "GREY" | "RGB3"
+            | "BGR3" => Self::Raw,
             _ => Self::Other,
         }
     }
@@ -76,7 +77,13 @@ impl Coding {
     /// It is stored as the device gives it.
     #[must_use]
     pub fn is_stored(self) -> bool {
-        matches!(self, Self::H264 | Self::H265)
+        matches!(self, Self::H264 | Self::H265 | Self::Jpeg)
+    }
+
+    /// It is always encoded as H.264 first.
+    #[must_use]
+    pub fn is_encoded(self) -> bool {
+        self == Self::Raw
     }
 }
 
@@ -176,7 +183,7 @@ fn local_camera(place: &Place, serials: &[String]) -> Option<LocalCamera> {
     camera.bus = caps.bus;
     camera.formats = formats(&device);
     camera.controls = guarded(|| controls(&device)).unwrap_or_default();
-    camera.problem = choose(&camera.identity, &camera.formats, None, None).err();
+    camera.problem = choose(&camera.identity, &camera.formats, &DeviceName::default()).err();
     Some(camera)
 }
 
@@ -251,38 +258,42 @@ fn controls(device: &Device) -> Vec<LocalControl> {
     all.into_iter().filter(|control| control.maximum > control.minimum).take(CONTROLS_MAX).map(shown).collect()
 }
 
-/// What to take: letters, coding and size.
+/// What to take: letters, coding and size, and what becomes of it.
 pub(crate) struct Choice {
+    /// It is encoded before it is stored.
+    encode: bool,
     letters: String,
     coding: Coding,
     size: (u32, u32),
 }
 
-/// The format and size that were asked for, else the best.
-fn choose(
-    identity: &str,
-    formats: &[LocalFormat],
-    wanted: Option<&str>,
-    size: Option<(u32, u32)>,
-) -> Result<Choice, Failure> {
-    let mut fitting = formats.iter().filter(|format| match wanted {
-        Some(letters) => format.letters == letters,
-        None => format.coding.is_stored(),
-    });
-    let Some(format) = fitting.next().filter(|format| format.coding.is_stored()) else {
+/// The format and size that were asked for, else the best: what is stored as it is before what has to be encoded.
+fn choose(identity: &str, formats: &[LocalFormat], name: &DeviceName) -> Result<Choice, Failure> {
+    let (wanted, size) = (name.format.as_deref(), name.size);
+    let usable = |format: &&LocalFormat| format.coding.is_stored() || format.coding.is_encoded();
+    let mut fitting =
+        formats.iter().filter(usable).filter(|format| wanted.is_none_or(|letters| format.letters == letters));
+    let Some(format) = fitting.next() else {
         let has: Vec<&str> = formats.iter().take(8).map(|format| format.letters.as_str()).collect();
-        let wanted = wanted.unwrap_or("H.264 or H.265");
+        let wanted = wanted.unwrap_or("video");
         let detail = if has.is_empty() {
             format!("The camera {identity} offers no video.")
         } else {
             format!("The camera {identity} cannot be recorded as {wanted}; it offers {}.", has.join(", "))
         };
-        return Err(Failure::unusable(detail, "Choose a camera, or a format of it, that gives H.264 or H.265."));
+        return Err(Failure::unusable(detail, "Choose another format of it from the list, or another camera."));
     };
+    let encode = format.coding.is_encoded() || (format.coding == Coding::Jpeg && (name.encode || name.permanent_masks));
+    if name.permanent_masks && !encode {
+        return Err(Failure::unusable(
+            format!("The camera {identity} gives {} itself, so nobody can make masks black in it.", format.letters),
+            "Choose a format that is encoded here, or switch the permanent masks off.",
+        ));
+    }
     let usual = |size: &&LocalSize| u64::from(size.width) * u64::from(size.height) <= USUAL_PIXELS;
     let best = format.sizes.iter().find(usual).or(format.sizes.last());
     let size = size.or(best.map(|best| (best.width, best.height))).unwrap_or((640, 480));
-    Ok(Choice { letters: format.letters.clone(), coding: format.coding, size })
+    Ok(Choice { encode, letters: format.letters.clone(), coding: format.coding, size })
 }
 
 /// The device of that identity, opened.

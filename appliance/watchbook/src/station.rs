@@ -6,6 +6,7 @@ pub mod clocks;
 pub mod desk;
 pub mod device_desk;
 pub mod devices;
+pub mod encode;
 pub mod footage;
 pub mod holds;
 pub mod in_force;

@@ -13,6 +13,7 @@ use crate::station::analysis::Sinks;
 use crate::station::book::Book;
 use crate::station::desk::CameraDesk;
 use crate::station::device_desk::DeviceDesk;
+use crate::station::encode;
 use crate::station::footage::Ring;
 use crate::station::holds::HoldDesk;
 use crate::station::in_force::Journal;
@@ -88,7 +89,9 @@ impl Station {
         let told = (store.writer(), rules.clone());
         let (devices, notices) = DeviceDesk::new(Arc::clone(&register), Arc::clone(&book), told, runtime.clone());
         let devices = Arc::new(devices);
-        let followed = |cameras: CameraDesk| cameras.within(networks).with_devices(Arc::clone(&devices));
+        let encoding = encode::programs(&program_dir);
+        let followed =
+            |cameras: CameraDesk| cameras.within(networks).with_devices(Arc::clone(&devices)).encoded_by(encoding);
         let cameras = cameras.and_then(|cameras| followed(cameras).keep_ages(store.retention()));
         let cameras = Arc::new(cameras.map_err(web_error)?);
         cameras.heed(notices);

@@ -19,7 +19,7 @@ mod station;
 pub use camera::{
     Camera, CameraList, CameraPatch, CameraRequest, CameraStates, CameraTest, CameraTestReport, ClockList,
     ClockReading, FoundStream, ImportanceName, LastGap, PluginBinding, PluginBindingRequest, Point, Sight, SightKind,
-    StreamAddress, StreamState, StreamStatus, TestProblem, Transport, Zone,
+    StreamAddress, StreamEncoder, StreamState, StreamStatus, TestProblem, Transport, Zone,
 };
 pub use counts::{CountBucket, CountList, CountSeries};
 pub use device::{Device, DeviceEncoding, DeviceProfile, DeviceReport, DeviceRequest, FoundDevice, FoundDeviceList};

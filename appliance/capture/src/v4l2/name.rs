@@ -19,7 +19,7 @@ const IDENTITY_BYTES_MAX: usize = 256;
 const FPS_MAX: u32 = 240;
 
 /// A camera of this machine, and what to take from it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeviceName {
     /// Who it is.
     pub identity: String,
@@ -29,6 +29,10 @@ pub struct DeviceName {
     pub size: Option<(u32, u32)>,
     /// Pictures a second; `None`: what the device does by itself.
     pub fps: Option<u32>,
+    /// JPEG is encoded as H.264, which makes it a tenth as large and costs processor time.
+    pub encode: bool,
+    /// The camera's masks are made black before anything is encoded: in the record, for good. Only where pictures are encoded here.
+    pub permanent_masks: bool,
 }
 
 impl DeviceName {
@@ -53,13 +57,19 @@ impl DeviceName {
         if url.fragment().is_some() {
             return Err(refuse("it has a # in it"));
         }
-        let mut name = Self { identity: identity.to_owned(), format: None, size: None, fps: None };
+        let mut name = Self { identity: identity.to_owned(), ..Self::default() };
         for (key, value) in url.query_pairs() {
             match &*key {
                 "format" => name.format = Some(four_letters(&value)?),
                 "size" => name.size = Some(size(&value)?),
                 "fps" => name.fps = Some(rate(&value)?),
-                _ => return Err(refuse("only format, size and fps go behind the question mark")),
+                "encode" if value == "h264" => name.encode = true,
+                "masks" if value == "permanent" => name.permanent_masks = true,
+                _ => {
+                    return Err(refuse(
+                        "only format, size, fps, encode=h264 and masks=permanent go behind the question mark",
+                    ));
+                }
             }
         }
         Ok(name)
@@ -104,6 +114,8 @@ mod tests {
         assert_eq!(url.host_port(), "usb:046d:0825:A1B2:0.0");
         let name = url.device().unwrap();
         assert_eq!((name.format.as_deref(), name.size, name.fps), (Some("H264"), Some((1280, 720)), Some(25)));
+        let (url, _) = SourceUrl::parse("v4l2:usb:046d:0825:A1B2:0.0?format=YUYV&masks=permanent").unwrap();
+        assert!(url.device().is_some_and(|name| name.permanent_masks) && !name.permanent_masks);
         let (url, _) = SourceUrl::parse("v4l2:bus:platform:vivid-000:0").unwrap();
         let name = url.device().unwrap();
         assert_eq!((name.identity.as_str(), name.format, name.size), ("bus:platform:vivid-000:0", None, None));
@@ -124,6 +136,7 @@ mod tests {
             "v4l2:usb:1:2:3:0.0?size=0x10",
             "v4l2:usb:1:2:3:0.0?size=10x99999",
             "v4l2:usb:1:2:3:0.0?fps=0",
+            "v4l2:usb:1:2:3:0.0?masks=none",
             "v4l2:usb:1:2:3:0.0?node=/dev/video0",
             &format!("v4l2:usb:{}", "a".repeat(300)),
         ] {

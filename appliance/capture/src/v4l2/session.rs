@@ -1,14 +1,16 @@
 //! One session with a device: a thread that waits for its pictures, because the device is a file that blocks.
 
+use super::outlet::{Outlet, Shared};
 use super::units::Units;
-use super::{Coding, DeviceName, choose, device_failure, find, formats};
+use super::{Choice, Coding, DeviceName, choose, device_failure, find, formats};
 use crate::config::SessionConfig;
+use crate::encode::{Coded, Encoder, EncoderState, Encoding, Masks, RawJob};
 use crate::failure::Failure;
 use crate::rtsp::{ANSWER, Item};
 use core::time::Duration;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use v4l::buffer::{Flags, Metadata, Type};
 use v4l::io::mmap::Stream;
@@ -16,6 +18,7 @@ use v4l::io::traits::{CaptureStream, Stream as _};
 use v4l::video::Capture;
 use v4l::video::capture::Parameters;
 use v4l::{Device, Format, FourCC};
+use watchbook_base::limits::PICTURE_SIDE_PX_MAX;
 use watchbook_base::{Clock as _, clock::SystemClock};
 use watchbook_media::h26x::Standard;
 
@@ -35,18 +38,9 @@ pub(crate) struct Session {
     identity: String,
 }
 
-/// What task and thread have in common.
-#[derive(Default)]
-struct Shared {
-    /// The session was dropped.
-    ended: AtomicBool,
-    /// Why the thread ended.
-    failure: Mutex<Option<Failure>>,
-}
-
 impl Drop for Session {
     fn drop(&mut self) {
-        self.shared.ended.store(true, Ordering::Release);
+        self.shared.end();
     }
 }
 
@@ -63,7 +57,8 @@ impl Session {
         let shared = Arc::new(Shared::default());
         let (ready, started) = oneshot::channel();
         let (to, items) = mpsc::channel(QUEUE);
-        let work = Work { name, to, shared: Arc::clone(&shared), turn };
+        let (encoding, masks) = (config.encoding.clone(), config.masks.clone());
+        let work = Work { name, to, shared: Arc::clone(&shared), turn, encoding, masks };
         let session = Self { items, shared, identity: identity.clone() };
         let spawned = std::thread::Builder::new().name("v4l2".to_owned()).spawn(move || work.run(ready));
         spawned.map_err(|error| device_failure(&identity, "read on a thread of its own", &error))?;
@@ -83,9 +78,13 @@ impl Session {
         self.items.recv().await.ok_or_else(|| self.over())
     }
 
+    /// Who encodes it, when the device does not.
+    pub(crate) fn encoder(&self) -> Option<EncoderState> {
+        self.shared.encoder()
+    }
+
     fn over(&self) -> Failure {
-        let said = self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
-        said.unwrap_or_else(|| {
+        self.shared.failure().unwrap_or_else(|| {
             Failure::unusable(
                 format!("What the camera {} says makes the reader fail.", self.identity),
                 "Report the camera's model; recording goes on when it becomes readable.",
@@ -99,11 +98,13 @@ struct Work {
     to: mpsc::Sender<Item>,
     shared: Arc<Shared>,
     turn: OwnedSemaphorePermit,
+    encoding: Encoding,
+    masks: Masks,
 }
 
 impl Work {
     fn run(self, ready: oneshot::Sender<Result<(), Failure>>) {
-        let failed = match Source::open(&self.name) {
+        let failed = match Source::open(&self) {
             Ok(source) => {
                 // Nobody waits any more when the answer came too late; the first look at `ended` sees it.
                 let _ = ready.send(Ok(()));
@@ -114,51 +115,69 @@ impl Work {
                 None
             }
         };
-        *self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner) = failed;
+        self.shared.fail(failed);
         // The device is closed; only now may the next session have it.
         drop(self.turn);
     }
 
     /// Until the device fails, or the session is dropped (`None`).
     fn read(&self, mut source: Source) -> Option<Failure> {
-        let mut dropped: u16 = 0;
-        while !self.shared.ended.load(Ordering::Acquire) {
-            let item = match source.next(dropped) {
-                Ok(Some(item)) => item,
-                Ok(None) => continue,
-                Err(error) => return Some(device_failure(&self.name.identity, "read", &error)),
-            };
-            let carried = matches!(item, Item::Video { .. });
-            match self.to.try_send(item) {
-                Ok(()) if carried => dropped = 0,
-                Ok(()) => {}
-                // The recorder is behind. It never makes the device wait; what is missing is counted with the next picture.
-                Err(mpsc::error::TrySendError::Full(_)) => {
-                    dropped = dropped.saturating_add(1);
-                    source.units.tell_again();
-                }
-                Err(mpsc::error::TrySendError::Closed(_)) => return None,
+        let opened = Instant::now();
+        while !self.shared.is_ended() {
+            if let Err(error) = source.step() {
+                return Some(device_failure(&self.name.identity, "read", &error));
+            }
+            if let Some(encoder) = &source.encoder {
+                let open_ms = u64::try_from(opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+                self.shared.tell_encoder(EncoderState { open_ms, ..encoder.state() });
             }
         }
         None
     }
+
+    /// Starts the encoder of a device that gives raw pictures.
+    fn encoder(&self, job: RawJob, outlet: &Arc<Mutex<Outlet>>) -> Result<Box<dyn Encoder>, Failure> {
+        let identity = self.name.identity.clone();
+        let refused = move |why: &str| {
+            Failure::unusable(
+                format!("The pictures of the camera {identity} cannot be encoded: {why}."),
+                "Install libavcodec with libx264 or libopenh264, or choose a format of the camera that is stored as it is.",
+            )
+        };
+        let Some(encoders) = self.encoding.get() else { return Err(refused("this station has no encoder")) };
+        let (outlet, shared, why) = (Arc::clone(outlet), Arc::clone(&self.shared), refused.clone());
+        let on = Box::new(move |coded| match coded {
+            Coded::Unit { at_us, data } => lock(&outlet).take(&data, at_us, 0),
+            Coded::Restarting(sentence) => lock(&outlet).give(Item::Damaged(sentence)),
+            Coded::Refused(sentence) => {
+                shared.fail(Some(why(&sentence)));
+                shared.end();
+            }
+        });
+        encoders.open(job, on).map_err(|sentence| refused(&sentence))
+    }
+}
+
+fn lock(outlet: &Mutex<Outlet>) -> MutexGuard<'_, Outlet> {
+    outlet.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A device that gives buffers.
 struct Source {
     stream: Stream<'static>,
-    units: Units,
+    outlet: Arc<Mutex<Outlet>>,
+    /// For what the device does not code itself.
+    encoder: Option<Box<dyn Encoder>>,
     /// Number of the newest buffer.
     sequence: Option<u32>,
 }
 
 impl Source {
-    fn open(name: &DeviceName) -> Result<Self, Failure> {
-        let identity = &name.identity;
+    fn open(work: &Work) -> Result<Self, Failure> {
+        let (name, identity) = (&work.name, &work.name.identity);
         let (_, device) = find(identity)?;
-        let choice = choose(identity, &formats(&device), name.format.as_deref(), name.size)?;
-        let standard = if choice.coding == Coding::H265 { Standard::H265 } else { Standard::H264 };
-        set_format(&device, &choice.letters, choice.size)
+        let choice = choose(identity, &formats(&device), name)?;
+        let set = set_format(&device, &choice)
             .map_err(|error| device_failure(identity, &format!("set to {}", choice.letters), &error))?;
         if let Some(fps) = name.fps {
             // Many devices have one rate only and refuse to be asked.
@@ -166,6 +185,26 @@ impl Source {
                 tracing::debug!(camera = %identity, fps, %error, "the rate cannot be set");
             }
         }
+        let units = match choice.coding {
+            Coding::H265 => Units::new(Standard::H265),
+            Coding::Jpeg if !choice.encode => Units::jpeg(),
+            _ => Units::new(Standard::H264),
+        };
+        let outlet = Arc::new(Mutex::new(Outlet::new(units, work.to.clone())));
+        let encoder = if !choice.encode {
+            None
+        } else {
+            let fps = name.fps.unwrap_or_else(|| rate_of(&device));
+            let job = RawJob {
+                letters: choice.letters.clone(),
+                width: set.width,
+                height: set.height,
+                line_bytes: set.stride,
+                fps,
+                masks: work.masks.clone(),
+            };
+            Some(work.encoder(job, &outlet)?)
+        };
         let failed = |error: io::Error| device_failure(identity, "started", &error);
         let mut stream = Stream::with_buffers(&device, Type::VideoCapture, BUFFERS).map_err(failed)?;
         // `next` queues the buffer that it lent last, buffer 0 at first, before it takes another: all the others are queued here. A driver may give fewer than asked.
@@ -175,34 +214,62 @@ impl Source {
             return Err(failed(io::Error::other("it has one buffer only")));
         }
         stream.start().map_err(failed)?;
-        Ok(Self { stream, units: Units::new(standard), sequence: None })
+        Ok(Self { stream, outlet, encoder, sequence: None })
     }
 
-    /// `None` when nothing came within [`LOOK_MS`].
-    fn next(&mut self, dropped: u16) -> io::Result<Option<Item>> {
+    /// Hands the next picture on, or sees that none came within [`LOOK_MS`].
+    fn step(&mut self) -> io::Result<()> {
         match self.stream.handle().poll(READABLE, LOOK_MS) {
-            Ok(0) => return Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(None),
+            Ok(0) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             Err(error) => return Err(error),
             Ok(_) => {}
         }
         let (buffer, meta) = self.stream.next()?;
         let missing = self.sequence.replace(meta.sequence).map_or(0, |before| missing(before, meta.sequence));
+        let mut outlet = lock(&self.outlet);
         if meta.flags.contains(Flags::ERROR) {
-            return Ok(Some(Item::Damaged("the device marks a picture as damaged".to_owned())));
+            outlet.give(Item::Damaged("the device marks a picture as damaged".to_owned()));
+            return Ok(());
         }
         let used = usize::try_from(meta.bytesused).unwrap_or(usize::MAX).min(buffer.len());
         let buffer = buffer.get(..used).unwrap_or_default();
-        Ok(Some(self.units.take(buffer, taken_us(meta), missing.saturating_add(dropped))))
+        let at_us = taken_us(meta);
+        match &mut self.encoder {
+            None => outlet.take(buffer, at_us, missing),
+            Some(encoder) => {
+                outlet.lose(missing);
+                // Its answer comes on a thread that needs the outlet.
+                drop(outlet);
+                if !encoder.offer(buffer, at_us) {
+                    lock(&self.outlet).lose(1);
+                }
+            }
+        }
+        Ok(())
     }
 }
 
-fn set_format(device: &Device, letters: &str, (width, height): (u32, u32)) -> io::Result<()> {
+/// Pictures a second that a device does by itself; 30 when it does not say.
+fn rate_of(device: &Device) -> u32 {
+    let interval = device.params().map(|parameters| parameters.interval);
+    let rate = interval.ok().filter(|each| each.numerator > 0).map(|each| each.denominator / each.numerator);
+    rate.filter(|rate| (1..=240).contains(rate)).unwrap_or(30)
+}
+
+fn set_format(device: &Device, choice: &Choice) -> io::Result<Format> {
     let wrong = |what: String| io::Error::new(io::ErrorKind::InvalidInput, what);
+    let (letters, (width, height)) = (&choice.letters, choice.size);
     let fourcc = <[u8; 4]>::try_from(letters.as_bytes()).map_err(|_| wrong(format!("{letters} is no format")))?;
     let set = device.set_format(&Format::new(width, height, FourCC::new(&fourcc)))?;
     // A driver answers with what it does instead of what it cannot do.
-    (set.fourcc.repr == fourcc).then_some(()).ok_or_else(|| wrong(format!("it gives {} instead", set.fourcc)))
+    if set.fourcc.repr != fourcc {
+        return Err(wrong(format!("it gives {} instead", set.fourcc)));
+    }
+    if ![set.width, set.height].iter().all(|side| (1..=PICTURE_SIDE_PX_MAX).contains(side)) {
+        return Err(wrong(format!("it gives pictures of {}×{}", set.width, set.height)));
+    }
+    Ok(set)
 }
 
 /// Pictures between two numbers; a driver that does not count, or starts anew, misses none.

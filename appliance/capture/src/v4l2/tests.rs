@@ -8,17 +8,32 @@ fn format(letters: &str, sizes: &[(u32, u32)]) -> LocalFormat {
 #[test]
 fn the_best_format_is_taken_unless_another_is_asked_for() {
     let formats = [format("H264", &[(3840, 2160), (1920, 1080), (640, 360)]), format("YUYV", &[(640, 480)])];
-    let choice = choose("usb:a", &formats, None, None).unwrap();
+    let asked =
+        |format: Option<&str>, size| DeviceName { format: format.map(str::to_owned), size, ..DeviceName::default() };
+    let choice = choose("usb:a", &formats, &asked(None, None)).unwrap();
     assert_eq!((choice.letters.as_str(), choice.size), ("H264", (1920, 1080)));
-    let choice = choose("usb:a", &formats, Some("H264"), Some((640, 360))).unwrap();
+    let choice = choose("usb:a", &formats, &asked(Some("H264"), Some((640, 360)))).unwrap();
     assert_eq!(choice.size, (640, 360));
+    let choice = choose("usb:a", &formats, &asked(Some("YUYV"), None)).unwrap();
+    assert_eq!((choice.coding, choice.size), (Coding::Raw, (640, 480)));
+    let masked = DeviceName { permanent_masks: true, ..asked(None, None) };
+    assert!(
+        choose("usb:a", &formats, &masked).err().unwrap().detail.contains("masks"),
+        "what is stored as it is cannot be masked"
+    );
+    let masked = DeviceName { permanent_masks: true, ..asked(Some("YUYV"), None) };
+    assert!(choose("usb:a", &formats, &masked).is_ok());
+    let jpeg = [format("MJPG", &[(640, 480)])];
+    let encode = |encode, permanent_masks| DeviceName { encode, permanent_masks, ..DeviceName::default() };
+    let encoded = |name: DeviceName| choose("usb:a", &jpeg, &name).unwrap().encode;
+    assert!(!encoded(encode(false, false)), "JPEG is stored as it is unless somebody asks");
+    assert!(encoded(encode(true, false)) && encoded(encode(false, true)));
     for (formats, wanted, told) in [
-        (&formats[..], Some("YUYV"), "H264, YUYV"),
         (&formats[..], Some("HEVC"), "H264, YUYV"),
-        (&formats[1..], None, "it offers YUYV"),
+        (&[format("pBAA", &[])][..], None, "it offers pBAA"),
         (&[][..], None, "offers no video"),
     ] {
-        let failure = choose("usb:a", formats, wanted, None).err().unwrap();
+        let failure = choose("usb:a", formats, &asked(wanted, None)).err().unwrap();
         assert!(failure.detail.contains(told) && failure.next_step.ends_with('.'), "{failure}");
     }
 }

@@ -1,4 +1,4 @@
-//! Buffers of a device to access units: byte streams with their parameter sets in band.
+//! Buffers of a device to access units: byte streams with their parameter sets in band, or JPEG pictures.
 
 use crate::rtsp::{Item, VideoFormat};
 use crate::sink::PictureFormat;
@@ -7,21 +7,32 @@ use bytes::Bytes;
 use watchbook_base::limits::{ACCESS_UNIT_BYTES_MAX, PICTURE_SIDE_PX_MAX};
 use watchbook_media::h26x::{NalKind, ParameterSets, Standard, annex_b_units, check_access_unit};
 use watchbook_media::sample_entry::codec_string;
+use watchbook_media::{TrackFormat, mjpeg};
 
 /// Times of a device are microseconds of `CLOCK_MONOTONIC`.
 pub(crate) const RATE_HZ: u32 = 1_000_000;
 
 /// One stream of a device.
 pub(crate) struct Units {
-    standard: Standard,
-    sets: ParameterSets,
+    coding: Coding,
     /// The format was told and has not changed since.
     told: bool,
 }
 
+enum Coding {
+    Stream(Standard, ParameterSets),
+    /// Size of the last picture.
+    Jpeg(Option<(u32, u32)>),
+}
+
 impl Units {
     pub(crate) fn new(standard: Standard) -> Self {
-        Self { standard, sets: ParameterSets::new(standard), told: false }
+        Self { coding: Coding::Stream(standard, ParameterSets::new(standard)), told: false }
+    }
+
+    /// One JPEG in each buffer.
+    pub(crate) fn jpeg() -> Self {
+        Self { coding: Coding::Jpeg(None), told: false }
     }
 
     /// The format is told again with the next picture: the one that carried it was dropped.
@@ -29,55 +40,82 @@ impl Units {
         self.told = false;
     }
 
-    /// What a buffer holds: one picture and perhaps parameter sets before it, in Annex B. `lost` pictures are missing before it. The sets become the format, as
-    /// for cameras on the network; everything else is kept bit for bit.
+    /// What a buffer holds; `lost` pictures are missing before it.
     pub(crate) fn take(&mut self, buffer: &[u8], at_us: i64, lost: u16) -> Item {
         if buffer.len() > ACCESS_UNIT_BYTES_MAX {
             return Item::Damaged(format!("a picture of {} bytes", buffer.len()));
         }
-        let mut data = Vec::with_capacity(buffer.len() + 64);
-        let mut only_sets = false;
-        for nal in annex_b_units(buffer) {
-            let kind = self.standard.nal_kind(nal.first().copied().unwrap_or(0x80));
-            if kind == NalKind::ParameterSet {
-                match self.sets.push(nal) {
-                    Ok(changed) => self.told &= !changed,
-                    Err(error) => return Item::Damaged(error.message),
-                }
-                only_sets = data.is_empty();
-                continue;
-            }
-            only_sets = false;
-            data.extend_from_slice(&u32::try_from(nal.len()).unwrap_or(u32::MAX).to_be_bytes());
-            data.extend_from_slice(nal);
-        }
-        if only_sets {
-            // Some encoders give them in a buffer of their own.
-            return Item::Other;
-        }
-        let checked = match check_access_unit(self.standard, &data) {
-            Ok(checked) => checked,
-            Err(error) => return Item::Damaged(error.message),
+        let (picture, changed) = match &mut self.coding {
+            Coding::Stream(standard, sets) => coded(*standard, sets, buffer),
+            Coding::Jpeg(size) => jpeg(size, buffer),
         };
-        let format = match self.format() {
-            Ok(Some(format)) => format,
-            Ok(None) => return Item::NoParameters,
+        self.told &= !changed;
+        let (data, key, track) = match picture {
+            Ok(picture) => picture,
+            Err(item) => return item,
+        };
+        let format = match format(track) {
+            Ok(format) => format,
             Err(why) => return Item::Damaged(why),
         };
         let format = (!core::mem::replace(&mut self.told, true)).then_some(format);
-        let unit = Unit { rtp: at_us, rate_hz: RATE_HZ, key: checked.key, data: Bytes::from(data) };
-        Item::Video { unit, format, lost }
+        Item::Video { unit: Unit { rtp: at_us, rate_hz: RATE_HZ, key, data }, format, lost }
     }
+}
 
-    fn format(&self) -> Result<Option<VideoFormat>, String> {
-        let Some(track) = self.sets.format().map_err(|error| error.message)? else { return Ok(None) };
-        let (width, height) = track.codec.dimensions().unwrap_or_default();
-        if ![width, height].iter().all(|side| (1..=PICTURE_SIDE_PX_MAX).contains(side)) {
-            return Err(format!("pictures of {width}×{height}"));
+/// Bytes as they are stored, whether decoding can start there, and their format; or what the buffer is instead.
+type Picture = Result<(Bytes, bool, TrackFormat), Item>;
+
+/// One picture and perhaps parameter sets before it, in Annex B. The sets become the format, as for cameras on the network; everything else is kept bit for bit. True when a
+/// set changed.
+fn coded(standard: Standard, sets: &mut ParameterSets, buffer: &[u8]) -> (Picture, bool) {
+    let mut data = Vec::with_capacity(buffer.len() + 64);
+    let (mut only_sets, mut changed) = (false, false);
+    for nal in annex_b_units(buffer) {
+        if standard.nal_kind(nal.first().copied().unwrap_or(0x80)) == NalKind::ParameterSet {
+            match sets.push(nal) {
+                Ok(new) => changed |= new,
+                Err(error) => return (Err(Item::Damaged(error.message)), changed),
+            }
+            only_sets = data.is_empty();
+            continue;
         }
-        let codec_string = codec_string(&track).map_err(|error| error.message)?;
-        Ok(Some(VideoFormat { track, shown: PictureFormat { codec_string, width, height } }))
+        only_sets = false;
+        data.extend_from_slice(&u32::try_from(nal.len()).unwrap_or(u32::MAX).to_be_bytes());
+        data.extend_from_slice(nal);
     }
+    if only_sets {
+        // Some encoders give them in a buffer of their own.
+        return (Err(Item::Other), changed);
+    }
+    let picture = match (check_access_unit(standard, &data), sets.format()) {
+        (Err(error), _) | (_, Err(error)) => Err(Item::Damaged(error.message)),
+        (_, Ok(None)) => Err(Item::NoParameters),
+        (Ok(checked), Ok(Some(track))) => Ok((Bytes::from(data), checked.key, track)),
+    };
+    (picture, changed)
+}
+
+/// One JPEG, without the padding behind it. True when it has another size than the one before.
+fn jpeg(size: &mut Option<(u32, u32)>, buffer: &[u8]) -> (Picture, bool) {
+    match mjpeg::check(buffer) {
+        Ok(picture) => {
+            let now = Some((picture.width, picture.height));
+            let changed = core::mem::replace(size, now) != now;
+            let data = Bytes::copy_from_slice(buffer.get(..picture.len).unwrap_or(buffer));
+            (Ok((data, true, picture.format())), changed)
+        }
+        Err(error) => (Err(Item::Damaged(error.message)), false),
+    }
+}
+
+fn format(track: TrackFormat) -> Result<VideoFormat, String> {
+    let (width, height) = track.codec.dimensions().unwrap_or_default();
+    if ![width, height].iter().all(|side| (1..=PICTURE_SIDE_PX_MAX).contains(side)) {
+        return Err(format!("pictures of {width}×{height}"));
+    }
+    let codec_string = codec_string(&track).map_err(|error| error.message)?;
+    Ok(VideoFormat { track, shown: PictureFormat { codec_string, width, height } })
 }
 
 #[cfg(test)]
@@ -122,5 +160,23 @@ mod tests {
             assert!(matches!(units.take(buffer, 0, 0), Item::Damaged(_)), "{buffer:?}");
         }
         assert!(matches!(units.take(&vec![0; ACCESS_UNIT_BYTES_MAX + 1], 0, 0), Item::Damaged(_)));
+    }
+
+    #[test]
+    fn a_jpeg_is_a_picture_by_itself_and_its_padding_is_left_out() {
+        // Start, a baseline frame of 16×8 with one component, a scan of one byte, end (T.81 B.2.2, B.2.3).
+        let whole = [
+            &[0xFF, 0xD8, 0xFF, 0xC0, 0, 11, 8, 0, 8, 0, 16, 1, 1, 0x11, 0][..],
+            &[0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 63, 0, 0x55, 0xFF, 0xD9],
+        ]
+        .concat();
+        let mut units = Units::jpeg();
+        let Item::Video { unit, format: Some(format), .. } = units.take(&[&whole[..], &[0; 9]].concat(), 3, 0) else {
+            panic!("a picture with its format")
+        };
+        assert_eq!((unit.key, &unit.data[..]), (true, &whole[..]));
+        assert_eq!((format.shown.width, format.shown.height), (16, 8));
+        assert!(matches!(units.take(&whole, 4, 0), Item::Video { format: None, .. }));
+        assert!(matches!(units.take(&whole[..20], 5, 0), Item::Damaged(_)));
     }
 }

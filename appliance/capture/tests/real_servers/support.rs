@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use watchbook_base::clock::SystemClock;
 use watchbook_base::{CameraId, GapReason, TrackRole};
 use watchbook_capture::{
-    CameraConfig, CameraHandle, Credentials, Networks, Sink, SourceConfig, SourceUrl, Status, StreamState, Transport,
-    spawn_camera,
+    CameraConfig, CameraHandle, Credentials, Encoding, Networks, Sink, SourceConfig, SourceUrl, Status, StreamState,
+    Transport, spawn_camera,
 };
 use watchbook_media::{Packet, RecordingEnd, RecordingStart};
 
@@ -300,6 +300,8 @@ pub fn camera(url: &str) -> CameraConfig {
         record_audio: false,
         certificate: None,
         networks: Networks::parse(&["127.0.0.0/8".to_owned()]).unwrap(),
+        encoding: Encoding::default(),
+        masks: Vec::new(),
     }
 }
 

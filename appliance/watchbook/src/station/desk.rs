@@ -38,6 +38,8 @@ pub struct CameraDesk {
     runtime: tokio::runtime::Handle,
     /// Where cameras may be.
     networks: capture::Networks,
+    /// Who encodes what a device gives uncompressed.
+    encoding: capture::Encoding,
     /// Capture has begun: until then settings are only kept.
     started: AtomicBool,
     /// What keeps the maximum ages of footage.
@@ -82,6 +84,7 @@ impl CameraDesk {
         let started = AtomicBool::new(false);
         let clocks = Clocks::open(Arc::clone(&register))?;
         let (cameras, networks) = (Mutex::new(cameras), capture::Networks::default());
+        let encoding = capture::Encoding::default();
         Ok(Self {
             register,
             states,
@@ -89,6 +92,7 @@ impl CameraDesk {
             sink,
             runtime,
             networks,
+            encoding,
             started,
             retention: None,
             devices: None,
@@ -125,6 +129,12 @@ impl CameraDesk {
                 }
             }
         });
+    }
+
+    /// What a device gives uncompressed is encoded by these.
+    #[must_use]
+    pub fn encoded_by(self, encoding: capture::Encoding) -> Self {
+        Self { encoding, ..self }
     }
 
     /// Has `retention` keep the maximum age of every camera from now on, also of those that were removed.
@@ -261,7 +271,7 @@ impl CameraDesk {
             return self.withhold(camera, desk, sentence);
         }
         let _runtime = self.runtime.enter();
-        match (capture_config(camera, &desk.config, &self.networks), &desk.capture) {
+        match (capture_config(camera, &desk.config, (&self.networks, &self.encoding)), &desk.capture) {
             (Ok(config), Some(handle)) => handle.reconfigure(config),
             (Ok(config), None) => {
                 desk.capture = Some(capture::spawn_camera(config, self.sink.clone(), Arc::new(SystemClock)));
@@ -413,7 +423,7 @@ impl Cameras for CameraDesk {
         };
         // The number means nothing to a probe; it only has to be one.
         let camera = CameraId::new(CameraId::MAX).ok_or_else(|| Error::new(Kind::Internal, "no camera number"))?;
-        let config = capture_config(camera, &config, &self.networks)?;
+        let config = capture_config(camera, &config, (&self.networks, &self.encoding))?;
         Ok(super::probe::shown(self.runtime.block_on(capture::probe(&config, PROBE_TIMEOUT))))
     }
 
@@ -468,7 +478,7 @@ fn host(config: &CameraConfig) -> Option<String> {
 fn capture_config(
     camera: CameraId,
     config: &CameraConfig,
-    networks: &capture::Networks,
+    (networks, encoding): (&capture::Networks, &capture::Encoding),
 ) -> Result<capture::CameraConfig, Error> {
     let refused = |error: capture::Error| Error::new(error.kind, error.message);
     let source = |stream: &StreamConfig| -> Result<capture::SourceConfig, Error> {
@@ -492,7 +502,18 @@ fn capture_config(
         record_audio: config.record_audio,
         certificate: config.certificate.as_deref().map(str::parse).transpose().map_err(refused)?,
         networks: networks.clone(),
+        encoding: encoding.clone(),
+        masks: permanent_masks(config),
     })
+}
+
+/// Those that are made black in the record, too: all or none of a camera's.
+fn permanent_masks(config: &CameraConfig) -> capture::Masks {
+    let device = capture::SourceUrl::parse(&config.main.url).ok().and_then(|(url, _)| url.device());
+    if !device.is_some_and(|device| device.permanent_masks) {
+        return capture::Masks::new();
+    }
+    config.masks.iter().map(|outline| outline.iter().map(|corner| (corner.x, corner.y)).collect()).collect()
 }
 
 fn unknown(camera: CameraId) -> Error {

@@ -30,7 +30,8 @@ fn format(format: LocalFormat) -> api::LocalFormat {
             Coding::Raw => api::LocalCoding::Raw,
             Coding::Other => api::LocalCoding::Other,
         },
-        recordable: format.coding.is_stored(),
+        recordable: format.coding.is_stored() || format.coding.is_encoded(),
+        encoded: format.coding.is_encoded(),
         sizes: format.sizes.into_iter().map(size).collect(),
     }
 }

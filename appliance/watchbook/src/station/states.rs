@@ -104,6 +104,13 @@ pub fn shown(state: &StreamState) -> api::StreamState {
             end_utc_ms: gap.end.as_ms(),
             reason: gap.reason,
         }),
+        encoder: state.encoder.as_ref().filter(|_| live).and_then(encoder),
         ..api::StreamState::bare(status, state.since.as_ms())
     }
+}
+
+/// `None` until it is known who encodes.
+fn encoder(state: &watchbook_capture::EncoderState) -> Option<api::StreamEncoder> {
+    let cpu_s_per_min = (state.cpu_ms as f32 * 60.0) / state.open_ms.max(1) as f32;
+    state.name.clone().map(|name| api::StreamEncoder { name, cpu_s_per_min })
 }

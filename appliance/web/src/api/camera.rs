@@ -161,6 +161,17 @@ pub struct StreamState {
     pub sessions: u64,
     /// The newest gap that has ended, since the camera was configured.
     pub last_gap: Option<LastGap>,
+    /// Who encodes it; null for what is stored as the camera gives it.
+    pub encoder: Option<StreamEncoder>,
+}
+
+/// Who encodes a stream that its camera gives uncompressed.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct StreamEncoder {
+    /// libavcodec's name of it, as in `libx264`.
+    pub name: String,
+    /// What it costs: seconds of processor time for a minute of the stream.
+    pub cpu_s_per_min: f32,
 }
 
 /// A stretch without pictures.
@@ -199,6 +210,7 @@ impl StreamState {
             key_age_ms: None,
             sessions: 0,
             last_gap: None,
+            encoder: None,
         }
     }
 }

@@ -57,6 +57,8 @@ pub struct LocalFormat {
     pub coding: LocalCoding,
     /// It can be recorded.
     pub recordable: bool,
+    /// It is encoded as H.264 first, which costs processor time.
+    pub encoded: bool,
     /// Largest first, at most 64.
     pub sizes: Vec<LocalSize>,
 }

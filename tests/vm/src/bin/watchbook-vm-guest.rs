@@ -61,14 +61,10 @@ fn take_orders() {
                 }
                 say(&format!("VM killed {name}"));
             }
-            // Seconds of processor time of a program and of the children that it has now.
-            ["cpu", name] => {
+            // cpu NAME MARK: seconds of processor time of a program and of the children that it has now, behind the mark.
+            ["cpu", name, mark] => {
                 let id = running.get(*name).map_or(0, Child::id);
-                say(&format!("VM cpu {name} {:.2}", cpu_s(id)));
-            }
-            ["mode", mode, path] => {
-                let done = Command::new("chmod").args([mode, path]).status();
-                say(&format!("VM mode {path} {done:?}"));
+                say(&format!("VM cpu {mark} {:.2}", cpu_s(id)));
             }
             other => say(&format!("VM no such order: {other:?}")),
         }

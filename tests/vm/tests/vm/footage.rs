@@ -57,6 +57,26 @@ impl Footage {
     }
 }
 
+/// ffmpeg decodes `file` to at least `least` pictures of that size, without a complaint; the left half of each is black when it is masked for good, and only then.
+pub fn assert_played(file: &Path, (width, height): (usize, usize), least: usize, masked: bool) {
+    let raw = file.with_extension("gray");
+    let mut ffmpeg = Command::new("ffmpeg");
+    ffmpeg.args(["-v", "error", "-xerror", "-y", "-i"]).arg(file);
+    run(ffmpeg.args(["-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray"]).arg(&raw));
+    let all = std::fs::read(&raw).unwrap();
+    let pictures: Vec<&[u8]> = all.chunks(width * height).collect();
+    assert!(
+        all.len().is_multiple_of(width * height) && pictures.len() >= least,
+        "{} bytes of {width}×{height}",
+        all.len()
+    );
+    for picture in pictures {
+        // The column in which the mask ends mixes with its neighbour.
+        let left = picture.chunks(width).flat_map(|row| &row[..width / 2 - 8]);
+        assert_eq!(left.max().is_some_and(|brightest| *brightest < 48), masked, "the left half");
+    }
+}
+
 fn encode(codec: &[&str], to: &Path) {
     let picture = format!("testsrc2=size=640x360:rate={FPS}:duration=6");
     run(Command::new("ffmpeg")

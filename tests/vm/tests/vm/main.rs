@@ -8,12 +8,19 @@ mod station;
 use footage::Footage;
 use serde_json::Value;
 use station::{LONG, Station};
+use std::path::Path;
+use std::time::Duration;
 use watchbook_e2e::wait::wait_for;
 
 /// Identity of the camera with serial number `WB0001` (Linux Foundation, "test camera", first interface, first node).
 const YARD: &str = "v4l2:usb:1d6b:0102:WB0001:0.0";
 /// The kernel's own test driver: uncompressed pictures.
 const VIVID: [&str; 1] = ["vivid n_devs=1 node_types=0x1 num_inputs=1 input_types=0x0"];
+
+/// The same with serial number `WB0002`.
+const GATE: &str = "v4l2:usb:1d6b:0102:WB0002:0.0";
+/// The first device of [`VIVID`].
+const VIVID_CAMERA: &str = "v4l2:bus:platform:vivid-000:0";
 
 #[test]
 fn a_camera_that_is_plugged_in_is_recorded_byte_for_byte_and_missed_when_it_is_pulled_out() {
@@ -34,17 +41,17 @@ fn a_camera_that_is_plugged_in_is_recorded_byte_for_byte_and_missed_when_it_is_p
         (&true.into(), &640.into(), &10.into())
     );
 
-    let camera = station.add("Yard", &format!("{YARD}?format=H264"));
+    let camera = station.add("Yard", &format!("{YARD}?format=H264"), false);
     station.wait_state(camera, "live", None);
     let (start, end) = station.wait_recorded(camera, 1, 5);
     footage.assert_recorded(&station.export(camera, start, end, dir.path()), 50);
     assert_eq!(listed_camera(&station, YARD), Some(camera), "the list says who records it");
 
     // The device is one and has one reader: the second camera of the station says so.
-    let second = station.add("Yard again", YARD);
+    let second = station.add("Yard again", YARD, false);
     let state = station.wait_state(second, "lost", Some("stream_unusable"));
     assert!(state["detail"].as_str().is_some_and(|detail| detail.contains("in use by another program")), "{state}");
-    station.remove(second);
+    station.switch_off(second);
 
     station.order("kill yard", "VM killed yard");
     let state = station.wait_state(camera, "lost", Some("camera_gone"));
@@ -53,7 +60,7 @@ fn a_camera_that_is_plugged_in_is_recorded_byte_for_byte_and_missed_when_it_is_p
     station.plug_in("gate", "WB0002", 1, &footage);
     wait_for("the other camera", LONG, || {
         let list = station.local_cameras();
-        let found = list.iter().any(|camera| camera["url"] == "v4l2:usb:1d6b:0102:WB0002:0.0");
+        let found = list.iter().any(|camera| camera["url"] == GATE);
         found.then_some(()).ok_or_else(|| format!("{list:?}"))
     });
     station.plug_in("yard", "WB0001", 2, &footage);
@@ -65,6 +72,63 @@ fn a_camera_that_is_plugged_in_is_recorded_byte_for_byte_and_missed_when_it_is_p
     let recordings = station.recordings(camera);
     let gaps = recordings["gaps"].as_array().cloned().unwrap_or_default();
     assert!(gaps.iter().any(|gap| gap["reason"] == "camera_gone"), "{recordings}");
+
+    // In the same machine: another would take half a minute to start.
+    assert_encoded_once(&mut station, dir.path());
+}
+
+/// What a stream costs, by path: `cargo test --release --workspace --test vm -- --ignored --nocapture figures`.
+#[test]
+#[ignore = "a measurement of three minutes"]
+fn figures() {
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let footage = Footage::make(dir.path());
+    let Some(mut station) = Station::boot(dir.path(), &VIVID) else { return };
+    station.plug_in("yard", "WB0001", 0, &footage);
+    let over = Duration::from_secs(30);
+    let idle = station.cpu_s("idle", over);
+    println!("no camera: {:.2} s of processor time a minute", idle * 2.0);
+    for (path, address) in [
+        ("H.264 as it is, 640×360 at 10/s", format!("{YARD}?format=H264")),
+        ("JPEG as it is, 640×360 at 10/s", format!("{YARD}?format=MJPG")),
+        ("JPEG encoded, 640×360 at 10/s", format!("{YARD}?format=MJPG&encode=h264")),
+        ("YUYV encoded, 640×360 at 10/s", format!("{VIVID_CAMERA}?format=YUYV&size=640x360&fps=10")),
+    ] {
+        let camera = station.add(path, &address, false);
+        station.wait_recorded(camera, 1, 3);
+        let mark = camera.to_string();
+        let cost = station.cpu_s(&mark, over) - idle;
+        let state = station.wait_state(camera, "live", None);
+        assert!(cost > 0.0, "{state}");
+        println!("{path}: {:.2} s of processor time a minute, encoder {}", cost * 2.0, state["encoder"]);
+        station.switch_off(camera);
+        station.wait_state(camera, "disabled", None);
+    }
+}
+
+/// Two formats of the kernel's test driver and the MJPEG of a USB camera: encoded in a child program, played by others, and what that costs is told.
+fn assert_encoded_once(station: &mut Station, dir: &Path) {
+    let raw = listed_of(station, VIVID_CAMERA);
+    let yuyv = format_of(&raw, "YUYV");
+    assert_eq!((&yuyv["recordable"], &yuyv["encoded"]), (&true.into(), &true.into()));
+    let mut before = None;
+    for (address, width, height) in [
+        (format!("{VIVID_CAMERA}?format=YUYV&size=320x180&fps=5"), 320, 180),
+        (format!("{VIVID_CAMERA}?format=NV12&size=320x180&fps=5&masks=permanent"), 320, 180),
+        (format!("{GATE}?format=MJPG&encode=h264"), 640, 360),
+    ] {
+        // A device has one reader.
+        before.into_iter().for_each(|camera| station.switch_off(camera));
+        let camera = station.add("Encoded", &address, true);
+        before = Some(camera);
+        let (start, end) = station.wait_recorded(camera, 1, 4);
+        let state = station.wait_encoder(camera);
+        assert!(state["encoder"]["name"].as_str().is_some_and(|name| name.contains("264")), "{state}");
+        assert!(state["encoder"]["cpu_s_per_min"].as_f64().is_some_and(|cost| cost > 0.0), "{state}");
+        println!("{address}: {}", state["encoder"]);
+        let masked = address.ends_with("permanent");
+        footage::assert_played(&station.export(camera, start, end, dir), (width, height), 12, masked);
+    }
 }
 
 fn format_of(camera: &Value, letters: &str) -> Value {

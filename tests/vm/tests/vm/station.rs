@@ -67,20 +67,34 @@ impl Station {
         self.order(&order, &format!("VM started {name}"));
     }
 
+    /// Seconds of processor time that the recorder and its children take while so many seconds pass.
+    pub fn cpu_s(&mut self, mark: &str, over: Duration) -> f64 {
+        let mut at = |when: &str| {
+            let mark = format!("{mark}-{when}");
+            self.order(&format!("cpu recorder {mark}"), &format!("VM cpu {mark} ")).parse::<f64>().unwrap()
+        };
+        let before = at("before");
+        wait_over(over);
+        at("after") - before
+    }
+
     /// The cameras of the machine, as the page lists them.
     pub fn local_cameras(&self) -> Vec<Value> {
         self.client.get("/api/v1/cameras/local").ok().json()["cameras"].as_array().cloned().unwrap_or_default()
     }
 
-    /// Adds a camera; its number.
-    pub fn add(&mut self, name: &str, url: &str) -> u64 {
-        let body = json!({ "name": name, "main": { "url": url, "transport": "tcp" } });
+    /// Adds a camera, perhaps with its left half masked; its number.
+    pub fn add(&mut self, name: &str, url: &str, masked: bool) -> u64 {
+        let corner = |x: f32, y: f32| json!({ "x": x, "y": y });
+        let left = json!([[corner(0.0, 0.0), corner(0.5, 0.0), corner(0.5, 1.0), corner(0.0, 1.0)]]);
+        let masks = if masked { left } else { json!([]) };
+        let body = json!({ "name": name, "main": { "url": url, "transport": "tcp" }, "masks": masks });
         let camera = self.client.send("POST", "/api/v1/cameras", &body).ok().json();
         camera["id"].as_u64().unwrap_or_else(|| panic!("no id in {camera}"))
     }
 
     /// Switches a camera off.
-    pub fn remove(&mut self, camera: u64) {
+    pub fn switch_off(&mut self, camera: u64) {
         drop(self.client.send("PATCH", &format!("/api/v1/cameras/{camera}"), &json!({ "enabled": false })).ok());
     }
 
@@ -90,6 +104,14 @@ impl Station {
             let state = self.client.get(&format!("/api/v1/cameras/{camera}")).ok().json()["state"]["main"].clone();
             let fits = state["status"] == status && reason.is_none_or(|reason| state["reason"] == reason);
             if fits { Ok(state) } else { Err(state.to_string()) }
+        })
+    }
+
+    /// Waits until it is told who encodes the main stream; returns its state.
+    pub fn wait_encoder(&self, camera: u64) -> Value {
+        wait_for(&format!("the encoder of camera {camera}"), LONG, || {
+            let state = self.wait_state(camera, "live", None);
+            if state["encoder"].is_null() { Err(state.to_string()) } else { Ok(state) }
         })
     }
 
@@ -152,6 +174,14 @@ fn wait_up(process: &Process, deadline: Duration) -> bool {
         std::thread::park_timeout(Duration::from_millis(50));
     }
     false
+}
+
+/// A measurement takes its time.
+fn wait_over(over: Duration) {
+    let until = Instant::now() + over;
+    while let Some(left) = until.checked_duration_since(Instant::now()) {
+        std::thread::park_timeout(left);
+    }
 }
 
 fn free_port() -> u16 {

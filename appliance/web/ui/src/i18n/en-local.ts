@@ -8,5 +8,10 @@ export const localWords = {
   "local.place": "{bus} · now {node}",
   "local.offers": "Offers {formats}",
   "local.stream": "Format, size and pictures a second",
+  "local.encoded": "is encoded here, which costs processor time",
+  "local.encoder": "Encoded here by",
+  "local.encoder.cost": "{name} · {seconds} s of processor time a minute",
+  "local.permanent": "Masks are black in the recording, too",
+  "local.permanent.hint": "For good: what is under a mask is never recorded. Draw the masks after the camera is added.",
   "local.chosen": "Its name and address are filled in below.",
 };

@@ -10,5 +10,10 @@ export const localWords: Record<keyof typeof english, string> = {
   "local.place": "{bus} · ឥឡូវ {node}",
   "local.offers": "មាន {formats}",
   "local.stream": "ទម្រង់ ទំហំ និងចំនួនរូបភាពក្នុងមួយវិនាទី",
+  "local.encoded": "ត្រូវបានបង្រួមនៅទីនេះ ដែលប្រើពេលរបស់អង្គដំណើរការ",
+  "local.encoder": "បង្រួមនៅទីនេះដោយ",
+  "local.encoder.cost": "{name} · {seconds} វិនាទីនៃពេលអង្គដំណើរការក្នុងមួយនាទី",
+  "local.permanent": "របាំងខ្មៅក្នុងវីដេអូដែលថតដែរ",
+  "local.permanent.hint": "ជារៀងរហូត៖ អ្វីក្រោមរបាំងមិនត្រូវបានថតឡើយ។ សូមគូររបាំងបន្ទាប់ពីបន្ថែមកាមេរ៉ា។",
   "local.chosen": "ឈ្មោះ និងអាសយដ្ឋានរបស់វាត្រូវបានបំពេញខាងក្រោម។",
 };

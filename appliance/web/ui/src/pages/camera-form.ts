@@ -1,5 +1,6 @@
 /** The fields of a camera as they are typed, and what the recorder gets from them. Pure. */
 
+import { t } from "../i18n";
 import type { Camera, CameraInput, DeviceProfile, DeviceSettings, Importance, InspectedDevice, LocalCamera, Point, StreamSource, Transport } from "../api/types";
 
 export interface CameraForm {
@@ -126,15 +127,21 @@ export function filled(form: CameraForm, device: InspectedDevice): Partial<Camer
   };
 }
 
+/** What makes a device's masks black in the record, too. */
+export const PERMANENT_MASKS = "&masks=permanent";
+
 /** What can be taken from a camera of this machine: the address of each format, size and rate that can be recorded, best first. */
-export function localStreams(camera: LocalCamera): { value: string; text: string }[] {
+export function localStreams(camera: LocalCamera): { value: string; text: string; encoded: boolean }[] {
   return camera.formats
     .filter((format) => format.recordable)
+    // JPEG is recorded as it is, or encoded to make it small.
+    .flatMap((format) => (format.coding === "jpeg" ? [{ ...format, more: "" }, { ...format, encoded: true, more: "&encode=h264" }] : [{ ...format, more: "" }]))
     .flatMap((format) =>
       format.sizes.flatMap(({ width, height, fps }) =>
         (fps.length === 0 ? [null] : fps).map((rate) => ({
-          value: `${camera.url}?format=${format.letters}&size=${width}x${height}${rate === null ? "" : `&fps=${rate}`}`,
-          text: `${format.letters} · ${width} × ${height}${rate === null ? "" : ` · ${rate}/s`}`,
+          encoded: format.encoded,
+          value: `${camera.url}?format=${format.letters}&size=${width}x${height}${rate === null ? "" : `&fps=${rate}`}${format.more}`,
+          text: `${format.letters} · ${width} × ${height}${rate === null ? "" : ` · ${rate}/s`}${format.encoded ? ` · ${t("local.encoded")}` : ""}`,
         })),
       ),
     );

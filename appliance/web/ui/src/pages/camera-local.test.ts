@@ -8,8 +8,10 @@ const camera: LocalCamera = {
   bus: "usb-0000:00:14.0-1",
   node: "/dev/video0",
   formats: [
-    { letters: "H264", coding: "h264", recordable: true, sizes: [{ width: 1280, height: 720, fps: [30, 15] }, { width: 640, height: 360, fps: [] }] },
-    { letters: "YUYV", coding: "raw", recordable: false, sizes: [{ width: 640, height: 480, fps: [30] }] },
+    { letters: "H264", coding: "h264", recordable: true, encoded: false, sizes: [{ width: 1280, height: 720, fps: [30, 15] }, { width: 640, height: 360, fps: [] }] },
+    { letters: "MJPG", coding: "jpeg", recordable: true, encoded: false, sizes: [{ width: 640, height: 480, fps: [30] }] },
+    { letters: "YUYV", coding: "raw", recordable: true, encoded: true, sizes: [{ width: 640, height: 480, fps: [30] }] },
+    { letters: "pBAA", coding: "other", recordable: false, encoded: false, sizes: [] },
   ],
   controls: [],
   problem: null,
@@ -18,10 +20,19 @@ const camera: LocalCamera = {
 
 describe("a camera that is plugged in", () => {
   it("offers what can be recorded, with the address that says so", () => {
-    expect(localStreams(camera)).toEqual([
+    expect(localStreams(camera).map(({ value, text }) => ({ value, text }))).toEqual([
       { value: "v4l2:usb:046d:0825:A1:0.0?format=H264&size=1280x720&fps=30", text: "H264 · 1280 × 720 · 30/s" },
       { value: "v4l2:usb:046d:0825:A1:0.0?format=H264&size=1280x720&fps=15", text: "H264 · 1280 × 720 · 15/s" },
       { value: "v4l2:usb:046d:0825:A1:0.0?format=H264&size=640x360", text: "H264 · 640 × 360" },
+      { value: "v4l2:usb:046d:0825:A1:0.0?format=MJPG&size=640x480&fps=30", text: "MJPG · 640 × 480 · 30/s" },
+      {
+        value: "v4l2:usb:046d:0825:A1:0.0?format=MJPG&size=640x480&fps=30&encode=h264",
+        text: "MJPG · 640 × 480 · 30/s · is encoded here, which costs processor time",
+      },
+      {
+        value: "v4l2:usb:046d:0825:A1:0.0?format=YUYV&size=640x480&fps=30",
+        text: "YUYV · 640 × 480 · 30/s · is encoded here, which costs processor time",
+      },
     ]);
   });
 

@@ -6,8 +6,8 @@ import { t, word } from "../i18n";
 import { useAct } from "../lib/hooks";
 import { link } from "../lib/router";
 import { Icon } from "../ui/icon";
-import { Note, Problem, Select } from "../ui/parts";
-import { type CameraForm, localStreams } from "./camera-form";
+import { Check, Note, Problem, Select } from "../ui/parts";
+import { type CameraForm, localStreams, PERMANENT_MASKS } from "./camera-form";
 
 interface Props {
   form: CameraForm;
@@ -45,7 +45,10 @@ export function LocalCameras({ form, change }: Props) {
 function One({ camera, form, change }: { camera: LocalCamera } & Props) {
   const streams = localStreams(camera);
   const first = streams[0];
-  const chosen = streams.some(({ value }) => value === form.mainUrl);
+  const address = form.mainUrl.replace(PERMANENT_MASKS, "");
+  const permanent = form.mainUrl.endsWith(PERMANENT_MASKS);
+  const stream = streams.find(({ value }) => value === address);
+  const chosen = stream !== undefined;
   const choose = (mainUrl: string) => change({ mainUrl, subUrl: "", ...(form.name.trim() === "" ? { name: camera.name.slice(0, 64) } : {}) });
   return (
     <div class="card-main">
@@ -70,7 +73,15 @@ function One({ camera, form, change }: { camera: LocalCamera } & Props) {
       )}
       {chosen && (
         <>
-          <Select label={t("local.stream")} value={form.mainUrl} change={choose} options={streams} />
+          <Select label={t("local.stream")} value={address} change={choose} options={streams} />
+          {stream.encoded && (
+            <Check
+              label={t("local.permanent")}
+              hint={t("local.permanent.hint")}
+              checked={permanent}
+              change={(on) => choose(on ? address + PERMANENT_MASKS : address)}
+            />
+          )}
           <p class="muted">{t("local.chosen")}</p>
         </>
       )}

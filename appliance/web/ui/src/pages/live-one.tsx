@@ -94,6 +94,9 @@ export function StreamFacts({ state }: { state: StreamState }) {
       {state.bitrate_bps !== null && <Fact name={t("stream.bitrate")} value={rateText(state.bitrate_bps)} />}
       <Fact name={t("stream.lost")} value={String(state.lost_packets)} />
       <Fact name={t("stream.damaged")} value={String(state.damaged_access_units)} />
+      {state.encoder !== null && (
+        <Fact name={t("local.encoder")} value={t("local.encoder.cost", { name: state.encoder.name, seconds: Math.round(state.encoder.cpu_s_per_min * 10) / 10 })} />
+      )}
       {state.key_interval_ms !== null && <Fact name={t("stream.key_interval")} value={secondsText(state.key_interval_ms)} />}
       {state.media_utc_offset_ms !== null && <Fact name={t("stream.offset")} value={secondsText(state.media_utc_offset_ms)} />}
       {state.drift_ppm !== null && <Fact name={t("stream.drift")} value={`${Math.round(state.drift_ppm)} ppm`} />}
