@@ -53,13 +53,8 @@ fn picture(pixels: Pixels, line_bytes: usize, column: usize) -> Vec<u8> {
     for (plane, (line, shift)) in pixels.planes(line_bytes).into_iter().enumerate() {
         let one: Vec<u8> = (0..line)
             .map(|byte| match (pixels, plane) {
-                (Pixels::Yuyv, _) => {
-                    if byte % 2 == 0 {
-                        luma(byte / 2)
-                    } else {
-                        128
-                    }
-                }
+                (Pixels::Yuyv, _) if byte % 2 == 0 => luma(byte / 2),
+                (Pixels::Yuyv, _) => 128,
                 (_, 0) => luma(byte),
                 _ => 128,
             })

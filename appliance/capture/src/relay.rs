@@ -228,8 +228,8 @@ impl Link {
     ) -> Result<(), Failure> {
         let (mut camera_in, mut camera_out) = tokio::io::split(camera);
         let (mut reader_in, mut reader_out) = reader.split();
-        let (mut from_camera, mut from_reader, mut out) = (BytesMut::new(), first, Outbox::default());
-        self.from_reader(&mut from_reader, &mut out).await?;
+        let (mut take_camera, mut take_reader, mut out) = (BytesMut::new(), first, Outbox::default());
+        self.take_reader(&mut take_reader, &mut out).await?;
         loop {
             if let Some(udp) = &mut self.udp {
                 self.lost.fetch_add(udp.take_lost(), Ordering::Relaxed);
@@ -246,20 +246,20 @@ impl Link {
                 return Ok(());
             }
             out.to_reader.reserve(READ_BYTES);
-            from_camera.reserve(READ_BYTES);
-            from_reader.reserve(READ_BYTES);
+            take_camera.reserve(READ_BYTES);
+            take_reader.reserve(READ_BYTES);
             let due = self.udp.as_ref().and_then(Udp::due);
             tokio::select! {
-                read = reader_in.read_buf(&mut from_reader) => match read {
+                read = reader_in.read_buf(&mut take_reader) => match read {
                     Ok(0) | Err(_) => return Ok(()),
-                    Ok(_) => self.from_reader(&mut from_reader, &mut out).await?,
+                    Ok(_) => self.take_reader(&mut take_reader, &mut out).await?,
                 },
-                read = camera_in.read_buf(&mut from_camera) => match read {
+                read = camera_in.read_buf(&mut take_camera) => match read {
                     // A camera that ends TLS without a word of farewell does nothing worse than to close.
                     Ok(0) => return Ok(()),
                     Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
                     Err(error) => return Err(Failure::closed(&self.host_port, &error.to_string())),
-                    Ok(_) => self.from_camera(&mut from_camera, &mut out).await?,
+                    Ok(_) => self.take_camera(&mut take_camera, &mut out).await?,
                 },
                 () = receive(self.udp.as_mut(), &mut out.to_reader) => {}
                 () = until(due) => if let Some(udp) = &mut self.udp { udp.release(&mut out.to_reader) },
@@ -273,7 +273,7 @@ impl Link {
     }
 
     /// Requests of retina.
-    async fn from_reader(&mut self, buffer: &mut BytesMut, out: &mut Outbox) -> Result<(), Failure> {
+    async fn take_reader(&mut self, buffer: &mut BytesMut, out: &mut Outbox) -> Result<(), Failure> {
         // What retina writes is well formed.
         while let Ok(Some(message)) = message::take(buffer) {
             if let Message::Text(text) = message {
@@ -315,7 +315,7 @@ impl Link {
     }
 
     /// Answers and packets of the camera.
-    async fn from_camera(&mut self, buffer: &mut BytesMut, out: &mut Outbox) -> Result<(), Failure> {
+    async fn take_camera(&mut self, buffer: &mut BytesMut, out: &mut Outbox) -> Result<(), Failure> {
         loop {
             match message::take(buffer) {
                 Ok(None) => return Ok(()),

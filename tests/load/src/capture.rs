@@ -15,7 +15,8 @@ use tokio::runtime::Runtime;
 use watchbook_base::clock::SystemClock;
 use watchbook_base::{CameraId, TrackRole};
 use watchbook_capture::{
-    CameraConfig, CameraHandle, Networks, Sink, SourceConfig, SourceUrl, StreamState, Transport, spawn_camera,
+    CameraConfig, CameraHandle, Encoding, Masks, Networks, Sink, SourceConfig, SourceUrl, StreamState, Transport,
+    spawn_camera,
 };
 use watchbook_media::{Packet, RecordingEnd, RecordingStart};
 
@@ -199,6 +200,8 @@ pub fn record(
         record_audio: false,
         certificate: None,
         networks: Networks::parse(&["127.0.0.1".to_owned()]).map_err(refused)?,
+        encoding: Encoding::default(),
+        masks: Masks::default(),
     };
     let _inside = runtime.enter();
     Ok((camera, spawn_camera(config, Arc::clone(sink) as Arc<dyn Sink>, Arc::new(SystemClock))))

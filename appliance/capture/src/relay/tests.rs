@@ -11,6 +11,8 @@ fn config(port: u16, path: &str) -> SessionConfig {
         audio: false,
         certificate: None,
         networks: Networks::parse(&["127.0.0.1".to_owned()]).unwrap(),
+        encoding: crate::Encoding::default(),
+        masks: crate::Masks::default(),
     }
 }
 

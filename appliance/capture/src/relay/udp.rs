@@ -214,7 +214,7 @@ mod tests {
     async fn packets_of_the_camera_come_interleaved_and_those_of_strangers_do_not() {
         let mut udp = udp();
         let port = port_of(&udp.add(2).await.unwrap());
-        assert!(port % 2 == 0 && udp.is_used());
+        assert!(port.is_multiple_of(2) && udp.is_used());
         let camera = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let stranger = UdpSocket::bind("127.0.0.2:0").await.unwrap();
         for sender in [&stranger, &camera] {

@@ -16,7 +16,9 @@ fn control(device: &CameraServer, what: &str) -> Value {
 /// Sets what is wanted of the camera.
 fn follow(recorder: &mut Recorder, camera: &Camera, device: &CameraServer, more: Value) {
     let mut settings = json!({"url": format!("{}onvif/device_service", device.url())});
-    settings.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    for (name, value) in more.as_object().into_iter().flatten() {
+        settings[name] = value.clone();
+    }
     let path = format!("/api/v1/cameras/{}", camera.id);
     drop(recorder.client.send("PATCH", &path, &json!({"device": settings})).ok());
 }

@@ -8,6 +8,7 @@ mod station;
 use footage::Footage;
 use serde_json::Value;
 use station::{LONG, Station};
+use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 use watchbook_e2e::wait::wait_for;
@@ -125,7 +126,7 @@ fn assert_encoded_once(station: &mut Station, dir: &Path) {
         let state = station.wait_encoder(camera);
         assert!(state["encoder"]["name"].as_str().is_some_and(|name| name.contains("264")), "{state}");
         assert!(state["encoder"]["cpu_s_per_min"].as_f64().is_some_and(|cost| cost > 0.0), "{state}");
-        println!("{address}: {}", state["encoder"]);
+        writeln!(std::io::stderr(), "{address}: {}", state["encoder"]).expect("figures can be written");
         let masked = address.ends_with("permanent");
         footage::assert_played(&station.export(camera, start, end, dir), (width, height), 12, masked);
     }
