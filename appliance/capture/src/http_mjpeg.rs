@@ -5,7 +5,7 @@
 //! * **Address:** judged by [`crate::networks`], and the judged address is connected to, also for each further picture. No redirect is followed.
 //! * **Password:** digest (RFC 7616) where the camera offers it, else Basic (RFC 7617), which is the password itself and what old cameras have; only after the
 //!   camera has asked, and only to that address.
-//! * **Time:** there is no camera clock. Media time is when the last byte of a picture came, by our monotonic clock.
+//! * **Time:** there is no camera clock. Media time is when the last byte of a picture came, by our monotonic clock, and at least [`APART_US`] behind the picture before.
 //! * **Bounds:** [`ANSWER`] for a connection and for the head of an answer, twice that for one picture's body, [`HEAD_BYTES_MAX`] for the head, and what
 //!   [`crate::multipart`] says for a part. A session without a picture for [`Session::silence`] is given up.
 //!
@@ -48,6 +48,8 @@ const SIZES_MAX: u32 = 8;
 const SIZES_WITHIN: Duration = Duration::from_secs(60);
 /// Media time is in microseconds.
 const RATE_HZ: u32 = 1_000_000;
+/// Two pictures are at least so far apart: a tick of 1/90,000 s, which recordings count in, rounded up. Several may come in one read.
+const APART_US: i64 = 12;
 
 /// A session that gives pictures.
 pub(crate) struct Session {
@@ -58,6 +60,8 @@ pub(crate) struct Session {
     /// When the newest changes of size began to be counted, and how many there were.
     sizes: (Instant, u32),
     damage_run: u32,
+    /// Media time that the next picture has at least, in microseconds.
+    next_us: i64,
 }
 
 enum Source {
@@ -140,7 +144,7 @@ impl Session {
             }
         };
         let now = Instant::now();
-        Ok(Self { host_port, begun: now, source, size: None, sizes: (now, 0), damage_run: 0 })
+        Ok(Self { host_port, begun: now, source, size: None, sizes: (now, 0), damage_run: 0, next_us: 0 })
     }
 
     /// How often it is asked for a picture, when it gives one at a time.
@@ -199,8 +203,10 @@ impl Session {
         };
         self.damage_run = 0;
         let now = Instant::now();
-        let rtp = i64::try_from(now.duration_since(self.begun).as_micros()).unwrap_or(i64::MAX);
         let format = self.format(picture, now)?;
+        let passed_us = i64::try_from(now.duration_since(self.begun).as_micros()).unwrap_or(i64::MAX);
+        let rtp = passed_us.max(self.next_us);
+        self.next_us = rtp.saturating_add(APART_US);
         Ok(Item::Video { unit: Unit { rtp, rate_hz: RATE_HZ, key: true, data }, format, lost: 0 })
     }
 
@@ -407,4 +413,27 @@ fn unreadable(host_port: &str, error: &hyper::Error) -> Failure {
         );
     }
     Failure::closed(host_port, &error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use watchbook_base::time::TICKS_PER_SEC;
+
+    #[test]
+    fn pictures_that_come_together_share_no_tick() {
+        let now = Instant::now();
+        let source = Source::Snapshots { interval: SILENCE, due: now, asker: None, asked: None };
+        let host_port = "camera:80".to_owned();
+        let mut session =
+            Session { host_port, begun: now, source, size: None, sizes: (now, 0), damage_run: 0, next_us: 0 };
+        let picture = mjpeg::Picture { width: 16, height: 8, len: 4 };
+        let mut ticks = Vec::new();
+        for _ in 0..5_000 {
+            let item = session.item(Part::Picture(Bytes::from_static(b"jpeg"), picture));
+            let Ok(Item::Video { unit, .. }) = item else { panic!("a picture is one") };
+            ticks.push(unit.rtp * TICKS_PER_SEC / i64::from(unit.rate_hz));
+        }
+        assert!(ticks.is_sorted_by(|earlier, later| earlier < later));
+    }
 }

@@ -19,12 +19,14 @@ pub(crate) const HEADER_BYTES_MAX: usize = 8 << 10;
 const BOUNDARY_BYTES_MAX: usize = 128;
 /// A boundary shorter than this delimits only at the start of a line: it could stand in a picture by chance.
 const SURE_BYTES_MIN: usize = 8;
-/// How often the end of a picture without a length is looked for before its delimiter comes: a look costs as much as the picture is long.
+/// How often a picture is looked for in a part before its delimiter, or the length it told, has come: a look costs as much as the picture is long.
 const EARLY_LOOKS_MAX: u32 = 16;
 /// Bytes behind a picture's end that may be padding.
 const PADDING: [u8; 3] = [b'\r', b'\n', 0];
 /// So much padding is looked through for the end of a picture that has no length.
 const PADDING_LOOK: usize = 1024;
+/// Bytes of padding between two parts: parts of a fixed size are no longer than a picture may be.
+const PADDING_BYTES_MAX: usize = ACCESS_UNIT_BYTES_MAX;
 
 /// What a part was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +74,8 @@ pub(crate) struct Parts {
     state: State,
     /// Bytes since the last delimiter or the start of the header.
     idle_bytes: usize,
+    /// Bytes of padding since the last part.
+    padding_bytes: usize,
     /// `Content-Length` of this camera was wrong once.
     lengths_lie: bool,
 }
@@ -93,6 +97,7 @@ impl Parts {
             buffer: BytesMut::new(),
             state: State::Between,
             idle_bytes: 0,
+            padding_bytes: 0,
             lengths_lie: false,
         }
     }
@@ -124,6 +129,13 @@ impl Parts {
 
     /// Looks for a delimiter line. A header without one begins the first part of some cameras.
     fn between(&mut self) -> Result<Step, Broken> {
+        // A picture that was told by its own end can have its padding come later.
+        let padding = self.buffer.iter().take_while(|byte| PADDING.contains(byte)).count();
+        self.buffer.advance(padding);
+        self.padding_bytes += padding;
+        if self.padding_bytes > PADDING_BYTES_MAX {
+            return Err(Broken("nothing but padding comes"));
+        }
         let Some(line) = self.line("no boundary comes within 8 KiB")? else { return Ok(Step::More) };
         let text = line.trim_ascii();
         if self.is_delimiter(text) {
@@ -140,7 +152,8 @@ impl Parts {
     }
 
     fn begin_header(&mut self) {
-        (self.state, self.idle_bytes) = (State::Header(Header::default()), 0);
+        self.state = State::Header(Header::default());
+        (self.idle_bytes, self.padding_bytes) = (0, 0);
     }
 
     fn header(&mut self) -> Result<Step, Broken> {
@@ -187,7 +200,7 @@ impl Parts {
         }
         if let Some(length) = body.length {
             if self.buffer.len() < length + lead {
-                return Step::More;
+                return self.too_short(lead).map_or(Step::More, Step::Part);
             }
             return self.measured(lead, length);
         }
@@ -224,6 +237,32 @@ impl Parts {
                 Step::On
             }
         }
+    }
+
+    /// A whole picture with its delimiter where more was told: waiting for the rest could take longer than a camera may be silent.
+    fn too_short(&mut self, lead: usize) -> Option<Part> {
+        while let Some((at, end)) = self.delimiter() {
+            let State::Body(body) = &mut self.state else { return None };
+            if body.early_looks >= EARLY_LOOKS_MAX {
+                return None;
+            }
+            body.early_looks += 1;
+            // What looks like a delimiter may be inside a picture.
+            body.looked = end;
+            let part = self.buffer.get(lead..at)?;
+            let whole = mjpeg::check(part).ok();
+            let Some(picture) = whole.filter(|picture| part[picture.len..].iter().all(|byte| PADDING.contains(byte)))
+            else {
+                continue;
+            };
+            self.buffer.advance(lead);
+            let data = self.buffer.split_to(at - lead).freeze().slice(..picture.len);
+            self.buffer.advance(end - at);
+            self.lengths_lie = true;
+            self.begin_header();
+            return Some(Part::Picture(data, picture));
+        }
+        None
     }
 
     /// A picture without a length that is whole already: waiting for the delimiter would cost a picture of delay with cameras that send it before the next one.

@@ -8,7 +8,7 @@ Says `READY http://127.0.0.1:PORT/` on standard output; ends when its standard i
   stream          25 a second, numbered pictures of 160x90, with lengths
   no-length       the same without lengths
   snapshot        the newest of these for each request
-  basic/X         X after Basic authentication, digest/X after Digest (a new nonce every third answer)
+  basic/X         X after Basic authentication, digest/X after Digest (a new nonce every third answer), where Basic is offered first and not taken
   still           stream, the same picture again and again
 Faults:
   hang            takes the connection and never answers
@@ -18,6 +18,7 @@ Faults:
   endless-header  a part's header that never ends
   endless-head    an answer's head that never ends
   wrong-lengths   stream with lengths that are too small and too large in turn
+  huge-lengths    stream with lengths that are half a megabyte too large
   cut             each picture breaks off
   html            a page with status 200
   html-parts      stream with a page in every part
@@ -93,9 +94,11 @@ class Camera(socketserver.BaseRequestHandler):
         print(lines[0], fields.get("authorization", "").split(" ")[0], file=sys.stderr, flush=True)
         return lines[0], fields
 
-    def refuse(self, challenge):
+    def refuse(self, *challenges):
         body = b"<html>who are you?</html>"
-        self.request.sendall(b"HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nWWW-Authenticate: " + challenge.encode())
+        self.request.sendall(b"HTTP/1.1 401 Unauthorized\r\nConnection: close")
+        for challenge in challenges:
+            self.request.sendall(b"\r\nWWW-Authenticate: " + challenge.encode())
         self.request.sendall(b"\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
         return False
 
@@ -115,7 +118,7 @@ class Camera(socketserver.BaseRequestHandler):
         right = md5(":".join([ha1, nonce, told.get("nc", ""), told.get("cnonce", ""), "auth", ha2]))
         if told.get("response") == right and told.get("uri") == path and told.get("nonce") == nonce:
             return True
-        return self.refuse(f'Digest realm="camera", qop="auth", nonce="{nonce}"')
+        return self.refuse('Basic realm="camera"', f'Digest realm="camera", qop="auth", nonce="{nonce}"')
 
     def answer(self, path):
         send = self.request.sendall
@@ -183,7 +186,8 @@ class Camera(socketserver.BaseRequestHandler):
                 data = data[:at] + (90 + number % 50).to_bytes(2, "big") + data[at + 2 :]
             if path == "size-once" and number >= FPS:
                 data = OTHERS[number % len(OTHERS)]
-            length = len(data) + ((7 if number % 2 else -7) if path == "wrong-lengths" else 0)
+            off = {"wrong-lengths": 7 if number % 2 else -7, "huge-lengths": 500_000}.get(path, 0)
+            length = len(data) + off
             told = b"" if path == "no-length" else b"Content-Length: %d\r\n" % length
             self.request.sendall(PART + told + b"\r\n" + data + b"\r\n")
             time.sleep(max(0, begun + (number + 1) / FPS - time.monotonic()))

@@ -107,6 +107,31 @@ fn a_length_that_is_wrong_is_found_out_and_not_believed_again() {
 }
 
 #[test]
+fn a_length_that_is_far_too_large_is_not_waited_for() {
+    for (name, transcript) in TRANSCRIPTS.into_iter().filter(|(_, transcript)| transcript.contains("[length]")) {
+        let (content_type, body) = body_of(transcript, 500_000);
+        for step in [1, 7, body.len()] {
+            let found = read(&content_type, &body, step).unwrap_or_else(|broken| panic!("{name}, {step}: {broken:?}"));
+            // Both pictures are here, and nothing of what was told besides.
+            assert_eq!(pictures(&found), [plain_jpeg(0), plain_jpeg(1)], "{name} in pieces of {step}");
+        }
+    }
+}
+
+#[test]
+fn what_looks_like_a_boundary_is_not_the_end_of_a_picture_that_is_waited_for() {
+    let mut parts = Parts::new(Some("frame"));
+    let length = jpeg(1).len();
+    for piece in [format!("--frame\r\nContent-Length: {length}\r\n\r\n").as_bytes(), &jpeg(1)[..length - 1]] {
+        parts.push(piece);
+        assert_eq!(parts.next(), Ok(None));
+    }
+    parts.push(&jpeg(1)[length - 1..]);
+    assert!(matches!(parts.next(), Ok(Some(Part::Picture(data, _))) if data == jpeg(1)));
+    assert!(!parts.lengths_lie);
+}
+
+#[test]
 fn a_picture_without_a_length_does_not_wait_for_the_next_one() {
     let mut parts = Parts::new(Some("frame"));
     parts.push(b"--frame\r\nContent-Type: image/jpeg\r\n\r\n");
@@ -140,6 +165,24 @@ fn padding_behind_a_picture_is_cut_off() {
     body.extend(b"\r\n--b\r\n");
     let found = read("multipart/x-mixed-replace; boundary=b", &body, 1000).unwrap();
     assert_eq!(pictures(&found), [jpeg(1), plain_jpeg(2)]);
+}
+
+#[test]
+fn padding_that_comes_later_is_stepped_over_and_is_bounded() {
+    let head = b"--frame\r\nContent-Type: image/jpeg\r\n\r\n";
+    let padding = vec![0; 5 * HEADER_BYTES_MAX];
+    let part = |number| [&head[..], &plain_jpeg(number), &padding, b"\r\n"].concat();
+    let whole = [part(1), part(2), part(3)].concat();
+    let before = head.len() + plain_jpeg(1).len();
+    for step in [1, 7, 1000, before, whole.len()] {
+        let found = read("multipart/x-mixed-replace; boundary=frame", &whole, step).unwrap();
+        // The last one has no delimiter behind it: known by its own end, or not yet.
+        let expected = [plain_jpeg(1), plain_jpeg(2), plain_jpeg(3)];
+        let found = pictures(&found);
+        assert!(found.len() >= 2 && expected.starts_with(&found), "in pieces of {step}: {} pictures", found.len());
+    }
+    let endless = [&head[..], &plain_jpeg(1), &vec![0; PADDING_BYTES_MAX + 2]].concat();
+    assert!(read("multipart/x-mixed-replace; boundary=frame", &endless, before).unwrap_err().0.contains("padding"));
 }
 
 #[test]
@@ -179,20 +222,51 @@ fn boundaries_are_read_as_they_are_written() {
     assert_eq!(core_of(b"----"), None);
 }
 
+/// What is wanted of the pieces: the pictures, and whether the body can be read on.
+fn outcome(content_type: &str, body: &[u8], step: usize) -> Result<Vec<Vec<u8>>, Broken> {
+    let whole = |part| match part {
+        Part::Picture(data, _) => Some(data.to_vec()),
+        Part::Damaged(_) => None,
+    };
+    Ok(read(content_type, body, step)?.into_iter().filter_map(whole).collect())
+}
+
 proptest! {
+    // The noise is put where text is, behind a colon, so that it makes no other pictures.
     #[test]
-    fn no_bytes_panic_and_pieces_make_no_difference_to_a_whole_body(
-        noise in proptest::collection::vec(any::<u8>(), 0..200),
-        at in 0_usize..400,
-        step in 1_usize..50,
+    fn pieces_make_no_difference(
+        noise in "[ -~]{0,60}",
+        line in 0_usize..12,
+        length_off in prop_oneof![Just(0_isize), -20_isize..20, Just(500_000)],
+        step in 1_usize..300,
         which in 0_usize..TRANSCRIPTS.len(),
     ) {
-        let (content_type, mut body) = body_of(TRANSCRIPTS[which].1, 0);
-        let at = at.min(body.len());
-        body.splice(at..at, noise);
-        let found = read(&content_type, &body, step);
-        if let Ok(found) = found {
-            prop_assert!(found.len() <= 12);
+        let (content_type, mut body) = body_of(TRANSCRIPTS[which].1, length_off);
+        // The pictures of a transcript that was cut short could not be told from those still to come.
+        let more = body.clone();
+        (0..3).for_each(|_| body.extend(&more));
+        if let Some((at, _)) = body.iter().enumerate().filter(|(_, byte)| **byte == b':').nth(line) {
+            body.splice(at + 1..at + 1, noise.bytes());
         }
+        prop_assert_eq!(outcome(&content_type, &body, step), outcome(&content_type, &body, body.len()));
+    }
+
+    #[test]
+    fn no_bytes_break_a_promise(
+        noise in proptest::collection::vec(any::<u8>(), 0..200),
+        at in 0_usize..600,
+        choice in any::<[u8; 2]>(),
+        length_off in prop_oneof![Just(0_isize), -20_isize..20, Just(500_000)],
+        which in 0_usize..TRANSCRIPTS.len(),
+    ) {
+        let (_, mut body) = body_of(TRANSCRIPTS[which].1, length_off);
+        let at = at.min(body.len());
+        body.splice(at..at, noise.iter().copied());
+        fuzz_body::multipart(&[&choice[..], &body].concat());
+        fuzz_body::multipart(&[&choice[..], &noise].concat());
     }
 }
+
+/// What must hold for any bytes; in `tests/fuzz` by libFuzzer, too.
+#[path = "fuzz_body.rs"]
+mod fuzz_body;

@@ -1,7 +1,9 @@
 //! Cameras that send JPEG over HTTP: the muxers of ffmpeg and GStreamer, and a server that does what cameras do and what they should not.
 
 use crate::support::{Recorded, Server, assert_contains, camera, password};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use watchbook_base::clock::{Clock as _, SystemClock};
+use watchbook_base::time::NANOS_PER_MS;
 use watchbook_base::{GapReason, TrackRole};
 use watchbook_capture::{CameraConfig, Status, probe};
 use watchbook_media::{Codec, mjpeg};
@@ -24,6 +26,7 @@ fn at(server: &Server, path: &str) -> CameraConfig {
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_of_real_muxers_are_recorded_picture_by_picture() {
     let server = http_camera();
+    let begun = SystemClock.utc();
     let cameras = [
         ("ffmpeg", (320, 180), 100),
         ("gstreamer", (320, 180), 100),
@@ -43,9 +46,11 @@ async fn streams_of_real_muxers_are_recorded_picture_by_picture() {
             assert_eq!((picture.width, picture.height, picture.len), (width, height, packet.data.len()));
         }
         assert!(packets.windows(2).all(|pair| pair[0].data != pair[1].data), "{path}: a picture came twice");
-        // Arrival time is media time: over 20 pictures it is theirs, give or take what a busy machine adds.
-        let span_ms = packets[25].utc.nanos_since(packets[5].utc) / 1_000_000;
-        assert!((10 * interval_ms..60 * interval_ms).contains(&span_ms), "{path}: 20 pictures in {span_ms} ms");
+        // Arrival time is media time, and no server is ahead of its rate by more than what ffmpeg sends at once, half a second, however busy the machine is.
+        assert!(packets.windows(2).all(|pair| pair[0].dts < pair[1].dts), "{path}");
+        let passed_ms = packets[25].utc.nanos_since(begun) / NANOS_PER_MS;
+        assert!(passed_ms >= 20 * interval_ms - 500, "{path}: 26 pictures in {passed_ms} ms");
+        assert!(packets[25].utc <= SystemClock.utc(), "{path}");
     }
 }
 
@@ -55,13 +60,12 @@ async fn one_picture_after_the_other_is_asked_for_at_the_interval() {
     for path in ["snapshot", "basic/snapshot", "digest/snapshot"] {
         let mut config = at(&server, path);
         config.main.interval_ms = 200;
+        let begun = Instant::now();
         let recorded = Recorded::start(config);
         recorded.wait_packets(MAIN, 12);
-        let tape = recorded.finish().await;
-        assert_eq!(tape.ends(MAIN), [GapReason::Restart], "{path}");
-        let packets = tape.packets(MAIN);
-        let span_ms = packets[11].utc.nanos_since(packets[1].utc) / 1_000_000;
-        assert!(span_ms >= 1_900, "{path}: ten intervals in {span_ms} ms");
+        let passed = begun.elapsed();
+        assert_eq!(recorded.finish().await.ends(MAIN), [GapReason::Restart], "{path}");
+        assert!(passed >= 11 * Duration::from_millis(200), "{path}: eleven intervals in {passed:?}");
     }
     assert!(server.log().contains("GET /digest/snapshot HTTP/1.1 Digest"), "{}", server.log());
     assert!(
@@ -134,12 +138,14 @@ async fn each_fault_has_its_reason_and_its_sentence() {
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_lengths_cost_nothing_and_another_size_is_another_recording() {
     let server = http_camera();
-    let (lengths, size) = (Recorded::start(at(&server, "wrong-lengths")), Recorded::start(at(&server, "size-once")));
-    lengths.wait_packets(MAIN, 60);
-    let tape = lengths.finish().await;
-    assert_eq!(tape.ends(MAIN), [GapReason::Restart]);
-    let live = tape.states.iter().map(|(_, state)| state).rfind(|state| state.status == Status::Live).unwrap();
-    assert_eq!((live.sessions, live.damaged_access_units), (1, 0));
+    let size = Recorded::start(at(&server, "size-once"));
+    for lengths in ["wrong-lengths", "huge-lengths"].map(|path| Recorded::start(at(&server, path))) {
+        lengths.wait_packets(MAIN, 60);
+        let tape = lengths.finish().await;
+        assert_eq!(tape.ends(MAIN), [GapReason::Restart]);
+        let live = tape.states.iter().map(|(_, state)| state).rfind(|state| state.status == Status::Live).unwrap();
+        assert_eq!((live.sessions, live.damaged_access_units), (1, 0));
+    }
 
     size.wait("a second recording", |tape| tape.begins(MAIN).len() >= 2);
     let tape = size.finish().await;
