@@ -31,7 +31,7 @@ use watchbook_base::clock::SystemClock;
 use watchbook_base::fs::{Fs, RealFs};
 use watchbook_base::{Clock, Kind, TimeRange};
 use watchbook_store::register::Register;
-use watchbook_store::{Erased, Holds, Keys, Store, VaultConfig};
+use watchbook_store::{Erased, Holds, Keys, Retention, Store, VaultConfig};
 use watchbook_web::ports::{CameraConfig, Cameras as _, Ports, StreamConfig};
 use watchbook_web::{App, AppParts, HashCost, LiveHub, api};
 
@@ -108,10 +108,7 @@ impl Station {
         let started = proposals.start(rule_work, analysis, Arc::clone(&cameras));
         started.map_err(|error| Error::io("starting the thread for rules", &error))?;
         if let Some(retention) = store.retention() {
-            let (log, held) = (Arc::clone(&book), Arc::clone(&holds));
-            retention.wait_for_holds(Box::new(move |camera, range| held.needs(camera, range)));
-            retention.subscribe(Box::new(move |erased| note_erasure(&*log, erased)));
-            retention.start().map_err(store_error)?;
+            keep_ages(&retention, &book, &holds)?;
         }
         let ports = Ports {
             register: book.clone(),
@@ -281,6 +278,14 @@ fn program_dir(configured: &Path) -> Result<PathBuf> {
     }
     let own = std::env::current_exe().map_err(|error| Error::io("asking where this program is", &error))?;
     Ok(own.parent().map(Path::to_owned).unwrap_or_default())
+}
+
+/// Erases what has reached its maximum age from now on, with an entry in the log; never what a hold still has to copy.
+fn keep_ages(retention: &Retention, book: &Arc<Book>, holds: &Arc<HoldDesk>) -> Result<()> {
+    let (log, held) = (Arc::clone(book), Arc::clone(holds));
+    retention.wait_for_holds(Box::new(move |camera, range| held.needs(camera, range)));
+    retention.subscribe(Box::new(move |erased| note_erasure(&*log, erased)));
+    retention.start().map_err(store_error)
 }
 
 /// Adds the cameras of the configuration file to a station that has none.
