@@ -68,7 +68,7 @@ lint: setup page
 	cargo clippy --release $(SDK) --target wasm32-unknown-unknown -- -D warnings
 
 test-rust: plugins conformance
-	cargo test --release --workspace
+	cargo test --release --workspace --no-fail-fast
 	cargo test --release $(PLUGINS) --workspace
 
 # Needs no hardware virtualisation; says so when there can be no machine.
