@@ -308,15 +308,15 @@ fn find(identity: &str) -> Result<(Place, Device), Failure> {
         ));
     }
     let mut denied = None;
-    for place in all.iter().filter(|place| by_usb.contains(place) || place.usb.is_none()) {
+    // What is plugged into no USB port is known by its bus alone, which only it can say.
+    let by_bus = identity.starts_with("bus:");
+    for place in all.iter().filter(|place| by_usb.contains(place) || (by_bus && place.usb.is_none())) {
         let device = match Device::with_path(&place.node) {
             Ok(device) => device,
             Err(error) if by_usb.contains(&place) => return Err(open_failure(identity, place, &error)),
             Err(error) => {
-                denied = error
-                    .raw_os_error()
-                    .filter(|code| DENIED.contains(code))
-                    .map(|_| open_failure(identity, place, &error));
+                let refused = error.raw_os_error().is_some_and(|code| DENIED.contains(&code));
+                denied = denied.or_else(|| refused.then(|| open_failure(identity, place, &error)));
                 continue;
             }
         };
@@ -325,7 +325,7 @@ fn find(identity: &str) -> Result<(Place, Device), Failure> {
             return Ok((place.clone(), device));
         }
     }
-    Err(denied.filter(|_| identity.starts_with("bus:")).unwrap_or_else(|| gone(identity)))
+    Err(denied.unwrap_or_else(|| gone(identity)))
 }
 
 /// It is not there.
@@ -355,8 +355,8 @@ fn device_failure(identity: &str, what: &str, error: &io::Error) -> Failure {
     match error.raw_os_error() {
         Some(BUSY) => Failure::new(
             GapReason::StreamUnusable,
-            format!("The camera {identity} is in use by another program."),
-            "Close the other program; fuser -v on the node of the camera names it. It is tried again by itself.",
+            format!("The camera {identity} is in use by another program, or by another camera of this station."),
+            "A camera that this station records already needs no second one. Else close the other program; fuser -v on the node of the camera names it. It is tried again by itself.",
         ),
         Some(code) if GONE.contains(&code) => Failure::new(
             GapReason::CameraGone,

@@ -162,9 +162,36 @@ fn lock(outlet: &Mutex<Outlet>) -> MutexGuard<'_, Outlet> {
     outlet.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A stream that is let go without a panic. The crate's own end of it panics when the device does not let go (`VIDIOC_STREAMOFF` answers EBUSY while another program has priority), and once more for
+/// the buffers: the second panic would end the program.
+struct Mapped(Option<Stream<'static>>);
+
+impl Mapped {
+    fn stream(&mut self) -> io::Result<&mut Stream<'static>> {
+        self.0.as_mut().ok_or_else(|| io::Error::other("its stream is over"))
+    }
+}
+
+impl Drop for Mapped {
+    fn drop(&mut self) {
+        let Some(mut stream) = self.0.take() else { return };
+        match stream.stop() {
+            Err(error) if error.raw_os_error() != Some(NO_DEVICE) => {
+                tracing::error!(%error, "a camera does not let its stream go; it and its buffers are given up until the next start");
+                // Its buffers stay mapped: another session finds the device in use.
+                core::mem::forget(stream);
+            }
+            _ => drop(stream),
+        }
+    }
+}
+
+/// `ENODEV`: it was unplugged.
+const NO_DEVICE: i32 = 19;
+
 /// A device that gives buffers.
 struct Source {
-    stream: Stream<'static>,
+    stream: Mapped,
     outlet: Arc<Mutex<Outlet>>,
     /// For what the device does not code itself.
     encoder: Option<Box<dyn Encoder>>,
@@ -206,26 +233,28 @@ impl Source {
             Some(work.encoder(job, &outlet)?)
         };
         let failed = |error: io::Error| device_failure(identity, "started", &error);
-        let mut stream = Stream::with_buffers(&device, Type::VideoCapture, BUFFERS).map_err(failed)?;
+        let stream = Stream::with_buffers(&device, Type::VideoCapture, BUFFERS).map_err(failed)?;
+        let mut mapped = Mapped(Some(stream));
+        let stream = mapped.stream().map_err(failed)?;
         // `next` queues the buffer that it lent last, buffer 0 at first, before it takes another: all the others are queued here. A driver may give fewer than asked.
-        let others =
-            (1..BUFFERS as usize).take_while(|index| CaptureStream::queue(&mut stream, *index).is_ok()).count();
+        let others = (1..BUFFERS as usize).take_while(|index| CaptureStream::queue(stream, *index).is_ok()).count();
         if others == 0 {
             return Err(failed(io::Error::other("it has one buffer only")));
         }
         stream.start().map_err(failed)?;
-        Ok(Self { stream, outlet, encoder, sequence: None })
+        Ok(Self { stream: mapped, outlet, encoder, sequence: None })
     }
 
     /// Hands the next picture on, or sees that none came within [`LOOK_MS`].
     fn step(&mut self) -> io::Result<()> {
-        match self.stream.handle().poll(READABLE, LOOK_MS) {
+        let stream = self.stream.stream()?;
+        match stream.handle().poll(READABLE, LOOK_MS) {
             Ok(0) => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             Err(error) => return Err(error),
             Ok(_) => {}
         }
-        let (buffer, meta) = self.stream.next()?;
+        let (buffer, meta) = stream.next()?;
         let missing = self.sequence.replace(meta.sequence).map_or(0, |before| missing(before, meta.sequence));
         let mut outlet = lock(&self.outlet);
         if meta.flags.contains(Flags::ERROR) {

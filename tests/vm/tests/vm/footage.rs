@@ -51,9 +51,14 @@ impl Footage {
         assert!(recorded.len() >= least, "{} access units of at least {least}", recorded.len());
         let first =
             source.iter().position(|unit| *unit == recorded[0]).expect("the first access unit is one of the source's");
-        for (at, unit) in recorded.iter().enumerate() {
-            assert_eq!(*unit, source[(first + at) % source.len()], "access unit {at} of {}", recorded.len());
+        // A machine without virtualisation may be too slow for one of them; each that is there is the source's, in its order.
+        let (mut place, mut skipped) = (first, 0);
+        for (at, unit) in recorded.iter().enumerate().skip(1) {
+            let step = (1..=source.len()).find(|step| source[(place + step) % source.len()] == *unit);
+            let step = step.unwrap_or_else(|| panic!("access unit {at} of {} is none of the source's", recorded.len()));
+            (place, skipped) = (place + step, skipped + step - 1);
         }
+        assert!(skipped <= recorded.len(), "{skipped} left out of {}", recorded.len());
     }
 }
 
