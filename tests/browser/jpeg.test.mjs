@@ -33,7 +33,7 @@ describe("cameras that send JPEG", { concurrency: 1 }, () => {
 
   it("say in a test whether their pictures move", async () => {
     await page.goto(`${BASE_URL}#/cameras/new`);
-    await field("Name").fill("Yard");
+    await field("Name").fill("Courtyard");
     await field("Main stream").fill(`${server.url}snapshot`);
     await field("One picture every (s)").fill("0.5");
     await button("Test").click();
@@ -43,9 +43,9 @@ describe("cameras that send JPEG", { concurrency: 1 }, () => {
     await page.locator(".test-report", { hasText: "moving pictures" }).waitFor();
     await page.shot("jpeg-test");
     await button("Add camera").click();
-    await page.getByRole("heading", { name: "Yard" }).waitFor();
+    await page.getByRole("heading", { name: "Courtyard" }).waitFor();
     const { cameras } = await ask(page, "/cameras");
-    id = cameras.find((camera) => camera.name === "Yard").id;
+    id = cameras.find((camera) => camera.name === "Courtyard").id;
   });
 
   it("move on the wall and alone", async () => {
