@@ -102,7 +102,7 @@ fn operation(row: &Route) -> OperationBuilder {
         let body = RequestBodyBuilder::new().required(Some(Required::True)).content(request.media, body);
         operation = operation.request_body(Some(body.build()));
     }
-    if matches!(row.permission, Permission::Asks(_)) {
+    if row.permission.asks() {
         operation = operation.security(SecurityRequirement::new("session", Vec::<String>::new()));
     }
     operation
@@ -111,7 +111,7 @@ fn operation(row: &Route) -> OperationBuilder {
 fn who_may(row: &Route) -> String {
     match row.permission {
         Permission::Public { because } => format!("Open to anybody: {because}."),
-        Permission::Asks(_) => "Asks the gate.".to_owned(),
+        Permission::Asks(_) | Permission::Compares(_) => "Asks the gate.".to_owned(),
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod audit;
+mod camera_change;
 pub(crate) mod cameras;
 pub(crate) mod counts;
 pub(crate) mod devices;
@@ -25,6 +26,7 @@ pub(crate) mod sessions;
 pub(crate) mod station;
 
 use crate::error::{Error, Problem};
+use crate::ports::CameraConfig;
 use axum::http::Method;
 use axum::response::Response;
 use core::future::Future;
@@ -70,6 +72,25 @@ pub(crate) enum Permission {
     Public { because: &'static str },
     /// Whoever the gate lets do this action.
     Asks(fn(&Asked<'_>) -> Result<Action, Error>),
+    /// The same for a change of the camera in the path, whose action says what becomes different from its settings as they are; without them when there is no such
+    /// camera, and for somebody who may not.
+    Compares(fn(&Asked<'_>, Option<&CameraConfig>) -> Result<Action, Error>),
+}
+
+impl Permission {
+    /// Somebody must be signed in.
+    pub(crate) fn asks(self) -> bool {
+        !matches!(self, Self::Public { .. })
+    }
+
+    /// What is asked for; `None` for what is open to anybody.
+    pub(crate) fn action(self, asked: &Asked<'_>, stored: Option<&CameraConfig>) -> Option<Result<Action, Error>> {
+        match self {
+            Self::Public { .. } => None,
+            Self::Asks(ask) => Some(ask(asked)),
+            Self::Compares(ask) => Some(ask(asked, stored)),
+        }
+    }
 }
 
 /// What the audit log keeps of calls to a row.

@@ -1,5 +1,6 @@
 //! Cameras: settings and tests.
 
+use super::camera_change;
 use super::dispatch::{Asked, Call, blocking, empty, json, ok};
 use super::events::limit;
 use super::{Answer, AuditRule, LIMIT, NO_BODY, Permission, Route, SETTINGS_BODY, Shape, handler};
@@ -46,9 +47,7 @@ fn rows_for_all() -> Vec<Route> {
             path: PATH,
             id: "create_camera",
             summary: "Adds a camera and starts to capture it.",
-            permission: Permission::Asks(|asked| {
-                Ok(Action::ChangeConfig { camera: None, what: format!("new camera: {}", settings(asked)) })
-            }),
+            permission: Permission::Asks(|asked| Ok(asked_create(asked))),
             audit: AuditRule::EveryTime,
             body_bytes_max: SETTINGS_BODY,
             query: &[],
@@ -105,7 +104,7 @@ fn rows_for_one() -> Vec<Route> {
             path: ONE,
             id: "change_camera",
             summary: "Changes a camera; what is left out stays.",
-            permission: Permission::Asks(|asked| change(asked, &settings(asked))),
+            permission: Permission::Compares(asked_update),
             audit: AuditRule::EveryTime,
             body_bytes_max: SETTINGS_BODY,
             query: &[],
@@ -133,25 +132,25 @@ fn change(asked: &Asked<'_>, what: &str) -> Result<Action, Error> {
     Ok(Action::ChangeConfig { camera: Some(asked.path.camera()?), what: what.to_owned() })
 }
 
-/// What the audit log says of changed settings: their names, and in full what somebody must answer for: why sound is recorded, and which certificate is trusted.
-fn settings(asked: &Asked<'_>) -> String {
-    #[derive(serde::Deserialize)]
-    struct Said {
-        audio_purpose: Option<String>,
-        certificate_sha256: Option<String>,
-    }
-    let mut what = asked.field_names();
-    if let Ok(said) = serde_json::from_slice::<Said>(asked.body) {
-        // What is refused below is not taken into the log either.
-        let purpose = said.audio_purpose.and_then(|text| check::audio_purpose(&text, false).ok());
-        if let Some(purpose) = purpose.filter(|purpose| !purpose.is_empty()) {
-            what.push_str(&format!("; sound for: {purpose}"));
-        }
-        if let Some(certificate) = check::certificate(said.certificate_sha256).ok().flatten() {
-            what.push_str(&format!("; trusts certificate {certificate}"));
-        }
-    }
-    what
+/// A new camera, in the words of what it begins with.
+fn asked_create(asked: &Asked<'_>) -> Action {
+    let config = serde_json::from_slice(asked.body).ok().and_then(|request| config_of(request).ok());
+    // What is refused below is not taken into the log either.
+    let names = || format!("new camera, refused as it was sent: {}", asked.field_names());
+    Action::ChangeConfig { camera: None, what: config.map_or_else(names, |config| camera_change::told_new(&config)) }
+}
+
+/// A change of settings, in the words of what becomes different; of a camera that is not there and for somebody who may not, the settings' names alone.
+fn asked_update(asked: &Asked<'_>, stored: Option<&CameraConfig>) -> Result<Action, Error> {
+    let different = stored.and_then(|before| {
+        let after = patched(before.clone(), serde_json::from_slice(asked.body).ok()?).ok()?;
+        Some(camera_change::told(before, &after))
+    });
+    let names = || match stored {
+        Some(_) => format!("refused as it was sent: {}", asked.field_names()),
+        None => asked.field_names(),
+    };
+    change(asked, &different.unwrap_or_else(names))
 }
 
 /// A test of an address, of the stored camera that the body names.
@@ -249,10 +248,17 @@ async fn create(call: Call) -> Result<Response, Problem> {
 async fn update(call: Call) -> Result<Response, Problem> {
     let camera = call.path.camera()?;
     let patch: api::CameraPatch = call.json()?;
+    let logged = call.grant()?.action().clone();
     let row = call
         .blocking(move |app| {
             let change = |config: &mut CameraConfig| {
-                *config = patched(config.clone(), patch)?;
+                let after = patched(config.clone(), patch)?;
+                let what = camera_change::told(config, &after);
+                if logged != (Action::ChangeConfig { camera: Some(camera), what }) {
+                    let message = format!("the settings of camera {camera} were changed by somebody else meanwhile");
+                    return Err(Error::new(Kind::Conflict, message).next("Look at them again, then save once more."));
+                }
+                *config = after;
                 Ok(())
             };
             app.ports().cameras.update(camera, Box::new(change))

@@ -215,16 +215,19 @@ async fn serve(app: App, route: &'static Route, mut parts: Parts, body: Body) ->
     let path = path_arguments(&mut parts).await?;
     let query = query_arguments(route, parts.uri.query().unwrap_or_default())?;
     let who = headers::session_token(&parts.headers).and_then(|token| app.accounts().who(&token));
-    if let (Permission::Asks(ask), None) = (route.permission, &who) {
+    let unread = Asked { path: &path, query: &query, body: &[] };
+    if who.is_none()
+        && let Some(action) = route.permission.action(&unread, None)
+    {
         // Nothing of the body is read for somebody who is not signed in.
-        let action = ask(&Asked { path: &path, query: &query, body: &[] }).ok();
-        return Err(app.gate().refuse_nobody(peer, action).await);
+        return Err(app.gate().refuse_nobody(peer, action.ok()).await);
     }
-    let _place = match (route.permission, &who) {
-        (Permission::Asks(ask), Some(who)) if is_file(route) => {
+    let _place = match &who {
+        Some(who) if route.permission.asks() && is_file(route) => {
             // Somebody who may not, may not fill the memory either.
-            let action = ask(&Asked { path: &path, query: &query, body: &[] })?;
-            if watchbook_access::decide(&who.subject, &action).is_err() {
+            if let Some(action) = route.permission.action(&unread, None).transpose()?
+                && watchbook_access::decide(&who.subject, &action).is_err()
+            {
                 drop(app.gate().open(who, action, route.audit).await?);
             }
             let full = || Problem::too_many("another file is being uploaded", "Wait until it is done, then try again.");
@@ -234,18 +237,33 @@ async fn serve(app: App, route: &'static Route, mut parts: Parts, body: Body) ->
     };
     let body = read_body(route, body).await?;
     let asked = Asked { path: &path, query: &query, body: &body };
-    let grant = match (route.permission, &who) {
-        (Permission::Asks(ask), Some(who)) => {
-            let action: Action = ask(&asked)?;
-            Some(app.gate().open(who, action, route.audit).await?)
-        }
-        _ => None,
+    let grant = match &who {
+        Some(who) => match action_of(&app, route.permission, &asked, who).await {
+            Some(action) => Some(app.gate().open(who, action?, route.audit).await?),
+            None => None,
+        },
+        None => None,
     };
     let upgrade = match parts.headers.contains_key(header::UPGRADE) {
         true => parts.extract::<WebSocketUpgrade>().await.ok(),
         false => None,
     };
     (route.handler)(Call { app, peer, headers: parts.headers, path, query, body, who, grant, upgrade }).await
+}
+
+/// What somebody asks for. The settings of a camera are looked at for those alone who may change them.
+async fn action_of(app: &App, permission: Permission, asked: &Asked<'_>, who: &Who) -> Option<Result<Action, Error>> {
+    let action = permission.action(asked, None)?;
+    let may = |action: &Action| watchbook_access::decide(&who.subject, action).is_ok();
+    let compares = matches!(permission, Permission::Compares(_)) && action.as_ref().is_ok_and(may);
+    let Some(camera) = asked.path.camera().ok().filter(|_| compares) else { return Some(action) };
+    let ports = app.clone();
+    match blocking(move || ports.ports().cameras.get(camera)).await {
+        Ok(row) => permission.action(asked, Some(&row.config)),
+        // The handler says so.
+        Err(error) if error.kind == Kind::NotFound => Some(action),
+        Err(error) => Some(Err(error)),
+    }
 }
 
 async fn path_arguments(parts: &mut Parts) -> Result<Arguments, Problem> {

@@ -271,6 +271,45 @@ async fn settings_survive_the_register_with_their_password() {
 const CERTIFICATE: &str =
     "BA:78:16:BF:8F:01:CF:EA:41:41:40:DE:5D:AE:22:23:B0:03:61:A3:96:17:7A:9C:B4:10:FF:61:F2:00:15:AD";
 
+/// What the newest entry of the audit log says of a change of camera 1.
+async fn last_change(station: &Station, admin: &str) -> String {
+    let log = station.get("/api/v1/audit", admin).await.json();
+    let entries = log["entries"].as_array().unwrap().iter();
+    let what = |entry: &Value| {
+        let subject = &entry["subject"];
+        (entry["action"] == "change_config" && subject["camera"] == 1)
+            .then(|| subject["what"].as_str().map(str::to_owned))
+    };
+    entries.filter_map(what).next().flatten().unwrap_or_else(|| panic!("no change of camera 1 in {log}"))
+}
+
+#[tokio::test]
+async fn the_log_says_from_what_to_what_settings_are_changed() {
+    let station = Station::new();
+    let admin = station.claim(true).await;
+    let before = station.get("/api/v1/cameras/1", &admin).await.json();
+    let body = json!({
+        "name": "Yard\"; trusted certificate: none -> AB", "enabled": false, "retention_days_max": 3, "importance": "high",
+        "password": "canary-password", "main": before["main"], "masks": [[{"x": 0.0, "y": 0.0}, {"x": 0.5, "y": 0.0}, {"x": 0.5, "y": 0.5}]],
+    });
+    assert_eq!(patch(&station, &admin, &body).await.status, 200);
+    let said = last_change(&station, &admin).await;
+    let name = before["name"].as_str().unwrap();
+    for part in [
+        format!("name: \"{name}\" -> \"Yard\\\"; trusted certificate: none -> AB\""),
+        "records: yes -> no".to_owned(),
+        format!("retention_days_max: {} -> 3", before["retention_days_max"]),
+        "importance: normal -> high".to_owned(),
+        "masks lie elsewhere".to_owned(),
+        "password set".to_owned(),
+    ] {
+        assert!(said.split("; ").any(|one| one == part) || said.contains(&part), "{part} is not in {said}");
+    }
+    assert!(!said.contains("canary") && !said.contains("main:"), "{said}");
+    assert_problem(&patch(&station, &admin, &json!({"retention_days_max": 900})).await, 422, "invalid-input");
+    assert_eq!(last_change(&station, &admin).await, "refused as it was sent: retention_days_max");
+}
+
 #[tokio::test]
 async fn a_certificate_is_trusted_by_an_admin_for_one_place_and_the_log_says_so() {
     let station = Station::new();
@@ -282,13 +321,23 @@ async fn a_certificate_is_trusted_by_an_admin_for_one_place_and_the_log_says_so(
     assert_eq!(patch(&station, &admin, &body).await.json()["certificate_sha256"], CERTIFICATE, "one spelling");
     assert_eq!(station.get("/api/v1/cameras/1", &viewer).await.json()["certificate_sha256"], Value::Null);
     let log = station.get("/api/v1/audit", &admin).await.json().to_string();
-    assert!(log.contains(&format!("trusts certificate {CERTIFICATE}")), "{log}");
+    assert!(log.contains(&format!("trusted certificate: none -> {CERTIFICATE}")), "{log}");
+    // The page sends every field: what stays as it is, nobody has done again.
+    assert_eq!(patch(&station, &admin, &json!({"certificate_sha256": CERTIFICATE})).await.status, 200);
+    assert_eq!(last_change(&station, &admin).await, "no setting becomes different");
     station.post("/api/v1/cameras/test", &admin, &json!({"camera": 1, "main": main("rtsps://192.0.2.20/b")})).await;
     station.post("/api/v1/cameras/test", &admin, &json!({"camera": 1, "main": main("rtsps://192.0.2.21/b")})).await;
     let probed: Vec<_> = station.inner.probes.lock().unwrap().iter().map(|probe| probe.certificate.clone()).collect();
     assert_eq!(probed, [Some(CERTIFICATE.to_owned()), None], "a test elsewhere does not trust it");
     let moved = patch(&station, &admin, &json!({"main": main("rtsps://192.0.2.21/main")})).await.json();
     assert_eq!(moved["certificate_sha256"], Value::Null);
+    assert_eq!(
+        last_change(&station, &admin).await,
+        format!(
+            "main: rtsps://192.0.2.20:322 by tcp -> rtsps://192.0.2.21:322 by tcp; trusted certificate: {CERTIFICATE} -> none"
+        ),
+        "what follows from a change by itself is said, too"
+    );
     for wrong in ["", "AB", &CERTIFICATE[3..], &format!("{CERTIFICATE}:00"), &CERTIFICATE.replace("BA", "XY")] {
         let body = json!({"name": "x", "main": main("rtsps://192.0.2.9/"), "certificate_sha256": wrong});
         let answer = station.post("/api/v1/cameras", &admin, &body).await;
@@ -325,9 +374,10 @@ async fn sound_is_recorded_for_a_purpose_that_the_log_has() {
     let body = json!({"record_audio": true, "audio_purpose": "Interviews at the desk, case 12/26"});
     let camera = patch(&station, &admin, &body).await.json();
     assert_eq!((&camera["record_audio"], &camera["audio_purpose"]), (&json!(true), &body["audio_purpose"]));
-    let log = station.get("/api/v1/audit", &admin).await.json().to_string();
-    assert!(log.contains("sound for: Interviews at the desk, case 12/26"), "{log}");
+    assert_eq!(last_change(&station, &admin).await, "sound: none -> for \"Interviews at the desk, case 12/26\"");
     assert_eq!(patch(&station, &admin, &json!({"record_audio": false, "audio_purpose": ""})).await.status, 200);
+    let last = last_change(&station, &admin).await;
+    assert_eq!(last, "sound: for \"Interviews at the desk, case 12/26\" -> none");
 }
 
 #[tokio::test]

@@ -386,7 +386,7 @@ async fn without_a_log_nothing_is_shown() {
     let station = Station::new();
     let cookie = station.claim(true).await;
     station.audit.broken.store(true, Ordering::SeqCst);
-    for row in table().into_iter().filter(|row| matches!(row.permission, Permission::Asks(_))) {
+    for row in table().into_iter().filter(|row| row.permission.asks()) {
         assert_problem(&station.send(good_request(&row).by(&cookie)).await, 503, "log-unwritable");
     }
     assert!(station.footage.opened.lock().unwrap().is_empty());

@@ -12,7 +12,7 @@ import { Check, Confirm, Loading, Note, Problem, Select, TextField } from "../ui
 import { CameraClock } from "./camera-clock";
 import { CameraDevice } from "./camera-device";
 import { CameraAccount, CameraFinder } from "./camera-find";
-import { type CameraForm, formOf, inputOf, isEncrypted, isHttp, mainOf, RETENTION_DAYS_MAX, subOf, urlProblem } from "./camera-form";
+import { type CameraForm, changesOf, formOf, inputOf, isEncrypted, isHttp, mainOf, RETENTION_DAYS_MAX, subOf, typed, urlProblem } from "./camera-form";
 import { StateLine } from "./camera-list";
 import { LocalCameras } from "./camera-local";
 import { PluginSettings } from "./camera-plugins";
@@ -40,7 +40,7 @@ function Editor({ camera, reload }: { camera: Camera | null; reload: () => void 
   const test = useAct();
   const remove = useAct();
   const change = (part: Partial<CameraForm>) => {
-    setForm((old) => ({ ...old, ...part }));
+    setForm((old) => typed(old, part, camera));
     setSaved(false);
     if ("mainUrl" in part || "subUrl" in part || "username" in part || "password" in part || "mainTransport" in part) setTested(null);
   };
@@ -53,16 +53,13 @@ function Editor({ camera, reload }: { camera: Camera | null; reload: () => void 
   const submit = (event: Event) => {
     event.preventDefault();
     save.run(async () => {
-      const input = inputOf(form, camera?.masks ?? []);
       if (camera === null) {
-        const made = await api.addCamera(input);
+        const made = await api.addCamera(inputOf(form, []));
         await loadCameras();
         go(link.cameraEdit(made.id));
         return;
       }
-      const { masks: _kept, ...changes } = input;
-      await api.changeCamera(camera.id, changes);
-      change({ password: "" });
+      setForm(formOf(await api.changeCamera(camera.id, changesOf(form, camera))));
       setSaved(true);
       reload();
       await loadCameras();

@@ -1,7 +1,7 @@
 /** The fields of a camera as they are typed, and what the recorder gets from them. Pure. */
 
 import { t } from "../i18n";
-import type { Camera, CameraInput, DeviceProfile, DeviceSettings, Importance, InspectedDevice, LocalCamera, Point, StreamSource, Transport } from "../api/types";
+import type { Camera, CameraInput, CameraPatch, DeviceProfile, DeviceSettings, Importance, InspectedDevice, LocalCamera, Point, StreamSource, Transport } from "../api/types";
 
 export interface CameraForm {
   name: string;
@@ -101,6 +101,30 @@ export function inputOf(form: CameraForm, masks: Point[][]): CameraInput {
     importance: form.importance,
     device: form.device.url.trim() === "" ? null : { ...form.device, url: form.device.url.trim() },
   };
+}
+
+/** What was typed otherwise than it is stored: what stays is not sent, so that nobody is said to have changed it and no change of somebody else is undone. */
+export function changesOf(form: CameraForm, camera: Camera): CameraPatch {
+  const stored = Object.entries(inputOf(formOf(camera), camera.masks));
+  const same = new Map(stored.map(([name, value]) => [name, JSON.stringify(value)]));
+  return Object.fromEntries(Object.entries(inputOf(form, camera.masks)).filter(([name, value]) => same.get(name) !== JSON.stringify(value)));
+}
+
+/** The form with what was typed. The recorder forgets a trusted certificate when the camera's address becomes that of another machine: so does the form. */
+export function typed(form: CameraForm, part: Partial<CameraForm>, camera: Camera | null): CameraForm {
+  const next = { ...form, ...part };
+  const stored = camera?.certificate_sha256 ?? null;
+  if (camera === null || stored === null || !("mainUrl" in part || "subUrl" in part)) return next;
+  const before = places(formOf(camera));
+  const moved = places(next).some((place) => !before.includes(place));
+  if (moved && next.certificate === stored) return { ...next, certificate: "" };
+  return !moved && next.certificate === "" && form.certificate === "" ? { ...next, certificate: stored } : next;
+}
+
+/** Scheme, host and port of both streams. */
+function places(form: CameraForm): string[] {
+  const place = (url: string) => /^[a-z0-9]+:\/\/(?:[^/@]*@)?[^/?#]*/i.exec(url.trim())?.[0].replace(/\/\/.*@/, "//").toLowerCase();
+  return [form.mainUrl, form.subUrl].flatMap((url) => place(url) ?? []);
 }
 
 /** The key of what is wrong with a stream address, or `null`. An empty one is judged by `required`. */

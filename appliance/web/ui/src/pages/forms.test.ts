@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { middle, moved, point, usable } from "../polygon/shape";
 import type { Camera } from "../api/types";
-import { formOf, inputOf, isEncrypted, urlProblem } from "./camera-form";
+import { changesOf, formOf, inputOf, isEncrypted, typed, urlProblem } from "./camera-form";
 import { parseNumber, readSchema, readSetting, valueOf } from "./settings-schema";
 
 describe("camera form", () => {
@@ -36,6 +36,24 @@ describe("camera form", () => {
     expect(inputOf(form, [])).toMatchObject({ record_audio: false, audio_purpose: "", certificate_sha256: "AB:CD" });
     expect(inputOf({ ...form, recordAudio: true, certificate: "" }, [])).toMatchObject({ audio_purpose: "Interviews", certificate_sha256: null });
     expect([isEncrypted(form), isEncrypted({ ...form, mainUrl: "rtsp://10.0.0.1/a" })]).toEqual([true, false]);
+  });
+
+  it("sends what was changed and nothing else", () => {
+    const stored = { name: "Gate", main: { url: "rtsps://10.0.0.1/a", transport: "tcp" }, certificate_sha256: "AB:CD", masks: [], enabled: true, retention_days_max: 7 } as unknown as Camera;
+    expect(changesOf(formOf(stored), stored)).toEqual({});
+    expect(changesOf({ ...formOf(stored), name: "Gate 2 " }, stored)).toEqual({ name: "Gate 2" });
+    expect(changesOf({ ...formOf(stored), password: "x", certificate: "" }, stored)).toEqual({ password: "x", certificate_sha256: null });
+  });
+
+  it("forgets a certificate when the camera is another machine", () => {
+    const stored = { name: "Gate", main: { url: "rtsps://10.0.0.1/a", transport: "tcp" }, certificate_sha256: "AB:CD" } as Camera;
+    const path = typed(formOf(stored), { mainUrl: "rtsps://10.0.0.1/other" }, stored);
+    expect(path.certificate).toBe("AB:CD");
+    const moved = typed(path, { mainUrl: "rtsps://10.0.0.2/a" }, stored);
+    expect(moved.certificate).toBe("");
+    expect(typed(moved, { name: "x" }, stored).certificate).toBe("");
+    expect(typed(moved, { mainUrl: "rtsps://10.0.0.1/a" }, stored).certificate).toBe("AB:CD");
+    expect(typed({ ...moved, certificate: "EF" }, { subUrl: "rtsps://10.0.0.3/b" }, stored).certificate).toBe("EF");
   });
 
   it("judges addresses before the recorder does", () => {
