@@ -30,7 +30,7 @@ pub struct Detection {
 }
 
 /// Which plugin said so: enough to run the same code again on the same footage. Of a camera that said so itself it is [`EventSource::CAMERA`] and the version of its
-/// firmware, without digests.
+/// firmware, of the recorder [`EventSource::RECORDER`] and its own version, without digests.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct EventSource {
     /// Reverse-DNS id from the plugin's manifest.
@@ -46,6 +46,8 @@ pub struct EventSource {
 impl EventSource {
     /// Stands for a plugin's id where the camera said so. Ids of plugins have a dot in them.
     pub const CAMERA: &str = "camera";
+    /// Stands for a plugin's id where the recorder noticed it without one: a picture that stands still, a covered lens.
+    pub const RECORDER: &str = "recorder";
 }
 
 /// One event on one camera.
@@ -53,7 +55,7 @@ impl EventSource {
 pub struct Event {
     /// Where it happened.
     pub camera: CameraId,
-    /// The plugin's word for it, from the manifest's `emits` list, or `motion`, `tamper`, `digital-input` of a camera; at most [`crate::limits::EVENT_WORD_BYTES_MAX`].
+    /// The plugin's word for it, from the manifest's `emits` list, `motion`, `tamper`, `digital-input` of a camera, or `frozen`, `covered` of the recorder; at most [`crate::limits::EVENT_WORD_BYTES_MAX`].
     pub kind: String,
     /// 0 to 1.
     pub score: f32,

@@ -20,7 +20,7 @@ use crate::station::in_force::Journal;
 use crate::station::plugins::{PluginDesk, Shelf, Staffed};
 use crate::station::proposals::{ProposalDesk, RuleFeed};
 use crate::station::rederive::{Means, RederiveDesk};
-use crate::station::sight::Lookout;
+use crate::station::sight::{Lookout, Teller};
 use crate::station::sink::StationSink;
 use crate::station::states::States;
 use std::path::{Path, PathBuf};
@@ -78,7 +78,7 @@ impl Station {
         let staffed = Staffed::open(shelf, (&program_dir, state_dir.join(COMPILED_DIR)), store.writer(), sinks);
         let analysis = Arc::clone(&staffed.analysis);
         let (live, states) = (Arc::new(LiveHub::new()), Arc::new(States::default()));
-        let lookout = Lookout::open(&program_dir, Arc::clone(&states));
+        let lookout = Lookout::open(&program_dir, Arc::clone(&states), Teller::new(store.writer(), rules.clone()));
         let sink =
             StationSink::new(store.writer(), Arc::clone(&live), Arc::clone(&analysis), Arc::clone(&states), lookout);
         let sink = Arc::new(sink);

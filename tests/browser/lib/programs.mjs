@@ -75,7 +75,7 @@ export async function startCamera(dir, options = {}) {
   const args = [join(SERVERS, "gst_camera.py"), "--footage", dir];
   for (const [name, value] of Object.entries(options)) args.push(`--${name}`, String(value));
   const program = new Program("camera server", spawn("/usr/bin/python3", args));
-  program.url = await program.line((line) => /^READY (rtsp:\S+)/.exec(line)?.[1]);
+  program.url = await program.line((line) => /^READY (rtsps?:\S+)/.exec(line)?.[1]);
   program.port = Number(new URL(program.url).port);
   return program;
 }

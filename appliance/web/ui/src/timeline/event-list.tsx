@@ -14,6 +14,8 @@ const ROWS_MAX = 200;
 
 /** The source of what a camera itself says: no plugin can derive that again. */
 const CAMERA = "camera";
+/** The same of what the recorder noticed without a plugin. */
+const RECORDER = "recorder";
 
 interface Props {
   events: readonly WatchEvent[];
@@ -51,7 +53,7 @@ export function EventList({ events, cut, chosen, choose }: Props) {
               <span class="event-kind">{word("event", event.kind)}</span>
               <span class="muted">{about(event)}</span>
             </button>
-            {event.id === chosen && event.source.plugin !== CAMERA && <Rederive key={event.id} event={event} />}
+            {event.id === chosen && ![CAMERA, RECORDER].includes(event.source.plugin) && <Rederive key={event.id} event={event} />}
           </li>
         ))}
       </ul>
@@ -61,8 +63,14 @@ export function EventList({ events, cut, chosen, choose }: Props) {
 }
 
 function about(event: WatchEvent): string {
-  const parts = [event.source.plugin === CAMERA ? cameraText(event) : null, event.zone, event.end_utc_ms === null ? null : durationText(event.end_utc_ms - event.start_utc_ms), event.note];
+  const parts = [byText(event), event.zone, event.end_utc_ms === null ? null : durationText(event.end_utc_ms - event.start_utc_ms), event.note];
   return parts.filter((part) => part !== null && part !== "").join(" · ");
+}
+
+/** Who noticed it, where that was no plugin. */
+function byText(event: WatchEvent): string | null {
+  if (event.source.plugin === CAMERA) return cameraText(event);
+  return event.source.plugin === RECORDER ? t("event.by_recorder") : null;
 }
 
 /** A clock that is right needs no second time. */
