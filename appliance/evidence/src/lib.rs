@@ -1,15 +1,29 @@
 //! Hashes and the Merkle log: what an outsider checks without trusting the box.
 //!
-//! * **Enters:** bytes of log entries, proofs, roots.
-//! * **Leaves:** leaf hashes, tree roots, inclusion and consistency proofs, verdicts.
-//! * **Promises:** changing, removing or reordering any entry changes the root; a proof that verifies binds the entry or the older root to it.
-//! * **Never:** does I/O, reads a clock, keeps a key.
-//! * **Proof:** the test vectors of Certificate Transparency and property tests in [`merkle`].
+//! * **Enters:** bytes of log entries, tiles, proofs, roots, signed notes, keys that the caller keeps.
+//! * **Leaves:** leaf hashes, tree roots, inclusion and consistency proofs, tiles to write, signed checkpoints, verdicts.
+//! * **Promises:** changing, removing or reordering any entry changes the root; a proof that verifies binds the entry or the older root to it; any bytes at all are
+//!   read or refused within named bounds.
+//! * **Never:** does I/O, reads a clock, stores a key.
+//! * **Proof:** the test vectors of Certificate Transparency, RFC 8032, the C2SP specifications and Go's `sumdb` beside the code; property tests; fuzz bodies in
+//!   `tests/it`.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
+pub mod checkpoint;
+pub mod keeper;
+pub mod key;
 pub mod leaf;
 pub mod merkle;
+pub mod note;
+pub mod proof;
+pub mod rotation;
+pub mod text;
+pub mod tile;
+pub mod witness;
 
+pub use checkpoint::{Checkpoint, SignedCheckpoint};
+pub use keeper::Keeper;
+pub use key::{Algorithm, SigningKey, VerifierKey};
 pub use leaf::{Leaf, LeafError};
 pub use merkle::{Frontier, Hash, Root};
 

@@ -1,0 +1,59 @@
+//! What must hold for any bytes at all. Each body is run here on seeded inputs and in `tests/fuzz` by libFuzzer; it panics when a promise is broken.
+
+use watchbook_evidence::rotation::Rotation;
+use watchbook_evidence::tile::{Tile, decode_entries, encode_entries};
+use watchbook_evidence::witness::{PROOF_LINES_MAX, Request, Witness};
+use watchbook_evidence::{Algorithm, Leaf, SignedCheckpoint, SigningKey, VerifierKey, note};
+
+/// Notes, checkpoints, keys and changes of key: what reads is written back as the same.
+pub fn note(data: &[u8]) {
+    if let Ok(read) = note::Note::parse(data) {
+        assert!(read.text().ends_with('\n') && (1..=note::SIGNATURES_MAX).contains(&read.signatures().len()));
+        assert_eq!(note::Note::parse(read.to_text().as_bytes()).as_ref(), Ok(&read));
+        assert!(read.verify(&[]).is_err());
+    }
+    if let Ok(read) = SignedCheckpoint::parse(data) {
+        assert_eq!(read.checkpoint().text(), read.note().text());
+        assert_eq!(SignedCheckpoint::parse(read.to_text().as_bytes()).as_ref(), Ok(&read));
+    }
+    if let Ok(rotation) = Rotation::verify(data) {
+        assert_ne!(rotation.old, rotation.new);
+    }
+    if let Ok(text) = core::str::from_utf8(data) {
+        if let Ok(key) = VerifierKey::parse(text) {
+            assert_eq!(key.to_string(), text);
+        }
+        if let Ok(key) = SigningKey::parse(text) {
+            assert_eq!(*key.secret_text(), text);
+        }
+    }
+}
+
+/// Requests to a witness: they read back, and a witness that watches no log signs none.
+pub fn witness_request(data: &[u8]) {
+    if let Ok(request) = Request::parse(data) {
+        assert!(request.proof.len() <= PROOF_LINES_MAX);
+        assert_eq!(Request::parse(request.to_text().as_bytes()).as_ref(), Ok(&request));
+    }
+    let key = SigningKey::from_seed("w", Algorithm::Cosignature, &[1; 32]).expect("a good name");
+    let witness = Witness::new(key, Vec::new()).expect("a witness's key");
+    assert!([400, 404].contains(&witness.answer(data, |_| None, 0).status()));
+}
+
+/// Paths of tiles, bundles of entries, leaves: one spelling each.
+pub fn tiles(data: &[u8]) {
+    if let Ok(path) = core::str::from_utf8(data) {
+        if let Some(tile) = Tile::parse(path) {
+            assert_eq!(tile.to_string(), path);
+        }
+        if let Some(tile) = Tile::parse_entries(path) {
+            assert_eq!(tile.entries_path(), path);
+        }
+    }
+    if let Some(entries) = decode_entries(data) {
+        assert_eq!(encode_entries(entries).as_deref(), Some(data));
+    }
+    if let Ok(leaf) = Leaf::decode(data) {
+        assert_eq!(leaf.encode().as_deref(), Ok(data));
+    }
+}

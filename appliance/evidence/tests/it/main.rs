@@ -1,0 +1,5 @@
+//! Tests of the library from outside.
+
+mod fuzz_bodies;
+mod fuzz_smoke;
+mod ten_million;
