@@ -17,6 +17,7 @@ mod live;
 mod make;
 mod master;
 mod merge;
+mod secret;
 mod slot;
 mod state;
 mod tend;

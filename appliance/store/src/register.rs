@@ -1,13 +1,18 @@
 //! The register: the only copy of settings, and the audit log. Every write is synced before it returns.
 
+mod tiles;
+
 use crate::error::{Error, Result};
 use crate::kv::{Batch, Keys, Kv, Table, collect};
 #[cfg(feature = "rocks")]
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tiles::AuditTiles;
 use watchbook_access::{AuditEntry, AuditError, AuditLog};
 use watchbook_base::{Clock, Kind, UtcNanos};
 use watchbook_evidence::merkle::leaf_hash;
+use watchbook_evidence::proof::TiledTree;
+use watchbook_evidence::tile::{Tile, TileSource};
 use watchbook_evidence::{Frontier, Hash, Leaf, Root};
 
 /// One value: a camera's settings with plugins' settings and zones stay under 100 kB.
@@ -19,6 +24,7 @@ pub const AUDIT_PAGE_MAX: usize = 1000;
 
 const AUDIT: Table = Table("audit");
 const AUDIT_STATE: Table = Table("audit_state");
+const AUDIT_TILE: Table = Table("audit_tile");
 const FRONTIER_KEY: &[u8] = b"frontier";
 
 /// What a value is about. Each has its own table.
@@ -52,7 +58,7 @@ impl Namespace {
 }
 
 /// Every table of the register.
-pub const REGISTER_TABLES: [Table; 7] = [
+pub const REGISTER_TABLES: [Table; 8] = [
     Table("account"),
     Table("session"),
     Table("camera"),
@@ -60,6 +66,7 @@ pub const REGISTER_TABLES: [Table; 7] = [
     Table("setting"),
     AUDIT,
     AUDIT_STATE,
+    AUDIT_TILE,
 ];
 
 /// A stored value.
@@ -169,6 +176,7 @@ impl Register {
                 frontier.size()
             )));
         }
+        AuditTiles(&*kv).complete(frontier.size())?;
         Ok(Self { kv, clock, writing: Mutex::new(()), frontier: Mutex::new(frontier) })
     }
 
@@ -290,6 +298,34 @@ impl Register {
         Err(Error::new(Kind::NotFound, format!("reading {size} audit entries: there are {}", hashes.len())))
     }
 
+    /// That entry `index` is in the log of `size` entries: its siblings on the way to the root (RFC 6962 §2.1.1), at most 63. Reads a few tiles.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such entry or tree, `Corrupt` when a tile is damaged.
+    pub fn audit_inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>> {
+        self.within(size)?;
+        let tiles = AuditTiles(&*self.kv);
+        TiledTree::new(&tiles, size).prove_inclusion(index).map_err(tiles::tile_error)
+    }
+
+    /// That the log of `size` entries begins with that of `old` entries (RFC 6962 §2.1.2).
+    ///
+    /// # Errors
+    /// As [`Register::audit_inclusion`].
+    pub fn audit_consistency(&self, old: u64, size: u64) -> Result<Vec<Hash>> {
+        self.within(size)?;
+        let tiles = AuditTiles(&*self.kv);
+        TiledTree::new(&tiles, size).prove_consistency(old).map_err(tiles::tile_error)
+    }
+
+    fn within(&self, size: u64) -> Result<()> {
+        let have = self.audit_root().size;
+        if size <= have {
+            return Ok(());
+        }
+        Err(Error::new(Kind::NotFound, format!("the audit log has {have} entries, not {size}")))
+    }
+
     fn append_audit(&self, entry: &AuditEntry) -> Result<u64> {
         let body = serde_json::to_vec(entry)
             .map_err(|error| Error::new(Kind::Internal, format!("encoding an audit entry: {error}")))?;
@@ -300,8 +336,10 @@ impl Register {
         let bytes = leaf.encode().map_err(|error| Error::invalid(format!("encoding an audit entry: {error}")))?;
         let index = frontier.size();
         let mut next = frontier.clone();
-        next.push(leaf_hash(&bytes));
+        let hash = leaf_hash(&bytes);
+        next.push(hash);
         let mut batch = Batch::default();
+        AuditTiles(&*self.kv).fill(&mut batch, index, hash)?;
         batch.put(AUDIT, index.to_be_bytes(), bytes);
         batch.put(AUDIT_STATE, FRONTIER_KEY, encode_frontier(&next));
         self.kv.write(&batch, true)?;
@@ -336,6 +374,14 @@ fn decode_row(key: &[u8], leaf: &[u8]) -> Result<AuditRow> {
         .map_err(|_| Error::corrupt("an audit entry's key is not 8 bytes long"))?;
     let leaf = Leaf::decode(leaf).map_err(|error| Error::corrupt(format!("audit entry {index}: {error}")))?;
     Ok(AuditRow { index, leaf })
+}
+
+impl TileSource for Register {
+    type Error = Error;
+
+    fn tile(&self, tile: Tile) -> Result<Vec<Hash>> {
+        AuditTiles(&*self.kv).tile(tile)
+    }
 }
 
 /// Size, then peaks.
@@ -424,6 +470,40 @@ mod tests {
         assert_eq!(rows[2].json().unwrap(), r#"{"account":2,"action":"read_audit","outcome":"allowed"}"#);
         assert_eq!(register.audit_entries(5, 1).unwrap()[0].index, 5);
         assert_ne!(rows[0].leaf.salt, rows[1].leaf.salt);
+    }
+
+    #[test]
+    fn proofs_come_from_tiles_and_are_those_of_the_whole_tree() {
+        use watchbook_evidence::merkle::{prove_consistency, verify_consistency};
+        let kv = ModelKv::new();
+        let register = register(&kv);
+        (0..600).for_each(|account| assert!(register.append(&entry(account)).is_ok()));
+        let hashes = register.audit_hashes(600).unwrap();
+        let check = |register: &Register| {
+            for (index, size) in [(0, 1), (3, 256), (255, 257), (256, 512), (511, 600), (599, 600), (300, 301)] {
+                let of_size = &hashes[..size];
+                let root = Root { size: size as u64, hash: root_of(of_size) };
+                let path = register.audit_inclusion(index as u64, size as u64).unwrap();
+                assert_eq!(Some(&path), prove_inclusion(of_size, index).as_ref(), "{index} in {size}");
+                assert!(verify_inclusion(&hashes[index], index as u64, &root, &path));
+                let old = index.max(1);
+                let proof = register.audit_consistency(old as u64, size as u64).unwrap();
+                assert_eq!(Some(&proof), prove_consistency(of_size, old).as_ref(), "{old} before {size}");
+                let before = Root { size: old as u64, hash: root_of(&hashes[..old]) };
+                assert!(verify_consistency(&before, &root, &proof));
+            }
+        };
+        check(&register);
+        assert_eq!(register.audit_inclusion(0, 601).unwrap_err().kind, Kind::NotFound);
+        assert!(register.audit_inclusion(600, 600).is_err());
+        // A log that is older than its tiles gets them at the next start.
+        let mut batch = Batch::default();
+        let stored = collect(&kv, AUDIT_TILE, &Keys::prefix(b"")).unwrap();
+        assert_eq!(stored.len(), 3, "two full tiles and the one above them");
+        stored.into_iter().for_each(|(key, _)| batch.delete(AUDIT_TILE, key));
+        kv.write(&batch, true).unwrap();
+        check(&self::register(&kv));
+        assert_eq!(collect(&kv, AUDIT_TILE, &Keys::prefix(b"")).unwrap().len(), 3);
     }
 
     #[test]

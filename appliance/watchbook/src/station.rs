@@ -11,6 +11,7 @@ pub mod footage;
 pub mod holds;
 pub mod in_force;
 pub mod local;
+pub mod log_keeper;
 pub mod plugin_log;
 pub mod plugin_shown;
 pub mod plugins;

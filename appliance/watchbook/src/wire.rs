@@ -17,6 +17,7 @@ use crate::station::encode;
 use crate::station::footage::Ring;
 use crate::station::holds::HoldDesk;
 use crate::station::in_force::Journal;
+use crate::station::log_keeper::{self, LogKeeper};
 use crate::station::plugins::{PluginDesk, Shelf, Staffed};
 use crate::station::proposals::{ProposalDesk, RuleFeed};
 use crate::station::rederive::{Means, RederiveDesk};
@@ -54,6 +55,7 @@ pub struct Station {
     cameras: Arc<CameraDesk>,
     app: App,
     state_dir: PathBuf,
+    checkpoints: Arc<LogKeeper>,
 }
 
 impl Station {
@@ -67,7 +69,7 @@ impl Station {
         let register =
             Arc::new(Register::open(&state_dir.join("register"), Arc::new(SystemClock)).map_err(store_error)?);
         let keys = Arc::new(open_keys(&config.storage, true)?);
-        let deps = store_deps(&config.storage, Arc::clone(&register), keys);
+        let deps = store_deps(&config.storage, Arc::clone(&register), Arc::clone(&keys));
         let store = open_store(&config.storage, &deps)?;
         let holds = Arc::new(HoldDesk::new(open_holds(&config.storage, &store, &deps)?));
         let program_dir = program_dir(&config.plugins.program_dir)?;
@@ -100,6 +102,8 @@ impl Station {
         let plugins = Arc::new(staffed.desk(Arc::clone(&cameras)));
         watch_dev_mode(&runtime, Arc::downgrade(&plugins));
         watch_clocks(&runtime, Arc::downgrade(&cameras));
+        let checkpoints = Arc::new(LogKeeper::open(Arc::clone(&register), &keys, &config.storage.ring_dir));
+        sign_checkpoints(&runtime, Arc::downgrade(&checkpoints));
         let means = Means { reader: store.reader(), journal, plugins: Arc::clone(&plugins), program_dir };
         let rederivations = RederiveDesk::open(means, Arc::clone(&register), Arc::clone(&book)).map_err(web_error)?;
         let rederivations = Arc::new(rederivations);
@@ -123,12 +127,13 @@ impl Station {
             holds: holds.clone(),
             proposals,
             rederivations,
+            checkpoints: Arc::clone(&checkpoints) as _,
         };
         let clock = Arc::new(SystemClock);
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let app =
             App::load(AppParts { ports, live, clock, hash_cost: HashCost::default(), version }).map_err(web_error)?;
-        Ok(Self { store, holds, cameras, app, state_dir })
+        Ok(Self { store, holds, cameras, app, state_dir, checkpoints })
     }
 
     /// Step 6.
@@ -147,6 +152,8 @@ impl Station {
             retention.stop();
         }
         self.holds.close();
+        // With what was logged until now.
+        self.checkpoints.tick();
         if let Err(error) = self.store.close() {
             tracing::error!(%error, "the last commit may be lost");
         }
@@ -193,6 +200,20 @@ fn watch_dev_mode(runtime: &tokio::runtime::Handle, plugins: Weak<PluginDesk>) {
             if let Ok(Err(error)) = refreshed {
                 tracing::error!(%error, "plugins that may no longer run could not be stopped; it is tried again");
             }
+        }
+    });
+}
+
+/// Signs the audit log while it grows.
+fn sign_checkpoints(runtime: &tokio::runtime::Handle, checkpoints: Weak<LogKeeper>) {
+    runtime.spawn(async move {
+        loop {
+            let Some(keeper) = checkpoints.upgrade() else { return };
+            let ticked = tokio::task::spawn_blocking(move || keeper.tick()).await;
+            if let Err(error) = ticked {
+                tracing::error!(%error, "signing the audit log was broken off; it is tried again");
+            }
+            tokio::time::sleep(log_keeper::EVERY).await;
         }
     });
 }

@@ -9,6 +9,7 @@ mod follow;
 mod footage;
 mod holds;
 mod local;
+mod log;
 mod people;
 mod plugins;
 mod proposals;
@@ -40,6 +41,7 @@ pub use holds::{
     HoldState, TrackRoleName,
 };
 pub use local::{LocalCamera, LocalCameraList, LocalCoding, LocalControl, LocalFormat, LocalSize};
+pub use log::LogCheckpoint;
 pub use people::{
     Account, AccountList, AccountPatch, AccountRequest, AuditList, AuditOutcome, AuditRow, ClaimRequest,
     PasswordRequest, RoleName, Secret, Session, SessionRequest,

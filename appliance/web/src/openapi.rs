@@ -130,7 +130,7 @@ fn status(row: &Route) -> u16 {
     match row.answer {
         Answer::Json(status, _) => status,
         Answer::Empty => 204,
-        Answer::Mp4(_) | Answer::AnyJson | Answer::Csv => 200,
+        Answer::Mp4(_) | Answer::AnyJson | Answer::Csv | Answer::Text => 200,
         Answer::WebSocket => 101,
     }
 }
@@ -147,6 +147,9 @@ fn answer(row: &Route) -> ResponseBuilder {
         Answer::Empty => builder.description("Done."),
         Answer::Csv => {
             builder.description("The table.").content("text/csv", ContentBuilder::new().schema(Some(text())).build())
+        }
+        Answer::Text => {
+            builder.description("The text.").content("text/plain", ContentBuilder::new().schema(Some(text())).build())
         }
         Answer::WebSocket => builder.description("A WebSocket."),
         Answer::Mp4(headers) => {

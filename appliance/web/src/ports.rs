@@ -40,6 +40,8 @@ pub struct Ports {
     pub proposals: Arc<dyn Proposals>,
     /// Events that are derived again.
     pub rederivations: Arc<dyn Rederivations>,
+    /// What is signed of the audit log.
+    pub checkpoints: Arc<dyn Checkpoints>,
 }
 
 /// A part of the register that the web owns. The number is the first byte of the stored key, so it never changes.
@@ -323,6 +325,21 @@ pub trait Devices: Send + Sync {
     fn accept(&self, camera: CameraId, found_id: &str) -> Result<(), Error>;
 
     /// What is wrong with them and needs somebody.
+    fn alarms(&self) -> Vec<api::Alarm>;
+}
+
+/// What the recorder has signed of its audit log.
+pub trait Checkpoints: Send + Sync {
+    /// The log's key and the last checkpoint.
+    fn shown(&self) -> api::LogCheckpoint;
+
+    /// A witness' request (C2SP tlog-witness `add-checkpoint`): the last checkpoint, and the proof that it continues a log of `old` entries; 0: the witness saw none.
+    ///
+    /// # Errors
+    /// `NotFound` when nothing is signed yet, or when `old` is more than what is.
+    fn witness_request(&self, old: u64) -> Result<String, Error>;
+
+    /// What is wrong with it and needs somebody.
     fn alarms(&self) -> Vec<api::Alarm>;
 }
 

@@ -15,6 +15,7 @@ pub(crate) mod footage;
 pub(crate) mod health;
 pub(crate) mod holds;
 pub(crate) mod live;
+pub(crate) mod log;
 pub(crate) mod playback;
 pub(crate) mod plugins;
 pub(crate) mod proposals;
@@ -158,6 +159,8 @@ pub(crate) enum Answer {
     Mp4(&'static [&'static str]),
     /// CSV with a header row.
     Csv,
+    /// Plain text of a form of its own.
+    Text,
     /// A WebSocket.
     WebSocket,
     /// Some JSON object.
@@ -190,6 +193,7 @@ pub(crate) fn table() -> Vec<Route> {
     rows.extend(plugins::rows());
     rows.extend(publishers::rows());
     rows.extend(audit::rows());
+    rows.extend(log::rows());
     rows.extend(health::rows());
     rows.extend(disks::rows());
     rows.extend(retention::rows());

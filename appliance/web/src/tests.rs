@@ -5,6 +5,7 @@ mod cameras;
 mod counts;
 mod doubles;
 mod live;
+mod log;
 mod page;
 mod plugins;
 mod proposals;

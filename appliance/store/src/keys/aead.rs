@@ -119,7 +119,19 @@ impl Wrapper {
         self.0.open_separate_gather(Nonce::assume_unique_for_key(nonce), Aad::from(set), &[], tag, &mut []).is_ok()
     }
 
-    fn seal(&self, nonce: [u8; NONCE_BYTES], bound: &[u8], bytes: &mut [u8]) -> Result<[u8; TAG_BYTES]> {
+    /// Opens what [`Wrapper::seal`] sealed, a secret and its tag, into `plain`, whose owner wipes it.
+    pub(super) fn open(
+        &self,
+        nonce: [u8; NONCE_BYTES],
+        bound: &[u8],
+        sealed: (&[u8; KEY_BYTES], &[u8; TAG_BYTES]),
+        plain: &mut [u8; KEY_BYTES],
+    ) -> Option<()> {
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        self.0.open_separate_gather(nonce, Aad::from(bound), sealed.0, sealed.1, plain).ok()
+    }
+
+    pub(super) fn seal(&self, nonce: [u8; NONCE_BYTES], bound: &[u8], bytes: &mut [u8]) -> Result<[u8; TAG_BYTES]> {
         let sealed: Option<Tag> =
             self.0.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(bound), bytes).ok();
         let tag = sealed.and_then(|tag| <[u8; TAG_BYTES]>::try_from(tag.as_ref()).ok());

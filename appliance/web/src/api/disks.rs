@@ -156,6 +156,10 @@ pub enum AlarmKind {
     CameraReplaced,
     /// A camera lacks a mask that it must have.
     MaskMissing,
+    /// The audit log is not signed any more: it does not continue what was signed before.
+    LogUnsigned,
+    /// The second copy of the audit log's last checkpoint is not there.
+    LogCopyMissing,
 }
 
 /// Something that is wrong and needs somebody: about the storage, or a camera.

@@ -1,11 +1,13 @@
 //! The ports in memory. Each checks what its trait says it must check.
 
 mod devices;
+mod log;
 mod plugins;
 mod proposals;
 mod rederive;
 mod storage;
 
+pub(super) use log::{CHECKPOINT, SIGNED};
 pub(super) use plugins::{KEY, MemoryPlugins, OTHER_KEY, PLUGIN, WAITING};
 pub(super) use proposals::{MemoryProposals, proposal};
 pub(super) use rederive::{EVENT, MemoryRederivations};

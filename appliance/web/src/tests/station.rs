@@ -128,6 +128,7 @@ impl Station {
             holds: Arc::clone(&holds) as _,
             proposals: Arc::clone(&inner) as _,
             rederivations: Arc::clone(&inner) as _,
+            checkpoints: Arc::clone(&inner) as _,
         };
         let app = App::load(AppParts {
             ports,

@@ -18,7 +18,7 @@ async fn health_shows_what_is_wrong_and_what_it_cannot_read() {
     let health = station.get("/api/v1/health", &admin).await.json();
     let kinds: Vec<&str> =
         health["alarms"].as_array().unwrap().iter().map(|row| row["kind"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["disk_swapped", "storage_unreadable"], "{health}");
+    assert_eq!(kinds, ["disk_swapped", "storage_unreadable", "log_unsigned"], "{health}");
     assert!(health["alarms"][1]["text"].as_str().unwrap().contains("the disk is away"), "{health}");
     assert_eq!((&health["disks"][0]["state"], &health["disks"][0]["found_id"]), (&json!("swapped"), &json!(FOUND)));
     assert_eq!(

@@ -3,6 +3,7 @@
 mod author;
 mod bad_input;
 mod cameras;
+mod checkpoint;
 mod crash;
 mod devices;
 #[allow(clippy::unwrap_used, reason = "a test's")]

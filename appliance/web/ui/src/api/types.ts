@@ -90,6 +90,7 @@ export type ProposalList = Schemas["ProposalList"];
 export type ProposalDecision = Schemas["ProposalDecisionRequest"];
 export type AuditEntry = Schemas["AuditRow"];
 export type AuditPage = Schemas["AuditList"];
+export type LogCheckpoint = Schemas["LogCheckpoint"];
 export type RingHealth = Schemas["RingHealth"];
 export type Disk = Schemas["Disk"];
 export type DiskInput = Schemas["DiskRequest"];

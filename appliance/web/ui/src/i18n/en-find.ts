@@ -1,10 +1,12 @@
 import { deviceWords } from "./en-device";
 import { jpegWords } from "./en-jpeg";
+import { logWords } from "./en-log";
 
 /** English, for finding cameras on the network. */
 export const findWords = {
   ...deviceWords,
   ...jpegWords,
+  ...logWords,
   "find.title": "Find the camera",
   "find.what": "Cameras that speak ONVIF say what they are and where their streams are. Otherwise enter the addresses below.",
   "find.search": "Search the network",

@@ -6,6 +6,7 @@ import { t } from "../i18n";
 import { useAct, useTitle } from "../lib/hooks";
 import { Icon } from "../ui/icon";
 import { Empty, Loading, Moment, Problem } from "../ui/parts";
+import { AuditCheckpoint } from "./audit-checkpoint";
 import { actionText, detailText, outcomeText, whoText } from "./audit-text";
 
 const PAGE = 100;
@@ -41,6 +42,7 @@ export function AuditPage() {
           </button>
         </div>
       </div>
+      <AuditCheckpoint />
       <Problem problem={act.problem} retry={() => load(null)} />
       {entries === null && act.problem === null && <Loading />}
       {entries !== null && found.length === 0 && <Empty title={t("audit.empty")} />}

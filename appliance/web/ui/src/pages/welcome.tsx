@@ -89,6 +89,9 @@ export function SignIn() {
           {act.busy ? t("signin.busy") : t("signin.submit")}
         </button>
         <p class="hint">{t("signin.forgot")}</p>
+        <p class="hint">
+          <a href="/api/v1/log/checkpoint">{t("log.public")}</a>
+        </p>
       </form>
     </Door>
   );

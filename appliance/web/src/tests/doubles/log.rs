@@ -1,0 +1,37 @@
+//! The audit log's checkpoints in memory.
+
+use super::*;
+
+/// As the last checkpoint of the box in memory says.
+pub(in crate::tests) const SIGNED: u64 = 7;
+pub(in crate::tests) const CHECKPOINT: &str =
+    "watchbook.station/0011\n7\nAAAA\n\n\u{2014} watchbook.station/0011 BBBB\n";
+
+impl Checkpoints for MemoryBox {
+    fn shown(&self) -> api::LogCheckpoint {
+        self.called();
+        api::LogCheckpoint {
+            origin: "watchbook.station/0011".to_owned(),
+            key: Some("watchbook.station/0011+00000000+AAAA".to_owned()),
+            entries: 9,
+            signed_entries: SIGNED,
+            signed_utc_ms: Some(START_MS),
+            root: Some("00".repeat(32)),
+            checkpoint: Some(CHECKPOINT.to_owned()),
+            refusal: None,
+        }
+    }
+
+    fn witness_request(&self, old: u64) -> Result<String, Error> {
+        self.called();
+        if old > SIGNED {
+            return Err(Error::not_found("fewer entries"));
+        }
+        Ok(format!("old {old}\n\n{CHECKPOINT}"))
+    }
+
+    fn alarms(&self) -> Vec<api::Alarm> {
+        let text = "ROLLBACK: a tree of 9 entries was signed".to_owned();
+        vec![api::Alarm { kind: api::AlarmKind::LogUnsigned, disk: None, camera: None, since_utc_ms: None, text }]
+    }
+}
