@@ -9,6 +9,7 @@
 //!   `tests/it`.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
+pub mod bundle;
 pub mod checkpoint;
 pub mod keeper;
 pub mod key;
@@ -16,7 +17,9 @@ pub mod leaf;
 pub mod merkle;
 pub mod note;
 pub mod proof;
+pub mod record;
 pub mod rotation;
+pub mod run;
 pub mod text;
 pub mod tile;
 pub mod witness;

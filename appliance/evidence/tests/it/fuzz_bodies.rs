@@ -1,5 +1,7 @@
 //! What must hold for any bytes at all. Each body is run here on seeded inputs and in `tests/fuzz` by libFuzzer; it panics when a promise is broken.
 
+use watchbook_evidence::bundle::{Manifest, Proofs, coverage, to_json};
+use watchbook_evidence::record::Record;
 use watchbook_evidence::rotation::Rotation;
 use watchbook_evidence::tile::{Tile, decode_entries, encode_entries};
 use watchbook_evidence::witness::{PROOF_LINES_MAX, Request, Witness};
@@ -55,5 +57,25 @@ pub fn tiles(data: &[u8]) {
     }
     if let Ok(leaf) = Leaf::decode(data) {
         assert_eq!(leaf.encode().as_deref(), Ok(data));
+    }
+}
+
+/// Manifests, proofs, bodies of leaves: one spelling each. Boxes of a master: stretches within the file, one behind the other.
+pub fn bundle(data: &[u8]) {
+    if let Ok(manifest) = Manifest::parse(data) {
+        assert_eq!(to_json(&manifest), data);
+    }
+    if let Ok(proofs) = Proofs::parse(data) {
+        assert_eq!(to_json(&proofs), data);
+    }
+    if let Some(record) = Record::parse(data) {
+        assert_eq!(record.body(), data);
+    }
+    let size = data.len() as u64;
+    let head = |at: u64, length: u64| Ok(data.iter().copied().skip(at as usize).take(length as usize).collect());
+    if let Ok(media) = coverage::media_data(size, head) {
+        assert!(media.iter().all(|(from, to)| from < to && *to <= size));
+        assert!(media.is_sorted_by(|one, next| one.1 < next.0));
+        assert!(coverage::covers(media.iter().map(|(from, to)| (*from, to - from)), media.clone()));
     }
 }

@@ -1,6 +1,7 @@
 //! The fuzz bodies on seeded random and mutated inputs, so that they run everywhere. `FUZZ_SEED=n` repeats a run, `FUZZ_RUNS=n` lengthens it.
 
 use crate::fuzz_bodies;
+use crate::sample::Plan;
 use watchbook_evidence::rotation::Rotation;
 use watchbook_evidence::{Algorithm, SigningKey};
 
@@ -85,4 +86,12 @@ fn fuzz_smoke_tiles() {
         [&[1][..], &[7; 24], b"{}"].concat(),
     ];
     check_every_input(&seeds, fuzz_bodies::tiles);
+}
+
+#[test]
+fn fuzz_smoke_bundle() {
+    let mut seeds: Vec<Vec<u8>> = Plan::new().export(1).0.into_values().collect();
+    seeds.push(br#"{"kind":"gap","end_ns":"9","reason":"x","start_ns":"7","stream":257}"#.to_vec());
+    seeds.push(b"\0\0\0\x01mdat\0\0\0\0\0\0\0\x12ab\0\0\0\0mdatxyz".to_vec());
+    check_every_input(&seeds, fuzz_bodies::bundle);
 }

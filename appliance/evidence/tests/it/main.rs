@@ -1,5 +1,10 @@
-//! Tests of the library from outside.
+//! Tests of the library and its programs from outside.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic, and so may its helpers")]
 
 mod fuzz_bodies;
 mod fuzz_smoke;
+mod sample;
 mod ten_million;
+mod two_verifiers;
+mod witness_tool;

@@ -1,0 +1,141 @@
+//! `watchbook-verify`: checks an evidence bundle. Needs no box and no network. `appliance/evidence/FORMAT.md` says what is checked and lists the exit codes.
+
+mod folder;
+
+use folder::Folder;
+use pico_args::Arguments;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use watchbook_evidence::bundle::{Manifest, Report, Trust, verify};
+use watchbook_evidence::text::hash_of_line;
+use watchbook_evidence::witness::PROOF_LINES_MAX;
+use watchbook_evidence::{Hash, SignedCheckpoint, VerifierKey, bundle, note};
+
+const HELP: &str = "\
+watchbook-verify: checks an evidence bundle; needs no box and no network
+
+  watchbook-verify BUNDLE --log KEY [--witness KEY]... [--quorum N] [--known FILE] [--consistency FILE]
+
+  BUNDLE              folder with manifest.json, proofs.json, checkpoint and the files
+  --log KEY           public key of the box's log (name+id+base64), or a file with one key a line; may be given again
+  --witness KEY       the same for a witness
+  --quorum N          how many of the witnesses must have cosigned; without it one, if any was given
+  --known FILE        a checkpoint of the same log that reached you another way
+  --consistency FILE  the proof between the two, one hash a line
+  --quiet             only what is wrong
+
+Exit code: 0 verified · 2 called wrongly · 3 unreadable · 10 files · 11 runs and segments · 12 gaps and intervals · 13 the record of the export · 14 proofs
+15 checkpoint · 16 witnesses · 17 does not go together with the known checkpoint. The lowest of all that is wrong.
+";
+/// Called wrongly.
+const USAGE: u8 = 2;
+/// Bytes of a file with keys or a proof.
+const TEXT_BYTES_MAX: u64 = 1 << 20;
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_env();
+    if arguments.contains(["-h", "--help"]) {
+        say(HELP);
+        return ExitCode::SUCCESS;
+    }
+    let quiet = arguments.contains("--quiet");
+    match run(arguments) {
+        Ok(report) => {
+            say(&told(&report, quiet));
+            ExitCode::from(report.exit_code())
+        }
+        Err(sentence) => {
+            // A closed standard error leaves nobody to tell.
+            let _ = writeln!(std::io::stderr(), "watchbook-verify: {sentence}; --help shows how to call it");
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+fn say(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+fn told(report: &Report, quiet: bool) -> String {
+    let mut text = String::new();
+    if !quiet {
+        for (kind, subject, detail) in &report.passed {
+            text += &format!("ok {kind} {subject}: {detail}\n");
+        }
+    }
+    for finding in &report.findings {
+        text += &format!("{finding}\n");
+    }
+    text + if report.is_verified() { "VERIFIED\n" } else { "NOT VERIFIED\n" }
+}
+
+fn run(mut arguments: Arguments) -> Result<Report, String> {
+    let keys = |arguments: &mut Arguments, option| -> Result<Vec<VerifierKey>, String> {
+        let given: Vec<String> = arguments.values_from_str(option).map_err(|error| error.to_string())?;
+        given.iter().map(|text| keys_of(text)).collect::<Result<Vec<_>, _>>().map(|keys| keys.concat())
+    };
+    let log_keys = keys(&mut arguments, "--log")?;
+    let witnesses = keys(&mut arguments, "--witness")?;
+    let quorum: Option<usize> = arguments.opt_value_from_str("--quorum").map_err(|error| error.to_string())?;
+    let file = |arguments: &mut Arguments, option| {
+        arguments.opt_value_from_str::<_, PathBuf>(option).map_err(|error| error.to_string())
+    };
+    let (known, consistency) = (file(&mut arguments, "--known")?, file(&mut arguments, "--consistency")?);
+    let folder: PathBuf = arguments.free_from_str().map_err(|error| error.to_string())?;
+    if let Some(extra) = arguments.finish().first() {
+        return Err(format!("`{}` is one argument too many", extra.to_string_lossy()));
+    }
+    if log_keys.is_empty() {
+        return Err("without the key of a log (--log) nothing can be verified".to_owned());
+    }
+    let quorum = quorum.unwrap_or(usize::from(!witnesses.is_empty()));
+    let folder = Folder(folder);
+    let known = known.map(|path| known_checkpoint(&path, &folder, &log_keys)).transpose()?;
+    let consistency = consistency.map(|path| proof(&path)).transpose()?;
+    Ok(verify(&folder, &Trust { log_keys, witnesses, quorum, known, consistency }))
+}
+
+fn text_of(path: &Path, most: u64) -> Result<String, String> {
+    let name = path.display();
+    let size = std::fs::metadata(path).map_err(|error| format!("reading {name}: {error}"))?.len();
+    if size > most {
+        return Err(format!("reading {name}: it has {size} bytes, at most {most} are read"));
+    }
+    std::fs::read_to_string(path).map_err(|error| format!("reading {name}: {error}"))
+}
+
+/// The key that `text` is, or those in the file that it names.
+fn keys_of(text: &str) -> Result<Vec<VerifierKey>, String> {
+    let error = match VerifierKey::parse(text) {
+        Ok(key) => return Ok(vec![key]),
+        Err(error) => error,
+    };
+    if !Path::new(text).is_file() {
+        return Err(format!("`{text}` is no key and no file with keys: {error}"));
+    }
+    let lines = text_of(Path::new(text), TEXT_BYTES_MAX)?;
+    let lines = lines.lines().filter(|line| !line.trim().is_empty());
+    lines.map(|line| VerifierKey::parse(line.trim()).map_err(|error| format!("{text}: {error}"))).collect()
+}
+
+fn known_checkpoint(path: &Path, folder: &Folder, keys: &[VerifierKey]) -> Result<SignedCheckpoint, String> {
+    let name = path.display();
+    let text = text_of(path, note::NOTE_BYTES_MAX as u64)?;
+    let known = SignedCheckpoint::parse(text.as_bytes()).map_err(|error| format!("{name}: {error}"))?;
+    known.verify(keys).map_err(|error| format!("{name}: {error}"))?;
+    // An unreadable manifest is told by the checks themselves.
+    let manifest = std::fs::read(folder.0.join(bundle::MANIFEST)).ok().and_then(|bytes| Manifest::parse(&bytes).ok());
+    if manifest.is_some_and(|manifest| manifest.origin != known.checkpoint().origin) {
+        return Err(format!("{name} is a checkpoint of another log, {}", known.checkpoint().origin));
+    }
+    Ok(known)
+}
+
+fn proof(path: &Path) -> Result<Vec<Hash>, String> {
+    let text = text_of(path, TEXT_BYTES_MAX)?;
+    let hashes: Option<Vec<Hash>> = text.lines().map(hash_of_line).collect();
+    hashes.filter(|hashes| hashes.len() <= PROOF_LINES_MAX).ok_or_else(|| {
+        format!("{} is no proof: at most {PROOF_LINES_MAX} lines, each base64 of a hash", path.display())
+    })
+}

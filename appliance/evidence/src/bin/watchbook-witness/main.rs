@@ -1,0 +1,197 @@
+//! `watchbook-witness`: remembers the last checkpoint of each log that it watches and cosigns the next one only when that continues it. Runs on a laptop, away from the
+//! box; files go to and fro on a stick.
+
+mod state;
+
+use pico_args::Arguments;
+use state::State;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+use watchbook_evidence::witness::{Answer, Log, REQUEST_BYTES_MAX, Witness};
+use watchbook_evidence::{Algorithm, SigningKey, VerifierKey};
+
+const HELP: &str = "\
+watchbook-witness: cosigns checkpoints of a log that only grew; refuses a log that was rolled back or forked
+
+  watchbook-witness keygen --name NAME --key FILE
+      makes a secret key and prints the public one, which readers of evidence need
+  watchbook-witness trust --state DIR --log KEY [--origin ORIGIN]
+      watches a log. KEY is its public key (name+id+base64), ORIGIN the first line of its checkpoints, without it the name of the key
+  watchbook-witness cosign --state DIR --key FILE --request FILE --out FILE
+      judges a request (the body of C2SP tlog-witness `add-checkpoint`); when it is good, remembers the checkpoint and writes the cosignature
+  watchbook-witness logs --state DIR
+      shows what is watched and what was seen last
+
+Exit code of `cosign`: 0 cosigned · 2 called wrongly · 3 a file cannot be read or written · 40 not a request · 43 not signed by the log · 44 unknown log
+49 the proof starts elsewhere (ask the box for one from the size that is printed) · 42 FORK: keep the request, it is proof · 50 clock or state of the witness is wrong
+";
+/// Called wrongly.
+const USAGE: u8 = 2;
+/// A file cannot be read or written.
+const FILES: u8 = 3;
+
+/// Why a command failed: its exit code and a sentence.
+struct Failure(u8, String);
+
+impl From<pico_args::Error> for Failure {
+    fn from(error: pico_args::Error) -> Self {
+        Self(USAGE, format!("{error}; --help shows how to call it"))
+    }
+}
+
+fn usage(sentence: impl core::fmt::Display) -> Failure {
+    Failure(USAGE, sentence.to_string())
+}
+
+fn files(sentence: impl core::fmt::Display) -> Failure {
+    Failure(FILES, sentence.to_string())
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_env();
+    if arguments.contains(["-h", "--help"]) {
+        say(HELP);
+        return ExitCode::SUCCESS;
+    }
+    match run(arguments) {
+        Ok(text) => {
+            say(&text);
+            ExitCode::SUCCESS
+        }
+        Err(Failure(code, sentence)) => {
+            // A closed standard error leaves nobody to tell.
+            let _ = writeln!(std::io::stderr(), "watchbook-witness: {sentence}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn say(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+fn run(mut arguments: Arguments) -> Result<String, Failure> {
+    match arguments.subcommand()?.as_deref() {
+        Some("keygen") => {
+            let (name, key): (String, PathBuf) =
+                (arguments.value_from_str("--name")?, arguments.value_from_str("--key")?);
+            finish(arguments)?;
+            keygen(&name, &key)
+        }
+        Some("trust") => {
+            let (state, key): (PathBuf, String) =
+                (arguments.value_from_str("--state")?, arguments.value_from_str("--log")?);
+            let origin: Option<String> = arguments.opt_value_from_str("--origin")?;
+            finish(arguments)?;
+            trust(&state, &key, origin)
+        }
+        Some("cosign") => {
+            let state: PathBuf = arguments.value_from_str("--state")?;
+            let key: PathBuf = arguments.value_from_str("--key")?;
+            let request: PathBuf = arguments.value_from_str("--request")?;
+            let out: PathBuf = arguments.value_from_str("--out")?;
+            finish(arguments)?;
+            cosign(&state, &key, &request, &out)
+        }
+        Some("logs") => {
+            let state: PathBuf = arguments.value_from_str("--state")?;
+            finish(arguments)?;
+            logs(&state)
+        }
+        _ => Err(usage("say one of keygen, trust, cosign, logs; --help shows how")),
+    }
+}
+
+fn finish(arguments: Arguments) -> Result<(), Failure> {
+    match arguments.finish().first() {
+        Some(extra) => Err(usage(format!("`{}` is one argument too many", extra.to_string_lossy()))),
+        None => Ok(()),
+    }
+}
+
+fn keygen(name: &str, path: &Path) -> Result<String, Failure> {
+    let mut seed = [0; 32];
+    aws_lc_rs::rand::fill(&mut seed).map_err(|_| files("the system gives no random bytes"))?;
+    let key = SigningKey::from_seed(name, Algorithm::Cosignature, &seed).map_err(usage)?;
+    let told = |error| files(format!("writing the key to {}: {error}", path.display()));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(told)?;
+    file.write_all(format!("{}\n", *key.secret_text()).as_bytes()).map_err(told)?;
+    file.sync_all().map_err(told)?;
+    Ok(format!("{}\n", key.verifier()))
+}
+
+fn trust(dir: &Path, key: &str, origin: Option<String>) -> Result<String, Failure> {
+    let key = VerifierKey::parse(key).map_err(usage)?;
+    if key.algorithm() != Algorithm::Ed25519 {
+        return Err(usage("this is the key of a witness; give the one of the log"));
+    }
+    let origin = origin.unwrap_or_else(|| key.name().to_owned());
+    let state = State::open(dir).map_err(files)?;
+    let mut log = state.log(&origin).map_err(files)?.unwrap_or(Log { origin, keys: Vec::new() });
+    if !log.keys.contains(&key) {
+        log.keys.push(key);
+        state.watch(&log).map_err(files)?;
+    }
+    Ok(format!("watching {} with {} key(s)\n", log.origin, log.keys.len()))
+}
+
+fn logs(dir: &Path) -> Result<String, Failure> {
+    let state = State::open(dir).map_err(files)?;
+    let mut text = String::new();
+    for log in state.logs().map_err(files)? {
+        let seen = state.seen(&log.origin).map_err(files)?;
+        let seen = seen.map_or("nothing yet".to_owned(), |seen| format!("{} entries", seen.checkpoint().root.size));
+        text += &format!("{}: {seen}\n", log.origin);
+        log.keys.iter().for_each(|key| text += &format!("  {key}\n"));
+    }
+    Ok(text)
+}
+
+fn cosign(dir: &Path, key: &Path, request: &Path, out: &Path) -> Result<String, Failure> {
+    let text = std::fs::read_to_string(key).map_err(|error| files(format!("reading {}: {error}", key.display())))?;
+    let key = SigningKey::parse(text.trim_end()).map_err(|error| files(format!("{}: {error}", key.display())))?;
+    let state = State::open(dir).map_err(files)?;
+    let witness = Witness::new(key, state.logs().map_err(files)?).map_err(usage)?;
+    let body = state::bounded(request, REQUEST_BYTES_MAX as u64).map_err(files)?;
+    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|_| files("the clock is before 1970; set it"))?;
+    let mut unreadable = None;
+    let answer = witness.answer(
+        &body,
+        |origin| {
+            state.seen(origin).unwrap_or_else(|error| {
+                unreadable = Some(error);
+                None
+            })
+        },
+        now_s.as_secs(),
+    );
+    // Without its state a witness would take any log for a new one.
+    if let Some(error) = unreadable {
+        return Err(files(error));
+    }
+    match answer {
+        Answer::Cosigned(cosigned) => {
+            state.remember(&cosigned.state).map_err(files)?;
+            state::replace(out, format!("{}\n", cosigned.line).as_bytes()).map_err(files)?;
+            Ok(format!("{}\n", Answer::Cosigned(cosigned)))
+        }
+        refused => {
+            if matches!(refused, Answer::Fork(_)) {
+                state.keep_proof(&body).map_err(files)?;
+            }
+            let code = match refused {
+                Answer::BadRequest(_) => 40,
+                Answer::Forbidden(_) => 43,
+                Answer::UnknownLog(_) => 44,
+                Answer::Conflict(_) => 49,
+                Answer::Fork(_) => 42,
+                _ => 50,
+            };
+            Err(Failure(code, refused.to_string()))
+        }
+    }
+}

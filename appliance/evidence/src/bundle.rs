@@ -1,0 +1,363 @@
+//! Evidence bundles: footage that leaves the box with what proves it. `FORMAT.md` beside this crate draws every byte.
+//!
+//! `manifest.json` says what is handed out, and its hash is in the log; `proofs.json` has the leaves and their way up to the root; `checkpoint` is that root, signed.
+
+pub mod coverage;
+pub mod verdict;
+pub mod verify;
+
+pub use verdict::{Code, Finding, Report};
+pub use verify::{Bundle, Trust, verify};
+
+use crate::leaf::{Leaf, SALT_BYTES};
+use crate::run::{ClockState, Run};
+use crate::text::{hash_of_hex, hash_of_line, unbase64, unhex};
+use crate::{Hash, sha256_of};
+use serde::{Deserialize, Serialize};
+use watchbook_base::UtcNanos;
+
+/// What is handed out.
+pub const MANIFEST: &str = "manifest.json";
+/// Leaves and their way up to the root.
+pub const PROOFS: &str = "proofs.json";
+/// The root, signed.
+pub const CHECKPOINT: &str = "checkpoint";
+/// Value of the manifest's `format`.
+pub const MANIFEST_FORMAT: &str = "watchbook-bundle/1";
+/// Value of the proofs' `format`.
+pub const PROOFS_FORMAT: &str = "watchbook-proofs/1";
+/// Bytes of the manifest and of the proofs. A day of two streams with two runs a second has 350,000 runs of about 350 bytes.
+pub const JSON_BYTES_MAX: u64 = 256 << 20;
+/// Runs of a bundle, withheld ones included.
+pub const RUNS_MAX: usize = 1 << 20;
+/// Files of a bundle.
+pub const FILES_MAX: usize = 1000;
+/// Bytes of a file's name.
+pub const NAME_BYTES_MAX: usize = 100;
+/// Largest number that stands in JSON as a number (RFC 8785 §3.2.2.3, RFC 7493).
+pub const INTEGER_MAX: u64 = (1 << 53) - 1;
+
+/// What copy of the footage this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileKind {
+    /// The stored samples, in another box: every sample is checked against the log.
+    Master,
+    /// Made from a master: redacted, cut or re-encoded. Its bytes are fixed, its pictures prove nothing.
+    Working,
+    /// Anything else: text, a player.
+    Other,
+}
+
+/// From `start_ns` to before `end_ns`, in nanoseconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Interval {
+    /// First nanosecond behind it, decimal.
+    pub end_ns: String,
+    /// First nanosecond of it, decimal.
+    pub start_ns: String,
+}
+
+/// A file of the bundle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileEntry {
+    /// Its length.
+    pub bytes: u64,
+    /// What it is.
+    pub kind: FileKind,
+    /// ASCII letters, digits, `.`, `_` and `-`, not beginning with a dot.
+    pub name: String,
+    /// Over all of it, lower-case hexadecimal.
+    pub sha256: String,
+}
+
+/// A run that is handed out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunEntry {
+    /// As in [`Run`].
+    pub clock: ClockState,
+    /// The file with its samples.
+    pub file: String,
+    /// As in [`Run`].
+    pub first_dts: i64,
+    /// As in [`Run`], decimal.
+    pub first_utc_ns: String,
+    /// As in [`Run`].
+    pub length: u32,
+    /// Where its samples lie in the file: offset and length of each piece, in the order of the samples.
+    pub ranges: Vec<(u64, u64)>,
+    /// As in [`Run`].
+    pub samples: u32,
+    /// Over table and samples, lower-case hexadecimal.
+    pub sha256: String,
+    /// The sample table as it was hashed, base64.
+    pub table: String,
+}
+
+/// A run that is not handed out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Withheld {
+    /// Its leaf hash, lower-case hexadecimal.
+    pub withheld: String,
+}
+
+/// One run of a segment leaf.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum RunOrHash {
+    /// Handed out.
+    Run(RunEntry),
+    /// Only its hash.
+    Withheld(Withheld),
+}
+
+/// All runs of one segment leaf.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SegmentEntry {
+    /// Number of the leaf in the log.
+    pub leaf: u64,
+    /// In the order of the leaf.
+    pub runs: Vec<RunOrHash>,
+}
+
+/// What is handed out of one stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamEntry {
+    /// Name of the camera, for people.
+    pub camera: String,
+    /// Numbers of the leaves of gaps in it, in the order of time.
+    pub gaps: Vec<u64>,
+    /// In the order of time.
+    pub segments: Vec<SegmentEntry>,
+    /// Camera × 256 + role.
+    pub stream: u32,
+}
+
+/// What is handed out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Number of the case.
+    pub case: String,
+    /// What the runs cover.
+    pub delivered: Interval,
+    /// Every file but the three of this format.
+    pub files: Vec<FileEntry>,
+    /// [`MANIFEST_FORMAT`].
+    pub format: String,
+    /// Origin of the log.
+    pub origin: String,
+    /// What was asked for.
+    pub requested: Interval,
+    /// Name and version of the program that made the bundle.
+    pub software: String,
+    /// Each stream once, by number.
+    pub streams: Vec<StreamEntry>,
+}
+
+/// A leaf with its way up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeafEntry {
+    /// Its body as text.
+    pub body: String,
+    /// Its number.
+    pub index: u64,
+    /// Audit path from the leaf's sibling up, base64.
+    pub path: Vec<String>,
+    /// Lower-case hexadecimal.
+    pub salt: String,
+    /// When it was written, in nanoseconds since 1970, decimal.
+    pub utc_ns: String,
+}
+
+/// Leaves and their way up to the root.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proofs {
+    /// Number of the leaf that records this export.
+    pub export: u64,
+    /// [`PROOFS_FORMAT`].
+    pub format: String,
+    /// By number, each once.
+    pub leaves: Vec<LeafEntry>,
+}
+
+/// Canonical JSON: no white space, fields in alphabetical order, integers only (a subset of RFC 8785).
+///
+/// # Panics
+/// Never: all values have a JSON form.
+#[must_use]
+pub fn to_json<T: Serialize>(value: &T) -> Vec<u8> {
+    serde_json::to_vec(value).expect("strings and numbers always have a JSON form")
+}
+
+fn from_json<T: Serialize + for<'a> Deserialize<'a>>(bytes: &[u8]) -> Result<T, String> {
+    let value: T = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    if to_json(&value) == bytes { Ok(value) } else { Err("it is not in the canonical form".to_owned()) }
+}
+
+/// A decimal of nanoseconds: no sign but `-`, no leading zeroes.
+pub(crate) fn nanos(text: &str) -> Option<i64> {
+    let value: i64 = text.parse().ok()?;
+    (value.to_string() == text).then_some(value)
+}
+
+/// True for a name that a file of a bundle may have.
+#[must_use]
+pub fn is_file_name(name: &str) -> bool {
+    let good = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(good) && !name.starts_with('.')
+}
+
+fn ascending<T: Ord>(items: impl IntoIterator<Item = T>) -> bool {
+    items.into_iter().is_sorted_by(|a, b| a < b)
+}
+
+impl Manifest {
+    /// Reads `manifest.json`.
+    ///
+    /// # Errors
+    /// What is wrong with its form.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let manifest: Self = from_json(bytes)?;
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let wrong = |what: &str| Err(what.to_owned());
+        if self.format != MANIFEST_FORMAT {
+            return wrong("its format is not one that this program knows");
+        }
+        let own = [MANIFEST, PROOFS, CHECKPOINT];
+        let good_file = |file: &FileEntry| {
+            is_file_name(&file.name) && !own.contains(&&*file.name) && hash_of_hex(&file.sha256).is_some()
+        };
+        if self.files.len() > FILES_MAX || !self.files.iter().all(good_file) {
+            return wrong("a file in it has no usable name or hash, or there are too many");
+        }
+        if !ascending(self.files.iter().map(|file| &file.name)) || !ascending(self.streams.iter().map(|s| s.stream)) {
+            return wrong("its files or streams are not in order");
+        }
+        let intervals = [&self.delivered, &self.requested];
+        if intervals.iter().any(|interval| nanos(&interval.start_ns).is_none() || nanos(&interval.end_ns).is_none()) {
+            return wrong("an interval in it has no times");
+        }
+        let runs = || self.streams.iter().flat_map(|stream| &stream.segments).flat_map(|segment| &segment.runs);
+        if runs().count() > RUNS_MAX || !runs().all(RunOrHash::is_well_formed) {
+            return wrong("a run in it is not well-formed, or there are too many");
+        }
+        let leaves = self.streams.iter().flat_map(|s| s.gaps.iter().copied().chain(s.segments.iter().map(|s| s.leaf)));
+        let bytes = self.files.iter().map(|file| file.bytes);
+        if leaves.chain(bytes).any(|number| number > INTEGER_MAX) {
+            return wrong("a number in it is too large");
+        }
+        Ok(())
+    }
+}
+
+impl RunOrHash {
+    fn is_well_formed(&self) -> bool {
+        match self {
+            Self::Withheld(Withheld { withheld }) => hash_of_hex(withheld).is_some(),
+            Self::Run(run) => {
+                run.first_dts.unsigned_abs() <= INTEGER_MAX
+                    && nanos(&run.first_utc_ns).is_some()
+                    && unbase64(&run.table).is_some()
+                    && hash_of_hex(&run.sha256).is_some()
+                    && !run.ranges.is_empty()
+                    && run.ranges.iter().all(|(at, len)| *at <= INTEGER_MAX && (1..=INTEGER_MAX).contains(len))
+            }
+        }
+    }
+}
+
+impl RunEntry {
+    /// What the manifest states of the run: this is what the leaf of its segment has to confirm.
+    #[must_use]
+    pub fn run(&self, stream: u32, recording: u64) -> Run {
+        Run {
+            clock: self.clock,
+            stream,
+            recording,
+            first_dts: self.first_dts,
+            length: self.length,
+            first_utc_ns: nanos(&self.first_utc_ns).unwrap_or_default(),
+            samples: self.samples,
+            sha256: hash_of_hex(&self.sha256).unwrap_or_default(),
+        }
+    }
+}
+
+impl Proofs {
+    /// Reads `proofs.json`.
+    ///
+    /// # Errors
+    /// What is wrong with its form.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let proofs: Self = from_json(bytes)?;
+        let wrong = |what: &str| Err(what.to_owned());
+        if proofs.format != PROOFS_FORMAT {
+            return wrong("its format is not one that this program knows");
+        }
+        let numbers = || proofs.leaves.iter().map(|leaf| leaf.index);
+        if !ascending(numbers()) || numbers().chain([proofs.export]).any(|number| number > INTEGER_MAX) {
+            return wrong("its leaves are not in order, or a number in it is too large");
+        }
+        let good = |leaf: &LeafEntry| leaf.leaf().is_some() && leaf.path().is_some_and(|path| path.len() <= 63);
+        if !proofs.leaves.iter().all(good) {
+            return wrong("a leaf in it is not well-formed");
+        }
+        Ok(proofs)
+    }
+
+    /// The leaf with this number.
+    #[must_use]
+    pub fn leaf(&self, index: u64) -> Option<&LeafEntry> {
+        let place = self.leaves.binary_search_by_key(&index, |leaf| leaf.index).ok()?;
+        self.leaves.get(place)
+    }
+}
+
+impl LeafEntry {
+    /// A leaf for the bundle.
+    ///
+    /// # Errors
+    /// When the body is not text.
+    pub fn new(index: u64, leaf: &Leaf, path: &[Hash]) -> Result<Self, core::str::Utf8Error> {
+        Ok(Self {
+            body: core::str::from_utf8(&leaf.body)?.to_owned(),
+            index,
+            path: path.iter().map(|hash| crate::text::base64(hash)).collect(),
+            salt: crate::hex(&leaf.salt),
+            utc_ns: leaf.utc.0.to_string(),
+        })
+    }
+
+    /// The leaf as it is hashed.
+    #[must_use]
+    pub fn leaf(&self) -> Option<Leaf> {
+        let salt: [u8; SALT_BYTES] = unhex(&self.salt)?.try_into().ok()?;
+        let leaf = Leaf { salt, utc: UtcNanos(nanos(&self.utc_ns)?), body: self.body.clone().into_bytes() };
+        leaf.encode().is_ok().then_some(leaf)
+    }
+
+    /// Its audit path.
+    #[must_use]
+    pub fn path(&self) -> Option<Vec<Hash>> {
+        self.path.iter().map(|line| hash_of_line(line)).collect()
+    }
+}
+
+/// Hash of a run: its sample table, then its samples.
+#[must_use]
+pub fn run_digest(table: &[u8], samples: &[u8]) -> Hash {
+    sha256_of(&[table, samples])
+}
