@@ -27,7 +27,7 @@ EXIT = {
     "runs-withheld": 12, "gap-leaf": 12, "gap-unexplained": 12, "delivered-wrong": 12,
     "export-missing": 13, "manifest-altered": 13, "export-early": 13,
     "proof-wrong": 14,
-    "checkpoint-origin": 15, "checkpoint-unsigned": 15, "checkpoint-forged": 15,
+    "checkpoint-origin": 15, "key-change": 15, "checkpoint-unsigned": 15, "checkpoint-forged": 15,
     "witness-forged": 16, "witness-early": 16, "witness-missing": 16,
     "fork": 17, "older": 17, "unconnected": 17,
 }
@@ -205,7 +205,7 @@ class Key:
         self.line = line
 
 
-class Checkpoint:
+class Note:
     def __init__(self, data):
         need(len(data) <= NOTE_MAX, "too large")
         try:
@@ -221,12 +221,6 @@ class Checkpoint:
         need(len(lines) <= 100, "too many signatures")
         self.signatures = [self.line(line) for line in lines]
         need(self.text.endswith("\n"), "the text has no end")
-        lines = self.text[:-1].split("\n")
-        need(len(lines) >= 3 and all(lines), "not three lines")
-        self.origin = lines[0]
-        need(len(self.origin.encode()) <= 255, "the origin is too long")
-        need(re.fullmatch(r"0|[1-9][0-9]*", lines[1], re.ASCII) and int(lines[1]) < 2**63, "no size")
-        self.size, self.root = int(lines[1]), hash_line(lines[2])
 
     @staticmethod
     def line(line):
@@ -254,6 +248,17 @@ class Checkpoint:
                     good.append((name, key.line, when))
                 break
         return good
+
+
+class Checkpoint(Note):
+    def __init__(self, data):
+        super().__init__(data)
+        lines = self.text[:-1].split("\n")
+        need(len(lines) >= 3 and all(lines), "not three lines")
+        self.origin = lines[0]
+        need(len(self.origin.encode()) <= 255, "the origin is too long")
+        need(re.fullmatch(r"0|[1-9][0-9]*", lines[1], re.ASCII) and int(lines[1]) < 2**63, "no size")
+        self.size, self.root = int(lines[1]), hash_line(lines[2])
 
 
 # ---------------------------------------------------------------------------------------------------------------- Merkle trees
@@ -298,7 +303,7 @@ def included(leaf, index, size, root, path):
 def consistent(first, first_hash, second, second_hash, path):
     """RFC 9162 §2.1.4.2."""
     if first == 0:
-        return not path and first_hash == sha256()
+        return not path and first_hash == sha256() and (second > 0 or second_hash == first_hash)
     if first == second:
         return not path and first_hash == second_hash
     path = list(path)
@@ -405,6 +410,7 @@ KINDS = {
     "segment": ("recording", "root", "runs", "stream"),
     "gap": ("end_ns", "reason", "start_ns", "stream"),
     "export": ("account", "approver", "manifest"),
+    "log_key": ("note",),
 }
 WIDTHS = {"recording": 2**64, "runs": 2**32, "stream": 2**32, "account": 2**32, "approver": 2**32}
 
@@ -636,11 +642,32 @@ class Verifier:
     def check_checkpoint(self):
         if self.checkpoint.origin != self.manifest["origin"]:
             self.fail("checkpoint-origin", "checkpoint", "of another log")
+        keys = list(self.trust.log)
+        for leaf in self.proofs["leaves"]:
+            change = record(leaf["body"], "log_key")
+            if change is None:
+                continue
+            try:
+                old, new = self.key_change(change["note"])
+                if old.line in [key.line for key in keys]:
+                    keys.append(new)
+            except Bad as error:
+                self.fail("key-change", leaf["index"], str(error))
         try:
-            if not self.checkpoint.signed_by(self.trust.log, 1):
+            if not self.checkpoint.signed_by(keys, 1):
                 self.fail("checkpoint-unsigned", "checkpoint", "by none of the keys given")
         except Bad as error:
             self.fail("checkpoint-forged", "checkpoint", str(error))
+
+    def key_change(self, text):
+        note = Note(text.encode())
+        lines = note.text[:-1].split("\n")
+        need(len(lines) == 4 and lines[0] == "watchbook log key v1", "no change of key")
+        old, new = Key(lines[2]), Key(lines[3])
+        need(old.kind == new.kind == 1 and old.line != new.line, "no two keys of a log")
+        need(lines[1] == self.manifest["origin"] and lines[1], "a change of another log's key")
+        need({line for _, line, _ in note.signed_by([old, new], 1)} == {old.line, new.line}, "one key has not signed")
+        return old, new
 
     def check_witnesses(self):
         try:

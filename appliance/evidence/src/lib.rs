@@ -22,6 +22,7 @@ pub mod rotation;
 pub mod run;
 pub mod text;
 pub mod tile;
+pub mod tlog_proof;
 pub mod witness;
 
 pub use checkpoint::{Checkpoint, SignedCheckpoint};

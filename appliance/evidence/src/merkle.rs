@@ -176,7 +176,7 @@ fn subproof(old: usize, leaves: &[Hash], whole: bool) -> Vec<Hash> {
 #[must_use]
 pub fn verify_consistency(old: &Root, new: &Root, proof: &[Hash]) -> bool {
     if old.size == 0 {
-        return proof.is_empty() && old.hash == empty_root();
+        return proof.is_empty() && old.hash == empty_root() && (new.size > 0 || new.hash == old.hash);
     }
     if old.size == new.size {
         return proof.is_empty() && old.hash == new.hash;
@@ -294,6 +294,8 @@ mod tests {
         let leaves = ct_leaves();
         let root = |n: usize| Root { size: n as u64, hash: root_of(&leaves[..n]) };
         assert!(verify_consistency(&root(0), &root(5), &[]));
+        assert!(verify_consistency(&root(0), &root(0), &[]));
+        assert!(!verify_consistency(&root(0), &Root { size: 0, hash: [1; 32] }, &[]));
         assert!(!verify_consistency(&root(5), &root(4), &[]));
         assert!(verify_consistency(&root(5), &root(5), &[]));
         assert_eq!((prove_consistency(&leaves, 0), prove_consistency(&leaves, 9)), (None, None));

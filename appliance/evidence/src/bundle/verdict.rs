@@ -41,7 +41,9 @@ pub enum Code {
     ProofWrong,
     /// The checkpoint is one of another log.
     CheckpointOrigin,
-    /// No key that was given has signed the checkpoint.
+    /// A change of the log's key that is not signed with both keys, or one of another log.
+    KeyChange,
+    /// No key that was given has signed the checkpoint, nor one that it was changed to.
     CheckpointUnsigned,
     /// A key that was given has not made the signature that bears its name.
     CheckpointForged,
@@ -61,7 +63,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Unreadable,
         Self::FileMissing,
         Self::FileAltered,
@@ -80,6 +82,7 @@ impl Code {
         Self::ExportEarly,
         Self::ProofWrong,
         Self::CheckpointOrigin,
+        Self::KeyChange,
         Self::CheckpointUnsigned,
         Self::CheckpointForged,
         Self::WitnessForged,
@@ -112,6 +115,7 @@ impl Code {
             Self::ExportEarly => ("export-early", 13),
             Self::ProofWrong => ("proof-wrong", 14),
             Self::CheckpointOrigin => ("checkpoint-origin", 15),
+            Self::KeyChange => ("key-change", 15),
             Self::CheckpointUnsigned => ("checkpoint-unsigned", 15),
             Self::CheckpointForged => ("checkpoint-forged", 15),
             Self::WitnessForged => ("witness-forged", 16),

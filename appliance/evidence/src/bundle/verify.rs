@@ -9,6 +9,7 @@ use crate::key::VerifierKey;
 use crate::merkle::{Hash, Root, root_of, verify_consistency, verify_inclusion};
 use crate::note::{NOTE_BYTES_MAX, NoteError};
 use crate::record::Record;
+use crate::rotation::Rotation;
 use crate::run::Run;
 use crate::text::{hash_of_hex, unbase64};
 use crate::{SignedCheckpoint, hex};
@@ -324,7 +325,8 @@ impl Check<'_> {
             let detail = format!("it is one of {origin}, the manifest is of {}", self.manifest.origin);
             self.report.fail(Code::CheckpointOrigin, CHECKPOINT, detail);
         }
-        match signed.verify(&trust.log_keys) {
+        let keys = self.keys(trust);
+        match signed.verify(&keys) {
             Ok(keys) => {
                 for signed in keys {
                     self.report.pass("checkpoint", signed.key.name(), "signed by the log");
@@ -335,6 +337,28 @@ impl Check<'_> {
             }
             Err(error) => self.report.fail(Code::CheckpointForged, CHECKPOINT, error.to_string()),
         }
+    }
+
+    /// The keys that were given, and those to which the log says that it changed from one of them.
+    fn keys(&mut self, trust: &Trust) -> Vec<VerifierKey> {
+        let mut keys = trust.log_keys.clone();
+        for entry in &self.proofs.leaves {
+            let Some(Record::LogKey { note }) = Record::parse(entry.body.as_bytes()) else { continue };
+            match Rotation::verify(note.as_bytes()) {
+                Ok(change) if change.origin == self.manifest.origin => {
+                    if keys.contains(&change.old) && !keys.contains(&change.new) {
+                        self.report.pass("key-change", entry.index.to_string(), format!("to {}", change.new));
+                        keys.push(change.new);
+                    }
+                }
+                Ok(change) => {
+                    let detail = format!("it is one of the log {}", change.origin);
+                    self.report.fail(Code::KeyChange, entry.index.to_string(), detail);
+                }
+                Err(error) => self.report.fail(Code::KeyChange, entry.index.to_string(), error.to_string()),
+            }
+        }
+        keys
     }
 
     fn witnesses(&mut self, signed: &SignedCheckpoint, trust: &Trust) {

@@ -4,6 +4,7 @@ use watchbook_evidence::bundle::{Manifest, Proofs, coverage, to_json};
 use watchbook_evidence::record::Record;
 use watchbook_evidence::rotation::Rotation;
 use watchbook_evidence::tile::{Tile, decode_entries, encode_entries};
+use watchbook_evidence::tlog_proof::TlogProof;
 use watchbook_evidence::witness::{PROOF_LINES_MAX, Request, Witness};
 use watchbook_evidence::{Algorithm, Leaf, SignedCheckpoint, SigningKey, VerifierKey, note};
 
@@ -31,11 +32,14 @@ pub fn note(data: &[u8]) {
     }
 }
 
-/// Requests to a witness: they read back, and a witness that watches no log signs none.
+/// Requests to a witness and proofs of a leaf: they read back, and a witness that watches no log signs none.
 pub fn witness_request(data: &[u8]) {
     if let Ok(request) = Request::parse(data) {
         assert!(request.proof.len() <= PROOF_LINES_MAX);
         assert_eq!(Request::parse(request.to_text().as_bytes()).as_ref(), Ok(&request));
+    }
+    if let Ok(proof) = TlogProof::parse(data) {
+        assert_eq!(TlogProof::parse(proof.to_text().as_bytes()).as_ref(), Ok(&proof));
     }
     let key = SigningKey::from_seed("w", Algorithm::Cosignature, &[1; 32]).expect("a good name");
     let witness = Witness::new(key, Vec::new()).expect("a witness's key");

@@ -73,7 +73,11 @@ fn fuzz_smoke_note() {
 #[test]
 fn fuzz_smoke_witness_request() {
     let line = "PlRNCrwHpqhGrupue0L7gxbjbMiKA9temvuZZDDpkaw=\n";
-    let seeds = [format!("old 0\n\n{CHECKPOINT}"), format!("old 20852014\n{line}{line}\n{CHECKPOINT}")];
+    let seeds = [
+        format!("old 0\n\n{CHECKPOINT}"),
+        format!("old 20852014\n{line}{line}\n{CHECKPOINT}"),
+        format!("c2sp.org/tlog-proof@v1\nextra YWdl\nindex 5\n{line}{line}\n{CHECKPOINT}"),
+    ];
     check_every_input(&seeds.map(String::into_bytes), fuzz_bodies::witness_request);
 }
 

@@ -43,6 +43,8 @@ pub(crate) struct Plan {
     pub(crate) witnessed_after_s: i64,
     /// Leaves that come before the export's although they belong behind it: how many of the log's last ones.
     pub(crate) late: usize,
+    /// Numbers of leaves that change the log's key, for the bundle.
+    pub(crate) changes: Vec<u64>,
 }
 
 /// The files of a bundle.
@@ -162,7 +164,8 @@ impl Plan {
             }
         }
         let video = [head, small_box(b"mdat", &cut.kept)].concat();
-        let mut plan = Self { manifest: manifest(streams), video, log, witnessed_after_s: 100, late: 0 };
+        let mut plan =
+            Self { manifest: manifest(streams), video, log, witnessed_after_s: 100, late: 0, changes: Vec::new() };
         plan.list_files();
         plan
     }
@@ -195,6 +198,7 @@ impl Plan {
         let mut numbers: Vec<u64> =
             used.flat_map(|s| s.gaps.iter().copied().chain(s.segments.iter().map(|s| s.leaf))).collect();
         numbers.push(export as u64);
+        numbers.extend(&self.changes);
         numbers.sort_unstable();
         numbers.dedup();
         let leaves = numbers.iter().filter_map(|index| Some((*index, log.get(*index as usize)?)));

@@ -9,6 +9,7 @@ use watchbook_evidence::bundle::{
     CHECKPOINT, FileKind, LeafEntry, MANIFEST, PROOFS, Proofs, RunOrHash, Trust, Withheld, to_json, verify,
 };
 use watchbook_evidence::record::Record;
+use watchbook_evidence::rotation::Rotation;
 use watchbook_evidence::run::ClockState;
 use watchbook_evidence::text::base64;
 use watchbook_evidence::{SignedCheckpoint, VerifierKey, hex, sha256};
@@ -571,4 +572,46 @@ fn no_changed_byte_passes() {
         }
     }
     assert!(unchanged <= 2, "{unchanged}");
+}
+
+#[test]
+fn a_change_of_the_log_s_key_is_followed_and_a_false_one_is_not() {
+    let asked = |seed: u8| Asked { log: vec![log_key(seed).verifier().clone()], ..Asked::usual() };
+    let change = |origin, old, new| Rotation::sign(origin, &log_key(old), &log_key(new)).unwrap();
+    // The bundle is signed with key 2; its leaves say that it followed key 1, and something else in each row.
+    let rows: [(&str, Vec<String>, u8, &[&str]); 6] = [
+        ("from the first", vec![change(ORIGIN, 1, 2)], 1, &[]),
+        ("over two changes", vec![change(ORIGIN, 3, 1), change(ORIGIN, 1, 2)], 3, &[]),
+        (
+            "in the wrong order",
+            vec![change(ORIGIN, 1, 2), change(ORIGIN, 3, 1)],
+            3,
+            &["checkpoint-unsigned checkpoint"],
+        ),
+        ("from a key that is not trusted", vec![change(ORIGIN, 4, 2)], 1, &["checkpoint-unsigned checkpoint"]),
+        ("of another log", vec![change("another", 1, 2)], 1, &["checkpoint-unsigned checkpoint", "key-change 11"]),
+        (
+            "signed by one",
+            vec![one_sided(&change(ORIGIN, 1, 2))],
+            1,
+            &["checkpoint-unsigned checkpoint", "key-change 11"],
+        ),
+    ];
+    for (name, changes, seed, want) in rows {
+        let mut plan = Plan::new();
+        for note in changes {
+            let place = plan.log.len() as u64;
+            plan.log.push(leaf(&plan.log, 29, Record::LogKey { note }.body()));
+            plan.changes.push(place);
+        }
+        let (code, failed) = judged(&plan.export(2), &asked(seed));
+        assert_eq!(failed, want, "{name}");
+        assert_eq!(code == 0, want.is_empty(), "{name}");
+    }
+}
+
+/// Without the last signature.
+fn one_sided(note: &str) -> String {
+    let lines: Vec<&str> = note.lines().collect();
+    lines[..lines.len() - 1].iter().map(|line| format!("{line}\n")).collect()
 }
