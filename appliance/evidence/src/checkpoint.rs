@@ -151,6 +151,11 @@ impl SignedCheckpoint {
         self.note.cosign(key, at_s)
     }
 
+    /// Forgets the lines of all keys but these.
+    pub(crate) fn keep(&mut self, keys: &[VerifierKey]) {
+        self.note.keep(keys);
+    }
+
     /// Takes over a line that a witness gave, if it is one of `keys`.
     ///
     /// # Errors

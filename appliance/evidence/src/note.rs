@@ -161,6 +161,11 @@ impl Note {
         Ok(())
     }
 
+    /// Forgets the lines of all keys but these.
+    pub(crate) fn keep(&mut self, keys: &[VerifierKey]) {
+        self.signatures.retain(|signature| keys.iter().any(|key| signature.is_of(key)));
+    }
+
     /// Signs the text with a log's key.
     ///
     /// # Errors

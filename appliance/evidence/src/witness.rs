@@ -196,6 +196,8 @@ impl Witness {
         let log = self.logs.iter().find(|log| log.origin == origin);
         let log = log.ok_or_else(|| Answer::UnknownLog(origin.clone()))?;
         checkpoint.verify(&log.keys).map_err(Answer::Forbidden)?;
+        // Lines of strangers mean nothing here, and a note has room for so many.
+        checkpoint.keep(&log.keys);
         let now = checkpoint.checkpoint().root;
         if old > now.size {
             return Err(Answer::BadRequest(format!("the old size {old} is larger than the checkpoint's {}", now.size)));
@@ -221,6 +223,9 @@ impl Witness {
 
     /// The tree that `state` says was seen last; the empty one without it.
     fn seen(&self, state: Option<SignedCheckpoint>, origin: &str, now_s: u64) -> Result<Root, Answer> {
+        if now_s == 0 {
+            return Err(Answer::Unable("this witness's clock is not set".to_owned()));
+        }
         let Some(state) = state else { return Ok(Root { size: 0, hash: empty_root() }) };
         let own = [self.key.verifier().clone()];
         let signed = state.witnessed(&own).unwrap_or_default();

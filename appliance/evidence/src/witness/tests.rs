@@ -154,6 +154,18 @@ fn a_witness_that_lost_its_state_or_its_clock_does_not_sign() {
     assert!(Witness::new(log_key, Vec::new()).is_err());
 }
 
+#[test]
+fn lines_of_strangers_are_neither_kept_nor_in_the_way() {
+    let kept = Kept::new();
+    let strangers = "— stranger.example UgIomw/EOJmWi0i1FQsOj+etB7F8\n".repeat(99);
+    let answer = kept.post(&format!("{}{strangers}", body(0, &[], 0)), 7);
+    assert_eq!(answer.status(), 200, "{answer}");
+    let state = kept.state.borrow().clone().unwrap();
+    let names: Vec<&str> = state.note().signatures().iter().map(|line| line.name.as_str()).collect();
+    assert_eq!(names, [ORIGIN, "example.com/witness"]);
+    assert_eq!(Kept::new().post(&body(0, &[], 0), 0).status(), 503, "a time of 0 is none");
+}
+
 /// A log of our own, whose forks we can sign.
 struct OwnLog(SigningKey);
 
