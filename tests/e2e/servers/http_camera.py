@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """A camera that sends JPEG pictures over HTTP: with real muxers, by hand as cameras do, and wrongly on purpose.
 
-Usage: http_camera.py [--port N] [--user NAME --password TEXT]
-Says `READY http://127.0.0.1:PORT/` on standard output; ends when its standard input does. The path chooses what is sent:
+Usage: http_camera.py [--port N] [--user NAME --password TEXT] [--tls DIR]
+Says `READY http://127.0.0.1:PORT/` (`https` with --tls, with a key and certificate made in DIR: camera.pem) on standard output; ends when its standard input does. The path chooses what is sent:
   ffmpeg          what the ffmpeg program's mpjpeg muxer writes, 320x180, 10 pictures a second
   gstreamer       what GStreamer's multipartmux writes, 320x180, 10 pictures a second
   stream          25 a second, numbered pictures of 160x90, with lengths
@@ -35,6 +35,7 @@ import base64
 import hashlib
 import os
 import socketserver
+import ssl
 import subprocess
 import sys
 import threading
@@ -64,7 +65,23 @@ def jpegs(size, count):
     return [b"\xff\xd8" + part for part in data.split(b"\xff\xd8")[1:]]
 
 
+def encrypted(folder):
+    """TLS with a certificate that the camera made itself, as most cameras do."""
+    made = os.path.join(folder, "camera.pem")
+    words = "openssl req -x509 -newkey rsa:2048 -nodes -sha256 -days 3650 -subj /CN=camera".split()
+    subprocess.run(words + ["-keyout", made, "-out", made + ".crt"], check=True, stderr=subprocess.DEVNULL)
+    with open(made, "a") as both:
+        both.write(open(made + ".crt").read())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made)
+    return context
+
+
 class Camera(socketserver.BaseRequestHandler):
+    def setup(self):
+        if TLS is not None:
+            self.request = TLS.wrap_socket(self.request, server_side=True)
+
     def handle(self):
         try:
             while True:
@@ -215,10 +232,12 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument("--port", type=int, default=0)
 parser.add_argument("--user", default="guard")
 parser.add_argument("--password", default="night watch")
+parser.add_argument("--tls")
 options = parser.parse_args()
+TLS = encrypted(options.tls) if options.tls else None
 PICTURES = jpegs("160x90", 50)
 OTHERS = jpegs("320x180", 10)
 server = Server(("127.0.0.1", options.port), Camera)
 threading.Thread(target=server.serve_forever, daemon=True).start()
-print(f"READY http://127.0.0.1:{server.server_address[1]}/", flush=True)
+print(f"READY {'https' if TLS else 'http'}://127.0.0.1:{server.server_address[1]}/", flush=True)
 sys.stdin.read()
