@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """A camera that sends JPEG pictures over HTTP: with real muxers, by hand as cameras do, and wrongly on purpose.
 
-Usage: http_camera.py [--port N] [--user NAME --password TEXT] [--tls DIR]
-Says `READY http://127.0.0.1:PORT/` (`https` with --tls, with a key and certificate made in DIR: camera.pem) on standard output; ends when its standard input does. The path chooses what is sent:
+Usage: http_camera.py [--port N] [--user NAME --password TEXT] [--tls DIR [--x509-v1] [--old]]
+Says `READY http://127.0.0.1:PORT/` (`https` with --tls, with a key and certificate made in DIR: camera.pem; --x509-v1: of version 1 of X.509; --old: only TLS 1.1 and older) on standard output; ends when its standard input does. The path chooses what is sent:
   ffmpeg          what the ffmpeg program's mpjpeg muxer writes, 320x180, 10 pictures a second
   gstreamer       what GStreamer's multipartmux writes, 320x180, 10 pictures a second
   stream          25 a second, numbered pictures of 160x90, with lengths
@@ -68,22 +68,38 @@ def jpegs(size, count):
 def encrypted(folder):
     """TLS with a certificate that the camera made itself, as most cameras do."""
     made = os.path.join(folder, "camera.pem")
-    words = "openssl req -x509 -newkey rsa:2048 -nodes -sha256 -days 3650 -subj /CN=camera".split()
-    subprocess.run(words + ["-keyout", made, "-out", made + ".crt"], check=True, stderr=subprocess.DEVNULL)
+    openssl = lambda words: subprocess.run(["openssl"] + words.split(), check=True, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    words = "-newkey rsa:2048 -nodes -sha256 -subj /CN=camera -keyout camera.pem"
+    if options.x509_v1:
+        # Without extensions it is one of version 1.
+        openssl(f"req {words} -out camera.pem.csr")
+        openssl("x509 -req -in camera.pem.csr -signkey camera.pem -days 3650 -out camera.pem.crt")
+    else:
+        openssl(f"req -x509 {words} -days 3650 -out camera.pem.crt")
     with open(made, "a") as both:
         both.write(open(made + ".crt").read())
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(made)
+    if options.old:
+        context.set_ciphers("DEFAULT@SECLEVEL=0")
+        context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
     return context
 
 
 class Camera(socketserver.BaseRequestHandler):
     def setup(self):
+        self.trusted = True
         if TLS is not None:
-            self.request = TLS.wrap_socket(self.request, server_side=True)
+            try:
+                self.request = TLS.wrap_socket(self.request, server_side=True)
+            except (ssl.SSLError, OSError):
+                # Whoever came does not trust the certificate, or speaks another TLS.
+                self.trusted = False
 
     def handle(self):
         try:
+            if not self.trusted:
+                return
             while True:
                 request = self.request_head()
                 if request is None:
@@ -233,6 +249,8 @@ parser.add_argument("--port", type=int, default=0)
 parser.add_argument("--user", default="guard")
 parser.add_argument("--password", default="night watch")
 parser.add_argument("--tls")
+parser.add_argument("--x509-v1", action="store_true")
+parser.add_argument("--old", action="store_true")
 options = parser.parse_args()
 TLS = encrypted(options.tls) if options.tls else None
 PICTURES = jpegs("160x90", 50)

@@ -171,3 +171,32 @@ async fn an_encrypted_camera_is_asked_nothing_before_its_certificate_is_trusted(
         assert_eq!(recorded.finish().await.ends(MAIN), [GapReason::Restart], "{path}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn encryption_that_is_too_old_is_said_with_what_is_to_be_done() {
+    for (option, reason, said, step) in [
+        ("--old", GapReason::StreamUnusable, "only versions of TLS that are broken", "Switch TLS 1.2 or newer on"),
+        ("--x509-v1", GapReason::CameraUntrusted, "is of version 1 of X.509", "one of version 3"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start("http_camera.py", &["--tls", folder.path().to_str().unwrap(), option]);
+        let mut config = at(&server, "snapshot");
+        for pin in [None, Some(told_by_openssl(&folder))] {
+            config.certificate = pin;
+            let failure = probe(&config, LOOK).await.main.unwrap_err();
+            assert_eq!((failure.reason, failure.certificate), (reason, None), "{failure}");
+            assert!(failure.detail.contains(said), "{failure}");
+            assert!(failure.next_step.contains(step) && failure.next_step.contains("its http:// address"), "{failure}");
+        }
+        assert!(!server.log().contains("GET"), "{}", server.log());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plain_pages_are_no_encrypted_ones() {
+    let server = http_camera();
+    let failure =
+        probe(&camera(&format!("{}stream", server.url.replace("http:", "https:"))), LOOK).await.main.unwrap_err();
+    assert_eq!(failure.reason, GapReason::StreamUnusable);
+    assert!(failure.detail.contains("does not speak TLS") && failure.next_step.contains("(https)"), "{failure}");
+}
