@@ -142,8 +142,8 @@ pub(crate) fn device_url(text: &str) -> Result<String, Error> {
         return Err(bad("must not have spaces, control characters or backslashes"));
     }
     let mut url = Url::parse(text).map_err(|_| bad("is not an address"))?;
-    if url.scheme() != "http" {
-        return Err(bad("must start with http://"));
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(bad("must start with http:// or https://"));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(bad("must have no user name and password in it"));

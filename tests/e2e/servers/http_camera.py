@@ -41,6 +41,8 @@ import sys
 import threading
 import time
 
+import self_signed
+
 FPS = 25
 # gst-launch-1.0, whose package nothing else needs.
 GSTREAMER = """
@@ -63,27 +65,6 @@ def jpegs(size, count):
     data = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
     # ffmpeg stuffs every 0xFF of its data, so an end of image is an end.
     return [b"\xff\xd8" + part for part in data.split(b"\xff\xd8")[1:]]
-
-
-def encrypted(folder):
-    """TLS with a certificate that the camera made itself, as most cameras do."""
-    made = os.path.join(folder, "camera.pem")
-    openssl = lambda words: subprocess.run(["openssl"] + words.split(), check=True, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    words = "-newkey rsa:2048 -nodes -sha256 -subj /CN=camera -keyout camera.pem"
-    if options.x509_v1:
-        # Without extensions it is one of version 1.
-        openssl(f"req {words} -out camera.pem.csr")
-        openssl("x509 -req -in camera.pem.csr -signkey camera.pem -days 3650 -out camera.pem.crt")
-    else:
-        openssl(f"req -x509 {words} -days 3650 -out camera.pem.crt")
-    with open(made, "a") as both:
-        both.write(open(made + ".crt").read())
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(made)
-    if options.old:
-        context.set_ciphers("DEFAULT@SECLEVEL=0")
-        context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
-    return context
 
 
 class Camera(socketserver.BaseRequestHandler):
@@ -252,7 +233,7 @@ parser.add_argument("--tls")
 parser.add_argument("--x509-v1", action="store_true")
 parser.add_argument("--old", action="store_true")
 options = parser.parse_args()
-TLS = encrypted(options.tls) if options.tls else None
+TLS = self_signed.context(options.tls, options.x509_v1, options.old) if options.tls else None
 PICTURES = jpegs("160x90", 50)
 OTHERS = jpegs("320x180", 10)
 server = Server(("127.0.0.1", options.port), Camera)

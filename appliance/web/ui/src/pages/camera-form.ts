@@ -136,7 +136,7 @@ export function urlProblem(url: string): "camera.url.bad" | null {
 
 /** Whether an address is encrypted, so that a certificate matters. */
 export function isEncrypted(form: CameraForm): boolean {
-  return [form.mainUrl, form.subUrl].some((url) => /^(rtsps|https):/i.test(url.trim()));
+  return [form.mainUrl, form.subUrl, form.device.url].some((url) => /^(rtsps|https):/i.test(url.trim()));
 }
 
 /** The fields that a camera fills in; a name that was typed stays. */
