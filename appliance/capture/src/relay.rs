@@ -453,5 +453,8 @@ fn tamed(body: &Bytes) -> Bytes {
     tamed.freeze()
 }
 
+/// What must hold for any bytes; in `tests/fuzz` by libFuzzer, too.
+#[cfg(test)]
+mod fuzz_body;
 #[cfg(test)]
 mod tests;

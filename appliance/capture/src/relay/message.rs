@@ -237,6 +237,16 @@ mod tests {
 
     proptest! {
         #[test]
+        fn messages_do_not_depend_on_how_their_bytes_come(
+            step: u8, at in 0..STREAM.len(), noise in proptest::collection::vec(any::<u8>(), 0..20),
+        ) {
+            let mut stream = STREAM.to_vec();
+            stream.splice(at..at, noise.iter().copied());
+            super::super::fuzz_body::messages(&[&[step][..], &stream].concat());
+            super::super::fuzz_body::messages(&[&[step][..], &noise].concat());
+        }
+
+        #[test]
         fn any_bytes_are_read_without_harm_and_what_is_written_is_read_back(
             bytes in proptest::collection::vec(any::<u8>(), 0..200), body in "[a-z]{0,20}",
         ) {

@@ -1,6 +1,7 @@
 use super::*;
 use core::time::Duration;
 use proptest::prelude::*;
+use tokio::io::AsyncWriteExt as _;
 
 #[test]
 fn a_fingerprint_is_that_of_openssl() {
@@ -72,6 +73,25 @@ fn an_authority_vouches_for_one_host_for_a_while_and_a_pin_for_one_certificate()
         assert!(failure.next_step.contains("use its http:// address"), "{failure}");
     }
     assert!(!is_first_version(&leaf) && !is_first_version(&[]) && !is_first_version(&[0x30, 0x82]));
+}
+
+#[tokio::test]
+async fn what_speaks_no_tls_is_said_with_the_port_to_look_at() {
+    for (scheme, port) in [("https", "443"), ("rtsps", "322")] {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let answer = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+            stream
+        };
+        let url = SourceUrl::parse(&format!("{scheme}://{address}/")).unwrap().0;
+        let stream = TcpStream::connect(address).await.unwrap();
+        let (failure, _server) = tokio::join!(connect(stream, &url, None), answer);
+        let failure = failure.err().unwrap();
+        assert_eq!(failure.reason, watchbook_base::GapReason::StreamUnusable);
+        assert!(failure.detail.contains("does not speak TLS") && failure.next_step.contains(port), "{failure}");
+    }
 }
 
 proptest! {

@@ -191,12 +191,3 @@ async fn encryption_that_is_too_old_is_said_with_what_is_to_be_done() {
         assert!(!server.log().contains("GET"), "{}", server.log());
     }
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn plain_pages_are_no_encrypted_ones() {
-    let server = http_camera();
-    let failure =
-        probe(&camera(&format!("{}stream", server.url.replace("http:", "https:"))), LOOK).await.main.unwrap_err();
-    assert_eq!(failure.reason, GapReason::StreamUnusable);
-    assert!(failure.detail.contains("does not speak TLS") && failure.next_step.contains("(https)"), "{failure}");
-}
