@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """A camera that sends JPEG pictures over HTTP: with real muxers, by hand as cameras do, and wrongly on purpose.
 
-Usage: http_camera.py [--port N] [--user NAME --password TEXT] [--tls DIR [--x509-v1] [--old]]
-Says `READY http://127.0.0.1:PORT/` (`https` with --tls, with a key and certificate made in DIR: camera.pem; --x509-v1: of version 1 of X.509; --old: only TLS 1.1 and older) on standard output; ends when its standard input does. The path chooses what is sent:
+Usage: http_camera.py [--port N] [--user NAME --password TEXT] [--tls DIR [--x509-v1] [--authority] [--old]]
+Says `READY http://127.0.0.1:PORT/` (`https` with --tls, with a key and certificate made in DIR: camera.pem; --x509-v1: of version 1 of X.509; --authority: by one whose own is authority.pem there; --old: only TLS 1.1 and older) on standard output; ends when its standard input does. The path chooses what is sent:
   ffmpeg          what the ffmpeg program's mpjpeg muxer writes, 320x180, 10 pictures a second
   gstreamer       what GStreamer's multipartmux writes, 320x180, 10 pictures a second
   stream          25 a second, numbered pictures of 160x90, with lengths
@@ -231,9 +231,10 @@ parser.add_argument("--user", default="guard")
 parser.add_argument("--password", default="night watch")
 parser.add_argument("--tls")
 parser.add_argument("--x509-v1", action="store_true")
+parser.add_argument("--authority", action="store_true")
 parser.add_argument("--old", action="store_true")
 options = parser.parse_args()
-TLS = self_signed.context(options.tls, options.x509_v1, options.old) if options.tls else None
+TLS = self_signed.context(options.tls, options.x509_v1, options.old, options.authority) if options.tls else None
 PICTURES = jpegs("160x90", 50)
 OTHERS = jpegs("320x180", 10)
 server = Server(("127.0.0.1", options.port), Camera)
