@@ -222,6 +222,7 @@ impl Link {
             said.get_or_init(|| failure);
         }
         self.count();
+        self.tell_strangers();
         // Only now, so that retina's owner finds the reason when the connection closes.
         drop(reader);
         self.leave().await;
@@ -239,6 +240,18 @@ impl Link {
             tracing::warn!(
                 camera = %self.host_port, other_port = strange.senders, other_source = strange.sources,
                 "packets come that are not of the camera's session; they are dropped and counted"
+            );
+        }
+    }
+
+    /// Says at the end of a session how much was dropped.
+    fn tell_strangers(&self) {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (senders, sources) = (count(&self.counts.senders), count(&self.counts.sources));
+        if senders + sources > 0 {
+            tracing::info!(
+                camera = %self.host_port, other_port = senders, other_source = sources,
+                "packets that were not of the camera's session were dropped while it lasted"
             );
         }
     }
