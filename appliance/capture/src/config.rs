@@ -66,7 +66,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// An address that passed the checks, at most [`limits::URL_BYTES_MAX`] long: scheme `rtsp`, `rtsps` or `http`, a host, no user name or password; or `v4l2` and the name of a
+/// An address that passed the checks, at most [`limits::URL_BYTES_MAX`] long: scheme `rtsp`, `rtsps`, `http` or `https`, a host, no user name or password; or `v4l2` and the name of a
 /// camera of this machine ([`DeviceName`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceUrl(Url);
@@ -94,15 +94,10 @@ impl SourceUrl {
             Error::refuse(format!("This is no address ({error}). Write it as rtsp://192.168.1.10/stream1."))
         })?;
         match url.scheme() {
-            "rtsp" | "rtsps" | "http" => {}
-            "https" => {
-                return Err(Error::refuse(
-                    "Pictures over HTTPS are not read. Use the camera's http:// address, or an RTSP stream.",
-                ));
-            }
+            "rtsp" | "rtsps" | "http" | "https" => {}
             other => {
                 return Err(Error::refuse(format!(
-                    "A camera's address begins with rtsp://, rtsps:// or http://, this one with {other}:."
+                    "A camera's address begins with rtsp://, rtsps://, http:// or https://, this one with {other}:."
                 )));
             }
         }
@@ -150,10 +145,10 @@ impl SourceUrl {
         self.0.port_or_known_default().unwrap_or(if self.is_encrypted() { RTSPS_PORT } else { RTSP_PORT })
     }
 
-    /// RTSP over TLS (`rtsps`).
+    /// RTSP or HTTP over TLS (`rtsps`, `https`).
     #[must_use]
     pub fn is_encrypted(&self) -> bool {
-        self.0.scheme() == "rtsps"
+        matches!(self.0.scheme(), "rtsps" | "https")
     }
 
     /// The host as a resolver takes it: an IPv6 address without its brackets.
@@ -173,10 +168,10 @@ impl SourceUrl {
         self.0.as_str()
     }
 
-    /// JPEG pictures over HTTP, not RTSP.
+    /// JPEG pictures over HTTP or HTTPS, not RTSP.
     #[must_use]
     pub fn is_http(&self) -> bool {
-        self.0.scheme() == "http"
+        matches!(self.0.scheme(), "http" | "https")
     }
 
     pub(crate) fn url(&self) -> &Url {
@@ -297,7 +292,6 @@ mod tests {
         for text in [
             "",
             "camera",
-            "https://host/",
             "ftp://host/",
             "rtsps:///",
             "file:///etc/passwd",
@@ -339,7 +333,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_panics_and_what_passes_has_a_host_and_no_password(text in "(rtsps?://|http://)?[ -~é]{0,60}") {
+        fn no_text_panics_and_what_passes_has_a_host_and_no_password(text in "(rtsps?://|https?://)?[ -~é]{0,60}") {
             if let Ok((url, _)) = SourceUrl::parse(&text)
                 && url.device().is_none()
             {

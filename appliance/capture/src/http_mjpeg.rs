@@ -3,6 +3,7 @@
 //! Which of the two is what the camera answers: `multipart/…` is a stream, `image/jpeg` one picture, which is then asked for again every `interval_ms`.
 //!
 //! * **Address:** judged by [`crate::networks`], and the judged address is connected to, also for each further picture. No redirect is followed.
+//! * **Encryption:** an `https` address is spoken to over [`tls`], whose rules about certificates hold; without trust nothing is asked.
 //! * **Password:** digest (RFC 7616) where the camera offers it, else Basic (RFC 7617), which is the password itself and what old cameras have; only after the
 //!   camera has asked, and only to that address.
 //! * **Time:** there is no camera clock. Media time is when the last byte of a picture came, by our monotonic clock, and at least [`APART_US`] behind the picture before.
@@ -11,11 +12,12 @@
 //!
 //! The bytes of a snapshot are taken as they come: `Last-Modified` and `ETag` are made up by cameras.
 
-use crate::config::{Credentials, SessionConfig};
+use crate::config::{Credentials, SessionConfig, SourceUrl};
 use crate::failure::Failure;
 use crate::multipart::{Part, Parts, boundary_of};
 use crate::rtsp::{ANSWER, Item, VideoFormat};
 use crate::sink::PictureFormat;
+use crate::tls::{self, Fingerprint};
 use crate::track::Unit;
 use crate::watch::SILENCE;
 use bytes::Bytes;
@@ -29,10 +31,10 @@ use hyper::body::Incoming;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, USER_AGENT, WWW_AUTHENTICATE};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
-use url::Url;
 use watchbook_base::limits::ACCESS_UNIT_BYTES_MAX;
 use watchbook_media::mjpeg;
 use watchbook_media::sample_entry::codec_string;
@@ -94,7 +96,8 @@ impl Drop for Connection {
 /// What is needed to ask a camera again.
 struct Asker {
     address: SocketAddr,
-    url: Url,
+    url: SourceUrl,
+    certificate: Option<Fingerprint>,
     host_port: String,
     credentials: Option<Credentials>,
     /// Answers the camera's newest challenge.
@@ -118,7 +121,8 @@ impl Session {
         let address = config.networks.pin(&source.url).await?;
         let mut asker = Asker {
             address,
-            url: source.url.url().clone(),
+            url: source.url.clone(),
+            certificate: config.certificate,
             host_port: host_port.clone(),
             credentials: config.credentials.clone(),
             client: None,
@@ -330,18 +334,9 @@ impl Asker {
         let stream = connecting
             .map_err(|_| Failure::no_answer(host_port, "a connection", ANSWER.as_secs()))?
             .map_err(|error| Failure::unreachable(host_port, &error.to_string()))?;
-        let asking = async {
-            // Cameras write HTTP by hand, too.
-            let mut client = hyper::client::conn::http1::Builder::new();
-            client.max_headers(HEAD_FIELDS_MAX).max_buf_size(HEAD_BYTES_MAX).ignore_invalid_headers_in_responses(true);
-            client
-                .allow_spaces_after_header_name_in_responses(true)
-                .allow_obsolete_multiline_headers_in_responses(true);
-            let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await?;
-            // How it ends is told to whoever reads the body.
-            let connection = Connection(tokio::spawn(connection.map(drop)));
-            let response = sender.send_request(request).await?;
-            Ok::<_, hyper::Error>(Answer { response, connection })
+        let asking = match self.url.is_encrypted() {
+            true => exchange(tls::connect(stream, &self.url, self.certificate).await?, request).boxed(),
+            false => exchange(stream, request).boxed(),
         };
         timeout(ANSWER, asking)
             .await
@@ -350,7 +345,7 @@ impl Asker {
     }
 
     fn request(&mut self) -> Result<Request<Empty<Bytes>>, Failure> {
-        let url = &self.url;
+        let url = self.url.url();
         let target = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
         let refused = |what: String| {
             Failure::unusable(
@@ -402,6 +397,22 @@ impl Asker {
         let data = self.picture(answer).await?;
         Ok((data, self))
     }
+}
+
+/// Sends a request and takes the head of the answer.
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: Request<Empty<Bytes>>,
+) -> Result<Answer, hyper::Error> {
+    // Cameras write HTTP by hand, too.
+    let mut client = hyper::client::conn::http1::Builder::new();
+    client.max_headers(HEAD_FIELDS_MAX).max_buf_size(HEAD_BYTES_MAX).ignore_invalid_headers_in_responses(true);
+    client.allow_spaces_after_header_name_in_responses(true).allow_obsolete_multiline_headers_in_responses(true);
+    let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await?;
+    // How it ends is told to whoever reads the body.
+    let connection = Connection(tokio::spawn(connection.map(drop)));
+    let response = sender.send_request(request).await?;
+    Ok(Answer { response, connection })
 }
 
 /// What answers and cannot be understood is another thing than what goes away.

@@ -1,6 +1,6 @@
 //! A camera to ordered packets.
 //!
-//! * **Enters:** a [`CameraConfig`] (addresses, transport, user name and password), RTSP and RTP or JPEG pictures over HTTP from the network, buffers from devices of
+//! * **Enters:** a [`CameraConfig`] (addresses, transport, user name and password), RTSP and RTP or JPEG pictures over HTTP from the network, each also over TLS, buffers from devices of
 //!   this machine, two clocks.
 //! * **Leaves:** through a [`Sink`]: recordings that begin at a key frame, their [`Packet`](watchbook_media::Packet)s in decode order with the
 //!   time model of [`timeline`], and a [`StreamState`] that says in a sentence what is wrong and what to do.
@@ -10,7 +10,7 @@
 //! * **Proof:** unit and property tests beside each file (simulated clock, a day in a second); `tests/real_servers`, against GStreamer's RTSP server,
 //!   live555 and a server that misbehaves on purpose.
 //!
-//! Inside, bottom up: `tls` says whether a camera is the one that was meant; `relay` stands between retina and cameras that are spoken to over TLS or UDP; `rtsp` (the only user of
+//! Inside, bottom up: `tls` says whether a camera that is spoken to encrypted is the one that was meant; `relay` stands between retina and cameras that are spoken to over TLS or UDP; `rtsp` (the only user of
 //! retina), `http_mjpeg` (JPEG over HTTP) and `v4l2` (the only user of v4l) turn a session into access units, `session` is any of them; [`timeline`] turns their times into media
 //! time and UTC;
 //! `track` cuts them into recordings; `run` keeps a session going and [`reconnect`] says when to try again.

@@ -7,7 +7,8 @@
 //!
 //! What a camera answers is hostile: at most [`http::BODY_BYTES_MAX`] bytes, no DTD, [`xml::NODES_MAX`] nodes, at most [`PROFILES_MAX`] profiles, texts clipped. Addresses
 //! that it gives (of its services, of its streams) keep their port and path and lose their host: the host is the one that it was asked on. That is also what
-//! cameras with a stale address in their settings need.
+//! cameras with a stale address in their settings need. At an `https` address every question is encrypted ([`crate::tls`], whose rules about certificates hold): an address of a plain
+//! service that the camera gives then loses its port, too.
 
 mod clock;
 pub mod discovery;
@@ -33,6 +34,7 @@ pub use ptz::{Position, Preset, Ptz, PtzAct};
 use crate::config::{Credentials, Error, SourceUrl};
 use crate::failure::Failure;
 use crate::networks::Networks;
+use crate::tls::Fingerprint;
 use core::fmt::Write as _;
 use core::time::Duration;
 use link::Link;
@@ -60,22 +62,22 @@ const PTZ: &str = "http://www.onvif.org/ver20/ptz/wsdl";
 pub struct DeviceUrl(Url);
 
 impl DeviceUrl {
-    /// Takes `192.168.1.10`, `camera.local:8000` or a whole `http://` address; without a path it is that of every device service.
+    /// Takes `192.168.1.10`, `camera.local:8000` or a whole `http://` or `https://` address; without a path it is that of every device service.
     ///
     /// # Errors
     /// What is wrong, as a sentence that does not repeat the address: it may hold a password.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let text = text.trim();
         let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
-        if scheme != "http" {
-            return Err(Error::refuse("The address of a camera's ONVIF service begins with http://."));
+        if !matches!(scheme, "http" | "https") {
+            return Err(Error::refuse("The address of a camera's ONVIF service begins with http:// or https://."));
         }
         // The rules for a host, a length and characters are those of a stream's address.
         let (checked, credentials) = SourceUrl::parse(&format!("rtsp://{rest}"))?;
         if credentials.is_some() {
             return Err(Error::refuse("Enter user name and password in their own fields, not in the address."));
         }
-        let mut address = format!("http://{}", checked.url().host_str().unwrap_or_default());
+        let mut address = format!("{scheme}://{}", checked.url().host_str().unwrap_or_default());
         if let Some(port) = checked.url().port() {
             let _ = write!(address, ":{port}");
         }
@@ -101,11 +103,23 @@ impl DeviceUrl {
     fn moved(&self, given: &str) -> Option<Url> {
         let given = Url::parse(given.trim()).ok()?;
         let mut url = self.0.clone();
-        url.set_port(given.port()).ok()?;
+        // A camera that is asked encrypted may give the addresses of its plain services: then the port is not theirs, either.
+        if given.scheme() == url.scheme() {
+            url.set_port(given.port()).ok()?;
+        }
         url.set_path(given.path());
         url.set_query(given.query());
         Some(url)
     }
+}
+
+/// Who asks, and whose answers are believed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// For the camera.
+    pub credentials: Option<Credentials>,
+    /// The certificate that is trusted at an `https` address; `None`: one that an authority of the machine vouches for.
+    pub certificate: Option<Fingerprint>,
 }
 
 /// What a camera says about itself.
@@ -190,18 +204,14 @@ impl Device {
 ///
 /// # Errors
 /// The address is outside the camera networks, nobody answers, what answers is no ONVIF camera, or it refuses user name and password: each with what to do.
-pub async fn inspect(
-    address: &DeviceUrl,
-    credentials: Option<&Credentials>,
-    networks: &Networks,
-) -> Result<Device, Failure> {
-    let asking = tokio::time::timeout(INSPECTION, ask(address, credentials, networks));
+pub async fn inspect(address: &DeviceUrl, access: &Access, networks: &Networks) -> Result<Device, Failure> {
+    let asking = tokio::time::timeout(INSPECTION, ask(address, access, networks));
     let late = |_| Failure::no_answer(&address.host_port(), "all questions about itself", INSPECTION.as_secs());
     asking.await.map_err(late)?
 }
 
-async fn ask(address: &DeviceUrl, credentials: Option<&Credentials>, networks: &Networks) -> Result<Device, Failure> {
-    let mut link = Link::open(address, credentials, networks).await?;
+async fn ask(address: &DeviceUrl, access: &Access, networks: &Networks) -> Result<Device, Failure> {
+    let mut link = Link::open(address, access, networks).await?;
     let Identity { manufacturer, model, firmware, serial, macs, .. } = link.identity().await?;
     let profiles = media::profiles(&mut link.caller, address, &link.services).await?;
     if profiles.is_empty() {

@@ -5,15 +5,17 @@
 //! the camera, to the address that was judged, and listens on a port of 127.0.0.1 for retina alone. Then:
 //!
 //! * **Addresses.** retina is given `rtsp://127.0.0.1:PORT/SECRET/path`; the camera sees its own address in every request. Only who knows the secret is taken for retina: any program on
-//!   the box could connect to the port.
+//!   the box could connect to the port ([`door`]).
 //! * **User name and password** stay here: retina is not given them. The relay answers the camera's challenges (RFC 2617), so that the address in a digest is the one that the camera
 //!   sees; a nonce that has grown old in a long session is renewed.
 //! * **UDP** ends here: retina sees an interleaved connection, with the packets in order ([`reorder`]).
 //! * **Bounds.** A message of the camera has at most [`message::HEAD_BYTES_MAX`] and [`message::BODY_BYTES_MAX`] bytes.
 //!
-//! The relay is a task that ends with retina's connection (after its TEARDOWN), or with the camera's.
+//! The relay is a task that ends with retina's connection, or with the camera's. A session over UDP that was not ended then is ended by the relay (TEARDOWN), which waits for the camera's answer for
+//! [`LEAVE`] at most; the next session of the stream waits for that, too ([`Leaving`]).
 
 mod auth;
+mod door;
 mod message;
 mod reorder;
 mod udp;
@@ -27,21 +29,19 @@ use bytes::{Bytes, BytesMut};
 use core::fmt::Write as _;
 use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
-use message::{Message, Text};
+use futures::FutureExt as _;
+use message::{Message, Messages, Text};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::RwLock;
 use tokio::time::{Instant, timeout};
-use udp::Udp;
+use udp::{Strange, Udp};
 use url::Url;
 
-/// Connections of other programs on the box that are turned away before the relay gives up.
-const STRANGERS_MAX: usize = 16;
-/// How long somebody who has connected may take to say the secret.
-const FIRST_WORD: Duration = Duration::from_millis(500);
-/// Longest wait for the end of a session over UDP that was cut off.
+/// Longest wait for the end of a session over UDP that was not ended: a connection, TEARDOWN, and once more with an answer to a challenge.
 const LEAVE: Duration = Duration::from_secs(1);
 /// Bytes that are read at a time: some records of TLS.
 const READ_BYTES: usize = 64 << 10;
@@ -50,7 +50,29 @@ const READ_BYTES: usize = 64 << 10;
 pub(crate) struct Relay {
     url: Url,
     failure: Arc<OnceLock<Failure>>,
-    lost: Option<Arc<AtomicU64>>,
+    counts: Option<Arc<Counts>>,
+}
+
+/// What the relay of a session over UDP counts.
+#[derive(Debug, Default)]
+struct Counts {
+    /// Packets that were lost and that nobody has asked for yet.
+    lost: AtomicU64,
+    /// Packets from another address, or another port of the camera's, which were dropped.
+    senders: AtomicU64,
+    /// Packets of another source (SSRC), which were dropped.
+    sources: AtomicU64,
+}
+
+/// Relays of one stream that are under way: a new session waits until the camera has been told that the old one is over.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Leaving(Arc<RwLock<()>>);
+
+impl Leaving {
+    /// Waits for the end of every relay.
+    pub(crate) async fn settle(&self) {
+        drop(self.0.write().await);
+    }
 }
 
 impl Relay {
@@ -58,7 +80,7 @@ impl Relay {
     ///
     /// # Errors
     /// It does not answer, or it is not trusted. At most twice [`ANSWER`].
-    pub(crate) async fn open(config: &SessionConfig, address: SocketAddr) -> Result<Self, Failure> {
+    pub(crate) async fn open(config: &SessionConfig, address: SocketAddr, leaving: &Leaving) -> Result<Self, Failure> {
         let host_port = config.source.url.host_port();
         let udp = config.source.transport == Transport::Udp;
         if udp && config.source.url.is_encrypted() {
@@ -91,17 +113,18 @@ impl Relay {
             setup: None,
             leave: None,
             address,
-            lost: Arc::default(),
+            counts: Arc::default(),
         };
         let said = Arc::clone(&failure);
-        let lost = udp.then(|| Arc::clone(&link.lost));
+        let counts = udp.then(|| Arc::clone(&link.counts));
+        let under_way = Arc::clone(&leaving.0).read_owned().await;
         if config.source.url.is_encrypted() {
             let stream = tls::connect(stream, &config.source.url, config.certificate).await?;
-            tokio::spawn(link.serve(listener, stream, said));
+            tokio::spawn(link.serve(listener, stream, said).map(|()| drop(under_way)));
         } else {
-            tokio::spawn(link.serve(listener, stream, said));
+            tokio::spawn(link.serve(listener, stream, said).map(|()| drop(under_way)));
         }
-        Ok(Self { url, failure, lost })
+        Ok(Self { url, failure, counts })
     }
 
     /// Where retina finds the camera.
@@ -111,7 +134,12 @@ impl Relay {
 
     /// Packets lost over UDP since the last question; `None` over TCP. retina loses count of some that were lost with a picture that it drops.
     pub(crate) fn take_lost(&self) -> Option<u64> {
-        self.lost.as_ref().map(|lost| lost.swap(0, Ordering::Relaxed))
+        self.counts.as_ref().map(|counts| counts.lost.swap(0, Ordering::Relaxed))
+    }
+
+    /// Packets over UDP that were dropped because they came from another port than the camera had named, or from a stranger.
+    pub(crate) fn strangers(&self) -> u64 {
+        self.counts.as_ref().map_or(0, |counts| counts.senders.load(Ordering::Relaxed))
     }
 
     /// Why the relay gave the camera up; what retina says then is only that its connection was closed.
@@ -152,10 +180,12 @@ impl Place {
     }
 }
 
-/// How a session that was cut off is ended.
+/// How a session that is under way is ended.
 struct Leave {
     url: String,
     session: String,
+    /// CSeq of retina's TEARDOWN, which has not been answered.
+    asked: Option<String>,
 }
 
 /// What the relay knows about its two ends.
@@ -168,8 +198,7 @@ struct Link {
     setup: Option<String>,
     leave: Option<Leave>,
     address: SocketAddr,
-    /// Packets lost over UDP that nobody has asked for yet.
-    lost: Arc<AtomicU64>,
+    counts: Arc<Counts>,
 }
 
 /// Bytes for one end and the other.
@@ -186,37 +215,45 @@ impl Link {
         camera: C,
         said: Arc<OnceLock<Failure>>,
     ) {
-        let reader = timeout(ANSWER, self.reader(&listener)).await;
+        let reader = timeout(ANSWER, door::admit(&listener, &self.place.near)).await;
         drop(listener);
         let Ok(Ok((mut reader, first))) = reader else { return };
         if let Err(failure) = self.carry(camera, &mut reader, first).await {
             said.get_or_init(|| failure);
         }
+        self.count();
+        self.tell_strangers();
         // Only now, so that retina's owner finds the reason when the connection closes.
         drop(reader);
         self.leave().await;
     }
 
-    /// The connection of retina, and what it has said.
-    async fn reader(&self, listener: &TcpListener) -> io::Result<(TcpStream, BytesMut)> {
-        for _ in 0..STRANGERS_MAX {
-            let (mut stream, _) = listener.accept().await?;
-            let mut first = BytesMut::with_capacity(READ_BYTES);
-            let said = timeout(FIRST_WORD, async {
-                while !first.windows(4).any(|window| window == b"\r\n\r\n") {
-                    if first.len() >= message::HEAD_BYTES_MAX || stream.read_buf(&mut first).await? == 0 {
-                        return Err(io::ErrorKind::InvalidData.into());
-                    }
-                }
-                Ok::<_, io::Error>(())
-            });
-            let near = self.place.near.as_bytes();
-            if matches!(said.await, Ok(Ok(()))) && first.windows(near.len()).any(|window| window == near) {
-                stream.set_nodelay(true)?;
-                return Ok((stream, first));
-            }
+    /// Takes over what was counted; says it once when somebody else sends under the camera's name.
+    fn count(&mut self) {
+        let Some(udp) = &mut self.udp else { return };
+        let counts = &self.counts;
+        counts.lost.fetch_add(udp.take_lost(), Ordering::Relaxed);
+        let strange = udp.take_strange();
+        let before = counts.senders.fetch_add(strange.senders, Ordering::Relaxed)
+            + counts.sources.fetch_add(strange.sources, Ordering::Relaxed);
+        if before == 0 && strange != Strange::default() {
+            tracing::warn!(
+                camera = %self.host_port, other_port = strange.senders, other_source = strange.sources,
+                "packets come that are not of the camera's session; they are dropped and counted"
+            );
         }
-        Err(io::ErrorKind::ConnectionAborted.into())
+    }
+
+    /// Says at the end of a session how much was dropped.
+    fn tell_strangers(&self) {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (senders, sources) = (count(&self.counts.senders), count(&self.counts.sources));
+        if senders + sources > 0 {
+            tracing::info!(
+                camera = %self.host_port, other_port = senders, other_source = sources,
+                "packets that were not of the camera's session were dropped while it lasted"
+            );
+        }
     }
 
     /// Until one end closes. `first` has come from retina already.
@@ -228,12 +265,10 @@ impl Link {
     ) -> Result<(), Failure> {
         let (mut camera_in, mut camera_out) = tokio::io::split(camera);
         let (mut reader_in, mut reader_out) = reader.split();
-        let (mut take_camera, mut take_reader, mut out) = (BytesMut::new(), first, Outbox::default());
+        let (mut take_camera, mut take_reader, mut out) = (Messages::default(), Messages::of(first), Outbox::default());
         self.take_reader(&mut take_reader, &mut out).await?;
         loop {
-            if let Some(udp) = &mut self.udp {
-                self.lost.fetch_add(udp.take_lost(), Ordering::Relaxed);
-            }
+            self.count();
             if !out.to_camera.is_empty() {
                 let sent = timeout(ANSWER, async {
                     camera_out.write_all_buf(&mut out.to_camera).await?;
@@ -246,15 +281,15 @@ impl Link {
                 return Ok(());
             }
             out.to_reader.reserve(READ_BYTES);
-            take_camera.reserve(READ_BYTES);
-            take_reader.reserve(READ_BYTES);
+            take_camera.buffer().reserve(READ_BYTES);
+            take_reader.buffer().reserve(READ_BYTES);
             let due = self.udp.as_ref().and_then(Udp::due);
             tokio::select! {
-                read = reader_in.read_buf(&mut take_reader) => match read {
+                read = reader_in.read_buf(take_reader.buffer()) => match read {
                     Ok(0) | Err(_) => return Ok(()),
                     Ok(_) => self.take_reader(&mut take_reader, &mut out).await?,
                 },
-                read = camera_in.read_buf(&mut take_camera) => match read {
+                read = camera_in.read_buf(take_camera.buffer()) => match read {
                     // A camera that ends TLS without a word of farewell does nothing worse than to close.
                     Ok(0) => return Ok(()),
                     Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
@@ -273,9 +308,9 @@ impl Link {
     }
 
     /// Requests of retina.
-    async fn take_reader(&mut self, buffer: &mut BytesMut, out: &mut Outbox) -> Result<(), Failure> {
+    async fn take_reader(&mut self, messages: &mut Messages, out: &mut Outbox) -> Result<(), Failure> {
         // What retina writes is well formed.
-        while let Ok(Some(message)) = message::take(buffer) {
+        while let Ok(Some(message)) = messages.take() {
             if let Message::Text(text) = message {
                 self.request(text, out).await?;
             }
@@ -304,10 +339,14 @@ impl Link {
                 }
             }
             "PLAY" => {
-                self.leave =
-                    text.header("Session").map(|session| Leave { url: url.clone(), session: session.to_owned() });
+                let session = text.header("Session").map(str::to_owned);
+                self.leave = session.map(|session| Leave { url: url.clone(), session, asked: None });
             }
-            "TEARDOWN" => self.leave = None,
+            "TEARDOWN" => {
+                if let Some(leave) = &mut self.leave {
+                    leave.asked = text.header("CSeq").map(str::to_owned);
+                }
+            }
             _ => {}
         }
         self.auth.send(text, &mut out.to_camera);
@@ -315,9 +354,9 @@ impl Link {
     }
 
     /// Answers and packets of the camera.
-    async fn take_camera(&mut self, buffer: &mut BytesMut, out: &mut Outbox) -> Result<(), Failure> {
+    async fn take_camera(&mut self, messages: &mut Messages, out: &mut Outbox) -> Result<(), Failure> {
         loop {
-            match message::take(buffer) {
+            match messages.take() {
                 Ok(None) => return Ok(()),
                 Ok(Some(Message::Data(packet))) => out.to_reader.extend_from_slice(&packet),
                 Ok(Some(Message::Text(text))) => self.answer(text, out).await?,
@@ -335,7 +374,10 @@ impl Link {
         if self.auth.challenged(&text, &mut out.to_camera) {
             return Ok(());
         }
-        let setup = self.setup.take_if(|setup| text.header("CSeq") == Some(setup));
+        let cseq = text.header("CSeq");
+        // Any answer: a camera that refuses it does not know the session any more.
+        self.leave.take_if(|leave| leave.asked.is_some() && leave.asked.as_deref() == cseq);
+        let setup = self.setup.take_if(|setup| cseq == Some(setup));
         if let (Some(_), Some(udp)) = (setup, &mut self.udp) {
             if text.status().is_some_and(|status| (200..300).contains(&status)) {
                 let transport = text.header("Transport").unwrap_or_default().to_owned();
@@ -357,7 +399,7 @@ impl Link {
         Ok(())
     }
 
-    /// Ends a session over UDP whose connection was cut off: the camera would go on sending, and one that allows a single viewer would refuse the next session.
+    /// Ends a session over UDP whose TEARDOWN was not answered, or never asked: the camera would go on sending, and one that allows a single viewer would refuse the next session.
     async fn leave(mut self) {
         let over_udp = self.udp.as_ref().is_some_and(Udp::is_used);
         let Some(leave) = self.leave.take().filter(|_| over_udp) else { return };
@@ -366,14 +408,26 @@ impl Link {
         text.set("CSeq", Some("1".to_owned()));
         text.set("Session", Some(leave.session));
         let mut bytes = BytesMut::new();
+        // Nothing else is under way on a new connection.
+        self.auth.forget();
         self.auth.send(text, &mut bytes);
-        let _ = timeout(LEAVE, async {
+        let left = timeout(LEAVE, async {
             let mut stream = TcpStream::connect(self.address).await?;
-            stream.write_all_buf(&mut bytes).await?;
-            // Until it has answered or closed: one that is cut off in the middle may not act on it.
-            stream.read_u8().await
-        })
-        .await;
+            let mut messages = Messages::default();
+            loop {
+                stream.write_all_buf(&mut bytes).await?;
+                // Until it has answered or closed: one that is cut off in the middle may not act on it.
+                match messages.take().map_err(|_| io::ErrorKind::InvalidData)? {
+                    Some(Message::Text(answer)) if self.auth.challenged(&answer, &mut bytes) => {}
+                    Some(Message::Text(answer)) => return Ok(answer.status()),
+                    Some(Message::Data(_)) => {}
+                    None if stream.read_buf(messages.buffer()).await? == 0 => return Ok(None),
+                    None => {}
+                }
+            }
+        });
+        let left: Result<io::Result<Option<u16>>, _> = left.await;
+        tracing::debug!(camera = %self.host_port, ?left, "a session that was cut off was ended");
     }
 }
 
@@ -412,5 +466,8 @@ fn tamed(body: &Bytes) -> Bytes {
     tamed.freeze()
 }
 
+/// What must hold for any bytes; in `tests/fuzz` by libFuzzer, too.
+#[cfg(test)]
+mod fuzz_body;
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@
 use crate::config::{SessionConfig, Transport};
 use crate::failure::Failure;
 use crate::networks::pinned;
-use crate::relay::Relay;
+use crate::relay::{Leaving, Relay};
 use crate::sink::PictureFormat;
 use crate::track::Unit;
 use bytes::Bytes;
@@ -81,13 +81,20 @@ pub(crate) struct Session {
 
 /// Sessions of one stream, so that an old one is taken down before a new one is opened.
 #[derive(Clone, Default)]
-pub(crate) struct Sessions(Arc<SessionGroup>);
+pub(crate) struct Sessions {
+    group: Arc<SessionGroup>,
+    relays: Leaving,
+}
 
 impl Sessions {
-    /// Waits a moment for the old sessions' TEARDOWN.
+    /// Waits a moment for the old sessions' TEARDOWN, retina's and the relay's.
     pub(crate) async fn settle(&self) {
         // Neither a late answer nor a refusal keeps us from trying: both are the server's to sort out.
-        let _ = tokio::time::timeout(TEARDOWN, self.0.await_teardown()).await;
+        let over = async {
+            let _ = self.group.await_teardown().await;
+            self.relays.settle().await;
+        };
+        let _ = tokio::time::timeout(TEARDOWN, over).await;
     }
 }
 
@@ -135,7 +142,7 @@ impl Session {
             }
             // Of such a server retina opens further connections to end a session, and to wherever the server says.
         }
-        let relay = Relay::open(config, address).await?;
+        let relay = Relay::open(config, address, &sessions.relays).await?;
         let opened = match way.describe(Some(&relay)).await {
             Ok(described) => way.play(described, Some(&relay)).await,
             Err(failure) => Err(failure.into()),
@@ -155,6 +162,23 @@ impl Session {
     /// Why the sound that the camera offers is not recorded, when it was asked for.
     pub(crate) fn audio_refused(&self) -> Option<&str> {
         self.audio_refused.as_deref()
+    }
+
+    /// `failure` with what the relay knows about it.
+    pub(crate) fn advise(&self, failure: Failure) -> Failure {
+        let strangers = self.relay.as_ref().map_or(0, Relay::strangers);
+        if failure.reason != GapReason::CameraSilent || strangers == 0 {
+            return failure;
+        }
+        Failure {
+            detail: format!(
+                "{} Over UDP, {strangers} packets came from another port or address than the one that it had named.",
+                failure.detail
+            ),
+            next_step: "Set the camera's transport to TCP: it does not send from where it says, or somebody else does."
+                .to_owned(),
+            ..failure
+        }
     }
 
     /// Format of the sound, when there is sound.
@@ -328,7 +352,7 @@ impl Way<'_> {
     async fn describe(&self, relay: Option<&Relay>) -> Result<client::Session<client::Described>, Failure> {
         let options = client::SessionOptions::default()
             .user_agent("Watchbook".to_owned())
-            .session_group(Arc::clone(&self.sessions.0))
+            .session_group(Arc::clone(&self.sessions.group))
             .unassigned_channel_data(client::UnassignedChannelDataPolicy::Ignore)
             .session_id(client::SessionIdPolicy::UseFirst);
         let (url, options) = match relay {

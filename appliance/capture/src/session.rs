@@ -120,7 +120,7 @@ impl Session {
     /// `failure` with what helps for this kind of camera.
     pub(crate) fn advise(&self, failure: Failure) -> Failure {
         match self {
-            Self::Rtsp(_) => failure,
+            Self::Rtsp(session) => session.advise(failure),
             Self::Http(_) => Failure {
                 next_step: "Nothing, if the camera restarts. Else restart it, or check its address.".to_owned(),
                 ..failure

@@ -3,7 +3,8 @@
 //! A camera's certificate is trusted for one of two reasons: an admin has looked at its [`Fingerprint`] and pinned it, which is the usual case, because cameras make
 //! their certificates themselves; or nothing is pinned and an authority that the machine trusts (the system's list, where a station can add its own) vouches for it
 //! and for the host in the camera's address. With a pin nothing else counts: neither the name nor the dates in the certificate nor who signed it. Without trust no byte of RTSP
-//! is sent, so no user name and no password. What a camera showed is in the [`Failure`], for an admin to compare and pin.
+//! or HTTP is sent, so no user name and no password. What a camera showed is in the [`Failure`], for an admin to compare and pin.
+//! A certificate of the first version of X.509 is refused in either case: the library that proves that the camera has its key reads none.
 
 use crate::config::{Error, SourceUrl};
 use crate::failure::Failure;
@@ -86,7 +87,7 @@ pub(crate) async fn connect(
     let verifier = Arc::new(Verifier::new(pin, authorities(&provider), provider));
     let config = ClientConfig::builder_with_provider(Arc::clone(&verifier.provider))
         .with_safe_default_protocol_versions()
-        .map_err(|error| broken(&host_port, &error))?
+        .map_err(|error| broken(url, &error))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::clone(&verifier) as Arc<dyn ServerCertVerifier>)
         .with_no_client_auth();
@@ -96,8 +97,8 @@ pub(crate) async fn connect(
         .map_err(|_| Failure::no_answer(&host_port, "the start of its encryption (TLS)", ANSWER.as_secs()))?;
     shaken.map_err(|error| {
         match (verifier.refused.get(), error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>())) {
-            (Some(shown), _) => untrusted(&host_port, *shown, pin),
-            (None, Some(error)) => broken(&host_port, error),
+            (Some(refused), _) => untrusted(url, refused, pin),
+            (None, Some(error)) => broken(url, error),
             (None, None) => Failure::closed(&host_port, &error.to_string()),
         }
     })
@@ -108,36 +109,167 @@ fn server_name(url: &SourceUrl, address: IpAddr) -> ServerName<'static> {
     ServerName::try_from(url.host().to_owned()).unwrap_or_else(|_| ServerName::IpAddress(address.into()))
 }
 
-fn untrusted(host_port: &str, shown: Fingerprint, pin: Option<Fingerprint>) -> Failure {
-    let failure = match pin {
-        Some(pin) => Failure::new(
-            watchbook_base::GapReason::CameraUntrusted,
-            format!(
-                "The camera at {host_port} shows another certificate than the one that is trusted: {shown} instead of {pin}."
-            ),
-            "Find out why: a new firmware or a reset makes a new certificate, and so does somebody between the camera and the recorder. If it is the camera's, test the camera and trust the new one.",
-        ),
-        None => Failure::new(
-            watchbook_base::GapReason::CameraUntrusted,
-            format!("Nobody vouches for the certificate of the camera at {host_port}: {shown}."),
-            "Compare it with the fingerprint (SHA-256) on the camera's own page, then trust it on the camera's page here.",
-        ),
-    };
-    failure.showing(shown)
+/// A certificate that was shown and not trusted, and why.
+#[derive(Clone, Debug)]
+struct Refused {
+    shown: Fingerprint,
+    why: Distrust,
 }
 
-fn broken(host_port: &str, error: &rustls::Error) -> Failure {
-    let why: String = error.to_string().chars().take(120).collect();
+/// Why a certificate is not trusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Distrust {
+    /// Another one is pinned.
+    Other,
+    /// No authority of the machine vouches for it.
+    Unknown,
+    /// An authority did until then, as UTC.
+    Expired(String),
+    /// An authority does from then on, as UTC.
+    Early(String),
+    /// An authority vouches for it, with these names.
+    Elsewhere(String),
+    /// It is of version 1 of X.509 (RFC 5280 section 4.1.2.1), which the library does not read.
+    FirstVersion,
+}
+
+impl Distrust {
+    fn of(error: &rustls::Error) -> Self {
+        let rustls::Error::InvalidCertificate(error) = error else { return Self::Unknown };
+        match error {
+            CertificateError::ExpiredContext { not_after, .. } => Self::Expired(day(*not_after)),
+            CertificateError::NotValidYetContext { not_before, .. } => Self::Early(day(*not_before)),
+            CertificateError::NotValidForNameContext { presented, .. } => Self::Elsewhere(names(presented)),
+            _ => Self::Unknown,
+        }
+    }
+
+    /// What the camera is told.
+    fn told(&self) -> CertificateError {
+        match self {
+            Self::Other => CertificateError::ApplicationVerificationFailure,
+            Self::Unknown => CertificateError::UnknownIssuer,
+            Self::Expired(_) => CertificateError::Expired,
+            Self::Early(_) => CertificateError::NotValidYet,
+            Self::Elsewhere(_) => CertificateError::NotValidForName,
+            Self::FirstVersion => CertificateError::BadEncoding,
+        }
+    }
+}
+
+/// A date as `2026-11-26`.
+fn day(time: UnixTime) -> String {
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_second(seconds)
+        .map_or_else(|_| "a day that no calendar has".to_owned(), |time| time.strftime("%Y-%m-%d").to_string())
+}
+
+/// Some of the names in a certificate, for a sentence: whoever made it chose them.
+fn names(presented: &[String]) -> String {
+    // The library writes `DnsName("camera.local")` and `IpAddress(192.0.2.7)`.
+    let bare =
+        |name: &str| name.split_once('(').map_or_else(|| name.to_owned(), |(_, inner)| inner.replace([')', '"'], ""));
+    let clean = |name: &String| bare(name).chars().filter(char::is_ascii_graphic).take(64).collect::<String>();
+    match presented.iter().take(4).map(clean).collect::<Vec<_>>() {
+        names if names.is_empty() => "no host at all".to_owned(),
+        names => names.join(", "),
+    }
+}
+
+fn untrusted(url: &SourceUrl, refused: &Refused, pin: Option<Fingerprint>) -> Failure {
+    const COMPARE: &str =
+        "Compare it with the fingerprint (SHA-256) on the camera's own page, then trust it on the camera's page here.";
+    let (host_port, shown) = (url.host_port(), refused.shown);
+    let instead = pin.map(|pin| format!(" instead of {pin}")).unwrap_or_default();
+    let (detail, next_step) = match &refused.why {
+        Distrust::Other => (
+            format!("The camera at {host_port} shows another certificate than the one that is trusted: {shown}{instead}."),
+            "Find out why: a new firmware or a reset makes a new certificate, and so does somebody between the camera and the recorder. If it is the camera's, test the camera and trust the new one.".to_owned(),
+        ),
+        Distrust::Unknown => {
+            (format!("Nobody vouches for the certificate of the camera at {host_port}: {shown}."), COMPARE.to_owned())
+        }
+        Distrust::Expired(day) => (
+            format!("The certificate of the camera at {host_port} ran out on {day}: {shown}."),
+            format!("Check the date of this machine, then give the camera a new certificate. Or trust this one as it is: {}", lower(COMPARE)),
+        ),
+        Distrust::Early(day) => (
+            format!("The certificate of the camera at {host_port} is valid from {day} on only: {shown}."),
+            format!("Check the date of this machine, and that of the camera when its certificate was made. Or trust this one as it is: {}", lower(COMPARE)),
+        ),
+        Distrust::Elsewhere(names) => (
+            format!("The certificate of the camera at {host_port} is one for {names}: {shown}."),
+            format!("Enter the camera's address with a name that is in its certificate. Or trust this one as it is: {}", lower(COMPARE)),
+        ),
+        Distrust::FirstVersion => {
+            return Failure::new(
+                watchbook_base::GapReason::CameraUntrusted,
+                format!("The certificate of the camera at {host_port} is of version 1 of X.509, which cannot be checked: {shown}."),
+                format!("Let the camera make a new certificate, or give it one of version 3; an update of its firmware may be needed for that. Else {}", plain(url)),
+            );
+        }
+    };
+    Failure::new(watchbook_base::GapReason::CameraUntrusted, detail, next_step).showing(shown)
+}
+
+fn lower(sentence: &str) -> String {
+    let mut chars = sentence.chars();
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+}
+
+/// What is left when a camera's encryption is of no use.
+fn plain(url: &SourceUrl) -> String {
+    format!("use its {}:// address in a network of its own.", if url.is_http() { "http" } else { "rtsp" })
+}
+
+fn broken(url: &SourceUrl, error: &rustls::Error) -> Failure {
+    use rustls::{AlertDescription as Alert, PeerIncompatible as Peer};
+    let host_port = url.host_port();
     match error {
         rustls::Error::InvalidMessage(_) => Failure::unusable(
             format!("What answers at {host_port} does not speak TLS."),
-            "Check the port: encrypted RTSP (rtsps) is often on 322, plain RTSP on 554.",
+            if url.is_http() {
+                "Check the port: encrypted pages (https) are often on 443, plain ones on 80."
+            } else {
+                "Check the port: encrypted RTSP (rtsps) is often on 322, plain RTSP on 554."
+            },
         ),
-        _ => Failure::unusable(
-            format!("The encryption of the camera at {host_port} cannot be used: {why}."),
-            "Update the camera's firmware: TLS 1.2 or newer is needed. Else use its rtsp:// address in a network of its own.",
+        rustls::Error::AlertReceived(Alert::ProtocolVersion)
+        | rustls::Error::PeerIncompatible(
+            Peer::ServerDoesNotSupportTls12Or13 | Peer::ServerTlsVersionIsDisabledByOurConfig,
+        ) => Failure::unusable(
+            format!("The camera at {host_port} speaks only versions of TLS that are broken, older than 1.2."),
+            format!("Switch TLS 1.2 or newer on in the camera's settings, or update its firmware. Else {}", plain(url)),
         ),
+        rustls::Error::AlertReceived(Alert::HandshakeFailure | Alert::InsufficientSecurity)
+        | rustls::Error::PeerIncompatible(_) => Failure::unusable(
+            format!("The camera at {host_port} and the recorder have no encryption in common that is not broken."),
+            format!(
+                "Switch the safe methods of TLS 1.2 on in the camera's settings (ECDHE with AES-GCM), or update its firmware. Else {}",
+                plain(url)
+            ),
+        ),
+        _ => {
+            let why: String = error.to_string().chars().take(120).collect();
+            Failure::unusable(
+                format!("The encryption of the camera at {host_port} cannot be used: {why}."),
+                format!("Update the camera's firmware: TLS 1.2 or newer is needed. Else {}", plain(url)),
+            )
+        }
     }
+}
+
+/// Whether a certificate leaves its version out, which means version 1: `Certificate ::= SEQUENCE { TBSCertificate ::= SEQUENCE { [0] version, serialNumber INTEGER, … } … }` (RFC 5280 section 4.1).
+fn is_first_version(certificate: &[u8]) -> bool {
+    const INTEGER: u8 = 0x02;
+    let inside = |der: &'_ [u8]| -> Option<usize> {
+        let [0x30, length, ..] = der else { return None };
+        // A long form says in how many bytes the length follows (X.690 8.1.3.5).
+        Some(2 + if *length > 0x80 { usize::from(length & 0x7F) } else { 0 })
+    };
+    let outer = inside(certificate).and_then(|at| certificate.get(at..));
+    let within = outer.and_then(|der| inside(der).and_then(|at| der.get(at..)));
+    within.and_then(<[u8]>::first) == Some(&INTEGER)
 }
 
 /// Authorities of the machine, read once. `None` when it has none.
@@ -158,7 +290,7 @@ struct Verifier {
     authorities: Option<Arc<WebPkiServerVerifier>>,
     provider: Arc<CryptoProvider>,
     /// What was shown and not trusted.
-    refused: OnceLock<Fingerprint>,
+    refused: OnceLock<Refused>,
 }
 
 impl Verifier {
@@ -181,18 +313,20 @@ impl ServerCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let shown = Fingerprint::of(end_entity);
-        let judged = match self.pin {
-            Some(pin) if pin == shown => Ok(ServerCertVerified::assertion()),
-            Some(_) => Err(CertificateError::ApplicationVerificationFailure.into()),
-            None => match &self.authorities {
-                Some(known) => known.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now),
-                None => Err(CertificateError::UnknownIssuer.into()),
-            },
+        let judged = match (self.pin, &self.authorities) {
+            (Some(pin), _) if pin != shown => Err(Distrust::Other),
+            _ if is_first_version(end_entity) => Err(Distrust::FirstVersion),
+            (Some(_), _) => Ok(ServerCertVerified::assertion()),
+            (None, Some(known)) => known
+                .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+                .map_err(|error| Distrust::of(&error)),
+            (None, None) => Err(Distrust::Unknown),
         };
-        if judged.is_err() {
-            self.refused.get_or_init(|| shown);
-        }
-        judged
+        judged.map_err(|why| {
+            let told = why.told();
+            self.refused.get_or_init(|| Refused { shown, why });
+            told.into()
+        })
     }
 
     fn verify_tls12_signature(
@@ -220,68 +354,4 @@ impl ServerCertVerifier for Verifier {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn a_fingerprint_is_that_of_openssl() {
-        // SHA-256 of "abc", FIPS 180-2 appendix B.1.
-        let shown = Fingerprint::of(&CertificateDer::from(b"abc".to_vec()));
-        let written = "BA:78:16:BF:8F:01:CF:EA:41:41:40:DE:5D:AE:22:23:B0:03:61:A3:96:17:7A:9C:B4:10:FF:61:F2:00:15:AD";
-        assert_eq!(shown.to_string(), written);
-        assert_eq!(written.replace(':', "").to_lowercase().parse(), Ok(shown));
-        for wrong in ["", "AB", &written[3..], &format!("{written}:00"), &written.replace("BA", "XY")] {
-            assert!(wrong.parse::<Fingerprint>().is_err(), "{wrong}");
-        }
-    }
-
-    /// An authority's certificate and one that it made for 192.0.2.7, by the `openssl` program.
-    fn made_by_openssl() -> (CertificateDer<'static>, CertificateDer<'static>) {
-        let dir = tempfile::tempdir().unwrap();
-        let script = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=station -days 2 -keyout ca.key -out ca.pem 2>log &&
-            openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=camera -keyout leaf.key -out leaf.csr 2>>log &&
-            printf 'subjectAltName=IP:192.0.2.7' >san && openssl x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile san -out leaf.pem 2>>log &&
-            openssl x509 -in ca.pem -outform der -out ca.der && openssl x509 -in leaf.pem -outform der -out leaf.der";
-        let made = std::process::Command::new("sh").args(["-c", script]).current_dir(dir.path()).status().unwrap();
-        assert!(made.success(), "{:?}", std::fs::read_to_string(dir.path().join("log")));
-        let read = |name: &str| CertificateDer::from(std::fs::read(dir.path().join(name)).unwrap());
-        (read("ca.der"), read("leaf.der"))
-    }
-
-    #[test]
-    fn an_authority_vouches_for_one_host_and_a_pin_for_one_certificate() {
-        let (authority, leaf) = made_by_openssl();
-        let crypto = Arc::new(provider::default_provider());
-        let mut roots = RootCertStore::empty();
-        roots.add(authority.clone()).unwrap();
-        let known = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&crypto)).build().unwrap();
-        let judged = |pin, known: Option<_>, certificate: &CertificateDer<'_>, host: &str| {
-            let verifier = Verifier::new(pin, known, Arc::clone(&crypto));
-            let name = ServerName::try_from(host.to_owned()).unwrap();
-            let judged = verifier.verify_server_cert(certificate, &[], &name, &[], UnixTime::now());
-            (judged.is_ok(), verifier.refused.get().copied())
-        };
-        let shown = Fingerprint::of(&leaf);
-        assert_eq!(judged(None, Some(Arc::clone(&known)), &leaf, "192.0.2.7"), (true, None));
-        assert_eq!(judged(None, Some(Arc::clone(&known)), &leaf, "192.0.2.8"), (false, Some(shown)));
-        assert_eq!(judged(None, None, &leaf, "192.0.2.7"), (false, Some(shown)), "nobody vouches");
-        assert_eq!(judged(Some(shown), None, &leaf, "elsewhere"), (true, None), "a pin asks for nothing else");
-        let other = Fingerprint::of(&authority);
-        let vouched = judged(Some(other), Some(known), &leaf, "192.0.2.7");
-        assert_eq!(vouched, (false, Some(shown)), "with a pin no authority counts");
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_written_is_read_back(bytes: [u8; 32]) {
-            let fingerprint = Fingerprint(bytes);
-            prop_assert_eq!(fingerprint.to_string().parse(), Ok(fingerprint));
-        }
-
-        #[test]
-        fn any_text_is_read_without_harm(text in "[0-9a-fA-F: é]{0,140}") {
-            drop(text.parse::<Fingerprint>());
-        }
-    }
-}
+mod tests;

@@ -10,6 +10,7 @@
 //!
 //! A device is known by what it is and where it is plugged in ([`name`], [`places`]), never by its number.
 
+mod listing;
 pub(crate) mod name;
 mod outlet;
 mod places;
@@ -20,9 +21,11 @@ pub use name::DeviceName;
 
 use crate::failure::Failure;
 use core::panic::AssertUnwindSafe;
+use listing::{Ask, Listing};
 use places::{Place, SYSFS, places};
 use std::io;
 use std::path::Path;
+use std::sync::{Arc, LazyLock};
 use v4l::capability::Flags;
 use v4l::frameinterval::FrameIntervalEnum;
 use v4l::framesize::FrameSizeEnum;
@@ -141,12 +144,15 @@ pub struct LocalControl {
     pub default: i64,
 }
 
-/// The cameras of this machine, by node. Blocking: each is opened for a moment.
+/// The cameras of this machine, by node, and devices that have not answered within [`listing::ANSWER`]. Blocks for no longer than that: each is opened for a moment, on a thread of
+/// its own.
 #[must_use]
 pub fn local_cameras() -> Vec<LocalCamera> {
+    static LISTING: LazyLock<Listing> = LazyLock::new(Listing::default);
     let all = places(Path::new(SYSFS));
     let serials: Vec<String> = all.iter().filter_map(Place::by_serial).collect();
-    all.iter().filter_map(|place| guarded(|| local_camera(place, &serials)).flatten()).collect()
+    let ask: Arc<Ask> = Arc::new(move |place| guarded(|| local_camera(place, &serials)).flatten());
+    LISTING.list(&all, &ask, listing::ANSWER)
 }
 
 /// `None` when the crate panics over what a device says.
@@ -155,18 +161,9 @@ fn guarded<T>(ask: impl FnOnce() -> T) -> Option<T> {
 }
 
 fn local_camera(place: &Place, serials: &[String]) -> Option<LocalCamera> {
-    let node = place.node.display().to_string();
     let unique = place.by_serial().filter(|name| serials.iter().filter(|other| *other == name).count() == 1);
     let by_usb = unique.or_else(|| place.by_port());
-    let mut camera = LocalCamera {
-        identity: by_usb.clone().unwrap_or_default(),
-        name: place.card.clone(),
-        bus: place.usb.as_ref().map(|usb| usb.port.clone()).unwrap_or_default(),
-        node,
-        formats: Vec::new(),
-        controls: Vec::new(),
-        problem: None,
-    };
+    let mut camera = LocalCamera { identity: by_usb.clone().unwrap_or_default(), ..bare(place) };
     let device = match Device::with_path(&place.node) {
         Ok(device) => device,
         Err(error) => {
@@ -185,6 +182,19 @@ fn local_camera(place: &Place, serials: &[String]) -> Option<LocalCamera> {
     camera.controls = guarded(|| controls(&device)).unwrap_or_default();
     camera.problem = choose(&camera.identity, &camera.formats, &DeviceName::default()).err();
     Some(camera)
+}
+
+/// What is known of a device before it is opened.
+fn bare(place: &Place) -> LocalCamera {
+    LocalCamera {
+        identity: place.by_port().unwrap_or_default(),
+        name: place.card.clone(),
+        bus: place.usb.as_ref().map(|usb| usb.port.clone()).unwrap_or_default(),
+        node: place.node.display().to_string(),
+        formats: Vec::new(),
+        controls: Vec::new(),
+        problem: None,
+    }
 }
 
 fn formats(device: &Device) -> Vec<LocalFormat> {

@@ -175,14 +175,14 @@ impl Default for Plugins {
 pub struct SeedCamera {
     /// Name on the page.
     pub name: String,
-    /// Main stream, `rtsp://…` or `http://…`; may hold `user:password@`.
+    /// Main stream, `rtsp://…` or `http://…`, encrypted `rtsps://…` or `https://…`; may hold `user:password@`.
     pub main_url: String,
     /// Sub stream.
     pub sub_url: Option<String>,
     /// `tcp` or `udp`.
     #[serde(default = "tcp")]
     pub transport: String,
-    /// How often an `http://` address that gives one picture for each request is asked, in ms.
+    /// How often an `http://` or `https://` address that gives one picture for each request is asked, in ms.
     #[serde(default)]
     pub interval_ms: Option<u32>,
     /// Plugins to switch on with their default settings.

@@ -26,7 +26,7 @@ const DIR_BYTES_MAX: usize = 512;
 /// A pebibyte, as in the configuration file.
 const DISK_GIB_MAX: u64 = 1 << 20;
 /// What a camera's address may start with. Anything else could make the recorder read files or run programs.
-const SCHEMES: [&str; 3] = ["rtsp", "rtsps", "http"];
+const SCHEMES: [&str; 4] = ["rtsp", "rtsps", "http", "https"];
 /// How often a camera may be asked for a picture, in ms; capture's bounds.
 const INTERVAL_MS: core::ops::RangeInclusive<u32> = 200..=5_000;
 /// What names a camera that is plugged into this machine. Capture knows what may stand behind it; here only what could mean a file or a program is kept out.
@@ -89,7 +89,7 @@ pub(crate) fn address(field: &str, address: &StreamAddress) -> Result<(StreamCon
         return local(field, text, address);
     }
     if !SCHEMES.contains(&url.scheme()) {
-        return Err(bad("must start with rtsp://, rtsps:// or http://"));
+        return Err(bad("must start with rtsp://, rtsps://, http:// or https://"));
     }
     if url.host_str().is_none_or(str::is_empty) {
         return Err(bad("names no host"));
@@ -142,8 +142,8 @@ pub(crate) fn device_url(text: &str) -> Result<String, Error> {
         return Err(bad("must not have spaces, control characters or backslashes"));
     }
     let mut url = Url::parse(text).map_err(|_| bad("is not an address"))?;
-    if url.scheme() != "http" {
-        return Err(bad("must start with http://"));
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(bad("must start with http:// or https://"));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(bad("must have no user name and password in it"));

@@ -156,7 +156,7 @@ pub struct CameraConfig {
 /// Address of one stream as it is stored.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamConfig {
-    /// `rtsp://`, `rtsps://` or `http://`, without user name and password before the host. Its path or query may hold a password.
+    /// `rtsp://`, `rtsps://`, `http://` or `https://`, without user name and password before the host. Its path or query may hold a password.
     pub url: String,
     /// How media travels.
     pub transport: api::Transport,
@@ -223,6 +223,8 @@ pub struct DeviceProbe {
     pub username: Option<String>,
     /// For the camera.
     pub password: Option<api::Secret>,
+    /// Fingerprint of the certificate that is trusted.
+    pub certificate: Option<String>,
 }
 
 /// Changes the settings that it is given, or says why not. It computes and waits for nothing.

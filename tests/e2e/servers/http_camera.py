@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """A camera that sends JPEG pictures over HTTP: with real muxers, by hand as cameras do, and wrongly on purpose.
 
-Usage: http_camera.py [--port N] [--user NAME --password TEXT]
-Says `READY http://127.0.0.1:PORT/` on standard output; ends when its standard input does. The path chooses what is sent:
+Usage: http_camera.py [--port N] [--user NAME --password TEXT] [--tls DIR [--x509-v1] [--authority] [--old]]
+Says `READY http://127.0.0.1:PORT/` (`https` with --tls, with a key and certificate made in DIR: camera.pem; --x509-v1: of version 1 of X.509; --authority: by one whose own is authority.pem there; --old: only TLS 1.1 and older) on standard output; ends when its standard input does. The path chooses what is sent:
   ffmpeg          what the ffmpeg program's mpjpeg muxer writes, 320x180, 10 pictures a second
   gstreamer       what GStreamer's multipartmux writes, 320x180, 10 pictures a second
   stream          25 a second, numbered pictures of 160x90, with lengths
@@ -35,10 +35,13 @@ import base64
 import hashlib
 import os
 import socketserver
+import ssl
 import subprocess
 import sys
 import threading
 import time
+
+import self_signed
 
 FPS = 25
 # gst-launch-1.0, whose package nothing else needs.
@@ -65,8 +68,19 @@ def jpegs(size, count):
 
 
 class Camera(socketserver.BaseRequestHandler):
+    def setup(self):
+        self.trusted = True
+        if TLS is not None:
+            try:
+                self.request = TLS.wrap_socket(self.request, server_side=True)
+            except (ssl.SSLError, OSError):
+                # Whoever came does not trust the certificate, or speaks another TLS.
+                self.trusted = False
+
     def handle(self):
         try:
+            if not self.trusted:
+                return
             while True:
                 request = self.request_head()
                 if request is None:
@@ -215,10 +229,15 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument("--port", type=int, default=0)
 parser.add_argument("--user", default="guard")
 parser.add_argument("--password", default="night watch")
+parser.add_argument("--tls")
+parser.add_argument("--x509-v1", action="store_true")
+parser.add_argument("--authority", action="store_true")
+parser.add_argument("--old", action="store_true")
 options = parser.parse_args()
+TLS = self_signed.context(options.tls, options.x509_v1, options.old, options.authority) if options.tls else None
 PICTURES = jpegs("160x90", 50)
 OTHERS = jpegs("320x180", 10)
 server = Server(("127.0.0.1", options.port), Camera)
 threading.Thread(target=server.serve_forever, daemon=True).start()
-print(f"READY http://127.0.0.1:{server.server_address[1]}/", flush=True)
+print(f"READY {'https' if TLS else 'http'}://127.0.0.1:{server.server_address[1]}/", flush=True)
 sys.stdin.read()

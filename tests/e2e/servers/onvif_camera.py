@@ -2,9 +2,9 @@
 """An ONVIF camera: device, media, media2, events and PTZ services over real SOAP, and WS-Discovery. Written from ONVIF's Core, Media, Media2 and PTZ specifications.
 
 Usage: onvif_camera.py [--port N] [--discovery-port N] [--user NAME --password TEXT] [--auth wsse|digest] [--media 1|2|both]
-                       [--clock-offset-s N] [--window-s N] [--host TEXT] [--rtsp URL] [--subscription path|parameter] [--fault NAME]
+                       [--clock-offset-s N] [--window-s N] [--host TEXT] [--rtsp URL] [--subscription path|parameter] [--fault NAME] [--tls DIR]
 
-Says `READY http://127.0.0.1:PORT/` on standard output once it listens; ends when its standard input does. With --discovery-port it answers Probes that reach that
+Says `READY http://127.0.0.1:PORT/` on standard output once it listens (`https` with --tls: everything is encrypted, a key and certificate are made in DIR: camera.pem); ends when its standard input does. With --discovery-port it answers Probes that reach that
 port of 127.0.0.1 by unicast. --host is the host that it writes into the addresses that it gives; --rtsp the address of its streams. A token is refused when its
 time is more than --window-s away from the camera's clock (300), which runs --clock-offset-s ahead. Calls and what came of them go to standard error. A subscription is
 named by the path of its address, or by a reference parameter. `GET /control/WHAT/VALUE` makes something happen (`onvif_services.py`: motion, tamper, input, other,
@@ -34,6 +34,7 @@ import time
 import xml.etree.ElementTree as ElementTree
 from xml.sax.saxutils import escape
 
+import self_signed
 from onvif_services import Fault, Services
 
 SOAP = "http://www.w3.org/2003/05/soap-envelope"
@@ -66,6 +67,7 @@ class Camera:
 
     def __init__(self, options, port):
         self.options, self.port = options, port
+        self.scheme = "https" if options.tls else "http"
         self.nonces = set()
         self.offset_s, self.serial = options.clock_offset_s, "SN0001"
         self.does = Services(self)
@@ -76,7 +78,7 @@ class Camera:
         return datetime.datetime.now(datetime.timezone.utc) + offset
 
     def address(self, path):
-        return f"http://{self.options.host}:{self.port}/onvif/{path}"
+        return f"{self.scheme}://{self.options.host}:{self.port}/onvif/{path}"
 
     def services(self):
         media = [(MEDIA1, "media")] if self.options.media in ("1", "both") else []
@@ -354,9 +356,13 @@ def main():
     parser.add_argument("--rtsp")
     parser.add_argument("--subscription", choices=["path", "parameter"], default="path")
     parser.add_argument("--fault")
+    parser.add_argument("--tls")
     options = parser.parse_args()
     server = http.server.ThreadingHTTPServer(("127.0.0.1", options.port), None)
     server.daemon_threads = True
+    if options.tls:
+        # The handshake is the handler's, so that one that fails ends its own connection alone.
+        server.socket = self_signed.context(options.tls).wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     port = server.server_address[1]
     camera = Camera(options, port)
     server.RequestHandlerClass = handler(camera)
@@ -366,7 +372,7 @@ def main():
         listener.bind(("127.0.0.1", options.discovery_port))
         log(f"discovery on {listener.getsockname()[1]}")
         threading.Thread(target=discovery, args=(camera, listener), daemon=True).start()
-    print(f"READY http://127.0.0.1:{port}/", flush=True)
+    print(f"READY {camera.scheme}://127.0.0.1:{port}/", flush=True)
     sys.stdin.read()
 
 

@@ -192,6 +192,11 @@ fn write_config(dir: &Path, plugins: &Path) {
 fn start(dir: &Path) -> (Process, Client, Option<String>) {
     let mut command = Command::new(program("watchbook"));
     command.args(["run", "--config"]).arg(dir.join("watchbook.toml"));
+    let authority = dir.join("authority.pem");
+    if authority.exists() {
+        // A test made an authority that this machine trusts.
+        command.env("SSL_CERT_FILE", authority);
+    }
     let mut process = Process::start("watchbook", &mut command);
     let page = process.wait_line("page: ", SOON);
     let code = process.output().lines().find_map(|line| line.strip_prefix("claim code: ").map(str::to_owned));

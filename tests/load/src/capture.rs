@@ -1,5 +1,6 @@
-//! Benchmarks of capture alone, without disk and page: `watchbook-load capture`. Real RTSP sessions to simulated cameras on the loopback.
+//! Benchmarks of capture alone, without disk and page: `watchbook-load capture`. Real RTSP sessions to simulated cameras on the loopback, and the real encoder of devices.
 
+pub mod encode;
 pub mod loss;
 pub mod outages;
 pub mod restart;
@@ -24,7 +25,8 @@ use watchbook_media::{Packet, RecordingEnd, RecordingStart};
 pub type Bench = fn(&Wanted) -> Result<String>;
 
 /// Every measurement.
-pub const BENCHES: [(&str, Bench); 3] = [("outages", outages::run), ("restart", restart::run), ("loss", loss::run)];
+pub const BENCHES: [(&str, Bench); 4] =
+    [("outages", outages::run), ("restart", restart::run), ("encode", encode::run), ("loss", loss::run)];
 
 /// A camera that is not recorded again within this is stuck.
 pub const STUCK: Duration = Duration::from_secs(60);

@@ -19,7 +19,7 @@ USAGE
   watchbook-load [OPTIONS]
   watchbook-load store [OPTIONS]    the store alone, without cameras and network; see store --help
   watchbook-load plugins [OPTIONS]  the plugin platform alone; see plugins --help
-  watchbook-load capture [OPTIONS]  RTSP sessions alone; see capture --help
+  watchbook-load capture [OPTIONS]  cameras alone, without disk and page; see capture --help
 
 OPTIONS
   --cameras LIST     numbers of cameras                        [1,16,64]
@@ -90,15 +90,16 @@ OPTIONS
 ";
 
 const CAPTURE_HELP: &str = "\
-Measures RTSP sessions of capture with simulated cameras on the loopback, without disk and page. Takes about five minutes; nothing else should run.
+Measures capture without disk and page: RTSP sessions with simulated cameras on the loopback, and what encoding a device's pictures costs. Takes about six minutes; nothing else should run.
 
 USAGE
   watchbook-load capture [OPTIONS]
 
 OPTIONS
-  --bench LIST       of outages, restart, loss                 [all]
+  --bench LIST       of outages, restart, encode, loss         [all]
                      outages  100 outages of random length: how soon a camera that is back is recorded
                      restart  64 cameras that come back together
+                     encode   processor time of watchbook-encode, which is to be beside this program, for what devices give
                      loss     1 % of the packets lost over UDP: what is counted, and what is kept
   --seed N           of all that is random                     [1]
   --out FILE         write the tables there too

@@ -137,6 +137,8 @@ fn every_measurement_of_capture_runs_and_counts_right() {
     let all = row("| all ");
     assert_eq!((all[2].as_str(), all[3].as_str()), ("3", "0"), "three outages, none stuck: {text}");
     assert_eq!(row("| 4 ")[5], "0", "four cameras, none stuck: {text}");
+    let encoded = row("| YUYV 640×480 ");
+    assert!(encoded[2].contains("264") && encoded[3] == "60", "an access unit for each picture: {text}");
     let loss = text.lines().rfind(|line| line.starts_with('|')).unwrap_or_default();
     let columns: Vec<u64> = loss.split('|').filter_map(|column| column.trim().parse().ok()).collect();
     let [dropped, counted, hit, left_out, untagged, marked, kept, wrong, sessions] = columns[..] else {

@@ -144,9 +144,18 @@ fn devices(answer: &str, sender: IpAddr) -> Vec<Found> {
 fn device(found: Node<'_, '_>, sender: IpAddr) -> Option<Found> {
     let addresses = raw(found, "XAddrs");
     let host = DeviceUrl::parse(&SocketAddr::new(sender, 80).to_string()).ok()?;
-    let plain = |address: &&str| address.starts_with("http://");
-    let given = addresses.split_whitespace().take(ADDRESSES_MAX).find(plain)?;
-    let url = DeviceUrl(host.moved(given)?);
+    // A camera that has both is asked plainly until a person trusts its certificate.
+    let given = |scheme: &str| {
+        addresses.split_whitespace().take(ADDRESSES_MAX).find(|address| address.starts_with(scheme)).map(str::to_owned)
+    };
+    let url = match (given("http://"), given("https://")) {
+        (Some(plain), _) => DeviceUrl(host.moved(&plain)?),
+        (None, Some(encrypted)) => {
+            let host = DeviceUrl::parse(&format!("https://{}", SocketAddr::new(sender, 443))).ok()?;
+            DeviceUrl(host.moved(&encrypted)?)
+        }
+        (None, None) => return None,
+    };
     let endpoint = children(found, "EndpointReference").next().map(|endpoint| text(endpoint, "Address"));
     let scopes = raw(found, "Scopes");
     let scope = |kind: &str| {
@@ -190,6 +199,9 @@ mod tests {
     #[test]
     fn what_is_no_answer_is_left_out() {
         let sender: IpAddr = "192.168.1.64".parse().unwrap();
+        let encrypted =
+            devices(&answer("https://10.0.0.9:8443/onvif/device_service", ""), "192.168.1.64".parse().unwrap());
+        assert_eq!(encrypted[0].url.as_str(), "https://192.168.1.64:8443/onvif/device_service");
         for text in ["", "<", "<a/>", &answer("", ""), &answer("ftp://x/", ""), &answer("http://", "")] {
             assert_eq!(devices(text, sender), [], "{text}");
         }

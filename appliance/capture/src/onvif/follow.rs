@@ -171,7 +171,7 @@ impl Follower {
 
     /// One connection, until the camera fails or something else is wanted.
     async fn session(&mut self, config: &DeviceConfig, wanted: &mut Wanted) -> Result<Ended, Failure> {
-        let opening = Link::open(&config.address, config.credentials.as_ref(), &config.networks);
+        let opening = Link::open(&config.address, &config.access, &config.networks);
         let mut link = tokio::select! {
             opened = opening => opened?,
             _ = wanted.changed() => return Ok(Ended::Changed),

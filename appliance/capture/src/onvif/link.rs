@@ -2,8 +2,7 @@
 
 use super::clock::{DeviceClock, device_clock, offset_ms};
 use super::soap::Caller;
-use super::{DEVICE, DeviceUrl, Service, macs, services, xml};
-use crate::config::Credentials;
+use super::{Access, DEVICE, DeviceUrl, Service, macs, services, xml};
 use crate::failure::Failure;
 use crate::networks::Networks;
 use std::time::SystemTime;
@@ -62,16 +61,14 @@ impl Link {
     ///
     /// # Errors
     /// As [`super::inspect`].
-    pub(super) async fn open(
-        address: &DeviceUrl,
-        credentials: Option<&Credentials>,
-        networks: &Networks,
-    ) -> Result<Self, Failure> {
-        let caller = Caller::new(address, credentials, networks).await?;
+    pub(super) async fn open(address: &DeviceUrl, access: &Access, networks: &Networks) -> Result<Self, Failure> {
+        let caller = Caller::new(address, access, networks).await?;
         let mut link = Self { caller, address: address.clone(), services: Vec::new(), offset_ms: None };
         // Cameras answer this to everybody (Core Specification 8.3.4, PRE_AUTH). To one that does not, calls are signed with our time.
         match link.clock().await {
-            Err(failure) if failure.reason == GapReason::CameraGone => return Err(failure),
+            Err(failure) if matches!(failure.reason, GapReason::CameraGone | GapReason::CameraUntrusted) => {
+                return Err(failure);
+            }
             _ => link.caller.sign(link.offset_ms.unwrap_or(0)),
         }
         link.services = services(&mut link.caller, address).await?;

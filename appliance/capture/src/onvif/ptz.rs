@@ -2,8 +2,7 @@
 
 use super::link::Link;
 use super::xml::{Node, as_token, child, children, escaped, own_text, path, text, token_of};
-use super::{DeviceUrl, MEDIA1, MEDIA2, PTZ, SCHEMA};
-use crate::config::Credentials;
+use super::{Access, DeviceUrl, MEDIA1, MEDIA2, PTZ, SCHEMA};
 use crate::failure::Failure;
 use crate::networks::Networks;
 use core::time::Duration;
@@ -85,13 +84,9 @@ impl Ptz {
     ///
     /// # Errors
     /// As [`super::inspect`]; or it cannot be turned.
-    pub async fn connect(
-        address: &DeviceUrl,
-        credentials: Option<&Credentials>,
-        networks: &Networks,
-    ) -> Result<Self, Failure> {
+    pub async fn connect(address: &DeviceUrl, access: &Access, networks: &Networks) -> Result<Self, Failure> {
         let connecting = async {
-            let mut link = Link::open(address, credentials, networks).await?;
+            let mut link = Link::open(address, access, networks).await?;
             let url = link.needed(PTZ, "turning", "Use its own page if it can be turned at all.")?;
             let profile = profile(&mut link).await.map_err(next)?;
             Ok(Self { link, url, profile })

@@ -1,15 +1,14 @@
 //! SOAP 1.2 calls and how they are signed.
 
-use super::DeviceUrl;
-use super::http::{self, Answer};
+use super::http::{self, Answer, Peer};
 use super::xml::{Node, child, escaped, own_text, parse, path};
-use crate::config::Credentials;
+use super::{Access, DeviceUrl};
+use crate::config::{Credentials, SourceUrl};
 use crate::failure::Failure;
 use crate::networks::Networks;
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use core::net::IpAddr;
 use jiff::Timestamp;
 use url::Url;
 
@@ -19,7 +18,7 @@ const NONCE_BYTES: usize = 16;
 /// Speaks to one camera.
 pub(super) struct Caller {
     host_port: String,
-    address: IpAddr,
+    peer: Peer,
     credentials: Option<Credentials>,
     /// The camera's clock minus ours; `None` until calls are to be signed.
     offset_ms: Option<i64>,
@@ -45,14 +44,13 @@ impl Caller {
     ///
     /// # Errors
     /// As [`Networks::pin`].
-    pub(super) async fn new(
-        device: &DeviceUrl,
-        credentials: Option<&Credentials>,
-        networks: &Networks,
-    ) -> Result<Self, Failure> {
-        let address = networks.pin_host(&device.0, &device.host_port()).await?;
-        let (host_port, credentials) = (device.host_port(), credentials.cloned());
-        Ok(Self { host_port, address: address.ip(), credentials, offset_ms: None, digest: None })
+    pub(super) async fn new(device: &DeviceUrl, access: &Access, networks: &Networks) -> Result<Self, Failure> {
+        let host_port = device.host_port();
+        let address = networks.pin_host(&device.0, &host_port).await?.ip();
+        let (named, _) = SourceUrl::parse(device.as_str())
+            .map_err(|error| Failure::unusable(error.message, "Correct the address of its ONVIF service."))?;
+        let peer = Peer { address, named, certificate: access.certificate };
+        Ok(Self { host_port, peer, credentials: access.credentials.clone(), offset_ms: None, digest: None })
     }
 
     /// Signs all further calls with the camera's own time.
@@ -123,7 +121,7 @@ impl Caller {
             let text = envelope(ask.namespace, &(token + ask.headers), ask.body);
             let soap_action = ask.action.map_or_else(|| format!("{}/{action}", ask.namespace), str::to_owned);
             let head = (soap_action.as_str(), authorization.as_deref());
-            let answer = http::post(self.address, ask.url, head, text, &self.host_port).await?;
+            let answer = http::post(&self.peer, ask.url, head, text, &self.host_port).await?;
             let challenge = answer.challenge.as_deref().filter(|_| answer.status == 401 && signed.is_some() && !again);
             match challenge.and_then(digest_client) {
                 Some(client) => self.digest = Some(client),

@@ -11,18 +11,14 @@ fn an_address_may_be_typed_in_many_ways() {
         ("http://192.168.1.10/", "http://192.168.1.10/onvif/device_service"),
         ("http://192.168.1.10:80/onvif/service?x", "http://192.168.1.10/onvif/service"),
         ("[fd00::7]:81", "http://[fd00::7]:81/onvif/device_service"),
+        ("https://192.168.1.10/", "https://192.168.1.10/onvif/device_service"),
+        ("https://camera.local:8443/onvif/x", "https://camera.local:8443/onvif/x"),
     ] {
         assert_eq!(DeviceUrl::parse(text).unwrap().as_str(), whole);
     }
-    for text in [
-        "",
-        "https://192.168.1.10/",
-        "rtsp://192.168.1.10/",
-        "admin:secret@192.168.1.10",
-        "a b",
-        "http://",
-        "%31.0.0.1",
-    ] {
+    for text in
+        ["", "ftp://192.168.1.10/", "rtsp://192.168.1.10/", "admin:secret@192.168.1.10", "a b", "http://", "%31.0.0.1"]
+    {
         let error = DeviceUrl::parse(text).expect_err(text);
         assert!(error.message.ends_with('.') && !error.message.contains("secret"), "{text}: {error}");
     }
@@ -35,6 +31,11 @@ fn a_service_stays_on_the_host_that_was_asked() {
     assert_eq!(moved("http://10.0.0.7/onvif/media?a=b").as_deref(), Some("http://192.168.1.10/onvif/media?a=b"));
     assert_eq!(moved("http://127.0.0.1:22/x").as_deref(), Some("http://192.168.1.10:22/x"));
     assert_eq!(moved("media"), None);
+    let encrypted = DeviceUrl::parse("https://192.168.1.10:8443").unwrap();
+    let moved = |given: &str| encrypted.moved(given).map(|url| url.as_str().to_owned());
+    assert_eq!(moved("https://10.0.0.7/onvif/media").as_deref(), Some("https://192.168.1.10/onvif/media"));
+    let plain = moved("http://10.0.0.7:8000/onvif/media");
+    assert_eq!(plain.as_deref(), Some("https://192.168.1.10:8443/onvif/media"), "no question leaves the encryption");
 }
 
 fn profile(encoding: Encoding, width: u32, height: u32) -> Profile {

@@ -8,6 +8,9 @@ use std::collections::VecDeque;
 
 /// Requests that wait for their answer: retina has two at most, one that keeps the session alive and the one that ends it.
 const PENDING_MAX: usize = 4;
+/// Challenges to one request that are answered. A second one means that the password is wrong, unless the camera says that only its nonce has grown old (`stale`, RFC 2617 §3.2.1): some hand
+/// out one for each request.
+const CHALLENGES_MAX: u32 = 3;
 
 /// User name and password, the newest challenge, and the requests that may be challenged.
 pub(super) struct Auth {
@@ -18,8 +21,8 @@ pub(super) struct Auth {
 
 struct Pending {
     request: Text,
-    /// It answers a challenge that was made to itself: another one means that the password is wrong.
-    challenged: bool,
+    /// Challenges to itself that it has answered.
+    answered: u32,
 }
 
 impl Auth {
@@ -29,7 +32,7 @@ impl Auth {
 
     /// Writes `request`, with an answer to the newest challenge.
     pub(super) fn send(&mut self, request: Text, out: &mut BytesMut) {
-        self.write(Pending { request, challenged: false }, out);
+        self.write(Pending { request, answered: 0 }, out);
     }
 
     /// Takes an answer of the camera. `true`: it was a challenge, and the request was written once more.
@@ -39,15 +42,24 @@ impl Auth {
             return false;
         };
         let Some(pending) = self.pending.remove(at) else { return false };
-        if answer.status() != Some(401) || pending.challenged || self.credentials.is_none() {
+        let again = match pending.answered {
+            0 => true,
+            answered => answered < CHALLENGES_MAX && answer.all("WWW-Authenticate").any(is_stale),
+        };
+        if answer.status() != Some(401) || !again || self.credentials.is_none() {
             return false;
         }
         let challenges = answer.all("WWW-Authenticate");
         let client = challenges.fold(PasswordClient::builder(), |builder, value| builder.challenges(value)).build();
         let Ok(client) = client else { return false };
         self.client = Some(client);
-        self.write(Pending { challenged: true, ..pending }, out);
+        self.write(Pending { answered: pending.answered + 1, ..pending }, out);
         true
+    }
+
+    /// Forgets the requests that wait for an answer: their connection is gone.
+    pub(super) fn forget(&mut self) {
+        self.pending.clear();
     }
 
     fn write(&mut self, mut pending: Pending, out: &mut BytesMut) {
@@ -70,6 +82,14 @@ impl Auth {
         }
         self.pending.push_back(pending);
     }
+}
+
+/// `stale=true` among the parameters of a challenge.
+fn is_stale(challenge: &str) -> bool {
+    challenge.split([',', ' ']).any(|part| {
+        let (name, value) = part.trim().split_once('=').unwrap_or_default();
+        name.trim().eq_ignore_ascii_case("stale") && value.trim().trim_matches('"').eq_ignore_ascii_case("true")
+    })
 }
 
 #[cfg(test)]
@@ -138,6 +158,21 @@ mod tests {
         assert!(!strange.challenged(&unknown, &mut out));
         assert!(!strange.challenged(&text("RTSP/1.0 200 OK", &[("CSeq", "9")]), &mut out));
         assert!(out.is_empty());
+    }
+
+    #[test]
+    fn a_nonce_that_has_grown_old_is_no_wrong_password_and_has_an_end_all_the_same() {
+        let (mut auth, mut out) = (auth(), BytesMut::new());
+        auth.send(text("GET_PARAMETER rtsp://h/ RTSP/1.0", &[("CSeq", "7")]), &mut out);
+        let answers = (0..5).map(|nonce| {
+            let stale = ["stale=TRUE", "stale=\"true\"", "Stale = true"][nonce % 3].replace(" = ", "=");
+            auth.challenged(&challenge("7", &format!("Digest realm=\"r\", nonce=\"n{nonce}\", {stale}")), &mut out)
+        });
+        assert_eq!(answers.collect::<Vec<_>>(), [true, true, true, false, false]);
+        assert!(String::from_utf8_lossy(&out).contains("nonce=\"n2\""));
+        assert!(
+            !is_stale("Digest realm=\"stale=true\"") && !is_stale("Digest stale=false") && !is_stale("Digest stale")
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! RTSP messages in a stream of bytes (RFC 2326 §4, §10.12): where one ends, and its head as text. Pure.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 
 /// Longest head (first line and header lines): many times what any camera sends.
 pub(super) const HEAD_BYTES_MAX: usize = 64 << 10;
@@ -73,45 +73,80 @@ impl Text {
     }
 }
 
-/// Takes the next whole message off `buffer`; `None` when more bytes are needed.
-///
-/// # Errors
-/// What lies at the front is no message, or one longer than the bounds.
-pub(super) fn take(buffer: &mut BytesMut) -> Result<Option<Message>, Malformed> {
-    // Some cameras pad between messages; so does retina's reader take it.
-    let padding = buffer.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-    let _ = buffer.split_to(padding);
-    if buffer.first() == Some(&b'$') {
-        let Some(&[_, _, high, low]) = buffer.first_chunk::<4>() else { return Ok(None) };
-        let length = 4 + usize::from(u16::from_be_bytes([high, low]));
-        return Ok((buffer.len() >= length).then(|| Message::Data(buffer.split_to(length).freeze())));
-    }
-    let Some(head_length) = head_length(buffer)? else { return Ok(None) };
-    let mut text = head(&buffer[..head_length])?;
-    let body_length = text.header("Content-Length").map_or(Ok(0), |value| value.trim().parse().map_err(|_| Malformed));
-    let body_length: usize = body_length?;
-    if body_length > BODY_BYTES_MAX {
-        return Err(Malformed);
-    }
-    if buffer.len() < head_length + body_length {
-        return Ok(None);
-    }
-    let _ = buffer.split_to(head_length);
-    text.body = buffer.split_to(body_length).freeze();
-    Ok(Some(Message::Text(text)))
+/// The bytes of one end as they come, and the messages in them. What was looked at once is not looked at again, however small the pieces are.
+#[derive(Debug, Default)]
+pub(super) struct Messages {
+    buffer: BytesMut,
+    /// No head ends before this.
+    looked: usize,
+    /// A head whose body is still to come, and the body's length.
+    head: Option<(Text, usize)>,
 }
 
-/// Length of the head with its empty line.
-fn head_length(buffer: &[u8]) -> Result<Option<usize>, Malformed> {
-    let looked_at = &buffer[..buffer.len().min(HEAD_BYTES_MAX)];
-    // A first line is short and begins with a word; what is not is found out before 64 KiB have come.
-    if looked_at.first().is_some_and(|byte| !byte.is_ascii_alphabetic()) {
-        return Err(Malformed);
+impl Messages {
+    /// What `bytes` begin with.
+    pub(super) fn of(bytes: BytesMut) -> Self {
+        Self { buffer: bytes, ..Self::default() }
     }
-    match looked_at.windows(4).position(|window| window == b"\r\n\r\n") {
-        Some(at) => Ok(Some(at + 4)),
-        None if buffer.len() >= HEAD_BYTES_MAX => Err(Malformed),
-        None => Ok(None),
+
+    /// Where further bytes go: behind those that are there.
+    pub(super) fn buffer(&mut self) -> &mut BytesMut {
+        &mut self.buffer
+    }
+
+    /// Takes the next whole message off the front; `None` when more bytes are needed.
+    ///
+    /// # Errors
+    /// What lies at the front is no message, or one longer than the bounds.
+    pub(super) fn take(&mut self) -> Result<Option<Message>, Malformed> {
+        if self.head.is_none() {
+            // Some cameras pad between messages; so does retina's reader take it.
+            let padding = self.buffer.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            self.buffer.advance(padding);
+            if self.buffer.first() == Some(&b'$') {
+                let Some(&[_, _, high, low]) = self.buffer.first_chunk::<4>() else { return Ok(None) };
+                let length = 4 + usize::from(u16::from_be_bytes([high, low]));
+                let whole = self.buffer.len() >= length;
+                return Ok(whole.then(|| Message::Data(self.buffer.split_to(length).freeze())));
+            }
+            let Some(head_length) = self.head_length()? else { return Ok(None) };
+            let text = head(&self.buffer.split_to(head_length))?;
+            let body_length: usize = match text.header("Content-Length") {
+                Some(value) => value.trim().parse().map_err(|_| Malformed)?,
+                None => 0,
+            };
+            if body_length > BODY_BYTES_MAX {
+                return Err(Malformed);
+            }
+            self.head = Some((text, body_length));
+        }
+        let Some((mut text, length)) = self.head.take_if(|(_, length)| self.buffer.len() >= *length) else {
+            return Ok(None);
+        };
+        text.body = self.buffer.split_to(length).freeze();
+        Ok(Some(Message::Text(text)))
+    }
+
+    /// Length of the head with its empty line.
+    fn head_length(&mut self) -> Result<Option<usize>, Malformed> {
+        const END: &[u8] = b"\r\n\r\n";
+        let looked_at = &self.buffer[..self.buffer.len().min(HEAD_BYTES_MAX)];
+        // A first line is short and begins with a word; what is not is found out before 64 KiB have come.
+        if looked_at.first().is_some_and(|byte| !byte.is_ascii_alphabetic()) {
+            return Err(Malformed);
+        }
+        let from = self.looked.min(looked_at.len());
+        match looked_at[from..].windows(END.len()).position(|window| window == END) {
+            Some(at) => {
+                self.looked = 0;
+                Ok(Some(from + at + END.len()))
+            }
+            None if self.buffer.len() >= HEAD_BYTES_MAX => Err(Malformed),
+            None => {
+                self.looked = looked_at.len().saturating_sub(END.len() - 1);
+                Ok(None)
+            }
+        }
     }
 }
 
@@ -139,14 +174,14 @@ mod tests {
     const STREAM: &[u8] = b"RTSP/1.0 200 OK\r\nCSeq: 3\r\nsession: 12345678\r\nContent-Length: 4\r\n\r\nv=0\n$\x00\x00\x02ab\r\n$\x01\x00\x01cRTSP/1.0 401 Unauthorized\r\nCSeq: 4\r\nWWW-Authenticate: Basic realm=\"a\"\r\nWWW-Authenticate: Digest realm=\"a\"\r\n\r\n";
 
     fn all(chunk: usize) -> Vec<Message> {
-        let (mut buffer, mut found) = (BytesMut::new(), Vec::new());
+        let (mut messages, mut found) = (Messages::default(), Vec::new());
         for piece in STREAM.chunks(chunk) {
-            buffer.extend_from_slice(piece);
-            while let Some(message) = take(&mut buffer).unwrap() {
+            messages.buffer().extend_from_slice(piece);
+            while let Some(message) = messages.take().unwrap() {
                 found.push(message);
             }
         }
-        assert!(buffer.is_empty());
+        assert!(messages.buffer.is_empty() && messages.head.is_none());
         found
     }
 
@@ -179,22 +214,49 @@ mod tests {
             body.as_bytes(),
             &huge,
         ] {
-            assert_eq!(take(&mut BytesMut::from(wrong)), Err(Malformed));
+            assert_eq!(Messages::of(BytesMut::from(wrong)).take(), Err(Malformed));
         }
+    }
+
+    #[test]
+    fn a_head_is_read_once_however_slowly_its_body_comes() {
+        let mut messages = Messages::of(BytesMut::from(&b"RTSP/1.0 200 OK\r\nContent-Length: 3\r\n\r\n"[..]));
+        assert_eq!(messages.take(), Ok(None));
+        assert!(messages.head.is_some() && messages.buffer.is_empty(), "it is off the buffer");
+        // A line end, which would be padding between messages, and what would be a packet.
+        messages.buffer().extend_from_slice(b"\r$");
+        assert_eq!(messages.take(), Ok(None));
+        messages.buffer().extend_from_slice(b"aRTSP/1.0 200 OK\r\n\r");
+        let Ok(Some(Message::Text(text))) = messages.take() else { panic!("its body is whole") };
+        assert_eq!(&text.body[..], b"\r$a");
+        assert_eq!(messages.take(), Ok(None));
+        assert_eq!(messages.looked, "RTSP/1.0 200 OK\r\n\r".len() - 3, "what was looked at is not looked at again");
+        messages.buffer().extend_from_slice(b"\n");
+        assert!(matches!(messages.take(), Ok(Some(Message::Text(_)))));
     }
 
     proptest! {
         #[test]
+        fn messages_do_not_depend_on_how_their_bytes_come(
+            step: u8, at in 0..STREAM.len(), noise in proptest::collection::vec(any::<u8>(), 0..20),
+        ) {
+            let mut stream = STREAM.to_vec();
+            stream.splice(at..at, noise.iter().copied());
+            super::super::fuzz_body::messages(&[&[step][..], &stream].concat());
+            super::super::fuzz_body::messages(&[&[step][..], &noise].concat());
+        }
+
+        #[test]
         fn any_bytes_are_read_without_harm_and_what_is_written_is_read_back(
             bytes in proptest::collection::vec(any::<u8>(), 0..200), body in "[a-z]{0,20}",
         ) {
-            let mut buffer = BytesMut::from(&bytes[..]);
-            while let Ok(Some(_)) = take(&mut buffer) {}
+            let mut messages = Messages::of(BytesMut::from(&bytes[..]));
+            while let Ok(Some(_)) = messages.take() {}
             let mut text = Text { first: "RTSP/1.0 200 OK".into(), headers: vec![], body: Bytes::from(body) };
             text.set("Content-Length", Some(text.body.len().to_string()));
             let mut written = BytesMut::new();
             text.write(&mut written);
-            prop_assert_eq!(take(&mut written), Ok(Some(Message::Text(text))));
+            prop_assert_eq!(Messages::of(written).take(), Ok(Some(Message::Text(text))));
         }
     }
 }

@@ -16,12 +16,22 @@ const HELD_BYTES_MAX: usize = 2 << 20;
 /// So many packets in a row that come late, each following the one before: the camera began its numbering anew.
 const RESTART_RUN: u32 = 32;
 
+/// So long nothing of the known source has come: only then another one is listened to. Packets of another source come from whoever sends under the camera's address, from a
+/// session that the camera has forgotten to end, or from a camera that has begun anew. The latter is found after this, well before a stream without pictures is given up
+/// ([`crate::watch::SILENCE`]).
+pub(super) const SOURCE_SILENT: Duration = Duration::from_secs(2);
+
 /// One stream's packets.
 #[derive(Debug, Default)]
 pub(super) struct Reorder {
     /// Whose turn it is.
     next: Option<u16>,
-    ssrc: u32,
+    /// The source that is listened to (SSRC, RFC 3550 §8): the one that the camera named, else that of the first packet.
+    source: Option<u32>,
+    /// When its newest packet came; when another one first did, as long as it has not sent any.
+    heard: Option<Instant>,
+    /// Packets of other sources since somebody asked.
+    foreign: u64,
     /// What came before its turn: in the order of its number, no number twice.
     held: Vec<Held>,
     held_bytes: usize,
@@ -51,14 +61,20 @@ impl Reorder {
             // The reader says what is wrong with it.
             return pass(packet);
         };
-        let begun = self.next.is_some() || !self.held.is_empty();
-        if begun && ssrc != self.ssrc {
-            // Another source, or one that begins anew: the reader ends the session, and the next one begins with it.
+        let source = *self.source.get_or_insert(ssrc);
+        let heard = *self.heard.get_or_insert(now);
+        if ssrc != source {
+            if now.saturating_duration_since(heard) < SOURCE_SILENT {
+                self.foreign += 1;
+                return;
+            }
+            // The known one is gone. A reader that has had packets of it ends the session, and the next one begins with this source.
             self.flush(pass);
             self.follow(number, ssrc);
+            self.heard = Some(now);
             return pass(packet);
         }
-        self.ssrc = ssrc;
+        self.heard = Some(now);
         let ahead = self.next.map_or(1, |next| number.wrapping_sub(next));
         if ahead >= 0x8000 {
             return self.late(number, packet, pass);
@@ -96,6 +112,22 @@ impl Reorder {
         self.held.drain(..taken);
     }
 
+    /// The source that the camera named in its answer to SETUP.
+    pub(super) fn expect(&mut self, ssrc: u32) {
+        self.source = Some(ssrc);
+    }
+
+    /// The source that is listened to.
+    #[cfg(test)]
+    pub(super) fn source(&self) -> Option<u32> {
+        self.source
+    }
+
+    /// How many packets of other sources were dropped since the last question.
+    pub(super) fn take_foreign(&mut self) -> u64 {
+        core::mem::take(&mut self.foreign)
+    }
+
     /// How many packets were given up since the last question.
     pub(super) fn take_lost(&mut self) -> u64 {
         core::mem::take(&mut self.lost)
@@ -108,7 +140,7 @@ impl Reorder {
 
     /// The packet after `number` is the next one.
     fn follow(&mut self, number: u16, ssrc: u32) {
-        (self.next, self.ssrc, self.late) = (Some(number.wrapping_add(1)), ssrc, Late::default());
+        (self.next, self.source, self.late) = (Some(number.wrapping_add(1)), Some(ssrc), Late::default());
     }
 
     fn hold(&mut self, number: u16, packet: &[u8], now: Instant) {
@@ -129,7 +161,7 @@ impl Reorder {
         if self.late.run > RESTART_RUN {
             self.flush(pass);
             pass(packet);
-            self.follow(number, self.ssrc);
+            (self.next, self.late) = (Some(number.wrapping_add(1)), Late::default());
         }
     }
 
@@ -203,11 +235,41 @@ mod tests {
         let found = passed((20_000..20_200).chain(10..100));
         assert_eq!(found[..200], (20_000..20_200).collect::<Vec<_>>());
         assert_eq!(*found.last().unwrap(), 99, "{} passed", found.len());
-        let (mut reorder, mut found) = (Reorder::default(), 0);
-        for (number, ssrc) in [(5, 1), (7, 1), (900, 2), (901, 2)] {
-            reorder.push(&packet(number, ssrc), Instant::now(), &mut |_| found += 1);
+    }
+
+    #[test]
+    fn another_source_is_heard_only_when_the_known_one_has_been_silent() {
+        let (mut reorder, mut found, begun) = (Reorder::default(), Vec::new(), Instant::now());
+        let mut pass = |packet: &[u8]| found.extend(numbered(packet));
+        let mut push = |reorder: &mut Reorder, number, ssrc, at_ms| {
+            reorder.push(&packet(number, ssrc), begun + Duration::from_millis(at_ms), &mut pass);
+        };
+        push(&mut reorder, 5, 1, 0);
+        push(&mut reorder, 6, 1, 200);
+        push(&mut reorder, 900, 2, 300);
+        push(&mut reorder, 7, 1, 1_900);
+        // One that keeps sending is never heard beside the known one, however long.
+        push(&mut reorder, 901, 2, 3_800);
+        push(&mut reorder, 8, 1, 3_850);
+        assert_eq!((reorder.take_foreign(), reorder.source()), (2, Some(1)));
+        push(&mut reorder, 902, 2, 5_849);
+        assert_eq!(reorder.take_foreign(), 1);
+        push(&mut reorder, 903, 2, 5_850);
+        push(&mut reorder, 904, 2, 5_851);
+        push(&mut reorder, 9, 1, 5_852);
+        assert_eq!((reorder.take_foreign(), reorder.source()), (1, Some(2)), "the old one is a stranger now");
+        assert_eq!(found, [(5, 1), (6, 1), (7, 1), (8, 1), (903, 2), (904, 2)]);
+    }
+
+    #[test]
+    fn a_source_that_the_camera_named_is_waited_for_and_not_for_ever() {
+        let (mut reorder, mut found, begun) = (Reorder::default(), Vec::new(), Instant::now());
+        reorder.expect(7);
+        for (number, ssrc, at_ms) in [(900, 2, 0), (901, 2, 1_999), (902, 2, 2_000), (903, 2, 2_001)] {
+            let at = begun + Duration::from_millis(at_ms);
+            reorder.push(&packet(number, ssrc), at, &mut |packet| found.extend(numbered(packet)));
         }
-        assert_eq!(found, 4, "another source is not waited for");
+        assert_eq!((reorder.take_foreign(), found), (2, vec![(902, 2), (903, 2)]), "some cameras name a wrong one");
     }
 
     proptest! {

@@ -20,7 +20,7 @@ fn config(port: u16, path: &str) -> SessionConfig {
 async fn relayed(path: &str) -> (Relay, TcpStream, u16) {
     let camera = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = camera.local_addr().unwrap();
-    let relay = Relay::open(&config(address.port(), path), address).await.unwrap();
+    let relay = Relay::open(&config(address.port(), path), address, &Leaving::default()).await.unwrap();
     (relay, camera.accept().await.unwrap().0, address.port())
 }
 
@@ -91,6 +91,95 @@ async fn encryption_and_udp_do_not_go_together() {
     let mut config = config(1, "/");
     config.source.url = SourceUrl::parse("rtsps://127.0.0.1/").unwrap().0;
     config.source.transport = Transport::Udp;
-    let failure = Relay::open(&config, SocketAddr::from(([127, 0, 0, 1], 1))).await.err().unwrap();
+    let failure = Relay::open(&config, SocketAddr::from(([127, 0, 0, 1], 1)), &Leaving::default()).await.err().unwrap();
     assert!(failure.detail.contains("over UDP, which would not be encrypted"), "{failure}");
+}
+
+/// The request that comes next, which must be this one; gives its CSeq and its whole head.
+async fn asked(camera: &mut TcpStream, method: &str) -> (String, String) {
+    let head = heard(camera).await;
+    assert!(head.starts_with(method), "{method} was expected: {head}");
+    let cseq = head.lines().find_map(|line| line.strip_prefix("CSeq: ")).unwrap().to_owned();
+    (cseq, head)
+}
+
+async fn say(stream: &mut TcpStream, text: &str) {
+    stream.write_all(text.as_bytes()).await.unwrap();
+}
+
+fn challenge(cseq: &str, nonce: &str) -> String {
+    format!(
+        "RTSP/1.0 401 Unauthorized\r\nCSeq: {cseq}\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"{nonce}\"\r\n\r\n"
+    )
+}
+
+#[tokio::test]
+async fn a_session_over_udp_lives_through_new_nonces_and_is_ended_before_the_next_one_begins() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut config = config(address.port(), "/");
+    config.source.transport = Transport::Udp;
+    let leaving = Leaving::default();
+    let relay = Relay::open(&config, address, &leaving).await.unwrap();
+    let (mut camera, mut reader) = (listener.accept().await.unwrap().0, viewer(&relay).await);
+    let url = relay.url();
+    say(&mut reader, &format!("SETUP {url} RTSP/1.0\r\nCSeq: 1\r\nTransport: RTP/AVP/TCP;interleaved=0-1\r\n\r\n"))
+        .await;
+    let (_, head) = asked(&mut camera, "SETUP").await;
+    assert!(head.contains("client_port="), "{head}");
+    say(&mut camera, "RTSP/1.0 200 OK\r\nCSeq: 1\r\nSession: 77\r\nTransport: RTP/AVP;unicast\r\n\r\n").await;
+    assert!(heard(&mut reader).await.contains("interleaved=0-1"));
+    say(&mut reader, &format!("PLAY {url} RTSP/1.0\r\nCSeq: 2\r\nSession: 77\r\n\r\n")).await;
+    asked(&mut camera, "PLAY").await;
+    say(&mut camera, "RTSP/1.0 200 OK\r\nCSeq: 2\r\n\r\n").await;
+    heard(&mut reader).await;
+    // A keep-alive whose nonce has grown old: the reader hears of its success only.
+    say(&mut reader, &format!("GET_PARAMETER {url} RTSP/1.0\r\nCSeq: 3\r\nSession: 77\r\n\r\n")).await;
+    asked(&mut camera, "GET_PARAMETER").await;
+    say(&mut camera, &challenge("3", "second")).await;
+    let (cseq, head) = asked(&mut camera, "GET_PARAMETER").await;
+    assert!(head.contains("nonce=\"second\""), "{head}");
+    say(&mut camera, &format!("RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\n\r\n")).await;
+    assert!(heard(&mut reader).await.starts_with("RTSP/1.0 200 OK\r\nCSeq: 3"));
+    // It is cut off: the relay ends the session, also when the camera wants to know again who it is, and the next one waits for that.
+    drop((reader, camera));
+    let mut settled = Box::pin(leaving.settle());
+    let ended = async {
+        let mut camera = listener.accept().await.unwrap().0;
+        let (cseq, head) = asked(&mut camera, "TEARDOWN").await;
+        assert!(head.contains("Session: 77") && head.contains("nonce=\"second\""), "{head}");
+        say(&mut camera, &challenge(&cseq, "third")).await;
+        let (cseq, head) = asked(&mut camera, "TEARDOWN").await;
+        assert!(head.contains("nonce=\"third\""), "{head}");
+        (camera, cseq)
+    };
+    let (mut camera, cseq) = tokio::select! {
+        biased;
+        () = &mut settled => panic!("the old session is not over"),
+        ended = ended => ended,
+    };
+    say(&mut camera, &format!("RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\n\r\n")).await;
+    settled.await;
+}
+
+#[tokio::test]
+async fn a_session_that_the_reader_ended_is_not_ended_twice() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut config = config(address.port(), "/");
+    config.source.transport = Transport::Udp;
+    let leaving = Leaving::default();
+    let relay = Relay::open(&config, address, &leaving).await.unwrap();
+    let (mut camera, mut reader) = (listener.accept().await.unwrap().0, viewer(&relay).await);
+    let url = relay.url();
+    for (cseq, request) in [(1, "SETUP"), (2, "PLAY"), (3, "TEARDOWN")] {
+        say(&mut reader, &format!("{request} {url} RTSP/1.0\r\nCSeq: {cseq}\r\nSession: 77\r\n\r\n")).await;
+        asked(&mut camera, request).await;
+        say(&mut camera, &format!("RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\nTransport: RTP/AVP;unicast\r\n\r\n")).await;
+        heard(&mut reader).await;
+    }
+    drop(reader);
+    leaving.settle().await;
+    assert_eq!(camera.read(&mut [0; 8]).await.unwrap(), 0, "nothing more is asked");
+    assert!(listener.accept().now_or_never().is_none(), "nobody comes again");
 }

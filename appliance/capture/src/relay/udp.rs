@@ -1,7 +1,9 @@
 //! The packets of a session over UDP: two sockets a stream, from which they come in order.
 //!
 //! Only the camera is listened to: packets from another address than the one that was judged are dropped, unless the camera named that address as its source (RFC 2326
-//! §12.39) and it is a camera's address, too. Nothing is ever sent to a named source: the two packets that open a firewall on the way go to the camera itself.
+//! §12.39) and it is a camera's address, too. Of that address one port is heard: the `server_port` of the answer to SETUP; when it names none, the port that the first packet
+//! comes from. What else comes is dropped and counted ([`Udp::take_strange`]), as are packets of another source (SSRC) than the stream's ([`super::reorder`]).
+//! Nothing is ever sent to a named source: the two packets that open a firewall on the way go to the camera itself.
 
 use super::reorder::Reorder;
 use crate::networks::Networks;
@@ -39,11 +41,41 @@ pub(super) struct Udp {
 struct Stream {
     /// Interleaved channel of its RTP towards the reader; RTCP has the next one.
     channel: u8,
-    rtp: UdpSocket,
-    rtcp: UdpSocket,
+    rtp: Ear,
+    rtcp: Ear,
     /// A source that the camera named and that may be listened to.
     source: Option<IpAddr>,
     reorder: Reorder,
+}
+
+/// A socket, and who is heard on it.
+struct Ear {
+    socket: UdpSocket,
+    heard: Heard,
+    /// Packets from strangers since somebody asked.
+    strangers: u64,
+}
+
+/// The port that is heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
+    /// None: SETUP is not answered yet.
+    Nobody,
+    /// The one that the first packet comes from.
+    First,
+    /// The camera named it.
+    Port(u16),
+    /// The first packet came from there.
+    From(SocketAddr),
+}
+
+/// Packets that were dropped because of whom they came from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Strange {
+    /// From another address, or another port of the right one.
+    pub(super) senders: u64,
+    /// Of another source (SSRC).
+    pub(super) sources: u64,
 }
 
 /// Why an answer to SETUP is of no use.
@@ -64,6 +96,8 @@ impl Udp {
             return Err(io::Error::other("too many streams"));
         }
         let (rtp, rtcp, port) = neighbours(self.local).await?;
+        let ear = |socket| Ear { socket, heard: Heard::Nobody, strangers: 0 };
+        let (rtp, rtcp) = (ear(rtp), ear(rtcp));
         self.streams.push(Stream { channel, rtp, rtcp, source: None, reorder: Reorder::default() });
         Ok(format!("RTP/AVP/UDP;unicast;client_port={port}-{}", port + 1))
     }
@@ -81,20 +115,22 @@ impl Udp {
         if let Some(source) = part("source=").and_then(|source| source.parse::<IpAddr>().ok()) {
             stream.source = self.networks.judge(source).is_ok().then_some(source);
         }
-        if let Some(ports) = part("server_port=") {
-            let (first, second) = ports.split_once('-').unwrap_or((ports, ""));
-            let first: u16 = first.parse().map_err(|_| "the server_port in its answer to SETUP is no port")?;
-            let second = match second {
-                "" => first.checked_add(1),
-                second => second.parse().ok(),
-            };
-            let second = second.ok_or("the server_port in its answer to SETUP is no port")?;
+        // `0` stands for none.
+        let ports = part("server_port=").map(ports).transpose()?.filter(|(first, _)| *first != 0);
+        (stream.rtp.heard, stream.rtcp.heard) = match ports {
+            Some((first, second)) => (Heard::Port(first), Heard::Port(second)),
+            None => (Heard::First, Heard::First),
+        };
+        if let Some((first, second)) = ports {
             // A camera that is deaf to them needs none: what matters is what it sends.
-            let _ = stream.rtp.send_to(&OPEN_RTP, SocketAddr::new(self.camera, first)).await;
-            let _ = stream.rtcp.send_to(&OPEN_RTCP, SocketAddr::new(self.camera, second)).await;
+            let _ = stream.rtp.socket.send_to(&OPEN_RTP, SocketAddr::new(self.camera, first)).await;
+            let _ = stream.rtcp.socket.send_to(&OPEN_RTCP, SocketAddr::new(self.camera, second)).await;
         }
-        let ssrc = part("ssrc=").map(|ssrc| format!(";ssrc={ssrc}")).unwrap_or_default();
-        Ok(format!("RTP/AVP/TCP;unicast;interleaved={}-{}{ssrc}", stream.channel, stream.channel.saturating_add(1)))
+        if let Some(ssrc) = part("ssrc=").and_then(ssrc) {
+            stream.reorder.expect(ssrc);
+        }
+        // Not the ssrc: the reader would refuse every packet of a camera that named a wrong one.
+        Ok(format!("RTP/AVP/TCP;unicast;interleaved={}-{}", stream.channel, stream.channel.saturating_add(1)))
     }
 
     /// Forgets the newest stream: its SETUP was refused.
@@ -115,6 +151,16 @@ impl Udp {
     /// How many packets were lost since the last question, of all streams together.
     pub(super) fn take_lost(&mut self) -> u64 {
         self.streams.iter_mut().map(|stream| stream.reorder.take_lost()).sum()
+    }
+
+    /// What was dropped because of whom it came from, since the last question.
+    pub(super) fn take_strange(&mut self) -> Strange {
+        let mut strange = Strange::default();
+        for Stream { rtp, rtcp, reorder, .. } in &mut self.streams {
+            strange.senders += core::mem::take(&mut rtp.strangers) + core::mem::take(&mut rtcp.strangers);
+            strange.sources += reorder.take_foreign();
+        }
+        strange
     }
 
     /// Passes on what has waited for an overtaken packet for long enough.
@@ -138,9 +184,9 @@ impl Udp {
             let (channel, reorder) = (stream.channel, &mut stream.reorder);
             let known = [Some(camera), stream.source.map(|source| source.to_canonical())];
             let mut reports = |packet: &[u8]| interleave(channel.saturating_add(1), packet, out);
-            came = or(came, drain(&stream.rtcp, cx, buffer, known, &mut reports));
+            came = or(came, drain(&mut stream.rtcp, cx, buffer, (known, is_rtcp), &mut reports));
             let mut media = |packet: &[u8]| reorder.push(packet, now, &mut |packet| interleave(channel, packet, out));
-            came = or(came, drain(&stream.rtp, cx, buffer, known, &mut media));
+            came = or(came, drain(&mut stream.rtp, cx, buffer, (known, is_rtp), &mut media));
         }
         came
     }
@@ -150,22 +196,74 @@ fn or(one: Poll<()>, other: Poll<()>) -> Poll<()> {
     if one.is_ready() { one } else { other }
 }
 
-/// Takes what has come from a known address. Ready when there was anything, or there may be more.
+/// Both ports of `5000-5001`, or of `5000`.
+fn ports(text: &str) -> Result<(u16, u16), Unusable> {
+    let (first, second) = text.split_once('-').unwrap_or((text, ""));
+    let first: Option<u16> = first.trim().parse().ok();
+    let second = match second.trim() {
+        "" => first.and_then(|first| first.checked_add(1)),
+        second => second.parse().ok(),
+    };
+    first.zip(second).ok_or("the server_port in its answer to SETUP is no port")
+}
+
+/// As retina reads it: eight hexadecimal digits, of which a camera may leave out leading zeros; what has four or fewer is no SSRC (Rubetek sends `0x6f7c`).
+fn ssrc(text: &str) -> Option<u32> {
+    let text = text.trim();
+    u32::from_str_radix(text, 16).ok().filter(|_| text.len() > 4)
+}
+
+/// RFC 3550 §5.1.
+fn is_rtp(packet: &[u8]) -> bool {
+    packet.len() >= 12 && packet[0] >> 6 == 2
+}
+
+/// RFC 3550 §6.1, with the types that RFC 5761 §4 keeps for it.
+fn is_rtcp(packet: &[u8]) -> bool {
+    packet.len() >= 8 && packet[0] >> 6 == 2 && (192..=223).contains(&packet[1])
+}
+
+impl Ear {
+    /// Whether a packet from there is the camera's. The first one that looks like one (`kind`) chooses the port, when the camera named none.
+    fn hears(&mut self, from: SocketAddr, known: [Option<IpAddr>; 2], looks_right: bool) -> bool {
+        let from = SocketAddr::new(from.ip().to_canonical(), from.port());
+        if !known.contains(&Some(from.ip())) {
+            return false;
+        }
+        match self.heard {
+            Heard::Nobody => false,
+            Heard::Port(port) => from.port() == port,
+            Heard::From(first) => from == first,
+            Heard::First => {
+                if looks_right {
+                    self.heard = Heard::From(from);
+                }
+                looks_right
+            }
+        }
+    }
+}
+
+/// Addresses of the camera, and what its packets look like.
+type Known = ([Option<IpAddr>; 2], fn(&[u8]) -> bool);
+
+/// Takes what has come from whom is heard. Ready when there was anything, or there may be more.
 fn drain(
-    socket: &UdpSocket,
+    ear: &mut Ear,
     cx: &mut Context<'_>,
     buffer: &mut [u8],
-    known: [Option<IpAddr>; 2],
+    (known, kind): Known,
     take: &mut impl FnMut(&[u8]),
 ) -> Poll<()> {
     for turn in 0..BURST_MAX {
         let mut packet = ReadBuf::new(buffer);
-        match socket.poll_recv_from(cx, &mut packet) {
+        match ear.socket.poll_recv_from(cx, &mut packet) {
             Poll::Pending if turn == 0 => return Poll::Pending,
             Poll::Pending => break,
-            Poll::Ready(Ok(from)) if known.contains(&Some(from.ip().to_canonical())) => take(packet.filled()),
-            // A stranger; or word that nobody listens where the firewall was opened.
-            Poll::Ready(_) => {}
+            Poll::Ready(Ok(from)) if ear.hears(from, known, kind(packet.filled())) => take(packet.filled()),
+            Poll::Ready(Ok(_)) => ear.strangers += 1,
+            // Word that nobody listens where the firewall was opened.
+            Poll::Ready(Err(_)) => {}
         }
     }
     Poll::Ready(())
@@ -199,6 +297,7 @@ async fn neighbours(local: IpAddr) -> io::Result<(UdpSocket, UdpSocket, u16)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::until;
     use super::*;
 
     fn udp() -> Udp {
@@ -210,27 +309,69 @@ mod tests {
         transport.split_once("client_port=").unwrap().1.split_once('-').unwrap().0.parse().unwrap()
     }
 
+    /// An RTP packet that says so.
+    fn rtp(word: &[u8]) -> Vec<u8> {
+        [&[0x80, 96, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7][..], word].concat()
+    }
+
+    /// A sender report that says so.
+    fn rtcp(word: &[u8]) -> Vec<u8> {
+        [&[0x80, 200, 0, 6, 0, 0, 0, 7][..], word].concat()
+    }
+
+    async fn said(udp: &mut Udp, bytes: usize) -> BytesMut {
+        let mut out = BytesMut::new();
+        while out.len() < bytes {
+            let due = udp.due();
+            tokio::select! {
+                () = udp.receive(&mut out) => {}
+                () = until(due) => udp.release(&mut out),
+            }
+        }
+        out
+    }
+
     #[tokio::test]
     async fn packets_of_the_camera_come_interleaved_and_those_of_strangers_do_not() {
         let mut udp = udp();
         let port = port_of(&udp.add(2).await.unwrap());
         assert!(port.is_multiple_of(2) && udp.is_used());
-        let camera = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let (camera, reports, _) = neighbours([127, 0, 0, 1].into()).await.unwrap();
+        let named = camera.local_addr().unwrap().port();
+        udp.answered(&format!("RTP/AVP;unicast;server_port={named}-{}", named + 1)).await.unwrap();
         let stranger = UdpSocket::bind("127.0.0.2:0").await.unwrap();
-        for sender in [&stranger, &camera] {
-            let word = if core::ptr::eq(sender, &camera) { b"from the camera" } else { b"from a stranger" };
-            sender.send_to(word, ("127.0.0.1", port)).await.unwrap();
-            sender.send_to(word, ("127.0.0.1", port + 1)).await.unwrap();
+        let other_port = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        for (sender, word) in [(&stranger, b"a stranger"), (&other_port, b"other port"), (&reports, b"wrong port")] {
+            sender.send_to(&rtp(word), ("127.0.0.1", port)).await.unwrap();
         }
-        let mut out = BytesMut::new();
-        while out.len() < 2 * 19 {
-            udp.receive(&mut out).await;
+        for (sender, word) in [(&stranger, b"a stranger"), (&other_port, b"other port"), (&camera, b"wrong port")] {
+            sender.send_to(&rtcp(word), ("127.0.0.1", port + 1)).await.unwrap();
         }
-        let mut packets = [b"$\x02\x00\x0ffrom the camera".as_slice(), b"$\x03\x00\x0ffrom the camera"];
-        if out[1] == 3 {
-            packets.reverse();
+        camera.send_to(&rtp(b"the camera"), ("127.0.0.1", port)).await.unwrap();
+        reports.send_to(&rtcp(b"the camera"), ("127.0.0.1", port + 1)).await.unwrap();
+        let out = said(&mut udp, 26 + 22).await;
+        let media = [b"$\x02\x00\x16", &rtp(b"the camera")[..]].concat();
+        let report = [b"$\x03\x00\x12", &rtcp(b"the camera")[..]].concat();
+        assert!(out == [&media[..], &report].concat() || out == [&report[..], &media].concat(), "{out:?}");
+        assert_eq!(udp.take_strange(), Strange { senders: 6, sources: 0 });
+    }
+
+    #[tokio::test]
+    async fn without_a_named_port_the_first_that_sends_a_packet_is_the_one() {
+        for transport in ["RTP/AVP;unicast", "RTP/AVP;unicast;server_port=0-0"] {
+            let mut udp = udp();
+            let port = port_of(&udp.add(0).await.unwrap());
+            udp.answered(transport).await.unwrap();
+            let camera = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            let other_port = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            // What is no packet chooses nothing.
+            other_port.send_to(b"hello, recorder", ("127.0.0.1", port)).await.unwrap();
+            camera.send_to(&rtp(b"one"), ("127.0.0.1", port)).await.unwrap();
+            other_port.send_to(&rtp(b"two"), ("127.0.0.1", port)).await.unwrap();
+            let out = said(&mut udp, 19).await;
+            assert_eq!(out[4..], rtp(b"one"), "{transport}");
+            assert_eq!(udp.take_strange(), Strange { senders: 2, sources: 0 }, "{transport}");
         }
-        assert_eq!(out, packets.concat());
     }
 
     #[tokio::test]
@@ -246,8 +387,12 @@ mod tests {
             let told = udp
                 .answered(&format!("RTP/AVP;unicast;source={source};server_port={here_port}-{here_port};ssrc=0A0B0C0D"))
                 .await;
-            assert_eq!(told.unwrap(), "RTP/AVP/TCP;unicast;interleaved=0-1;ssrc=0A0B0C0D");
-            assert_eq!(udp.streams[0].source, heard, "{source}");
+            assert_eq!(told.unwrap(), "RTP/AVP/TCP;unicast;interleaved=0-1");
+            assert_eq!(
+                (udp.streams[0].source, udp.streams[0].reorder.source()),
+                (heard, Some(0x0A0B_0C0D)),
+                "{source}"
+            );
             udp.refused();
         }
         let mut buffer = [0; 64];
@@ -269,5 +414,11 @@ mod tests {
             assert!(udp.answered(wrong).await.is_err(), "{wrong}");
         }
         assert!(udp.answered("RTP/AVP;unicast").await.is_ok(), "a camera that names no port still sends");
+        assert_eq!(udp.streams[0].rtp.heard, Heard::First);
+        for (told, read) in
+            [("A046", None), ("0x6f7c", None), (" d6d6627", Some(0xd6d_6627)), ("D6D66271", Some(0xD6D6_6271))]
+        {
+            assert_eq!(ssrc(told), read, "{told}");
+        }
     }
 }

@@ -197,6 +197,8 @@ struct Source {
     encoder: Option<Box<dyn Encoder>>,
     /// Number of the newest buffer.
     sequence: Option<u32>,
+    /// When the newest picture was taken, in microseconds.
+    newest_us: Option<i64>,
 }
 
 impl Source {
@@ -242,7 +244,7 @@ impl Source {
             return Err(failed(io::Error::other("it has one buffer only")));
         }
         stream.start().map_err(failed)?;
-        Ok(Self { stream: mapped, outlet, encoder, sequence: None })
+        Ok(Self { stream: mapped, outlet, encoder, sequence: None, newest_us: None })
     }
 
     /// Hands the next picture on, or sees that none came within [`LOOK_MS`].
@@ -263,7 +265,7 @@ impl Source {
         }
         let used = usize::try_from(meta.bytesused).unwrap_or(usize::MAX).min(buffer.len());
         let buffer = buffer.get(..used).unwrap_or_default();
-        let at_us = taken_us(meta);
+        let at_us = after(&mut self.newest_us, taken_us(meta));
         match &mut self.encoder {
             None => outlet.take(buffer, at_us, missing),
             Some(encoder) => {
@@ -317,6 +319,17 @@ fn taken_us(meta: &Metadata) -> i64 {
     if monotonic && sane { told_us } else { now_us }
 }
 
+/// Times of pictures rise: one that was taken at `told_us`, but not after the picture before, is [`APART_US`] behind that. A driver may tell a time that goes back; and the time at which a picture came
+/// stands for one that cannot be, after which a right one may lie before it.
+fn after(newest_us: &mut Option<i64>, told_us: i64) -> i64 {
+    let at_us = newest_us.map_or(told_us, |newest| told_us.max(newest.saturating_add(APART_US)));
+    *newest_us = Some(at_us);
+    at_us
+}
+
+/// A tick of 1/90,000 s, which recordings count in, rounded up.
+const APART_US: i64 = 12;
+
 /// A picture that is said to be older has a wrong time: buffers for this long do not exist.
 const LATE_MAX: Duration = Duration::from_secs(2);
 
@@ -328,6 +341,15 @@ mod tests {
     fn missing_pictures_are_counted_by_their_numbers() {
         assert_eq!((missing(4, 5), missing(4, 8), missing(u32::MAX, 0)), (0, 3, 0));
         assert_eq!((missing(5, 5), missing(900, 0)), (0, 0), "no number, or a new row of them");
+    }
+
+    #[test]
+    fn times_of_pictures_rise_whatever_a_driver_tells() {
+        let mut newest = None;
+        let told = [1_000_000, 1_033_333, 1_033_333, 900_000, 1_033_340, 1_066_666, i64::MAX, 7];
+        let taken = told.map(|us| after(&mut newest, us));
+        assert_eq!(taken[..6], [1_000_000, 1_033_333, 1_033_345, 1_033_357, 1_033_369, 1_066_666]);
+        assert_eq!(taken[6..], [i64::MAX, i64::MAX], "the end of time is no overflow");
     }
 
     #[test]

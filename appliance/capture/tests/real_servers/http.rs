@@ -1,6 +1,7 @@
 //! Cameras that send JPEG over HTTP: the muxers of ffmpeg and GStreamer, and a server that does what cameras do and what they should not.
 
 use crate::support::{Recorded, Server, assert_contains, camera, password};
+use crate::tls::told_by_openssl;
 use std::time::{Duration, Instant};
 use watchbook_base::clock::{Clock as _, SystemClock};
 use watchbook_base::time::NANOS_PER_MS;
@@ -151,4 +152,42 @@ async fn wrong_lengths_cost_nothing_and_another_size_is_another_recording() {
     let tape = size.finish().await;
     assert_eq!(tape.ends(MAIN)[0], GapReason::FormatChange);
     assert_eq!(tape.begins(MAIN)[1].format.codec, Codec::Mjpeg { width: 320, height: 180 });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_encrypted_camera_is_asked_nothing_before_its_certificate_is_trusted() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start("http_camera.py", &["--tls", folder.path().to_str().unwrap()]);
+    assert!(server.url.starts_with("https://"));
+    let failure = probe(&at(&server, "basic/snapshot"), LOOK).await.main.unwrap_err();
+    let shown = told_by_openssl(&folder);
+    assert_eq!((failure.reason, failure.certificate), (GapReason::CameraUntrusted, Some(shown)), "{failure}");
+    assert!(!server.log().contains("GET"), "{}", server.log());
+    for path in ["basic/snapshot", "digest/stream"] {
+        let mut config = at(&server, path);
+        config.certificate = Some(shown);
+        let recorded = Recorded::start(config);
+        recorded.wait_packets(MAIN, 5);
+        assert_eq!(recorded.finish().await.ends(MAIN), [GapReason::Restart], "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn encryption_that_is_too_old_is_said_with_what_is_to_be_done() {
+    for (option, reason, said, step) in [
+        ("--old", GapReason::StreamUnusable, "only versions of TLS that are broken", "Switch TLS 1.2 or newer on"),
+        ("--x509-v1", GapReason::CameraUntrusted, "is of version 1 of X.509", "one of version 3"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start("http_camera.py", &["--tls", folder.path().to_str().unwrap(), option]);
+        let mut config = at(&server, "snapshot");
+        for pin in [None, Some(told_by_openssl(&folder))] {
+            config.certificate = pin;
+            let failure = probe(&config, LOOK).await.main.unwrap_err();
+            assert_eq!((failure.reason, failure.certificate), (reason, None), "{failure}");
+            assert!(failure.detail.contains(said), "{failure}");
+            assert!(failure.next_step.contains(step) && failure.next_step.contains("its http:// address"), "{failure}");
+        }
+        assert!(!server.log().contains("GET"), "{}", server.log());
+    }
 }

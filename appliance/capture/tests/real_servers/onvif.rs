@@ -1,10 +1,11 @@
 //! Against an ONVIF camera over real SOAP: `tests/e2e/servers/onvif_camera.py`, which an independent client agrees with (`onvif_agrees.py` beside it).
 
 use crate::support::{Server, password};
+use crate::tls::told_by_openssl;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 use watchbook_base::GapReason;
-use watchbook_capture::onvif::{Device, DeviceUrl, Encoding, discovery, inspect};
+use watchbook_capture::onvif::{Access, Device, DeviceUrl, Encoding, discovery, inspect};
 use watchbook_capture::{Failure, Networks};
 
 pub fn onvif(args: &[&str]) -> Server {
@@ -17,7 +18,12 @@ pub fn here() -> Networks {
 
 async fn ask(server: &Server, secret: &str) -> Result<Device, Failure> {
     let address = DeviceUrl::parse(&server.url).unwrap();
-    inspect(&address, password("guard", secret).as_ref(), &here()).await
+    inspect(&address, &access(secret), &here()).await
+}
+
+/// For the account of the camera here.
+pub fn access(secret: &str) -> Access {
+    Access { credentials: password("guard", secret), certificate: None }
 }
 
 #[tokio::test]
@@ -52,6 +58,25 @@ async fn a_camera_says_what_it_is_and_where_its_streams_are() {
     }
 }
 
+#[tokio::test]
+async fn an_encrypted_camera_is_asked_nothing_before_its_certificate_is_trusted() {
+    for auth in ["wsse", "digest"] {
+        let folder = tempfile::tempdir().unwrap();
+        let server = onvif(&["--tls", folder.path().to_str().unwrap(), "--auth", auth]);
+        let address = DeviceUrl::parse(&server.url).unwrap();
+        assert!(address.as_str().starts_with("https://127.0.0.1:"));
+        let mut access = access("night <watch>");
+        let failure = inspect(&address, &access, &here()).await.unwrap_err();
+        let shown = told_by_openssl(&folder);
+        assert_eq!((failure.reason, failure.certificate), (GapReason::CameraUntrusted, Some(shown)), "{failure}");
+        assert!(!server.log().contains("Get"), "{}", server.log());
+        access.certificate = Some(shown);
+        let device = inspect(&address, &access, &here()).await.unwrap();
+        assert_eq!((device.serial.as_str(), device.profiles.len()), ("SN0001", 3));
+        assert!(server.log().contains("GetProfiles"), "{}", server.log());
+    }
+}
+
 /// Cameras whose clock is hours off refuse a token of ours; and their users blame the password (lumeohq/onvif-rs#79).
 #[tokio::test]
 async fn a_token_bears_the_cameras_own_time() {
@@ -69,7 +94,7 @@ async fn a_wrong_password_is_called_one() {
         let failure = ask(&server, "day watch").await.unwrap_err();
         assert_eq!(failure.reason, GapReason::CameraDenied, "{auth}: {failure}");
         let address = DeviceUrl::parse(&server.url).unwrap();
-        let failure = inspect(&address, None, &here()).await.unwrap_err();
+        let failure = inspect(&address, &Access::default(), &here()).await.unwrap_err();
         assert!(failure.detail.contains("asks for a user name"), "{auth}: {failure}");
         assert!(!server.log().contains("watch"), "a password went out in the clear: {}", server.log());
     }
@@ -98,11 +123,12 @@ async fn a_camera_that_means_harm_costs_a_sentence() {
 async fn an_address_that_is_no_cameras_is_not_asked() {
     let server = onvif(&[]);
     let address = DeviceUrl::parse(&server.url).unwrap();
-    let failure = inspect(&address, None, &Networks::default()).await.unwrap_err();
+    let failure = inspect(&address, &Access::default(), &Networks::default()).await.unwrap_err();
     assert!(failure.detail.contains("is this machine itself"), "{failure}");
     assert_eq!(server.log(), "");
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let failure = inspect(&DeviceUrl::parse(&nobody.to_string()).unwrap(), None, &here()).await.unwrap_err();
+    let failure =
+        inspect(&DeviceUrl::parse(&nobody.to_string()).unwrap(), &Access::default(), &here()).await.unwrap_err();
     assert_eq!(failure.reason, GapReason::CameraGone, "{failure}");
 }
 

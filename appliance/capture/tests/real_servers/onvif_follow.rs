@@ -1,15 +1,15 @@
 //! A camera that is followed and turned, over real SOAP: what it notices, its clock, its masks, another camera in its place, PTZ; and answers that mean harm.
 
-use crate::onvif::{here, onvif};
-use crate::support::{SOON, Server, password};
+use crate::onvif::{access, here, onvif};
+use crate::support::{SOON, Server};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::{Arc, Condvar, Mutex};
 use watchbook_base::clock::SystemClock;
 use watchbook_base::{CameraId, Clock as _, GapReason};
 use watchbook_capture::onvif::{
-    Corner, DeviceConfig, DeviceEvent, DeviceHandle, DeviceSink, DeviceState, DeviceStatus, DeviceUrl, Identity,
-    MaskState, Noticed, Position, Ptz, PtzAct, spawn_device,
+    Access, Corner, DeviceConfig, DeviceEvent, DeviceHandle, DeviceSink, DeviceState, DeviceStatus, DeviceUrl,
+    Identity, MaskState, Noticed, Position, Ptz, PtzAct, spawn_device,
 };
 
 #[derive(Default)]
@@ -99,7 +99,7 @@ fn config(server: &Server) -> DeviceConfig {
     DeviceConfig {
         camera: CameraId::new(7).unwrap(),
         address: DeviceUrl::parse(&server.url).unwrap(),
-        credentials: password("guard", "night <watch>"),
+        access: access("night <watch>"),
         networks: here(),
         events: true,
         set_clock: false,
@@ -306,8 +306,8 @@ async fn a_camera_is_turned_and_stops_by_itself() {
     for args in [&[][..], &["--media", "2", "--auth", "digest"]] {
         let server = onvif(args);
         let address = DeviceUrl::parse(&server.url).unwrap();
-        let credentials = password("guard", "night <watch>");
-        let mut ptz = Ptz::connect(&address, credentials.as_ref(), &here()).await.unwrap();
+        let access = access("night <watch>");
+        let mut ptz = Ptz::connect(&address, &access, &here()).await.unwrap();
         let place = Position { pan: 0.25, tilt: -0.5, zoom: 0.75 };
         ptz.act(&PtzAct::GoTo(place)).await.unwrap();
         assert_eq!(ptz.position().await.unwrap(), Some(place));
@@ -339,6 +339,6 @@ async fn a_camera_is_turned_and_stops_by_itself() {
         }
     }
     let server = onvif(&["--fault", "html"]);
-    let failure = Ptz::connect(&DeviceUrl::parse(&server.url).unwrap(), None, &here()).await.unwrap_err();
+    let failure = Ptz::connect(&DeviceUrl::parse(&server.url).unwrap(), &Access::default(), &here()).await.unwrap_err();
     assert_eq!(failure.reason, GapReason::StreamUnusable);
 }

@@ -19,7 +19,7 @@ fn camera_of(server: &Server) -> CameraConfig {
 }
 
 /// The fingerprint as the `openssl` program tells it.
-fn told_by_openssl(folder: &tempfile::TempDir) -> Fingerprint {
+pub fn told_by_openssl(folder: &tempfile::TempDir) -> Fingerprint {
     let told = Command::new("openssl")
         .args(["x509", "-noout", "-fingerprint", "-sha256", "-in"])
         .arg(folder.path().join("camera.pem"))

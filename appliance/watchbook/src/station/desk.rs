@@ -461,7 +461,9 @@ impl Cameras for CameraDesk {
             username,
             password: probe.password.map(|secret| secret.reveal().to_owned()).unwrap_or_default(),
         });
-        let asking = capture::onvif::inspect(&address, credentials.as_ref(), &self.networks);
+        let certificate = probe.certificate.as_deref().map(str::parse).transpose().map_err(refused)?;
+        let access = capture::onvif::Access { credentials, certificate };
+        let asking = capture::onvif::inspect(&address, &access, &self.networks);
         Ok(super::devices::report(&address, self.runtime.block_on(asking)))
     }
 }

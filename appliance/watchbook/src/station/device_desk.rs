@@ -16,8 +16,8 @@ use watchbook_access::{Action, AuditEntry, AuditLog as _, Outcome};
 use watchbook_base::clock::SystemClock;
 use watchbook_base::{CameraId, Clock as _, Event, EventSource, GapReason, Kind, UtcNanos};
 use watchbook_capture::onvif::{
-    self, Corner, DeviceConfig, DeviceEvent, DeviceHandle, DeviceSink, DeviceState, DeviceUrl, Identity, MaskState,
-    Noticed, Ptz, PtzAct,
+    self, Access, Corner, DeviceConfig, DeviceEvent, DeviceHandle, DeviceSink, DeviceState, DeviceUrl, Identity,
+    MaskState, Noticed, Ptz, PtzAct,
 };
 use watchbook_capture::{Credentials, Failure, Networks};
 use watchbook_store::Writer;
@@ -187,7 +187,7 @@ impl DeviceDesk {
         };
         let acting = async {
             let mut hand = hand.lock().await;
-            let connect = || Ptz::connect(&config.address, config.credentials.as_ref(), &config.networks);
+            let connect = || Ptz::connect(&config.address, &config.access, &config.networks);
             let is_gone =
                 |done: &Result<T, Failure>| done.as_ref().is_err_and(|failure| failure.reason == GapReason::CameraGone);
             if let Some(mut ptz) = hand.take() {
@@ -227,12 +227,14 @@ fn device_config(
         username,
         password: config.password.as_ref().map(|secret| secret.reveal().to_owned()).unwrap_or_default(),
     });
+    // One that cannot be read is none: the camera is not trusted then.
+    let certificate = config.certificate.as_deref().and_then(|text| text.parse().ok());
     let corner = |point: &api::Point| Corner { x: point.x.into(), y: point.y.into() };
     let masks = || config.masks.iter().map(|outline| outline.iter().map(corner).collect()).collect();
     let wanted = DeviceConfig {
         camera,
         address,
-        credentials,
+        access: Access { credentials, certificate },
         networks: networks.clone(),
         events: settings.events,
         set_clock: settings.set_clock,

@@ -21,7 +21,7 @@ pub enum Transport {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StreamAddress {
-    /// `rtsp://host/path`, or `http://host/path` of a JPEG stream or snapshot. Null in answers to accounts that are not admin. A user name and password before the host are split off. A password in
+    /// `rtsp://host/path`, or `http://host/path` of a JPEG stream or snapshot; `rtsps` and `https` are encrypted. Null in answers to accounts that are not admin. A user name and password before the host are split off. A password in
     /// the path or query, as in `?passwd=x`, is `•••` in answers; where a request has `•••`, the value that is stored for the same host and port
     /// stays.
     pub url: Option<String>,
@@ -265,7 +265,7 @@ pub struct Camera {
     pub record_audio: bool,
     /// What the sound is recorded for; empty where none is.
     pub audio_purpose: String,
-    /// SHA-256 of the certificate that an admin trusts for `rtsps` addresses, as `AB:CD:…`; null: one that an authority vouches for.
+    /// SHA-256 of the certificate that an admin trusts for `rtsps` and `https` addresses, as `AB:CD:…`; null: one that an authority vouches for.
     pub certificate_sha256: Option<String>,
     /// It is captured.
     pub enabled: bool,
@@ -317,7 +317,7 @@ pub struct CameraRequest {
     /// What the sound is recorded for: at most 256 bytes. It stands in the audit log.
     #[serde(default)]
     pub audio_purpose: String,
-    /// SHA-256 of the certificate to trust for `rtsps` addresses: 64 hexadecimal digits, with or without colons.
+    /// SHA-256 of the certificate to trust for `rtsps` and `https` addresses: 64 hexadecimal digits, with or without colons.
     #[serde(default)]
     pub certificate_sha256: Option<String>,
     /// Default true.
@@ -370,7 +370,7 @@ pub struct CameraPatch {
     pub record_audio: Option<bool>,
     /// What the sound is recorded for: at most 256 bytes. It stands in the audit log.
     pub audio_purpose: Option<String>,
-    /// SHA-256 of the certificate to trust for `rtsps` addresses; null trusts none. Another host or port drops the stored one, unless this request brings one.
+    /// SHA-256 of the certificate to trust for `rtsps` and `https` addresses; null trusts none. Another host or port drops the stored one, unless this request brings one.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     pub certificate_sha256: Option<Option<String>>,
@@ -414,7 +414,7 @@ pub struct CameraTest {
     #[serde(default)]
     #[schema(value_type = Option<String>, write_only)]
     pub password: Option<Secret>,
-    /// SHA-256 of the certificate to trust for `rtsps` addresses; not stored.
+    /// SHA-256 of the certificate to trust for `rtsps` and `https` addresses; not stored.
     #[serde(default)]
     pub certificate_sha256: Option<String>,
 }

@@ -39,6 +39,9 @@ pub struct DeviceRequest {
     #[serde(default)]
     #[schema(value_type = Option<String>, write_only)]
     pub password: Option<Secret>,
+    /// SHA-256 of the certificate to trust at an `https` address; not stored.
+    #[serde(default)]
+    pub certificate_sha256: Option<String>,
 }
 
 /// What a camera said, or why it said nothing.

@@ -117,6 +117,7 @@ async fn inspect(call: Call) -> Result<Response, Problem> {
         url: request.url,
         username: check::credential("username", request.username)?,
         password: check::secret("password", request.password)?,
+        certificate: check::certificate(request.certificate_sha256)?,
     };
     let turn = Arc::clone(call.app.camera_tests()).try_acquire_owned().map_err(|_| busy())?;
     let app = call.app.clone();

@@ -82,7 +82,7 @@ async fn hostile_addresses_reach_nothing() {
         "rtsp:///path",
         "file:///etc/passwd",
         "exec:reboot",
-        "https://192.0.2.1/",
+        "ftp://192.0.2.1/",
         "concat:a|b",
         "rtsp://h:0/",
         "rtsp://h:99999/",

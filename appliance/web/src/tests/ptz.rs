@@ -88,7 +88,8 @@ async fn a_camera_is_talked_to_where_its_stream_comes_from_alone() {
     );
     for url in [
         "http://203.0.113.6/onvif/device_service",
-        "https://192.0.2.20/",
+        "ftp://192.0.2.20/",
+        "https://203.0.113.6/",
         "http://a:b@192.0.2.20/",
         "http://192.0.2.20:0/",
         "file:///etc/passwd",
@@ -96,6 +97,10 @@ async fn a_camera_is_talked_to_where_its_stream_comes_from_alone() {
     ] {
         assert_problem(&patch(device(url)).await, 422, "invalid-input");
     }
+    assert_eq!(
+        patch(device("https://192.0.2.20:8443/onvif/x")).await.json()["device"]["url"],
+        "https://192.0.2.20:8443/onvif/x"
+    );
     // The stream does not move away from it.
     assert_problem(&patch(json!({"main": {"url": "rtsp://203.0.113.6/main"}})).await, 422, "invalid-input");
     let moved = json!({"main": {"url": "rtsp://203.0.113.6/main"}, "device": {"url": "http://203.0.113.6/"}});

@@ -151,3 +151,27 @@ fn what_a_camera_notices_is_kept_and_another_one_in_its_place_is_not_listened_to
     assert_eq!(noted(&recorder), ["other_camera"]);
     assert_eq!(told(&recorder, &camera).len(), 1, "{:?}", told(&recorder, &camera));
 }
+
+#[test]
+fn a_camera_is_asked_encrypted_once_its_certificate_is_trusted() {
+    let (dir, keys) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let server = gst(&[]);
+    let folder = keys.path().to_str().expect("a temporary folder's name is UTF-8");
+    let device = CameraServer::start("onvif_camera.py", &["--tls", folder]);
+    let mut recorder = Recorder::claim(dir.path());
+    let camera = recorder.add_camera("Gate", &format!("{}main", server.url()), None);
+    let mut asked = json!({"url": device.url()});
+    let report = recorder.client.send("POST", "/api/v1/cameras/inspect", &asked).ok().json();
+    let shown = report["problem"]["certificate_sha256"].as_str().unwrap_or_else(|| panic!("{report}")).to_owned();
+    asked["certificate_sha256"] = json!(shown);
+    let report = recorder.client.send("POST", "/api/v1/cameras/inspect", &asked).ok().json();
+    let url = report["device"]["url"].as_str().unwrap_or_else(|| panic!("{report}")).to_owned();
+    assert!(url.starts_with("https://"), "{url}");
+
+    let path = format!("/api/v1/cameras/{}", camera.id);
+    drop(recorder.client.send("PATCH", &path, &json!({"device": {"url": url, "events": true}})).ok());
+    let state = wait_state(&recorder, &camera, "no trust", |state| state["status"] == "lost");
+    assert!(state.to_string().contains(&shown), "{state}");
+    drop(recorder.client.send("PATCH", &path, &json!({"certificate_sha256": shown})).ok());
+    wait_state(&recorder, &camera, "subscribed over TLS", |state| state["events"].is_object());
+}

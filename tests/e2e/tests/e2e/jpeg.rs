@@ -45,3 +45,26 @@ fn streams_and_snapshots_are_tested_recorded_played_and_downloaded() {
     let found = probe(&recorder.export(&snapshot, from, from + 5_500));
     assert!((4..=7).contains(&found.frames), "{found:?} in 5.5 s at one a second");
 }
+
+#[test]
+fn an_encrypted_camera_is_recorded_once_a_person_or_an_authority_vouches_for_its_certificate() {
+    let [dir, own, made] = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let folder = |dir: &tempfile::TempDir| dir.path().to_str().expect("a temporary folder's name is UTF-8").to_owned();
+    let server = CameraServer::start("http_camera.py", &["--tls", &folder(&own)]);
+    let vouched = CameraServer::start("http_camera.py", &["--tls", &folder(&made), "--authority"]);
+    std::fs::copy(made.path().join("authority.pem"), dir.path().join("authority.pem")).unwrap();
+    let mut recorder = Recorder::claim(dir.path());
+    let by_authority = recorder.add_camera("Yard", &format!("{}stream", vouched.url()), None);
+    let url = format!("{}snapshot", server.url());
+    assert!(url.starts_with("https://"));
+    let by_person = recorder.add_camera("Cellar", &url, None);
+    let state = recorder.wait_state(&by_person, "lost", Some("camera_untrusted"));
+    let report = recorder.client.send("POST", "/api/v1/cameras/test", &json!({"main": {"url": url}})).ok().json();
+    let shown = report["problem"]["certificate_sha256"].as_str().unwrap_or_else(|| panic!("{report}")).to_owned();
+    assert!(state["detail"].as_str().is_some_and(|detail| detail.contains(&shown)), "{state}");
+    let path = format!("/api/v1/cameras/{}", by_person.id);
+    drop(recorder.client.send("PATCH", &path, &json!({"certificate_sha256": shown})).ok());
+    recorder.wait_recorded(&by_person, 3);
+    let (from, _) = recorder.wait_recorded(&by_authority, 3);
+    assert_eq!(probe(&recorder.export(&by_authority, from, from + 2_000)).codec, "mjpeg");
+}

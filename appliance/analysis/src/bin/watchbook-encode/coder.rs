@@ -7,12 +7,13 @@ use ffmpeg_next::software::scaling::{Context, Flags};
 use ffmpeg_next::{Dictionary, Packet, Rational, decoder};
 use watchbook_analysis::encoder::message::{Job, Pixels};
 use watchbook_analysis::mask::Mask;
+use watchbook_media::h26x::{NalKind, Standard, annex_b_units};
 
-/// Encoders by how little they cost, and what makes each give a picture at once. The first two are machines beside the processor; the wall shuts their device files out, so where
-/// libavcodec has them they fail to open and the next one is taken.
-const ENCODERS: [(&str, &[(&str, &str)]); 4] = [
-    ("h264_v4l2m2m", &[]),
-    ("h264_vaapi", &[]),
+/// libavcodec's name of an encoder, and what makes it give a picture at once.
+type Candidate = (&'static str, &'static [(&'static str, &'static str)]);
+
+/// Encoders, the one to prefer first. All of them compute on the processor: one beside it (V4L2 M2M, VAAPI) needs a device file, and the wall lets none in (`appliance/DECISIONS.md`).
+const ENCODERS: [Candidate; 2] = [
     (
         "libx264",
         &[
@@ -24,6 +25,8 @@ const ENCODERS: [(&str, &[(&str, &str)]); 4] = [
     ),
     ("libopenh264", &[("rc_mode", "quality"), ("allow_skip_frames", "0")]),
 ];
+/// Pictures that an encoder must have encoded before it is taken: a key picture and another one.
+const TRIAL_PICTURES: i64 = 2;
 /// Bits a pixel and picture where an encoder wants a rate: 0.1 is 4.6 Mbit/s for 1280×720 at 50.
 const BITS_PER_PIXEL: f64 = 0.1;
 
@@ -38,17 +41,22 @@ pub(crate) struct Coder {
 }
 
 impl Coder {
-    /// The best encoder that is there and takes the job.
+    /// The best encoder that is there, takes the job and has encoded pictures of its size.
     ///
     /// # Errors
     /// A sentence for people.
     pub(crate) fn open(job: Job) -> Result<Self, String> {
+        Self::open_of(&ENCODERS, job)
+    }
+
+    fn open_of(candidates: &[Candidate], job: Job) -> Result<Self, String> {
         let jpeg = (job.pixels == Pixels::Jpeg).then(open_jpeg).transpose()?;
         let mask = Mask::draw(&job.masks, job.width, job.height);
         let mut tried = Vec::new();
-        for (name, options) in ENCODERS {
+        for &(name, options) in candidates {
             let Some(codec) = encoder::find_by_name(name) else { continue };
-            match open(codec, &job, options) {
+            // The one that was tried has begun a stream already.
+            match trial(codec, &job, options).and_then(|()| open(codec, &job, options)) {
                 Ok(encoder) => return Ok(Self { job, name, encoder, jpeg, plain: None, mask, last_us: i64::MIN }),
                 Err(error) => tried.push(format!("{name}: {error}")),
             }
@@ -82,14 +90,7 @@ impl Coder {
         // Encoders want times that grow.
         self.last_us = at_us.max(self.last_us.saturating_add(1));
         plain.set_pts(Some(self.last_us));
-        self.encoder.send_frame(&plain).map_err(refused)?;
-        let mut units = Vec::new();
-        let mut packet = Packet::empty();
-        while self.encoder.receive_packet(&mut packet).is_ok() {
-            let at_us = packet.pts().unwrap_or(at_us);
-            units.push((at_us, packet.data().unwrap_or_default().to_vec()));
-        }
-        Ok(units)
+        encoded(&mut self.encoder, &plain)
     }
 
     /// The picture as libavcodec knows it: line by line, because a device's lines may be longer.
@@ -145,6 +146,38 @@ fn open(codec: ffmpeg_next::Codec, job: &Job, options: &[(&str, &str)]) -> Resul
     video.open_as_with(codec, dictionary).map_err(|error| error.to_string())
 }
 
+/// Gives an encoder one picture and takes the access units that are ready, each with the time of its picture.
+fn encoded(encoder: &mut encoder::Video, picture: &Video) -> Result<Vec<(i64, Vec<u8>)>, String> {
+    encoder.send_frame(picture).map_err(|error| error.to_string())?;
+    let (mut units, mut packet) = (Vec::new(), Packet::empty());
+    while encoder.receive_packet(&mut packet).is_ok() {
+        let at_us = packet.pts().or(picture.pts()).unwrap_or_default();
+        units.push((at_us, packet.data().unwrap_or_default().to_vec()));
+    }
+    Ok(units)
+}
+
+/// Encodes some grey pictures of the job's size. An encoder that opens may still refuse them, hold them back, or give what is no H.264.
+fn trial(codec: ffmpeg_next::Codec, job: &Job, options: &[(&str, &str)]) -> Result<(), String> {
+    let mut encoder = open(codec, job, options)?;
+    let mut picture = Video::new(Pixel::YUV420P, job.width, job.height);
+    (0..picture.planes()).for_each(|plane| picture.data_mut(plane).fill(128));
+    for number in 0..TRIAL_PICTURES {
+        picture.set_pts(Some(number * 1_000_000 / i64::from(job.fps.max(1))));
+        let units = encoded(&mut encoder, &picture)?;
+        let [(_, unit)] = &units[..] else { return Err(format!("{} access units came for one picture", units.len())) };
+        let kinds: Vec<NalKind> = annex_b_units(unit)
+            .map(|nal| nal.first().map_or(NalKind::Outside, |first| Standard::H264.nal_kind(*first)))
+            .collect();
+        let wanted: &[NalKind] =
+            if number == 0 { &[NalKind::ParameterSet, NalKind::KeySlice] } else { &[NalKind::Slice] };
+        if !wanted.iter().all(|kind| kinds.contains(kind)) {
+            return Err("what it gives is no stream of H.264".to_owned());
+        }
+    }
+    Ok(())
+}
+
 fn open_jpeg() -> Result<decoder::Video, String> {
     let codec = decoder::find(codec::Id::MJPEG).ok_or("this libavcodec has no JPEG decoder")?;
     let context = codec::Context::new_with_codec(codec);
@@ -174,5 +207,40 @@ fn pixel(pixels: Pixels) -> Pixel {
         Pixels::Rgb3 => Pixel::RGB24,
         Pixels::Bgr3 => Pixel::BGR24,
         Pixels::Jpeg => Pixel::None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job() -> Job {
+        Job { pixels: Pixels::Grey, width: 160, height: 96, line_bytes: 160, fps: 10, masks: Vec::new() }
+    }
+
+    #[test]
+    fn an_encoder_that_opens_and_gives_something_else_is_passed_over() {
+        let mut candidates: Vec<Candidate> = vec![("no_such_encoder", &[]), ("mpeg2video", &[])];
+        let refused = Coder::open_of(&candidates, job()).err().unwrap();
+        assert!(refused.contains("mpeg2video: ") && refused.contains("no stream of H.264"), "{refused}");
+        candidates.extend(ENCODERS);
+        let mut coder = Coder::open_of(&candidates, job()).unwrap();
+        assert!(ENCODERS.iter().any(|(name, _)| *name == coder.name()));
+        // The stream begins with the first picture of the device, not with one of the trial.
+        let units = coder.encode(&[128; 160 * 96], 7_000).unwrap();
+        assert_eq!(units.iter().map(|(at_us, _)| *at_us).collect::<Vec<_>>(), [7_000]);
+        let first = annex_b_units(&units[0].1).next().unwrap()[0];
+        assert_eq!(Standard::H264.nal_kind(first), NalKind::ParameterSet);
+    }
+
+    #[test]
+    fn an_encoder_that_holds_pictures_back_is_passed_over() {
+        // Without its tuning libx264 looks ahead.
+        let candidates: [Candidate; 1] = [("libx264", &[("preset", "veryfast")])];
+        if encoder::find_by_name("libx264").is_none() {
+            return assert!(Coder::open(job()).is_ok(), "then there is another one");
+        }
+        let refused = Coder::open_of(&candidates, job()).err().unwrap();
+        assert!(refused.contains("0 access units came for one picture"), "{refused}");
     }
 }

@@ -1,12 +1,11 @@
 //! What following a camera needs, and what it tells.
 
-use crate::config::Credentials;
 use crate::failure::Failure;
 use crate::networks::Networks;
-use crate::onvif::DeviceUrl;
 use crate::onvif::events::DeviceEvent;
 use crate::onvif::link::Identity;
 use crate::onvif::masks::Corner;
+use crate::onvif::{Access, DeviceUrl};
 use watchbook_base::{CameraId, UtcNanos};
 
 /// What following a camera needs. Two equal ones need no new connection.
@@ -17,7 +16,7 @@ pub struct DeviceConfig {
     /// Its device service.
     pub address: DeviceUrl,
     /// For the camera.
-    pub credentials: Option<Credentials>,
+    pub access: Access,
     /// Where cameras may be.
     pub networks: Networks,
     /// Take what it notices.

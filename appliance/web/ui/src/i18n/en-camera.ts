@@ -7,7 +7,7 @@ export const cameraWords = {
   "camera.audio.purpose": "What the sound is recorded for",
   "camera.audio.purpose.hint": "It stands in the audit log and with the camera's settings.",
   "camera.certificate": "Trusted certificate (SHA-256)",
-  "camera.certificate.hint": "For rtsps:// addresses. Test the camera to see its certificate. Empty: one that an authority vouches for.",
+  "camera.certificate.hint": "For rtsps:// and https:// addresses. Test the camera to see its certificate. Empty: one that an authority vouches for.",
   "camera.certificate.shown": "The camera shows this certificate:",
   "camera.certificate.compare": "Compare it with the fingerprint on the camera's own page. Whoever has its key will be taken for the camera.",
   "camera.certificate.trust": "Trust this certificate",

@@ -17,7 +17,7 @@ export const findWords = {
   "find.search_list": "Search found cameras",
   "find.recorded": "Added already",
   "find.address": "Address of the camera",
-  "find.address.hint": "Its network address, with a port when it is not 80.",
+  "find.address.hint": "Its network address, with a port when it is not 80; with https:// before it, the camera is asked encrypted.",
   "find.password.hint": "An account that the camera allows ONVIF. For this question the camera gets a digest, not the password itself.",
   "find.ask": "Ask the camera",
   "find.asking": "Asking…",

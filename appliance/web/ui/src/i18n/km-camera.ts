@@ -9,7 +9,7 @@ export const cameraWords: Record<keyof typeof english, string> = {
   "camera.audio.purpose": "ថតសំឡេងសម្រាប់អ្វី",
   "camera.audio.purpose.hint": "វានៅក្នុងកំណត់ហេតុសវនកម្ម និងក្នុងការកំណត់របស់កាមេរ៉ា។",
   "camera.certificate": "វិញ្ញាបនបត្រដែលទុកចិត្ត (SHA-256)",
-  "camera.certificate.hint": "សម្រាប់អាសយដ្ឋាន rtsps://។ សាកល្បងកាមេរ៉ាដើម្បីមើលវិញ្ញាបនបត្ររបស់វា។ ទទេ៖ វិញ្ញាបនបត្រដែលអាជ្ញាធរធានា។",
+  "camera.certificate.hint": "សម្រាប់អាសយដ្ឋាន rtsps:// និង https://។ សាកល្បងកាមេរ៉ាដើម្បីមើលវិញ្ញាបនបត្ររបស់វា។ ទទេ៖ វិញ្ញាបនបត្រដែលអាជ្ញាធរធានា។",
   "camera.certificate.shown": "កាមេរ៉ាបង្ហាញវិញ្ញាបនបត្រនេះ៖",
   "camera.certificate.compare": "ប្រៀបធៀបវាជាមួយស្នាមម្រាមដៃនៅលើទំព័ររបស់កាមេរ៉ាផ្ទាល់។ អ្នកណាដែលមានសោរបស់វានឹងត្រូវបានចាត់ទុកថាជាកាមេរ៉ា។",
   "camera.certificate.trust": "ទុកចិត្តវិញ្ញាបនបត្រនេះ",

@@ -10,6 +10,7 @@ import { Icon } from "../ui/icon";
 import { Note, Problem, Select, TextField } from "../ui/parts";
 import { NothingFound, Search } from "../ui/search";
 import { type CameraForm, filled, profileText } from "./camera-form";
+import { Certificate } from "./camera-test";
 
 /** From this many devices on the list has a search field. */
 const SEARCH_FROM = 6;
@@ -39,6 +40,7 @@ export function CameraFinder({ form, change }: Props) {
   const search = useAct();
   const inspect = useAct();
 
+  const shown = refusal?.certificate_sha256 ?? null;
   const look = () => search.run(async () => setDevices(await api.searchCameras()));
   const ask = () => {
     setDevice(null);
@@ -48,6 +50,7 @@ export function CameraFinder({ form, change }: Props) {
         url: url.trim(),
         ...(form.username.trim() === "" ? {} : { username: form.username.trim() }),
         ...(form.password === "" ? {} : { password: form.password }),
+        ...(form.certificate.trim() === "" ? {} : { certificate_sha256: form.certificate.trim() }),
       });
       setRefusal(report.problem);
       setDevice(report.device);
@@ -98,6 +101,7 @@ export function CameraFinder({ form, change }: Props) {
           </p>
           <p>{refusal.detail}</p>
           <p class="note-next">{refusal.next_step}</p>
+          {shown !== null && <Certificate shown={shown} taken={shown === form.certificate.trim()} trust={() => change({ certificate: shown })} />}
         </Note>
       )}
       {device !== null && <Streams device={device} form={form} change={change} />}

@@ -81,7 +81,7 @@ function source(url: string, transport: Transport, interval_ms: number): StreamS
 
 /** An address that may give one picture for each request. */
 export function isHttp(url: string): boolean {
-  return /^http:/i.test(url.trim());
+  return /^https?:/i.test(url.trim());
 }
 
 /** A password goes along only when one was typed: the stored one is never read back, so it cannot be sent back. */
@@ -131,12 +131,12 @@ function places(form: CameraForm): string[] {
 export function urlProblem(url: string): "camera.url.bad" | null {
   const trimmed = url.trim();
   if (trimmed === "") return null;
-  return /^((rtsps?|http):\/\/[^\s/]+|v4l2:[\w.:-]+)/i.test(trimmed) ? null : "camera.url.bad";
+  return /^((rtsps?|https?):\/\/[^\s/]+|v4l2:[\w.:-]+)/i.test(trimmed) ? null : "camera.url.bad";
 }
 
 /** Whether an address is encrypted, so that a certificate matters. */
 export function isEncrypted(form: CameraForm): boolean {
-  return [form.mainUrl, form.subUrl].some((url) => /^rtsps:/i.test(url.trim()));
+  return [form.mainUrl, form.subUrl, form.device.url].some((url) => /^(rtsps|https):/i.test(url.trim()));
 }
 
 /** The fields that a camera fills in; a name that was typed stays. */

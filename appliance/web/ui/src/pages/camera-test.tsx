@@ -37,7 +37,7 @@ export function TestReport({ result, trusted, trust }: TestReportProps) {
 }
 
 /** The first time a person looks at a camera's certificate, and decides. */
-function Certificate({ shown, taken, trust }: { shown: string; taken: boolean; trust: () => void }) {
+export function Certificate({ shown, taken, trust }: { shown: string; taken: boolean; trust: () => void }) {
   return (
     <>
       <p>{t("camera.certificate.shown")}</p>

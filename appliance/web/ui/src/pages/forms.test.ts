@@ -35,7 +35,9 @@ describe("camera form", () => {
     const form = { ...formOf(null), name: "Gate", mainUrl: "rtsps://10.0.0.1/a", audioPurpose: "Interviews", certificate: " AB:CD " };
     expect(inputOf(form, [])).toMatchObject({ record_audio: false, audio_purpose: "", certificate_sha256: "AB:CD" });
     expect(inputOf({ ...form, recordAudio: true, certificate: "" }, [])).toMatchObject({ audio_purpose: "Interviews", certificate_sha256: null });
-    expect([isEncrypted(form), isEncrypted({ ...form, mainUrl: "rtsp://10.0.0.1/a" })]).toEqual([true, false]);
+    const plain = { ...form, mainUrl: "rtsp://10.0.0.1/a" };
+    const others = [plain, { ...plain, mainUrl: "https://10.0.0.1/a" }, { ...plain, device: { ...plain.device, url: "https://10.0.0.1/onvif" } }];
+    expect([form, ...others].map(isEncrypted)).toEqual([true, false, true, true]);
   });
 
   it("sends what was changed and nothing else", () => {
@@ -60,7 +62,7 @@ describe("camera form", () => {
     expect(urlProblem("rtsp://10.0.0.1:554/stream")).toBeNull();
     expect(urlProblem("")).toBeNull();
     expect(urlProblem("http://10.0.0.1/video.mjpg")).toBeNull();
-    for (const bad of ["https://10.0.0.1/", "ftp://10.0.0.1", "rtsp://", "rtsp:///path", "10.0.0.1"]) expect(urlProblem(bad)).toBe("camera.url.bad");
+    for (const bad of ["ftp://10.0.0.1", "rtsp://", "rtsp:///path", "10.0.0.1"]) expect(urlProblem(bad)).toBe("camera.url.bad");
   });
 });
 
