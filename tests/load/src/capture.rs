@@ -3,6 +3,8 @@
 pub mod loss;
 pub mod outages;
 pub mod restart;
+pub mod silence;
+pub mod v4l2;
 
 use crate::camera::Simulator;
 use crate::clip::{self, Clip, Shape};
@@ -24,7 +26,13 @@ use watchbook_media::{Packet, RecordingEnd, RecordingStart};
 pub type Bench = fn(&Wanted) -> Result<String>;
 
 /// Every measurement.
-pub const BENCHES: [(&str, Bench); 3] = [("outages", outages::run), ("restart", restart::run), ("loss", loss::run)];
+pub const BENCHES: [(&str, Bench); 5] = [
+    ("outages", outages::run),
+    ("restart", restart::run),
+    ("silence", silence::run),
+    ("v4l2", v4l2::run),
+    ("loss", loss::run),
+];
 
 /// A camera that is not recorded again within this is stuck.
 pub const STUCK: Duration = Duration::from_secs(60);
@@ -189,8 +197,33 @@ pub fn record(
     transport: Transport,
     sink: &Arc<Tally>,
 ) -> Result<(CameraId, CameraHandle)> {
+    record_at(runtime, &Place { url: simulator.url(number), network: "127.0.0.1", number }, transport, sink)
+}
+
+/// Where a camera is.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Its address.
+    pub url: String,
+    /// The camera network that it lies in.
+    pub network: &'static str,
+    /// It is recorded as this number and one.
+    pub number: u16,
+}
+
+/// Records the camera at `place`.
+///
+/// # Errors
+/// The address is refused, which would be our mistake.
+pub fn record_at(
+    runtime: &Runtime,
+    place: &Place,
+    transport: Transport,
+    sink: &Arc<Tally>,
+) -> Result<(CameraId, CameraHandle)> {
     let refused = |error: watchbook_capture::Error| Error(error.message);
-    let (url, _) = SourceUrl::parse(&simulator.url(number)).map_err(refused)?;
+    let number = place.number;
+    let (url, _) = SourceUrl::parse(&place.url).map_err(refused)?;
     let camera = CameraId::new(u32::from(number) + 1).attempt("numbering a camera")?;
     let config = CameraConfig {
         camera,
@@ -199,7 +232,7 @@ pub fn record(
         credentials: None,
         record_audio: false,
         certificate: None,
-        networks: Networks::parse(&["127.0.0.1".to_owned()]).map_err(refused)?,
+        networks: Networks::parse(&[place.network.to_owned()]).map_err(refused)?,
         encoding: Encoding::default(),
         masks: Masks::default(),
     };

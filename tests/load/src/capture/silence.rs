@@ -1,0 +1,248 @@
+//! Networks that carry nothing for a random time and then go on: cameras stay as they are, both ends keep their link, nobody is told. How soon each camera is recorded
+//! again.
+//!
+//! Each camera is behind a switch (a bridge of the kernel) in a network namespace of its own; the switch keeps the links of both its ports and forwards nothing between them. This needs no
+//! rights where user namespaces are allowed.
+
+use super::{Dice, Place, Tally, Wanted, quantile, record_at, runtime};
+use crate::camera::{Setting, Simulator};
+use crate::clip::{self, Clip, Shape};
+use crate::error::Attempt as _;
+use crate::{Error, Result};
+use core::fmt::Write as _;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
+use watchbook_capture::Transport;
+
+/// The cameras' port.
+const PORT: u16 = 8554;
+/// Where they all are.
+const NETWORK: &str = "10.77.0.0/16";
+/// Where a silence of TCP ends by itself at the latest before capture gives a session up.
+const SHORT: Duration = Duration::from_secs(5);
+/// What was on its way when the network fell silent has come by then.
+const SETTLED: Duration = Duration::from_millis(500);
+/// Namespaces and their mounts, as `ip netns` wants them.
+const INSIDE: [&str; 6] = ["--user", "--map-root-user", "--net", "--mount", "--fork", "--kill-child"];
+
+/// One silence.
+struct Silence {
+    transport: Transport,
+    length: Duration,
+    /// From the network's return to the first picture that is recorded; `None`: stuck.
+    back: Option<Duration>,
+}
+
+/// 100 silences of 1 to 60 s on 20 cameras at once, half of them over UDP.
+///
+/// # Errors
+/// Namespaces are not allowed here, or `ip` is missing.
+pub fn run(wanted: &Wanted) -> Result<String> {
+    // It is made here, where the folder for it is.
+    drop(wanted.clip()?);
+    let own = std::env::current_exe().attempt("finding this program")?;
+    let mut command = Command::new("unshare");
+    command.args(INSIDE).arg(own).arg("silence").arg(wanted.seed.to_string());
+    command.arg(if wanted.tiny { "tiny" } else { "full" }).stderr(Stdio::inherit());
+    let output = command.output().attempt("starting unshare")?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(Error("measuring silent networks: this needs user namespaces (unshare --user --net), and ip of iproute2; the lines above say which of them failed".to_owned()))
+    }
+}
+
+/// The cameras' end: `COUNT`, `tiny` or `full`. Ends when its standard input does.
+///
+/// # Errors
+/// The port cannot be had.
+#[expect(clippy::print_stdout, reason = "the other end waits for this line")]
+pub fn cameras(words: &[String]) -> Result<()> {
+    let [count, size] = words else { return Err(Error("finding the number of cameras".to_owned())) };
+    let address = ([0, 0, 0, 0], PORT).into();
+    let setting = Setting { address, ..Setting::of(count.parse().attempt("counting cameras")?) };
+    let simulator = Simulator::with(&clip_of(size)?, &setting)?;
+    println!("READY");
+    std::io::stdin().read_to_end(&mut Vec::new()).attempt("waiting for the end")?;
+    drop(simulator);
+    Ok(())
+}
+
+/// The recorder's end, alone in its namespaces: `SEED`, `tiny` or `full`. Prints the table.
+///
+/// # Errors
+/// The networks cannot be made, or a camera was never recorded.
+#[expect(clippy::print_stdout, reason = "the table")]
+pub fn inside(words: &[String]) -> Result<()> {
+    let [seed, size] = words else { return Err(Error("finding the seed".to_owned())) };
+    let seed: u64 = seed.parse().attempt("reading the seed")?;
+    let (lanes, each, range_ms) = if size == "tiny" { (2, 1, (1_000, 8_000)) } else { (20, 5, (1_000, 60_000)) };
+    prepare(lanes)?;
+    let own = std::env::current_exe().attempt("finding this program")?;
+    let mut cameras = Command::new("ip");
+    cameras.args(["netns", "exec", "cameras"]).arg(own).args(["silent-cameras", &lanes.to_string(), size]);
+    let _cameras = Cameras::start(&mut cameras)?;
+    let runtime = runtime()?;
+    let silences: Vec<Silence> = std::thread::scope(|scope| {
+        let lane = |number: u16| {
+            let (runtime, dice) = (&runtime, Dice(seed ^ u64::from(number) << 32));
+            scope.spawn(move || one_camera(runtime, dice, Lane { number, silences: each, range_ms }))
+        };
+        let lanes: Vec<_> = (0..lanes).map(lane).collect();
+        let done =
+            lanes.into_iter().map(|lane| lane.join().map_err(|_| Error("a camera's thread failed".to_owned()))?);
+        done.collect::<Result<Vec<_>>>()
+    })?
+    .into_iter()
+    .flatten()
+    .collect();
+    print!("{}", table(&silences, seed, range_ms));
+    Ok(())
+}
+
+fn table(silences: &[Silence], seed: u64, range_ms: (u64, u64)) -> String {
+    let seconds = |ms: u64| ms as f64 / 1000.0;
+    let mut text = format!(
+        "{} silences of {:.0} to {:.0} s of the network between a camera and the recorder, seed {seed}; a key frame every 2 s.\n\n\
+         | the network is silent | silences | stuck | recorded again after p50 | p99 | longest |\n|---|---|---|---|---|---|\n",
+        silences.len(),
+        seconds(range_ms.0),
+        seconds(range_ms.1),
+    );
+    type Picked = fn(&Silence) -> bool;
+    let rows: [(&str, Picked); 5] = [
+        ("TCP, less than 5 s", |one| one.transport == Transport::Tcp && one.length < SHORT),
+        ("TCP, longer", |one| one.transport == Transport::Tcp && one.length >= SHORT),
+        ("UDP, less than 5 s", |one| one.transport == Transport::Udp && one.length < SHORT),
+        ("UDP, longer", |one| one.transport == Transport::Udp && one.length >= SHORT),
+        ("all silences", |_| true),
+    ];
+    for (name, picked) in rows {
+        let of_kind = || silences.iter().filter(|one| picked(one));
+        let mut back: Vec<Duration> = of_kind().filter_map(|one| one.back).collect();
+        back.sort_unstable();
+        let stuck = of_kind().filter(|one| one.back.is_none()).count();
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            text,
+            "| {name} | {} | {stuck} | {} | {} | {} |",
+            of_kind().count(),
+            quantile(&back, 50),
+            quantile(&back, 99),
+            quantile(&back, 100)
+        );
+    }
+    text
+}
+
+fn clip_of(size: &str) -> Result<Clip> {
+    Clip::cached(if size == "tiny" { Shape::SMALL } else { Shape::STREET }, &clip::cache())
+}
+
+/// Their program, which is ended with this.
+struct Cameras(Child);
+
+impl Cameras {
+    fn start(command: &mut Command) -> Result<Self> {
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().attempt("starting the cameras")?;
+        let mut cameras = Self(child);
+        let mut line = String::new();
+        let said = cameras.0.stdout.take().attempt("listening to the cameras")?;
+        BufReader::new(said).read_line(&mut line).attempt("waiting for the cameras")?;
+        if line.trim() == "READY" { Ok(cameras) } else { Err(Error("the cameras did not start".to_owned())) }
+    }
+}
+
+impl Drop for Cameras {
+    fn drop(&mut self) {
+        // An error here means that they have ended already.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// One namespace for the cameras and one for the switches; between each camera and the recorder a switch of its own.
+fn prepare(lanes: u16) -> Result<()> {
+    // `ip netns` keeps its names there.
+    order("mount", "-t tmpfs tmpfs /run")?;
+    for name in ["cameras", "switch"] {
+        order("ip", &format!("netns add {name}"))?;
+        order("ip", &format!("-n {name} link set lo up"))?;
+    }
+    order("ip", "link set lo up")?;
+    for lane in 0..lanes {
+        order("ip", &format!("link add r{lane} type veth peer name sr{lane} netns switch"))?;
+        order("ip", &format!("-n cameras link add c{lane} type veth peer name sc{lane} netns switch"))?;
+        order("ip", &format!("-n switch link add b{lane} type bridge forward_delay 0"))?;
+        for port in [format!("sr{lane}"), format!("sc{lane}")] {
+            order("ip", &format!("-n switch link set {port} master b{lane} up"))?;
+        }
+        order("ip", &format!("-n switch link set b{lane} up"))?;
+        order("ip", &format!("addr add 10.77.{lane}.1/24 dev r{lane}"))?;
+        order("ip", &format!("-n cameras addr add 10.77.{lane}.2/24 dev c{lane}"))?;
+        order("ip", &format!("link set r{lane} up"))?;
+        order("ip", &format!("-n cameras link set c{lane} up"))?;
+    }
+    Ok(())
+}
+
+/// Whether the switch of `lane` forwards. Ports that are isolated reach no other such port (`bridge(8)`).
+fn forward(lane: u16, on: bool) -> Result<()> {
+    let isolated = if on { "off" } else { "on" };
+    for port in ["sr", "sc"] {
+        order("ip", &format!("-n switch link set {port}{lane} type bridge_slave isolated {isolated}"))?;
+    }
+    Ok(())
+}
+
+fn order(program: &str, words: &str) -> Result<()> {
+    let output = Command::new(program).args(words.split(' ')).output().attempt(format!("starting {program}"))?;
+    let said = || Error(format!("{program} {words}: {}", String::from_utf8_lossy(&output.stderr).trim()));
+    if output.status.success() { Ok(()) } else { Err(said()) }
+}
+
+/// One camera and what happens to its network.
+#[derive(Clone, Copy)]
+struct Lane {
+    number: u16,
+    silences: usize,
+    range_ms: (u64, u64),
+}
+
+fn one_camera(runtime: &Runtime, mut dice: Dice, lane: Lane) -> Result<Vec<Silence>> {
+    let number = lane.number;
+    let transport = if number.is_multiple_of(2) { Transport::Tcp } else { Transport::Udp };
+    let sink = Arc::new(Tally::default());
+    let place = Place { url: format!("rtsp://10.77.{number}.2:{PORT}/cam/{number}"), network: NETWORK, number };
+    let (camera, handle) = record_at(runtime, &place, transport, &sink)?;
+    sink.wait_after(camera, Instant::now()).attempt("recording a camera for the first time")?;
+    let mut done = Vec::new();
+    for _ in 0..lane.silences {
+        std::thread::sleep(Duration::from_millis(500 + dice.below(14_500)));
+        let length = Duration::from_millis(drawn(&mut dice, lane.range_ms));
+        forward(number, false)?;
+        std::thread::sleep(length.min(SETTLED));
+        let before = sink.seen(camera).packets;
+        std::thread::sleep(length.saturating_sub(SETTLED));
+        if sink.seen(camera).packets != before {
+            return Err(Error(format!("silencing the network of camera {number}: pictures come through")));
+        }
+        let returned = Instant::now();
+        forward(number, true)?;
+        let back = sink.wait_after(camera, returned).map(|first| first.saturating_duration_since(returned));
+        eprintln!("camera {number} {transport:?} silent {length:.1?}: back after {back:.1?}");
+        done.push(Silence { transport, length, back });
+    }
+    runtime.block_on(handle.stop(watchbook_base::GapReason::Restart));
+    Ok(done)
+}
+
+/// A number from the range, as many below its geometric mean as above: short silences are as interesting as long ones.
+fn drawn(dice: &mut Dice, (from, to): (u64, u64)) -> u64 {
+    const STEPS: u64 = 1 << 20;
+    let share = dice.below(STEPS) as f64 / STEPS as f64;
+    (from as f64 * (to as f64 / from as f64).powf(share)) as u64
+}
