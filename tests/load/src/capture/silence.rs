@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use watchbook_capture::Transport;
 
+/// There can be no such networks on this machine.
+pub const NOT_HERE: &str = "Silent networks were not measured";
 /// The cameras' port.
 const PORT: u16 = 8554;
 /// Where they all are.
@@ -38,8 +40,10 @@ struct Silence {
 
 /// 100 silences of 1 to 60 s on 20 cameras at once, half of them over UDP.
 ///
+/// Where namespaces are not allowed, or `ip` is missing, the table is a sentence that begins with [`NOT_HERE`].
+///
 /// # Errors
-/// Namespaces are not allowed here, or `ip` is missing.
+/// What else went wrong.
 pub fn run(wanted: &Wanted) -> Result<String> {
     // It is made here, where the folder for it is.
     drop(wanted.clip()?);
@@ -49,10 +53,13 @@ pub fn run(wanted: &Wanted) -> Result<String> {
     command.arg(if wanted.tiny { "tiny" } else { "full" }).stderr(Stdio::inherit());
     let output = command.output().attempt("starting unshare")?;
     if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    } else {
-        Err(Error("measuring silent networks: this needs user namespaces (unshare --user --net), and ip of iproute2; the lines above say which of them failed".to_owned()))
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
+    let allowed = Command::new("unshare").args(INSIDE).args(["ip", "link"]).output();
+    if allowed.is_ok_and(|output| output.status.success()) {
+        return Err(Error("measuring silent networks: the lines above say why it failed".to_owned()));
+    }
+    Ok(format!("{NOT_HERE}: they need user namespaces (unshare --user --net) and ip of iproute2.\n"))
 }
 
 /// The cameras' end: `COUNT`, `tiny` or `full`. Ends when its standard input does.
@@ -79,7 +86,10 @@ pub fn cameras(words: &[String]) -> Result<()> {
 pub fn inside(words: &[String]) -> Result<()> {
     let [seed, size] = words else { return Err(Error("finding the seed".to_owned())) };
     let seed: u64 = seed.parse().attempt("reading the seed")?;
-    let (lanes, each, range_ms) = if size == "tiny" { (2, 1, (1_000, 8_000)) } else { (20, 5, (1_000, 60_000)) };
+    let (lanes, lane) = match size.as_str() {
+        "tiny" => (2, Lane { number: 0, silences: 1, apart_ms: 1_000, range_ms: (5_000, 7_000) }),
+        _ => (20, Lane { number: 0, silences: 5, apart_ms: 15_000, range_ms: (1_000, 60_000) }),
+    };
     prepare(lanes)?;
     let own = std::env::current_exe().attempt("finding this program")?;
     let mut cameras = Command::new("ip");
@@ -87,11 +97,11 @@ pub fn inside(words: &[String]) -> Result<()> {
     let _cameras = Cameras::start(&mut cameras)?;
     let runtime = runtime()?;
     let silences: Vec<Silence> = std::thread::scope(|scope| {
-        let lane = |number: u16| {
+        let start = |number: u16| {
             let (runtime, dice) = (&runtime, Dice(seed ^ u64::from(number) << 32));
-            scope.spawn(move || one_camera(runtime, dice, Lane { number, silences: each, range_ms }))
+            scope.spawn(move || one_camera(runtime, dice, Lane { number, ..lane }))
         };
-        let lanes: Vec<_> = (0..lanes).map(lane).collect();
+        let lanes: Vec<_> = (0..lanes).map(start).collect();
         let done =
             lanes.into_iter().map(|lane| lane.join().map_err(|_| Error("a camera's thread failed".to_owned()))?);
         done.collect::<Result<Vec<_>>>()
@@ -99,7 +109,7 @@ pub fn inside(words: &[String]) -> Result<()> {
     .into_iter()
     .flatten()
     .collect();
-    print!("{}", table(&silences, seed, range_ms));
+    print!("{}", table(&silences, seed, lane.range_ms));
     Ok(())
 }
 
@@ -209,6 +219,8 @@ fn order(program: &str, words: &str) -> Result<()> {
 struct Lane {
     number: u16,
     silences: usize,
+    /// Longest time from one silence to the next.
+    apart_ms: u64,
     range_ms: (u64, u64),
 }
 
@@ -221,7 +233,7 @@ fn one_camera(runtime: &Runtime, mut dice: Dice, lane: Lane) -> Result<Vec<Silen
     sink.wait_after(camera, Instant::now()).attempt("recording a camera for the first time")?;
     let mut done = Vec::new();
     for _ in 0..lane.silences {
-        std::thread::sleep(Duration::from_millis(500 + dice.below(14_500)));
+        std::thread::sleep(Duration::from_millis(500 + dice.below(lane.apart_ms - 500)));
         let length = Duration::from_millis(drawn(&mut dice, lane.range_ms));
         forward(number, false)?;
         std::thread::sleep(length.min(SETTLED));

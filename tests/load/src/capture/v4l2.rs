@@ -19,9 +19,6 @@ use watchbook_media::mjpeg;
 const SHAPES: [(u32, u32, u32); 2] = [(640, 360, 10), (1280, 720, 25)];
 /// How much of the footage is shown over and over.
 const CLIP_SECONDS: u32 = 4;
-/// What is measured unpaced is repeated until it has taken so much processor time: the kernel counts it in steps of 10 ms.
-const ENOUGH_CPU_SEC: f64 = 1.0;
-
 /// How pictures come and what becomes of them.
 #[derive(Clone, Copy)]
 enum Way {
@@ -46,6 +43,8 @@ const PATHS: [(Way, &str); 5] = [
 pub fn run(wanted: &Wanted) -> Result<String> {
     let folder = tempfile::tempdir().attempt("making a folder for pictures")?;
     let over = wanted.size(Duration::from_secs(20), Duration::from_secs(2));
+    // What is measured unpaced is repeated until it has taken so much processor time: the kernel counts it in steps of 10 ms.
+    let enough_sec = wanted.size(1.0, 0.1);
     let mut text = "Real footage (pedestrians on a square) in the formats of devices. As it is: found to be whole and copied, as capture does before a picture goes to the ring. \
                     Encoded: from the picture in memory to the access unit that is back, child program included.\n\n\
                     | path | size and rate | processor time for a minute of the stream | encoder | pictures left out |\n|---|---|---|---|---|\n"
@@ -55,8 +54,8 @@ pub fn run(wanted: &Wanted) -> Result<String> {
         for (path, name) in PATHS {
             eprintln!("{name}, {width}×{height} at {fps}/s …");
             let cost = match path {
-                Way::H264 => as_it_is(&shape.pictures(folder.path(), path)?, shape.fps, h264)?,
-                Way::Jpeg => as_it_is(&shape.pictures(folder.path(), path)?, shape.fps, jpeg)?,
+                Way::H264 => as_it_is(&shape.pictures(folder.path(), path)?, shape.fps, (h264, enough_sec))?,
+                Way::Jpeg => as_it_is(&shape.pictures(folder.path(), path)?, shape.fps, (jpeg, enough_sec))?,
                 Way::Encoded(letters) => encoded(&shape.pictures(folder.path(), path)?, shape, letters, over)?,
             };
             let Cost { cpu_sec_per_min, encoder, dropped } = cost;
@@ -154,7 +153,10 @@ fn cpu_sec() -> f64 {
     meter::usage(&[std::process::id()]).cpu_sec
 }
 
-fn as_it_is(pictures: &[Vec<u8>], fps: u32, keep: fn(&[u8]) -> Result<Vec<u8>>) -> Result<Cost> {
+/// How a picture is kept.
+type Keep = fn(&[u8]) -> Result<Vec<u8>>;
+
+fn as_it_is(pictures: &[Vec<u8>], fps: u32, (keep, enough_sec): (Keep, f64)) -> Result<Cost> {
     let (before, mut done) = (cpu_sec(), 0_u64);
     loop {
         for picture in pictures {
@@ -162,7 +164,7 @@ fn as_it_is(pictures: &[Vec<u8>], fps: u32, keep: fn(&[u8]) -> Result<Vec<u8>>) 
             done += 1;
         }
         let used = cpu_sec() - before;
-        if used >= ENOUGH_CPU_SEC {
+        if used >= enough_sec {
             let cpu_sec_per_min = used / done as f64 * f64::from(fps * 60);
             return Ok(Cost { cpu_sec_per_min, encoder: None, dropped: 0 });
         }

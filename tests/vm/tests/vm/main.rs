@@ -6,7 +6,7 @@ mod footage;
 mod network;
 mod station;
 
-use footage::Footage;
+use footage::{FPS, Footage};
 use network::Network;
 use serde_json::Value;
 use station::{LONG, Station};
@@ -88,22 +88,21 @@ fn a_bad_network_costs_what_it_drops_and_a_silent_one_is_left_behind() {
     let Some(mut station) = Station::boot(dir.path(), &network::DRIVERS) else { return };
     let mut network = Network::lay(&mut station, dir.path());
     let source = footage::slices(&footage.h264);
-    assert_udp_counts_exactly(&mut network, &source, dir.path());
-    assert_tcp_loses_nothing(&mut network, &source, dir.path());
-    assert_silence_is_left_behind(&mut network, "tcp", &source, dir.path());
-    assert_silence_is_left_behind(&mut network, "udp", &source, dir.path());
+    let over_udp = assert_udp_counts_exactly(&mut network, &source, dir.path());
+    let over_tcp = assert_tcp_loses_nothing(&mut network, &source, dir.path());
+    assert_silence_is_left_behind(&mut network, [over_udp, over_tcp], &source, dir.path());
 }
 
 /// Packets that are lost, late, in another order and there twice, over UDP: the lost ones are counted as `netem` counts them, no picture is stored in part, and where one
-/// is left out that is told.
-fn assert_udp_counts_exactly(network: &mut Network<'_>, source: &[String], dir: &Path) {
+/// is left out that is told. The camera's number.
+fn assert_udp_counts_exactly(network: &mut Network<'_>, source: &[String], dir: &Path) -> u64 {
     network.part_media();
     let camera = network.station.add_rtsp("Yard over UDP", &Network::url(), "udp");
     network.station.wait_recorded(camera, 1, 3);
     assert_eq!(network.station.state(camera)["lost_packets"], 0, "before anything is lost");
     network.media("loss 1% delay 20ms 8ms reorder 3% duplicate 1%");
     let (packets, _) = network.counted();
-    network.wait_packets(packets + 1_500);
+    network.wait_packets(packets + 1_000);
     // What is lost last is noticed by what comes after it.
     network.media("loss 0%");
     let (_, dropped) = network.counted();
@@ -126,15 +125,20 @@ fn assert_udp_counts_exactly(network: &mut Network<'_>, source: &[String], dir: 
     )
     .expect("figures can be written");
     assert!(places as u64 <= damaged && damaged <= dropped, "{places} places, {damaged} damaged, {dropped} dropped");
-    assert_eq!(footage::decoded(&file), recorded.len());
+    // A picture that is left out takes those up to the next key frame with it, a second of them, as far as a decoder wants to show nothing that is wrong.
+    let decoded = footage::decoded(&file);
+    assert!(
+        decoded <= recorded.len() && decoded + places * FPS as usize >= recorded.len(),
+        "{decoded} of {}",
+        recorded.len()
+    );
     assert_eq!(network.station.state(camera)["lost_packets"], dropped, "nothing is counted afterwards");
-    network.station.switch_off(camera);
-    network.station.wait_state(camera, "disabled", None);
+    camera
 }
 
-/// The same network under TCP: every picture is there.
-fn assert_tcp_loses_nothing(network: &mut Network<'_>, source: &[String], dir: &Path) {
-    network.all("loss 1% delay 10ms 4ms duplicate 1%");
+/// A network that is worse, under TCP: every picture is there. The camera's number.
+fn assert_tcp_loses_nothing(network: &mut Network<'_>, source: &[String], dir: &Path) -> u64 {
+    network.all("loss 3% delay 10ms 4ms");
     let camera = network.station.add_rtsp("Yard over TCP", &Network::url(), "tcp");
     network.station.wait_recorded(camera, 1, 3);
     wait_for("some loss", LONG, || match network.counted() {
@@ -149,39 +153,39 @@ fn assert_tcp_loses_nothing(network: &mut Network<'_>, source: &[String], dir: &
     assert_eq!(recordings["spans"].as_array().map(Vec::len), Some(1), "{recordings}");
     let recorded = footage::slices(&network.station.export(camera, start, end, dir));
     assert_eq!(footage::left_out(source, &recorded), (0, 0));
-    network.station.switch_off(camera);
-    network.station.wait_state(camera, "disabled", None);
+    assert_eq!(footage::decoded(&network.station.export(camera, start, end, dir)), recorded.len());
+    camera
 }
 
 /// A network that carries nothing for longer than a camera's kernel waits between its repetitions: the old session is given up, nobody waits for it, and the gap is
 /// as long as the silence.
-fn assert_silence_is_left_behind(network: &mut Network<'_>, transport: &str, source: &[String], dir: &Path) {
+fn assert_silence_is_left_behind(network: &mut Network<'_>, cameras: [u64; 2], source: &[String], dir: &Path) {
     network.all("loss 0%");
-    let camera = network.station.add_rtsp("Yard behind a cable", &Network::url(), transport);
-    network.station.wait_recorded(camera, 1, 3);
     let before = network.now_ms();
     network.silence();
     let silent = network.now_ms();
-    let lost = network.station.wait_state(camera, "lost", Some("camera_gone"));
-    let since = lost["since_utc_ms"].as_i64().unwrap_or_else(|| panic!("no time in {lost}"));
-    wait_for("the silence to last", LONG, || match network.now_ms() - since {
-        8_000.. => Ok(()),
+    for camera in cameras {
+        network.station.wait_state(camera, "lost", Some("camera_gone"));
+    }
+    wait_for("the silence to last", LONG, || match network.now_ms() - silent {
+        13_000.. => Ok(()),
         ms => Err(format!("{ms} ms")),
     });
     let back = network.now_ms();
     network.restore();
-    network.station.wait_state(camera, "live", None);
-    let (start, end) = network.station.wait_recorded(camera, 2, 3);
-    let recordings = network.station.recordings(camera);
-    let gaps = recordings["gaps"].as_array().cloned().unwrap_or_default();
-    assert!(gaps.len() == 1 && gaps[0]["reason"] == "camera_gone", "{recordings}");
-    let time = |name: &str| gaps[0][name].as_i64().unwrap_or_default();
-    assert!((before - 2_000..=silent + 1_000).contains(&time("start_utc_ms")), "silent from {silent}: {recordings}");
-    assert!(time("end_utc_ms") >= back, "back at {back}: {recordings}");
-    let recorded = footage::slices(&network.station.export(camera, start, end, dir));
-    assert_eq!(footage::left_out(source, &recorded), (0, 0));
-    network.station.switch_off(camera);
-    network.station.wait_state(camera, "disabled", None);
+    for camera in cameras {
+        network.station.wait_state(camera, "live", None);
+        let (start, end) = network.station.wait_recorded(camera, 2, 3);
+        let recordings = network.station.recordings(camera);
+        let gaps = recordings["gaps"].as_array().cloned().unwrap_or_default();
+        assert!(gaps.len() == 1 && gaps[0]["reason"] == "camera_gone", "{recordings}");
+        let time = |name: &str| gaps[0][name].as_i64().unwrap_or_default();
+        let began = before - 2_000..=silent + 1_000;
+        assert!(began.contains(&time("start_utc_ms")), "silent from {silent}: {recordings}");
+        assert!(time("end_utc_ms") >= back, "back at {back}: {recordings}");
+        let recorded = footage::slices(&network.station.export(camera, start, end, dir));
+        assert_eq!(footage::left_out(source, &recorded), (0, 0));
+    }
 }
 
 /// What a stream costs, by path: `cargo test --release --workspace --test vm -- --ignored --nocapture figures`.
