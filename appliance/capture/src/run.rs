@@ -32,6 +32,8 @@ const OFFERED_EVERY: u32 = 32;
 const HEALTHY: Duration = Duration::from_secs(10);
 /// Longest delay after a question that nobody answered: another one troubles nobody.
 const KNOCK_AGAIN: Duration = Duration::from_millis(300);
+/// How long a camera that is back has to hear that its old session is over. Its answer stands behind what it repeats.
+const FAREWELL: Duration = Duration::from_millis(250);
 /// After a fault that a new session mends, it is opened at once, but at most this often; else after [`AT_ONCE_OFTEN`].
 const AT_ONCE_EVERY: Duration = Duration::from_secs(5);
 const AT_ONCE_OFTEN: Duration = Duration::from_millis(250);
@@ -130,6 +132,9 @@ struct StreamTask {
     no_room: u32,
     /// The last attempt ended without an answer.
     unanswered: bool,
+    /// A session whose camera is away. It is ended when the camera can hear it: what is sent to nobody is repeated at growing intervals, and a camera that still serves the
+    /// old session meanwhile may have nothing for the next one.
+    old: Option<Session>,
     /// What is amiss with a stream that is live.
     notice: Option<String>,
     video: Track,
@@ -155,6 +160,7 @@ impl StreamTask {
             room,
             no_room: 0,
             unanswered: false,
+            old: None,
             notice: None,
             video: track(role),
             audio: track(TrackRole::MainAudio),
@@ -177,12 +183,14 @@ impl StreamTask {
             let config = match wanted {
                 Wanted::Stop(reason) => {
                     self.end(reason);
+                    self.old = None;
                     // A camera that allows one session only must not refuse the recorder's next start.
                     return sessions.settle().await;
                 }
                 Wanted::Run(camera) => camera.session(self.role),
             };
             let Some(config) = config else {
+                self.old = None;
                 self.enter(Status::Disabled, None);
                 if self.wanted.changed().await.is_err() {
                     return self.end(GapReason::Restart);
@@ -219,17 +227,16 @@ impl StreamTask {
         self.live_since = None;
         let mut room = self.room.subscribe();
         let shares = self.shares(config);
-        let unanswered = core::mem::take(&mut self.unanswered);
+        let (unanswered, old) = (core::mem::take(&mut self.unanswered), &mut self.old);
         let opening = async {
             if shares {
                 room_is(&mut room, true).await;
             }
             if unanswered {
-                // What is left of the old session is behind a connection that repeats itself at growing intervals: nothing to wait for.
                 Session::knock(config).await?;
-            } else {
-                sessions.settle().await;
             }
+            let wait = if old.take().is_some() { FAREWELL } else { Duration::MAX };
+            let _ = tokio::time::timeout(wait, sessions.settle()).await;
             Session::open(config, sessions).await
         };
         let mut wanted = self.wanted.clone();
@@ -286,7 +293,9 @@ impl StreamTask {
                 _ = ticks.tick() => {
                     self.state.encoder = session.encoder();
                     if let Some(failure) = self.tick(&mut watch, &config.source.url.host_port()) {
-                        return Exit::Failed(session.advise(failure));
+                        let failure = session.advise(failure);
+                        self.old = Some(session).filter(|_| failure.no_answer);
+                        return Exit::Failed(failure);
                     }
                     if knock.is_terminated() && watch.is_quiet(self.clock.mono()) {
                         knock.set(is_there(config, Duration::ZERO).fuse());
@@ -295,6 +304,7 @@ impl StreamTask {
                 there = &mut knock => {
                     let now = self.clock.mono();
                     if let Some(failure) = watch.answered(there, now, &config.source.url.host_port()) {
+                        self.old = Some(session);
                         return Exit::Failed(failure);
                     }
                     if watch.is_quiet(now) {

@@ -11,6 +11,8 @@ use crate::clip::{self, Clip, Shape};
 use crate::error::Attempt as _;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
@@ -176,6 +178,18 @@ impl Sink for Tally {
             self.note(camera, |seen| seen.state = Some(state));
         }
     }
+}
+
+/// Folder of the footage of the tests' cameras: pedestrians on a square, `main.264` in 1280×720 at 25 pictures a second. Made at the first call.
+///
+/// # Errors
+/// It cannot be made; ffmpeg or OpenCV's samples are missing.
+pub fn footage() -> Result<PathBuf> {
+    let folder = clip::cache().with_file_name("footage");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/servers/prepare_footage.sh");
+    let output = Command::new(&script).arg(&folder).output().attempt(format!("starting {}", script.display()))?;
+    let why = || Error(format!("preparing footage: {}", String::from_utf8_lossy(&output.stderr)));
+    if output.status.success() { Ok(folder) } else { Err(why()) }
 }
 
 /// A runtime as the recorder has it.

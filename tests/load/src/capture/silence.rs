@@ -4,13 +4,14 @@
 //! Each camera is behind a switch (a bridge of the kernel) in a network namespace of its own; the switch keeps the links of both its ports and forwards nothing between them. This needs no
 //! rights where user namespaces are allowed.
 
-use super::{Dice, Place, Tally, Wanted, quantile, record_at, runtime};
+use super::{Dice, Place, Tally, Wanted, footage, quantile, record_at, runtime};
 use crate::camera::{Setting, Simulator};
 use crate::clip::{self, Clip, Shape};
 use crate::error::Attempt as _;
 use crate::{Error, Result};
 use core::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,8 +20,8 @@ use watchbook_capture::Transport;
 
 /// There can be no such networks on this machine.
 pub const NOT_HERE: &str = "Silent networks were not measured";
-/// The cameras' port.
-const PORT: u16 = 8554;
+/// The simulated cameras' port, and that of GStreamer's server.
+const PORTS: [u16; 2] = [8554, 8555];
 /// Where they all are.
 const NETWORK: &str = "10.77.0.0/16";
 /// Where a silence of TCP ends by itself at the latest before capture gives a session up.
@@ -32,21 +33,25 @@ const INSIDE: [&str; 6] = ["--user", "--map-root-user", "--net", "--mount", "--f
 
 /// One silence.
 struct Silence {
+    /// The camera is GStreamer's server, no simulated one.
+    real: bool,
     transport: Transport,
     length: Duration,
     /// From the network's return to the first picture that is recorded; `None`: stuck.
     back: Option<Duration>,
 }
 
-/// 100 silences of 1 to 60 s on 20 cameras at once, half of them over UDP.
+/// 100 silences of 1 to 60 s on 20 cameras at once, half of them over UDP; four of the cameras are GStreamer's server, which sends one stream to all its viewers, those that are
+/// gone among them.
 ///
 /// Where namespaces are not allowed, or `ip` is missing, the table is a sentence that begins with [`NOT_HERE`].
 ///
 /// # Errors
 /// What else went wrong.
 pub fn run(wanted: &Wanted) -> Result<String> {
-    // It is made here, where the folder for it is.
+    // They are made here, where there are rights to write.
     drop(wanted.clip()?);
+    drop(footage()?);
     let own = std::env::current_exe().attempt("finding this program")?;
     let mut command = Command::new("unshare");
     command.args(INSIDE).arg(own).arg("silence").arg(wanted.seed.to_string());
@@ -69,7 +74,7 @@ pub fn run(wanted: &Wanted) -> Result<String> {
 #[expect(clippy::print_stdout, reason = "the other end waits for this line")]
 pub fn cameras(words: &[String]) -> Result<()> {
     let [count, size] = words else { return Err(Error("finding the number of cameras".to_owned())) };
-    let address = ([0, 0, 0, 0], PORT).into();
+    let address = ([0, 0, 0, 0], PORTS[0]).into();
     let setting = Setting { address, ..Setting::of(count.parse().attempt("counting cameras")?) };
     let simulator = Simulator::with(&clip_of(size)?, &setting)?;
     println!("READY");
@@ -86,20 +91,23 @@ pub fn cameras(words: &[String]) -> Result<()> {
 pub fn inside(words: &[String]) -> Result<()> {
     let [seed, size] = words else { return Err(Error("finding the seed".to_owned())) };
     let seed: u64 = seed.parse().attempt("reading the seed")?;
-    let (lanes, lane) = match size.as_str() {
-        "tiny" => (2, Lane { number: 0, silences: 1, apart_ms: 1_000, range_ms: (5_000, 7_000) }),
-        _ => (20, Lane { number: 0, silences: 5, apart_ms: 15_000, range_ms: (1_000, 60_000) }),
+    let (lanes, real, lane) = match size.as_str() {
+        "tiny" => (2, 0, Lane { number: 0, real: false, silences: 1, apart_ms: 1_000, range_ms: (5_000, 7_000) }),
+        _ => (20, 4, Lane { number: 0, real: false, silences: 5, apart_ms: 15_000, range_ms: (1_000, 60_000) }),
     };
     prepare(lanes)?;
     let own = std::env::current_exe().attempt("finding this program")?;
     let mut cameras = Command::new("ip");
     cameras.args(["netns", "exec", "cameras"]).arg(own).args(["silent-cameras", &lanes.to_string(), size]);
-    let _cameras = Cameras::start(&mut cameras)?;
+    let mut servers = vec![Cameras::start(&mut cameras)?];
+    for number in lanes - real..lanes {
+        servers.push(Cameras::start(&mut gstreamer(number)?)?);
+    }
     let runtime = runtime()?;
     let silences: Vec<Silence> = std::thread::scope(|scope| {
         let start = |number: u16| {
             let (runtime, dice) = (&runtime, Dice(seed ^ u64::from(number) << 32));
-            scope.spawn(move || one_camera(runtime, dice, Lane { number, ..lane }))
+            scope.spawn(move || one_camera(runtime, dice, Lane { number, real: number >= lanes - real, ..lane }))
         };
         let lanes: Vec<_> = (0..lanes).map(start).collect();
         let done =
@@ -109,6 +117,7 @@ pub fn inside(words: &[String]) -> Result<()> {
     .into_iter()
     .flatten()
     .collect();
+    drop(servers);
     print!("{}", table(&silences, seed, lane.range_ms));
     Ok(())
 }
@@ -123,11 +132,13 @@ fn table(silences: &[Silence], seed: u64, range_ms: (u64, u64)) -> String {
         seconds(range_ms.1),
     );
     type Picked = fn(&Silence) -> bool;
-    let rows: [(&str, Picked); 5] = [
-        ("TCP, less than 5 s", |one| one.transport == Transport::Tcp && one.length < SHORT),
-        ("TCP, longer", |one| one.transport == Transport::Tcp && one.length >= SHORT),
-        ("UDP, less than 5 s", |one| one.transport == Transport::Udp && one.length < SHORT),
-        ("UDP, longer", |one| one.transport == Transport::Udp && one.length >= SHORT),
+    let rows: [(&str, Picked); 7] = [
+        ("TCP, less than 5 s", |one| !one.real && one.transport == Transport::Tcp && one.length < SHORT),
+        ("TCP, longer", |one| !one.real && one.transport == Transport::Tcp && one.length >= SHORT),
+        ("UDP, less than 5 s", |one| !one.real && one.transport == Transport::Udp && one.length < SHORT),
+        ("UDP, longer", |one| !one.real && one.transport == Transport::Udp && one.length >= SHORT),
+        ("GStreamer's server, TCP", |one| one.real && one.transport == Transport::Tcp),
+        ("GStreamer's server, UDP", |one| one.real && one.transport == Transport::Udp),
         ("all silences", |_| true),
     ];
     for (name, picked) in rows {
@@ -152,6 +163,15 @@ fn clip_of(size: &str) -> Result<Clip> {
     Clip::cached(if size == "tiny" { Shape::SMALL } else { Shape::STREET }, &clip::cache())
 }
 
+/// GStreamer's server of the tests as camera `number`.
+fn gstreamer(number: u16) -> Result<Command> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/servers/gst_camera.py");
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", "cameras", "/usr/bin/python3"]).arg(script).arg("--footage").arg(footage()?);
+    command.args(["--address", &format!("10.77.{number}.2"), "--port", &PORTS[1].to_string()]);
+    Ok(command)
+}
+
 /// Their program, which is ended with this.
 struct Cameras(Child);
 
@@ -162,7 +182,7 @@ impl Cameras {
         let mut line = String::new();
         let said = cameras.0.stdout.take().attempt("listening to the cameras")?;
         BufReader::new(said).read_line(&mut line).attempt("waiting for the cameras")?;
-        if line.trim() == "READY" { Ok(cameras) } else { Err(Error("the cameras did not start".to_owned())) }
+        if line.starts_with("READY") { Ok(cameras) } else { Err(Error("the cameras did not start".to_owned())) }
     }
 }
 
@@ -218,6 +238,8 @@ fn order(program: &str, words: &str) -> Result<()> {
 #[derive(Clone, Copy)]
 struct Lane {
     number: u16,
+    /// GStreamer's server.
+    real: bool,
     silences: usize,
     /// Longest time from one silence to the next.
     apart_ms: u64,
@@ -228,7 +250,9 @@ fn one_camera(runtime: &Runtime, mut dice: Dice, lane: Lane) -> Result<Vec<Silen
     let number = lane.number;
     let transport = if number.is_multiple_of(2) { Transport::Tcp } else { Transport::Udp };
     let sink = Arc::new(Tally::default());
-    let place = Place { url: format!("rtsp://10.77.{number}.2:{PORT}/cam/{number}"), network: NETWORK, number };
+    let path = if lane.real { "main".to_owned() } else { format!("cam/{number}") };
+    let url = format!("rtsp://10.77.{number}.2:{}/{path}", PORTS[usize::from(lane.real)]);
+    let place = Place { url, network: NETWORK, number };
     let (camera, handle) = record_at(runtime, &place, transport, &sink)?;
     sink.wait_after(camera, Instant::now()).attempt("recording a camera for the first time")?;
     let mut done = Vec::new();
@@ -245,8 +269,8 @@ fn one_camera(runtime: &Runtime, mut dice: Dice, lane: Lane) -> Result<Vec<Silen
         let returned = Instant::now();
         forward(number, true)?;
         let back = sink.wait_after(camera, returned).map(|first| first.saturating_duration_since(returned));
-        eprintln!("camera {number} {transport:?} silent {length:.1?}: back after {back:.1?}");
-        done.push(Silence { transport, length, back });
+        eprintln!("camera {number} {path} {transport:?} silent {length:.1?}: back after {back:.1?}");
+        done.push(Silence { real: lane.real, transport, length, back });
     }
     runtime.block_on(handle.stop(watchbook_base::GapReason::Restart));
     Ok(done)

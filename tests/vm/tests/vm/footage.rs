@@ -78,7 +78,8 @@ pub fn slices(file: &Path) -> Vec<String> {
 
 /// Each picture of `recorded` is one of `source`, which is shown over and over, byte for byte and in its order. How many are left out, and in how many places.
 pub fn left_out(source: &[String], recorded: &[String]) -> (usize, usize) {
-    let mut place = source.iter().position(|one| one == &recorded[0]).expect("the first picture is one of the source's");
+    let mut place =
+        source.iter().position(|one| one == &recorded[0]).expect("the first picture is one of the source's");
     let (mut skipped, mut places) = (0, 0);
     for (at, picture) in recorded.iter().enumerate().skip(1) {
         let step = (1..=source.len()).find(|step| &source[(place + step) % source.len()] == picture);
@@ -93,7 +94,9 @@ pub fn decoded(file: &Path) -> usize {
     let raw = file.with_extension("gray");
     let mut ffmpeg = Command::new("ffmpeg");
     ffmpeg.args(["-v", "fatal", "-y", "-i"]).arg(file);
-    run(ffmpeg.args(["-fps_mode", "passthrough", "-vf", "scale=16:16", "-f", "rawvideo", "-pix_fmt", "gray"]).arg(&raw));
+    run(ffmpeg
+        .args(["-fps_mode", "passthrough", "-vf", "scale=16:16", "-f", "rawvideo", "-pix_fmt", "gray"])
+        .arg(&raw));
     std::fs::read(&raw).unwrap().len() / 256
 }
 

@@ -97,7 +97,7 @@ fn a_bad_network_costs_what_it_drops_and_a_silent_one_is_left_behind() {
 /// is left out that is told. The camera's number.
 fn assert_udp_counts_exactly(network: &mut Network<'_>, source: &[String], dir: &Path) -> u64 {
     network.part_media();
-    let camera = network.station.add_rtsp("Yard over UDP", &Network::url(), "udp");
+    let camera = network.station.add_rtsp("Yard over UDP", &Network::url("yard"), "udp");
     network.station.wait_recorded(camera, 1, 3);
     assert_eq!(network.station.state(camera)["lost_packets"], 0, "before anything is lost");
     network.media("loss 1% delay 20ms 8ms reorder 3% duplicate 1%");
@@ -139,7 +139,7 @@ fn assert_udp_counts_exactly(network: &mut Network<'_>, source: &[String], dir: 
 /// A network that is worse, under TCP: every picture is there. The camera's number.
 fn assert_tcp_loses_nothing(network: &mut Network<'_>, source: &[String], dir: &Path) -> u64 {
     network.all("loss 3% delay 10ms 4ms");
-    let camera = network.station.add_rtsp("Yard over TCP", &Network::url(), "tcp");
+    let camera = network.station.add_rtsp("Gate over TCP", &Network::url("gate"), "tcp");
     network.station.wait_recorded(camera, 1, 3);
     wait_for("some loss", LONG, || match network.counted() {
         (_, dropped) if dropped >= 5 => Ok(()),

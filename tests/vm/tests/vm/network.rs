@@ -1,7 +1,7 @@
 //! A network between a camera and the recorder, in the machine: two namespaces, a cable between them, and what the kernel's `netem` does to it.
 
 use crate::station::{LONG, Station};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::Path;
 use watchbook_e2e::process::servers;
 use watchbook_e2e::wait::wait_for;
@@ -21,8 +21,10 @@ pub struct Network<'a> {
 impl<'a> Network<'a> {
     /// Lays the cable and starts a camera at its other end, which shows the pictures in `footage` (`pictures.h264`).
     pub fn lay(station: &'a mut Station, footage: &Path) -> Self {
-        let list = format!("{{\"yard\": {{\"file\": \"pictures.264\", \"fps\": {}}}}}", crate::footage::FPS);
-        std::fs::write(footage.join("footage.json"), list).unwrap();
+        // Two streams: a viewer who is gone and is still sent to holds up others of the same stream in GStreamer's server.
+        let stream = json!({ "file": "pictures.264", "fps": crate::footage::FPS });
+        let list = json!({ "yard": stream, "gate": stream });
+        std::fs::write(footage.join("footage.json"), list.to_string()).unwrap();
         for words in [
             "ip netns add camera",
             "ip link add rec0 type veth peer name cam0 netns camera",
@@ -45,9 +47,9 @@ impl<'a> Network<'a> {
         Self { station }
     }
 
-    /// Address of what the camera shows.
-    pub fn url() -> String {
-        format!("rtsp://{CAMERA}:8554/yard")
+    /// Address of one of its streams, `yard` or `gate`.
+    pub fn url(stream: &str) -> String {
+        format!("rtsp://{CAMERA}:8554/{stream}")
     }
 
     /// RTP over UDP (even ports, RFC 3550 §11) goes through a queue of its own, everything else past it.
@@ -85,7 +87,8 @@ impl<'a> Network<'a> {
     pub fn counted(&mut self) -> (u64, u64) {
         let text = self.station.run("tc -n camera -s -j qdisc show dev cam0");
         let queues: Vec<Value> = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"));
-        let netem = queues.iter().find(|queue| queue["kind"] == "netem").unwrap_or_else(|| panic!("no netem in {text}"));
+        let netem =
+            queues.iter().find(|queue| queue["kind"] == "netem").unwrap_or_else(|| panic!("no netem in {text}"));
         let number = |name: &str| netem[name].as_u64().unwrap_or_else(|| panic!("no {name} in {text}"));
         (number("packets"), number("drops"))
     }
