@@ -42,7 +42,7 @@ impl Failure {
     }
 
     /// The same: nothing came.
-    fn without_answer(self) -> Self {
+    pub(crate) fn without_answer(self) -> Self {
         Self { no_answer: true, ..self }
     }
 
@@ -149,6 +149,26 @@ impl Failure {
     /// It answers, but what it sends cannot be recorded.
     pub(crate) fn unusable(detail: impl Into<String>, next_step: impl Into<String>) -> Self {
         Self::new(GapReason::StreamUnusable, detail, next_step)
+    }
+
+    /// Connected, but no picture for `silent_s`, and nobody takes another connection.
+    pub(crate) fn away(host_port: &str, silent_s: u64) -> Self {
+        Self::new(
+            GapReason::CameraGone,
+            format!("The camera at {host_port} has sent no picture for {silent_s} s and takes no connection."),
+            "Check the camera's power and the network up to it. It is tried again by itself.",
+        )
+        .without_answer()
+    }
+
+    /// The same, but it takes connections again after so long.
+    pub(crate) fn was_away(host_port: &str, silent_s: u64) -> Self {
+        Self::new(
+            GapReason::CameraGone,
+            format!("The camera at {host_port}, or the network up to it, was away for {silent_s} s and is back."),
+            "Nothing: a new session is opened at once. If this happens often, check cables and switches.",
+        )
+        .at_once()
     }
 
     /// Connected, but no picture for `silent_s`.

@@ -23,6 +23,7 @@ use retina::client::{self, Demuxed, PlayOptions, SessionGroup, SetupOptions};
 use retina::codec::{
     AudioFrame, CodecItem, FrameFormat, ParametersRef, VideoFrame, VideoParameters, VideoParametersCodec,
 };
+use std::io;
 use std::sync::Arc;
 use tokio::net::TcpStream;
 use watchbook_base::limits::{ACCESS_UNIT_BYTES_MAX, CODEC_CONFIG_BYTES_MAX, PICTURE_SIDE_PX_MAX};
@@ -108,7 +109,12 @@ pub(crate) async fn knock(config: &SessionConfig) -> Result<(), Failure> {
     let host_port = config.source.url.host_port();
     match tokio::time::timeout(KNOCK, TcpStream::connect(address)).await {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(Failure::unreachable(&host_port, &error.to_string())),
+        Ok(Err(error)) => {
+            let failure = Failure::unreachable(&host_port, &error.to_string());
+            // Only a machine that is there refuses. These two are the kernel's own words for nobody.
+            let nobody = matches!(error.kind(), io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable);
+            Err(if nobody { failure.without_answer() } else { failure })
+        }
         Err(_) => Err(Failure::no_answer(&host_port, "a connection", KNOCK.as_secs())),
     }
 }

@@ -13,6 +13,7 @@ use crate::watch::{Watch, nanos};
 use core::panic::AssertUnwindSafe;
 use core::time::Duration;
 use futures::FutureExt;
+use futures::future::{Fuse, FusedFuture as _};
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -29,6 +30,10 @@ const OFFERED_FOR: u32 = 4;
 const OFFERED_EVERY: u32 = 32;
 /// Pictures for this long make a session healthy: the next failure is a new one.
 const HEALTHY: Duration = Duration::from_secs(10);
+/// Longest delay after a question that nobody answered: another one troubles nobody.
+const KNOCK_AGAIN: Duration = Duration::from_millis(300);
+/// How long a camera that is back has to hear that its old session is over. Its answer stands behind what it repeats.
+const FAREWELL: Duration = Duration::from_millis(250);
 /// After a fault that a new session mends, it is opened at once, but at most this often; else after [`AT_ONCE_OFTEN`].
 const AT_ONCE_EVERY: Duration = Duration::from_secs(5);
 const AT_ONCE_OFTEN: Duration = Duration::from_millis(250);
@@ -127,6 +132,9 @@ struct StreamTask {
     no_room: u32,
     /// The last attempt ended without an answer.
     unanswered: bool,
+    /// A session whose camera is away. It is ended when the camera can hear it: what is sent to nobody is repeated at growing intervals, and a camera that still serves the
+    /// old session meanwhile may have nothing for the next one.
+    old: Option<Session>,
     /// What is amiss with a stream that is live.
     notice: Option<String>,
     video: Track,
@@ -152,6 +160,7 @@ impl StreamTask {
             room,
             no_room: 0,
             unanswered: false,
+            old: None,
             notice: None,
             video: track(role),
             audio: track(TrackRole::MainAudio),
@@ -174,12 +183,14 @@ impl StreamTask {
             let config = match wanted {
                 Wanted::Stop(reason) => {
                     self.end(reason);
+                    self.old = None;
                     // A camera that allows one session only must not refuse the recorder's next start.
                     return sessions.settle().await;
                 }
                 Wanted::Run(camera) => camera.session(self.role),
             };
             let Some(config) = config else {
+                self.old = None;
                 self.enter(Status::Disabled, None);
                 if self.wanted.changed().await.is_err() {
                     return self.end(GapReason::Restart);
@@ -201,6 +212,7 @@ impl StreamTask {
                 backoff = Backoff::new(seed);
                 continue;
             };
+            self.unanswered = failure.no_answer;
             let mut delay = self.delay(&failure, &mut backoff);
             if config.source.url.device().is_some() && failure.reason == GapReason::CameraGone {
                 delay = delay.min(LOCAL_WAIT);
@@ -215,15 +227,16 @@ impl StreamTask {
         self.live_since = None;
         let mut room = self.room.subscribe();
         let shares = self.shares(config);
-        let unanswered = core::mem::take(&mut self.unanswered);
+        let (unanswered, old) = (core::mem::take(&mut self.unanswered), &mut self.old);
         let opening = async {
             if shares {
                 room_is(&mut room, true).await;
             }
-            sessions.settle().await;
             if unanswered {
                 Session::knock(config).await?;
             }
+            let wait = if old.take().is_some() { FAREWELL } else { Duration::MAX };
+            let _ = tokio::time::timeout(wait, sessions.settle()).await;
             Session::open(config, sessions).await
         };
         let mut wanted = self.wanted.clone();
@@ -236,7 +249,6 @@ impl StreamTask {
             Err(failure) => {
                 self.no_room = if failure.no_room { self.no_room.saturating_add(1) } else { 0 };
                 self.tell_room(!yields(self.no_room));
-                self.unanswered = failure.no_answer;
                 Exit::Failed(failure)
             }
         }
@@ -272,6 +284,8 @@ impl StreamTask {
         tokio::pin!(changed);
         let mut room = self.room.subscribe();
         let shares = self.shares(config);
+        // While nothing comes: whether anybody is there.
+        let mut knock = core::pin::pin!(Fuse::terminated());
         loop {
             // In this order: a camera that sends faster than we read would never let go of the task's share of time, and neither the time-outs nor a stop be seen.
             tokio::select! {
@@ -279,7 +293,22 @@ impl StreamTask {
                 _ = ticks.tick() => {
                     self.state.encoder = session.encoder();
                     if let Some(failure) = self.tick(&mut watch, &config.source.url.host_port()) {
-                        return Exit::Failed(session.advise(failure));
+                        let failure = session.advise(failure);
+                        self.old = Some(session).filter(|_| failure.no_answer);
+                        return Exit::Failed(failure);
+                    }
+                    if knock.is_terminated() && watch.is_quiet(self.clock.mono()) {
+                        knock.set(is_there(config, Duration::ZERO).fuse());
+                    }
+                }
+                there = &mut knock => {
+                    let now = self.clock.mono();
+                    if let Some(failure) = watch.answered(there, now, &config.source.url.host_port()) {
+                        self.old = Some(session);
+                        return Exit::Failed(failure);
+                    }
+                    if watch.is_quiet(now) {
+                        knock.set(is_there(config, KNOCK_AGAIN).fuse());
                     }
                 }
                 () = &mut changed => return Exit::Changed,
@@ -386,7 +415,9 @@ impl StreamTask {
             self.last_at_once = Some(now);
             return if often { AT_ONCE_OFTEN } else { Duration::ZERO };
         }
-        backoff.after(self.outcome(failure))
+        let delay = backoff.after(self.outcome(failure));
+        // The question itself takes its time.
+        if failure.no_answer { delay.min(KNOCK_AGAIN) } else { delay }
     }
 
     fn outcome(&self, failure: &Failure) -> Outcome {
@@ -462,6 +493,12 @@ async fn other_session_wanted(wanted: &mut watch::Receiver<Wanted>, role: TrackR
     };
     // An error means that the handle is gone, which sends Stop before.
     let _ = wanted.wait_for(other).await;
+}
+
+/// Whether somebody is there, asked after a while.
+async fn is_there(config: &SessionConfig, after: Duration) -> bool {
+    tokio::time::sleep(after).await;
+    !matches!(Session::knock(config).await, Err(failure) if failure.no_answer)
 }
 
 /// Whether the sub stream leaves its place to a main stream that was refused so many times in a row. When that does not help it is recorded meanwhile, because something is better than

@@ -1,12 +1,12 @@
 #!/usr/bin/python3
 """A camera, by GStreamer's RTSP server: plays footage in a loop as a live source with unbroken timestamps.
 
-Usage: gst_camera.py --footage DIR [--port N] [--user NAME --password TEXT] [--audio none|aac|pcmu|pcma] [--transport both|tcp|udp] [--tls DIR]
+Usage: gst_camera.py --footage DIR [--address A] [--port N] [--user NAME --password TEXT] [--audio none|aac|pcmu|pcma] [--transport both|tcp|udp] [--tls DIR]
   DIR is made by prepare_footage.sh; each entry of its footage.json is a mount: /main /sub /main2 /sub2 /hevc. Nothing is encoded here: pictures are cut out of the
   files once and pushed at their rate, which costs about 1 % of a core a camera. /bframes (two B-frames between others) and /long (a key frame every 12 s) are MP4 files that
   are played once from their beginning, with the times that are in them.
   With --tls everything is encrypted; a key and a certificate for it are made in that DIR, unless they are there, by the openssl program: camera.pem.
-Says `READY rtsp://127.0.0.1:PORT/` (`rtsps:` with --tls) on standard output once it listens, and ends when its standard input does. Commands on standard input, one a line:
+Says `READY rtsp://ADDRESS:PORT/` (`rtsps:` with --tls) on standard output once it listens, and ends when its standard input does. Commands on standard input, one a line:
   silence              keep every connection and send nothing
   resume               send again
   resolution WxH       /main goes on in another size, in mid-stream, at the next key frame (encoded once by ffmpeg, kept in DIR)
@@ -111,7 +111,7 @@ class Camera:
         self.args = args
         self.silent = threading.Event()
         self.server = GstRtspServer.RTSPServer()
-        self.server.set_address("127.0.0.1")
+        self.server.set_address(args.address)
         self.server.set_service(str(args.port))
         self.loops = {}
         if args.user is not None or args.tls is not None:
@@ -234,6 +234,7 @@ class Camera:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--footage", required=True)
+    parser.add_argument("--address", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--user")
     parser.add_argument("--password", default="")
@@ -248,7 +249,7 @@ def main():
         raise SystemExit(f"port {args.port} is taken")
     threading.Thread(target=loop.run, daemon=True).start()
     scheme = "rtsp" if args.tls is None else "rtsps"
-    print(f"READY {scheme}://127.0.0.1:{camera.server.get_bound_port()}/", flush=True)
+    print(f"READY {scheme}://{args.address}:{camera.server.get_bound_port()}/", flush=True)
     for line in sys.stdin:
         if line.strip() == "stop":
             break

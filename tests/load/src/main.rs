@@ -5,6 +5,7 @@ use pico_args::Arguments;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
+use watchbook_load::capture::silence;
 use watchbook_load::clip::{self, Clip, Shape};
 use watchbook_load::error::Attempt as _;
 use watchbook_load::measure::Conditions;
@@ -90,16 +91,17 @@ OPTIONS
 ";
 
 const CAPTURE_HELP: &str = "\
-Measures capture without disk and page: RTSP sessions with simulated cameras on the loopback, and what encoding a device's pictures costs. Takes about six minutes; nothing else should run.
+Measures RTSP sessions of capture with simulated cameras on the loopback, without disk and page. Takes about twelve minutes; nothing else should run.
 
 USAGE
   watchbook-load capture [OPTIONS]
 
 OPTIONS
-  --bench LIST       of outages, restart, encode, loss         [all]
+  --bench LIST       of outages, restart, silence, v4l2, loss  [all]
                      outages  100 outages of random length: how soon a camera that is back is recorded
                      restart  64 cameras that come back together
-                     encode   processor time of watchbook-encode, which is to be beside this program, for what devices give
+                     silence  100 times a network that carries nothing for a random time: how soon its cameras are recorded again
+                     v4l2     processor time of a device's stream by the path that its pictures take
                      loss     1 % of the packets lost over UDP: what is counted, and what is kept
   --seed N           of all that is random                     [1]
   --out FILE         write the tables there too
@@ -146,11 +148,13 @@ fn run(mut args: Arguments) -> Result<()> {
     }
     match command.as_deref() {
         Some("floor") => {
-            let words = args.finish().into_iter().map(|word| word.to_string_lossy().into_owned());
-            let words: Vec<String> = words.collect();
+            let words = words(args);
             let (folder, urls) = words.split_first().attempt("finding the floor's folder")?;
             return floor::record(folder.as_ref(), urls);
         }
+        // The two ends of the networks of `capture --bench silence`.
+        Some("silent-cameras") => return silence::cameras(&words(args)),
+        Some("silence") => return silence::inside(&words(args)),
         Some("store") => return store_alone(args),
         Some("plugins") => return plugins_alone(args),
         Some("capture") => return capture_alone(args),
@@ -172,6 +176,10 @@ fn run(mut args: Arguments) -> Result<()> {
         std::fs::write(out, &text).attempt(format!("writing {}", out.display()))?;
     }
     Ok(())
+}
+
+fn words(args: Arguments) -> Vec<String> {
+    args.finish().into_iter().map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
 fn store_alone(mut args: Arguments) -> Result<()> {

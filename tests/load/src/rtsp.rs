@@ -4,7 +4,7 @@ use crate::camera::{BEHIND_MAX, Cameras, Description, Loss, Mood};
 use crate::clip::Clip;
 use crate::rtp::{self, Stamp};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -36,7 +36,9 @@ pub async fn serve(listener: TcpListener, cameras: Arc<Cameras>, mut moods: watc
             }
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    let session = Session { cameras: Arc::clone(&cameras), peer, camera: 0, transport: None, playing: None };
+                    let own = stream.local_addr().map_or(IpAddr::from([127, 0, 0, 1]), |own| own.ip());
+                    let session =
+                        Session { cameras: Arc::clone(&cameras), own, peer, camera: 0, transport: None, playing: None };
                     tokio::spawn(session.run(stream));
                 }
                 Err(error) => eprintln!("a camera could not accept: {error}"),
@@ -73,6 +75,8 @@ const PORT_TRIES_MAX: usize = 100;
 /// One connection of one recorder.
 struct Session {
     cameras: Arc<Cameras>,
+    /// The camera's own address, as the recorder knows it.
+    own: IpAddr,
     peer: SocketAddr,
     camera: u16,
     transport: Option<Transport>,
@@ -213,7 +217,7 @@ impl Session {
         let value = |name: &str| asked.split(';').find_map(|part| part.trim().strip_prefix(name)).map(str::to_owned);
         let (transport, agreed) = match value("client_port=").as_deref().and_then(pair) {
             Some((media, reports)) if !asked.contains("TCP") => {
-                let sockets = neighbours().await?;
+                let sockets = neighbours(self.own).await?;
                 sockets.0.connect((self.peer.ip(), media)).await?;
                 sockets.1.connect((self.peer.ip(), reports)).await?;
                 let own = (sockets.0.local_addr()?.port(), sockets.1.local_addr()?.port());
@@ -332,12 +336,12 @@ impl Session {
 }
 
 /// Two sockets on an even port and the next one (RFC 3550 §11), as receivers expect.
-async fn neighbours() -> io::Result<(UdpSocket, UdpSocket)> {
+async fn neighbours(own: IpAddr) -> io::Result<(UdpSocket, UdpSocket)> {
     for _ in 0..PORT_TRIES_MAX {
-        let first = UdpSocket::bind("127.0.0.1:0").await?;
+        let first = UdpSocket::bind((own, 0)).await?;
         let port = first.local_addr()?.port();
         if port % 2 == 0
-            && let Ok(second) = UdpSocket::bind(("127.0.0.1", port + 1)).await
+            && let Ok(second) = UdpSocket::bind((own, port + 1)).await
         {
             return Ok((first, second));
         }

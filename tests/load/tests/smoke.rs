@@ -1,6 +1,17 @@
 //! The harness counts right: with a recorder that keeps everything, and with cameras that leave frames out.
 
+use std::io::Write as _;
 use std::process::Command;
+use watchbook_load::capture::silence;
+
+/// Says what is not tested, here and at the end of `make test`.
+fn not_tested(what: &str) {
+    eprintln!("NOT TESTED: {what}");
+    if let Some(path) = std::env::var_os("WATCHBOOK_NOT_TESTED") {
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+        writeln!(file.expect("the list can be opened"), "{what}").expect("the list can be written");
+    }
+}
 
 /// Columns of the table's last line.
 fn row(extra: &[&str]) -> Vec<String> {
@@ -137,8 +148,16 @@ fn every_measurement_of_capture_runs_and_counts_right() {
     let all = row("| all ");
     assert_eq!((all[2].as_str(), all[3].as_str()), ("3", "0"), "three outages, none stuck: {text}");
     assert_eq!(row("| 4 ")[5], "0", "four cameras, none stuck: {text}");
-    let encoded = row("| YUYV 640×480 ");
-    assert!(encoded[2].contains("264") && encoded[3] == "60", "an access unit for each picture: {text}");
+    if text.contains(silence::NOT_HERE) {
+        not_tested("networks that fall silent: user namespaces, or ip of iproute2");
+    } else {
+        let all = row("| all silences");
+        assert_eq!((all[2].as_str(), all[3].as_str()), ("2", "0"), "two silences, none stuck: {text}");
+    }
+    for path in ["H.264 as it is", "JPEG as it is", "JPEG encoded", "YUYV encoded", "NV12 encoded"] {
+        let seconds: f64 = row(&format!("| {path}"))[3].trim_end_matches(" s").parse().expect("a number");
+        assert!(seconds > 0.0, "{path}: {text}");
+    }
     let loss = text.lines().rfind(|line| line.starts_with('|')).unwrap_or_default();
     let columns: Vec<u64> = loss.split('|').filter_map(|column| column.trim().parse().ok()).collect();
     let [dropped, counted, hit, left_out, untagged, marked, kept, wrong, sessions] = columns[..] else {

@@ -44,7 +44,10 @@ pub fn missing(programs: &[&str]) -> Option<String> {
     let all = ["qemu-system-x86_64", "apt-get", "dpkg-deb", "ldd"].iter().chain(programs);
     let lacking: Vec<&str> = all.copied().filter(|program| on_path(program).is_none()).collect();
     (!lacking.is_empty()).then(|| {
-        format!("{} not found; on Debian: apt-get install qemu-system-x86 e2fsprogs dmsetup", lacking.join(", "))
+        format!(
+            "{} not found; on Debian: apt-get install qemu-system-x86 e2fsprogs dmsetup iproute2",
+            lacking.join(", ")
+        )
     })
 }
 

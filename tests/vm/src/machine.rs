@@ -23,6 +23,7 @@ mount -o bind /proc /host/proc
 mount -o bind /sys /host/sys
 mount -o bind /dev /host/dev
 mount -t tmpfs -o size=900m tmpfs /host/mnt
+mount -t tmpfs tmpfs /host/run
 stty -echo 2>/dev/null
 export HOME=/mnt TMPDIR=/mnt PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 chroot /host $1
@@ -49,7 +50,7 @@ pub enum Accel {
 /// Why there is no machine here; `None` when there is one.
 #[must_use]
 pub fn missing() -> Option<String> {
-    kit::missing(&["ffmpeg"])
+    kit::missing(&["ffmpeg", "ip", "tc"])
 }
 
 impl Machine {

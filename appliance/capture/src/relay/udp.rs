@@ -9,7 +9,7 @@ use super::reorder::Reorder;
 use crate::networks::Networks;
 use bytes::BytesMut;
 use core::net::{IpAddr, SocketAddr};
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, Waker};
 use std::io;
 use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
@@ -165,7 +165,12 @@ impl Udp {
 
     /// Passes on what has waited for an overtaken packet for long enough.
     pub(super) fn release(&mut self, out: &mut BytesMut) {
-        let now = Instant::now();
+        // What was waited for may have come while this task, or the whole machine, was busy.
+        let _ = self.poll(&mut Context::from_waker(Waker::noop()), out);
+        self.release_at(Instant::now(), out);
+    }
+
+    fn release_at(&mut self, now: Instant, out: &mut BytesMut) {
         for stream in &mut self.streams {
             let channel = stream.channel;
             stream.reorder.release(now, &mut |packet| interleave(channel, packet, out));
@@ -372,6 +377,28 @@ mod tests {
             assert_eq!(out[4..], rtp(b"one"), "{transport}");
             assert_eq!(udp.take_strange(), Strange { senders: 2, sources: 0 }, "{transport}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_came_in_time_is_not_given_up_because_nobody_looked() {
+        let mut udp = udp();
+        let port = port_of(&udp.add(0).await.unwrap());
+        let camera = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let packet = |number: u8| [0x80, 96, 0, number, 0, 0, 0, 0, 0, 0, 0, 1, number];
+        let mut out = BytesMut::new();
+        camera.send_to(&packet(2), ("127.0.0.1", port)).await.unwrap();
+        udp.receive(&mut out).await;
+        assert!(out.is_empty(), "the first packets wait for others");
+        camera.send_to(&packet(1), ("127.0.0.1", port)).await.unwrap();
+        // The runtime notices what has come only when it is its turn.
+        while udp.streams[0].rtp.try_io(tokio::io::Interest::READABLE, || Ok(())).is_err() {
+            tokio::task::yield_now().await;
+        }
+        udp.release(&mut out);
+        assert!(out.is_empty() && udp.streams[0].reorder.due().is_some());
+        udp.release_at(Instant::now() + crate::relay::reorder::WAIT, &mut out);
+        assert_eq!((out.len(), udp.take_lost()), (2 * (4 + 13), 0));
+        assert_eq!((out[4 + 12], out[17 + 4 + 12]), (1, 2));
     }
 
     #[tokio::test]

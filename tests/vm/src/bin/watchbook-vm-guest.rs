@@ -46,7 +46,8 @@ fn take_orders() {
             ["start", name, program, args @ ..] => {
                 let own = std::env::current_exe().expect("a program knows its path");
                 let program = if *program == "self" { own } else { (*program).into() };
-                match Command::new(program).args(args).stdin(Stdio::null()).spawn() {
+                // Kept open: camera servers end with their standard input.
+                match Command::new(program).args(args).stdin(Stdio::piped()).spawn() {
                     Ok(child) => {
                         running.insert((*name).to_owned(), child);
                         say(&format!("VM started {name}"));
@@ -61,6 +62,12 @@ fn take_orders() {
                 }
                 say(&format!("VM killed {name}"));
             }
+            // run MARK PROGRAM ARGUMENTS: waits for its end; what it printed is on one line behind the mark.
+            ["run", mark, program, args @ ..] => match Command::new(program).args(args).output() {
+                Ok(output) if output.status.success() => say(&format!("VM ran {mark} {}", one_line(&output.stdout))),
+                Ok(output) => say(&format!("VM no {mark}: {line}: {}", one_line(&output.stderr))),
+                Err(error) => say(&format!("VM no {mark}: {line}: {error}")),
+            },
             // cpu NAME MARK: seconds of processor time of a program and of the children that it has now, behind the mark.
             ["cpu", name, mark] => {
                 let id = running.get(*name).map_or(0, Child::id);
@@ -85,6 +92,10 @@ fn ticks(id: u32) -> Option<(u32, u64)> {
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
     Some((u32::try_from(number(1)?).ok()?, number(11)? + number(12)?))
+}
+
+fn one_line(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn say(line: &str) {

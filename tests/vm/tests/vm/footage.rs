@@ -62,6 +62,44 @@ impl Footage {
     }
 }
 
+/// SHA-256 of the slices of each picture (NAL units of types 1 to 5, ITU-T H.264 table 7-1) in a file or a stream, in its order. What else belongs to a picture travels in packets
+/// of its own over RTP, and need not be there.
+pub fn slices(file: &Path) -> Vec<String> {
+    let from_mp4 = file.extension().is_some_and(|ending| ending == "mp4");
+    let filter = if from_mp4 { "h264_mp4toannexb,filter_units=pass_types=1-5" } else { "filter_units=pass_types=1-5" };
+    let hashes = file.with_extension("hashes");
+    let mut ffmpeg = Command::new("ffmpeg");
+    ffmpeg.args(["-v", "error", "-y", "-i"]).arg(file).args(["-c", "copy", "-bsf:v", filter]);
+    run(ffmpeg.args(["-f", "framehash", "-hash", "sha256"]).arg(&hashes));
+    let text = std::fs::read_to_string(hashes).unwrap();
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| Some(line.rsplit_once(',')?.1.trim().to_owned())).collect()
+}
+
+/// Each picture of `recorded` is one of `source`, which is shown over and over, byte for byte and in its order. How many are left out, and in how many places.
+pub fn left_out(source: &[String], recorded: &[String]) -> (usize, usize) {
+    let mut place =
+        source.iter().position(|one| one == &recorded[0]).expect("the first picture is one of the source's");
+    let (mut skipped, mut places) = (0, 0);
+    for (at, picture) in recorded.iter().enumerate().skip(1) {
+        let step = (1..=source.len()).find(|step| &source[(place + step) % source.len()] == picture);
+        let step = step.unwrap_or_else(|| panic!("picture {at} of {} is none of the source's", recorded.len()));
+        (place, skipped, places) = (place + step, skipped + step - 1, places + usize::from(step > 1));
+    }
+    (skipped, places)
+}
+
+/// How many pictures ffmpeg makes of `file`, damaged or not.
+pub fn decoded(file: &Path) -> usize {
+    let raw = file.with_extension("gray");
+    let mut ffmpeg = Command::new("ffmpeg");
+    ffmpeg.args(["-v", "fatal", "-y", "-i"]).arg(file);
+    run(ffmpeg
+        .args(["-fps_mode", "passthrough", "-vf", "scale=16:16", "-f", "rawvideo", "-pix_fmt", "gray"])
+        .arg(&raw));
+    std::fs::read(&raw).unwrap().len() / 256
+}
+
 /// ffmpeg decodes `file` to at least `least` pictures of that size, without a complaint; the left half of each is black when it is masked for good, and only then.
 pub fn assert_played(file: &Path, (width, height): (usize, usize), least: usize, masked: bool) {
     let raw = file.with_extension("gray");

@@ -3,9 +3,11 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
 
 mod footage;
+mod network;
 mod station;
 
-use footage::Footage;
+use footage::{FPS, Footage};
+use network::Network;
 use serde_json::Value;
 use station::{LONG, Station};
 use std::io::Write as _;
@@ -76,6 +78,114 @@ fn a_camera_that_is_plugged_in_is_recorded_byte_for_byte_and_missed_when_it_is_p
 
     // In the same machine: another would take half a minute to start.
     assert_encoded_once(&mut station, dir.path());
+}
+
+#[test]
+fn a_bad_network_costs_what_it_drops_and_a_silent_one_is_left_behind() {
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let footage = Footage::make(dir.path());
+    std::fs::copy(&footage.h264, dir.path().join("pictures.264")).unwrap();
+    let Some(mut station) = Station::boot(dir.path(), &network::DRIVERS) else { return };
+    let mut network = Network::lay(&mut station, dir.path());
+    let source = footage::slices(&footage.h264);
+    let over_udp = assert_udp_counts_exactly(&mut network, &source, dir.path());
+    let over_tcp = assert_tcp_loses_nothing(&mut network, &source, dir.path());
+    assert_silence_is_left_behind(&mut network, [over_udp, over_tcp], &source, dir.path());
+}
+
+/// Packets that are lost, late, in another order and there twice, over UDP: the lost ones are counted as `netem` counts them, no picture is stored in part, and where one
+/// is left out that is told. The camera's number.
+fn assert_udp_counts_exactly(network: &mut Network<'_>, source: &[String], dir: &Path) -> u64 {
+    network.part_media();
+    let camera = network.station.add_rtsp("Yard over UDP", &Network::url("yard"), "udp");
+    network.station.wait_recorded(camera, 1, 3);
+    assert_eq!(network.station.state(camera)["lost_packets"], 0, "before anything is lost");
+    network.media("loss 1% delay 20ms 8ms reorder 3% duplicate 1%");
+    let (packets, _) = network.counted();
+    network.wait_packets(packets + 1_000);
+    // What is lost last is noticed by what comes after it.
+    network.media("loss 0%");
+    let (_, dropped) = network.counted();
+    let state = wait_for("the lost packets to be counted", LONG, || {
+        let state = network.station.wait_state(camera, "live", None);
+        if state["lost_packets"] == dropped { Ok(state) } else { Err(format!("{dropped} dropped: {state}")) }
+    });
+    assert!(dropped > 0 && state["sessions"] == 1, "{dropped} dropped: {state}");
+    let (start, end) = network.station.wait_recorded(camera, 1, 10);
+    let recordings = network.station.recordings(camera);
+    assert_eq!(recordings["spans"].as_array().map(Vec::len), Some(1), "{recordings}");
+    let file = network.station.export(camera, start, end, dir);
+    let recorded = footage::slices(&file);
+    let (skipped, places) = footage::left_out(source, &recorded);
+    let damaged = state["damaged_access_units"].as_u64().unwrap_or_default();
+    writeln!(
+        std::io::stderr(),
+        "UDP: {dropped} packets dropped and counted, {skipped} of {} pictures left out in {places} places, {damaged} told as damaged",
+        recorded.len() + skipped
+    )
+    .expect("figures can be written");
+    assert!(places as u64 <= damaged && damaged <= dropped, "{places} places, {damaged} damaged, {dropped} dropped");
+    // A picture that is left out takes those up to the next key frame with it, a second of them, as far as a decoder wants to show nothing that is wrong.
+    let decoded = footage::decoded(&file);
+    assert!(
+        decoded <= recorded.len() && decoded + places * FPS as usize >= recorded.len(),
+        "{decoded} of {}",
+        recorded.len()
+    );
+    assert_eq!(network.station.state(camera)["lost_packets"], dropped, "nothing is counted afterwards");
+    camera
+}
+
+/// A network that is worse, under TCP: every picture is there. The camera's number.
+fn assert_tcp_loses_nothing(network: &mut Network<'_>, source: &[String], dir: &Path) -> u64 {
+    network.all("loss 3% delay 10ms 4ms");
+    let camera = network.station.add_rtsp("Gate over TCP", &Network::url("gate"), "tcp");
+    network.station.wait_recorded(camera, 1, 3);
+    wait_for("some loss", LONG, || match network.counted() {
+        (_, dropped) if dropped >= 5 => Ok(()),
+        counted => Err(format!("{counted:?}")),
+    });
+    let (start, end) = network.station.wait_recorded(camera, 1, 8);
+    let state = network.station.wait_state(camera, "live", None);
+    let told = ["lost_packets", "damaged_access_units", "sessions"].map(|name| state[name].as_u64());
+    assert_eq!(told, [Some(0), Some(0), Some(1)], "{state}");
+    let recordings = network.station.recordings(camera);
+    assert_eq!(recordings["spans"].as_array().map(Vec::len), Some(1), "{recordings}");
+    let recorded = footage::slices(&network.station.export(camera, start, end, dir));
+    assert_eq!(footage::left_out(source, &recorded), (0, 0));
+    assert_eq!(footage::decoded(&network.station.export(camera, start, end, dir)), recorded.len());
+    camera
+}
+
+/// A network that carries nothing for longer than a camera's kernel waits between its repetitions: the old session is given up, nobody waits for it, and the gap is
+/// as long as the silence.
+fn assert_silence_is_left_behind(network: &mut Network<'_>, cameras: [u64; 2], source: &[String], dir: &Path) {
+    network.all("loss 0%");
+    let before = network.now_ms();
+    network.silence();
+    let silent = network.now_ms();
+    for camera in cameras {
+        network.station.wait_state(camera, "lost", Some("camera_gone"));
+    }
+    wait_for("the silence to last", LONG, || match network.now_ms() - silent {
+        13_000.. => Ok(()),
+        ms => Err(format!("{ms} ms")),
+    });
+    let back = network.now_ms();
+    network.restore();
+    for camera in cameras {
+        network.station.wait_state(camera, "live", None);
+        let (start, end) = network.station.wait_recorded(camera, 2, 3);
+        let recordings = network.station.recordings(camera);
+        let gaps = recordings["gaps"].as_array().cloned().unwrap_or_default();
+        assert!(gaps.len() == 1 && gaps[0]["reason"] == "camera_gone", "{recordings}");
+        let time = |name: &str| gaps[0][name].as_i64().unwrap_or_default();
+        let began = before - 2_000..=silent + 1_000;
+        assert!(began.contains(&time("start_utc_ms")), "silent from {silent}: {recordings}");
+        assert!(time("end_utc_ms") >= back, "back at {back}: {recordings}");
+        let recorded = footage::slices(&network.station.export(camera, start, end, dir));
+        assert_eq!(footage::left_out(source, &recorded), (0, 0));
+    }
 }
 
 /// What a stream costs, by path: `cargo test --release --workspace --test vm -- --ignored --nocapture figures`.

@@ -21,6 +21,7 @@ pub struct Station {
     machine: Process,
     client: Client,
     guest: PathBuf,
+    runs: u32,
 }
 
 impl Station {
@@ -43,7 +44,7 @@ impl Station {
         let config = dir.join("watchbook.toml");
         std::fs::write(
             &config,
-            "[web]\nlisten = \"0.0.0.0:8080\"\n\n[storage]\nstate_dir = \"/mnt/state\"\nring_dir = \"/mnt/ring\"\nring_gib = 0.25\nsegment_mib = 16\nvault_gib = 0.0\n\n[plugins]\ndir = \"/mnt/plugins\"\n",
+            "[web]\nlisten = \"0.0.0.0:8080\"\n\n[storage]\nstate_dir = \"/mnt/state\"\nring_dir = \"/mnt/ring\"\nring_gib = 0.25\nsegment_mib = 16\nvault_gib = 0.0\n\n[plugins]\ndir = \"/mnt/plugins\"\n\n[cameras]\nnetworks = [\"10.77.0.0/24\"]\n",
         )
         .unwrap();
         process.say(&format!("start recorder {} run --config {}", program("watchbook").display(), config.display()));
@@ -51,13 +52,27 @@ impl Station {
         process.wait_line("page: ", LONG);
         let mut client = Client::new(&format!("http://127.0.0.1:{port}/"));
         client.claim(&code);
-        Some(Self { machine: process, client, guest })
+        Some(Self { machine: process, client, guest, runs: 0 })
     }
 
     /// Gives an order and waits for the answer.
     pub fn order(&mut self, order: &str, answer: &str) -> String {
         self.machine.say(order);
         self.machine.wait_line(answer, LONG)
+    }
+
+    /// Runs a program inside to its end; what it printed, on one line.
+    pub fn run(&mut self, command: &str) -> String {
+        self.runs += 1;
+        let mark = format!("run-{}", self.runs);
+        self.machine.say(&format!("run {mark} {command}"));
+        wait_for(command, LONG, || {
+            let said = self.machine.output();
+            let failed = said.lines().find(|line| line.starts_with(&format!("VM no {mark}:")));
+            assert!(failed.is_none(), "{failed:?}");
+            let line = said.lines().find_map(|line| line.split_once(&format!("VM ran {mark} ")));
+            line.map(|(_, rest)| rest.to_owned()).ok_or_else(|| "no answer".to_owned())
+        })
     }
 
     /// Plugs a USB camera with this serial number in; `name` is what it is pulled out by.
@@ -93,6 +108,18 @@ impl Station {
         camera["id"].as_u64().unwrap_or_else(|| panic!("no id in {camera}"))
     }
 
+    /// Adds a camera on the network; its number.
+    pub fn add_rtsp(&mut self, name: &str, url: &str, transport: &str) -> u64 {
+        let body = json!({ "name": name, "main": { "url": url, "transport": transport } });
+        let camera = self.client.send("POST", "/api/v1/cameras", &body).ok().json();
+        camera["id"].as_u64().unwrap_or_else(|| panic!("no id in {camera}"))
+    }
+
+    /// The main stream's state now.
+    pub fn state(&self, camera: u64) -> Value {
+        self.client.get(&format!("/api/v1/cameras/{camera}")).ok().json()["state"]["main"].clone()
+    }
+
     /// Switches a camera off.
     pub fn switch_off(&mut self, camera: u64) {
         drop(self.client.send("PATCH", &format!("/api/v1/cameras/{camera}"), &json!({ "enabled": false })).ok());
@@ -101,7 +128,7 @@ impl Station {
     /// Waits until the main stream's state is `status` with that reason; returns the state.
     pub fn wait_state(&self, camera: u64, status: &str, reason: Option<&str>) -> Value {
         wait_for(&format!("camera {camera} to be {status} {reason:?}"), LONG, || {
-            let state = self.client.get(&format!("/api/v1/cameras/{camera}")).ok().json()["state"]["main"].clone();
+            let state = self.state(camera);
             let fits = state["status"] == status && reason.is_none_or(|reason| state["reason"] == reason);
             if fits { Ok(state) } else { Err(state.to_string()) }
         })
