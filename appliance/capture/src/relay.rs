@@ -14,6 +14,7 @@
 //! The relay is a task that ends with retina's connection (after its TEARDOWN), or with the camera's.
 
 mod auth;
+mod ledger;
 mod message;
 mod reorder;
 mod udp;
@@ -27,9 +28,9 @@ use bytes::{Bytes, BytesMut};
 use core::fmt::Write as _;
 use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
+pub(crate) use ledger::Ledger;
 use message::{Message, Text};
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -50,7 +51,7 @@ const READ_BYTES: usize = 64 << 10;
 pub(crate) struct Relay {
     url: Url,
     failure: Arc<OnceLock<Failure>>,
-    lost: Option<Arc<AtomicU64>>,
+    ledger: Option<Arc<Ledger>>,
 }
 
 impl Relay {
@@ -83,25 +84,24 @@ impl Relay {
         let far = config.source.url.authority();
         let place = Place { near: format!("rtsp://127.0.0.1:{port}/{secret}"), far };
         let url = place.near_url(&config.source.url).ok_or_else(|| closed(io::ErrorKind::InvalidInput.into()))?;
+        let ledger = Arc::new(Ledger::default());
         let link = Link {
             host_port: host_port.clone(),
             place,
             auth: Auth::new(config.credentials.clone()),
-            udp: udp.then(|| Udp::new(local, address.ip(), config.networks.clone())),
+            udp: udp.then(|| Udp::new(local, address.ip(), config.networks.clone(), Arc::clone(&ledger))),
             setup: None,
             leave: None,
             address,
-            lost: Arc::default(),
         };
         let said = Arc::clone(&failure);
-        let lost = udp.then(|| Arc::clone(&link.lost));
         if config.source.url.is_encrypted() {
             let stream = tls::connect(stream, &config.source.url, config.certificate).await?;
             tokio::spawn(link.serve(listener, stream, said));
         } else {
             tokio::spawn(link.serve(listener, stream, said));
         }
-        Ok(Self { url, failure, lost })
+        Ok(Self { url, failure, ledger: udp.then_some(ledger) })
     }
 
     /// Where retina finds the camera.
@@ -109,9 +109,9 @@ impl Relay {
         self.url.clone()
     }
 
-    /// Packets lost over UDP since the last question; `None` over TCP. retina loses count of some that were lost with a picture that it drops.
-    pub(crate) fn take_lost(&self) -> Option<u64> {
-        self.lost.as_ref().map(|lost| lost.swap(0, Ordering::Relaxed))
+    /// What was lost over UDP; `None` over TCP.
+    pub(crate) fn ledger(&self) -> Option<&Ledger> {
+        self.ledger.as_deref()
     }
 
     /// Why the relay gave the camera up; what retina says then is only that its connection was closed.
@@ -168,8 +168,6 @@ struct Link {
     setup: Option<String>,
     leave: Option<Leave>,
     address: SocketAddr,
-    /// Packets lost over UDP that nobody has asked for yet.
-    lost: Arc<AtomicU64>,
 }
 
 /// Bytes for one end and the other.
@@ -231,9 +229,6 @@ impl Link {
         let (mut take_camera, mut take_reader, mut out) = (BytesMut::new(), first, Outbox::default());
         self.take_reader(&mut take_reader, &mut out).await?;
         loop {
-            if let Some(udp) = &mut self.udp {
-                self.lost.fetch_add(udp.take_lost(), Ordering::Relaxed);
-            }
             if !out.to_camera.is_empty() {
                 let sent = timeout(ANSWER, async {
                     camera_out.write_all_buf(&mut out.to_camera).await?;

@@ -321,7 +321,7 @@ impl StreamTask {
             Item::Incomplete { lost } => self.lost(lost, true),
             Item::Damaged(what) => {
                 self.health.damaged += 1;
-                self.video.damage();
+                self.video.lose(1);
                 watch.damage = Some(what);
             }
             Item::CameraClock(theirs) => {
@@ -337,7 +337,9 @@ impl StreamTask {
             if video {
                 // The access units that the packets belonged to are gone: one at least.
                 self.health.damaged += 1;
-                self.video.damage();
+                self.video.lose(packets);
+            } else {
+                self.audio.lose(packets);
             }
         }
     }

@@ -3,12 +3,14 @@
 //! Only the camera is listened to: packets from another address than the one that was judged are dropped, unless the camera named that address as its source (RFC 2326
 //! §12.39) and it is a camera's address, too. Nothing is ever sent to a named source: the two packets that open a firewall on the way go to the camera itself.
 
+use super::ledger::Ledger;
 use super::reorder::Reorder;
 use crate::networks::Networks;
 use bytes::BytesMut;
 use core::net::{IpAddr, SocketAddr};
 use core::task::{Context, Poll};
 use std::io;
+use std::sync::Arc;
 use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
 use tokio::time::Instant;
@@ -33,6 +35,7 @@ pub(super) struct Udp {
     camera: IpAddr,
     networks: Networks,
     streams: Vec<Stream>,
+    ledger: Arc<Ledger>,
     buffer: Box<[u8]>,
 }
 
@@ -50,9 +53,9 @@ struct Stream {
 pub(super) type Unusable = &'static str;
 
 impl Udp {
-    /// `local` is our address on the connection to `camera`.
-    pub(super) fn new(local: IpAddr, camera: IpAddr, networks: Networks) -> Self {
-        Self { local, camera, networks, streams: Vec::new(), buffer: vec![0; DATAGRAM_BYTES_MAX].into() }
+    /// `local` is our address on the connection to `camera`; losses go into `ledger`.
+    pub(super) fn new(local: IpAddr, camera: IpAddr, networks: Networks, ledger: Arc<Ledger>) -> Self {
+        Self { local, camera, networks, streams: Vec::new(), ledger, buffer: vec![0; DATAGRAM_BYTES_MAX].into() }
     }
 
     /// Two ports for another stream: what SETUP asks for.
@@ -112,17 +115,15 @@ impl Udp {
         self.streams.iter().filter_map(|stream| stream.reorder.due()).min()
     }
 
-    /// How many packets were lost since the last question, of all streams together.
-    pub(super) fn take_lost(&mut self) -> u64 {
-        self.streams.iter_mut().map(|stream| stream.reorder.take_lost()).sum()
-    }
-
     /// Passes on what has waited for an overtaken packet for long enough.
     pub(super) fn release(&mut self, out: &mut BytesMut) {
         let now = Instant::now();
         for stream in &mut self.streams {
             let channel = stream.channel;
-            stream.reorder.release(now, &mut |packet| interleave(channel, packet, out));
+            stream.reorder.release(now, &mut |packet| {
+                self.ledger.pass(channel, packet);
+                interleave(channel, packet, out);
+            });
         }
     }
 
@@ -139,7 +140,11 @@ impl Udp {
             let known = [Some(camera), stream.source.map(|source| source.to_canonical())];
             let mut reports = |packet: &[u8]| interleave(channel.saturating_add(1), packet, out);
             came = or(came, drain(&stream.rtcp, cx, buffer, known, &mut reports));
-            let mut media = |packet: &[u8]| reorder.push(packet, now, &mut |packet| interleave(channel, packet, out));
+            let mut in_order = |packet: &[u8]| {
+                self.ledger.pass(channel, packet);
+                interleave(channel, packet, out);
+            };
+            let mut media = |packet: &[u8]| reorder.push(packet, now, &mut in_order);
             came = or(came, drain(&stream.rtp, cx, buffer, known, &mut media));
         }
         came
@@ -203,7 +208,7 @@ mod tests {
 
     fn udp() -> Udp {
         let loopback = IpAddr::from([127, 0, 0, 1]);
-        Udp::new(loopback, loopback, Networks::parse(&["127.0.0.1".to_owned()]).unwrap())
+        Udp::new(loopback, loopback, Networks::parse(&["127.0.0.1".to_owned()]).unwrap(), Arc::default())
     }
 
     fn port_of(transport: &str) -> u16 {

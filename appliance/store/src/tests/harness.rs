@@ -150,8 +150,17 @@ impl Cam {
             utc: self.begun.plus_ticks(dts),
             mono: clock.mono(),
             key,
+            lost_before: lost_before(&data),
             data: data.into(),
         }
+    }
+}
+
+/// What is said to be missing before a sample with these bytes: mostly nothing, so that a reader can tell from the bytes whether it was kept.
+fn lost_before(data: &[u8]) -> u16 {
+    match data {
+        [0..16, low, high, ..] => u16::from_le_bytes([*low, *high]),
+        _ => 0,
     }
 }
 
@@ -169,6 +178,8 @@ pub(crate) fn samples_of(source: &dyn SpanSource, span: &SpanSummary) -> Vec<(Ut
     assert_eq!(table.samples().count(), span.sample_count as usize);
     let get = |(at, sample): (u64, &watchbook_media::Sample)| {
         let bytes = source.read(span, at, u64::from(sample.size_bytes)).unwrap();
+        assert_eq!(sample.lost_before, lost_before(&bytes), "what is missing before it is kept with it");
+        assert!(span.has_lost || sample.lost_before == 0, "and its span says that something is");
         (span.start_utc.plus_ticks(sample.dts - span.first_dts), bytes)
     };
     table.samples().map(get).collect()
@@ -200,6 +211,7 @@ pub(crate) fn run_of(camera: CameraId) -> crate::format::Run {
         sample_count: 0,
         key_count: 0,
         has_cts: false,
+        has_lost: false,
         first_dts: Ticks90k(0),
         length_ticks: 0,
         first_utc: UtcNanos(0),

@@ -198,6 +198,7 @@ mod tests {
             run_count: 1,
             byte_count: 100,
             has_cts: false,
+            has_lost: false,
             locator: 0,
         }
     }

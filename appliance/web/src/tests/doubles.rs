@@ -309,6 +309,7 @@ impl MemoryFootage {
             run_count: 1,
             byte_count: u64::from(SAMPLES * SAMPLE_BYTES),
             has_cts: false,
+            has_lost: false,
             locator: index as u64,
         }
     }
@@ -369,6 +370,7 @@ impl SpanSource for Pattern {
             cts_offset: 0,
             size_bytes: SAMPLE_BYTES,
             key: index.is_multiple_of(50),
+            lost_before: 0,
         };
         Ok(Arc::new(SpanTable { runs: vec![RunTable { samples: (0..SAMPLES).map(sample).collect() }] }))
     }
