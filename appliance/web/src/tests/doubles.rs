@@ -276,6 +276,7 @@ pub(super) struct MemoryFootage {
     format: Arc<TrackFormat>,
     pub(super) opened: Mutex<Vec<TimeRange>>,
     pub(super) damaged: Mutex<Vec<Damaged>>,
+    pub(super) impaired: Mutex<ImpairedList>,
 }
 
 const SAMPLE_BYTES: u32 = 300;
@@ -290,7 +291,12 @@ pub(super) fn format() -> TrackFormat {
 
 impl Default for MemoryFootage {
     fn default() -> Self {
-        Self { format: Arc::new(format()), opened: Mutex::default(), damaged: Mutex::default() }
+        Self {
+            format: Arc::new(format()),
+            opened: Mutex::default(),
+            damaged: Mutex::default(),
+            impaired: Mutex::default(),
+        }
     }
 }
 
@@ -349,6 +355,13 @@ impl Footage for MemoryFootage {
         Self::may_list(grant, stream)?;
         let damaged = self.damaged.lock().unwrap().clone();
         Ok(damaged.into_iter().filter(|found| found.stream == stream && found.range.overlaps(range)).collect())
+    }
+
+    fn impaired(&self, grant: &Grant, stream: StreamId, range: TimeRange) -> Result<ImpairedList, Error> {
+        Self::may_list(grant, stream)?;
+        let mut found = self.impaired.lock().unwrap().clone();
+        found.list.retain(|one| stream.role == TrackRole::MainVideo && one.range.overlaps(range));
+        Ok(found)
     }
 
     fn open(&self, grant: &Grant, stream: StreamId, range: TimeRange) -> Result<Arc<dyn SpanSource>, Error> {
