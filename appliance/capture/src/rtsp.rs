@@ -3,6 +3,7 @@
 //! What retina 0.4.21 does not give, and what is done about it:
 //! * Its errors carry a status code and a text, no kind: the text's fixed parts are matched in [`fault_of`] and pinned by tests.
 //! * After a damaged packet the session goes on, but a fragmented NAL unit that breaks off without a loss ends its stream of frames: a new session is opened at once.
+//! * It forgets what it counted as lost with an access unit that it drops. Over UDP the relay counts ([`Ledger`]); over TCP its count stands.
 //! * It sets no bound on the size of a message or of an access unit under way. Every wait here is bounded, and a session without a whole picture for
 //!   [`crate::watch::SILENCE`] is given up, so a camera that floods us is held to what its link carries in that time.
 //! * It has no TLS, and over UDP neither an order of packets nor a receive buffer of its own; a camera could make it send packets or open connections elsewhere. There the [`relay`](crate::relay)

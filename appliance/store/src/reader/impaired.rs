@@ -6,8 +6,9 @@ use watchbook_access::Grant;
 use watchbook_base::{StreamId, TimeRange};
 use watchbook_media::{Impaired, SpanSummary, impaired};
 
-/// Sample tables that are read for one list: those of a day of which every minute has a loss, 8 MB.
-const TABLES_MAX: usize = 1_500;
+/// Sample tables that are read for one list: those of six hours of which every minute has a loss, 2 MB. The page asks every few seconds, and of a longer time it has no pixel for
+/// less than a minute.
+const TABLES_MAX: usize = 400;
 /// A loss so long before a range may impair its beginning: GOPs of cameras are 20 s at most.
 const BEFORE_NANOS: i64 = 60 * 1_000_000_000;
 
