@@ -55,6 +55,7 @@ describe("packets that are lost on their way", { concurrency: 1 }, () => {
     await page.locator(".picture-impaired", { hasText: "The picture may be wrong" }).waitFor();
     await page.getByRole("button", { name: "Pause", exact: true }).click();
     assert.ok((await shownMs()) >= from);
+    await page.getByRole("button", { name: "1 min", exact: true }).click();
     await page.shot("loss-timeline");
   });
 
