@@ -94,6 +94,7 @@ fn with_times(units: Vec<(Vec<u8>, bool)>) -> Vec<Packet> {
             utc: UtcNanos(START_NS + index as i64 * 1_000_000_000 / FPS),
             mono: MonoNanos(0),
             key,
+            lost_before: 0,
             data: Bytes::from(data),
         })
         .collect()

@@ -4,7 +4,7 @@
 //!   this machine, two clocks.
 //! * **Leaves:** through a [`Sink`]: recordings that begin at a key frame, their [`Packet`](watchbook_media::Packet)s in decode order with the
 //!   time model of [`timeline`], and a [`StreamState`] that says in a sentence what is wrong and what to do.
-//! * **Promises:** every wait is bounded, every queue and buffer has a named bound. A damaged access unit is dropped and counted, never handed on; nothing
+//! * **Promises:** every wait is bounded, every queue and buffer has a named bound. A damaged access unit is dropped and counted, never handed on, and the packet behind it says so; nothing
 //!   else is dropped, reordered or rewritten. A camera that fails is tried again for ever. A password is in no message, log or `Debug` output.
 //! * **Never:** writes a file, decodes a picture, follows a redirect, connects or sends to an address outside the camera networks ([`networks`]), waits for whoever takes the packets (the sink does not block).
 //! * **Proof:** unit and property tests beside each file (simulated clock, a day in a second); `tests/real_servers`, against GStreamer's RTSP server,

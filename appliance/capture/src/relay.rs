@@ -16,6 +16,7 @@
 
 mod auth;
 mod door;
+mod ledger;
 mod message;
 mod reorder;
 mod udp;
@@ -30,6 +31,7 @@ use core::fmt::Write as _;
 use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use futures::FutureExt as _;
+pub(crate) use ledger::Ledger;
 use message::{Message, Messages, Text};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,14 +52,13 @@ const READ_BYTES: usize = 64 << 10;
 pub(crate) struct Relay {
     url: Url,
     failure: Arc<OnceLock<Failure>>,
-    counts: Option<Arc<Counts>>,
+    counts: Arc<Counts>,
+    ledger: Option<Arc<Ledger>>,
 }
 
 /// What the relay of a session over UDP counts.
 #[derive(Debug, Default)]
 struct Counts {
-    /// Packets that were lost and that nobody has asked for yet.
-    lost: AtomicU64,
     /// Packets from another address, or another port of the camera's, which were dropped.
     senders: AtomicU64,
     /// Packets of another source (SSRC), which were dropped.
@@ -105,18 +106,19 @@ impl Relay {
         let far = config.source.url.authority();
         let place = Place { near: format!("rtsp://127.0.0.1:{port}/{secret}"), far };
         let url = place.near_url(&config.source.url).ok_or_else(|| closed(io::ErrorKind::InvalidInput.into()))?;
+        let ledger = Arc::new(Ledger::default());
         let link = Link {
             host_port: host_port.clone(),
             place,
             auth: Auth::new(config.credentials.clone()),
-            udp: udp.then(|| Udp::new(local, address.ip(), config.networks.clone())),
+            udp: udp.then(|| Udp::new(local, address.ip(), config.networks.clone(), Arc::clone(&ledger))),
             setup: None,
             leave: None,
             address,
             counts: Arc::default(),
         };
         let said = Arc::clone(&failure);
-        let counts = udp.then(|| Arc::clone(&link.counts));
+        let counts = Arc::clone(&link.counts);
         let under_way = Arc::clone(&leaving.0).read_owned().await;
         if config.source.url.is_encrypted() {
             let stream = tls::connect(stream, &config.source.url, config.certificate).await?;
@@ -124,7 +126,7 @@ impl Relay {
         } else {
             tokio::spawn(link.serve(listener, stream, said).map(|()| drop(under_way)));
         }
-        Ok(Self { url, failure, counts })
+        Ok(Self { url, failure, counts, ledger: udp.then_some(ledger) })
     }
 
     /// Where retina finds the camera.
@@ -132,14 +134,14 @@ impl Relay {
         self.url.clone()
     }
 
-    /// Packets lost over UDP since the last question; `None` over TCP. retina loses count of some that were lost with a picture that it drops.
-    pub(crate) fn take_lost(&self) -> Option<u64> {
-        self.counts.as_ref().map(|counts| counts.lost.swap(0, Ordering::Relaxed))
+    /// What was lost over UDP; `None` over TCP.
+    pub(crate) fn ledger(&self) -> Option<&Ledger> {
+        self.ledger.as_deref()
     }
 
     /// Packets over UDP that were dropped because they came from another port than the camera had named, or from a stranger.
     pub(crate) fn strangers(&self) -> u64 {
-        self.counts.as_ref().map_or(0, |counts| counts.senders.load(Ordering::Relaxed))
+        self.counts.senders.load(Ordering::Relaxed)
     }
 
     /// Why the relay gave the camera up; what retina says then is only that its connection was closed.
@@ -228,11 +230,10 @@ impl Link {
         self.leave().await;
     }
 
-    /// Takes over what was counted; says it once when somebody else sends under the camera's name.
+    /// Takes over what was dropped; says it once when somebody else sends under the camera's name.
     fn count(&mut self) {
         let Some(udp) = &mut self.udp else { return };
         let counts = &self.counts;
-        counts.lost.fetch_add(udp.take_lost(), Ordering::Relaxed);
         let strange = udp.take_strange();
         let before = counts.senders.fetch_add(strange.senders, Ordering::Relaxed)
             + counts.sources.fetch_add(strange.sources, Ordering::Relaxed);

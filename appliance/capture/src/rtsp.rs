@@ -3,6 +3,7 @@
 //! What retina 0.4.21 does not give, and what is done about it:
 //! * Its errors carry a status code and a text, no kind: the text's fixed parts are matched in [`fault_of`] and pinned by tests.
 //! * After a damaged packet the session goes on, but a fragmented NAL unit that breaks off without a loss ends its stream of frames: a new session is opened at once.
+//! * It forgets what it counted as lost with an access unit that it drops. Over UDP the relay counts ([`Ledger`]); over TCP its count stands.
 //! * It sets no bound on the size of a message or of an access unit under way. Every wait here is bounded, and a session without a whole picture for
 //!   [`crate::watch::SILENCE`] is given up, so a camera that floods us is held to what its link carries in that time.
 //! * It has no TLS, and over UDP neither an order of packets nor a receive buffer of its own; a camera could make it send packets or open connections elsewhere. There the [`relay`](crate::relay)
@@ -12,7 +13,7 @@
 use crate::config::{SessionConfig, Transport};
 use crate::failure::Failure;
 use crate::networks::pinned;
-use crate::relay::{Leaving, Relay};
+use crate::relay::{Leaving, Ledger, Relay};
 use crate::sink::PictureFormat;
 use crate::track::Unit;
 use bytes::Bytes;
@@ -39,6 +40,9 @@ const KNOCK: Duration = Duration::from_secs(1);
 const TEARDOWN: Duration = Duration::from_secs(1);
 /// Damaged packets in a row, without a picture between them, that end a session: several seconds of a 4 Mbit/s stream.
 const DAMAGE_RUN_MAX: u32 = 2_000;
+/// Interleaved channels as retina gives them out: two a stream, the pictures first, because they are set up first.
+const VIDEO_CHANNEL: u8 = 0;
+const AUDIO_CHANNEL: u8 = 2;
 
 /// Format of the pictures: what the ring needs, and what the page shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +53,8 @@ pub(crate) struct VideoFormat {
 
 /// What a session yields.
 pub(crate) enum Item {
-    /// A whole picture. `format` is there with the first one and with each one that changes it.
+    /// A whole picture. `format` is there with the first one and with each one that changes it. `lost`, here and below: packets (pictures, of a camera without RTP) that
+    /// are missing since the last item of its kind that told of any; together they are all that were lost.
     Video { unit: Unit, format: Option<VideoFormat>, lost: u16 },
     /// Whole sound.
     Audio { unit: Unit, lost: u16 },
@@ -61,7 +66,7 @@ pub(crate) enum Item {
     Damaged(String),
     /// The camera's wall clock, from an RTCP sender report.
     CameraClock(UtcNanos),
-    /// Nothing of interest.
+    /// Nothing of interest. What was lost with it is told by the next item.
     Other,
 }
 
@@ -78,6 +83,23 @@ pub(crate) struct Session {
     format_known: bool,
     damage_run: u32,
     last_damage: Option<String>,
+    losses: Losses,
+    /// Why it is over, while what was lost last is told.
+    over: Option<Failure>,
+}
+
+/// Packets that were lost and have not been told of.
+#[derive(Debug, Default)]
+struct Losses {
+    video: u64,
+    audio: u64,
+}
+
+/// What an item tells of `waiting`; the rest waits on.
+fn told(waiting: &mut u64) -> u16 {
+    let told = u16::try_from(*waiting).unwrap_or(u16::MAX);
+    *waiting -= u64::from(told);
+    told
 }
 
 /// Sessions of one stream, so that an old one is taken down before a new one is opened.
@@ -197,8 +219,30 @@ impl Session {
     /// # Errors
     /// The session is over.
     pub(crate) async fn next(&mut self) -> Result<Item, Failure> {
+        if let Some(failure) = self.over.take() {
+            return self.end(failure);
+        }
         let next = self.demuxed.next().await;
-        self.item(next).map_err(|failure| self.relay.as_ref().and_then(Relay::failure).unwrap_or(failure))
+        self.item(next).or_else(|failure| {
+            let failure = self.relay.as_ref().and_then(Relay::failure).unwrap_or(failure);
+            self.end(failure)
+        })
+    }
+
+    /// The end of the session, once what was lost last is told.
+    fn end(&mut self, failure: Failure) -> Result<Item, Failure> {
+        self.losses.video += self.ledger().map_or(0, Ledger::take_rest) + core::mem::take(&mut self.losses.audio);
+        match told(&mut self.losses.video) {
+            0 => Err(failure),
+            lost => {
+                self.over = Some(failure);
+                Ok(Item::Incomplete { lost })
+            }
+        }
+    }
+
+    fn ledger(&self) -> Option<&Ledger> {
+        self.relay.as_ref().and_then(Relay::ledger)
     }
 
     fn item(&mut self, next: Option<Result<CodecItem, retina::Error>>) -> Result<Item, Failure> {
@@ -217,6 +261,9 @@ impl Session {
 
     fn video(&mut self, frame: VideoFrame) -> Result<Item, Failure> {
         (self.damage_run, self.last_damage) = (0, None);
+        let (timestamp, cut) = (frame.timestamp(), frame.loss() > 0);
+        let (rtp, rate_hz) = (timestamp.timestamp(), timestamp.clock_rate().get());
+        self.losses.video += self.lost(VIDEO_CHANNEL, rtp, frame.loss());
         let format = if self.format_known && !frame.has_new_parameters() {
             None
         } else {
@@ -224,19 +271,16 @@ impl Session {
             self.format_known = true;
             Some(format?)
         };
-        let (lost, rtp, rate_hz) = (frame.loss(), frame.timestamp().timestamp(), frame.timestamp().clock_rate().get());
         let data = frame.into_data();
-        let cut = lost > 0;
-        let lost = self.counted(lost);
         if cut && !begins(self.standard, &data) {
             self.format_known &= format.is_none();
-            return Ok(Item::Incomplete { lost });
+            return Ok(Item::Incomplete { lost: told(&mut self.losses.video) });
         }
         // Not retina's word for it: it takes only IDR pictures for key frames, not the CRA and BLA pictures of H.265.
         match check_access_unit(self.standard, &data) {
             Ok(checked) => {
                 let unit = Unit { rtp, rate_hz, key: checked.key, data: Bytes::from(data) };
-                Ok(Item::Video { unit, format, lost })
+                Ok(Item::Video { unit, format, lost: told(&mut self.losses.video) })
             }
             Err(error) => {
                 // A format that came with it must not be forgotten.
@@ -246,22 +290,22 @@ impl Session {
         }
     }
 
-    /// Packets that were lost: over UDP as the relay counts them, else as retina does.
-    fn counted(&self, lost: u16) -> u16 {
-        let counted = self.relay.as_ref().and_then(Relay::take_lost);
-        counted.map_or(lost, |counted| u16::try_from(counted).unwrap_or(u16::MAX))
+    /// Packets that were lost up to the access unit at `rtp`: over UDP as the relay counts them, else as retina does (`loss`).
+    fn lost(&self, channel: u8, rtp: i64, loss: u16) -> u64 {
+        // RTP's 32 bits; retina adds the wraps.
+        let time = u32::try_from(rtp & 0xFFFF_FFFF).unwrap_or(0);
+        self.ledger().and_then(|ledger| ledger.take_until(channel, time)).unwrap_or(u64::from(loss))
     }
 
     fn audio(&mut self, frame: &AudioFrame) -> Item {
+        let (rtp, rate_hz) = (frame.timestamp().timestamp(), frame.timestamp().clock_rate().get());
+        self.losses.audio += self.lost(AUDIO_CHANNEL, rtp, frame.loss());
         let data = frame.data();
         if data.is_empty() || data.len() > ACCESS_UNIT_BYTES_MAX {
             return Item::Other;
         }
-        let (rtp, rate_hz) = (frame.timestamp().timestamp(), frame.timestamp().clock_rate().get());
-        Item::Audio {
-            unit: Unit { rtp, rate_hz, key: true, data: Bytes::copy_from_slice(data) },
-            lost: self.counted(frame.loss()),
-        }
+        let unit = Unit { rtp, rate_hz, key: true, data: Bytes::copy_from_slice(data) };
+        Item::Audio { unit, lost: told(&mut self.losses.audio) }
     }
 
     fn damaged(&mut self, error: &retina::Error) -> Result<Item, Failure> {
@@ -421,6 +465,8 @@ impl Way<'_> {
             format_known: false,
             damage_run: 0,
             last_damage: None,
+            losses: Losses::default(),
+            over: None,
         })
     }
 }

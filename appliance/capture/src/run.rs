@@ -350,7 +350,7 @@ impl StreamTask {
             Item::Incomplete { lost } => self.lost(lost, true),
             Item::Damaged(what) => {
                 self.health.damaged += 1;
-                self.video.damage();
+                self.video.lose(1);
                 watch.damage = Some(what);
             }
             Item::CameraClock(theirs) => {
@@ -366,7 +366,9 @@ impl StreamTask {
             if video {
                 // The access units that the packets belonged to are gone: one at least.
                 self.health.damaged += 1;
-                self.video.damage();
+                self.video.lose(packets);
+            } else {
+                self.audio.lose(packets);
             }
         }
     }

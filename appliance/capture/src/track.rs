@@ -42,30 +42,28 @@ pub(crate) struct Track {
     recording: Recording,
     /// The recording ends at the next key frame, for this reason, asked for at this monotonic time in nanoseconds.
     restart: Option<(GapReason, u64)>,
-    /// Packets were lost or dropped since the last sample.
-    damaged: bool,
+    /// What is missing since the last sample, as in [`Packet::lost_before`].
+    lost: u16,
     /// Reason of the gap that is open, so that it is said once.
     gap: Option<GapReason>,
 }
 
 enum Recording {
     Closed,
-    Opening(Vec<(Unit, Arrival)>),
+    Opening(Vec<Held>),
     Open(Timeline),
+}
+
+/// A sample that is held back, and what is missing before it.
+struct Held {
+    unit: Unit,
+    arrival: Arrival,
+    lost: u16,
 }
 
 impl Track {
     pub(crate) fn new(stream: StreamId, sink: Arc<dyn Sink>, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            stream,
-            sink,
-            clock,
-            format: None,
-            recording: Recording::Closed,
-            restart: None,
-            damaged: false,
-            gap: None,
-        }
+        Self { stream, sink, clock, format: None, recording: Recording::Closed, restart: None, lost: 0, gap: None }
     }
 
     /// Packets reach the sink.
@@ -93,15 +91,16 @@ impl Track {
         }
     }
 
-    /// Packets were lost, or a damaged sample was dropped.
-    pub(crate) fn damage(&mut self) {
-        self.damaged = true;
+    /// So many packets were lost, or damaged samples dropped, before the next sample.
+    pub(crate) fn lose(&mut self, pieces: u16) {
+        self.lost = self.lost.saturating_add(pieces);
     }
 
     /// Takes the next sample in decode order. Before the first key frame, and before a format is known, samples are let go.
     pub(crate) fn sample(&mut self, unit: Unit, arrival: Arrival) {
+        let mut lost = core::mem::take(&mut self.lost);
         if let Recording::Open(timeline) = &self.recording {
-            if core::mem::take(&mut self.damaged) && timeline.since_newest(unit.rtp) > LOSS_GAP {
+            if lost > 0 && timeline.since_newest(unit.rtp) > LOSS_GAP {
                 self.close(GapReason::PacketLoss);
             } else if let Some((reason, since)) = self.restart
                 && (unit.key || arrival.mono.0.saturating_sub(since) > RESTART_WAIT_NS)
@@ -111,15 +110,19 @@ impl Track {
         }
         match &mut self.recording {
             Recording::Closed if unit.key && self.format.is_some() => {
-                self.recording = Recording::Opening(vec![(unit, arrival)])
+                // What is missing at the end of a gap lies in the gap.
+                if !matches!(self.gap, Some(GapReason::ClockStep | GapReason::FormatChange)) {
+                    lost = 0;
+                }
+                self.recording = Recording::Opening(vec![Held { unit, arrival, lost }]);
             }
             Recording::Closed => {}
             Recording::Opening(held) => {
-                held.push((unit, arrival));
+                held.push(Held { unit, arrival, lost });
                 self.open_when_due(arrival.mono.0);
             }
             Recording::Open(timeline) => {
-                let step = deliver(timeline, self.sink.as_ref(), self.stream, unit, arrival);
+                let step = deliver(timeline, self.sink.as_ref(), self.stream, Held { unit, arrival, lost });
                 self.note(step, arrival);
             }
         }
@@ -133,6 +136,7 @@ impl Track {
     /// No more samples come for now. `now` is the end when nothing was recorded.
     pub(crate) fn fail(&mut self, reason: GapReason, now: UtcNanos) {
         self.close(reason);
+        self.lost = 0;
         if self.gap != Some(reason) {
             self.gap = Some(reason);
             self.sink.end(&RecordingEnd { stream: self.stream, utc: now, reason });
@@ -148,8 +152,8 @@ impl Track {
 
     fn open_when_due(&mut self, now: u64) {
         if let Recording::Opening(held) = &self.recording {
-            let since = held.first().map_or(now, |first| first.1.mono.0);
-            let bytes: usize = held.iter().map(|(unit, _)| unit.data.len()).sum();
+            let since = held.first().map_or(now, |first| first.arrival.mono.0);
+            let bytes: usize = held.iter().map(|held| held.unit.data.len()).sum();
             if now.saturating_sub(since) >= HOLD_NS || held.len() >= HOLD_SAMPLES_MAX || bytes >= HOLD_BYTES_MAX {
                 self.open();
             }
@@ -159,9 +163,9 @@ impl Track {
     fn open(&mut self) {
         let Recording::Opening(held) = &mut self.recording else { return };
         let held = core::mem::take(held);
-        let (Some((first, _)), Some(format)) = (held.first(), self.format.clone()) else { return };
+        let (Some(first), Some(format)) = (held.first().map(|held| &held.unit), self.format.clone()) else { return };
         let mut timeline =
-            Timeline::new(first.rate_hz, first.rtp, held.iter().map(|(unit, arrival)| (unit.rtp, *arrival)));
+            Timeline::new(first.rate_hz, first.rtp, held.iter().map(|held| (held.unit.rtp, held.arrival)));
         self.sink.begin(&RecordingStart {
             stream: self.stream,
             format,
@@ -169,10 +173,11 @@ impl Track {
             mono: timeline.mono_zero(),
             sync: self.clock.sync_state(),
         });
-        (self.restart, self.damaged, self.gap) = (None, false, None);
+        (self.restart, self.gap) = (None, None);
         let mut steps = None;
-        for (unit, arrival) in held {
-            let step = deliver(&mut timeline, self.sink.as_ref(), self.stream, unit, arrival);
+        for held in held {
+            let arrival = held.arrival;
+            let step = deliver(&mut timeline, self.sink.as_ref(), self.stream, held);
             steps = steps.or(step.map(|step| (step, arrival)));
         }
         self.recording = Recording::Open(timeline);
@@ -191,7 +196,8 @@ impl Track {
     }
 }
 
-fn deliver(timeline: &mut Timeline, sink: &dyn Sink, stream: StreamId, unit: Unit, arrival: Arrival) -> Option<Step> {
+fn deliver(timeline: &mut Timeline, sink: &dyn Sink, stream: StreamId, held: Held) -> Option<Step> {
+    let Held { unit, arrival, lost } = held;
     let placed = timeline.place(unit.rtp, arrival);
     let times = placed.times;
     sink.packet(Packet {
@@ -201,6 +207,7 @@ fn deliver(timeline: &mut Timeline, sink: &dyn Sink, stream: StreamId, unit: Uni
         utc: times.utc,
         mono: arrival.mono,
         key: unit.key,
+        lost_before: lost,
         data: unit.data,
     });
     placed.step

@@ -126,6 +126,10 @@ pub struct Packet {
     pub mono: MonoNanos,
     /// Decoding can start here (IDR, CRA or BLA picture; every audio frame).
     pub key: bool,
+    /// How many pieces of the stream are missing between the sample before and this one: RTP packets that were lost, and access units that came damaged or could not
+    /// be taken in time and were dropped (a whole picture of a camera that does not use RTP). 0: nothing is missing. Saturates. The first packet of a recording has what
+    /// was lost since the recording before, when it follows that one without a gap; what lies in a gap is not counted here.
+    pub lost_before: u16,
     /// The coded bytes as [`Codec`] says. 1 to [`watchbook_base::limits::ACCESS_UNIT_BYTES_MAX`].
     pub data: Bytes,
 }

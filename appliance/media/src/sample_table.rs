@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! run   := head:u8  count:varint  sample × count
-//!            head    bit 0: some cts_offset is not 0; bits 1–7: 0 (the version)
+//!            head    bit 0: some cts_offset is not 0; bit 1: some lost_before is not 0; bits 2–7: 0 (the version)
 //!            count   1 to SAMPLES_PER_RUN_MAX
-//! sample := time:varint  size:varint  [cts:varint when head bit 0]
+//! sample := time:varint  size:varint  [cts:varint when head bit 0]  [lost:varint when head bit 1]
 //!            time    first sample: dts << 1 | key
 //!                    later ones:   zigzag(step − previous step) << 1 | key, where step = dts − previous dts and starts as 0
 //!            size    zigzag(size − size of the previous sample with the same key bit, 0 at first)
 //!            cts     zigzag(cts_offset − previous cts_offset, 0 at first)
+//!            lost    lost_before, at most 65,535
 //! span  := count:varint  run × count
 //!            count   1 to RUNS_PER_SPAN_MAX; dts goes on rising from run to run
 //! ```
@@ -31,6 +32,7 @@ pub const SAMPLES_PER_SPAN_MAX: usize = 65_536;
 pub const DTS_TICKS_MAX: i64 = 1 << 56;
 
 const HAS_CTS: u8 = 1;
+const HAS_LOST: u8 = 2;
 
 /// Appends the stored form of `run` to `out`.
 ///
@@ -45,7 +47,8 @@ pub fn encode_run(run: &RunTable, out: &mut Vec<u8>) -> Result<(), Error> {
         )));
     }
     let has_cts = run.samples.iter().any(|sample| sample.cts_offset != 0);
-    out.push(u8::from(has_cts) * HAS_CTS);
+    let has_lost = run.samples.iter().any(|sample| sample.lost_before != 0);
+    out.push(u8::from(has_cts) * HAS_CTS | u8::from(has_lost) * HAS_LOST);
     put_varint(out, widen(run.samples.len()));
     let mut state = Predictor::default();
     for (index, sample) in run.samples.iter().enumerate() {
@@ -59,6 +62,9 @@ pub fn encode_run(run: &RunTable, out: &mut Vec<u8>) -> Result<(), Error> {
         put_varint(out, zigzag(i64::from(sample.size_bytes) - state.size(sample.key)));
         if has_cts {
             put_varint(out, zigzag(i64::from(sample.cts_offset) - state.cts));
+        }
+        if has_lost {
+            put_varint(out, u64::from(sample.lost_before));
         }
         state.advance(sample, step);
     }
@@ -93,17 +99,17 @@ pub fn take_run(cursor: &mut &[u8]) -> Result<RunTable, Error> {
 
 fn read_run(cursor: &mut &[u8]) -> Result<RunTable, &'static str> {
     let head = take_byte(cursor)?;
-    if head & !HAS_CTS != 0 {
+    if head & !(HAS_CTS | HAS_LOST) != 0 {
         return Err("unknown version");
     }
-    let has_cts = head == HAS_CTS;
+    let (has_cts, has_lost) = (head & HAS_CTS != 0, head & HAS_LOST != 0);
     let count = usize::try_from(take_varint(cursor)?).unwrap_or(usize::MAX);
     if count == 0 || count > SAMPLES_PER_RUN_MAX || count > cursor.len() / 2 {
         return Err("impossible sample count");
     }
     let mut samples = Vec::with_capacity(count);
     let mut state = Predictor::default();
-    let mut cts_seen = false;
+    let (mut cts_seen, mut lost_seen) = (false, false);
     for _ in 0..count {
         let time = take_varint(cursor)?;
         let key = time & 1 == 1;
@@ -122,19 +128,25 @@ fn read_run(cursor: &mut &[u8]) -> Result<RunTable, &'static str> {
             true => state.cts.checked_add(unzigzag(take_varint(cursor)?)).ok_or("composition offset too large")?,
             false => 0,
         };
+        let lost = if has_lost { take_varint(cursor)? } else { 0 };
         let sample = Sample {
             dts: Ticks90k(dts),
             cts_offset: i32::try_from(cts).map_err(|_| "composition offset too large")?,
             size_bytes: u32::try_from(size).map_err(|_| "impossible sample size")?,
             key,
+            lost_before: u16::try_from(lost).map_err(|_| "impossible loss")?,
         };
         state.check(&sample)?;
         state.advance(&sample, step);
         cts_seen |= cts != 0;
+        lost_seen |= lost != 0;
         samples.push(sample);
     }
     if has_cts != cts_seen {
         return Err("composition offsets announced but all 0");
+    }
+    if has_lost != lost_seen {
+        return Err("losses announced but all 0");
     }
     Ok(RunTable { samples })
 }
@@ -289,17 +301,19 @@ mod tests {
     use proptest::prelude::*;
 
     fn sample(dts: i64, size_bytes: u32, key: bool, cts_offset: i32) -> Sample {
-        Sample { dts: Ticks90k(dts), cts_offset, size_bytes, key }
+        Sample { dts: Ticks90k(dts), cts_offset, size_bytes, key, lost_before: 0 }
     }
 
     /// Random but valid runs, extremes included.
     fn runs() -> impl Strategy<Value = RunTable> {
-        let one = (1_i64..1 << 40, 1_u32..=4 << 20, any::<bool>(), prop_oneof![3 => Just(0), 1 => any::<i32>()]);
-        (0_i64..1 << 55, prop::collection::vec(one, 1..200)).prop_map(|(start, steps)| {
+        let cts = prop_oneof![3 => Just(0), 1 => any::<i32>()];
+        let one = (1_i64..1 << 40, 1_u32..=4 << 20, any::<bool>(), cts, prop_oneof![3 => Just(0), 1 => any::<u16>()]);
+        // Some runs without any loss: those have tables of their own form.
+        (0_i64..1 << 55, prop::collection::vec(one, 1..200), any::<bool>()).prop_map(|(start, steps, lossy)| {
             let mut dts = start;
-            let samples = steps.into_iter().map(|(step, size, key, cts)| {
+            let samples = steps.into_iter().map(|(step, size, key, cts, lost)| {
                 dts += step;
-                sample(dts, size, key, cts)
+                Sample { lost_before: if lossy { lost } else { 0 }, ..sample(dts, size, key, cts) }
             });
             RunTable { samples: samples.collect() }
         })
@@ -315,6 +329,20 @@ mod tests {
         // head, 3 samples; dts 0 key; zigzag(1000) = 2000 = D0 0F; step 3000: zigzag 6000 << 1 = 12000 = E0 5D;
         // zigzag(70) = 140 = 8C 01; step delta 0; zigzag(2) = 4.
         assert_eq!(bytes, [0, 3, 1, 0xD0, 0x0F, 0xE0, 0x5D, 0x8C, 0x01, 0, 4]);
+    }
+
+    #[test]
+    fn losses_take_a_byte_a_sample_and_only_in_runs_that_have_some() {
+        let mut run = RunTable { samples: vec![sample(0, 1000, true, 0), sample(3000, 70, false, 0)] };
+        run.samples[1].lost_before = 300;
+        let mut bytes = Vec::new();
+        encode_run(&run, &mut bytes).unwrap();
+        // As drawn above, and behind each size the number of what was lost: 0, and 300 = 0b10_0101100.
+        assert_eq!(bytes, [2, 2, 1, 0xD0, 0x0F, 0, 0xE0, 0x5D, 0x8C, 0x01, 0xAC, 0x02]);
+        assert_eq!(decode_run(&bytes).unwrap(), run);
+        // 65,536 is more than there can be.
+        assert!(decode_run(&[2, 1, 1, 2, 0x80, 0x80, 0x04]).is_err());
+        assert!(decode_run(&[2, 1, 1, 2, 0xFF, 0xFF, 0x03]).is_ok());
     }
 
     #[test]
@@ -348,8 +376,9 @@ mod tests {
         }
         let out_of_order = SpanTable { runs: vec![RunTable { samples: vec![sample(9, 1, true, 0)] }; 2] };
         assert!(encode_span(&out_of_order, &mut Vec::new()).is_err());
-        // Wrong version, no samples, cut short, trailing byte, cts flag without cts, long-form varint.
-        for bytes in [&[2, 1, 1, 2][..], &[0, 0], &[0, 1, 1], &[0, 1, 1, 2, 0], &[1, 1, 1, 2, 0], &[0, 0x81, 0, 1, 2]] {
+        // Wrong version, no samples, cut short, trailing byte, long-form varint; flags of cts and of loss without any.
+        let bad = [&[4, 1, 1, 2][..], &[0, 0], &[0, 1, 1], &[0, 1, 1, 2, 0], &[0, 0x81, 0, 1, 2]];
+        for bytes in bad.into_iter().chain([&[1, 1, 1, 2, 0][..], &[2, 1, 1, 2, 0]]) {
             assert_eq!(decode_run(bytes).unwrap_err().kind, watchbook_base::Kind::Corrupt, "{bytes:?}");
         }
     }

@@ -298,7 +298,8 @@ fn check_summary(span: &SpanSummary) -> Result<(), Error> {
 /// What the source reports, or `Corrupt`.
 pub(crate) fn read_table(source: &dyn SpanSource, span: &SpanSummary) -> Result<Arc<SpanTable>, Error> {
     let table = source.table(span)?;
-    let mut seen = SpanSummary { sample_count: 0, key_count: 0, byte_count: 0, has_cts: false, ..span.clone() };
+    let mut seen =
+        SpanSummary { sample_count: 0, key_count: 0, byte_count: 0, has_cts: false, has_lost: false, ..span.clone() };
     let mut last = -1;
     let mut rising = true;
     for sample in table.runs.iter().flat_map(|run| &run.samples) {
@@ -308,6 +309,7 @@ pub(crate) fn read_table(source: &dyn SpanSource, span: &SpanSummary) -> Result<
         seen.key_count += u32::from(sample.key);
         seen.byte_count += u64::from(sample.size_bytes);
         seen.has_cts |= sample.cts_offset != 0;
+        seen.has_lost |= sample.lost_before != 0;
     }
     seen.run_count = u32::try_from(table.runs.len()).unwrap_or(u32::MAX);
     seen.first_dts = table.samples().next().map_or(Ticks90k(-1), |(_, sample)| sample.dts);

@@ -21,6 +21,8 @@ pub struct Sample {
     pub size_bytes: u32,
     /// Decoding can start here.
     pub key: bool,
+    /// What is missing just before it, as in [`crate::Packet::lost_before`].
+    pub lost_before: u16,
 }
 
 /// The samples of one run, in decode order; their bytes lie one behind the other.
@@ -82,6 +84,8 @@ pub struct SpanSummary {
     pub byte_count: u64,
     /// Some sample has a `cts_offset` other than 0.
     pub has_cts: bool,
+    /// Some sample has a `lost_before` other than 0.
+    pub has_lost: bool,
     /// Where the store keeps it; means nothing to others.
     pub locator: u64,
 }

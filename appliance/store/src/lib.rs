@@ -49,7 +49,9 @@ pub use format::{DamageKind, DamagedRun};
 pub use index::IndexStatus;
 pub use keys::{KeyAlarms, Keys, MasterSource, Place};
 pub use pool::{DiskState, DiskStatus, added_rings};
-pub use reader::{EventCursor, EventPage, EventQuery, Footage, Reader, RetentionInfo, RingInfo, StoredEvent};
+pub use reader::{
+    EventCursor, EventPage, EventQuery, Footage, ImpairedList, Reader, RetentionInfo, RingInfo, StoredEvent,
+};
 pub use recover::Progress;
 pub use register::Register;
 pub use retention::{IsHeld, OnErased, Retention};

@@ -127,8 +127,8 @@ impl Room {
     }
 }
 
-/// A table takes at most 15 B a sample, mostly 3.
-const SAMPLE_META_BYTES: usize = 16;
+/// A table takes at most 21 B a sample (9 for the time, 4 for the size, 5 for the composition offset, 3 for what was lost), mostly 3.
+const SAMPLE_META_BYTES: usize = 21;
 
 /// Plans that are full, and the one being filled.
 struct Filling {
@@ -219,10 +219,12 @@ fn planned_run(recording: RecordingId, start: Arc<RecordingStart>, packets: Vec<
             cts_offset: packet.cts_offset,
             size_bytes: count(packet.data.len()),
             key: packet.key,
+            lost_before: packet.lost_before,
         })
         .collect();
     let key_count = count(samples.iter().filter(|sample| sample.key).count());
     let has_cts = samples.iter().any(|sample| sample.cts_offset != 0);
+    let has_lost = samples.iter().any(|sample| sample.lost_before != 0);
     let step = match samples.as_slice() {
         [.., before, last] => (last.dts - before.dts).0.min(STEP_TICKS_MAX),
         _ => STEP_TICKS_DEFAULT,
@@ -244,6 +246,7 @@ fn planned_run(recording: RecordingId, start: Arc<RecordingStart>, packets: Vec<
         sample_count: count(packets.len()),
         key_count,
         has_cts,
+        has_lost,
         first_dts: first.dts,
         length_ticks: u32::try_from(length).unwrap_or(u32::MAX),
         first_utc: crate::writer::decode_utc(first),

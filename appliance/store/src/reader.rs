@@ -1,6 +1,7 @@
 //! What is recorded, for those who hold a grant: every disk's ring, as one.
 
 mod footage;
+mod impaired;
 mod lefts;
 mod merge;
 mod part;
@@ -8,6 +9,7 @@ mod used;
 
 pub(crate) use footage::Files;
 pub use footage::Footage;
+pub use impaired::ImpairedList;
 pub(crate) use lefts::Lefts;
 pub(crate) use part::{Part, located};
 

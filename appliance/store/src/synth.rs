@@ -85,7 +85,16 @@ impl Synth {
                 let utc = self.start.plus_ticks(dts);
                 let mono = arrived(utc);
                 let data = filler.slice(..size);
-                writer.append(Packet { stream: *stream, dts, cts_offset: 0, utc, mono, key: at == 0, data })?;
+                writer.append(Packet {
+                    stream: *stream,
+                    dts,
+                    cts_offset: 0,
+                    utc,
+                    mono,
+                    key: at == 0,
+                    lost_before: 0,
+                    data,
+                })?;
                 written += crate::codec::wide(size);
             }
             if frame % per_commit == per_commit - 1 {

@@ -8,6 +8,7 @@ mod damage;
 #[cfg(feature = "rocks")]
 mod full_disk;
 pub(crate) mod harness;
+mod impaired;
 mod index;
 pub(crate) mod pool;
 mod retention;

@@ -33,8 +33,8 @@ pub use follow::{
     PtzPreset, PtzPresetRequest, PtzRequest, PtzView, WithoutMasks,
 };
 pub use footage::{
-    Area, DamagedInterval, Detection, Event, EventList, EventSource, Gap, GapReasonName, HeldInterval, RecordingList,
-    Span, VideoRoleName,
+    Area, DamagedInterval, Detection, Event, EventList, EventSource, Gap, GapReasonName, HeldInterval,
+    ImpairedInterval, RecordingList, Span, VideoRoleName,
 };
 pub use holds::{
     Hold, HoldEstimate, HoldList, HoldMissing, HoldMissingReason, HoldRelease, HoldReleaseRequest, HoldRequest,

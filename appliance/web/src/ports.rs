@@ -3,6 +3,10 @@
 //! Every method may block for a disk or a camera: the routes call them on threads that may block. A method that gives footage or a list of
 //! footage away takes a [`Grant`] and must check it.
 
+mod marks;
+
+pub use marks::{Damaged, ImpairedList};
+
 use crate::address_secret;
 use crate::api;
 use crate::error::Error;
@@ -345,19 +349,6 @@ pub trait Checkpoints: Send + Sync {
     fn alarms(&self) -> Vec<api::Alarm>;
 }
 
-/// A damaged run of samples.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Damaged {
-    /// Whose.
-    pub stream: StreamId,
-    /// From its first sample to the end of its last.
-    pub range: TimeRange,
-    /// What is wrong with it.
-    pub kind: api::DamageKind,
-    /// When it was found.
-    pub found: UtcNanos,
-}
-
 /// Recorded footage.
 pub trait Footage: Send + Sync {
     /// Spans of `stream` that overlap `range`, in order of time. `grant` must cover the stream's timeline.
@@ -383,6 +374,13 @@ pub trait Footage: Send + Sync {
     /// # Errors
     /// As [`Footage::spans`].
     fn damaged(&self, grant: &Grant, stream: StreamId, range: TimeRange) -> Result<Vec<Damaged>, Error>;
+
+    /// Intervals of `stream` that share a moment with `range` and whose pictures may be wrong, because packets or pictures were lost on their way here. `grant` must cover the
+    /// stream's timeline.
+    ///
+    /// # Errors
+    /// As [`Footage::spans`].
+    fn impaired(&self, grant: &Grant, stream: StreamId, range: TimeRange) -> Result<ImpairedList, Error>;
 
     /// Opens footage for reading. What the grant's range does not touch cannot be read through the source.
     ///

@@ -1,4 +1,4 @@
-//! Footage without what is damaged: files are planned around it, and say what they left out.
+//! Footage without what is damaged: files are planned around it, and say what they left out. What is impaired goes with them, and they say that, too.
 
 use crate::error::Error;
 use crate::ports::{Damaged, Footage};
@@ -7,10 +7,13 @@ use bytes::Bytes;
 use std::sync::Arc;
 use watchbook_access::Grant;
 use watchbook_base::{Kind, StreamId, TimeRange};
+use watchbook_media::impaired::{Impaired, merged};
 use watchbook_media::{SourceError, SpanSource, SpanSummary, SpanTable};
 
 /// Names what was left out, as `start-end` in milliseconds UTC with commas between.
 pub(crate) const DAMAGED_HEADER: HeaderName = HeaderName::from_static("watchbook-damaged-utc-ms");
+/// Names what of the file's pictures may be wrong, because something was lost on its way to the recorder, in the same form.
+pub(crate) const IMPAIRED_HEADER: HeaderName = HeaderName::from_static("watchbook-impaired-utc-ms");
 /// Intervals in the header: 28 bytes each, so that it stays under 4 KiB. Neighbours are one; the timeline lists all.
 const LISTED_MAX: usize = 128;
 
@@ -18,6 +21,8 @@ const LISTED_MAX: usize = 128;
 pub(crate) struct Spared {
     source: Arc<dyn SpanSource>,
     lost: Vec<(StreamId, Vec<TimeRange>)>,
+    /// Of all streams, in order of time; no two touch.
+    impaired: Vec<Impaired>,
 }
 
 impl Spared {
@@ -35,7 +40,12 @@ impl Spared {
             Ok((*stream, joined(lost)))
         };
         let lost = streams.iter().map(lost).collect::<Result<_, Error>>()?;
-        Ok(Self { source: footage.open(grant, *first, range)?, lost })
+        let mut impaired = Vec::new();
+        for stream in streams {
+            impaired.extend(footage.impaired(grant, *stream, range)?.list);
+        }
+        impaired.sort_by_key(|one| one.range.start);
+        Ok(Self { source: footage.open(grant, *first, range)?, lost, impaired })
     }
 
     /// Every interval that is left out, of all streams, that shares a moment with `range`.
@@ -48,9 +58,15 @@ impl Spared {
 
     /// The header for a file of `range`; empty when nothing is left out.
     pub(crate) fn header(&self, range: TimeRange) -> (HeaderName, HeaderValue) {
-        let interval = |lost: &TimeRange| format!("{}-{}", lost.start.as_ms(), lost.end.as_ms());
-        let text: Vec<String> = self.left_out(range).iter().take(LISTED_MAX).map(interval).collect();
-        (DAMAGED_HEADER, HeaderValue::try_from(text.join(",")).unwrap_or(HeaderValue::from_static("")))
+        let left_out = self.left_out(range);
+        (DAMAGED_HEADER, listed(left_out.into_iter().take(LISTED_MAX)))
+    }
+
+    /// The header that says what may be wrong in a file of `range`; empty when nothing is. Of more than [`LISTED_MAX`] the closest neighbours are one.
+    pub(crate) fn impaired_header(&self, range: TimeRange) -> (HeaderName, HeaderValue) {
+        let inside = |one: &&Impaired| one.range.end >= range.start && one.range.start < range.end;
+        let (few, _) = merged(self.impaired.iter().filter(inside).copied().collect(), LISTED_MAX);
+        (IMPAIRED_HEADER, listed(joined(few.into_iter().map(|one| one.range)).into_iter()))
     }
 }
 
@@ -66,6 +82,12 @@ impl SpanSource for Spared {
     fn lost(&self, stream: StreamId) -> &[TimeRange] {
         self.lost.iter().find(|(of, _)| *of == stream).map_or(&[], |(_, lost)| lost)
     }
+}
+
+fn listed(intervals: impl Iterator<Item = TimeRange>) -> HeaderValue {
+    let text: Vec<String> =
+        intervals.map(|interval| format!("{}-{}", interval.start.as_ms(), interval.end.as_ms())).collect();
+    HeaderValue::try_from(text.join(",")).unwrap_or(HeaderValue::from_static(""))
 }
 
 /// Intervals in order of their starts, those that touch as one.

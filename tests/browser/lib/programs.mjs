@@ -96,6 +96,13 @@ export async function startHttpCamera() {
   return program;
 }
 
+/** A camera that misbehaves in the way that the last part of its address names. */
+export async function startBadCamera(dir) {
+  const program = new Program("bad camera", spawn("/usr/bin/python3", [join(SERVERS, "bad_camera.py"), "--video", join(dir, "sub.264")]));
+  program.url = await program.line((line) => /^READY (rtsp:\S+)/.exec(line)?.[1]);
+  return program;
+}
+
 /** The recorder with an empty station in a new directory. */
 export async function startRecorder() {
   const bin = process.env.WATCHBOOK_BIN;

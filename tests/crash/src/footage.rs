@@ -47,6 +47,13 @@ impl Mark {
         bytes
     }
 
+    /// What is said to be missing before it: something before every eighth or so.
+    #[must_use]
+    pub fn lost_before(self) -> u16 {
+        let word = self.frame.wrapping_mul(2_654_435_761) >> 16;
+        if word.is_multiple_of(8) { u16::try_from(word).unwrap_or(u16::MAX) } else { 0 }
+    }
+
     /// The mark of a sample whose every byte is right.
     #[must_use]
     pub fn of(sample: &[u8]) -> Option<Self> {
@@ -110,7 +117,10 @@ impl Camera {
         let size = if key { self.sample_bytes * KEY_FACTOR } else { self.sample_bytes } + spread;
         self.frame += 1;
         let data = Bytes::from(mark.fill(size));
-        (mark, Packet { stream: self.stream, dts, cts_offset: 0, utc, mono, key, data })
+        (
+            mark,
+            Packet { stream: self.stream, dts, cts_offset: 0, utc, mono, key, lost_before: mark.lost_before(), data },
+        )
     }
 }
 

@@ -268,9 +268,11 @@ fn cut(stream: StreamId, samples: &[watchbook_media::Sample], bytes: &[u8], foun
             .split_at_checked(usize::try_from(sample.size_bytes).unwrap_or(usize::MAX))
             .attempt("cutting a run into samples")?;
         let mark = Mark::of(one).filter(|mark| mark.stream == stream.to_u32());
-        found
-            .marks
-            .push(mark.ok_or_else(|| Error(format!("{stream}: a sample with wrong bytes was passed off as good")))?);
+        let mark = mark.ok_or_else(|| Error(format!("{stream}: a sample with wrong bytes was passed off as good")))?;
+        if sample.lost_before != mark.lost_before() {
+            return Err(Error(format!("{stream}: a sample says that {} are missing before it", sample.lost_before)));
+        }
+        found.marks.push(mark);
         rest = after;
     }
     found.bytes += u64::try_from(bytes.len()).unwrap_or(0);

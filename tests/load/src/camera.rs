@@ -4,8 +4,8 @@ use crate::error::Attempt;
 use crate::rtp::Frame;
 use crate::{Result, rtsp};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -46,6 +46,17 @@ pub struct Loss {
     pub lost_per_mille: u64,
     /// Packets of a thousand that the next one overtakes.
     pub overtaken_per_mille: u64,
+}
+
+/// A frame of which packets were lost on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// Which camera's.
+    pub camera: u16,
+    /// Its number.
+    pub frame: u64,
+    /// Packets.
+    pub lost: u64,
 }
 
 /// How simulated cameras are made, but for their clip.
@@ -101,8 +112,8 @@ pub struct Sent {
     pub stored_bytes: AtomicU64,
     /// Packets over UDP that were lost on purpose.
     pub lost_packets: AtomicU64,
-    /// Frames that at least one of those belonged to.
-    pub damaged_frames: AtomicU64,
+    /// Each frame that at least one of those belonged to.
+    pub hits: Mutex<Vec<Hit>>,
     /// Frames that were not sent because the receiver was [`BEHIND_MAX`] behind.
     pub refused: AtomicU64,
 }

@@ -17,7 +17,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use watchbook_base::clock::SystemClock;
-use watchbook_base::{CameraId, TrackRole};
+use watchbook_base::{CameraId, Ticks90k, TrackRole};
 use watchbook_capture::{
     CameraConfig, CameraHandle, Encoding, Masks, Networks, Sink, SourceConfig, SourceUrl, StreamState, Transport,
     spawn_camera,
@@ -95,8 +95,25 @@ pub struct Seen {
     pub untagged: u64,
     /// Packets that are not what was sent.
     pub wrong: u64,
+    /// Every packet of a [`Judge`], in order of arrival.
+    pub told: Vec<Told>,
+    /// Recordings that have begun.
+    pub recordings: u32,
     /// What capture says about the stream.
     pub state: Option<StreamState>,
+}
+
+/// What a packet tells.
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    /// The recording that it belongs to, counted from 1.
+    pub recording: u32,
+    /// Decode time within that.
+    pub dts: Ticks90k,
+    /// By its tag.
+    pub frame: Option<u64>,
+    /// What is missing before it.
+    pub lost_before: u16,
 }
 
 /// What a packet is beside what the camera sent.
@@ -155,13 +172,20 @@ impl Tally {
 }
 
 impl Sink for Tally {
-    fn begin(&self, _: &RecordingStart) {}
+    fn begin(&self, start: &RecordingStart) {
+        self.note(start.stream.camera, |seen| seen.recordings += 1);
+    }
 
     fn packet(&self, packet: Packet) {
         let frame = self.judge.as_ref().map(|judge| judge(&packet));
         self.note(packet.stream.camera, |seen| {
             seen.last = Some(Instant::now());
             seen.packets += 1;
+            if let Some(judged) = frame {
+                let frame = if let Judged::Frame(frame) = judged { Some(frame) } else { None };
+                let (recording, dts, lost_before) = (seen.recordings, packet.dts, packet.lost_before);
+                seen.told.push(Told { recording, dts, frame, lost_before });
+            }
             match frame {
                 Some(Judged::Frame(frame)) => seen.frames.push(frame),
                 Some(Judged::Untagged) => seen.untagged += 1,

@@ -1,12 +1,12 @@
 //! A lean RTSP 1.0 server (RFC 2326): what a camera answers, and the frames in time. Over TCP one write carries a whole frame.
 
-use crate::camera::{BEHIND_MAX, Cameras, Description, Loss, Mood};
+use crate::camera::{BEHIND_MAX, Cameras, Description, Hit, Loss, Mood};
 use crate::clip::Clip;
 use crate::rtp::{self, Stamp};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::OwnedWriteHalf;
@@ -325,7 +325,10 @@ impl Session {
         order.retain(|_| !playing.draw(lost_per_mille));
         let (lost, sent) = (count - order.len(), &self.cameras.sent);
         sent.lost_packets.fetch_add(lost as u64, Ordering::Relaxed);
-        sent.damaged_frames.fetch_add(u64::from(lost > 0), Ordering::Relaxed);
+        if lost > 0 {
+            let hit = Hit { camera: self.camera, frame: playing.frame, lost: lost as u64 };
+            sent.hits.lock().unwrap_or_else(PoisonError::into_inner).push(hit);
+        }
         for at in 1..order.len() {
             if playing.draw(overtaken_per_mille) {
                 order.swap(at - 1, at);

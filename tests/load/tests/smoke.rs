@@ -158,12 +158,18 @@ fn every_measurement_of_capture_runs_and_counts_right() {
         let seconds: f64 = row(&format!("| {path}"))[3].trim_end_matches(" s").parse().expect("a number");
         assert!(seconds > 0.0, "{path}: {text}");
     }
-    let loss = text.lines().rfind(|line| line.starts_with('|')).unwrap_or_default();
-    let columns: Vec<u64> = loss.split('|').filter_map(|column| column.trim().parse().ok()).collect();
-    let [dropped, counted, hit, left_out, untagged, marked, kept, wrong, sessions] = columns[..] else {
-        panic!("{loss}: {text}")
+    let behind = |heading: &str| -> Vec<u64> {
+        let line = text.lines().skip_while(|line| !line.starts_with(heading)).nth(2).unwrap_or_default();
+        line.split('|').filter_map(|column| column.trim().parse().ok()).collect()
     };
-    assert!(dropped > 0 && kept > 0, "{text}");
-    assert_eq!((counted, left_out + untagged, wrong, sessions), (dropped, hit, 0, 1), "{text}");
-    assert!(marked > 0 && marked <= dropped, "{text}");
+    let (places, pictures) = (behind("| packets dropped "), behind("| pictures hit "));
+    let ([dropped, counted, told, exact, other], [hit, left_out, untagged, damaged, kept, wrong, sessions]) =
+        (&places[..], &pictures[..])
+    else {
+        panic!("{text}")
+    };
+    assert!(*dropped > 0 && *kept > 0, "{text}");
+    assert_eq!((counted, left_out + untagged, *wrong, *sessions), (dropped, *hit, 0, 1), "{text}");
+    assert_eq!((told, *other), (dropped, 0), "each loss is told by the sample behind it, and by no other: {text}");
+    assert!(*exact > 0 && exact <= hit && (1..=*dropped).contains(damaged), "{text}");
 }

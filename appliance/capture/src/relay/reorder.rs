@@ -36,8 +36,6 @@ pub(super) struct Reorder {
     held: Vec<Held>,
     held_bytes: usize,
     late: Late,
-    /// Packets that were given up since somebody asked.
-    lost: u64,
 }
 
 #[derive(Debug)]
@@ -103,8 +101,6 @@ impl Reorder {
                 break;
             }
             pass(&held.packet);
-            // Held ones are ahead of their turn by less than half of the number space.
-            self.lost += self.next.map_or(0, |next| u64::from(held.number.wrapping_sub(next)));
             self.next = Some(held.number.wrapping_add(1));
             self.held_bytes -= held.packet.len();
             taken += 1;
@@ -126,11 +122,6 @@ impl Reorder {
     /// How many packets of other sources were dropped since the last question.
     pub(super) fn take_foreign(&mut self) -> u64 {
         core::mem::take(&mut self.foreign)
-    }
-
-    /// How many packets were given up since the last question.
-    pub(super) fn take_lost(&mut self) -> u64 {
-        core::mem::take(&mut self.lost)
     }
 
     /// When [`Self::release`] has something to do.
@@ -174,7 +165,7 @@ impl Reorder {
 }
 
 /// Sequence number and SSRC of an RTP packet of version 2.
-fn numbered(packet: &[u8]) -> Option<(u16, u32)> {
+pub(super) fn numbered(packet: &[u8]) -> Option<(u16, u32)> {
     let head = packet.first_chunk::<12>()?;
     let ssrc = u32::from_be_bytes([head[8], head[9], head[10], head[11]]);
     (head[0] >> 6 == 2).then(|| (u16::from_be_bytes([head[2], head[3]]), ssrc))
@@ -182,6 +173,7 @@ fn numbered(packet: &[u8]) -> Option<(u16, u32)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ledger::Ledger;
     use super::*;
     use proptest::prelude::*;
 
@@ -195,8 +187,11 @@ mod tests {
 
     /// The numbers that are passed on when these come, one a millisecond.
     fn passed(numbers: impl IntoIterator<Item = u16>) -> Vec<u16> {
-        let (mut reorder, mut found) = (Reorder::default(), Vec::new());
-        let mut pass = |packet: &[u8]| found.extend(numbered(packet).map(|(number, _)| number));
+        let (mut reorder, mut found, ledger) = (Reorder::default(), Vec::new(), Ledger::default());
+        let mut pass = |packet: &[u8]| {
+            ledger.pass(0, packet);
+            found.extend(numbered(packet).map(|(number, _)| number));
+        };
         let mut now = Instant::now();
         for number in numbers {
             reorder.push(&packet(number, 7), now, &mut pass);
@@ -208,7 +203,7 @@ mod tests {
             && last.wrapping_sub(*first) < 0x8000
         {
             let missing = u64::from(last.wrapping_sub(*first)) + 1 - found.len() as u64;
-            assert_eq!(reorder.take_lost(), missing, "each number that is left out is counted");
+            assert_eq!(ledger.take_rest(), missing, "each number that is left out is counted");
         }
         found
     }

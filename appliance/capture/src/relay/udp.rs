@@ -5,12 +5,14 @@
 //! comes from. What else comes is dropped and counted ([`Udp::take_strange`]), as are packets of another source (SSRC) than the stream's ([`super::reorder`]).
 //! Nothing is ever sent to a named source: the two packets that open a firewall on the way go to the camera itself.
 
+use super::ledger::Ledger;
 use super::reorder::Reorder;
 use crate::networks::Networks;
 use bytes::BytesMut;
 use core::net::{IpAddr, SocketAddr};
 use core::task::{Context, Poll, Waker};
 use std::io;
+use std::sync::Arc;
 use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
 use tokio::time::Instant;
@@ -35,6 +37,7 @@ pub(super) struct Udp {
     camera: IpAddr,
     networks: Networks,
     streams: Vec<Stream>,
+    ledger: Arc<Ledger>,
     buffer: Box<[u8]>,
 }
 
@@ -82,9 +85,9 @@ pub(super) struct Strange {
 pub(super) type Unusable = &'static str;
 
 impl Udp {
-    /// `local` is our address on the connection to `camera`.
-    pub(super) fn new(local: IpAddr, camera: IpAddr, networks: Networks) -> Self {
-        Self { local, camera, networks, streams: Vec::new(), buffer: vec![0; DATAGRAM_BYTES_MAX].into() }
+    /// `local` is our address on the connection to `camera`; losses go into `ledger`.
+    pub(super) fn new(local: IpAddr, camera: IpAddr, networks: Networks, ledger: Arc<Ledger>) -> Self {
+        Self { local, camera, networks, streams: Vec::new(), ledger, buffer: vec![0; DATAGRAM_BYTES_MAX].into() }
     }
 
     /// Two ports for another stream: what SETUP asks for.
@@ -148,11 +151,6 @@ impl Udp {
         self.streams.iter().filter_map(|stream| stream.reorder.due()).min()
     }
 
-    /// How many packets were lost since the last question, of all streams together.
-    pub(super) fn take_lost(&mut self) -> u64 {
-        self.streams.iter_mut().map(|stream| stream.reorder.take_lost()).sum()
-    }
-
     /// What was dropped because of whom it came from, since the last question.
     pub(super) fn take_strange(&mut self) -> Strange {
         let mut strange = Strange::default();
@@ -173,7 +171,10 @@ impl Udp {
     fn release_at(&mut self, now: Instant, out: &mut BytesMut) {
         for stream in &mut self.streams {
             let channel = stream.channel;
-            stream.reorder.release(now, &mut |packet| interleave(channel, packet, out));
+            stream.reorder.release(now, &mut |packet| {
+                self.ledger.pass(channel, packet);
+                interleave(channel, packet, out);
+            });
         }
     }
 
@@ -190,7 +191,11 @@ impl Udp {
             let known = [Some(camera), stream.source.map(|source| source.to_canonical())];
             let mut reports = |packet: &[u8]| interleave(channel.saturating_add(1), packet, out);
             came = or(came, drain(&mut stream.rtcp, cx, buffer, (known, is_rtcp), &mut reports));
-            let mut media = |packet: &[u8]| reorder.push(packet, now, &mut |packet| interleave(channel, packet, out));
+            let mut in_order = |packet: &[u8]| {
+                self.ledger.pass(channel, packet);
+                interleave(channel, packet, out);
+            };
+            let mut media = |packet: &[u8]| reorder.push(packet, now, &mut in_order);
             came = or(came, drain(&mut stream.rtp, cx, buffer, (known, is_rtp), &mut media));
         }
         came
@@ -307,7 +312,7 @@ mod tests {
 
     fn udp() -> Udp {
         let loopback = IpAddr::from([127, 0, 0, 1]);
-        Udp::new(loopback, loopback, Networks::parse(&["127.0.0.1".to_owned()]).unwrap())
+        Udp::new(loopback, loopback, Networks::parse(&["127.0.0.1".to_owned()]).unwrap(), Arc::default())
     }
 
     fn port_of(transport: &str) -> u16 {
@@ -383,6 +388,7 @@ mod tests {
     async fn what_came_in_time_is_not_given_up_because_nobody_looked() {
         let mut udp = udp();
         let port = port_of(&udp.add(0).await.unwrap());
+        udp.answered("RTP/AVP/UDP;unicast").await.unwrap();
         let camera = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let packet = |number: u8| [0x80, 96, 0, number, 0, 0, 0, 0, 0, 0, 0, 1, number];
         let mut out = BytesMut::new();
@@ -391,13 +397,13 @@ mod tests {
         assert!(out.is_empty(), "the first packets wait for others");
         camera.send_to(&packet(1), ("127.0.0.1", port)).await.unwrap();
         // The runtime notices what has come only when it is its turn.
-        while udp.streams[0].rtp.try_io(tokio::io::Interest::READABLE, || Ok(())).is_err() {
+        while udp.streams[0].rtp.socket.try_io(tokio::io::Interest::READABLE, || Ok(())).is_err() {
             tokio::task::yield_now().await;
         }
         udp.release(&mut out);
         assert!(out.is_empty() && udp.streams[0].reorder.due().is_some());
         udp.release_at(Instant::now() + crate::relay::reorder::WAIT, &mut out);
-        assert_eq!((out.len(), udp.take_lost()), (2 * (4 + 13), 0));
+        assert_eq!((out.len(), udp.ledger.take_rest()), (2 * (4 + 13), 0));
         assert_eq!((out[4 + 12], out[17 + 4 + 12]), (1, 2));
     }
 

@@ -178,16 +178,81 @@ fn long_loss_is_a_gap_and_short_loss_is_not() {
     bench.send(60);
     bench.frame += 3;
     bench.clock.advance(3 * FRAME_NS);
-    bench.track.damage();
+    bench.track.lose(1);
     bench.send(20);
     assert_eq!(shape(&bench.calls()), "bPpPp");
     bench.frame += 40;
     bench.clock.advance(40 * FRAME_NS);
-    bench.track.damage();
+    bench.track.lose(1);
     bench.send(50);
     let calls = bench.calls();
     assert_eq!(shape(&calls), "ebPp");
     assert_eq!(ends(&calls), [(GapReason::PacketLoss, START.plus_ticks(Ticks90k(83 * FRAME)))]);
+}
+
+/// What is missing before each packet that is missing something: its number from the first one on, and how much.
+fn losses(calls: &[Call]) -> Vec<(usize, u16)> {
+    let packets = calls.iter().filter_map(|call| if let Call::Packet(packet) = call { Some(packet) } else { None });
+    packets
+        .enumerate()
+        .filter(|(_, packet)| packet.lost_before > 0)
+        .map(|(at, packet)| (at, packet.lost_before))
+        .collect()
+}
+
+#[test]
+fn a_loss_is_marked_at_the_sample_behind_it() {
+    let mut bench = Bench::new();
+    bench.send(3);
+    // Held back still: the start of the recording is not known.
+    bench.track.lose(2);
+    bench.track.lose(1);
+    bench.send(57);
+    bench.frame += 3;
+    bench.track.lose(u16::MAX);
+    bench.track.lose(7);
+    bench.send(20);
+    assert_eq!(losses(&bench.calls()), [(3, 3), (60, u16::MAX)], "sums saturate");
+}
+
+#[test]
+fn what_is_missing_at_the_end_of_a_gap_lies_in_the_gap() {
+    let mut bench = Bench::new();
+    // Before the first recording, and before the key frame of one that was not there yet.
+    bench.frame = 49;
+    bench.track.lose(4);
+    bench.send(1);
+    bench.track.lose(5);
+    bench.send(50);
+    assert_eq!(losses(&bench.calls()), []);
+    // Right before a gap, whether it is a long loss or the camera's end.
+    bench.track.lose(6);
+    bench.frame += 50;
+    bench.send(50);
+    bench.track.lose(7);
+    bench.track.fail(GapReason::CameraGone, bench.clock.utc());
+    bench.send(50);
+    let calls = bench.calls();
+    assert_eq!(shape(&calls), "ebPpebPp");
+    assert_eq!(losses(&calls), []);
+}
+
+#[test]
+fn a_recording_that_follows_another_without_a_gap_says_what_is_missing_between_them() {
+    let mut bench = Bench::new();
+    bench.send(70);
+    bench.clock.step(-NANOS_PER_SEC);
+    bench.send(30);
+    bench.track.lose(2);
+    bench.send(20);
+    let calls = bench.calls();
+    assert_eq!((shape(&calls).as_str(), losses(&calls)), ("bPpPpebPp", vec![(100, 2)]));
+    bench.send(30);
+    bench.calls();
+    bench.track.set_format(format(1280));
+    bench.track.lose(3);
+    bench.send(50);
+    assert_eq!(losses(&bench.calls()), [(0, 3)]);
 }
 
 #[test]

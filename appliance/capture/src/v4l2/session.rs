@@ -260,6 +260,7 @@ impl Source {
         let missing = self.sequence.replace(meta.sequence).map_or(0, |before| missing(before, meta.sequence));
         let mut outlet = lock(&self.outlet);
         if meta.flags.contains(Flags::ERROR) {
+            outlet.lose(missing);
             outlet.give(Item::Damaged("the device marks a picture as damaged".to_owned()));
             return Ok(());
         }

@@ -42,6 +42,17 @@ async fn loss_over_udp_is_counted_packet_by_packet_and_no_damaged_picture_is_kep
         lossy.packets(MAIN).iter().take(120).all(|packet| whole.contains(&packet.data)),
         "every picture that is kept is one that was sent"
     );
+    // One picture lasts as long as the first two of the whole stream are apart.
+    let step = plain.packets(MAIN)[1].dts - plain.packets(MAIN)[0].dts;
+    for pair in lossy.packets(MAIN).windows(2) {
+        assert!(
+            pair[1].dts - pair[0].dts <= step || pair[1].lost_before > 0,
+            "pictures are missing before {:?} and it does not say so",
+            pair[1].dts
+        );
+    }
+    let told: u64 = lossy.packets(MAIN).iter().map(|packet| u64::from(packet.lost_before)).sum();
+    assert!(plain.packets(MAIN).iter().all(|packet| packet.lost_before == 0) && told > 0, "{told} packets");
     let (sessions, damaged, lost) = live_counts(&lossy);
     assert_eq!(sessions, 1);
     assert!(damaged > 0 && damaged <= lost, "{damaged} pictures for {lost} packets");

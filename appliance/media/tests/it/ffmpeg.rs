@@ -86,7 +86,10 @@ fn footage(dir: &Path, standard: Standard, secs: i64, b_frames: u32) -> Footage 
         assert_eq!(check_access_unit(standard, &unit).unwrap().key, coded.key);
         assert_eq!(is_key_frame(standard, &unit), coded.key);
         let (cts_offset, size_bytes) = ((coded.pts - coded.dts) as i32, unit.len() as u32);
-        samples.push((Sample { dts: Ticks90k(coded.dts - zero), cts_offset, size_bytes, key: coded.key }, unit));
+        samples.push((
+            Sample { dts: Ticks90k(coded.dts - zero), cts_offset, size_bytes, key: coded.key, lost_before: 0 },
+            unit,
+        ));
     }
     let format = Arc::new(sets.format().unwrap().unwrap());
     check_config(standard, &format, &bytes);
@@ -302,7 +305,7 @@ fn jpegs(dir: &Path, secs: i64) -> Footage {
         assert_eq!((picture.width, picture.height), (322, 182));
         let data = Bytes::copy_from_slice(&stream[at..at + picture.len]);
         let dts = Ticks90k(samples.len() as i64 * STEP);
-        samples.push((Sample { dts, cts_offset: 0, size_bytes: data.len() as u32, key: true }, data));
+        samples.push((Sample { dts, cts_offset: 0, size_bytes: data.len() as u32, key: true, lost_before: 0 }, data));
         at += picture.len;
     }
     assert_eq!(samples.len(), (secs * FPS) as usize, "ffmpeg and we agree where a picture ends");
@@ -350,7 +353,7 @@ fn aac(secs: i64) -> (Arc<TrackFormat>, Vec<(Sample, Bytes)>) {
         let len = usize::from(rest[3] & 3) << 11 | usize::from(rest[4]) << 3 | usize::from(rest[5] >> 5);
         let data = Bytes::copy_from_slice(&rest[7..len]);
         let dts = Ticks90k(samples.len() as i64 * 5760);
-        samples.push((Sample { dts, cts_offset: 0, size_bytes: data.len() as u32, key: true }, data));
+        samples.push((Sample { dts, cts_offset: 0, size_bytes: data.len() as u32, key: true, lost_before: 0 }, data));
         rest = &rest[len..];
     }
     // AAC-LC (2), rate index 8, one channel: 00010 1000 0001 000.
@@ -408,8 +411,12 @@ fn g711_sound_is_named_and_played() {
         let format = Arc::new(TrackFormat { codec, config: Bytes::new() });
         // 20 ms each, 160 bytes.
         let data = Bytes::from(vec![0x55; 160]);
-        let sample =
-            |i: i64| (Sample { dts: Ticks90k(i * 1800), cts_offset: 0, size_bytes: 160, key: true }, data.clone());
+        let sample = |i: i64| {
+            (
+                Sample { dts: Ticks90k(i * 1800), cts_offset: 0, size_bytes: 160, key: true, lost_before: 0 },
+                data.clone(),
+            )
+        };
         let sound: Vec<_> = (0..100).map(sample).collect();
         let (role, utc) = (TrackRole::MainAudio, utc_ms(0));
         let audio = memory.add(NewSpan {

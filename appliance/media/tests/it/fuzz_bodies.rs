@@ -8,6 +8,7 @@ use watchbook_media::h26x::{
     ParameterSets, Standard, annex_b_units, check_access_unit, from_annex_b, is_key_frame, nal_units,
     parameter_sets as sets_of, to_annex_b,
 };
+use watchbook_media::impaired::{impaired, merged};
 use watchbook_media::sample_entry::{codec_string, mime};
 use watchbook_media::sample_table::{decode_run, decode_span, encode_run, encode_span};
 use watchbook_media::{
@@ -150,6 +151,7 @@ fn spans_of(numbers: &mut Numbers<'_>) -> (Vec<SpanSummary>, Tables) {
                     cts_offset: if head & 2 == 0 { 0 } else { i32::try_from(numbers.number()).unwrap_or(i32::MIN) },
                     size_bytes: u32::try_from(numbers.number()).unwrap_or(u32::MAX).max(1),
                     key: head & 1 == 1,
+                    lost_before: if head & 8 == 0 { 0 } else { u16::from(head >> 4) },
                 };
                 dts = dts.saturating_add(if head & 4 == 0 { 3000 } else { numbers.number() });
                 sample
@@ -174,6 +176,7 @@ fn spans_of(numbers: &mut Numbers<'_>) -> (Vec<SpanSummary>, Tables) {
             run_count: count(table.runs.len()),
             byte_count: all().map(|sample| u64::from(sample.size_bytes)).sum(),
             has_cts: all().any(|sample| sample.cts_offset != 0),
+            has_lost: all().any(|sample| sample.lost_before != 0),
             locator,
         };
         utc = utc.saturating_add(Ticks90k(dts.saturating_sub(first_dts.0)).as_nanos());
@@ -230,6 +233,11 @@ pub fn mp4_plan(data: &[u8]) {
     );
     let at = numbers.number().unsigned_abs();
     let (spans, tables) = spans_of(&mut numbers);
+    if let Ok(found) = impaired(&spans, &tables) {
+        assert!(found.iter().all(|found| found.range.start <= found.range.end && found.lost > 0));
+        let (few, merged) = merged(found.clone(), 3);
+        assert!(few.len() <= 3 && merged == (found.len() > 3));
+    }
     let Some(range) = range else { return };
     if let Ok(file) = ProgressiveFile::plan(&spans, &[], range, &tables) {
         assert!(file.delivered().start >= range.start);

@@ -110,7 +110,9 @@ fn any_jpeg() {
 
 #[test]
 fn any_sample_table() {
-    let seeds = [vec![0, 3, 1, 0xD0, 0x0F, 0xE0, 0x5D, 0x8C, 1, 0, 4], vec![1, 1, 2, 1, 2, 4, 0xE0, 0x5D, 9, 8]];
+    let mut seeds =
+        vec![vec![0, 3, 1, 0xD0, 0x0F, 0xE0, 0x5D, 0x8C, 1, 0, 4], vec![1, 1, 2, 1, 2, 4, 0xE0, 0x5D, 9, 8]];
+    seeds.push(vec![2, 2, 1, 0xD0, 0x0F, 0, 0xE0, 0x5D, 0x8C, 0x01, 0xAC, 0x02]);
     smoke(fuzz_bodies::sample_table, &seeds);
 }
 

@@ -5,6 +5,7 @@
 mod ffmpeg;
 mod fuzz_bodies;
 mod fuzz_smoke;
+mod impaired;
 mod memory;
 mod plans;
 mod ranges;

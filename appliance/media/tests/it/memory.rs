@@ -47,6 +47,7 @@ impl Memory {
             run_count: table.runs.len() as u32,
             byte_count: data.len() as u64,
             has_cts: count(&|sample| sample.cts_offset != 0) > 0,
+            has_lost: count(&|sample| sample.lost_before != 0) > 0,
             locator,
         };
         self.stored.insert(locator, (Arc::new(table), Bytes::from(data)));
@@ -121,6 +122,7 @@ pub(crate) fn samples(first: i64, count: i64, step: i64, gop: i64) -> Vec<(Sampl
                 cts_offset: 0,
                 size_bytes: bytes.len() as u32,
                 key: i % gop == 0,
+                lost_before: 0,
             },
             bytes,
         )

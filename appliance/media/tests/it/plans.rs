@@ -210,6 +210,7 @@ fn a_table_that_disagrees_with_its_summary_is_corrupt() {
         |span: &mut SpanSummary| span.byte_count += 1,
         |span: &mut SpanSummary| span.run_count -= 1,
         |span: &mut SpanSummary| span.has_cts = true,
+        |span: &mut SpanSummary| span.has_lost = true,
         |span: &mut SpanSummary| span.end_dts.0 -= 9000,
     ] {
         let mut spans = spans.clone();

@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::format::erasure::Erased;
-use crate::format::{DamageKind, DamagedRun, DiskId, Seal};
+use crate::format::{DamageKind, DamagedRun, DiskId, Run, Seal};
 use crate::kv::Table;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -214,6 +214,28 @@ pub(crate) struct SlotRow {
     pub(crate) utc: i64,
 }
 
+/// What some sample of a span has: bit 0 a composition offset, bit 1 something missing before it. Stored as the byte.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SpanFlags(u8);
+
+impl SpanFlags {
+    const HAS_CTS: u8 = 1;
+    const HAS_LOST: u8 = 2;
+
+    /// Adds what a run has.
+    pub(crate) fn add(&mut self, run: &Run) {
+        self.0 |= u8::from(run.has_cts) * Self::HAS_CTS | u8::from(run.has_lost) * Self::HAS_LOST;
+    }
+
+    pub(crate) fn has_cts(self) -> bool {
+        self.0 & Self::HAS_CTS != 0
+    }
+
+    pub(crate) fn has_lost(self) -> bool {
+        self.0 & Self::HAS_LOST != 0
+    }
+}
+
 /// Value of [`SPANS`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SpanRow {
@@ -224,7 +246,8 @@ pub(crate) struct SpanRow {
     pub(crate) key_count: u32,
     pub(crate) run_count: u32,
     pub(crate) byte_count: u64,
-    pub(crate) has_cts: bool,
+    /// Of its samples; one byte.
+    pub(crate) flags: SpanFlags,
     pub(crate) slot: u32,
     pub(crate) generation: u64,
     pub(crate) last_seq: u64,

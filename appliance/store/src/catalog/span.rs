@@ -1,7 +1,7 @@
 //! A span that still grows: committed runs only.
 
 use super::SPAN_NANOS_MAX;
-use super::rows::{self, Position, RunPlace, SpanKey, SpanRow, TablesRow};
+use super::rows::{self, Position, RunPlace, SpanFlags, SpanKey, SpanRow, TablesRow};
 use crate::error::Result;
 use crate::format::Run;
 use crate::kv::{Keys, Kv};
@@ -31,7 +31,7 @@ impl OpenSpan {
             key_count: 0,
             run_count: 0,
             byte_count: 0,
-            has_cts: false,
+            flags: SpanFlags::default(),
             slot: at.slot,
             generation: at.generation,
             last_seq: seq,
@@ -72,7 +72,7 @@ impl OpenSpan {
         row.key_count += run.key_count;
         row.run_count += 1;
         row.byte_count += run.plain_len();
-        row.has_cts |= run.has_cts;
+        row.flags.add(run);
         row.last_seq = seq;
         self.tables.runs.push(RunPlace {
             offset: commit_offset + run.payload_offset,
@@ -152,7 +152,8 @@ pub(crate) fn summary_of(key: &SpanKey, row: &SpanRow, format: Arc<TrackFormat>)
         key_count: row.key_count,
         run_count: row.run_count,
         byte_count: row.byte_count,
-        has_cts: row.has_cts,
+        has_cts: row.flags.has_cts(),
+        has_lost: row.flags.has_lost(),
         locator: key.first_seq,
     }
 }

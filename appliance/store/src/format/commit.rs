@@ -12,6 +12,7 @@ use watchbook_media::RecordingId;
 
 const CRC_AT: usize = COMMIT_HEADER_BYTES - 4;
 const HAS_CTS: u8 = 1;
+const HAS_LOST: u8 = 2;
 
 /// How a payload is encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub struct Run {
     pub key_count: u32,
     /// Some sample has a composition offset.
     pub has_cts: bool,
+    /// Some sample has something missing before it.
+    pub has_lost: bool,
     /// Decode time of the first sample.
     pub first_dts: Ticks90k,
     /// Estimated length: last decode time + the step before it − first decode time.
@@ -242,7 +245,7 @@ fn put_run(run: &Run, table_at: usize, out: &mut Vec<u8>) {
     let seal = run.seal.unwrap_or(Seal { cipher: 0, key_id: 0, nonce: [0; 12] });
     out.u32(run.stream.to_u32());
     out.u8(seal.cipher);
-    out.u8(if run.has_cts { HAS_CTS } else { 0 });
+    out.u8(u8::from(run.has_cts) * HAS_CTS | u8::from(run.has_lost) * HAS_LOST);
     out.u16(0);
     out.u64(run.recording.0);
     out.u64(run.payload_offset);
@@ -282,6 +285,7 @@ fn take_run(take: &mut Take<'_>, meta: &[u8], extent: Extent) -> Option<Run> {
         sample_count,
         key_count,
         has_cts: flags & HAS_CTS != 0,
+        has_lost: flags & HAS_LOST != 0,
         first_dts,
         length_ticks,
         first_utc,

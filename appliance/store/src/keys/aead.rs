@@ -187,6 +187,7 @@ mod tests {
             sample_count: 1,
             key_count: 1,
             has_cts: false,
+            has_lost: false,
             first_dts: Ticks90k(4),
             length_ticks: 1,
             first_utc: UtcNanos(1),

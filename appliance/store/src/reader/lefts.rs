@@ -32,6 +32,7 @@ impl Lefts {
 /// What of `span` lies before `utc`: whole runs; `None` when nothing does.
 pub(super) fn cut(span: SpanSummary, utc: UtcNanos, tables: &TablesRow) -> Result<Option<SpanSummary>> {
     let mut left = SpanSummary { run_count: 0, sample_count: 0, key_count: 0, byte_count: 0, ..span.clone() };
+    (left.has_cts, left.has_lost) = (false, false);
     let mut cursor = tables.tables.as_slice();
     for _ in 0..span.run_count {
         let run = sample_table::take_run(&mut cursor).map_err(|error| {
@@ -46,6 +47,8 @@ pub(super) fn cut(span: SpanSummary, utc: UtcNanos, tables: &TablesRow) -> Resul
         left.sample_count += crate::codec::count(run.samples.len());
         left.key_count += crate::codec::count(run.samples.iter().filter(|sample| sample.key).count());
         left.byte_count += run.samples.iter().map(|sample| u64::from(sample.size_bytes)).sum::<u64>();
+        left.has_cts |= run.samples.iter().any(|sample| sample.cts_offset != 0);
+        left.has_lost |= run.samples.iter().any(|sample| sample.lost_before != 0);
     }
     Ok((left.run_count > 0).then_some(left))
 }

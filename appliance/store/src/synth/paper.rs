@@ -282,7 +282,7 @@ impl Paper {
             // Three quarters to five quarters of the mean.
             let size = mean - mean / 4 + self.random() % (mean / 2).max(1);
             let size_bytes = u32::try_from(size).unwrap_or(u32::MAX).max(1);
-            samples.push(Sample { dts: Ticks90k(frame * ticks), cts_offset: 0, size_bytes, key });
+            samples.push(Sample { dts: Ticks90k(frame * ticks), cts_offset: 0, size_bytes, key, lost_before: 0 });
         }
         let first = samples.first()?.dts;
         state.frames = frames;
@@ -301,6 +301,7 @@ impl Paper {
             sample_count: count(table.samples.len()),
             key_count: count(table.samples.iter().filter(|sample| sample.key).count()),
             has_cts: false,
+            has_lost: false,
             first_dts: first,
             length_ticks: count(table.samples.len()) * u32::try_from(ticks).unwrap_or(0),
             first_utc: arrived,

@@ -15,7 +15,7 @@ use watchbook_base::clock::SimClock;
 use watchbook_base::fs::sim::{Dice, SimFs};
 use watchbook_base::fs::{Fs, OpenMode};
 use watchbook_base::{CameraId, Clock, StreamId, SyncState, Ticks90k, TimeRange, TrackRole, UtcNanos};
-use watchbook_media::{Codec, Packet, RecordingStart, SpanSource, SpanSummary, TrackFormat};
+use watchbook_media::{Codec, Packet, RecordingStart, Sample, SpanSource, SpanSummary, TrackFormat};
 
 pub(crate) const START: UtcNanos = UtcNanos(1_800_000_000_000_000_000);
 pub(crate) const ALL: TimeRange = TimeRange { start: UtcNanos(0), end: UtcNanos(i64::MAX / 2) };
@@ -150,8 +150,17 @@ impl Cam {
             utc: self.begun.plus_ticks(dts),
             mono: clock.mono(),
             key,
+            lost_before: lost_before(&data),
             data: data.into(),
         }
+    }
+}
+
+/// What is said to be missing before a sample with these bytes: mostly nothing, so that a reader can tell from the bytes whether it was kept.
+fn lost_before(data: &[u8]) -> u16 {
+    match data {
+        [0..16, low, high, ..] => u16::from_le_bytes([*low, *high]),
+        _ => 0,
     }
 }
 
@@ -163,13 +172,25 @@ pub(crate) fn samples(parts: &Parts, stream: StreamId) -> Vec<(UtcNanos, Bytes)>
     spans.iter().flat_map(|span| samples_of(&footage, span)).collect()
 }
 
+/// Samples that [`Cam`] made up, which are looked at.
 pub(crate) fn samples_of(source: &dyn SpanSource, span: &SpanSummary) -> Vec<(UtcNanos, Bytes)> {
+    let all = read_samples(source, span).into_iter();
+    all.map(|(sample, utc, bytes)| {
+        assert_eq!(sample.lost_before, lost_before(&bytes), "what is missing before it is kept with it");
+        assert!(span.has_lost || sample.lost_before == 0, "and its span says that something is");
+        (utc, bytes)
+    })
+    .collect()
+}
+
+/// Each with the UTC of its decode time.
+pub(crate) fn read_samples(source: &dyn SpanSource, span: &SpanSummary) -> Vec<(Sample, UtcNanos, Bytes)> {
     let table = source.table(span).unwrap();
     assert_eq!(table.runs.len(), span.run_count as usize);
     assert_eq!(table.samples().count(), span.sample_count as usize);
-    let get = |(at, sample): (u64, &watchbook_media::Sample)| {
+    let get = |(at, sample): (u64, &Sample)| {
         let bytes = source.read(span, at, u64::from(sample.size_bytes)).unwrap();
-        (span.start_utc.plus_ticks(sample.dts - span.first_dts), bytes)
+        (*sample, span.start_utc.plus_ticks(sample.dts - span.first_dts), bytes)
     };
     table.samples().map(get).collect()
 }
@@ -200,6 +221,7 @@ pub(crate) fn run_of(camera: CameraId) -> crate::format::Run {
         sample_count: 0,
         key_count: 0,
         has_cts: false,
+        has_lost: false,
         first_dts: Ticks90k(0),
         length_ticks: 0,
         first_utc: UtcNanos(0),

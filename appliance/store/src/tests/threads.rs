@@ -53,7 +53,7 @@ fn read_all(store: &Store, number: u32) -> usize {
     let grant = playback(number);
     let footage = store.reader().footage(&grant, camera(number), ALL).unwrap();
     let spans = store.reader().spans(&grant, video(number), ALL).unwrap();
-    spans.iter().map(|span| samples_of(&footage, span).len()).sum()
+    spans.iter().map(|span| read_samples(&footage, span).len()).sum()
 }
 
 #[test]

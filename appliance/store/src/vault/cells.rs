@@ -293,6 +293,7 @@ fn runs_of_span(span: &SpanKey, row: &SpanRow, tables: &TablesRow) -> Vec<Run> {
             sample_count: count(samples.len()),
             key_count: count(samples.iter().filter(|sample| sample.key).count()),
             has_cts: samples.iter().any(|sample| sample.cts_offset != 0),
+            has_lost: samples.iter().any(|sample| sample.lost_before != 0),
             first_dts: first.dts,
             length_ticks: length(first.dts.0, row.end_dts),
             first_utc: span.start.plus_ticks(rows::ticks_between(row.first_dts, first.dts.0)),

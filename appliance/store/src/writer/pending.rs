@@ -63,6 +63,8 @@ struct Current {
     recording: Option<RecordingId>,
     start: Arc<RecordingStart>,
     last_dts: Option<Ticks90k>,
+    /// What is missing before the next sample: packets that were refused, and what they said is missing before them.
+    missing: u16,
     step_ticks: i64,
     /// End of the last sample taken, as far as known.
     end_utc: UtcNanos,
@@ -183,6 +185,7 @@ impl Pending {
             recording: None,
             start: Arc::new(start.clone()),
             last_dts: None,
+            missing: 0,
             step_ticks: STEP_TICKS_DEFAULT,
             end_utc: start.utc,
             dropping: false,
@@ -254,14 +257,16 @@ impl Pending {
         self.sections.entry(section.stream).or_default().push(section);
     }
 
-    pub(crate) fn append(&mut self, packet: Packet) -> Result<()> {
+    pub(crate) fn append(&mut self, mut packet: Packet) -> Result<()> {
         let stream = packet.stream;
         self.check_open()?;
         let full = self.bytes + packet_bytes(&packet) > self.bytes_max;
         let Some(current) = self.currents.get_mut(&stream) else {
             return Err(Error::invalid(format!("storing a packet of {stream}: no recording has begun")));
         };
-        check_packet(&packet, current.last_dts, self.packet_bytes_max)?;
+        check_packet(&packet, current.last_dts, self.packet_bytes_max).inspect_err(|_| {
+            current.missing = current.missing.saturating_add(packet.lost_before).saturating_add(1);
+        })?;
         let (step, moved, waits_for_key) = (current.step, current.moved, current.dropping && !packet.key);
         let below_top = self.below_top(step);
         self.shedding = plan_shedding(self.shedding, self.full_percent());
@@ -288,6 +293,7 @@ impl Pending {
             current.step_ticks = (packet.dts - last).0.min(STEP_TICKS_MAX);
         }
         current.last_dts = Some(packet.dts);
+        packet.lost_before = packet.lost_before.saturating_add(core::mem::take(&mut current.missing));
         current.end_utc = decode_utc(&packet).plus_ticks(Ticks90k(current.step_ticks));
         let recording = current.recording.map(|recording| (recording, current.start.clone()));
         self.taken += 1;
@@ -313,7 +319,8 @@ impl Pending {
         }
         self.overload.dropped(packet.utc);
         if let Some(current) = self.currents.get_mut(&stream) {
-            (current.dropping, current.moved) = (true, false);
+            // The gap tells of what is missing.
+            (current.dropping, current.moved, current.missing) = (true, false, 0);
             if let Some(recording) = current.recording.take() {
                 let start = current.start.clone();
                 let end = RecordingEnd { stream, utc: current.end_utc, reason: GapReason::Overload };

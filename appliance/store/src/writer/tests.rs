@@ -56,7 +56,16 @@ impl Feed {
         let key = frame % self.gop == 0;
         let data: Bytes = vec![7; if key { size * 4 } else { size }].into();
         let dts = Ticks90k(frame * STEP_TICKS);
-        let packet = Packet { stream: self.stream, dts, cts_offset: 0, utc: utc(tick), mono: MonoNanos(0), key, data };
+        let packet = Packet {
+            stream: self.stream,
+            dts,
+            cts_offset: 0,
+            utc: utc(tick),
+            mono: MonoNanos(0),
+            key,
+            lost_before: 0,
+            data,
+        };
         let taken = pending.append(packet).is_ok();
         let refused_as_full = !taken && (key || !self.waits_for_key);
         self.waits_for_key = !taken;

@@ -39,6 +39,11 @@ impl ports::Footage for Ring {
         Ok(runs.iter().map(damaged).collect())
     }
 
+    fn impaired(&self, grant: &Grant, stream: StreamId, range: TimeRange) -> Result<ports::ImpairedList, Error> {
+        let found = self.reader.impaired(grant, stream, range).map_err(stored)?;
+        Ok(ports::ImpairedList { list: found.list, coarse: found.coarse })
+    }
+
     fn open(&self, grant: &Grant, stream: StreamId, range: TimeRange) -> Result<Arc<dyn SpanSource>, Error> {
         Ok(Arc::new(self.reader.footage(grant, stream.camera, range).map_err(stored)?))
     }

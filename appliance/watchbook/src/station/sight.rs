@@ -311,6 +311,7 @@ mod tests {
             utc: UtcNanos(0),
             mono: MonoNanos(second * 1_000_000_000),
             key,
+            lost_before: 0,
             data: bytes::Bytes::from_static(b"picture"),
         }
     }

@@ -91,6 +91,18 @@ pub struct DamagedInterval {
     pub kind: DamageKind,
 }
 
+/// An interval whose pictures may be wrong: packets or pictures were lost between camera and recorder, and what follows a loss needs what was lost to be decoded, until the
+/// next key frame.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ImpairedInterval {
+    /// The last sample before the loss.
+    pub start_utc_ms: i64,
+    /// The next key frame, or the end of the recording; the same as the start for a loss just before a recording.
+    pub end_utc_ms: i64,
+    /// Packets that were lost (of a camera without RTP: pictures), and access units that came damaged and were dropped; null when they were not counted.
+    pub lost: Option<u64>,
+}
+
 /// An interval that is kept for a case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct HeldInterval {
@@ -115,6 +127,10 @@ pub struct RecordingList {
     pub gaps: Vec<Gap>,
     /// Damaged parts of the spans, in order of time. All but those of kind `description` are left out of playback and export.
     pub damaged: Vec<DamagedInterval>,
+    /// Parts of the spans whose pictures may be wrong because something was lost on its way, in order of time, at most 500. They are played and exported as they are.
+    pub impaired: Vec<ImpairedInterval>,
+    /// There are more, closer together, than `impaired` lists: neighbours are one interval that also covers what lies between them.
+    pub impaired_merged: bool,
     /// Intervals that are kept for a case, in order of time.
     pub held: Vec<HeldInterval>,
     /// Hours that were erased at their maximum age, in order of time.

@@ -41,7 +41,16 @@ fn start_of(stream: StreamId) -> RecordingStart {
 
 fn packet_of(stream: StreamId, number: i64, key: bool, bytes: usize) -> Packet {
     let dts = Ticks90k(number * 3600);
-    Packet { stream, dts, cts_offset: 0, utc: UtcNanos(0), mono: MonoNanos(0), key, data: Bytes::from(vec![0; bytes]) }
+    Packet {
+        stream,
+        dts,
+        cts_offset: 0,
+        utc: UtcNanos(0),
+        mono: MonoNanos(0),
+        key,
+        lost_before: 0,
+        data: Bytes::from(vec![0; bytes]),
+    }
 }
 
 fn packet(number: i64, key: bool, bytes: usize) -> Packet {

@@ -20,6 +20,7 @@ const HEADERS: &[&str] = &[
     "Watchbook-Delivered-Utc-Ms",
     "Watchbook-Gap-Count",
     "Watchbook-Damaged-Utc-Ms",
+    "Watchbook-Impaired-Utc-Ms",
     "Content-Disposition",
 ];
 
@@ -72,6 +73,7 @@ async fn export(call: Call) -> Result<Response, Problem> {
         (HeaderName::from_static("watchbook-delivered-utc-ms"), interval(file.delivered())),
         (HeaderName::from_static("watchbook-gap-count"), HeaderValue::from(file.gaps().len())),
         source.header(file.delivered()),
+        source.impaired_header(file.delivered()),
         (
             header::CONTENT_DISPOSITION,
             text(format!("attachment; filename=\"{}\"", file_name(camera, file.delivered()))),

@@ -5,7 +5,7 @@ use super::{Answer, AuditRule, FROM, NO_BODY, Permission, ROLE, Route, Shape, TO
 use crate::api;
 use crate::app::App;
 use crate::error::{Error, Problem};
-use crate::ports::{Damaged, HoldRow};
+use crate::ports::{Damaged, HoldRow, ImpairedList};
 use crate::routes::dispatch::ok;
 use axum::http::Method;
 use axum::response::Response;
@@ -13,6 +13,7 @@ use std::sync::Arc;
 use watchbook_access::{Action, Grant};
 use watchbook_base::time::NANOS_PER_SEC;
 use watchbook_base::{CameraId, GapReason, Kind, TimeRange, UtcNanos};
+use watchbook_media::impaired::{Impaired, merged};
 use watchbook_media::{SpanSummary, sample_entry::codec_string};
 
 /// Longest interval of one list: 32 days × 1440 spans are 46,080 rows of the index before neighbours are joined. A longer question is answered
@@ -20,6 +21,8 @@ use watchbook_media::{SpanSummary, sample_entry::codec_string};
 const DAYS_MAX: i64 = 32;
 /// Neighbours of one recording touch; clocks and roundings are allowed this much.
 const TOUCH_MS: i64 = 1000;
+/// Impaired intervals in one list: a pixel each on a narrow screen, 40 kB.
+const IMPAIRED_MAX: usize = 500;
 /// Erased hours in one list: 32 days.
 const ERASED_MAX: usize = 768;
 /// Longest question: any two moments that a range can name.
@@ -30,7 +33,7 @@ pub(crate) fn rows() -> Vec<Route> {
         method: Method::GET,
         path: "/api/v1/cameras/{camera}/recordings",
         id: "recordings",
-        summary: "Spans, gaps, damage, holds and erasures of one stream in an interval that holds at most 32 days of footage.",
+        summary: "Spans, gaps, damage, impaired intervals, holds and erasures of one stream in an interval that holds at most 32 days of footage.",
         permission: Permission::Asks(|asked| Ok(Action::Timeline { camera: asked.path.camera()? })),
         audit: AuditRule::FirstIn {
             window_s: 300,
@@ -58,10 +61,13 @@ async fn recordings(call: Call) -> Result<Response, Problem> {
         // The list is useful without this figure, and the health page shows why it is missing.
         let ring_days_now = app.ports().health.ring().ok().and_then(|ring| ring.ring_days_now);
         let (spans, lost) = joined(&spans);
+        let (impaired, impaired_merged) = shown_impaired(footage.impaired(&grant, stream, range)?);
         Ok(api::RecordingList {
             spans,
             gaps: with_lost(gaps.iter().map(shown_gap).collect(), lost),
             damaged: footage.damaged(&grant, stream, range)?.iter().map(shown_damage).collect(),
+            impaired,
+            impaired_merged,
             held: held(app, stream.camera, asked)?,
             erased: erased(app, &grant, stream.camera, asked)?,
             first_utc_ms: extent.map(|extent| extent.start.as_ms()),
@@ -95,6 +101,17 @@ fn shown_damage(damaged: &Damaged) -> api::DamagedInterval {
         end_utc_ms: damaged.range.end.as_ms(),
         kind: damaged.kind,
     }
+}
+
+/// At most [`IMPAIRED_MAX`] intervals, and whether they say less than is known.
+fn shown_impaired(found: ImpairedList) -> (Vec<api::ImpairedInterval>, bool) {
+    let (list, merged) = merged(found.list, IMPAIRED_MAX);
+    let shown = |one: Impaired| api::ImpairedInterval {
+        start_utc_ms: one.range.start.as_ms(),
+        end_utc_ms: one.range.end.as_ms(),
+        lost: (!found.coarse).then_some(one.lost),
+    };
+    (list.into_iter().map(shown).collect(), merged || found.coarse)
 }
 
 /// Holds in force on `camera` that share a moment with `range`.
@@ -198,6 +215,7 @@ mod tests {
             run_count: 1,
             byte_count: 100,
             has_cts: false,
+            has_lost: false,
             locator: 0,
         }
     }

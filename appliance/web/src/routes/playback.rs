@@ -26,6 +26,7 @@ const HEADERS: &[&str] = &[
     "Watchbook-Codec",
     "Watchbook-Gap-Count",
     "Watchbook-Damaged-Utc-Ms",
+    "Watchbook-Impaired-Utc-Ms",
 ];
 const BASE: Query = Query {
     name: "base_utc_ms",
@@ -94,6 +95,7 @@ async fn playback(call: Call) -> Result<Response, Problem> {
         ),
         (HeaderName::from_static("watchbook-gap-count"), HeaderValue::from(file.gaps().len())),
         source.header(delivered),
+        source.impaired_header(delivered),
     ];
     let salt = format!("playback {range:?} {base:?} {} {:?}", PRE_ROLL.as_secs(), source.left_out(delivered));
     let etag = video::etag(&salt, &spans);

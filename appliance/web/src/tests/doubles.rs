@@ -276,6 +276,7 @@ pub(super) struct MemoryFootage {
     format: Arc<TrackFormat>,
     pub(super) opened: Mutex<Vec<TimeRange>>,
     pub(super) damaged: Mutex<Vec<Damaged>>,
+    pub(super) impaired: Mutex<ImpairedList>,
 }
 
 const SAMPLE_BYTES: u32 = 300;
@@ -290,7 +291,12 @@ pub(super) fn format() -> TrackFormat {
 
 impl Default for MemoryFootage {
     fn default() -> Self {
-        Self { format: Arc::new(format()), opened: Mutex::default(), damaged: Mutex::default() }
+        Self {
+            format: Arc::new(format()),
+            opened: Mutex::default(),
+            damaged: Mutex::default(),
+            impaired: Mutex::default(),
+        }
     }
 }
 
@@ -309,6 +315,7 @@ impl MemoryFootage {
             run_count: 1,
             byte_count: u64::from(SAMPLES * SAMPLE_BYTES),
             has_cts: false,
+            has_lost: false,
             locator: index as u64,
         }
     }
@@ -350,6 +357,13 @@ impl Footage for MemoryFootage {
         Ok(damaged.into_iter().filter(|found| found.stream == stream && found.range.overlaps(range)).collect())
     }
 
+    fn impaired(&self, grant: &Grant, stream: StreamId, range: TimeRange) -> Result<ImpairedList, Error> {
+        Self::may_list(grant, stream)?;
+        let mut found = self.impaired.lock().unwrap().clone();
+        found.list.retain(|one| stream.role == TrackRole::MainVideo && one.range.overlaps(range));
+        Ok(found)
+    }
+
     fn open(&self, grant: &Grant, stream: StreamId, range: TimeRange) -> Result<Arc<dyn SpanSource>, Error> {
         if !grant.covers_footage(stream.camera, range) {
             return Err(Error::new(Kind::Denied, "the grant is for something else"));
@@ -369,6 +383,7 @@ impl SpanSource for Pattern {
             cts_offset: 0,
             size_bytes: SAMPLE_BYTES,
             key: index.is_multiple_of(50),
+            lost_before: 0,
         };
         Ok(Arc::new(SpanTable { runs: vec![RunTable { samples: (0..SAMPLES).map(sample).collect() }] }))
     }

@@ -50,7 +50,16 @@ fn start() -> RecordingStart {
 fn packet(number: i64, key: bool) -> Packet {
     let data = Bytes::from(vec![number as u8; 1000]);
     let dts = Ticks90k(number * 3600);
-    Packet { stream: start().stream, dts, cts_offset: 0, utc: UtcNanos::from_ms(1000), mono: MonoNanos(0), key, data }
+    Packet {
+        stream: start().stream,
+        dts,
+        cts_offset: 0,
+        utc: UtcNanos::from_ms(1000),
+        mono: MonoNanos(0),
+        key,
+        lost_before: 0,
+        data,
+    }
 }
 
 fn connect(address: SocketAddr, cookie: &str, origin: Option<&str>) -> Result<WebSocket<TcpStream>, u16> {

@@ -12,7 +12,8 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 use watchbook_access::Action;
-use watchbook_base::UtcNanos;
+use watchbook_base::{TimeRange, UtcNanos};
+use watchbook_media::Impaired;
 
 fn path(kind: &str, from_ms: i64, to_ms: i64) -> String {
     format!("/api/v1/cameras/1/{kind}?from_utc_ms={}&to_utc_ms={}", START_MS + from_ms, START_MS + to_ms)
@@ -115,6 +116,61 @@ async fn damaged_footage_is_left_out_and_named() {
     let detail = answer.json()["detail"].as_str().unwrap().to_owned();
     assert!(detail.contains("camera 1") && detail.contains("damaged"), "{detail}");
     assert!(answer.json()["next_step"].as_str().unwrap().contains("timeline"), "{answer:?}");
+}
+
+/// `lost` packets, and from where to where that shows.
+fn impaired(from_ms: i64, to_ms: i64, lost: u64) -> Impaired {
+    let utc = |ms: i64| UtcNanos::from_ms(START_MS + ms);
+    Impaired { range: TimeRange { start: utc(from_ms), end: utc(to_ms) }, lost }
+}
+
+#[tokio::test]
+async fn what_may_be_wrong_is_listed_and_goes_with_every_file() {
+    let station = Station::new();
+    let cookie = station.claim(true).await;
+    station.footage.impaired.lock().unwrap().list = vec![impaired(70_000, 71_500, 3), impaired(200_000, 201_000, 1)];
+    let list = station.get(&path("recordings", 0, 600_000), &cookie).await.json();
+    let row = |from: i64, to: i64, lost: i64| json!({"start_utc_ms": START_MS + from, "end_utc_ms": START_MS + to, "lost": lost});
+    assert_eq!(list["impaired"], json!([row(70_000, 71_500, 3), row(200_000, 201_000, 1)]));
+    assert_eq!((&list["impaired_merged"], &list["damaged"]), (&json!(false), &json!([])));
+
+    let interval = |from: i64, to: i64| format!("{}-{}", START_MS + from, START_MS + to);
+    let file = station.get(&path("export.mp4", 60_000, 120_000), &cookie).await;
+    assert_eq!(file.header("watchbook-impaired-utc-ms"), interval(70_000, 71_500));
+    assert_eq!(
+        (file.header("watchbook-damaged-utc-ms"), file.header("watchbook-gap-count")),
+        ("", "0"),
+        "none is left out"
+    );
+    let played = station.get(&path("playback.mp4", 199_000, 203_000), &cookie).await;
+    assert_eq!(played.header("watchbook-impaired-utc-ms"), interval(200_000, 201_000));
+    let whole = station.get(&path("playback.mp4", 300_000, 303_000), &cookie).await;
+    assert_eq!(whole.header("watchbook-impaired-utc-ms"), "");
+}
+
+#[tokio::test]
+async fn more_than_is_listed_becomes_coarser_and_nothing_is_left_out() {
+    let station = Station::new();
+    let cookie = station.claim(true).await;
+    // 600 of them, ten in each of 60 bursts.
+    let many: Vec<Impaired> =
+        (0..600).map(|at| at / 10 * 10_000 + at % 10 * 200).map(|at| impaired(at, at + 100, 1)).collect();
+    station.footage.impaired.lock().unwrap().list = many;
+    let list = station.get(&path("recordings", 0, 600_000), &cookie).await.json();
+    let shown = list["impaired"].as_array().unwrap();
+    assert_eq!((shown.len(), &list["impaired_merged"]), (500, &json!(true)));
+    assert_eq!(shown.iter().map(|one| one["lost"].as_u64().unwrap()).sum::<u64>(), 600);
+    let file = station.get(&path("export.mp4", 0, 600_000), &cookie).await;
+    let listed: Vec<&str> = file.header("watchbook-impaired-utc-ms").split(',').collect();
+    assert_eq!(listed.len(), 128);
+    assert!(
+        listed[0].starts_with(&START_MS.to_string()) && listed[127].ends_with(&(START_MS + 591_900).to_string()),
+        "{listed:?}"
+    );
+
+    station.footage.impaired.lock().unwrap().coarse = true;
+    let list = station.get(&path("recordings", 0, 20_000), &cookie).await.json();
+    assert_eq!((&list["impaired"][0]["lost"], &list["impaired_merged"]), (&json!(null), &json!(true)));
 }
 
 #[tokio::test]

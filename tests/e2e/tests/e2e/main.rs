@@ -12,6 +12,7 @@ mod fixtures;
 mod footage;
 mod inference;
 mod jpeg;
+mod loss;
 mod record;
 mod rederive;
 mod storage;

@@ -172,7 +172,7 @@ impl Cameras {
         let dts = Ticks90k(i64::try_from(*frame * 90_000 / FRAMES_PER_SEC).attempt("counting ticks")?);
         let (utc, mono) = (self.writer.clock().utc(), self.writer.clock().mono());
         let data = self.filler.slice(..size);
-        let packet = Packet { stream: *stream, dts, cts_offset: 0, utc, mono, key, data };
+        let packet = Packet { stream: *stream, dts, cts_offset: 0, utc, mono, key, lost_before: 0, data };
         *frame += 1;
         self.writer.append(packet).attempt("appending a picture")?;
         Ok(size as u64)

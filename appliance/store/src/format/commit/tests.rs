@@ -48,6 +48,7 @@ pub(crate) fn sample_commit(runs: usize) -> Commit {
         sample_count: 7,
         key_count: 1,
         has_cts: index % 2 == 1,
+        has_lost: index % 3 == 1,
         first_dts: Ticks90k(90_000),
         length_ticks: 3000,
         first_utc: UtcNanos(-5),

@@ -120,6 +120,7 @@ fn summary(recording: u64, first_secs: i64, end_secs: i64, locator: u64) -> Span
         run_count: 1,
         byte_count: 1,
         has_cts: false,
+        has_lost: false,
         locator,
     }
 }

@@ -153,6 +153,7 @@ impl Pending {
         }
         if let Some(now) = self.currents.get_mut(&stream) {
             now.last_dts = now.last_dts.max(before.last_dts);
+            now.missing = now.missing.saturating_add(before.missing);
             now.step_ticks = before.step_ticks;
             now.end_utc = now.end_utc.max(before.end_utc);
         }
@@ -189,6 +190,7 @@ impl Pending {
             recording: None,
             start,
             last_dts: None,
+            missing: 0,
             step_ticks: STEP_TICKS_DEFAULT,
             end_utc,
             dropping: true,

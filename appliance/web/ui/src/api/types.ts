@@ -57,6 +57,7 @@ export type PluginBinding = Schemas["PluginBinding"];
 export type RecordedSpan = Schemas["Span"];
 export type RecordedGap = Schemas["Gap"];
 export type DamagedInterval = Schemas["DamagedInterval"];
+export type ImpairedInterval = Schemas["ImpairedInterval"];
 export type HeldInterval = Schemas["HeldInterval"];
 export type Erasure = Schemas["Erasure"];
 export type ErasureList = Schemas["ErasureList"];

@@ -1,10 +1,12 @@
 import { deviceWords } from "./en-device";
+import { impairedWords } from "./en-impaired";
 import { jpegWords } from "./en-jpeg";
 import { logWords } from "./en-log";
 
 /** English, for finding cameras on the network. */
 export const findWords = {
   ...deviceWords,
+  ...impairedWords,
   ...jpegWords,
   ...logWords,
   "find.title": "Find the camera",

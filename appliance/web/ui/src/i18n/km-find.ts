@@ -1,11 +1,13 @@
 import { deviceWords } from "./km-device";
 import type { findWords as english } from "./en-find";
+import { impairedWords } from "./km-impaired";
 import { jpegWords } from "./km-jpeg";
 import { logWords } from "./km-log";
 
 /** Khmer, for finding cameras on the network. */
 export const findWords: Record<keyof typeof english, string> = {
   ...deviceWords,
+  ...impairedWords,
   ...jpegWords,
   ...logWords,
   "find.title": "ស្វែងរកកាមេរ៉ា",

@@ -56,6 +56,7 @@ function OneTimeline({ camera, list }: { camera: Camera; list: Camera[] }) {
   const spans = data.recordings?.spans ?? [];
   const gaps = data.recordings?.gaps ?? [];
   const damaged = data.recordings?.damaged ?? [];
+  const impaired = data.recordings?.impaired ?? [];
   const held = data.recordings?.held ?? [];
   const erased = data.recordings?.erased ?? [];
   const inView = <T extends { start_utc_ms: number; end_utc_ms: number }>(list: readonly T[]) =>
@@ -123,7 +124,7 @@ function OneTimeline({ camera, list }: { camera: Camera; list: Camera[] }) {
     else head.play();
   };
 
-  const scene = { view, spans, gaps, damaged, held, erased, first: data.recordings?.first_utc_ms ?? null, events: data.events, chosen, selection };
+  const scene = { view, spans, gaps, damaged, impaired, held, erased, first: data.recordings?.first_utc_ms ?? null, events: data.events, chosen, selection };
   return (
     <div class="review">
       <div class="page-head">
@@ -146,7 +147,7 @@ function OneTimeline({ camera, list }: { camera: Camera; list: Camera[] }) {
           <div class={live ? "picture hidden" : "picture"}>
             <video ref={head.video} muted playsInline disablePictureInPicture disableRemotePlayback aria-label={t("timeline.picture", { name: camera.name })} />
             <canvas ref={head.canvas} class="jpeg" hidden role="img" aria-label={t("timeline.picture", { name: camera.name })} />
-            {!live && <PictureNote head={head} empty={data.recordings !== null && newest === null} damaged={damaged} />}
+            {!live && <PictureNote head={head} empty={data.recordings !== null && newest === null} damaged={damaged} impaired={impaired} />}
           </div>
           {live && (
             <LiveVideo camera={camera.id} role="main_video" active known={camera.state.main} label={t("live.of", { name: camera.name })} />
@@ -161,7 +162,15 @@ function OneTimeline({ camera, list }: { camera: Camera; list: Camera[] }) {
           <ViewButtons view={view} setView={(next) => setView(clampToNow(next, nowMs()))} head={head} />
         </div>
         <Canvas scene={scene} head={head} live={live} setView={setView} seek={seek} select={setSelection} mark={mark} toggle={toggle} />
-        <TimeLists gaps={inView(gaps)} damaged={inView(damaged)} held={inView(held)} erased={inView(erased)} seek={goTo} />
+        <TimeLists
+          gaps={inView(gaps)}
+          damaged={inView(damaged)}
+          impaired={inView(impaired)}
+          impairedMerged={data.recordings?.impaired_merged ?? false}
+          held={inView(held)}
+          erased={inView(erased)}
+          seek={goTo}
+        />
         <Problem problem={head.problem} />
       </div>
       <ExportPanel camera={camera.id} cameraName={camera.name} range={selection} change={setSelection} mark={mark} recorded={{ spans, gaps, damaged, erased }} />

@@ -5,6 +5,7 @@ import { t, word } from "../i18n";
 import { clockText, dateText, dateTimeText, durationText, utcText, zoneText } from "../lib/time";
 import { draw, EVENTS, FOOTAGE, HEIGHT, readPalette, RULER, type Scene } from "./draw";
 import { keyAct } from "./keys";
+import { impairedText } from "./impaired";
 import { intervalAt, ordered, type Range, spanAt } from "./ranges";
 import { clampToNow, pan, span, timeAt, type View, xOf, zoom } from "./scale";
 
@@ -140,7 +141,7 @@ function describe(scene: Omit<Scene, "hover">, ms: number): string {
   return [dateTimeText(ms), ...facts(scene, ms)].join(", ");
 }
 
-function facts({ spans, gaps, damaged, held, erased, first, events, view, now }: Omit<Scene, "hover">, ms: number): string[] {
+function facts({ spans, gaps, damaged, impaired, held, erased, first, events, view, now }: Omit<Scene, "hover">, ms: number): string[] {
   const out: string[] = [];
   const close = span(view) / 300;
   const near = <T extends { start_utc_ms: number; end_utc_ms: number }>(list: readonly T[]) =>
@@ -155,6 +156,8 @@ function facts({ spans, gaps, damaged, held, erased, first, events, view, now }:
     if (erasure !== null) out.push(t("timeline.erased_at", { at: dateTimeText(erasure.erased_utc_ms) }));
     else out.push(t(first !== null && ms < first ? "timeline.before_first" : "timeline.no_footage"));
   }
+  const wrong = near(impaired);
+  if (wrong !== undefined) out.push(impairedText(wrong));
   for (const hold of held) {
     if (hold.start_utc_ms <= ms && ms < hold.end_utc_ms) out.push(t("timeline.held", { case: hold.case }));
   }

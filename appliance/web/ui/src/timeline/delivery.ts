@@ -8,6 +8,8 @@ export interface Delivery {
   gapCount: number;
   /** Damaged stretches that were left out. */
   damaged: Range[];
+  /** Stretches that are in it and whose picture may be wrong. */
+  impaired: Range[];
   /** Size of the whole file in bytes. */
   size: number | null;
 }
@@ -26,6 +28,13 @@ function interval(text: string): Range | null {
   return start != null && end != null && end > start ? { start, end } : null;
 }
 
+function intervals(text: string | null): Range[] {
+  return (text ?? "")
+    .split(",")
+    .map(interval)
+    .filter((found) => found !== null);
+}
+
 export function readDelivery(headers: Headers): Delivery {
   const [start, end] = (headers.get("Watchbook-Delivered-Utc-Ms") ?? "").split("-", 2);
   const total = /\/(\d+)$/.exec(headers.get("Content-Range") ?? "");
@@ -33,10 +42,8 @@ export function readDelivery(headers: Headers): Delivery {
     start: whole(start),
     end: whole(end),
     gapCount: whole(headers.get("Watchbook-Gap-Count")) ?? 0,
-    damaged: (headers.get("Watchbook-Damaged-Utc-Ms") ?? "")
-      .split(",")
-      .map(interval)
-      .filter((found) => found !== null),
+    damaged: intervals(headers.get("Watchbook-Damaged-Utc-Ms")),
+    impaired: intervals(headers.get("Watchbook-Impaired-Utc-Ms")),
     size: whole(total?.[1] ?? headers.get("Content-Length")),
   };
 }

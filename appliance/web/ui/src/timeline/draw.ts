@@ -1,6 +1,6 @@
 /** Draws the timeline on a canvas: ruler, footage, gaps, events, selection, and where the picture is. */
 
-import type { DamagedInterval, Erasure, HeldInterval, RecordedGap, RecordedSpan, WatchEvent } from "../api/types";
+import type { DamagedInterval, Erasure, HeldInterval, ImpairedInterval, RecordedGap, RecordedSpan, WatchEvent } from "../api/types";
 import { clockText, dayText } from "../lib/time";
 import { coalesce, type Range } from "./ranges";
 import { DAY, HOUR, labelStep, localOffset, MINUTE, span, ticks, type View, xOf } from "./scale";
@@ -11,6 +11,7 @@ export interface Scene {
   spans: readonly RecordedSpan[];
   gaps: readonly RecordedGap[];
   damaged: readonly DamagedInterval[];
+  impaired: readonly ImpairedInterval[];
   held: readonly HeldInterval[];
   erased: readonly Erasure[];
   /** Start of the oldest footage. */
@@ -33,6 +34,7 @@ export interface Palette {
   footage: string;
   gap: string;
   damaged: string;
+  impaired: string;
   held: string;
   event: string;
   select: string;
@@ -59,6 +61,7 @@ export function readPalette(element: Element): Palette {
     footage: colour("footage"),
     gap: colour("gap"),
     damaged: colour("bad"),
+    impaired: colour("impaired"),
     held: colour("held"),
     event: colour("event"),
     select: colour("select"),
@@ -72,6 +75,7 @@ export function draw(context: CanvasRenderingContext2D, width: number, scene: Sc
   drawRuler(context, width, scene, palette);
   drawFootage(context, width, scene, palette);
   drawErased(context, width, scene, palette);
+  drawImpaired(context, width, scene, palette);
   drawDamaged(context, width, scene, palette);
   drawHeld(context, width, scene, palette);
   drawEvents(context, width, scene, palette);
@@ -143,6 +147,21 @@ function drawErased(context: CanvasRenderingContext2D, width: number, { view, er
     context.moveTo(left, middle);
     context.lineTo(right, middle);
     context.stroke();
+  }
+  context.restore();
+}
+
+/** Where the picture may be wrong the footage has teeth along its lower edge, at least three pixels wide: it is there and can be played. */
+function drawImpaired(context: CanvasRenderingContext2D, width: number, { view, impaired }: Scene, palette: Palette): void {
+  const bottom = FOOTAGE.top + FOOTAGE.height;
+  context.save();
+  context.fillStyle = palette.impaired;
+  for (const range of coalesce(impaired, (span(view) / Math.max(1, width)) * 2)) {
+    const left = Math.max(-8, xOf(view, width, range.start));
+    const right = Math.min(width + 8, Math.max(left + 3, xOf(view, width, range.end)));
+    if (right < 0 || left > width) continue;
+    context.fillRect(left, bottom - 3, right - left, 3);
+    for (let x = left; x < right; x += 6) context.fillRect(x, bottom - 10, Math.min(3, right - x), 7);
   }
   context.restore();
 }

@@ -139,26 +139,33 @@ function MissingNote({ content: { gaps, damaged, erased } }: { content: Content 
   );
 }
 
+function Stretches({ title, list }: { title: string; list: readonly Range[] }) {
+  if (list.length === 0) return null;
+  return (
+    <>
+      <p>{title}</p>
+      <ul class="gap-list">
+        {list.slice(0, GAPS_LISTED).map((each) => (
+          <li key={each.start}>
+            <Moment ms={each.start} /> · {durationText(each.end - each.start)}
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
 function Delivered({ of, what }: { of: Range; what: Delivery }) {
   const whole = what.gapCount === 0 && what.damaged.length === 0;
+  const sound = whole && what.impaired.length === 0;
   return (
-    <Note kind={whole ? "good" : "warn"}>
+    <Note kind={sound ? "good" : "warn"}>
       <p data-delivered="true">
         {what.gapCount === 0 ? (whole ? t("export.delivered") : "") : t("export.delivered_gaps", { count: what.gapCount })}
         {what.size !== null && ` ${sizeText(what.size)}.`}
       </p>
-      {what.damaged.length > 0 && (
-        <>
-          <p>{t("export.delivered_damaged", { count: what.damaged.length })}</p>
-          <ul class="gap-list">
-            {what.damaged.slice(0, GAPS_LISTED).map((run) => (
-              <li key={run.start}>
-                <Moment ms={run.start} /> · {durationText(run.end - run.start)}
-              </li>
-            ))}
-          </ul>
-        </>
-      )}
+      <Stretches title={t("export.delivered_damaged", { count: what.damaged.length })} list={what.damaged} />
+      <Stretches title={t("export.delivered_impaired", { count: what.impaired.length })} list={what.impaired} />
       <p class="muted">
         {t("export.asked")} <Moment ms={of.start} /> – <Moment ms={of.end} only="time" />
         {what.start !== null && what.end !== null && (

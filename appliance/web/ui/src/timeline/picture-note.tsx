@@ -1,18 +1,22 @@
 /** What has to be said on the recorded picture: nothing recorded, not playable here, jumped over a gap, at the end. */
 
-import type { DamagedInterval } from "../api";
+import { computed } from "@preact/signals";
+import { useMemo } from "preact/hooks";
+import type { DamagedInterval, ImpairedInterval } from "../api";
 import { t } from "../i18n";
 import { durationText } from "../lib/time";
 import type { Head } from "./head";
-import { isLost, overlap } from "./ranges";
+import { impairedText } from "./impaired";
+import { intervalAt, isLost, overlap } from "./ranges";
 
 interface Props {
   head: Head;
   empty: boolean;
   damaged: readonly DamagedInterval[];
+  impaired: readonly ImpairedInterval[];
 }
 
-export function PictureNote({ head, empty, damaged }: Props) {
+export function PictureNote({ head, empty, damaged, impaired }: Props) {
   const unsupported = head.unsupported.value;
   if (empty) {
     return (
@@ -30,10 +34,12 @@ export function PictureNote({ head, empty, damaged }: Props) {
       </div>
     );
   }
+  const shown = head.phase.value !== "idle";
   const jump = head.jumped.value;
   return (
     <>
       {head.phase.value === "loading" && <span class="spinner" role="status" aria-label={t("loading")} />}
+      {shown && <ImpairedNote head={head} impaired={impaired} />}
       {head.phase.value === "ended" && (
         <p class="picture-note" role="status">
           {t("playback.ended")}
@@ -45,6 +51,17 @@ export function PictureNote({ head, empty, damaged }: Props) {
         </p>
       )}
     </>
+  );
+}
+
+/** Says so while the picture on the screen may be wrong. Drawn again when that changes, not with each picture. */
+function ImpairedNote({ head, impaired }: { head: Head; impaired: readonly ImpairedInterval[] }) {
+  const now = useMemo(() => computed(() => (head.position.value === null ? null : intervalAt(impaired, head.position.value))), [impaired]);
+  if (now.value === null) return null;
+  return (
+    <p class="picture-note picture-impaired" role="status">
+      {impairedText(now.value)}
+    </p>
   );
 }
 

@@ -2,7 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import type { DamagedInterval, Erasure, HeldInterval, RecordedGap } from "../api";
+import type { DamagedInterval, Erasure, HeldInterval, ImpairedInterval, RecordedGap } from "../api";
 import { t, word } from "../i18n";
 import { link } from "../lib/router";
 import { found } from "../lib/search";
@@ -10,6 +10,7 @@ import { nowMs } from "../lib/session";
 import { dateTimeText, durationText } from "../lib/time";
 import { Moment } from "../ui/parts";
 import { Search } from "../ui/search";
+import { impairedText } from "./impaired";
 import { joinErased } from "./ranges";
 
 /** Rows that are listed, newest first; zoom in or search for older ones. */
@@ -20,6 +21,9 @@ const SEARCH_FROM = 8;
 interface Props {
   gaps: readonly RecordedGap[];
   damaged: readonly DamagedInterval[];
+  impaired: readonly ImpairedInterval[];
+  /** The recorder knows of more, which it shows as fewer and longer ones. */
+  impairedMerged: boolean;
   held: readonly HeldInterval[];
   erased: readonly Erasure[];
   seek: (utcMs: number) => void;
@@ -33,9 +37,10 @@ interface Row {
   about: ComponentChildren;
 }
 
-export function TimeLists({ gaps, damaged, held, erased, seek }: Props) {
+export function TimeLists({ gaps, damaged, impaired, impairedMerged, held, erased, seek }: Props) {
   const gapRows = gaps.map((gap) => row(gap, word("reason", gap.reason)));
   const damagedRows = damaged.map((run) => row(run, word("damaged", run.kind)));
+  const impairedRows = impaired.map((each) => row(each, impairedText(each)));
   const erasedRows = joinErased(erased).map((hour) => row(hour, t("timeline.erased_at", { at: dateTimeText(hour.erased_utc_ms) })));
   const heldRows = held.map((hold) => ({
     ...row(hold, t("holds.case", { case: hold.case })),
@@ -49,6 +54,13 @@ export function TimeLists({ gaps, damaged, held, erased, seek }: Props) {
     <div class="time-lists">
       <TimeList kind="held" title={t("timeline.held_count", { count: held.length })} rows={heldRows} seek={(ms) => seek(ms)} />
       <TimeList kind="damaged" title={t("timeline.damaged_count", { count: damaged.length })} rows={damagedRows} seek={(ms) => seek(ms - 1_000)} />
+      <TimeList
+        kind="impaired"
+        title={t("impaired.count", { count: impaired.length })}
+        about={impairedMerged ? `${t("impaired.what")} ${t("impaired.merged")}` : t("impaired.what")}
+        rows={impairedRows}
+        seek={(ms) => seek(ms - 1_000)}
+      />
       {/* One second before the gap is the last that was seen. */}
       <TimeList kind="gap" title={t("timeline.gaps", { count: gaps.length })} rows={gapRows} seek={(ms) => seek(ms - 1_000)} />
       <TimeList kind="erased" title={t("timeline.erased_count", { count: erased.length })} rows={erasedRows} seek={(ms) => seek(ms)} />
@@ -60,13 +72,23 @@ function row(interval: { start_utc_ms: number; end_utc_ms: number }, words: stri
   return { start: interval.start_utc_ms, end: interval.end_utc_ms, words, about: words };
 }
 
-function TimeList({ kind, title, rows, seek }: { kind: string; title: string; rows: readonly Row[]; seek: (ms: number) => void }) {
+interface ListProps {
+  kind: string;
+  title: string;
+  /** What all of its rows mean. */
+  about?: string;
+  rows: readonly Row[];
+  seek: (ms: number) => void;
+}
+
+function TimeList({ kind, title, about, rows, seek }: ListProps) {
   const [search, setSearch] = useState("");
   if (rows.length === 0) return null;
   const shown = rows.filter((each) => found(search, dateTimeText(each.start), each.words));
   return (
     <details class={`gaps gaps-${kind}`} data-list={kind}>
       <summary>{title}</summary>
+      {about !== undefined && <p class="hint">{about}</p>}
       {rows.length >= SEARCH_FROM && <Search label={t("timeline.list_search")} value={search} change={setSearch} />}
       <ul class="gap-list">
         {shown
