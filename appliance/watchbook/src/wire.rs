@@ -102,8 +102,7 @@ impl Station {
         let plugins = Arc::new(staffed.desk(Arc::clone(&cameras)));
         watch_dev_mode(&runtime, Arc::downgrade(&plugins));
         watch_clocks(&runtime, Arc::downgrade(&cameras));
-        let checkpoints = Arc::new(LogKeeper::open(Arc::clone(&register), &keys, &config.storage.ring_dir));
-        sign_checkpoints(&runtime, Arc::downgrade(&checkpoints));
+        let checkpoints = sign_checkpoints(&runtime, LogKeeper::open(&register, &keys, &config.storage.ring_dir));
         let means = Means { reader: store.reader(), journal, plugins: Arc::clone(&plugins), program_dir };
         let rederivations = RederiveDesk::open(means, Arc::clone(&register), Arc::clone(&book)).map_err(web_error)?;
         let rederivations = Arc::new(rederivations);
@@ -129,10 +128,7 @@ impl Station {
             rederivations,
             checkpoints: Arc::clone(&checkpoints) as _,
         };
-        let clock = Arc::new(SystemClock);
-        let version = env!("CARGO_PKG_VERSION").to_owned();
-        let app =
-            App::load(AppParts { ports, live, clock, hash_cost: HashCost::default(), version }).map_err(web_error)?;
+        let app = app_of(ports, live)?;
         Ok(Self { store, holds, cameras, app, state_dir, checkpoints })
     }
 
@@ -204,8 +200,15 @@ fn watch_dev_mode(runtime: &tokio::runtime::Handle, plugins: Weak<PluginDesk>) {
     });
 }
 
+fn app_of(ports: Ports, live: Arc<LiveHub>) -> Result<App> {
+    let (clock, version) = (Arc::new(SystemClock), env!("CARGO_PKG_VERSION").to_owned());
+    App::load(AppParts { ports, live, clock, hash_cost: HashCost::default(), version }).map_err(web_error)
+}
+
 /// Signs the audit log while it grows.
-fn sign_checkpoints(runtime: &tokio::runtime::Handle, checkpoints: Weak<LogKeeper>) {
+fn sign_checkpoints(runtime: &tokio::runtime::Handle, keeper: LogKeeper) -> Arc<LogKeeper> {
+    let kept = Arc::new(keeper);
+    let checkpoints = Arc::downgrade(&kept);
     runtime.spawn(async move {
         loop {
             let Some(keeper) = checkpoints.upgrade() else { return };
@@ -216,6 +219,7 @@ fn sign_checkpoints(runtime: &tokio::runtime::Handle, checkpoints: Weak<LogKeepe
             tokio::time::sleep(log_keeper::EVERY).await;
         }
     });
+    kept
 }
 
 /// Keeps how far the cameras' clocks are off.

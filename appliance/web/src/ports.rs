@@ -3,8 +3,10 @@
 //! Every method may block for a disk or a camera: the routes call them on threads that may block. A method that gives footage or a list of
 //! footage away takes a [`Grant`] and must check it.
 
+mod log;
 mod marks;
 
+pub use log::{AuditBook, AuditRecord, Checkpoints};
 pub use marks::{Damaged, ImpairedList};
 
 use crate::address_secret;
@@ -97,26 +99,6 @@ pub trait Register: Send + Sync {
     /// # Errors
     /// When they could not be made durable; then none is in force.
     fn write(&self, changes: &[Change]) -> Result<(), Error>;
-}
-
-/// One stored entry of the audit log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuditRecord {
-    /// Place in the log, from 0 without holes.
-    pub index: u64,
-    /// When it was written.
-    pub at: UtcNanos,
-    /// The [`watchbook_access::AuditEntry`] as JSON, byte for byte as it was written.
-    pub entry_json: Vec<u8>,
-}
-
-/// The audit log, readable.
-pub trait AuditBook: AuditLog {
-    /// At most `limit` entries below index `before` (or the newest), newest first.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    fn page(&self, before: Option<u64>, limit: usize) -> Result<Vec<AuditRecord>, Error>;
 }
 
 /// Settings of one camera as they are stored. Its password is in there: it goes to the register and to capture, never into an answer.
@@ -331,21 +313,6 @@ pub trait Devices: Send + Sync {
     fn accept(&self, camera: CameraId, found_id: &str) -> Result<(), Error>;
 
     /// What is wrong with them and needs somebody.
-    fn alarms(&self) -> Vec<api::Alarm>;
-}
-
-/// What the recorder has signed of its audit log.
-pub trait Checkpoints: Send + Sync {
-    /// The log's key and the last checkpoint.
-    fn shown(&self) -> api::LogCheckpoint;
-
-    /// A witness' request (C2SP tlog-witness `add-checkpoint`): the last checkpoint, and the proof that it continues a log of `old` entries; 0: the witness saw none.
-    ///
-    /// # Errors
-    /// `NotFound` when nothing is signed yet, or when `old` is more than what is.
-    fn witness_request(&self, old: u64) -> Result<String, Error>;
-
-    /// What is wrong with it and needs somebody.
     fn alarms(&self) -> Vec<api::Alarm>;
 }
 

@@ -61,13 +61,13 @@ struct State {
 impl LogKeeper {
     /// Reads the log's key and every copy of what was signed last; makes a key for a station that has none. `ring_dir` is where the second copy lies. What goes wrong
     /// is an alarm: recording does not wait for signatures.
-    pub fn open(register: Arc<Register>, keys: &Keys, ring_dir: &Path) -> Self {
+    pub fn open(register: &Arc<Register>, keys: &Keys, ring_dir: &Path) -> Self {
         let second = ring_dir.join(SECOND_FILE);
         let mut state = State::default();
-        if let Err(error) = state.open(&register, keys, &second) {
+        if let Err(error) = state.open(register, keys, &second) {
             state.refuse(error.message);
         }
-        Self { register, second, state: Mutex::new(state) }
+        Self { register: Arc::clone(register), second, state: Mutex::new(state) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

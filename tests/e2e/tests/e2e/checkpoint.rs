@@ -1,5 +1,7 @@
 //! The audit log as an outsider sees it: checkpoints that openssl verifies, that continue each other over kills, and a log that comes from an old copy.
 
+#![allow(clippy::unwrap_used, reason = "a test's")]
+
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;

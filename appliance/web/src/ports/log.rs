@@ -1,0 +1,41 @@
+//! The audit log: its entries, and what is signed of it.
+
+use crate::api;
+use crate::error::Error;
+use watchbook_access::AuditLog;
+use watchbook_base::UtcNanos;
+
+/// One stored entry of the audit log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditRecord {
+    /// Place in the log, from 0 without holes.
+    pub index: u64,
+    /// When it was written.
+    pub at: UtcNanos,
+    /// The [`watchbook_access::AuditEntry`] as JSON, byte for byte as it was written.
+    pub entry_json: Vec<u8>,
+}
+
+/// The audit log, readable.
+pub trait AuditBook: AuditLog {
+    /// At most `limit` entries below index `before` (or the newest), newest first.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn page(&self, before: Option<u64>, limit: usize) -> Result<Vec<AuditRecord>, Error>;
+}
+
+/// What the recorder has signed of its audit log.
+pub trait Checkpoints: Send + Sync {
+    /// The log's key and the last checkpoint.
+    fn shown(&self) -> api::LogCheckpoint;
+
+    /// A witness' request (C2SP tlog-witness `add-checkpoint`): the last checkpoint, and the proof that it continues a log of `old` entries; 0: the witness saw none.
+    ///
+    /// # Errors
+    /// `NotFound` when nothing is signed yet, or when `old` is more than what is.
+    fn witness_request(&self, old: u64) -> Result<String, Error>;
+
+    /// What is wrong with it and needs somebody.
+    fn alarms(&self) -> Vec<api::Alarm>;
+}
