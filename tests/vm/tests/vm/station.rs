@@ -140,11 +140,12 @@ impl Station {
         })
     }
 
-    /// Waits until it is told who encodes the main stream; returns its state.
+    /// Waits until it is told who encodes the main stream and at what cost, which is none for the first seconds; returns its state.
     pub fn wait_encoder(&self, camera: u64) -> Value {
         wait_for(&format!("the encoder of camera {camera}"), LONG, || {
             let state = self.wait_state(camera, "live", None);
-            if state["encoder"].is_null() { Err(state.to_string()) } else { Ok(state) }
+            let cost = state["encoder"]["cpu_s_per_min"].as_f64();
+            if cost.is_some_and(|cost| cost > 0.0) { Ok(state) } else { Err(state.to_string()) }
         })
     }
 
