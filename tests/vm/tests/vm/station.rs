@@ -4,6 +4,7 @@ use crate::footage::{FPS, Footage};
 use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use watchbook_e2e::client::Client;
 use watchbook_e2e::process::Process;
@@ -22,7 +23,11 @@ pub struct Station {
     client: Client,
     guest: PathBuf,
     runs: u32,
+    /// Dropped last: one machine at a time, or an emulated one is too slow for its cameras.
+    _turn: MutexGuard<'static, ()>,
 }
+
+static TURN: Mutex<()> = Mutex::new(());
 
 impl Station {
     /// Starts the machine and a fresh station in it, and claims it. `None`, and a line for the end of `make test`, when there can be no machine here.
@@ -31,6 +36,7 @@ impl Station {
             not_tested(&why);
             return None;
         }
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let guest = PathBuf::from(env!("CARGO_BIN_EXE_watchbook-vm-guest"));
         let machine = match Machine::make(&guest, drivers, dir) {
             Ok(machine) => machine,
@@ -52,7 +58,7 @@ impl Station {
         process.wait_line("page: ", LONG);
         let mut client = Client::new(&format!("http://127.0.0.1:{port}/"));
         client.claim(&code);
-        Some(Self { machine: process, client, guest, runs: 0 })
+        Some(Self { machine: process, client, guest, runs: 0, _turn: turn })
     }
 
     /// Gives an order and waits for the answer.
@@ -134,11 +140,12 @@ impl Station {
         })
     }
 
-    /// Waits until it is told who encodes the main stream; returns its state.
+    /// Waits until it is told who encodes the main stream and at what cost, which is none for the first seconds; returns its state.
     pub fn wait_encoder(&self, camera: u64) -> Value {
         wait_for(&format!("the encoder of camera {camera}"), LONG, || {
             let state = self.wait_state(camera, "live", None);
-            if state["encoder"].is_null() { Err(state.to_string()) } else { Ok(state) }
+            let cost = state["encoder"]["cpu_s_per_min"].as_f64();
+            if cost.is_some_and(|cost| cost > 0.0) { Ok(state) } else { Err(state.to_string()) }
         })
     }
 
@@ -150,15 +157,14 @@ impl Station {
         self.client.get(&path).ok().json()
     }
 
-    /// Waits until the `nth` piece of recording is at least so long; its start and end in ms UTC.
+    /// Waits until the `nth` piece of recording, or one behind it, is at least so long; its start and end in ms UTC. An emulated machine may begin with a picture that it is too slow for.
     pub fn wait_recorded(&self, camera: u64, nth: usize, seconds: i64) -> (i64, i64) {
         wait_for(&format!("{seconds} s of camera {camera}"), LONG, || {
             let recordings = self.recordings(camera);
             let spans = recordings["spans"].as_array().cloned().unwrap_or_default();
-            let span = spans.get(nth - 1);
-            span.and_then(|span| Some((span["start_utc_ms"].as_i64()?, span["end_utc_ms"].as_i64()?)))
-                .filter(|(start, end)| end - start >= seconds * 1000)
-                .ok_or_else(|| recordings.to_string())
+            let times = |span: &Value| Some((span["start_utc_ms"].as_i64()?, span["end_utc_ms"].as_i64()?));
+            let mut pieces = spans.iter().skip(nth - 1).filter_map(times);
+            pieces.find(|(start, end)| end - start >= seconds * 1000).ok_or_else(|| recordings.to_string())
         })
     }
 
