@@ -15,7 +15,7 @@ use crate::error::Error;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use watchbook_access::{AuditLog, Grant};
+use watchbook_access::Grant;
 use watchbook_base::{CameraId, Event, Gap, Importance, StreamId, TimeRange, UtcNanos};
 use watchbook_media::{SpanSource, SpanSummary};
 
