@@ -48,7 +48,7 @@ pub fn encode_run(run: &RunTable, out: &mut Vec<u8>) -> Result<(), Error> {
     }
     let has_cts = run.samples.iter().any(|sample| sample.cts_offset != 0);
     let has_lost = run.samples.iter().any(|sample| sample.lost_before != 0);
-    out.push(u8::from(has_cts) * HAS_CTS | u8::from(has_lost) * HAS_LOST);
+    out.push((u8::from(has_cts) * HAS_CTS) | (u8::from(has_lost) * HAS_LOST));
     put_varint(out, widen(run.samples.len()));
     let mut state = Predictor::default();
     for (index, sample) in run.samples.iter().enumerate() {

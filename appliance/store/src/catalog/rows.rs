@@ -224,7 +224,7 @@ impl SpanFlags {
 
     /// Adds what a run has.
     pub(crate) fn add(&mut self, run: &Run) {
-        self.0 |= u8::from(run.has_cts) * Self::HAS_CTS | u8::from(run.has_lost) * Self::HAS_LOST;
+        self.0 |= (u8::from(run.has_cts) * Self::HAS_CTS) | (u8::from(run.has_lost) * Self::HAS_LOST);
     }
 
     pub(crate) fn has_cts(self) -> bool {

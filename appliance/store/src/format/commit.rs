@@ -245,7 +245,7 @@ fn put_run(run: &Run, table_at: usize, out: &mut Vec<u8>) {
     let seal = run.seal.unwrap_or(Seal { cipher: 0, key_id: 0, nonce: [0; 12] });
     out.u32(run.stream.to_u32());
     out.u8(seal.cipher);
-    out.u8(u8::from(run.has_cts) * HAS_CTS | u8::from(run.has_lost) * HAS_LOST);
+    out.u8((u8::from(run.has_cts) * HAS_CTS) | (u8::from(run.has_lost) * HAS_LOST));
     out.u16(0);
     out.u64(run.recording.0);
     out.u64(run.payload_offset);
