@@ -318,6 +318,15 @@ impl Register {
         TiledTree::new(&tiles, size).prove_consistency(old).map_err(tiles::tile_error)
     }
 
+    /// Makes the tiles of the audit log anew from its entries. Nothing is appended meanwhile.
+    ///
+    /// # Errors
+    /// When an entry is missing, or the disk refuses.
+    pub fn rebuild_tiles(&self) -> Result<()> {
+        let frontier = self.frontier();
+        AuditTiles(&*self.kv).rebuild(frontier.size())
+    }
+
     fn within(&self, size: u64) -> Result<()> {
         let have = self.audit_root().size;
         if size <= have {
@@ -504,6 +513,14 @@ mod tests {
         kv.write(&batch, true).unwrap();
         check(&self::register(&kv));
         assert_eq!(collect(&kv, AUDIT_TILE, &Keys::prefix(b"")).unwrap().len(), 3);
+        // A tile that rotted is made again from the entries.
+        let mut batch = Batch::default();
+        batch.put(AUDIT_TILE, [&[0][..], &1_u64.to_be_bytes()].concat(), vec![7; 8192]);
+        kv.write(&batch, true).unwrap();
+        let rotten = register.audit_inclusion(300, 600).unwrap();
+        assert!(!verify_inclusion(&hashes[300], 300, &register.audit_root(), &rotten));
+        register.rebuild_tiles().unwrap();
+        check(&register);
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The subcommands.
 
 mod check;
+mod new_log;
 mod run;
 
 pub use check::check;
+pub use new_log::new_log;
 pub use run::run;
 
 use crate::error::{Error, Result};

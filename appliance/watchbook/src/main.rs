@@ -25,6 +25,8 @@ USAGE
   watchbook run --config FILE              record, and serve the page, until SIGINT or SIGTERM
   watchbook check --config FILE            read rings and vault and report damage; the recorder must be stopped
   watchbook check --config FILE --rebuild  make the rings' indexes again, empty that of an undamaged vault, then the same
+  watchbook new-log --config FILE --reason TEXT
+                                           begin a new audit log after an old copy of it was put back on purpose; the recorder must be stopped
   watchbook example-config                 print a commented configuration file with the defaults
   watchbook openapi                        print the HTTP API as an OpenAPI 3.1 document
 
@@ -56,6 +58,7 @@ enum Command {
     OpenApi,
     Run { config: PathBuf },
     Check { config: PathBuf, rebuild: bool },
+    NewLog { config: PathBuf, reason: String },
 }
 
 fn main() -> ExitCode {
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Command::OpenApi => cmd::openapi().and_then(|text| print(&text)),
         Command::Run { config } => cmd::run(&config),
         Command::Check { config, rebuild } => cmd::check(&config, rebuild),
+        Command::NewLog { config, reason } => cmd::new_log(&config, &reason),
     });
     match outcome {
         Ok(code) => code,
@@ -105,6 +109,11 @@ fn parse(mut args: Arguments) -> Result<Command> {
         Some("example-config") => Command::ExampleConfig,
         Some("openapi") => Command::OpenApi,
         Some("run") => Command::Run { config: config()? },
+        Some("new-log") => {
+            let config = config()?;
+            let reason = args.value_from_str("--reason").map_err(|error| wrong(&error.to_string()))?;
+            Command::NewLog { config, reason }
+        }
         Some("check") => {
             let config = config()?;
             Command::Check { config, rebuild: args.contains("--rebuild") }

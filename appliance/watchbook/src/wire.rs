@@ -148,11 +148,11 @@ impl Station {
             retention.stop();
         }
         self.holds.close();
-        // With what was logged until now.
-        self.checkpoints.tick();
         if let Err(error) = self.store.close() {
             tracing::error!(%error, "the last commit may be lost");
         }
+        // With what was logged until now. The footage is safe: a disk that hangs holds up nothing but the end.
+        self.checkpoints.tick();
     }
 
     /// The web application.
@@ -212,10 +212,11 @@ fn sign_checkpoints(runtime: &tokio::runtime::Handle, keeper: LogKeeper) -> Arc<
     runtime.spawn(async move {
         loop {
             let Some(keeper) = checkpoints.upgrade() else { return };
-            let ticked = tokio::task::spawn_blocking(move || keeper.tick()).await;
-            if let Err(error) = ticked {
-                tracing::error!(%error, "signing the audit log was broken off; it is tried again");
+            let ticking = Arc::clone(&keeper);
+            if tokio::task::spawn_blocking(move || ticking.tick()).await.is_err() {
+                keeper.broken_off();
             }
+            drop(keeper);
             tokio::time::sleep(log_keeper::EVERY).await;
         }
     });
@@ -387,6 +388,6 @@ pub fn store_error(error: watchbook_store::Error) -> Error {
     Error::new(error.kind, error.message)
 }
 
-fn web_error(error: watchbook_web::Error) -> Error {
+pub fn web_error(error: watchbook_web::Error) -> Error {
     Error::new(error.kind, error.message)
 }

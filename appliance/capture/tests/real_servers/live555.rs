@@ -6,7 +6,7 @@ use watchbook_capture::Transport;
 use watchbook_media::Codec;
 
 /// NAL units of an Annex B file, in order.
-fn annex_b(data: &[u8]) -> Vec<&[u8]> {
+pub(crate) fn annex_b(data: &[u8]) -> Vec<&[u8]> {
     let starts: Vec<usize> =
         data.windows(3).enumerate().filter(|(_, window)| *window == [0, 0, 1]).map(|(at, _)| at).collect();
     let ends = starts.iter().skip(1).copied().chain([data.len()]);

@@ -52,6 +52,17 @@ impl AuditTiles<'_> {
         Ok(())
     }
 
+    /// Makes all tiles of a log of `size` entries anew.
+    pub(super) fn rebuild(&self, size: u64) -> Result<()> {
+        let mut batch = Batch::default();
+        self.0.scan(AUDIT_TILE, &Keys::prefix(b""), &mut |key, _| {
+            batch.delete(AUDIT_TILE, key.to_vec());
+            true
+        })?;
+        self.0.write(&batch, true)?;
+        self.complete(size)
+    }
+
     /// Makes the tiles that a log of `size` entries should have and has not: it is older than they are.
     pub(super) fn complete(&self, size: u64) -> Result<()> {
         let mut last = None;

@@ -4,16 +4,16 @@
 //! * In a file beside the first ring, which is usually on another disk: the last checkpoint. A register that comes from an old copy is found out by it.
 
 use super::desk::stored;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use watchbook_access::{Action, AuditEntry, AuditLog as _, Outcome};
 use watchbook_base::clock::SystemClock;
 use watchbook_base::{Clock as _, Kind, UtcNanos};
 use watchbook_evidence::keeper::Refusal;
 use watchbook_evidence::witness::Request;
-use watchbook_evidence::{Algorithm, Keeper, SignedCheckpoint, SigningKey, hex};
+use watchbook_evidence::{Algorithm, Keeper, Root, SignedCheckpoint, SigningKey, hex};
 use watchbook_store::Keys;
 use watchbook_store::register::{Change, Namespace, Register};
 use watchbook_web::api;
@@ -23,10 +23,15 @@ use zeroize::Zeroizing;
 
 /// How often it is looked whether the log has grown. What was written since the last checkpoint is what somebody with the box's keys could still rewrite.
 pub const EVERY: Duration = Duration::from_secs(10);
+/// How often all entries are hashed again: a million take a second.
+const VERIFY_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// File beside the first ring.
 pub const SECOND_FILE: &str = "log-checkpoint";
 /// A checkpoint with its signatures is a few hundred bytes.
 const SECOND_BYTES_MAX: u64 = 1 << 20;
+
+/// Why somebody begins a new log.
+const REASON_BYTES_MAX: usize = 256;
 
 const ORIGIN: &[u8] = b"log/origin";
 const KEY: &[u8] = b"log/key";
@@ -41,21 +46,42 @@ type Refused = Refusal<watchbook_store::Error>;
 pub struct LogKeeper {
     register: Arc<Register>,
     second: PathBuf,
-    /// Held while one is signed and written.
-    state: Mutex<State>,
+    /// Held while one is signed and written, which may take as long as a disk takes.
+    signing: Mutex<Signing>,
+    /// What is told; never held while anything is read or written.
+    shown: Mutex<Shown>,
 }
 
-#[derive(Default)]
-struct State {
-    origin: String,
-    /// `None` when what is known of earlier checkpoints does not fit together: nothing is signed then.
+struct Signing {
+    /// `None`: nothing can be signed.
     keeper: Option<Keeper>,
+    /// The second copy is to be written although the log has not grown.
+    second_due: bool,
+    /// When all entries were last hashed again.
+    verified: Option<Instant>,
+}
+
+#[derive(Clone, Default)]
+struct Shown {
+    origin: String,
+    key: Option<String>,
     /// The last one that is durable.
     last: Option<(SignedCheckpoint, UtcNanos)>,
-    /// Why nothing is signed.
+    /// The log is not what was signed: nothing is signed until somebody begins a new one.
     refusal: Option<String>,
+    /// Why nothing could be signed the last time, which is tried again.
+    failure: Option<String>,
     /// Why the second copy is not there.
     second_failed: Option<String>,
+    /// What was wrong with the second copy at the start: somebody may have taken it away so that an old log is not found out.
+    second_lost: Option<String>,
+}
+
+/// What lies in the second place.
+enum Second {
+    Checkpoint(SignedCheckpoint),
+    /// In a sentence.
+    Nothing(String),
 }
 
 impl LogKeeper {
@@ -63,125 +89,213 @@ impl LogKeeper {
     /// is an alarm: recording does not wait for signatures.
     pub fn open(register: &Arc<Register>, keys: &Keys, ring_dir: &Path) -> Self {
         let second = ring_dir.join(SECOND_FILE);
-        let mut state = State::default();
-        if let Err(error) = state.open(register, keys, &second) {
-            state.refuse(error.message);
-        }
-        Self { register: Arc::clone(register), second, state: Mutex::new(state) }
+        let mut shown = Shown::default();
+        let opened = shown.open(register, keys, &second);
+        let keeper = opened.unwrap_or_else(|error| {
+            shown.fail(error.message);
+            None
+        });
+        let signing = Signing { keeper, second_due: true, verified: None };
+        Self { register: Arc::clone(register), second, signing: Mutex::new(signing), shown: Mutex::new(shown) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn signing(&self) -> MutexGuard<'_, Signing> {
+        self.signing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Signs the log if it has grown. Blocking: reads a few tiles and writes twice.
+    fn shown(&self) -> MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Signs the log if it has grown. Blocking: reads a few tiles and writes twice; once a day, and at first, it reads all entries.
     pub fn tick(&self) {
-        let mut state = self.lock();
+        let mut signing = self.signing();
         let now = self.register.audit_root();
-        let signed = state.last.as_ref().map(|(last, _)| last.checkpoint().root);
-        let done = signed == Some(now) && state.refusal.is_none() && state.second_failed.is_none();
-        if now.size == 0 || done {
+        let last = self.shown().last.clone();
+        if now.size == 0 || self.shown().refusal.is_some() {
             return;
         }
-        let Some(keeper) = &mut state.keeper else { return };
-        match keeper.sign(&*self.register, now) {
-            Err(refusal) => state.refuse(refusal.to_string()),
+        if signing.verified.is_none_or(|at| at.elapsed() >= VERIFY_EVERY) {
+            signing.verified = Some(Instant::now());
+            if let Err(error) = self.register.verify() {
+                return self.shown().refuse(format!("DAMAGED: {error}"));
+            }
+        }
+        let known = last.filter(|(last, _)| last.checkpoint().root == now);
+        if known.is_some() && !signing.second_due {
+            return;
+        }
+        let Signing { keeper: Some(keeper), second_due, .. } = &mut *signing else { return };
+        let kept = match known {
+            Some((checkpoint, _)) => Ok(checkpoint),
+            None => self.sign(keeper, now),
+        };
+        match kept {
+            Err(sentence) => self.shown().fail(sentence),
             Ok(checkpoint) => {
-                state.refusal = None;
-                if let Err(error) = self.keep(&mut state, checkpoint) {
-                    tracing::error!(%error, "a checkpoint of the audit log could not be kept; it is tried again");
+                let written = write_second(&self.second, checkpoint.to_text().as_bytes());
+                *second_due = written.is_err();
+                let failed = written.err().map(|error| format!("writing {}: {error}", self.second.display()));
+                let mut shown = self.shown();
+                if failed.is_some() && shown.second_failed != failed {
+                    tracing::error!(
+                        ?failed,
+                        "the second copy of the audit log's checkpoint is not there; it is tried again"
+                    );
                 }
+                (shown.second_failed, shown.failure) = (failed, None);
             }
         }
     }
 
-    /// Durable in the register before anybody sees it; a second copy that cannot be written is an alarm.
-    fn keep(&self, state: &mut State, checkpoint: SignedCheckpoint) -> Result<()> {
+    /// Signs, and makes that durable in the register before anybody sees it. In a sentence: why not; what a person must look at is a refusal.
+    fn sign(&self, keeper: &mut Keeper, now: Root) -> core::result::Result<SignedCheckpoint, String> {
+        let checkpoint = keeper.sign(&*self.register, now).map_err(|refusal| {
+            match &refusal {
+                Refusal::Rollback { .. } | Refusal::Fork { .. } => self.shown().refuse(refusal.to_string()),
+                // The entries are what they should be: that was looked at first.
+                Refusal::Damaged { .. } | Refusal::Tiles(_) => {
+                    if let Err(error) = self.register.verify().and_then(|_| self.register.rebuild_tiles()) {
+                        self.shown().refuse(format!("DAMAGED: {error}"));
+                    }
+                }
+                _ => {}
+            }
+            refusal.to_string()
+        })?;
         let utc = SystemClock.utc();
-        let text = checkpoint.to_text();
-        let value = [&utc.0.to_le_bytes()[..], text.as_bytes()].concat();
-        self.register.apply(&[Change::put(Namespace::Setting, LAST, value)]).map_err(stored)?;
-        let written = write_second(&self.second, text.as_bytes());
-        let failed = written.err().map(|error| format!("writing {}: {error}", self.second.display()));
-        if let Some(sentence) = failed.as_ref().filter(|sentence| state.second_failed.as_ref() != Some(*sentence)) {
-            tracing::error!(sentence, "the second copy of the audit log's checkpoint is not there; it is tried again");
-        }
-        state.second_failed = failed;
-        state.last = Some((checkpoint, utc));
-        Ok(())
+        let value = [&utc.0.to_le_bytes()[..], checkpoint.to_text().as_bytes()].concat();
+        let kept = self.register.apply(&[Change::put(Namespace::Setting, LAST, value)]);
+        kept.map_err(|error| format!("keeping a checkpoint: {error}"))?;
+        self.shown().last = Some((checkpoint.clone(), utc));
+        Ok(checkpoint)
+    }
+
+    /// Signing was broken off.
+    pub fn broken_off(&self) {
+        self.shown().fail("signing was broken off".to_owned());
     }
 }
 
-impl State {
-    fn open(&mut self, register: &Register, keys: &Keys, second: &Path) -> Result<()> {
-        let (origin, key, is_new) = key_of(register, keys)?;
-        self.origin.clone_from(&origin);
+impl Shown {
+    fn open(&mut self, register: &Register, keys: &Keys, second: &Path) -> Result<Option<Keeper>> {
+        let is_new = register.get(Namespace::Setting, KEY).map_err(stored)?.is_none();
         if is_new {
-            set_aside(register, second)?;
+            // Before the key is made: a start that is broken off here does it again.
+            set_aside(register, second, "a new audit log begins")?;
+            make_key(register, keys)?;
         }
+        let (origin, key) = key_of(register, keys)?;
+        self.origin.clone_from(&origin);
+        self.key = Some(key.verifier().to_string());
         let last = register.get(Namespace::Setting, LAST).map_err(stored)?.map(|entry| entry.value);
         let last = last.as_deref().and_then(decode_last);
         let mut copies = Vec::from_iter(last.as_ref().map(|(text, _)| text.clone().into_bytes()));
-        copies.extend(read_second(second));
         self.last = last.and_then(|(text, utc)| Some((SignedCheckpoint::parse(text.as_bytes()).ok()?, utc)));
+        match read_second(second) {
+            Second::Checkpoint(copy) if copy.checkpoint().origin == origin => copies.push(copy.to_text().into_bytes()),
+            Second::Checkpoint(_) => {
+                set_aside(register, second, "the audit log goes on")?;
+                self.second_lost = Some("a checkpoint of another log lay in its place".to_owned());
+            }
+            Second::Nothing(why) if self.last.is_some() => {
+                note(register, format!("the second copy of the audit log's checkpoint cannot be read: {why}"))?;
+                self.second_lost = Some(why);
+            }
+            Second::Nothing(_) => {}
+        }
         let copies: Vec<&[u8]> = copies.iter().map(Vec::as_slice).collect();
         let opened: core::result::Result<Keeper, Refused> = Keeper::open(&origin, key, &[], &copies);
-        match opened {
-            Ok(keeper) => self.keeper = Some(keeper),
-            Err(refusal) => self.refuse(refusal.to_string()),
-        }
-        Ok(())
+        Ok(opened.map_err(|refusal| self.refuse(refusal.to_string())).ok())
     }
 
     fn refuse(&mut self, sentence: String) {
-        if self.refusal.as_ref() != Some(&sentence) {
-            tracing::error!(refusal = sentence, "the audit log is not signed");
-        }
+        tracing::error!(refusal = sentence, "the audit log is not signed any more");
         self.refusal = Some(sentence);
+    }
+
+    fn fail(&mut self, sentence: String) {
+        if self.failure.as_ref() != Some(&sentence) {
+            tracing::error!(failure = sentence, "the audit log could not be signed; it is tried again");
+        }
+        self.failure = Some(sentence);
     }
 }
 
-/// A new log begins where another one's checkpoint lies: its entries say so, because whoever wants a log to be forgotten has the register made anew.
-fn set_aside(register: &Register, second: &Path) -> Result<()> {
-    let Some(text) = read_second(second) else { return Ok(()) };
-    let of = SignedCheckpoint::parse(&text).map_or_else(
-        |_| "something that is no checkpoint".to_owned(),
-        |other| {
-            let other = other.checkpoint();
-            format!("a checkpoint of the log {} with {} entries", other.origin, other.root.size)
-        },
+/// Gives the log another name and key, for the next start; gives the sentence that stands in the log.
+///
+/// # Errors
+/// `InvalidInput` for a reason that is empty or longer than [`REASON_BYTES_MAX`]; when the register or the second place cannot be written.
+pub fn begin_anew(register: &Register, keys: &Keys, ring_dir: &Path, reason: &str) -> Result<String> {
+    let reason = reason.trim();
+    if reason.is_empty() || reason.len() > REASON_BYTES_MAX || reason.chars().any(char::is_control) {
+        let message =
+            format!("the reason for a new audit log has 1 to {REASON_BYTES_MAX} bytes and no control characters");
+        return Err(Error::invalid(message));
+    }
+    let mut before = Shown::default();
+    let keeper = before.open(register, keys, &ring_dir.join(SECOND_FILE))?;
+    let signed = keeper.as_ref().and_then(Keeper::last).map(|last| last.checkpoint().root);
+    let signed = signed.or_else(|| before.last.as_ref().map(|(last, _)| last.checkpoint().root));
+    let end =
+        signed.map_or("nothing".to_owned(), |root| format!("{} entries with the root {}", root.size, hex(&root.hash)));
+    let refusal = before.refusal.unwrap_or_else(|| "nothing was refused".to_owned());
+    let what = format!(
+        "a new audit log begins in place of {}, whose last checkpoint here is about {end} ({refusal}); the reason given: {reason}",
+        before.origin
     );
-    let what = format!("a new audit log begins although {of} lies beside the ring; it is set aside");
-    tracing::error!(what, "the audit log begins anew");
+    note(register, what.clone())?;
+    set_aside(register, &ring_dir.join(SECOND_FILE), "a new audit log begins")?;
+    register.apply(&[Change::delete(Namespace::Setting, LAST)]).map_err(stored)?;
+    make_key(register, keys)?;
+    Ok(what)
+}
+
+/// An entry of the recorder itself.
+fn note(register: &Register, what: String) -> Result<()> {
+    tracing::error!(what, "noted in the audit log");
     let action = Action::ChangeConfig { camera: None, what };
     let noted = register.append(&AuditEntry { account: None, action, outcome: Outcome::Allowed });
-    noted.map_err(Error::from_log)?;
+    noted.map(drop).map_err(Error::from_log)
+}
+
+/// What lies in the second place and is not this log's goes aside, and the log says so: whoever wants a log to be forgotten has the register made anew.
+fn set_aside(register: &Register, second: &Path, beginning: &str) -> Result<()> {
+    if !second.exists() {
+        return Ok(());
+    }
+    let of = match read_second(second) {
+        Second::Nothing(why) => format!("something that is no checkpoint ({why})"),
+        Second::Checkpoint(other) => {
+            let other = other.checkpoint();
+            format!("a checkpoint of the log {} with {} entries", other.origin, other.root.size)
+        }
+    };
+    note(register, format!("{beginning} although {of} lies beside the ring; it is set aside"))?;
     let aside = second.with_extension(format!("{}.old", SystemClock.utc().as_ms()));
     std::fs::rename(second, &aside)
         .map_err(|error| Error::new(Kind::Io, format!("setting aside {}: {error}", second.display())))
 }
 
-/// The log's origin and key, made together at the first start, and whether they were made now.
-fn key_of(register: &Register, keys: &Keys) -> Result<(String, SigningKey, bool)> {
-    let get = |key: &[u8]| register.get(Namespace::Setting, key).map_err(stored);
-    let (origin, wrapped, is_new) = match (get(ORIGIN)?, get(KEY)?) {
-        (Some(origin), Some(key)) => (origin.value, key.value, false),
-        _ => {
-            let (mut station, mut seed) = ([0; 8], Zeroizing::new([0; 32]));
-            random(&mut station)?;
-            random(&mut *seed)?;
-            let origin = format!("watchbook.station/{}", hex(&station)).into_bytes();
-            let wrapped = keys.wrap_secret(KEY_NAME, &seed).map_err(stored)?;
-            let put = |key: &[u8], value: &[u8]| Change::put(Namespace::Setting, key, value).if_version(0);
-            register.apply(&[put(ORIGIN, &origin), put(KEY, &wrapped)]).map_err(stored)?;
-            (origin, wrapped, true)
-        }
-    };
-    let seed = keys.unwrap_secret(KEY_NAME, &wrapped).map_err(stored)?;
+fn make_key(register: &Register, keys: &Keys) -> Result<()> {
+    let (mut station, mut seed) = ([0; 8], Zeroizing::new([0; 32]));
+    random(&mut station)?;
+    random(&mut *seed)?;
+    let origin = format!("watchbook.station/{}", hex(&station)).into_bytes();
+    let wrapped = keys.wrap_secret(KEY_NAME, &seed).map_err(stored)?;
+    let put = |key: &[u8], value: &[u8]| Change::put(Namespace::Setting, key, value);
+    register.apply(&[put(ORIGIN, &origin), put(KEY, &wrapped)]).map_err(stored)
+}
+
+/// The log's origin and key.
+fn key_of(register: &Register, keys: &Keys) -> Result<(String, SigningKey)> {
     let bad = |what: &str| Error::new(Kind::Corrupt, format!("opening the audit log's key: {what}"));
+    let get = |key: &[u8]| register.get(Namespace::Setting, key).map_err(stored)?.ok_or_else(|| bad("it is not there"));
+    let (origin, wrapped) = (get(ORIGIN)?.value, get(KEY)?.value);
+    let seed = keys.unwrap_secret(KEY_NAME, &wrapped).map_err(stored)?;
     let origin = String::from_utf8(origin).map_err(|_| bad("its origin is no text"))?;
     let key = SigningKey::from_seed(&origin, Algorithm::Ed25519, &seed).map_err(|error| bad(&error.to_string()))?;
-    Ok((origin, key, is_new))
+    Ok((origin, key))
 }
 
 fn random(bytes: &mut [u8]) -> Result<()> {
@@ -194,13 +308,17 @@ fn decode_last(value: &[u8]) -> Option<(String, UtcNanos)> {
     Some((String::from_utf8(text.to_vec()).ok()?, UtcNanos(i64::from_le_bytes(*utc))))
 }
 
-/// What lies there; one that cannot be read counts as none, and is written anew.
-fn read_second(path: &Path) -> Option<Vec<u8>> {
-    let length = std::fs::metadata(path).ok()?.len();
-    if length > SECOND_BYTES_MAX {
-        return None;
+fn read_second(path: &Path) -> Second {
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        std::fs::File::open(path)?.take(SECOND_BYTES_MAX).read_to_end(&mut text)?;
+        Ok(text)
+    };
+    match read().map(|text| SignedCheckpoint::parse(&text)) {
+        Ok(Ok(checkpoint)) => Second::Checkpoint(checkpoint),
+        Ok(Err(error)) => Second::Nothing(format!("{}: {error}", path.display())),
+        Err(error) => Second::Nothing(format!("{}: {error}", path.display())),
     }
-    std::fs::read(path).ok()
 }
 
 /// Whole or not at all, and durable.
@@ -216,47 +334,49 @@ fn write_second(path: &Path, text: &[u8]) -> std::io::Result<()> {
 
 impl ports::Checkpoints for LogKeeper {
     fn shown(&self) -> api::LogCheckpoint {
-        let size = self.register.audit_root().size;
-        let state = self.lock();
-        let last = state.last.as_ref();
+        let shown = self.shown().clone();
+        let last = shown.last.as_ref();
         api::LogCheckpoint {
-            origin: state.origin.clone(),
-            key: state.keeper.as_ref().map(|keeper| keeper.key().to_string()),
-            entries: size,
+            origin: shown.origin,
+            key: shown.key,
             signed_entries: last.map_or(0, |(checkpoint, _)| checkpoint.checkpoint().root.size),
             signed_utc_ms: last.map(|(_, utc)| utc.as_ms()),
             root: last.map(|(checkpoint, _)| hex(&checkpoint.checkpoint().root.hash)),
             checkpoint: last.map(|(checkpoint, _)| checkpoint.to_text()),
-            refusal: state.refusal.clone(),
+            refusal: shown.refusal,
         }
     }
 
     fn witness_request(&self, old: u64) -> Result<String> {
-        let last = self.lock().last.clone();
+        let last = self.shown().last.clone();
         let (checkpoint, _) = last.ok_or_else(|| {
             Error::not_found("nothing of the audit log is signed yet").next("Wait some seconds, then try again.")
         })?;
         let size = checkpoint.checkpoint().root.size;
         if old > size {
             let message = format!("the last checkpoint is about {size} entries, fewer than the {old} of the witness");
-            return Err(Error::not_found(message)
-                .next("Ask the witness which checkpoint it saw last; a log never gets shorter."));
+            let next = "Ask the witness which checkpoint it saw last; a log never gets shorter.";
+            return Err(Error::not_found(message).next(next));
         }
         let proof = self.register.audit_consistency(old, size).map_err(stored)?;
         Ok(Request { old, proof, checkpoint }.to_text())
     }
 
     fn alarms(&self) -> Vec<api::Alarm> {
-        let state = self.lock();
-        let refused = state.refusal.as_ref().map(|refusal| (api::AlarmKind::LogUnsigned, refusal.clone()));
-        let failed = state.second_failed.as_ref().map(|failed| {
-            let next = "Look whether its disk is there and has room.";
+        let shown = self.shown().clone();
+        let second = "The second copy of the audit log's checkpoint";
+        let told = [
+            (api::AlarmKind::LogUnsigned, shown.refusal),
+            (api::AlarmKind::LogSigningFailed, shown.failure),
+            (api::AlarmKind::LogCopyMissing, shown.second_failed.map(|why| format!("{second} is not there: {why}"))),
             (
                 api::AlarmKind::LogCopyMissing,
-                format!("The second copy of the audit log's checkpoint is not there: {failed}. {next}"),
-            )
-        });
-        let alarm = |(kind, text)| api::Alarm { kind, disk: None, camera: None, since_utc_ms: None, text };
-        refused.into_iter().chain(failed).map(alarm).collect()
+                shown.second_lost.map(|why| format!("{second} was not there at the start: {why}")),
+            ),
+        ];
+        let alarm = |(kind, text): (_, Option<String>)| {
+            Some(api::Alarm { kind, disk: None, camera: None, since_utc_ms: None, text: text? })
+        };
+        told.into_iter().filter_map(alarm).collect()
     }
 }

@@ -158,7 +158,9 @@ pub enum AlarmKind {
     MaskMissing,
     /// The audit log is not signed any more: it does not continue what was signed before.
     LogUnsigned,
-    /// The second copy of the audit log's last checkpoint is not there.
+    /// The audit log could not be signed; it is tried again.
+    LogSigningFailed,
+    /// The second copy of the audit log's last checkpoint is not there, or was not at the start.
     LogCopyMissing,
 }
 

@@ -10,8 +10,6 @@ pub struct LogCheckpoint {
     pub origin: String,
     /// The log's public key, as a `vkey` of C2SP signed-note; null when it cannot be read.
     pub key: Option<String>,
-    /// Entries of the log now.
-    pub entries: u64,
     /// Entries that the last checkpoint is about; 0 before the first.
     pub signed_entries: u64,
     /// When it was signed, by the recorder's clock.

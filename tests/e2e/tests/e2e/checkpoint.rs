@@ -5,7 +5,7 @@
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
-use watchbook_e2e::recorder::SOON;
+use watchbook_e2e::recorder::{SOON, program};
 use watchbook_e2e::{Recorder, wait_for};
 use watchbook_evidence::merkle::{Root, verify_consistency};
 use watchbook_evidence::text::{hash_of_line, unbase64};
@@ -135,4 +135,30 @@ fn checkpoints_continue_each_other_and_an_old_copy_of_the_log_is_found_out() {
     let alarms = health["alarms"].as_array().unwrap();
     assert!(alarms.iter().any(|alarm| alarm["kind"] == "log_unsigned"), "{health}");
     assert!(log(&recorder)["signed_entries"].as_u64().unwrap() < last.root.size, "nothing new is signed");
+
+    // It was a backup that had to be restored: a person says so, and the log has another name and key from then on.
+    let old = log(&recorder);
+    assert_eq!(recorder.stop(), Some(0));
+    let mut new_log = Command::new(program("watchbook"));
+    new_log.args(["new-log", "--reason", "The disk died", "--config"]).arg(dir.path().join("watchbook.toml"));
+    assert!(new_log.status().unwrap().success());
+    recorder.restart();
+    let _ = wait_kept(&recorder, second.root.size);
+    let new = log(&recorder);
+    assert!(new["refusal"].is_null() && new["origin"] != old["origin"] && new["key"] != old["key"], "{new}");
+    let entries = recorder.client.get("/api/v1/audit?limit=50").ok().json().to_string();
+    assert!(entries.contains("the reason given: The disk died") && entries.contains(old["origin"].as_str().unwrap()));
+    assert!(entries.contains(&format!("with {} entries lies beside the ring", last.root.size)), "{entries}");
+
+    // Somebody takes the second copy away.
+    assert_eq!(recorder.stop(), Some(0));
+    std::fs::remove_file(recorder.ring_dir().join("log-checkpoint")).unwrap();
+    recorder.restart();
+    let health = recorder.client.get("/api/v1/health").ok().json();
+    assert!(health["alarms"].to_string().contains("log_copy_missing"), "{health}");
+    let entries = recorder.client.get("/api/v1/audit?limit=50").ok().json().to_string();
+    assert!(entries.contains("the second copy of the audit log's checkpoint cannot be read"), "{entries}");
+    wait_for("the second copy", SOON, || {
+        std::fs::metadata(recorder.ring_dir().join("log-checkpoint")).map(drop).map_err(|error| error.to_string())
+    });
 }

@@ -13,7 +13,6 @@ impl Checkpoints for MemoryBox {
         api::LogCheckpoint {
             origin: "watchbook.station/0011".to_owned(),
             key: Some("watchbook.station/0011+00000000+AAAA".to_owned()),
-            entries: 9,
             signed_entries: SIGNED,
             signed_utc_ms: Some(START_MS),
             root: Some("00".repeat(32)),

@@ -3,10 +3,9 @@ export const logWords = {
   "log.title": "Checkpoint",
   "log.what":
     "The recorder signs the log as long as it grows. Whoever keeps a checkpoint outside this box can prove later that no entry before it was changed, removed or put in. Keep one often, and where nobody of this station can reach it.",
-  "log.summary": "{signed} of {entries} entries signed",
+  "log.summary": "{signed} entries signed",
   "log.none": "Nothing is signed yet. The first checkpoint comes within some seconds.",
   "log.entries": "Entries signed",
-  "log.of": "{signed} of {entries}",
   "log.signed": "Signed",
   "log.root": "Root",
   "log.name": "Log",
@@ -23,7 +22,9 @@ export const logWords = {
   "log.public": "Checkpoint of the audit log",
   "alarm.log_unsigned": "The audit log does not continue what was signed",
   "alarm.log_unsigned.next":
-    "Somebody put back an old copy of it, or changed it. Keep the disks as they are, tell the auditor, and compare with the checkpoints that were kept outside.",
+    "Somebody put back an old copy of it, or changed it. Keep the disks as they are, tell the auditor, and compare with the checkpoints that were kept outside. If a backup was restored on purpose: stop the recorder and run watchbook new-log.",
+  "alarm.log_signing_failed": "The audit log could not be signed",
+  "alarm.log_signing_failed.next": "It is tried again by itself. If this stays, look at the state directory's disk and at the recorder's log.",
   "alarm.log_copy_missing": "The second copy of the audit log's checkpoint is missing",
-  "alarm.log_copy_missing.next": "Look whether the ring's disk is there and has room.",
+  "alarm.log_copy_missing.next": "Look whether the ring's disk is there and has room. If it was missing at the start, an old log may have been put in place: the auditor should compare with a checkpoint that was kept outside.",
 };

@@ -20,7 +20,7 @@ export function AuditCheckpoint() {
     <details class="panel" role="region" aria-label={t("log.title")} open={open || (log !== null && log.refusal !== null)} onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>
         {t("log.title")}
-        {log !== null && log.checkpoint !== null && <span class="muted num"> · {t("log.summary", { signed: log.signed_entries, entries: log.entries })}</span>}
+        {log !== null && log.checkpoint !== null && <span class="muted num"> · {t("log.summary", { signed: log.signed_entries })}</span>}
       </summary>
       <p class="muted">{t("log.what")}</p>
       <Problem problem={loaded.problem} retry={loaded.reload} />
@@ -41,7 +41,7 @@ export function AuditCheckpoint() {
             <div>
               <dt>{t("log.entries")}</dt>
               <dd class="num" data-signed-entries={log.signed_entries}>
-                {t("log.of", { signed: log.signed_entries, entries: log.entries })}
+                {log.signed_entries}
               </dd>
             </div>
             <div>
