@@ -277,9 +277,12 @@ impl Link {
                 });
                 self.in_time(sent.await)?;
             }
-            // retina reads all the time, or it is gone.
-            if !out.to_reader.is_empty() && reader_out.write_all_buf(&mut out.to_reader).await.is_err() {
-                return Ok(());
+            // retina reads all the time, or its session is kept for a moment without being read, or it is gone.
+            if !out.to_reader.is_empty() {
+                let given = timeout(ANSWER, reader_out.write_all_buf(&mut out.to_reader)).await;
+                if !matches!(given, Ok(Ok(()))) {
+                    return Ok(());
+                }
             }
             out.to_reader.reserve(READ_BYTES);
             take_camera.buffer().reserve(READ_BYTES);

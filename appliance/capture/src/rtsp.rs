@@ -131,13 +131,13 @@ pub(crate) async fn knock(config: &SessionConfig) -> Result<(), Failure> {
     let host_port = config.source.url.host_port();
     match tokio::time::timeout(KNOCK, TcpStream::connect(address)).await {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => {
-            let failure = Failure::unreachable(&host_port, &error.to_string());
-            // Only a machine that is there refuses. These two are the kernel's own words for nobody.
-            let nobody = matches!(error.kind(), io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable);
-            Err(if nobody { failure.without_answer() } else { failure })
+        // Only a machine that is there refuses. These two are the kernel's own words for nobody, and come in turn with silence: one sentence for both, or each turn would be news.
+        Ok(Err(error))
+            if !matches!(error.kind(), io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) =>
+        {
+            Err(Failure::unreachable(&host_port, &error.to_string()))
         }
-        Err(_) => Err(Failure::no_answer(&host_port, "a connection", KNOCK.as_secs())),
+        Ok(Err(_)) | Err(_) => Err(Failure::no_answer(&host_port, "a connection", KNOCK.as_secs())),
     }
 }
 
@@ -192,8 +192,26 @@ impl Session {
         self.audio_refused.as_deref()
     }
 
-    /// `failure` with what the relay knows about it.
-    pub(crate) fn advise(&self, failure: Failure) -> Failure {
+    /// Packets whose loss no item has told of: of access units that never became whole. To be asked once, when the session is given up.
+    pub(crate) fn untold(&mut self) -> u64 {
+        let Losses { video, audio } = core::mem::take(&mut self.losses);
+        video + audio + self.ledger().map_or(0, Ledger::take_rest)
+    }
+
+    /// `failure` with what the relay knows about it; `lost` packets did not arrive.
+    pub(crate) fn advise(&self, failure: Failure, lost: u64) -> Failure {
+        if failure.reason == GapReason::CameraSilent && lost > 0 {
+            return Failure {
+                reason: GapReason::PacketLoss,
+                detail: format!(
+                    "No picture of the camera at {} came whole: {lost} packets were lost on the way.",
+                    self.host_port
+                ),
+                next_step: "Set the camera's transport to TCP, or look for what loses packets between it and here."
+                    .to_owned(),
+                ..failure
+            };
+        }
         let strangers = self.relay.as_ref().map_or(0, Relay::strangers);
         if failure.reason != GapReason::CameraSilent || strangers == 0 {
             return failure;
@@ -294,7 +312,11 @@ impl Session {
     fn lost(&self, channel: u8, rtp: i64, loss: u16) -> u64 {
         // RTP's 32 bits; retina adds the wraps.
         let time = u32::try_from(rtp & 0xFFFF_FFFF).unwrap_or(0);
-        self.ledger().and_then(|ledger| ledger.take_until(channel, time)).unwrap_or(u64::from(loss))
+        match self.ledger() {
+            // What is not known under this time was told with the unit before it, or is told with the next one.
+            Some(ledger) => ledger.take_until(channel, time).unwrap_or(0),
+            None => u64::from(loss),
+        }
     }
 
     fn audio(&mut self, frame: &AudioFrame) -> Item {

@@ -293,7 +293,8 @@ impl StreamTask {
                 _ = ticks.tick() => {
                     self.state.encoder = session.encoder();
                     if let Some(failure) = self.tick(&mut watch, &config.source.url.host_port()) {
-                        let failure = session.advise(failure);
+                        let lost = self.untold(&mut session);
+                        let failure = session.advise(failure, lost);
                         self.old = Some(session).filter(|_| failure.no_answer);
                         return Exit::Failed(failure);
                     }
@@ -304,6 +305,7 @@ impl StreamTask {
                 there = &mut knock => {
                     let now = self.clock.mono();
                     if let Some(failure) = watch.answered(there, now, &config.source.url.host_port()) {
+                        self.untold(&mut session);
                         self.old = Some(session);
                         return Exit::Failed(failure);
                     }
@@ -311,8 +313,12 @@ impl StreamTask {
                         knock.set(is_there(config, KNOCK_AGAIN).fuse());
                     }
                 }
-                () = &mut changed => return Exit::Changed,
+                () = &mut changed => {
+                    self.untold(&mut session);
+                    return Exit::Changed;
+                }
                 () = room_is(&mut room, false), if shares => {
+                    self.untold(&mut session);
                     return Exit::Failed(Failure::yielded(&config.source.url.host_port()));
                 }
                 item = session.next() => match item {
@@ -321,6 +327,13 @@ impl StreamTask {
                 },
             }
         }
+    }
+
+    /// What the session has lost and nobody has been told of is counted, too.
+    fn untold(&mut self, session: &mut Session) -> u64 {
+        let lost = session.untold();
+        self.health.lost_packets += lost;
+        lost
     }
 
     fn take(&mut self, session: &Session, item: Item, watch: &mut Watch) {

@@ -117,10 +117,18 @@ impl Session {
         }
     }
 
-    /// `failure` with what helps for this kind of camera.
-    pub(crate) fn advise(&self, failure: Failure) -> Failure {
+    /// Packets whose loss no item has told of. To be asked once, when the session is given up.
+    pub(crate) fn untold(&mut self) -> u64 {
         match self {
-            Self::Rtsp(session) => session.advise(failure),
+            Self::Rtsp(session) => session.untold(),
+            Self::Http(_) | Self::Device(_) => 0,
+        }
+    }
+
+    /// `failure` with what helps for this kind of camera; `lost` packets of it did not arrive.
+    pub(crate) fn advise(&self, failure: Failure, lost: u64) -> Failure {
+        match self {
+            Self::Rtsp(session) => session.advise(failure, lost),
             Self::Http(_) => Failure {
                 next_step: "Nothing, if the camera restarts. Else restart it, or check its address.".to_owned(),
                 ..failure

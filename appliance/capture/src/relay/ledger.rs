@@ -44,7 +44,8 @@ impl Ledger {
             return;
         };
         let ahead = number.wrapping_sub(stream.next);
-        // Another source, or one that began its numbering anew, has lost nothing that could be counted.
+        // Another source, or one that began its numbering anew behind the last number, has lost nothing that could be counted. One that began anew before it cannot be told from a
+        // loss.
         let lost = if stream.ssrc == ssrc && ahead < 0x8000 { u64::from(ahead) } else { 0 };
         (stream.ssrc, stream.next) = (ssrc, number.wrapping_add(1));
         match stream.units.back_mut() {

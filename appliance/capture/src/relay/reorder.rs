@@ -32,6 +32,10 @@ pub(super) struct Reorder {
     heard: Option<Instant>,
     /// Packets of other sources since somebody asked.
     foreign: u64,
+    /// The camera named the source, and nothing of it has come: what other sources send is held in the meantime, because some cameras name a wrong one.
+    named: bool,
+    others: Vec<(u32, Bytes)>,
+    others_bytes: usize,
     /// What came before its turn: in the order of its number, no number twice.
     held: Vec<Held>,
     held_bytes: usize,
@@ -54,13 +58,19 @@ struct Late {
 
 impl Reorder {
     /// Takes a packet as it came; gives `pass` what is in order now. The first packets of all wait, too: one of them may have been overtaken.
-    pub(super) fn push(&mut self, packet: &[u8], now: Instant, pass: &mut impl FnMut(&[u8])) {
+    pub(super) fn push<P: FnMut(&[u8])>(&mut self, packet: &[u8], now: Instant, pass: &mut P) {
         let Some((number, ssrc)) = numbered(packet) else {
             // The reader says what is wrong with it.
             return pass(packet);
         };
         let source = *self.source.get_or_insert(ssrc);
         let heard = *self.heard.get_or_insert(now);
+        if ssrc != source && self.named {
+            return self.other(packet, ssrc, (now, now.saturating_duration_since(heard)), pass);
+        }
+        if ssrc == source && core::mem::take(&mut self.named) {
+            self.foreign += u64::try_from(core::mem::take(&mut self.others).len()).unwrap_or(u64::MAX);
+        }
         if ssrc != source {
             if now.saturating_duration_since(heard) < SOURCE_SILENT {
                 self.foreign += 1;
@@ -87,6 +97,23 @@ impl Reorder {
         self.release(now, pass);
     }
 
+    /// A packet of another source than the one that the camera named and that has sent nothing yet. Waited for no longer than an overtaken packet, it becomes the source.
+    fn other<P: FnMut(&[u8])>(&mut self, packet: &[u8], ssrc: u32, (now, waited): (Instant, Duration), pass: &mut P) {
+        self.others.push((ssrc, Bytes::copy_from_slice(packet)));
+        self.others_bytes += packet.len();
+        if waited < WAIT && self.others.len() <= HELD_PACKETS_MAX && self.others_bytes <= HELD_BYTES_MAX {
+            return;
+        }
+        (self.named, self.source) = (false, Some(ssrc));
+        for (other, packet) in core::mem::take(&mut self.others) {
+            if other == ssrc {
+                self.push(&packet, now, pass);
+            } else {
+                self.foreign += 1;
+            }
+        }
+    }
+
     /// Gives up what has been waited for long enough.
     pub(super) fn release(&mut self, now: Instant, pass: &mut impl FnMut(&[u8])) {
         let mut taken = 0;
@@ -110,7 +137,7 @@ impl Reorder {
 
     /// The source that the camera named in its answer to SETUP.
     pub(super) fn expect(&mut self, ssrc: u32) {
-        self.source = Some(ssrc);
+        (self.source, self.named) = (Some(ssrc), true);
     }
 
     /// The source that is listened to.
@@ -258,13 +285,22 @@ mod tests {
 
     #[test]
     fn a_source_that_the_camera_named_is_waited_for_and_not_for_ever() {
-        let (mut reorder, mut found, begun) = (Reorder::default(), Vec::new(), Instant::now());
-        reorder.expect(7);
-        for (number, ssrc, at_ms) in [(900, 2, 0), (901, 2, 1_999), (902, 2, 2_000), (903, 2, 2_001)] {
-            let at = begun + Duration::from_millis(at_ms);
-            reorder.push(&packet(number, ssrc), at, &mut |packet| found.extend(numbered(packet)));
-        }
-        assert_eq!((reorder.take_foreign(), found), (2, vec![(902, 2), (903, 2)]), "some cameras name a wrong one");
+        let begun = Instant::now();
+        let passed = |packets: &[(u16, u32, u64)]| {
+            let (mut reorder, mut found) = (Reorder::default(), Vec::new());
+            reorder.expect(7);
+            for (number, ssrc, at_ms) in packets {
+                let at = begun + Duration::from_millis(*at_ms);
+                reorder.push(&packet(*number, *ssrc), at, &mut |packet| found.extend(numbered(packet)));
+            }
+            reorder.release(begun + Duration::from_secs(9), &mut |packet| found.extend(numbered(packet)));
+            (found, reorder.take_foreign())
+        };
+        // Some cameras name a wrong one: the key frame that they send first is not lost for that.
+        let wrong = passed(&[(900, 2, 0), (901, 2, 50), (902, 3, 60), (902, 2, 100), (903, 2, 101)]);
+        assert_eq!(wrong, (vec![(900, 2), (901, 2), (902, 2), (903, 2)], 1));
+        let right = passed(&[(900, 2, 0), (5, 7, 50), (901, 2, 90), (6, 7, 120), (902, 2, 300)]);
+        assert_eq!(right, (vec![(5, 7), (6, 7)], 3));
     }
 
     proptest! {

@@ -116,7 +116,7 @@ mod tests {
         });
         let (listing, places) = (Listing::default(), [place(0), place(1), place(2), place(3)]);
         let expected = [("/dev/video0", false), ("/dev/video1", true), ("/dev/video3", false)];
-        let found = listing.list(&places, &ask, Duration::from_millis(500));
+        let found = listing.list(&places, &ask, Duration::from_secs(5));
         assert_eq!(nodes(&found), expected, "what is no camera is not there");
         let problem = found[1].problem.as_ref().unwrap();
         assert!(problem.detail.contains("/dev/video1 (camera 1)") && problem.next_step.ends_with('.'), "{problem}");

@@ -42,9 +42,14 @@ impl Reader {
     }
 }
 
+/// The longest GOP in cameras' menus is 20 s.
+const GOP_NANOS_MAX: i64 = 20_000_000_000;
+
 fn whole_spans(spans: &[SpanSummary]) -> Vec<Impaired> {
     let mut list: Vec<Impaired> = Vec::new();
-    for range in spans.iter().filter(|span| span.has_lost).map(SpanSummary::range) {
+    for mut range in spans.iter().filter(|span| span.has_lost).map(SpanSummary::range) {
+        // What is lost at the end of a span shows up to the first key sample of the next one.
+        range.end = range.end.plus_nanos(GOP_NANOS_MAX);
         match list.last_mut() {
             Some(last) if range.start <= last.range.end => last.range.end = last.range.end.max(range.end),
             _ => list.push(Impaired { range, lost: 0 }),

@@ -33,15 +33,20 @@ impl AuditTiles<'_> {
         Err(Error::corrupt(format!("reading audit entries {from} to {}: there are {}", to - 1, hashes.len())))
     }
 
-    /// The tiles that `last`, the hash of the entry `index`, fills; none when it fills none.
-    pub(super) fn fill(&self, batch: &mut Batch, index: u64, last: Hash) -> Result<()> {
-        if (index + 1).is_multiple_of(WIDTH) {
-            let first = index + 1 - WIDTH;
-            let mut hashes = self.leaves(first, index)?;
-            hashes.push(last);
-            self.put(batch, first, &hashes)?;
+    /// The tiles that `last`, the hash of the entry `index`, fills; none when it fills none. A damaged entry before it costs proofs, which [`super::Register::verify`] tells
+    /// of, and never that the next entry can be written.
+    pub(super) fn fill(&self, batch: &mut Batch, index: u64, last: Hash) {
+        if !(index + 1).is_multiple_of(WIDTH) {
+            return;
         }
-        Ok(())
+        let first = index + 1 - WIDTH;
+        let filled = self.leaves(first, index).and_then(|mut hashes| {
+            hashes.push(last);
+            self.put(batch, first, &hashes)
+        });
+        if let Err(error) = filled {
+            tracing::error!(%error, "a tile of the audit log is left out; there are no proofs behind it");
+        }
     }
 
     fn put(&self, batch: &mut Batch, first: u64, hashes: &[Hash]) -> Result<()> {
@@ -73,8 +78,8 @@ impl AuditTiles<'_> {
         for index in last.map_or(0, |last| last + 1)..size / WIDTH {
             let mut batch = Batch::default();
             self.put(&mut batch, index * WIDTH, &self.leaves(index * WIDTH, (index + 1) * WIDTH)?)?;
-            // Each is made from the entries and the tiles before it.
-            self.0.write(&batch, true)?;
+            // Each is made from the entries and the tiles before it. One that a power cut takes is made again.
+            self.0.write(&batch, index + 1 == size / WIDTH)?;
         }
         Ok(())
     }

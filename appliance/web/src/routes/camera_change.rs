@@ -61,6 +61,17 @@ pub(super) fn told_new(config: &CameraConfig) -> String {
         parts.push(format!("sub: {}", place(config.sub.as_ref())));
     }
     parts.push(format!("retention_days_max: {}", config.retention_days_max));
+    parts.push(format!("importance: {}", word(&config.importance)));
+    for (is_so, what) in [
+        (!config.enabled, "records: no".to_owned()),
+        (!config.masks.is_empty(), format!("masks: {}", masks(config))),
+        (config.username.is_some(), "with a user name".to_owned()),
+        (config.password.is_some(), "with a password".to_owned()),
+    ] {
+        if is_so {
+            parts.push(what);
+        }
+    }
     if config.record_audio {
         parts.push(format!("sound: {}", sound(config)));
     }

@@ -8,6 +8,7 @@ use crate::address_secret;
 use crate::api::{self, StreamAddress};
 use crate::check;
 use crate::error::{Error, Problem};
+use crate::gate::entry;
 use crate::ports::{CameraConfig, CameraProbe, CameraRow, StreamConfig};
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
@@ -241,8 +242,20 @@ async fn clock(call: Call) -> Result<Response, Problem> {
 
 async fn create(call: Call) -> Result<Response, Problem> {
     let config = config_of(call.json()?)?;
-    let row = call.blocking(move |app| app.ports().cameras.create(config)).await?;
+    let created = call.blocking(move |app| app.ports().cameras.create(config)).await;
+    let row = unless_refused(&call, created).await?;
     json(StatusCode::CREATED, &shown(row, &call.who()?.subject))
+}
+
+/// A change that the log has as allowed, and that did not happen after all, is in the log as refused, too.
+async fn unless_refused<T>(call: &Call, done: Result<T, Error>) -> Result<T, Problem> {
+    let error = match done {
+        Ok(done) => return Ok(done),
+        Err(error) => error,
+    };
+    let (account, action) = (call.who()?.subject.account, call.grant()?.action().clone());
+    call.app.gate().note(entry(account, action, Some(&error.message))).await?;
+    Err(error.into())
 }
 
 async fn update(call: Call) -> Result<Response, Problem> {
@@ -263,7 +276,8 @@ async fn update(call: Call) -> Result<Response, Problem> {
             };
             app.ports().cameras.update(camera, Box::new(change))
         })
-        .await?;
+        .await;
+    let row = unless_refused(&call, row).await?;
     ok(&shown(row, &call.who()?.subject))
 }
 

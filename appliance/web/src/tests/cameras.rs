@@ -311,6 +311,19 @@ async fn the_log_says_from_what_to_what_settings_are_changed() {
 }
 
 #[tokio::test]
+async fn a_change_that_did_not_happen_after_all_is_in_the_log_as_refused() {
+    let station = Station::new();
+    let admin = station.claim(true).await;
+    let ask = Ask::new("PATCH", "/api/v1/cameras/99").by(&admin).json(&json!({"enabled": false}));
+    assert_problem(&station.send(ask).await, 404, "not-found");
+    let log = station.get("/api/v1/audit", &admin).await.json();
+    let of_99 = |entry: &&Value| entry["subject"]["camera"] == 99;
+    let outcomes: Vec<_> =
+        log["entries"].as_array().unwrap().iter().filter(of_99).map(|entry| &entry["outcome"]).collect();
+    assert_eq!(outcomes, ["refused", "allowed"], "newest first: {log}");
+}
+
+#[tokio::test]
 async fn a_certificate_is_trusted_by_an_admin_for_one_place_and_the_log_says_so() {
     let station = Station::new();
     let admin = station.claim(true).await;
