@@ -73,6 +73,11 @@ impl Problem {
         Self { status, slug, detail: detail.into(), next_step: None, headers: Vec::new() }
     }
 
+    /// The sentence.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// Adds advice.
     #[must_use]
     pub(crate) fn next(mut self, step: impl Into<String>) -> Self {

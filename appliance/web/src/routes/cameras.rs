@@ -248,14 +248,14 @@ async fn create(call: Call) -> Result<Response, Problem> {
 }
 
 /// A change that the log has as allowed, and that did not happen after all, is in the log as refused, too.
-async fn unless_refused<T>(call: &Call, done: Result<T, Error>) -> Result<T, Problem> {
-    let error = match done {
+async fn unless_refused<T>(call: &Call, done: Result<T, Problem>) -> Result<T, Problem> {
+    let problem = match done {
         Ok(done) => return Ok(done),
-        Err(error) => error,
+        Err(problem) => problem,
     };
     let (account, action) = (call.who()?.subject.account, call.grant()?.action().clone());
-    call.app.gate().note(entry(account, action, Some(&error.message))).await?;
-    Err(error.into())
+    call.app.gate().note(entry(account, action, Some(problem.detail()))).await?;
+    Err(problem)
 }
 
 async fn update(call: Call) -> Result<Response, Problem> {
