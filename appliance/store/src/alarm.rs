@@ -34,6 +34,8 @@ pub enum AlarmKind {
     IndexBehind,
     /// The index is being made anew.
     IndexRebuilding,
+    /// Hashes of footage wait to go into the audit log.
+    FootageUnlogged,
     /// One of the two copies of the keys is missing.
     KeyCopyMissing,
     /// A key file is damaged.

@@ -8,6 +8,7 @@ use crate::catalog::{Catalog, recording_start, rows};
 use crate::committer::Committer;
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::footage_log::Asked;
 use crate::format::DiskId;
 use crate::keys::Keys;
 use crate::kv::{Keys as KeyRange, Kv, collect};
@@ -262,10 +263,11 @@ impl Disk {
         }
     }
 
-    /// Has the care thread and the indexer end. Nobody waits for them: they may hang with the disk.
+    /// Has the care thread, the indexer and the footage log end. Nobody waits for them: they may hang with the disk.
     pub(crate) fn stop_care(&self) {
         if let Home::Threads(threads) = &self.home {
             threads.stop_care();
+            threads.end_log(Asked::End);
         }
         self.part.index.close();
     }
@@ -285,6 +287,7 @@ impl Disk {
         threads.stop_care();
         self.ask_to_close();
         let committed = threads.wait_for_commits(&self.shared);
+        threads.end_log(Asked::Finish);
         self.part.index.close();
         threads.wait_for_the_rest(self.shared.disk);
         committed?;

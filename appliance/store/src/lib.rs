@@ -3,7 +3,7 @@
 //! * **Enters:** recordings, packets and events through [`Writer`]; settings and audit entries through [`Register`]; grants.
 //! * **Leaves:** spans, gaps, events and verified sample bytes through [`Reader`] and [`Footage`], for who holds a grant; reports of [`check`].
 //! * **Promises:** what [`Writer::flush`] acknowledged survives a power cut (P1); the ring cannot grow (P2); every gap is a row with its reason (P5);
-//!   bytes that fail their checksum are never served (P6); no sample byte without a grant (P7); nothing here makes a producer wait for the disk (P10).
+//!   bytes that fail their checksum are never served, and the hashes of what is recorded go into the audit log (P6); no sample byte without a grant (P7); nothing here makes a producer wait for the disk (P10).
 //! * **Never:** knows tokio, a codec, a network. Only [`kv::rocks`] names RocksDB.
 //! * **Proof:** `FORMAT.md` and its test, the unit tests beside each file, and `tests`: seeded power cuts at any write, sync and rename against a model, bit rot,
 //!   full and failing disks, with a disk that lies as the negative control.
@@ -18,6 +18,7 @@ mod committer;
 pub mod config;
 mod disk;
 mod error;
+mod footage_log;
 pub mod format;
 mod index;
 pub mod keys;

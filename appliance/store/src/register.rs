@@ -1,6 +1,11 @@
 //! The register: the only copy of settings, and the audit log. Every write is synced before it returns.
 
+mod footage;
+mod people;
 mod tiles;
+
+pub use footage::{LoggedStretch, Stretch};
+pub use people::{AuditKind, AuditPage};
 
 use crate::error::{Error, Result};
 use crate::kv::{Batch, Keys, Kv, Table, collect};
@@ -25,6 +30,10 @@ pub const AUDIT_PAGE_MAX: usize = 1000;
 const AUDIT: Table = Table("audit");
 const AUDIT_STATE: Table = Table("audit_state");
 const AUDIT_TILE: Table = Table("audit_tile");
+/// Numbers of the entries that are not about footage. Key: u64 big-endian; no value.
+const AUDIT_PEOPLE: Table = Table("audit_people");
+/// What of the rings is logged: see [`footage`].
+const AUDIT_FOOTAGE: Table = Table("audit_footage");
 const FRONTIER_KEY: &[u8] = b"frontier";
 
 /// What a value is about. Each has its own table.
@@ -58,7 +67,7 @@ impl Namespace {
 }
 
 /// Every table of the register.
-pub const REGISTER_TABLES: [Table; 8] = [
+pub const REGISTER_TABLES: [Table; 10] = [
     Table("account"),
     Table("session"),
     Table("camera"),
@@ -67,6 +76,8 @@ pub const REGISTER_TABLES: [Table; 8] = [
     AUDIT,
     AUDIT_STATE,
     AUDIT_TILE,
+    AUDIT_PEOPLE,
+    AUDIT_FOOTAGE,
 ];
 
 /// A stored value.
@@ -179,6 +190,9 @@ impl Register {
         if let Err(error) = AuditTiles(&*kv).complete(frontier.size()) {
             // What was recorded and who looked is worth more than proofs of it.
             tracing::error!(%error, "tiles of the audit log are missing; there are no proofs behind them");
+        }
+        if let Err(error) = people::complete(&*kv) {
+            tracing::error!(%error, "some entries of the audit log are not listed; the next start tries again");
         }
         Ok(Self { kv, clock, writing: Mutex::new(()), frontier: Mutex::new(frontier) })
     }
@@ -341,22 +355,38 @@ impl Register {
     fn append_audit(&self, entry: &AuditEntry) -> Result<u64> {
         let body = serde_json::to_vec(entry)
             .map_err(|error| Error::new(Kind::Internal, format!("encoding an audit entry: {error}")))?;
-        let mut salt = [0; watchbook_evidence::leaf::SALT_BYTES];
-        getrandom::fill(&mut salt).map_err(|error| Error::new(Kind::Io, format!("salting an audit entry: {error}")))?;
+        self.append_leaves(vec![body], |batch, index| {
+            people::put(batch, index);
+            Ok(())
+        })
+    }
+
+    /// Appends leaves with these bodies, all or none, and what `with` adds, which is told the number of the first one. Durable when it returns. `with` is called
+    /// while nobody else can append.
+    fn append_leaves(&self, bodies: Vec<Vec<u8>>, with: impl FnOnce(&mut Batch, u64) -> Result<()>) -> Result<u64> {
+        const SALT: usize = watchbook_evidence::leaf::SALT_BYTES;
+        let mut salts = vec![0; SALT * bodies.len()];
+        getrandom::fill(&mut salts)
+            .map_err(|error| Error::new(Kind::Io, format!("salting an audit entry: {error}")))?;
         let mut frontier = self.frontier();
-        let leaf = Leaf { salt, utc: self.clock.utc(), body };
-        let bytes = leaf.encode().map_err(|error| Error::invalid(format!("encoding an audit entry: {error}")))?;
-        let index = frontier.size();
+        let first = frontier.size();
         let mut next = frontier.clone();
-        let hash = leaf_hash(&bytes);
-        next.push(hash);
         let mut batch = Batch::default();
-        AuditTiles(&*self.kv).fill(&mut batch, index, hash);
-        batch.put(AUDIT, index.to_be_bytes(), bytes);
+        with(&mut batch, first)?;
+        let mut hashes = Vec::with_capacity(bodies.len());
+        for (body, salt) in bodies.into_iter().zip(salts.as_chunks::<SALT>().0) {
+            let leaf = Leaf { salt: *salt, utc: self.clock.utc(), body };
+            let bytes = leaf.encode().map_err(|error| Error::invalid(format!("encoding an audit entry: {error}")))?;
+            let hash = leaf_hash(&bytes);
+            batch.put(AUDIT, next.size().to_be_bytes(), bytes);
+            next.push(hash);
+            hashes.push(hash);
+        }
+        AuditTiles(&*self.kv).fill(&mut batch, first, &hashes);
         batch.put(AUDIT_STATE, FRONTIER_KEY, encode_frontier(&next));
         self.kv.write(&batch, true)?;
         *frontier = next;
-        Ok(index)
+        Ok(first)
     }
 }
 
@@ -424,11 +454,11 @@ mod tests {
     use watchbook_base::fs::sim::Dice;
     use watchbook_evidence::merkle::{prove_inclusion, root_of, verify_inclusion};
 
-    fn register(kv: &ModelKv) -> Register {
+    pub(super) fn register(kv: &ModelKv) -> Register {
         Register::on(Arc::new(kv.clone()), Arc::new(SimClock::new(UtcNanos(5)))).unwrap()
     }
 
-    fn entry(account: u32) -> AuditEntry {
+    pub(super) fn entry(account: u32) -> AuditEntry {
         AuditEntry { account: Some(account), action: Action::ReadAudit, outcome: Outcome::Allowed }
     }
 

@@ -6,7 +6,7 @@
 mod log;
 mod marks;
 
-pub use log::{AuditBook, AuditRecord, Checkpoints};
+pub use log::{AuditBook, AuditKind, AuditPage, AuditRecord, Checkpoints};
 pub use marks::{Damaged, ImpairedList};
 
 use crate::address_secret;

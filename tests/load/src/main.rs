@@ -48,9 +48,10 @@ USAGE
   watchbook-load store [OPTIONS]
 
 OPTIONS
-  --bench LIST       of ceiling, latency, export, week, recovery, query        [all]
+  --bench LIST       of ceiling, latency, leaves, export, week, recovery, query [all]
                      ceiling   what the store takes when nothing else is in the way, beside the disk itself
                      latency   commits at the pace of cameras: times, flushes and bytes of the device
+                     leaves    what it costs to have the hashes of footage in the audit log
                      export    an MP4 out of the ring beside cat of the same bytes
                      week      what the index writes in a simulated week
                      recovery  restarts on a full ring of 8 TiB (payloads on paper), and questions to its million spans

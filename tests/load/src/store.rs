@@ -4,6 +4,7 @@ pub mod bench;
 pub mod ceiling;
 pub mod export;
 pub mod latency;
+pub mod leaves;
 pub mod paper;
 pub mod query;
 pub mod rate;
@@ -18,9 +19,10 @@ use std::path::PathBuf;
 pub type Bench = fn(&Wanted) -> Result<String>;
 
 /// Every measurement in the order in which they are run, the quick ones first.
-pub const BENCHES: [(&str, Bench); 6] = [
+pub const BENCHES: [(&str, Bench); 7] = [
     ("ceiling", ceiling::run),
     ("latency", latency::run),
+    ("leaves", leaves::run),
     ("export", export::run),
     ("week", week::run),
     ("recovery", recovery::run),

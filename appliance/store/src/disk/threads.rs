@@ -1,7 +1,8 @@
-//! The threads of one disk: its committer, its indexer, and care.
+//! The threads of one disk: its committer, its indexer, care, and the footage log.
 
 use crate::care::{Care, Stop};
 use crate::error::{Error, Result};
+use crate::footage_log::{Asked, FootageLog, Orders};
 use crate::format::DiskId;
 use crate::index::Indexer;
 use crate::reader::Part;
@@ -23,6 +24,8 @@ pub(super) struct Threads {
     stop: Arc<Stop>,
     care: Worker,
     indexer: Option<Worker>,
+    orders: Arc<Orders>,
+    log: Option<Worker>,
     committer: Worker,
 }
 
@@ -38,12 +41,21 @@ impl Threads {
         let (care, stop) = (Care::new(shared.clone(), part.clone(), deps.clock.clone()), Arc::new(Stop::default()));
         let told = stop.clone();
         let care = Worker::start("care", move || care.run(&told))?;
-        let indexer = indexer.map(start_indexer).transpose();
-        let started = indexer.and_then(|indexer| Ok((indexer, Worker::start("committer", commit)?)));
+        let orders = Arc::new(Orders::default());
+        let started = (|| {
+            let indexer = indexer.map(start_indexer).transpose()?;
+            let log = deps.register.as_ref().map(|register| {
+                let of = (part.ring.clone(), shared.clone(), register.clone());
+                let (log, orders) = (FootageLog::new(of, deps.clock.clone()), orders.clone());
+                Worker::start("footage log", move || log.run(&orders))
+            });
+            Ok((indexer, log.transpose()?, Worker::start("committer", commit)?))
+        })();
         match started {
-            Ok((indexer, committer)) => Ok(Self { stop, care, indexer, committer }),
+            Ok((indexer, log, committer)) => Ok(Self { stop, care, indexer, orders, log, committer }),
             Err(error) => {
                 stop.stop();
+                orders.give(Asked::End);
                 part.index.close();
                 Err(error)
             }
@@ -51,12 +63,18 @@ impl Threads {
     }
 
     pub(super) fn have_ended(&self) -> bool {
-        self.care.has_ended() && self.committer.has_ended() && self.indexer.as_ref().is_none_or(Worker::has_ended)
+        let others = self.indexer.iter().chain(&self.log);
+        self.care.has_ended() && self.committer.has_ended() && others.into_iter().all(Worker::has_ended)
     }
 
     /// Has care end. Nobody waits for it.
     pub(super) fn stop_care(&self) {
         self.stop.stop();
+    }
+
+    /// Has the footage log end. Nobody waits for it.
+    pub(super) fn end_log(&self, order: Asked) {
+        self.orders.give(order);
     }
 
     /// Waits for the committer, which was asked to end, as long as it commits: nothing is taken any more, so what waits becomes less.
@@ -87,10 +105,10 @@ impl Threads {
         }
     }
 
-    /// Waits for indexer and care, which were asked to end. The next start does what they leave.
+    /// Waits for indexer, care and footage log, which were asked to end. The next start does what they leave.
     pub(super) fn wait_for_the_rest(&self, disk: DiskId) {
         let deadline = Instant::now() + REST_PATIENCE;
-        for worker in self.indexer.iter().chain([&self.care]) {
+        for worker in self.indexer.iter().chain(&self.log).chain([&self.care]) {
             let thread = worker.name();
             match worker.wait(deadline) {
                 Some(End::Done) => {}

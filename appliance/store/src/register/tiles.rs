@@ -33,15 +33,16 @@ impl AuditTiles<'_> {
         Err(Error::corrupt(format!("reading audit entries {from} to {}: there are {}", to - 1, hashes.len())))
     }
 
-    /// The tiles that `last`, the hash of the entry `index`, fills; none when it fills none. A damaged entry before it costs proofs, which [`super::Register::verify`] tells
-    /// of, and never that the next entry can be written.
-    pub(super) fn fill(&self, batch: &mut Batch, index: u64, last: Hash) {
-        if !(index + 1).is_multiple_of(WIDTH) {
+    /// The tiles that entries with the hashes `added` fill when they come behind `size` others; none when they fill none. A damaged entry before them costs proofs, which
+    /// [`super::Register::verify`] tells of, and never that the next entries can be written.
+    pub(super) fn fill(&self, batch: &mut Batch, size: u64, added: &[Hash]) {
+        let full = (size + crate::codec::wide(added.len())) / WIDTH * WIDTH;
+        if full <= size {
             return;
         }
-        let first = index + 1 - WIDTH;
-        let filled = self.leaves(first, index).and_then(|mut hashes| {
-            hashes.push(last);
+        let first = size / WIDTH * WIDTH;
+        let filled = self.leaves(first, size).and_then(|mut hashes| {
+            hashes.extend(added.iter().take(crate::codec::narrow(full - size)));
             self.put(batch, first, &hashes)
         });
         if let Err(error) = filled {

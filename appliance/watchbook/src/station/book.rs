@@ -3,10 +3,9 @@
 use super::desk::stored;
 use std::sync::Arc;
 use watchbook_access::{AuditEntry, AuditError, AuditLog};
-use watchbook_store::register::AUDIT_PAGE_MAX;
-use watchbook_store::register::{Change, Namespace, Register};
+use watchbook_store::register::{self, Change, Namespace, Register};
 use watchbook_web::error::Error;
-use watchbook_web::ports::{self, AuditBook, AuditRecord, Space};
+use watchbook_web::ports::{self, AuditBook, AuditKind, AuditPage, AuditRecord, Space};
 
 /// The register.
 pub struct Book(pub Arc<Register>);
@@ -58,18 +57,15 @@ impl AuditLog for Book {
 }
 
 impl AuditBook for Book {
-    fn page(&self, before: Option<u64>, limit: usize) -> Result<Vec<AuditRecord>, Error> {
-        let size = self.0.audit_root().size;
-        let end = before.unwrap_or(size).min(size);
-        let start = end.saturating_sub(limit.min(AUDIT_PAGE_MAX) as u64);
-        let count = usize::try_from(end - start).unwrap_or(0);
-        let mut rows = self.0.audit_entries(start, count).map_err(stored)?;
-        rows.reverse();
-        let record = |row: watchbook_store::register::AuditRow| AuditRecord {
-            index: row.index,
-            at: row.leaf.utc,
-            entry_json: row.leaf.body,
+    fn page(&self, kind: AuditKind, before: Option<u64>, limit: usize) -> Result<AuditPage, Error> {
+        let kind = match kind {
+            AuditKind::People => register::AuditKind::People,
+            AuditKind::Footage => register::AuditKind::Footage,
+            AuditKind::All => register::AuditKind::All,
         };
-        Ok(rows.into_iter().map(record).collect())
+        let page = self.0.audit_page(kind, before, limit).map_err(stored)?;
+        let record =
+            |row: register::AuditRow| AuditRecord { index: row.index, at: row.leaf.utc, entry_json: row.leaf.body };
+        Ok(AuditPage { records: page.rows.into_iter().map(record).collect(), next: page.next })
     }
 }

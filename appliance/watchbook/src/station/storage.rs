@@ -221,6 +221,7 @@ fn alarm_kind(kind: AlarmKind) -> api::AlarmKind {
         AlarmKind::ReserveEaten => Shown::ReserveEaten,
         AlarmKind::IndexBehind => Shown::IndexBehind,
         AlarmKind::IndexRebuilding => Shown::IndexRebuilding,
+        AlarmKind::FootageUnlogged => Shown::FootageUnlogged,
         AlarmKind::KeyCopyMissing => Shown::KeyCopyMissing,
         AlarmKind::KeyDamaged => Shown::KeyDamaged,
         AlarmKind::ClockUntrusted => Shown::ClockUntrusted,

@@ -132,6 +132,8 @@ pub enum AlarmKind {
     IndexBehind,
     /// The index is being made again.
     IndexRebuilding,
+    /// Hashes of footage are not in the audit log yet.
+    FootageUnlogged,
     /// One of the two key files is missing.
     KeyCopyMissing,
     /// A key file is damaged.

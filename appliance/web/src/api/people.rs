@@ -183,7 +183,7 @@ pub struct AuditRow {
     pub account: Option<u32>,
     /// The account's present name, where it still exists. It is not part of the log.
     pub account_name: Option<String>,
-    /// What was asked for, as in `playback`.
+    /// What was asked for, as in `playback`; `footage_segment` where the entry is the hash of what one recording brought.
     pub action: String,
     /// The action's fields, as in `camera` or `range`.
     #[schema(value_type = Object)]

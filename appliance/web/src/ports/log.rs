@@ -12,17 +12,38 @@ pub struct AuditRecord {
     pub index: u64,
     /// When it was written.
     pub at: UtcNanos,
-    /// The [`watchbook_access::AuditEntry`] as JSON, byte for byte as it was written.
+    /// The [`watchbook_access::AuditEntry`] as JSON, byte for byte as it was written; of footage, the `watchbook_evidence::record::Record`, whose first field is `kind`.
     pub entry_json: Vec<u8>,
+}
+
+/// Which entries of the audit log are asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AuditKind {
+    /// Who did or tried what, and what the recorder did.
+    #[default]
+    People,
+    /// Hashes of footage.
+    Footage,
+    /// Both.
+    All,
+}
+
+/// A page of the audit log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditPage {
+    /// Newest first.
+    pub records: Vec<AuditRecord>,
+    /// The next page has entries below this number; `None`: there are none.
+    pub next: Option<u64>,
 }
 
 /// The audit log, readable.
 pub trait AuditBook: AuditLog {
-    /// At most `limit` entries below index `before` (or the newest), newest first.
+    /// At most `limit` entries of this kind below index `before` (or the newest), newest first. There may be fewer although more follow.
     ///
     /// # Errors
     /// When it cannot be read.
-    fn page(&self, before: Option<u64>, limit: usize) -> Result<Vec<AuditRecord>, Error>;
+    fn page(&self, kind: AuditKind, before: Option<u64>, limit: usize) -> Result<AuditPage, Error>;
 }
 
 /// What the recorder has signed of its audit log.

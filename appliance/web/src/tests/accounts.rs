@@ -74,6 +74,21 @@ async fn the_one_person_exception_is_in_the_log_and_lets_duties_mix() {
 }
 
 #[tokio::test]
+async fn hashes_of_footage_are_shown_to_who_asks_for_them_alone() {
+    let station = Station::new();
+    let cookie = station.claim(true).await;
+    let body = br#"{"kind":"segment","recording":9,"root":"ab","runs":60,"stream":257}"#;
+    station.audit.footage.lock().unwrap().push(body.to_vec());
+    let people = station.get("/api/v1/audit?kind=people", &cookie).await.json();
+    assert!(!people.to_string().contains("footage_segment") && people["entries"][0]["action"].is_string(), "{people}");
+    let footage = station.get("/api/v1/audit?kind=footage", &cookie).await.json();
+    let entry = &footage["entries"][0];
+    assert_eq!((&entry["action"], &entry["account"]), (&json!("footage_segment"), &json!(null)));
+    assert_eq!(entry["subject"], json!({"recording": 9, "root": "ab", "runs": 60, "stream": 257}));
+    assert_eq!(station.get("/api/v1/audit?kind=faces", &cookie).await.status, 422);
+}
+
+#[tokio::test]
 async fn duties_stay_apart_elsewhere() {
     let station = Station::new();
     let admin = station.claim(false).await;

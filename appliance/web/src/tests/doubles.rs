@@ -72,6 +72,8 @@ impl Register for MemoryRegister {
 #[derive(Default)]
 pub(super) struct MemoryAudit {
     pub(super) entries: Mutex<Vec<AuditEntry>>,
+    /// Bodies of footage leaves.
+    pub(super) footage: Mutex<Vec<Vec<u8>>>,
     pub(super) broken: AtomicBool,
 }
 
@@ -97,15 +99,22 @@ impl AuditLog for MemoryAudit {
 }
 
 impl AuditBook for MemoryAudit {
-    fn page(&self, before: Option<u64>, limit: usize) -> Result<Vec<AuditRecord>, Error> {
-        let entries = self.entries.lock().unwrap();
-        let end = before.map_or(entries.len(), |before| (before as usize).min(entries.len()));
+    fn page(&self, kind: AuditKind, before: Option<u64>, limit: usize) -> Result<AuditPage, Error> {
+        let bodies: Vec<Vec<u8>> = match kind {
+            AuditKind::People => {
+                self.entries.lock().unwrap().iter().map(|entry| serde_json::to_vec(entry).unwrap()).collect()
+            }
+            AuditKind::Footage | AuditKind::All => self.footage.lock().unwrap().clone(),
+        };
+        let end = before.map_or(bodies.len(), |before| (before as usize).min(bodies.len()));
         let record = |index: usize| AuditRecord {
             index: index as u64,
             at: UtcNanos::from_ms(START_MS + index as i64),
-            entry_json: serde_json::to_vec(&entries[index]).unwrap(),
+            entry_json: bodies[index].clone(),
         };
-        Ok((0..end).rev().take(limit).map(record).collect())
+        let records: Vec<AuditRecord> = (0..end).rev().take(limit).map(record).collect();
+        let next = records.last().map(|last| last.index).filter(|index| *index > 0);
+        Ok(AuditPage { records, next })
     }
 }
 

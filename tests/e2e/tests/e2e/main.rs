@@ -10,6 +10,7 @@ mod devices;
 #[path = "../../../../appliance/plugin-engine/tests/fixtures/mod.rs"]
 mod fixtures;
 mod footage;
+mod footage_log;
 mod inference;
 mod jpeg;
 mod loss;

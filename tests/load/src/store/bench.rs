@@ -12,7 +12,7 @@ use watchbook_base::fs::{Fs, RealFs};
 use watchbook_base::{CameraId, StreamId, SyncState, Ticks90k, TrackRole};
 use watchbook_media::{Codec, Packet, RecordingStart, TrackFormat};
 use watchbook_store::format::DiskId;
-use watchbook_store::{Config, Deps, DiskState, Keys, MasterSource, Place as KeyPlace, Store, Writer};
+use watchbook_store::{Config, Deps, DiskState, Keys, MasterSource, Place as KeyPlace, Register, Store, Writer};
 
 /// One flush may take so long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -46,12 +46,24 @@ impl Place {
     /// # Errors
     /// Those of [`Keys::open`] and [`Store::open`].
     pub fn open(&self) -> Result<Store> {
+        self.open_sealed(None)
+    }
+
+    /// Opens the store there, with its register.
+    ///
+    /// # Errors
+    /// Those of [`Place::open`].
+    pub fn open_logged(&self, register: Arc<Register>) -> Result<Store> {
+        self.open_sealed(Some(register))
+    }
+
+    fn open_sealed(&self, register: Option<Arc<Register>>) -> Result<Store> {
         let fs: Arc<dyn Fs> = Arc::new(RealFs);
         let places = KeyPlace::usual(&fs, &self.state, &self.ring);
         let master = MasterSource::parse("", &self.state).attempt("naming the master key")?;
         std::fs::create_dir_all(&self.state).attempt("making a folder")?;
         let keys = Keys::open(places, &master, &*fs, Arc::new(SystemClock)).attempt("making the keys")?;
-        self.open_with(Some(Arc::new(keys)))
+        self.open_with(Some(Arc::new(keys)), register)
     }
 
     /// Opens a store whose ring exists on paper and has no keys.
@@ -59,15 +71,15 @@ impl Place {
     /// # Errors
     /// Those of [`Store::open`].
     pub fn open_paper(&self) -> Result<Store> {
-        self.open_with(None)
+        self.open_with(None, None)
     }
 
-    fn open_with(&self, keys: Option<Arc<Keys>>) -> Result<Store> {
+    fn open_with(&self, keys: Option<Arc<Keys>>, register: Option<Arc<Register>>) -> Result<Store> {
         let config = Config { segment_bytes: Some(self.segment_bytes), ..Config::new(&self.ring, self.capacity_bytes) };
         std::fs::create_dir_all(&self.state).attempt("making a folder")?;
         let state = self.state.clone();
         let index = Arc::new(move |disk| watchbook_store::open_index(&state, disk));
-        let deps = Deps { fs: Arc::new(RealFs), clock: Arc::new(SystemClock), index, keys, register: None };
+        let deps = Deps { fs: Arc::new(RealFs), clock: Arc::new(SystemClock), index, keys, register };
         let store = Store::open(&[config], &deps).attempt("opening the ring")?;
         // A start does not wait for a disk for long; a measurement does.
         let until = Instant::now() + JOIN_MAX;

@@ -91,6 +91,8 @@ export type ProposalList = Schemas["ProposalList"];
 export type ProposalDecision = Schemas["ProposalDecisionRequest"];
 export type AuditEntry = Schemas["AuditRow"];
 export type AuditPage = Schemas["AuditList"];
+/** Which entries of the audit log are asked for. */
+export type AuditKind = "people" | "footage" | "all";
 export type LogCheckpoint = Schemas["LogCheckpoint"];
 export type RingHealth = Schemas["RingHealth"];
 export type Disk = Schemas["Disk"];

@@ -6,7 +6,7 @@ import { clockText, dateTimeText } from "../lib/time";
 
 /** The account's number is what the log holds; its present name is a help for reading. */
 export function whoText({ account, account_name, action }: AuditEntry): string {
-  if (action === "erase" || action === "propose" || action === "rederived" || action === "note_camera") return t("audit.recorder");
+  if (action.startsWith("footage_") || action === "erase" || action === "propose" || action === "rederived" || action === "note_camera") return t("audit.recorder");
   if (account === null) return t("audit.nobody");
   return account_name === null ? `#${account}` : `${account_name} (#${account})`;
 }
@@ -20,6 +20,7 @@ export function detailText(entry: AuditEntry): string {
   const { subject } = entry;
   const { camera, cameras, account, what, range, hold, dir, disk, found } = subject;
   const parts: string[] = [];
+  if (entry.action === "footage_segment") parts.push(footageText(subject));
   if (typeof camera === "number") parts.push(t("audit.camera", { id: camera }));
   if (Array.isArray(cameras)) parts.push(cameras.map((id) => t("audit.camera", { id: String(id) })).join(", "));
   if (typeof subject["case"] === "string") parts.push(t("holds.case", { case: subject["case"] }));
@@ -44,6 +45,12 @@ export function detailText(entry: AuditEntry): string {
   const interval = rangeText(range);
   if (interval !== null) parts.push(interval);
   return parts.join(" · ");
+}
+
+/** Whose runs a hash of footage is about. A stream's number is its camera's times 256 and its role. */
+function footageText({ stream, recording, runs, root }: AuditEntry["subject"]): string {
+  const hash = String(root).slice(0, 16);
+  return t("audit.footage", { camera: Math.floor(Number(stream) / 256), recording: Number(recording), count: Number(runs), hash });
 }
 
 /** An interval in nanoseconds, as the log stores it, in local time. */

@@ -1,7 +1,7 @@
 /** The log of who looked, took out and changed what. */
 
 import { useEffect, useState } from "preact/hooks";
-import { api, type AuditEntry } from "../api";
+import { api, type AuditEntry, type AuditKind } from "../api";
 import { t } from "../i18n";
 import { useAct, useTitle } from "../lib/hooks";
 import { Icon } from "../ui/icon";
@@ -10,20 +10,22 @@ import { AuditCheckpoint } from "./audit-checkpoint";
 import { actionText, detailText, outcomeText, whoText } from "./audit-text";
 
 const PAGE = 100;
+const KINDS: readonly AuditKind[] = ["people", "footage", "all"];
 
 export function AuditPage() {
   useTitle(t("nav.audit"));
   const [entries, setEntries] = useState<AuditEntry[] | null>(null);
   const [cursor, setCursor] = useState<string | null>(null);
   const [search, setSearch] = useState("");
+  const [kind, setKind] = useState<AuditKind>("people");
   const act = useAct();
   const load = (from: string | null) =>
     act.run(async () => {
-      const page = await api.audit(from, PAGE);
+      const page = await api.audit(kind, from, PAGE);
       setEntries((old) => (from === null ? page.entries : [...(old ?? []), ...page.entries]));
       setCursor(page.next_cursor);
     });
-  useEffect(() => load(null), []);
+  useEffect(() => load(null), [kind]);
   const wanted = search.trim().toLowerCase();
   const found = (entries ?? []).filter((entry) => `${actionText(entry)} ${detailText(entry)} ${whoText(entry)}`.toLowerCase().includes(wanted));
   return (
@@ -36,6 +38,16 @@ export function AuditPage() {
             <Icon name="search" />
             <span class="visually-hidden">{t("audit.search")}</span>
             <input type="search" placeholder={t("audit.search")} value={search} onInput={(event) => setSearch(event.currentTarget.value)} />
+          </label>
+          <label class="row">
+            {t("audit.kind")}
+            <select value={kind} disabled={act.busy} onChange={(event) => setKind(KINDS.find((one) => one === event.currentTarget.value) ?? "people")}>
+              {KINDS.map((one) => (
+                <option key={one} value={one}>
+                  {t(`audit.kind.${one}`)}
+                </option>
+              ))}
+            </select>
           </label>
           <button type="button" disabled={act.busy} onClick={() => load(null)}>
             {t("reload")}

@@ -1,0 +1,319 @@
+//! The hashes of footage go into the audit log: a thread a disk reads the run directories of closed segments and appends one leaf for each recording in each.
+//!
+//! Nothing waits for it: the committer does not know that it is there. What closed a segment, a crash included, is all the same: how far the ring is logged stands in the
+//! register, written with the leaves.
+
+use crate::alarm::AlarmKind;
+use crate::codec::count;
+use crate::error::{Error, Result};
+use crate::format::{Commit, Run, SegmentHeader};
+use crate::register::{Register, Stretch};
+use crate::ring::Ring;
+use crate::scan::first_position;
+use crate::writer::Shared;
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+use watchbook_base::{Clock, MonoNanos, SyncState};
+use watchbook_evidence::record::Record;
+use watchbook_evidence::run::{ClockState, Run as Statement};
+use watchbook_evidence::{Hash, hex};
+
+/// Time between two looks for closed segments.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// A disk that is so far behind with recording is left alone: as for the scrub.
+const LATE_PERCENT: u64 = 20;
+/// For so long closed segments may be without their leaves before an alarm says so.
+const BEHIND_NANOS_MAX: u64 = 600 * 1_000_000_000;
+/// Attempts, one a second, to read a segment whose disk refuses a part of it. By then a disk that is gone is given up; of one that is there what can be read is logged.
+const ATTEMPTS_MAX: u32 = 60;
+/// Stretches that are still logged when the ring is closed; the next start goes on.
+const LAST_STRETCHES_MAX: u32 = 16;
+/// Rest after a panic: a defect of this thread must cost neither the recording nor a core.
+const PANIC_PAUSE: Duration = Duration::from_secs(600);
+
+/// Which commits are to be logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// Those of closed segments.
+    Closed,
+    /// All that are acknowledged: the ring is being closed.
+    Acknowledged,
+}
+
+/// What is asked of the thread.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// To go on.
+    #[default]
+    GoOn,
+    /// To log what is acknowledged, and to end.
+    Finish,
+    /// To end.
+    End,
+}
+
+/// Tells the thread to end.
+#[derive(Default)]
+pub(crate) struct Orders {
+    asked: Mutex<Asked>,
+    told: Condvar,
+}
+
+impl Orders {
+    /// Asks the thread to end. The first order counts.
+    pub(crate) fn give(&self, order: Asked) {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if *asked == Asked::GoOn {
+            *asked = order;
+        }
+        self.told.notify_all();
+    }
+
+    /// What is asked, after `time` when it is to go on.
+    fn wait(&self, time: Duration) -> Asked {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.told.wait_timeout_while(asked, time, |asked| *asked == Asked::GoOn);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+/// Logs the footage of one disk.
+pub(crate) struct FootageLog {
+    ring: Arc<Ring>,
+    shared: Arc<Shared>,
+    register: Arc<Register>,
+    clock: Arc<dyn Clock>,
+    /// First commit that is not logged, and the newest segment all of which is; `None`: the register was not asked yet.
+    done: Option<(u64, u64)>,
+    /// Segment that the disk refused to give, and how often.
+    refused: (u64, u32),
+    /// Since when closed segments wait for their leaves.
+    behind_since: Option<MonoNanos>,
+}
+
+/// Hashes of runs, in log order, by stream and recording.
+type Sums = BTreeMap<(u32, u64), Vec<Hash>>;
+
+/// A segment that has commits to be logged.
+struct Due {
+    header: SegmentHeader,
+    stretch: Stretch,
+    /// Nothing will be added to it.
+    closed: bool,
+}
+
+impl FootageLog {
+    /// Of the disk that `shared` writes to, whose ring has just been recovered.
+    pub(crate) fn new(of: (Arc<Ring>, Arc<Shared>, Arc<Register>), clock: Arc<dyn Clock>) -> Self {
+        let (ring, shared, register) = of;
+        Self { ring, shared, register, clock, done: None, refused: (0, 0), behind_since: None }
+    }
+
+    /// Goes on until it is told to end.
+    pub(crate) fn run(mut self, orders: &Orders) {
+        let mut pause = LOOK_INTERVAL;
+        loop {
+            let asked = orders.wait(pause);
+            let work = || match asked {
+                Asked::GoOn => self.look(orders),
+                Asked::Finish => self.finish(),
+                Asked::End => {}
+            };
+            pause = match std::panic::catch_unwind(AssertUnwindSafe(work)) {
+                Ok(()) => LOOK_INTERVAL,
+                Err(_) => {
+                    tracing::error!("logging footage has panicked; it goes on in ten minutes");
+                    self.done = None;
+                    PANIC_PAUSE
+                }
+            };
+            if asked != Asked::GoOn {
+                self.shared.alarms.set(AlarmKind::FootageUnlogged, Some(self.shared.disk), None, self.clock.utc());
+                return;
+            }
+        }
+    }
+
+    /// Logs what is due, as long as the disk keeps up with recording.
+    fn look(&mut self, orders: &Orders) {
+        let mut worked = Ok(true);
+        while matches!(worked, Ok(true)) && orders.wait(Duration::ZERO) == Asked::GoOn {
+            let late = self.shared.pending().full_percent() >= LATE_PERCENT;
+            worked = if late { Ok(false) } else { self.step(Until::Closed) };
+            self.tell(worked.as_ref().err());
+        }
+    }
+
+    fn finish(&mut self) {
+        for _ in 0..LAST_STRETCHES_MAX {
+            match self.step(Until::Acknowledged) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    tracing::warn!(%error, disk = %self.shared.disk, "the last hashes of footage go into the audit log at the next start");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Raises or ends the alarm.
+    fn tell(&mut self, error: Option<&Error>) {
+        let newest_done = self.done.map_or(0, |(_, generation)| generation);
+        let waiting = self.segments(newest_done).len().saturating_sub(1);
+        let now = self.clock.mono();
+        self.behind_since = (waiting > 0).then(|| self.behind_since.unwrap_or(now));
+        let late = self.behind_since.is_some_and(|since| now.nanos_since(since) >= BEHIND_NANOS_MAX);
+        let text = late.then(|| {
+            let why = error.map_or_else(String::new, |error| format!(" ({error})"));
+            format!(
+                "the hashes of the footage in {waiting} closed segments are not in the audit log yet{why}; recording goes on, and they are added as soon as possible. Look whether the state disk has room and can be written"
+            )
+        });
+        self.shared.alarms.set(AlarmKind::FootageUnlogged, Some(self.shared.disk), text, self.clock.utc());
+    }
+
+    /// Logs one stretch, or passes over a segment that has none. False when nothing is left to do.
+    ///
+    /// # Errors
+    /// When the disk or the register refuses; another try may succeed.
+    pub(crate) fn step(&mut self, until: Until) -> Result<bool> {
+        let done = match self.done {
+            Some(done) => done,
+            None => self.begin()?,
+        };
+        self.done = Some(done);
+        let Some(due) = self.next_due(done, until) else { return Ok(false) };
+        let Due { header, stretch, closed } = due;
+        let newest_done = if closed { header.generation } else { done.1 };
+        if stretch.from_seq >= stretch.to_seq {
+            self.done = Some((done.0, newest_done));
+            return Ok(closed);
+        }
+        let (sums, seen) = self.sum_up(&header, &stretch)?;
+        // What was read may be part old and part new.
+        if self.ring.slots.get(header.slot) != header.generation {
+            tracing::error!(disk = %stretch.disk, generation = header.generation, "a segment was overwritten before its hashes were in the audit log");
+            self.done = Some((done.0, newest_done));
+            return Ok(true);
+        }
+        let expected_from = if done.0 == 0 { stretch.from_seq } else { done.0 };
+        let missing = stretch.to_seq.saturating_sub(expected_from + seen);
+        if missing > 0 {
+            tracing::error!(disk = %stretch.disk, generation = header.generation, missing, "commits are overwritten or cannot be read; their hashes do not go into the audit log");
+        }
+        let bodies = sums.into_iter().map(|(place, hashes)| body(place, &hashes)).collect();
+        match self.register.append_footage(&stretch, bodies) {
+            Ok(_) => {
+                self.done = Some((stretch.to_seq, newest_done));
+                Ok(closed)
+            }
+            Err(error) => {
+                self.done = None;
+                Err(error)
+            }
+        }
+    }
+
+    /// How far the ring is logged.
+    fn begin(&self) -> Result<(u64, u64)> {
+        let disk = self.shared.disk;
+        let logged = self.register.footage_logged(disk)?.unwrap_or_default();
+        let end = self.shared.pending().stats.last_seq + 1;
+        // Closed segments may hold commits that wait for their keys: they are no loss.
+        let newest = self.segments(0).last().copied();
+        let first_of_newest = newest.and_then(|(_, slot)| self.ring.header(slot)).map_or(0, |header| header.first_seq);
+        if logged.next_seq > end.max(first_of_newest) {
+            tracing::error!(%disk, logged = logged.next_seq, end, "the ring ends before what the audit log tells of it: footage was lost");
+            self.register.footage_lost(disk, end)?;
+            return Ok((end, 0));
+        }
+        Ok((logged.next_seq, logged.generation.saturating_sub(1)))
+    }
+
+    /// Segments newer than `generation`, oldest first.
+    fn segments(&self, generation: u64) -> Vec<(u64, u32)> {
+        let newer = self.ring.slots.all().filter(|(_, of)| *of > generation);
+        let mut segments: Vec<(u64, u32)> = newer.map(|(slot, generation)| (generation, slot)).collect();
+        segments.sort_unstable();
+        segments
+    }
+
+    /// The oldest segment that is not done.
+    fn next_due(&self, done: (u64, u64), until: Until) -> Option<Due> {
+        let (next_seq, newest_done) = done;
+        let segments = self.segments(newest_done);
+        // Most looks end here, without a read.
+        if segments.len() < 2 && until == Until::Closed {
+            return None;
+        }
+        let mut headers = segments.into_iter().filter_map(|(_, slot)| self.ring.header(slot));
+        let header = headers.next()?;
+        let next = headers.next();
+        let to_seq = match (&next, until) {
+            (Some(next), _) => next.first_seq,
+            (None, Until::Closed) => return None,
+            (None, Until::Acknowledged) => self.shared.pending().stats.last_seq + 1,
+        };
+        let stretch = Stretch {
+            disk: self.shared.disk,
+            generation: header.generation,
+            slot: header.slot,
+            from_seq: header.first_seq.max(next_seq),
+            to_seq,
+        };
+        Some(Due { header, stretch, closed: next.is_some() })
+    }
+
+    /// Hashes of what is said of each run, and the number of commits that they are from.
+    fn sum_up(&mut self, header: &SegmentHeader, stretch: &Stretch) -> Result<(Sums, u64)> {
+        let reader = self.ring.reader(header.slot, header.generation)?;
+        let mut sums = Sums::new();
+        let mut seen = 0;
+        reader.scan(first_position(header), Some(stretch.to_seq), &mut |_, commit, _| {
+            if commit.seq < stretch.from_seq {
+                return;
+            }
+            seen += 1;
+            for run in &commit.runs {
+                let place = (run.stream.to_u32(), run.recording.0);
+                sums.entry(place).or_default().push(statement(&commit, run).hash());
+            }
+        });
+        if let Some(error) = reader.take_refused() {
+            let (generation, attempts) = self.refused;
+            self.refused = (header.generation, if generation == header.generation { attempts + 1 } else { 1 });
+            if self.refused.1 < ATTEMPTS_MAX {
+                return Err(error);
+            }
+        }
+        Ok((sums, seen))
+    }
+}
+
+/// What is said of a run.
+pub(crate) fn statement(commit: &Commit, run: &Run) -> Statement {
+    Statement {
+        clock: match commit.sync {
+            SyncState::Unknown => ClockState::Unknown,
+            SyncState::Synchronised => ClockState::Synchronised,
+            SyncState::Unsynchronised => ClockState::Free,
+        },
+        stream: run.stream.to_u32(),
+        recording: run.recording.0,
+        first_dts: run.first_dts.0,
+        length: run.length_ticks,
+        first_utc_ns: run.first_utc.0,
+        samples: run.sample_count,
+        sha256: run.sha256,
+    }
+}
+
+/// The body of the leaf of one recording.
+fn body(place: (u32, u64), hashes: &[Hash]) -> Vec<u8> {
+    let (stream, recording) = place;
+    let root = hex(&watchbook_evidence::merkle::root_of(hashes));
+    Record::Segment { recording, root, runs: count(hashes.len()), stream }.body()
+}

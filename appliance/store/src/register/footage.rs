@@ -1,0 +1,242 @@
+//! What of the rings is in the audit log: written in the same batch as the leaves, so that nothing is logged twice or left out.
+//!
+//! Table `audit_footage`:
+//! * disk 16 bytes → first commit that is not logged u64, generation of the last stretch u64. Little-endian, as all values.
+//! * disk 16 bytes, generation u64 big-endian, first commit u64 big-endian → slot u32, first commit behind it u64, number of its first leaf u64, leaves u32.
+
+use super::{AUDIT_FOOTAGE, Register};
+use crate::codec::count;
+use crate::error::{Error, Result};
+use crate::format::DiskId;
+use crate::kv::{Batch, Keys, collect};
+use watchbook_base::Kind;
+use watchbook_evidence::record::Record;
+
+/// Commits of one segment that are logged together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// Whose ring.
+    pub disk: DiskId,
+    /// Of the segment.
+    pub generation: u64,
+    /// File number of the segment.
+    pub slot: u32,
+    /// First commit.
+    pub from_seq: u64,
+    /// First commit behind it.
+    pub to_seq: u64,
+}
+
+/// A stretch and its leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoggedStretch {
+    /// Which commits.
+    pub stretch: Stretch,
+    /// Number of its first leaf. The others follow, by stream and recording.
+    pub first_leaf: u64,
+    /// How many leaves it has.
+    pub leaves: u32,
+}
+
+/// How far a ring is logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Logged {
+    /// First commit that is not.
+    pub(crate) next_seq: u64,
+    /// Segment of the last stretch.
+    pub(crate) generation: u64,
+}
+
+impl Logged {
+    fn encode(self) -> Vec<u8> {
+        [self.next_seq.to_le_bytes(), self.generation.to_le_bytes()].concat()
+    }
+
+    fn decode(value: &[u8]) -> Option<Self> {
+        let (next_seq, generation) = value.split_first_chunk::<8>()?;
+        let generation = u64::from_le_bytes(generation.try_into().ok()?);
+        Some(Self { next_seq: u64::from_le_bytes(*next_seq), generation })
+    }
+}
+
+impl LoggedStretch {
+    fn key(&self) -> Vec<u8> {
+        let Stretch { disk, generation, from_seq, .. } = &self.stretch;
+        [&disk.0[..], &generation.to_be_bytes(), &from_seq.to_be_bytes()].concat()
+    }
+
+    fn value(&self) -> Vec<u8> {
+        let Stretch { slot, to_seq, .. } = &self.stretch;
+        [&slot.to_le_bytes()[..], &to_seq.to_le_bytes(), &self.first_leaf.to_le_bytes(), &self.leaves.to_le_bytes()]
+            .concat()
+    }
+
+    fn decode(key: &[u8], value: &[u8]) -> Option<Self> {
+        let (disk, key) = key.split_first_chunk::<16>()?;
+        let (generation, from_seq) = key.split_first_chunk::<8>()?;
+        let (slot, value) = value.split_first_chunk::<4>()?;
+        let (to_seq, value) = value.split_first_chunk::<8>()?;
+        let (first_leaf, leaves) = value.split_first_chunk::<8>()?;
+        let stretch = Stretch {
+            disk: DiskId(*disk),
+            generation: u64::from_be_bytes(*generation),
+            slot: u32::from_le_bytes(*slot),
+            from_seq: u64::from_be_bytes(from_seq.try_into().ok()?),
+            to_seq: u64::from_le_bytes(*to_seq),
+        };
+        let leaves = u32::from_le_bytes(leaves.try_into().ok()?);
+        Some(Self { stretch, first_leaf: u64::from_le_bytes(*first_leaf), leaves })
+    }
+}
+
+fn corrupt(disk: DiskId) -> Error {
+    Error::corrupt(format!("what the register says of the log of disk {disk} does not decode"))
+}
+
+impl Register {
+    /// Appends the leaves of a stretch, and notes that the ring is logged up to its end: both or nothing, durable when it returns. Returns the number of the first leaf.
+    ///
+    /// # Errors
+    /// `Conflict` when the ring is logged beyond the beginning of the stretch already; what the disk says.
+    pub(crate) fn append_footage(&self, stretch: &Stretch, bodies: Vec<Vec<u8>>) -> Result<u64> {
+        let leaves = count(bodies.len());
+        self.append_leaves(bodies, |batch, first_leaf| {
+            let logged = self.footage_logged(stretch.disk)?.unwrap_or_default();
+            if logged.next_seq > stretch.from_seq {
+                return Err(Error::new(
+                    Kind::Conflict,
+                    format!("logging commit {} of disk {}: it is logged already", stretch.from_seq, stretch.disk),
+                ));
+            }
+            note(batch, stretch.disk, Logged { next_seq: stretch.to_seq, generation: stretch.generation });
+            let logged = LoggedStretch { stretch: *stretch, first_leaf, leaves };
+            if leaves > 0 {
+                batch.put(AUDIT_FOOTAGE, logged.key(), logged.value());
+            }
+            Ok(())
+        })
+    }
+
+    /// How far the ring of `disk` is logged.
+    ///
+    /// # Errors
+    /// When the register cannot be read.
+    pub(crate) fn footage_logged(&self, disk: DiskId) -> Result<Option<Logged>> {
+        let value = self.kv.get(AUDIT_FOOTAGE, &disk.0)?;
+        value.map(|value| Logged::decode(&value).ok_or_else(|| corrupt(disk))).transpose()
+    }
+
+    /// The ring of `disk` has lost the end of its log: commits with the numbers from `next_seq` on are still to come.
+    ///
+    /// # Errors
+    /// When the register cannot be written.
+    pub(crate) fn footage_lost(&self, disk: DiskId, next_seq: u64) -> Result<()> {
+        let _no_append = self.frontier();
+        let mut batch = Batch::default();
+        note(&mut batch, disk, Logged { next_seq, generation: 0 });
+        self.kv.write(&batch, true)
+    }
+
+    /// What of one segment of `disk` is logged, in log order.
+    ///
+    /// # Errors
+    /// When the register cannot be read.
+    pub fn footage_stretches(&self, disk: DiskId, generation: u64) -> Result<Vec<LoggedStretch>> {
+        let prefix = [&disk.0[..], &generation.to_be_bytes()].concat();
+        let rows = collect(&*self.kv, AUDIT_FOOTAGE, &Keys::prefix(&prefix))?;
+        rows.iter().map(|(key, value)| LoggedStretch::decode(key, value).ok_or_else(|| corrupt(disk))).collect()
+    }
+
+    /// The leaf that holds the runs of `recording` in commit `seq` of a segment of `disk`; `None`: it is not logged yet, or never was. Reads the leaves of one stretch.
+    ///
+    /// # Errors
+    /// When the register cannot be read.
+    pub fn footage_leaf(&self, place: (DiskId, u64, u64), stream: u32, recording: u64) -> Result<Option<u64>> {
+        let (disk, generation, seq) = place;
+        let stretches = self.footage_stretches(disk, generation)?;
+        let covers = |logged: &&LoggedStretch| (logged.stretch.from_seq..logged.stretch.to_seq).contains(&seq);
+        let Some(logged) = stretches.iter().find(covers) else { return Ok(None) };
+        for index in logged.first_leaf..logged.first_leaf + u64::from(logged.leaves) {
+            let rows = self.audit_entries(index, 1)?;
+            let says = rows.first().and_then(|row| Record::parse(&row.leaf.body));
+            if let Some(Record::Segment { recording: of, stream: from, .. }) = says
+                && (of, from) == (recording, stream)
+            {
+                return Ok(Some(index));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn note(batch: &mut Batch, disk: DiskId, logged: Logged) {
+    batch.put(AUDIT_FOOTAGE, disk.0, logged.encode());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::*;
+    use super::*;
+    use crate::kv::model::ModelKv;
+    use watchbook_access::AuditLog as _;
+
+    const DISK: DiskId = DiskId([7; 16]);
+
+    fn stretch(from_seq: u64, to_seq: u64) -> Stretch {
+        Stretch { disk: DISK, generation: 5, slot: 2, from_seq, to_seq }
+    }
+
+    fn bodies(streams: core::ops::Range<u32>) -> Vec<Vec<u8>> {
+        let body = |stream| Record::Segment { recording: 3, root: "00".to_owned(), runs: 1, stream }.body();
+        streams.map(body).collect()
+    }
+
+    #[test]
+    fn leaves_that_come_together_are_in_one_tree_with_those_that_come_alone() {
+        use watchbook_evidence::merkle::{prove_inclusion, root_of};
+        let kv = ModelKv::new();
+        let register = register(&kv);
+        let mut seq = 1;
+        // Batches that end before, on and behind the end of a tile, and one over two of them.
+        for leaves in [1, 254, 0, 2, 255, 256, 600, 3] {
+            register.append_footage(&stretch(seq, seq + 2), bodies(0..leaves)).unwrap();
+            register.append(&entry(leaves)).unwrap();
+            seq += 2;
+        }
+        let size = register.audit_root().size;
+        assert_eq!(size, 1371 + 8);
+        let hashes = register.audit_hashes(size).unwrap();
+        assert_eq!(register.audit_root().hash, root_of(&hashes));
+        assert_eq!(register.verify().unwrap(), register.audit_root());
+        for index in [0, 255, 256, 511, 700, 1023, 1024, 1378] {
+            let path = register.audit_inclusion(index, size).unwrap();
+            assert_eq!(Some(path), prove_inclusion(&hashes, usize::try_from(index).unwrap()), "{index}");
+        }
+        assert_eq!(self::register(&kv).verify().unwrap(), register.audit_root(), "and it is there at the next start");
+    }
+
+    #[test]
+    fn a_stretch_is_logged_once_and_its_leaves_are_found() {
+        let kv = ModelKv::new();
+        let register = register(&kv);
+        register.append(&entry(1)).unwrap();
+        assert_eq!(register.append_footage(&stretch(1, 9), bodies(0..4)).unwrap(), 1);
+        let again = register.append_footage(&stretch(8, 12), bodies(0..4)).unwrap_err();
+        assert_eq!((again.kind, register.audit_root().size), (Kind::Conflict, 5));
+        kv.break_writes(true);
+        assert!(register.append_footage(&stretch(9, 12), bodies(0..4)).is_err());
+        kv.break_writes(false);
+        let after = self::register(&kv);
+        assert_eq!(after.footage_logged(DISK).unwrap(), Some(Logged { next_seq: 9, generation: 5 }));
+        after.append_footage(&stretch(9, 12), bodies(2..4)).unwrap();
+        let leaf = |seq, stream| after.footage_leaf((DISK, 5, seq), stream, 3).unwrap();
+        assert_eq!(
+            (leaf(8, 2), leaf(9, 2), leaf(11, 3), leaf(9, 0), leaf(12, 2)),
+            (Some(3), Some(5), Some(6), None, None)
+        );
+        assert_eq!(after.footage_stretches(DISK, 5).unwrap().len(), 2);
+        assert_eq!(after.footage_stretches(DISK, 4).unwrap(), []);
+        after.footage_lost(DISK, 2).unwrap();
+        assert!(after.append_footage(&stretch(2, 3), bodies(0..1)).is_ok(), "numbers that are given out again");
+    }
+}
