@@ -128,6 +128,42 @@ fn what_cannot_be_judged_is_not_signed() {
 }
 
 #[test]
+fn a_fork_is_told_where_nothing_can_be_written() {
+    let laptop = Laptop::new();
+    let (first, fork) = (Tree::new(&log(5, 99)), Tree::new(&log(300, 3)));
+    assert_eq!(laptop.cosign(&request(0, &first, Vec::new())).0, 0);
+    let forked = request(5, &fork, fork.tiled().prove_consistency(5).unwrap());
+    // A folder in the place of the file keeps it from being written, as a full disk does.
+    let place = laptop.path("state").join(format!("{}.fork.new", hex(&sha256(forked.as_bytes()))));
+    fs::create_dir(&place).unwrap();
+    for name in ["state", "state/lock"] {
+        let mut rights = fs::metadata(laptop.path(name)).unwrap().permissions();
+        rights.set_mode(rights.mode() & !0o222);
+        fs::set_permissions(laptop.path(name), rights).unwrap();
+    }
+    let (code, message, line) = laptop.cosign(&forked);
+    fs::set_permissions(laptop.path("state"), fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!((code, line), (42, None), "{message}");
+    assert!(message.contains("FORK") && message.contains("could not be kept"), "{message}");
+}
+
+#[test]
+fn a_witness_whose_memory_is_gone_takes_no_log_for_a_new_one() {
+    let laptop = Laptop::new();
+    let tree = Tree::new(&log(5, 99));
+    assert_eq!(laptop.cosign(&request(0, &tree, Vec::new())).0, 0);
+    let state = laptop.path("state").join(format!("{}.checkpoint", hex(&sha256(ORIGIN.as_bytes()))));
+    let kept = fs::read(&state).unwrap();
+    fs::remove_file(&state).unwrap();
+    let (code, message, line) = laptop.cosign(&request(0, &Tree::new(&log(4, 1)), Vec::new()));
+    assert_eq!((code, line), (3, None));
+    assert!(message.contains("has cosigned that log before"), "{message}");
+    assert_eq!(laptop.run(&["logs"]).status.code(), Some(3));
+    fs::write(&state, kept).unwrap();
+    assert_eq!(laptop.cosign(&request(5, &tree, Vec::new())).0, 0);
+}
+
+#[test]
 fn one_witness_has_its_state_alone_and_its_key_once() {
     let laptop = Laptop::new();
     let lock = fs::File::create(laptop.path("state/lock")).unwrap();

@@ -11,6 +11,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
+use watchbook_evidence::bundle::verdict::plain;
 use watchbook_evidence::witness::{Answer, Log, REQUEST_BYTES_MAX, Witness};
 use watchbook_evidence::{Algorithm, SigningKey, VerifierKey};
 
@@ -64,7 +65,7 @@ fn main() -> ExitCode {
         }
         Err(Failure(code, sentence)) => {
             // A closed standard error leaves nobody to tell.
-            let _ = writeln!(std::io::stderr(), "watchbook-witness: {sentence}");
+            let _ = writeln!(std::io::stderr(), "watchbook-witness: {}", plain(&sentence));
             ExitCode::from(code)
         }
     }
@@ -180,9 +181,6 @@ fn cosign(dir: &Path, key: &Path, request: &Path, out: &Path) -> Result<String, 
             Ok(format!("{}\n", Answer::Cosigned(cosigned)))
         }
         refused => {
-            if matches!(refused, Answer::Fork(_)) {
-                state.keep_proof(&body).map_err(files)?;
-            }
             let code = match refused {
                 Answer::BadRequest(_) => 40,
                 Answer::Forbidden(_) => 43,
@@ -191,7 +189,14 @@ fn cosign(dir: &Path, key: &Path, request: &Path, out: &Path) -> Result<String, 
                 Answer::Fork(_) => 42,
                 _ => 50,
             };
-            Err(Failure(code, refused.to_string()))
+            let mut sentence = refused.to_string();
+            // The fork is told in any case, first of all.
+            if matches!(refused, Answer::Fork(_))
+                && let Err(error) = state.keep_proof(&body)
+            {
+                sentence += &format!("; copy the request to a safe place yourself, it could not be kept here: {error}");
+            }
+            Err(Failure(code, sentence))
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What a witness remembers: a folder with, for each log, `HASH.keys` (its origin, then its keys, one a line) and `HASH.checkpoint` (the last one that was cosigned, with
-//! the witness's own line), HASH being SHA-256 of the origin. `HASH.fork` files are requests that prove a fork.
+//! the witness's own line), HASH being SHA-256 of the origin. `HASH.cosigned` says that
+//! there must be one. `HASH.fork` files are requests that prove a fork.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
@@ -20,8 +21,15 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn open(dir: &Path) -> Result<Self, String> {
         let told = |error: std::io::Error| format!("opening the state in {}: {error}", dir.display());
-        fs::create_dir_all(dir).map_err(told)?;
-        let lock = File::create(dir.join("lock")).map_err(told)?;
+        // What is there is only read, so that a fork is told on a disk that is full or read-only, too.
+        let lock = match File::open(dir.join("lock")) {
+            Ok(lock) => lock,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                fs::create_dir_all(dir).map_err(told)?;
+                File::create(dir.join("lock")).map_err(told)?
+            }
+            Err(error) => return Err(told(error)),
+        };
         lock.try_lock().map_err(|_| format!("the state in {} is in use by another witness", dir.display()))?;
         Ok(Self { dir: dir.to_owned(), _lock: lock })
     }
@@ -62,6 +70,12 @@ impl State {
     pub(crate) fn seen(&self, origin: &str) -> Result<Option<SignedCheckpoint>, String> {
         let path = self.path(origin, "checkpoint");
         if !is_there(&path)? {
+            if is_there(&self.path(origin, "cosigned"))? {
+                return Err(format!(
+                    "{} is gone, but this witness has cosigned that log before; restore it from a copy",
+                    path.display()
+                ));
+            }
             return Ok(None);
         }
         let bytes = bounded(&path, NOTE_BYTES_MAX as u64)?;
@@ -70,7 +84,11 @@ impl State {
     }
 
     pub(crate) fn remember(&self, seen: &SignedCheckpoint) -> Result<(), String> {
-        replace(&self.path(&seen.checkpoint().origin, "checkpoint"), seen.to_text().as_bytes())
+        let origin = &seen.checkpoint().origin;
+        replace(&self.path(origin, "checkpoint"), seen.to_text().as_bytes())?;
+        // Before a cosignature goes out there is a mark that one did.
+        let mark = self.path(origin, "cosigned");
+        if is_there(&mark)? { Ok(()) } else { replace(&mark, format!("{origin}\n").as_bytes()) }
     }
 
     /// Keeps a request that proves a fork.
