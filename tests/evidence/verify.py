@@ -7,6 +7,7 @@ Standard library only. Slow on purpose where that is plainer. Called like watchb
 
 import argparse
 import base64
+import bisect
 import hashlib
 import json
 import os
@@ -24,7 +25,7 @@ EXIT = {
     "unreadable": 3,
     "file-missing": 10, "file-altered": 10, "file-unlisted": 10,
     "run-altered": 11, "segment-leaf": 11, "segment-altered": 11, "segment-order": 11, "coverage": 11,
-    "runs-withheld": 12, "gap-leaf": 12, "gap-unexplained": 12, "delivered-wrong": 12,
+    "runs-withheld": 12, "gap-leaf": 12, "gap-unexplained": 12, "delivered-wrong": 12, "incomplete": 12,
     "export-missing": 13, "manifest-altered": 13, "export-early": 13,
     "proof-wrong": 14,
     "checkpoint-origin": 15, "key-change": 15, "checkpoint-unsigned": 15, "checkpoint-forged": 15,
@@ -140,7 +141,7 @@ def hex_bytes(text, size):
 
 
 def nanos(text):
-    need(isinstance(text, str) and re.fullmatch(r"0|-?[1-9][0-9]*", text), "not nanoseconds")
+    need(isinstance(text, str) and re.fullmatch(r"0|-?[1-9][0-9]{0,18}", text), "not nanoseconds")
     value = int(text)
     need(-(2**63) <= value < 2**63, "nanoseconds out of range")
     return value
@@ -235,9 +236,9 @@ class Note:
         """(name, line of the key, time) of each good signature of `kind`; Bad when one of any given key is false."""
         good = []
         for name, key_id, blob in self.signatures:
-            for key in keys:
-                if (key.name, key.id) != (name, key_id):
-                    continue
+            own = {key.line: key for key in keys if (key.name, key.id) == (name, key_id)}
+            need(len(own) < 2, f"two of the given keys are {name}")
+            for key in own.values():
                 when, message = None, self.text.encode()
                 if key.kind == 4:
                     when = int.from_bytes(blob[:8], "big")
@@ -246,7 +247,6 @@ class Note:
                 need(ed25519_verifies(key.public, message, blob), f"{name} has not signed this")
                 if key.kind == kind and (name, key.line, when) not in good:
                     good.append((name, key.line, when))
-                break
         return good
 
 
@@ -257,7 +257,7 @@ class Checkpoint(Note):
         need(len(lines) >= 3 and all(lines), "not three lines")
         self.origin = lines[0]
         need(len(self.origin.encode()) <= 255, "the origin is too long")
-        need(re.fullmatch(r"0|[1-9][0-9]*", lines[1], re.ASCII) and int(lines[1]) < 2**63, "no size")
+        need(re.fullmatch(r"0|[1-9][0-9]{0,18}", lines[1], re.ASCII) and int(lines[1]) < 2**63, "no size")
         self.size, self.root = int(lines[1]), hash_line(lines[2])
 
 
@@ -335,7 +335,7 @@ CLOCKS = {"unknown": 0, "synchronised": 1, "free": 2}
 
 def interval(value):
     end, start = fields(value, "end_ns", "start_ns")
-    nanos(end), nanos(start)
+    need(nanos(start) <= nanos(end), "an interval that ends before it begins")
 
 
 def check_manifest(data):
@@ -353,11 +353,12 @@ def check_manifest(data):
         need(name not in ("manifest.json", "proofs.json", "checkpoint"), "name of a file")
     names = [file["name"] for file in files]
     need(all(a < b for a, b in zip(names, names[1:])), "files out of order")
-    runs = 0
+    runs = ranges = told = 0
     for stream in streams:
         camera, gaps, segments, number = fields(stream, "camera", "gaps", "segments", "stream")
         text(camera), integer(number, 2**32 - 1)
         need(type(gaps) is list and type(segments) is list, "no lists")
+        told += len(gaps)
         for gap in gaps:
             integer(gap, INT_MAX)
         for segment in segments:
@@ -367,7 +368,8 @@ def check_manifest(data):
             runs += len(listed)
             for run in listed:
                 check_run(run)
-    need(runs <= 1_048_576, "too many runs")
+                ranges += len(run.get("ranges", []))
+    need(runs <= 1_048_576 and ranges <= 4_194_304 and told <= 65_536, "too many runs, ranges or gaps")
     numbers = [stream["stream"] for stream in streams]
     need(all(a < b for a, b in zip(numbers, numbers[1:])), "streams out of order")
     return manifest
@@ -429,6 +431,202 @@ def record(body, kind):
         return value
     except Bad:
         return None
+
+
+# ---------------------------------------------------------------------------------------------------------------- masters
+
+BOXES_MAX = 1_048_576
+SAMPLES_MAX = 16_777_216
+ONCE = {
+    "moov": "mvhd mvex meta",
+    "trak": "tkhd edts mdia tref meta",
+    "edts": "elst",
+    "mdia": "mdhd hdlr minf",
+    "minf": "vmhd smhd nmhd sthd dinf stbl",
+    "dinf": "dref",
+    "stbl": "stsd stts ctts stss sdtp stsc stsz stco co64",
+    "mvex": "mehd",
+    "moof": "mfhd",
+    "traf": "tfhd tfdt sdtp",
+    "meta": "hdlr suep cstb ipro",
+}
+OFTEN = {"moov": "trak", "mvex": "trex", "moof": "traf", "traf": "trun"}
+
+
+class Fields:
+    """Big-endian integers one behind the other."""
+
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, size=4, signed=False):
+        need(self.at + size <= len(self.data), "a box is too short")
+        self.at += size
+        return int.from_bytes(self.data[self.at - size : self.at], "big", signed=signed)
+
+    def flags(self):
+        return self.take() & 0xFFFFFF
+
+    def end(self):
+        need(self.at == len(self.data), "a box is too long")
+
+
+def boxes_in(parent, data):
+    found, at = [], 0
+    while at < len(data):
+        need(at + 8 <= len(data), "a broken box")
+        length, name = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8].decode("latin-1")
+        need(8 <= length <= len(data) - at, "a broken box")
+        if name != OFTEN.get(parent):
+            need(name in ONCE[parent].split(), f"{name} in {parent}")
+            need(name not in [other for other, _ in found], f"{name} twice in {parent}")
+        found.append((name, data[at + 8 : at + length]))
+        at += length
+    return found
+
+
+def only(found, name):
+    for other, data in found:
+        if other == name:
+            return data
+    raise Bad(f"no {name}")
+
+
+class Master:
+    """Walks through a file whose runs lie in `runs`: sorted, none over another."""
+
+    def __init__(self, runs):
+        self.runs, self.media, self.defaults, self.samples = runs, [], {}, 0
+
+    def read(self, size, piece):
+        at, boxes, seen = 0, 0, set()
+        while at < size:
+            boxes += 1
+            need(boxes <= BOXES_MAX, "too many boxes")
+            head = piece(at, min(16, size - at))
+            need(len(head) >= 8, "a broken box")
+            length, name, header = int.from_bytes(head[:4], "big"), head[4:8].decode("latin-1"), 8
+            if length == 0:
+                length = size - at
+            elif length == 1:
+                need(len(head) == 16, "a broken box")
+                length, header = int.from_bytes(head[8:], "big"), 16
+            need(header <= length <= size - at, "a broken box")
+            need((name == "ftyp") == (at == 0), "ftyp is the first box and no other")
+            need(name in ("ftyp", "styp", "mdat", "moof", "moov", "meta"), f"{name} in the file")
+            need(name not in ("moov", "meta") or name not in seen, f"{name} twice")
+            seen.add(name)
+            if name == "mdat":
+                self.media.append((at + header, at + length))
+            elif name in ("moof", "moov", "meta"):
+                need(length <= JSON_MAX, "a box too large")
+                data = piece(at + header, length - header)
+                {"moof": self.moof, "moov": self.moov, "meta": self.meta}[name](data, at)
+            at += length
+
+    def count(self, samples):
+        self.samples += samples
+        need(self.samples <= SAMPLES_MAX, "too many samples")
+
+    def sample(self, at, length):
+        if length:
+            place = bisect.bisect_right(self.runs, (at, float("inf"))) - 1
+            need(place >= 0 and at + length <= self.runs[place][1], f"a sample at {at} of no run")
+        return at + length
+
+    def meta(self, data, _at=None):
+        fields = Fields(data)
+        fields.take()
+        boxes_in("meta", data[4:])
+
+    def moov(self, data, _at):
+        for name, body in boxes_in("moov", data):
+            if name == "trak":
+                self.track(boxes_in("trak", body))
+            elif name == "meta":
+                self.meta(body)
+            elif name == "mvex":
+                for inner, trex in boxes_in("mvex", body):
+                    if inner == "trex":
+                        fields = Fields(trex)
+                        _, track, _, _, size, _ = [fields.take() for _ in range(6)]
+                        fields.end()
+                        need(track not in self.defaults, "two defaults of a track")
+                        self.defaults[track] = size
+
+    def track(self, trak):
+        for name, body in trak:
+            if name == "meta":
+                self.meta(body)
+            elif name == "edts":
+                boxes_in("edts", body)
+        minf = boxes_in("minf", only(boxes_in("mdia", only(trak, "mdia")), "minf"))
+        dref = Fields(only(boxes_in("dinf", only(minf, "dinf")), "dref"))
+        dref.take()
+        for _ in range(dref.take()):
+            need(dref.take(12) == int.from_bytes(b"\0\0\0\x0curl \0\0\0\1", "big"), "samples of another file")
+        dref.end()
+        self.tables(boxes_in("stbl", only(minf, "stbl")))
+
+    def tables(self, stbl):
+        sizes = Fields(only(stbl, "stsz"))
+        sizes.take()
+        uniform, count = sizes.take(), sizes.take()
+        self.count(count)
+        names = [name for name, _ in stbl]
+        need(("stco" in names) != ("co64" in names), "no or two tables of chunks")
+        width = 4 if "stco" in names else 8
+        chunks = Fields(only(stbl, "stco" if width == 4 else "co64"))
+        chunks.take()
+        number = chunks.take()
+        need(len(chunks.data) == 8 + width * number, "a table of another length")
+        plan = Fields(only(stbl, "stsc"))
+        plan.take()
+        entries = [[plan.take() for _ in range(3)] for _ in range(plan.take())]
+        plan.end()
+        firsts = [entry[0] for entry in entries]
+        need(all(a < b for a, b in zip(firsts, firsts[1:])), "chunks out of order")
+        need(all(1 <= first <= number for first in firsts), "a chunk that is not there")
+        per_chunk, left, next_entry = 0, count, 0
+        for chunk in range(1, number + 1):
+            if next_entry < len(entries) and firsts[next_entry] == chunk:
+                per_chunk = entries[next_entry][1]
+                next_entry += 1
+            need(per_chunk <= left, "too many samples in chunks")
+            left -= per_chunk
+            at = chunks.take(width)
+            for _ in range(per_chunk):
+                at = self.sample(at, uniform or sizes.take())
+        need(left == 0, "samples in no chunk")
+        sizes.end()
+
+    def moof(self, data, start):
+        for name, body in boxes_in("moof", data):
+            if name != "traf":
+                continue
+            traf = boxes_in("traf", body)
+            head = Fields(only(traf, "tfhd"))
+            flags, track = head.flags(), head.take()
+            need(flags & 0x02_0000 and not flags & ~0x03_003A, "a fragment that does not count from its moof")
+            need(track in self.defaults, "a fragment of no track")
+            values = {flag: head.take() for flag in (0x02, 0x08, 0x10, 0x20) if flags & flag}
+            head.end()
+            for inner, trun in traf:
+                if inner == "trun":
+                    self.trun(Fields(trun), start, values.get(0x10, self.defaults[track]))
+
+    def trun(self, fields, start, default):
+        flags, count = fields.flags(), fields.take()
+        need(flags & 0x01 and not flags & ~0xF05, "a fragment without a place")
+        self.count(count)
+        at = start + fields.take(signed=True)
+        need(at >= 0, "before the file")
+        if flags & 0x04:
+            fields.take()
+        for _ in range(count):
+            values = {flag: fields.take() for flag in (0x100, 0x200, 0x400, 0x800) if flags & flag}
+            at = self.sample(at, values.get(0x200, default))
+        fields.end()
 
 
 # ---------------------------------------------------------------------------------------------------------------- the checks
@@ -493,7 +691,8 @@ class Verifier:
             elif size != file["bytes"] or sha256(self.piece(name, 0, size)).hex() != file["sha256"]:
                 self.fail("file-altered", name, "it is another file")
         named = {file["name"] for file in self.manifest["files"]} | {"manifest.json", "proofs.json", "checkpoint"}
-        for name in sorted(set(os.listdir(self.folder)) - named):
+        there = {os.fsencode(name).decode("utf-8", "replace") for name in os.listdir(self.folder)}
+        for name in sorted(there - named):
             self.fail("file-unlisted", name, "the manifest does not name it")
 
     def record(self, leaf, kind):
@@ -502,22 +701,27 @@ class Verifier:
 
     def check_streams(self):
         self.masters = {file["name"] for file in self.manifest["files"] if file["kind"] == "master"}
-        self.used = {name: [] for name in self.masters}
+        used, self.runs = {name: [] for name in self.masters}, 0
+        for stream in self.manifest["streams"]:
+            for segment in stream["segments"]:
+                for run in segment["runs"]:
+                    if run.get("file") in self.masters:
+                        used[run["file"]] += [(at, at + length) for at, length in run["ranges"]]
+        # Where runs lie over each other none is read: the work could be without end.
+        self.used = {name: sorted(ranges) for name, ranges in used.items()}
+        for name, ranges in self.used.items():
+            if any(a[1] > b[0] for a, b in zip(ranges, ranges[1:])):
+                self.used[name] = None
         starts, ends = [], []
         for stream in self.manifest["streams"]:
             for start, end in self.check_stream(stream):
                 starts.append(start)
                 ends.append(end)
+        delivered = nanos(self.manifest["delivered"]["start_ns"]), nanos(self.manifest["delivered"]["end_ns"])
         if starts:
             self.later(max(ends))
-            delivered = self.manifest["delivered"]
-            if (nanos(delivered["start_ns"]), nanos(delivered["end_ns"])) != (min(starts), max(ends)):
-                self.fail("delivered-wrong", "interval", f"the runs cover {min(starts)} to {max(ends)}")
-        for stream in self.manifest["streams"]:
-            for segment in stream["segments"]:
-                for run in segment["runs"]:
-                    if run.get("file") in self.masters:
-                        self.used[run["file"]] += run["ranges"]
+        if delivered != (min(starts), max(ends)) if starts else delivered[0] != delivered[1]:
+            self.fail("delivered-wrong", "interval", "it is not what the runs cover")
         for name in sorted(self.masters):
             self.check_coverage(name)
 
@@ -552,7 +756,16 @@ class Verifier:
                     at = gap_end
             if abs(at - start) > SECOND:
                 self.fail("gap-unexplained", f"{number}/{end}", "no gap says why")
+        self.check_complete(number, times + gaps)
         return times
+
+    def check_complete(self, number, told):
+        reached, end = nanos(self.manifest["requested"]["start_ns"]), nanos(self.manifest["requested"]["end_ns"])
+        for start, stop in [*sorted(told), (end, end)]:
+            if min(start, end) - reached > SECOND:
+                self.fail("incomplete", number, f"nothing tells of the time from {reached}")
+                return
+            reached = max(reached, stop)
 
     def check_segment(self, number, segment, subject):
         leaf = self.record(segment["leaf"], "segment")
@@ -571,7 +784,9 @@ class Verifier:
             ):
                 said += (value % 2 ** (8 * size)).to_bytes(size, "little")
             hashes.append(leaf_hash(said + bytes.fromhex(run["sha256"])))
-            if self.digest(run) != run["sha256"]:
+            digest = self.digest(run)
+            self.runs += digest == run["sha256"]
+            if digest not in (run["sha256"], "unread"):
                 self.fail("run-altered", f"{subject}/{at}", "its samples are not what was recorded")
             times.append((utc, utc + run["length"] * 100_000 // 9))
         if len(hashes) != leaf["runs"] or root_of(hashes).hex() != leaf["root"]:
@@ -582,6 +797,8 @@ class Verifier:
         size = self.size(run["file"]) if run["file"] in self.masters else None
         if size is None:
             return None
+        if self.used[run["file"]] is None:
+            return "unread"
         digest = hashlib.sha256(b64(run["table"]))
         for at, length in run["ranges"]:
             if at + length > size:
@@ -593,27 +810,11 @@ class Verifier:
         size = self.size(name)
         if size is None:
             return
-        media, at, boxes = [], 0, 0
         try:
-            while at < size:
-                boxes += 1
-                need(boxes <= 1_048_576, "too many boxes")
-                head = self.piece(name, at, 16)
-                need(len(head) >= 8, "a broken box")
-                length, header = int.from_bytes(head[:4], "big"), 8
-                if length == 0:
-                    length = size - at
-                elif length == 1:
-                    need(len(head) == 16, "a broken box")
-                    length, header = int.from_bytes(head[8:], "big"), 16
-                need(header <= length <= size - at, "a broken box")
-                if head[4:8] == b"mdat":
-                    media.append((at + header, at + length))
-                at += length
-            # Each byte once: walk the ranges in order of place through the contents of the boxes.
-            ranges = sorted((at, at + length) for at, length in self.used[name])
-            need(all(a[1] <= b[0] for a, b in zip(ranges, ranges[1:])), "ranges overlap")
-            need(merged(ranges) == merged(media), "media data of no run, or a run elsewhere")
+            need(self.used[name] is not None, "runs lie over each other")
+            master = Master(self.used[name])
+            master.read(size, lambda at, length: self.piece(name, at, length))
+            need(merged(self.used[name]) == merged(master.media), "media data of no run, or a run elsewhere")
         except Bad as error:
             self.fail("coverage", name, str(error))
 
@@ -650,7 +851,7 @@ class Verifier:
             try:
                 old, new = self.key_change(change["note"])
                 if old.line in [key.line for key in keys]:
-                    keys.append(new)
+                    keys = [key for key in keys if key.line not in (old.line, new.line)] + [new]
             except Bad as error:
                 self.fail("key-change", leaf["index"], str(error))
         try:
@@ -710,6 +911,15 @@ def merged(stretches):
     return whole
 
 
+def bounded(path, most):
+    """The bytes of a file that is one, and not too large."""
+    need(stat.S_ISREG(os.stat(path).st_mode), f"{path} is not a file")
+    with open(path, "rb") as file:
+        data = file.read(most + 1)
+    need(len(data) <= most, f"{path} is too large")
+    return data
+
+
 def keys_of(given):
     found = []
     for one in given:
@@ -717,8 +927,8 @@ def keys_of(given):
             found.append(Key(one))
         except Bad:
             need(os.path.isfile(one), f"{one} is no key and no file with keys")
-            with open(one, encoding="utf-8") as file:
-                found += [Key(line.strip()) for line in file if line.strip()]
+            lines = bounded(one, NOTE_MAX).decode("utf-8").splitlines()
+            found += [Key(line.strip()) for line in lines if line.strip()]
     return found
 
 
@@ -727,24 +937,36 @@ def trust_of(options):
     need(options.log, "no key of a log")
     if options.quorum is None:
         options.quorum = 1 if options.witness else 0
+    need(0 <= options.quorum < 2**32, "not a number of witnesses")
     if options.known:
-        with open(options.known, "rb") as file:
-            options.known = Checkpoint(file.read())
+        options.known = Checkpoint(bounded(options.known, NOTE_MAX))
         need(options.known.signed_by(options.log, 1), "the known checkpoint is not signed by the log")
         try:
-            with open(os.path.join(options.bundle, "manifest.json"), "rb") as file:
-                origin = check_manifest(file.read())["origin"]
+            path = os.path.join(options.bundle, "manifest.json")
+            need(not os.path.islink(path), "a link")
+            origin = check_manifest(bounded(path, JSON_MAX))["origin"]
         except (Bad, OSError):
             origin = options.known.origin
         need(origin == options.known.origin, "the known checkpoint is of another log")
     if options.consistency:
-        with open(options.consistency, encoding="utf-8") as file:
-            options.consistency = [hash_line(line) for line in file.read().splitlines()]
+        lines = bounded(options.consistency, NOTE_MAX).decode("utf-8").splitlines()
+        options.consistency = [hash_line(line) for line in lines]
         need(len(options.consistency) <= 63, "the proof is too long")
     return options
 
 
+TURNS = re.compile("[\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]")
+
+
+def plain(text):
+    """Text for a terminal: nothing in a bundle can look like a line of the verifier's."""
+    hide = (c if unicodedata.category(c) != "Cc" and not TURNS.match(c) else f"\\u{{{ord(c):x}}}" for c in text)
+    return "".join(hide).encode("utf-8", "replace").decode("utf-8")
+
+
 def main():
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8")
     parser = argparse.ArgumentParser()
     parser.add_argument("bundle")
     parser.add_argument("--log", action="append", default=[])
@@ -756,13 +978,13 @@ def main():
     try:
         verifier = Verifier(None, trust_of(parser.parse_args()))
     except (Bad, OSError, ValueError) as error:
-        print(f"verify.py: {error}", file=sys.stderr)
+        print(f"verify.py: {plain(str(error))}", file=sys.stderr)
         return 2
     verifier.folder = verifier.trust.bundle
     verifier.run()
     for code, subject, detail in verifier.findings:
-        print(f"FAIL {code} {subject}: {detail}")
-    print("NOT VERIFIED" if verifier.findings else "VERIFIED")
+        print(f"FAIL {code} {plain(subject)}: {plain(detail)}")
+    print("NOT VERIFIED" if verifier.findings else f"VERIFIED: {verifier.runs} runs")
     return min((EXIT[code] for code, _, _ in verifier.findings), default=0)
 
 

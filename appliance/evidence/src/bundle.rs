@@ -3,11 +3,12 @@
 //! `manifest.json` says what is handed out, and its hash is in the log; `proofs.json` has the leaves and their way up to the root; `checkpoint` is that root, signed.
 
 pub mod coverage;
+pub mod master;
 pub mod verdict;
 pub mod verify;
 
 pub use verdict::{Code, Finding, Report};
-pub use verify::{Bundle, Trust, verify};
+pub use verify::{Bundle, Trust, verify, whole};
 
 use crate::leaf::{Leaf, SALT_BYTES};
 use crate::run::{ClockState, Run};
@@ -31,6 +32,10 @@ pub const PROOFS_FORMAT: &str = "watchbook-proofs/1";
 pub const JSON_BYTES_MAX: u64 = 256 << 20;
 /// Runs of a bundle, withheld ones included.
 pub const RUNS_MAX: usize = 1 << 20;
+/// Ranges of all runs of a bundle. Each is a stretch of a file that is read once.
+pub const RANGES_MAX: usize = 1 << 22;
+/// Gaps of a bundle.
+pub const GAPS_MAX: usize = 1 << 16;
 /// Files of a bundle.
 pub const FILES_MAX: usize = 1000;
 /// Bytes of a file's name.
@@ -58,6 +63,15 @@ pub struct Interval {
     pub end_ns: String,
     /// First nanosecond of it, decimal.
     pub start_ns: String,
+}
+
+impl Interval {
+    /// Beginning and end; `None` when they are no times or in the wrong order.
+    #[must_use]
+    pub fn times(&self) -> Option<(i128, i128)> {
+        let (start, end) = (nanos(&self.start_ns)?, nanos(&self.end_ns)?);
+        (start <= end).then_some((start.into(), end.into()))
+    }
 }
 
 /// A file of the bundle.
@@ -248,12 +262,16 @@ impl Manifest {
             return wrong("its files or streams are not in order");
         }
         let intervals = [&self.delivered, &self.requested];
-        if intervals.iter().any(|interval| nanos(&interval.start_ns).is_none() || nanos(&interval.end_ns).is_none()) {
-            return wrong("an interval in it has no times");
+        if intervals.iter().any(|interval| interval.times().is_none()) {
+            return wrong("an interval in it has no times, or ends before it begins");
         }
         let runs = || self.streams.iter().flat_map(|stream| &stream.segments).flat_map(|segment| &segment.runs);
         if runs().count() > RUNS_MAX || !runs().all(RunOrHash::is_well_formed) {
             return wrong("a run in it is not well-formed, or there are too many");
+        }
+        let ranges = runs().map(|run| if let RunOrHash::Run(run) = run { run.ranges.len() } else { 0 });
+        if ranges.sum::<usize>() > RANGES_MAX || self.streams.iter().map(|s| s.gaps.len()).sum::<usize>() > GAPS_MAX {
+            return wrong("it has too many ranges or gaps");
         }
         let leaves = self.streams.iter().flat_map(|s| s.gaps.iter().copied().chain(s.segments.iter().map(|s| s.leaf)));
         let bytes = self.files.iter().map(|file| file.bytes);

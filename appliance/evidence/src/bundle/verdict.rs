@@ -31,6 +31,8 @@ pub enum Code {
     GapLeaf,
     /// The interval that was delivered is not the one that the manifest states.
     DeliveredWrong,
+    /// Time that was asked for, of which neither runs nor gaps tell.
+    Incomplete,
     /// The log's entry of this export is missing or no export's.
     ExportMissing,
     /// The manifest is not the one whose hash is in the log.
@@ -63,7 +65,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Unreadable,
         Self::FileMissing,
         Self::FileAltered,
@@ -77,6 +79,7 @@ impl Code {
         Self::GapUnexplained,
         Self::GapLeaf,
         Self::DeliveredWrong,
+        Self::Incomplete,
         Self::ExportMissing,
         Self::ManifestAltered,
         Self::ExportEarly,
@@ -110,6 +113,7 @@ impl Code {
             Self::GapUnexplained => ("gap-unexplained", 12),
             Self::GapLeaf => ("gap-leaf", 12),
             Self::DeliveredWrong => ("delivered-wrong", 12),
+            Self::Incomplete => ("incomplete", 12),
             Self::ExportMissing => ("export-missing", 13),
             Self::ManifestAltered => ("manifest-altered", 13),
             Self::ExportEarly => ("export-early", 13),
@@ -151,6 +155,22 @@ impl fmt::Display for Finding {
     }
 }
 
+/// Text for a terminal: control characters and those that turn the direction of writing round become `\u{…}`, so that nothing in a bundle can look like a line of the
+/// verifier's.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let turns =
+        |c: char| matches!(c, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    text.chars().fold(String::with_capacity(text.len()), |mut shown, c| {
+        if c.is_control() || turns(c) {
+            shown.extend(c.escape_unicode())
+        } else {
+            shown.push(c)
+        }
+        shown
+    })
+}
+
 /// Everything that was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -162,17 +182,23 @@ pub struct Report {
 
 impl Report {
     pub(crate) fn fail(&mut self, code: Code, subject: impl Into<String>, detail: impl Into<String>) {
-        self.findings.push(Finding { code, subject: subject.into(), detail: detail.into() });
+        self.findings.push(Finding { code, subject: plain(&subject.into()), detail: plain(&detail.into()) });
     }
 
     pub(crate) fn pass(&mut self, kind: &'static str, subject: impl Into<String>, detail: impl Into<String>) {
-        self.passed.push((kind, subject.into(), detail.into()));
+        self.passed.push((kind, plain(&subject.into()), plain(&detail.into())));
     }
 
     /// True when nothing is wrong.
     #[must_use]
     pub fn is_verified(&self) -> bool {
         self.findings.is_empty()
+    }
+
+    /// How many runs are as they were recorded.
+    #[must_use]
+    pub fn runs(&self) -> usize {
+        self.passed.iter().filter(|(kind, ..)| *kind == "run").count()
     }
 
     /// 0 when verified, else the lowest exit code of what is wrong.

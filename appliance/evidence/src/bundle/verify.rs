@@ -1,9 +1,10 @@
 //! Holds a bundle against the log, the witnesses and what the reader knows. Nothing ends early: everything that is wrong is told.
 
+use super::coverage::Stretch;
 use super::verdict::{Code, Report};
 use super::{
     CHECKPOINT, FileKind, Interval, JSON_BYTES_MAX, MANIFEST, Manifest, PROOFS, Proofs, RunEntry, RunOrHash,
-    SegmentEntry, StreamEntry, coverage, nanos,
+    SegmentEntry, StreamEntry, coverage, master, nanos,
 };
 use crate::key::VerifierKey;
 use crate::merkle::{Hash, Root, root_of, verify_consistency, verify_inclusion};
@@ -59,17 +60,24 @@ pub struct Trust {
 /// Checks everything.
 pub fn verify(bundle: &dyn Bundle, trust: &Trust) -> Report {
     let mut report = Report::default();
-    let manifest_bytes = whole(bundle, MANIFEST, JSON_BYTES_MAX, &mut report);
+    let manifest_bytes = parsed(MANIFEST, whole(bundle, MANIFEST, JSON_BYTES_MAX), &mut report);
     let manifest = manifest_bytes.as_deref().and_then(|bytes| parsed(MANIFEST, Manifest::parse(bytes), &mut report));
-    let proofs = whole(bundle, PROOFS, JSON_BYTES_MAX, &mut report);
+    let proofs = parsed(PROOFS, whole(bundle, PROOFS, JSON_BYTES_MAX), &mut report);
     let proofs = proofs.and_then(|bytes| parsed(PROOFS, Proofs::parse(&bytes), &mut report));
-    let checkpoint = whole(bundle, CHECKPOINT, NOTE_BYTES_MAX as u64, &mut report);
+    let checkpoint = parsed(CHECKPOINT, whole(bundle, CHECKPOINT, NOTE_BYTES_MAX as u64), &mut report);
     let checkpoint = checkpoint.and_then(|bytes| {
         let read = SignedCheckpoint::parse(&bytes).map_err(|error| error.to_string());
         parsed(CHECKPOINT, read, &mut report)
     });
     let (Some(manifest), Some(proofs), Some(checkpoint)) = (manifest, proofs, checkpoint) else { return report };
-    let mut check = Check { bundle, manifest: &manifest, proofs: &proofs, report, latest_ns: i128::MIN };
+    let mut check = Check {
+        bundle,
+        manifest: &manifest,
+        proofs: &proofs,
+        report,
+        latest_ns: i128::MIN,
+        places: Check::places(&manifest),
+    };
     check.files();
     check.streams();
     check.export(&crate::sha256(&manifest_bytes.unwrap_or_default()));
@@ -80,15 +88,18 @@ pub fn verify(bundle: &dyn Bundle, trust: &Trust) -> Report {
     check.report
 }
 
-fn whole(bundle: &dyn Bundle, name: &str, most: u64, report: &mut Report) -> Option<Vec<u8>> {
+/// All of a file that has at most `most` bytes.
+///
+/// # Errors
+/// A sentence, when it is not there, larger, or cannot be read.
+pub fn whole(bundle: &dyn Bundle, name: &str, most: u64) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
-    let read = match bundle.size(name) {
-        Ok(Some(size)) if size <= most => bundle.read(name, 0, size, &mut |part| bytes.extend_from_slice(part)),
-        Ok(Some(size)) => Err(format!("it has {size} bytes; at most {most} are read")),
-        Ok(None) => Err("it is not there".to_owned()),
-        Err(error) => Err(error),
-    };
-    parsed(name, read, report).map(|()| bytes)
+    match bundle.size(name)? {
+        Some(size) if size <= most => bundle.read(name, 0, size, &mut |part| bytes.extend_from_slice(part))?,
+        Some(size) => return Err(format!("it has {size} bytes; at most {most} are read")),
+        None => return Err("it is not there".to_owned()),
+    }
+    Ok(bytes)
 }
 
 fn parsed<T>(name: &str, read: Result<T, String>, report: &mut Report) -> Option<T> {
@@ -102,7 +113,11 @@ struct Check<'a> {
     report: Report,
     /// The latest time that anything in the bundle states.
     latest_ns: i128,
+    places: Places<'a>,
 }
+
+/// Where the runs of each master lie in it, see [`Check::places`].
+type Places<'a> = BTreeMap<&'a str, Option<Vec<Stretch>>>;
 
 impl Check<'_> {
     fn files(&mut self) {
@@ -142,18 +157,21 @@ impl Check<'_> {
                 ends = Some(ends.map_or((start, end), |(first, last)| (first.min(start), last.max(end))));
             }
         }
-        if let Some((start, end)) = ends {
-            self.latest_ns = self.latest_ns.max(end);
-            let Interval { start_ns, end_ns } = &self.manifest.delivered;
-            if *start_ns == start.to_string() && *end_ns == end.to_string() {
-                self.report.pass("delivered", "interval", format!("{start_ns} to {end_ns}"));
-            } else {
-                let detail = format!("the runs cover {start} to {end}, the manifest states {start_ns} to {end_ns}");
-                self.report.fail(Code::DeliveredWrong, "interval", detail);
-            }
+        self.latest_ns = ends.map_or(self.latest_ns, |(_, end)| self.latest_ns.max(end));
+        let Interval { start_ns, end_ns } = &self.manifest.delivered;
+        let is_right = match (ends, self.manifest.delivered.times()) {
+            (None, times) => times.is_some_and(|(start, end)| start == end),
+            (ends, times) => ends == times,
+        };
+        if is_right {
+            self.report.pass("delivered", "interval", format!("{start_ns} to {end_ns}"));
+        } else {
+            let covered = ends.map_or("nothing".to_owned(), |(start, end)| format!("{start} to {end}"));
+            let detail = format!("the runs cover {covered}, the manifest states {start_ns} to {end_ns}");
+            self.report.fail(Code::DeliveredWrong, "interval", detail);
         }
-        for file in self.manifest.files.iter().filter(|file| file.kind == FileKind::Master) {
-            self.covered(&file.name);
+        for (name, places) in core::mem::take(&mut self.places) {
+            self.covered(name, places);
         }
     }
 
@@ -180,7 +198,25 @@ impl Check<'_> {
                 self.report.fail(Code::GapUnexplained, format!("{number}/{}", one.end_utc_ns()), detail);
             }
         }
+        self.complete(number, &runs, gaps);
         runs
+    }
+
+    /// All of the time that was asked for is in runs or told of by gaps.
+    fn complete(&mut self, stream: u32, runs: &[Run], mut told: Vec<(i128, i128)>) {
+        let Some((mut reached, end)) = self.manifest.requested.times() else { return };
+        told.extend(runs.iter().map(|run| (i128::from(run.first_utc_ns), run.end_utc_ns())));
+        told.sort_unstable();
+        told.push((end, end));
+        for (from, to) in told {
+            if from.min(end) - reached > JUMP_NS_MAX {
+                let detail =
+                    format!("from {reached} to {} was asked for; neither runs nor gaps tell of it", from.min(end));
+                return self.report.fail(Code::Incomplete, stream.to_string(), detail);
+            }
+            reached = reached.max(to);
+        }
+        self.report.pass("complete", stream.to_string(), "runs and gaps tell of all of the time that was asked for");
     }
 
     fn segment(&mut self, stream: u32, segment: &SegmentEntry, subject: &str) -> Vec<Run> {
@@ -202,7 +238,8 @@ impl Check<'_> {
                     hashes.push(run.hash());
                     let subject = format!("{subject}/{at}");
                     match self.samples(entry) {
-                        Ok(digest) if digest == entry.sha256 => {
+                        Ok(None) => {}
+                        Ok(Some(digest)) if digest == entry.sha256 => {
                             self.report.pass("run", subject, format!("{} samples as recorded", run.samples));
                         }
                         Ok(_) => self.report.fail(Code::RunAltered, subject, "its samples are not what was recorded"),
@@ -220,36 +257,51 @@ impl Check<'_> {
         runs
     }
 
-    /// SHA-256 of a run's table and samples as they lie in the bundle.
-    fn samples(&self, run: &RunEntry) -> Result<String, String> {
-        let file = self.manifest.files.iter().find(|file| file.name == run.file && file.kind == FileKind::Master);
-        let file = file.ok_or("the manifest has no master of that name")?;
-        let size = self.bundle.size(&file.name)?.ok_or("its file is not there")?;
+    /// SHA-256 of a run's table and samples as they lie in the bundle; `None` when runs of its file lie over each other, and reading them all could go on without end.
+    fn samples(&self, run: &RunEntry) -> Result<Option<String>, String> {
+        let places = self.places.get(&*run.file).ok_or("the manifest has no master of that name")?;
+        let size = self.bundle.size(&run.file)?.ok_or("its file is not there")?;
+        if places.is_none() {
+            return Ok(None);
+        }
         let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
         context.update(&unbase64(&run.table).unwrap_or_default());
         for (at, length) in &run.ranges {
             if at.checked_add(*length).is_none_or(|end| end > size) {
                 return Err("its samples lie behind the end of its file".to_owned());
             }
-            self.bundle.read(&file.name, *at, *length, &mut |part| context.update(part))?;
+            self.bundle.read(&run.file, *at, *length, &mut |part| context.update(part))?;
         }
-        Ok(hex(context.finish().as_ref()))
+        Ok(Some(hex(context.finish().as_ref())))
     }
 
-    fn covered(&mut self, name: &str) {
-        let runs = self.manifest.streams.iter().flat_map(|stream| &stream.segments).flat_map(|segment| &segment.runs);
-        let ranges = runs.filter_map(|run| match run {
-            RunOrHash::Run(run) if run.file == name => Some(run.ranges.iter().copied()),
-            _ => None,
-        });
+    /// Where the runs of each master lie in it: in order, `None` when two lie over each other.
+    fn places(manifest: &Manifest) -> Places<'_> {
+        let masters = manifest.files.iter().filter(|file| file.kind == FileKind::Master);
+        let mut ranges: BTreeMap<&str, Vec<(u64, u64)>> = masters.map(|file| (&*file.name, Vec::new())).collect();
+        let runs = manifest.streams.iter().flat_map(|stream| &stream.segments).flat_map(|segment| &segment.runs);
+        for run in runs {
+            if let RunOrHash::Run(run) = run
+                && let Some(ranges) = ranges.get_mut(&*run.file)
+            {
+                ranges.extend(&run.ranges);
+            }
+        }
+        ranges.into_iter().map(|(name, ranges)| (name, coverage::apart(ranges))).collect()
+    }
+
+    fn covered(&mut self, name: &str, places: Option<Vec<Stretch>>) {
         let Ok(Some(size)) = self.bundle.size(name) else { return };
-        let media = coverage::media_data(size, |at, length| {
-            let mut head = Vec::new();
-            self.bundle.read(name, at, length, &mut |part| head.extend_from_slice(part))?;
-            Ok(head)
+        let Some(places) = places else {
+            return self.report.fail(Code::Coverage, name, "runs lie over each other in it; none of them was read");
+        };
+        let media = master::media_data(size, &places, |at, length| {
+            let mut bytes = Vec::new();
+            self.bundle.read(name, at, length, &mut |part| bytes.extend_from_slice(part))?;
+            Ok(bytes)
         });
-        match media.map(|media| coverage::covers(ranges.flatten(), media)) {
-            Ok(true) => self.report.pass("coverage", name, "every byte of its media data belongs to one run"),
+        match media.map(|media| coverage::covers(places, media)) {
+            Ok(true) => self.report.pass("coverage", name, "its media data and every sample it shows belong to runs"),
             Ok(false) => {
                 let detail = "it has media data that belongs to no run, or a run lies outside of it";
                 self.report.fail(Code::Coverage, name, detail);
@@ -339,15 +391,16 @@ impl Check<'_> {
         }
     }
 
-    /// The keys that were given, and those to which the log says that it changed from one of them.
+    /// The keys that were given; where the log says that it changed from one of them, the one that came counts in its stead.
     fn keys(&mut self, trust: &Trust) -> Vec<VerifierKey> {
         let mut keys = trust.log_keys.clone();
         for entry in &self.proofs.leaves {
             let Some(Record::LogKey { note }) = Record::parse(entry.body.as_bytes()) else { continue };
             match Rotation::verify(note.as_bytes()) {
                 Ok(change) if change.origin == self.manifest.origin => {
-                    if keys.contains(&change.old) && !keys.contains(&change.new) {
+                    if keys.contains(&change.old) {
                         self.report.pass("key-change", entry.index.to_string(), format!("to {}", change.new));
+                        keys.retain(|key| *key != change.old && *key != change.new);
                         keys.push(change.new);
                     }
                 }

@@ -1,6 +1,6 @@
 //! What must hold for any bytes at all. Each body is run here on seeded inputs and in `tests/fuzz` by libFuzzer; it panics when a promise is broken.
 
-use watchbook_evidence::bundle::{Manifest, Proofs, coverage, to_json};
+use watchbook_evidence::bundle::{Manifest, Proofs, coverage, master, to_json};
 use watchbook_evidence::record::Record;
 use watchbook_evidence::rotation::Rotation;
 use watchbook_evidence::tile::{Tile, decode_entries, encode_entries};
@@ -76,10 +76,12 @@ pub fn bundle(data: &[u8]) {
         assert_eq!(record.body(), data);
     }
     let size = data.len() as u64;
-    let head = |at: u64, length: u64| Ok(data.iter().copied().skip(at as usize).take(length as usize).collect());
-    if let Ok(media) = coverage::media_data(size, head) {
-        assert!(media.iter().all(|(from, to)| from < to && *to <= size));
-        assert!(media.is_sorted_by(|one, next| one.1 < next.0));
-        assert!(coverage::covers(media.iter().map(|(from, to)| (*from, to - from)), media.clone()));
+    let read = |at: u64, length: u64| Ok(data.iter().copied().skip(at as usize).take(length as usize).collect());
+    for runs in [vec![], vec![(0, size)]] {
+        if let Ok(media) = master::media_data(size, &runs, read) {
+            assert!(media.iter().all(|(from, to)| from < to && *to <= size));
+            assert!(media.is_sorted_by(|one, next| one.1 < next.0));
+            assert!(coverage::covers(media.clone(), media));
+        }
     }
 }

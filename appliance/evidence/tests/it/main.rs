@@ -4,6 +4,9 @@
 
 mod fuzz_bodies;
 mod fuzz_smoke;
+mod hostile;
+mod masters;
+mod movie;
 mod sample;
 mod ten_million;
 mod two_verifiers;

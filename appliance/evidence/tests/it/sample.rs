@@ -1,5 +1,6 @@
 //! A small station: a log with footage of two streams, a gap and looks at it, and an export of most of it.
 
+use crate::movie;
 use std::collections::BTreeMap;
 use watchbook_base::UtcNanos;
 use watchbook_evidence::bundle::{
@@ -69,10 +70,6 @@ impl Bundle for Files {
 /// Bytes that look like nothing, the same for the same number.
 fn noise(number: u64, length: usize) -> Vec<u8> {
     (0..length as u64).flat_map(|i| sha256(&[number.to_le_bytes(), i.to_le_bytes()].concat())).take(length).collect()
-}
-
-fn small_box(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
-    [&(content.len() as u32 + 8).to_be_bytes()[..], name, content].concat()
 }
 
 pub(crate) fn leaf(log: &[Leaf], after_s: i64, body: Vec<u8>) -> Leaf {
@@ -152,8 +149,7 @@ impl Plan {
             }
         }
         let Recorder { media, log, mut streams } = recorder;
-        let head = [small_box(b"ftyp", b"iso6\0\0\0\0iso6"), small_box(b"moov", &noise(7, 90))].concat();
-        let mut cut = Cut { from: &media, head: head.len() as u64 + 8, kept: Vec::new() };
+        let mut cut = Cut { from: &media, kept: Vec::new() };
         for (at, stream) in streams.iter_mut().enumerate() {
             for (number, segment) in stream.segments.iter_mut().enumerate() {
                 for (run, entry) in segment.runs.iter_mut().enumerate() {
@@ -163,11 +159,54 @@ impl Plan {
                 }
             }
         }
-        let video = [head, small_box(b"mdat", &cut.kept)].concat();
-        let mut plan =
-            Self { manifest: manifest(streams), video, log, witnessed_after_s: 100, late: 0, changes: Vec::new() };
+        let kept = cut.kept;
+        let manifest = manifest(streams);
+        let mut plan = Self { manifest, video: Vec::new(), log, witnessed_after_s: 100, late: 0, changes: Vec::new() };
+        // The moov has the same size whatever the offsets in it are.
+        let head = plan.head().len() as u64 + 8;
+        plan.ranges().for_each(|(at, _)| *at += head);
+        plan.video = [plan.head(), movie::small_box(b"mdat", &kept)].concat();
         plan.list_files();
         plan
+    }
+
+    /// What comes before the media data: each stream is a track, each range of a run a chunk.
+    fn head(&self) -> Vec<u8> {
+        let runs = |stream: &StreamEntry| stream.segments.iter().flat_map(|s| s.runs.clone()).collect::<Vec<_>>();
+        let chunks = self.manifest.streams.iter().map(|stream| {
+            let runs = runs(stream).into_iter().filter_map(|run| match run {
+                RunOrHash::Run(run) => Some(run.ranges),
+                RunOrHash::Withheld(_) => None,
+            });
+            runs.flatten().collect()
+        });
+        [movie::ftyp(), movie::moov(&chunks.collect::<Vec<_>>(), false)].concat()
+    }
+
+    /// The ranges of all runs.
+    pub(crate) fn ranges(&mut self) -> impl Iterator<Item = &mut (u64, u64)> {
+        let segments = self.manifest.streams.iter_mut().flat_map(|stream| &mut stream.segments);
+        segments.flat_map(|segment| &mut segment.runs).flat_map(|run| match run {
+            RunOrHash::Run(run) => run.ranges.iter_mut(),
+            RunOrHash::Withheld(_) => [].iter_mut(),
+        })
+    }
+
+    /// Lays the master out in fragments, one for each run, whose samples are said to lie `shift` bytes further on.
+    pub(crate) fn fragmented(&mut self, shift: i32) {
+        let mut video = [movie::ftyp(), movie::moov(&[Vec::new(), Vec::new()], true)].concat();
+        let old = core::mem::take(&mut self.video);
+        for (track, stream) in (1..).zip(&mut self.manifest.streams) {
+            for run in stream.segments.iter_mut().flat_map(|segment| &mut segment.runs) {
+                let RunOrHash::Run(run) = run else { continue };
+                let pieces = run.ranges.iter().map(|(at, length)| &old[*at as usize..(at + length) as usize]);
+                let samples = pieces.collect::<Vec<_>>().concat();
+                video.extend(movie::fragment(track, &samples, shift));
+                run.ranges = vec![((video.len() - samples.len()) as u64, samples.len() as u64)];
+            }
+        }
+        self.video = video;
+        self.list_files();
     }
 
     /// Has the manifest name the files as they are.
@@ -231,7 +270,8 @@ fn manifest(streams: Vec<StreamEntry>) -> Manifest {
         files: Vec::new(),
         format: MANIFEST_FORMAT.to_owned(),
         origin: ORIGIN.to_owned(),
-        requested: Interval { end_ns: ns(20_000_000_000), start_ns: ns(-1_000_000_000) },
+        // Its last half second was not recorded any more.
+        requested: Interval { end_ns: ns(13_500_000_000), start_ns: ns(400_000_000) },
         software: "watchbook 0.1.0".to_owned(),
         streams,
     }
@@ -240,7 +280,6 @@ fn manifest(streams: Vec<StreamEntry>) -> Manifest {
 /// Copies what is handed out.
 struct Cut<'a> {
     from: &'a [u8],
-    head: u64,
     kept: Vec<u8>,
 }
 
@@ -253,7 +292,7 @@ impl Cut<'_> {
         }
         for (at, length) in &mut run.ranges {
             let from = *at as usize;
-            *at = self.head + self.kept.len() as u64;
+            *at = self.kept.len() as u64;
             self.kept.extend(&self.from[from..from + *length as usize]);
         }
     }

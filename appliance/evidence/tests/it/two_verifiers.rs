@@ -1,31 +1,34 @@
 //! The same bundles for `watchbook-verify` and for `tests/evidence/verify.py`, which was written from `FORMAT.md` alone: both say the same, of good ones and of every way
 //! to spoil one.
 
+use crate::movie;
 use crate::sample::{Files, ORIGIN, Plan, START_S, Tree, file, leaf, log_key, witness_key};
 use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 use watchbook_evidence::bundle::{
-    CHECKPOINT, FileKind, LeafEntry, MANIFEST, PROOFS, Proofs, RunOrHash, Trust, Withheld, to_json, verify,
+    CHECKPOINT, FileKind, GAPS_MAX, Interval, LeafEntry, MANIFEST, PROOFS, Proofs, RunOrHash, StreamEntry, Trust,
+    Withheld, to_json, verify,
 };
+use watchbook_evidence::note::Note;
 use watchbook_evidence::record::Record;
 use watchbook_evidence::rotation::Rotation;
 use watchbook_evidence::run::ClockState;
 use watchbook_evidence::text::base64;
-use watchbook_evidence::{SignedCheckpoint, VerifierKey, hex, sha256};
+use watchbook_evidence::{Algorithm, SignedCheckpoint, SigningKey, VerifierKey, hex, sha256};
 
 /// What the reader gives beside the bundle.
 #[derive(Clone)]
-struct Asked {
-    log: Vec<VerifierKey>,
-    witnesses: Vec<VerifierKey>,
+pub(crate) struct Asked {
+    pub(crate) log: Vec<VerifierKey>,
+    pub(crate) witnesses: Vec<VerifierKey>,
     quorum: Option<usize>,
-    known: Option<SignedCheckpoint>,
+    pub(crate) known: Option<SignedCheckpoint>,
     consistency: Option<Vec<[u8; 32]>>,
 }
 
 impl Asked {
-    fn usual() -> Self {
+    pub(crate) fn usual() -> Self {
         let (log, witness) = (log_key(1).verifier().clone(), witness_key(9).verifier().clone());
         Self { log: vec![log], witnesses: vec![witness], quorum: None, known: None, consistency: None }
     }
@@ -58,7 +61,7 @@ impl Asked {
 }
 
 /// Exit code and what failed of what, sorted.
-type Said = (i32, Vec<String>);
+pub(crate) type Said = (i32, Vec<String>);
 
 fn said(program: &mut Command) -> Said {
     let output = program.output().unwrap();
@@ -66,7 +69,7 @@ fn said(program: &mut Command) -> Said {
     let errors = String::from_utf8_lossy(&output.stderr);
     let code = output.status.code().unwrap_or(-1);
     let verdict = text.lines().last().unwrap_or_default();
-    assert_eq!(verdict == "VERIFIED", code == 0, "{text}{errors}");
+    assert_eq!(verdict.starts_with("VERIFIED: "), code == 0, "{text}{errors}");
     let failed = text.lines().filter_map(|line| line.strip_prefix("FAIL ")?.split_once(':'));
     let mut failed: Vec<String> = failed.map(|(what, _)| what.to_owned()).collect();
     assert_eq!(failed.is_empty(), code == 0, "{text}{errors}");
@@ -75,7 +78,7 @@ fn said(program: &mut Command) -> Said {
 }
 
 /// What both verifiers say, which is the same.
-fn judged(files: &Files, asked: &Asked) -> Said {
+pub(crate) fn judged(files: &Files, asked: &Asked) -> Said {
     let dir = TempDir::new().unwrap();
     let folder = dir.path().join("bundle");
     std::fs::create_dir(&folder).unwrap();
@@ -89,7 +92,7 @@ fn judged(files: &Files, asked: &Asked) -> Said {
 }
 
 /// One way to spoil a bundle, and what must be said of it.
-struct Row {
+pub(crate) struct Row {
     name: &'static str,
     files: Files,
     asked: Asked,
@@ -97,31 +100,36 @@ struct Row {
 }
 
 /// Rows of the matrix.
-struct Matrix(Vec<Row>);
+pub(crate) struct Matrix(pub(crate) Vec<Row>);
 
 impl Matrix {
     /// Somebody who has the bundle changes files.
-    fn outsider(&mut self, name: &'static str, want: &'static [&'static str], spoil: impl FnOnce(&mut Files)) {
+    pub(crate) fn outsider(
+        &mut self,
+        name: &'static str,
+        want: &'static [&'static str],
+        spoil: impl FnOnce(&mut Files),
+    ) {
         let mut files = Plan::new().export(1);
         spoil(&mut files);
         self.0.push(Row { name, files, asked: Asked::usual(), want });
     }
 
     /// Somebody who can export changes what is exported, and has it recorded and signed.
-    fn insider(&mut self, name: &'static str, want: &'static [&'static str], spoil: impl FnOnce(&mut Plan)) {
+    pub(crate) fn insider(&mut self, name: &'static str, want: &'static [&'static str], spoil: impl FnOnce(&mut Plan)) {
         let mut plan = Plan::new();
         spoil(&mut plan);
         self.0.push(Row { name, files: plan.export(1), asked: Asked::usual(), want });
     }
 
     /// The bundle is good; the reader knows better.
-    fn reader(&mut self, name: &'static str, want: &'static [&'static str], ask: impl FnOnce(&mut Asked)) {
+    pub(crate) fn reader(&mut self, name: &'static str, want: &'static [&'static str], ask: impl FnOnce(&mut Asked)) {
         let mut asked = Asked::usual();
         ask(&mut asked);
         self.0.push(Row { name, files: Plan::new().export(1), asked, want });
     }
 
-    fn check(self) {
+    pub(crate) fn check(self) {
         for Row { name, files, asked, want } in self.0 {
             let (code, failed) = judged(&files, &asked);
             assert_eq!(failed, want, "{name}");
@@ -164,7 +172,8 @@ fn a_good_bundle_is_verified_by_both() {
     });
     matrix.insider("without footage", &[], |plan| {
         plan.manifest.streams.clear();
-        plan.video = b"\0\0\0\x08free".to_vec();
+        plan.video = movie::ftyp();
+        plan.manifest.delivered.end_ns = plan.manifest.delivered.start_ns.clone();
         plan.list_files();
     });
     matrix.check();
@@ -215,9 +224,14 @@ fn footage_that_was_changed_is_found() {
         plan.video.extend(b"\0\0\0\x0cmdatmore");
         plan.list_files();
     });
-    matrix.insider("the same samples twice", &["coverage camera-1.mp4", "run-altered 256/1/1"], |plan| {
+    matrix.insider("the same samples twice", &["coverage camera-1.mp4"], |plan| {
         let ranges = plan.run(0, 0, 2).ranges.clone();
         plan.run(0, 0, 1).ranges = ranges;
+    });
+    matrix.insider("the whole file as one run, many times", &["coverage camera-1.mp4"], |plan| {
+        // Reading what is said would take a thousand times the file.
+        let whole = (0, plan.video.len() as u64);
+        plan.run(0, 0, 1).ranges = vec![whole; 1000];
     });
     matrix.insider("a redacted copy as master", &["coverage redacted.mp4"], |plan| {
         // It takes the place of the certificate, whose name sorts before it, so both stay in order.
@@ -242,7 +256,7 @@ fn what_is_said_of_footage_is_held_against_the_log() {
     });
     matrix.insider(
         "an hour later, everywhere",
-        &["gap-unexplained 256/1764000004000000000", "segment-altered 256/8"],
+        &["gap-unexplained 256/1764000004000000000", "incomplete 256", "segment-altered 256/8"],
         |plan| {
             // Only the last segment of the main stream; the gap still says when it began.
             for run in 0..3 {
@@ -282,7 +296,7 @@ fn what_is_said_of_footage_is_held_against_the_log() {
     );
     matrix.insider(
         "spliced in from another camera",
-        &["coverage camera-1.mp4", "gap-unexplained 256/1764000002000000000", "segment-leaf 256/5"],
+        &["coverage camera-1.mp4", "gap-unexplained 256/1764000002000000000", "incomplete 256", "segment-leaf 256/5"],
         |plan| {
             let other = plan.manifest.streams[1].segments[1].clone();
             plan.manifest.streams[0].segments[1] = other;
@@ -290,7 +304,7 @@ fn what_is_said_of_footage_is_held_against_the_log() {
     );
     matrix.insider(
         "a segment of a leaf that is none",
-        &["gap-unexplained 257/1764000002000000000", "segment-leaf 257/3"],
+        &["gap-unexplained 257/1764000002000000000", "incomplete 257", "segment-leaf 257/3"],
         |plan| {
             plan.manifest.streams[1].segments[1].leaf = 3;
         },
@@ -330,22 +344,50 @@ fn what_is_missing_is_found() {
     );
     matrix.insider(
         "a segment is left out",
-        &["coverage camera-1.mp4", "gap-unexplained 257/1764000002000000000"],
+        &["coverage camera-1.mp4", "gap-unexplained 257/1764000002000000000", "incomplete 257"],
         |plan| {
             plan.manifest.streams[1].segments.remove(1);
         },
     );
-    matrix.insider("a gap is left out", &["gap-unexplained 257/1764000004000000000"], |plan| {
+    matrix.insider("a gap is left out", &["gap-unexplained 257/1764000004000000000", "incomplete 257"], |plan| {
         plan.manifest.streams[1].gaps.clear();
     });
     matrix.insider(
         "the gap of another stream",
-        &["gap-leaf 257/7", "gap-unexplained 257/1764000004000000000"],
+        &["gap-leaf 257/7", "gap-unexplained 257/1764000004000000000", "incomplete 257"],
         |plan| {
             let gaps = plan.manifest.streams[0].gaps.clone();
             plan.manifest.streams[1].gaps = gaps;
         },
     );
+    matrix.insider(
+        "the end of what was asked for, of one stream",
+        &["coverage camera-1.mp4", "incomplete 256"],
+        |plan| {
+            // The last segment of the main stream; the gap before it and the whole of the sub stream are told of.
+            plan.manifest.streams[0].segments.pop();
+        },
+    );
+    matrix.insider("the beginning of what was asked for", &["incomplete 256", "incomplete 257"], |plan| {
+        plan.manifest.requested.start_ns = ((START_S - 2) * 1_000_000_000).to_string();
+    });
+    matrix.insider("a stream of which nothing is told", &["incomplete 300"], |plan| {
+        let stream = StreamEntry { camera: "yard".to_owned(), gaps: vec![], segments: vec![], stream: 300 };
+        plan.manifest.streams.push(stream);
+    });
+    matrix.insider("footage that is claimed and not there", &["delivered-wrong interval"], |plan| {
+        plan.manifest.streams.clear();
+        plan.video = movie::ftyp();
+        plan.list_files();
+    });
+    matrix.insider("gaps without end", &["unreadable manifest.json"], |plan| {
+        let gap = plan.manifest.streams[0].gaps[0];
+        plan.manifest.streams[0].gaps = vec![gap; GAPS_MAX + 1];
+    });
+    matrix.insider("an interval from behind", &["unreadable manifest.json"], |plan| {
+        let Interval { start_ns, end_ns } = plan.manifest.requested.clone();
+        plan.manifest.requested = Interval { end_ns: start_ns, start_ns: end_ns };
+    });
     matrix.insider("an interval that was not delivered", &["delivered-wrong interval"], |plan| {
         plan.manifest.delivered = plan.manifest.requested.clone();
     });
@@ -376,7 +418,7 @@ fn proofs_and_the_record_of_the_export_are_checked() {
     });
     matrix.outsider(
         "another number",
-        &["gap-leaf 257/9", "gap-unexplained 257/1764000004000000000", "proof-wrong 12"],
+        &["gap-leaf 257/9", "gap-unexplained 257/1764000004000000000", "incomplete 257", "proof-wrong 12"],
         |files| {
             // Leaf 9, the gap of the sub stream, is given out as 12.
             let (leaf, mut proofs) = (body(9, files), Proofs::parse(&files.0[PROOFS]).unwrap());
@@ -579,7 +621,13 @@ fn a_change_of_the_log_s_key_is_followed_and_a_false_one_is_not() {
     let asked = |seed: u8| Asked { log: vec![log_key(seed).verifier().clone()], ..Asked::usual() };
     let change = |origin, old, new| Rotation::sign(origin, &log_key(old), &log_key(new)).unwrap();
     // The bundle is signed with key 2; its leaves say that it followed key 1, and something else in each row.
-    let rows: [(&str, Vec<String>, u8, &[&str]); 6] = [
+    let rows: [(&str, Vec<String>, u8, &[&str]); 7] = [
+        (
+            "to a key that came after",
+            vec![change(ORIGIN, 1, 2), change(ORIGIN, 2, 3)],
+            1,
+            &["checkpoint-unsigned checkpoint"],
+        ),
         ("from the first", vec![change(ORIGIN, 1, 2)], 1, &[]),
         ("over two changes", vec![change(ORIGIN, 3, 1), change(ORIGIN, 1, 2)], 3, &[]),
         (
@@ -610,8 +658,54 @@ fn a_change_of_the_log_s_key_is_followed_and_a_false_one_is_not() {
     }
 }
 
+#[test]
+fn a_key_that_went_signs_for_nothing_any_more() {
+    let mut plan = Plan::new();
+    let note = Rotation::sign(ORIGIN, &log_key(1), &log_key(2)).unwrap();
+    let place = plan.log.len() as u64;
+    plan.log.push(leaf(&plan.log, 29, Record::LogKey { note }.body()));
+    let both = Asked { log: [1, 2].map(|seed| log_key(seed).verifier().clone()).to_vec(), ..Asked::usual() };
+    let new = Asked { log: vec![log_key(2).verifier().clone()], ..Asked::usual() };
+    let unsigned = (15, vec!["checkpoint-unsigned checkpoint".to_owned()]);
+    // The thief of the old key does not show the leaf, and is found by who trusts the new key alone.
+    assert_eq!(judged(&plan.export(1), &Asked::usual()), (0, Vec::new()));
+    assert_eq!(judged(&plan.export(1), &new), unsigned);
+    plan.changes.push(place);
+    for asked in [&Asked::usual(), &both, &new] {
+        assert_eq!(judged(&plan.export(1), asked), unsigned);
+        assert_eq!(judged(&plan.export(2), asked), (0, Vec::new()));
+    }
+}
+
 /// Without the last signature.
 fn one_sided(note: &str) -> String {
     let lines: Vec<&str> = note.lines().collect();
     lines[..lines.len() - 1].iter().map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn keys_that_cannot_be_told_apart_verify_nothing() {
+    // Two seeds whose keys have one id, which is four bytes of a hash: found among the first 26,000.
+    let keys = [7976_u32, 25_590].map(|number| {
+        let mut seed = [0; 32];
+        seed[..4].copy_from_slice(&number.to_le_bytes());
+        SigningKey::from_seed(ORIGIN, Algorithm::Ed25519, &seed).unwrap()
+    });
+    let [one, other] = keys.each_ref().map(|key| key.verifier().clone());
+    assert_eq!(one.key_id(), other.key_id());
+    let mut files = Plan::new().export(1);
+    let signed = SignedCheckpoint::parse(&files.0[CHECKPOINT]).unwrap();
+    let mut note = Note::new(signed.note().text()).unwrap();
+    note.sign(&keys[0]).unwrap();
+    *edit(&mut files, CHECKPOINT) = note.to_text().into_bytes();
+    let asked = |log: &[&VerifierKey]| Asked {
+        log: log.iter().map(|key| (*key).clone()).collect(),
+        witnesses: Vec::new(),
+        ..Asked::usual()
+    };
+    let forged = (15, vec!["checkpoint-forged checkpoint".to_owned()]);
+    assert_eq!(judged(&files, &asked(&[&one, &one])), (0, Vec::new()), "the same key twice is one");
+    for both in [[&one, &other], [&other, &one]] {
+        assert_eq!(judged(&files, &asked(&both)), forged);
+    }
 }

@@ -29,6 +29,10 @@ impl Bundle for Folder {
 
     fn read(&self, name: &str, at: u64, length: u64, sink: &mut dyn FnMut(&[u8])) -> Result<(), String> {
         let told = |error: std::io::Error| format!("reading {name} at {at}: {error}");
+        // A link or a pipe is not opened at all.
+        if self.size(name)?.is_none() {
+            return Err(format!("reading {name} at {at}: it is not a file"));
+        }
         let mut file = File::open(self.0.join(name)).map_err(told)?;
         file.seek(SeekFrom::Start(at)).map_err(told)?;
         let mut piece = Vec::new();

@@ -4,9 +4,10 @@ mod folder;
 
 use folder::Folder;
 use pico_args::Arguments;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use watchbook_evidence::bundle::verdict::plain;
 use watchbook_evidence::bundle::{Manifest, Report, Trust, verify};
 use watchbook_evidence::text::hash_of_line;
 use watchbook_evidence::witness::PROOF_LINES_MAX;
@@ -47,7 +48,7 @@ fn main() -> ExitCode {
         }
         Err(sentence) => {
             // A closed standard error leaves nobody to tell.
-            let _ = writeln!(std::io::stderr(), "watchbook-verify: {sentence}; --help shows how to call it");
+            let _ = writeln!(std::io::stderr(), "watchbook-verify: {}; --help shows how to call it", plain(&sentence));
             ExitCode::from(USAGE)
         }
     }
@@ -67,7 +68,11 @@ fn told(report: &Report, quiet: bool) -> String {
     for finding in &report.findings {
         text += &format!("{finding}\n");
     }
-    text + if report.is_verified() { "VERIFIED\n" } else { "NOT VERIFIED\n" }
+    text + &if report.is_verified() {
+        format!("VERIFIED: {} runs\n", report.runs())
+    } else {
+        "NOT VERIFIED\n".to_owned()
+    }
 }
 
 fn run(mut arguments: Arguments) -> Result<Report, String> {
@@ -77,7 +82,7 @@ fn run(mut arguments: Arguments) -> Result<Report, String> {
     };
     let log_keys = keys(&mut arguments, "--log")?;
     let witnesses = keys(&mut arguments, "--witness")?;
-    let quorum: Option<usize> = arguments.opt_value_from_str("--quorum").map_err(|error| error.to_string())?;
+    let quorum: Option<u32> = arguments.opt_value_from_str("--quorum").map_err(|error| error.to_string())?;
     let file = |arguments: &mut Arguments, option| {
         arguments.opt_value_from_str::<_, PathBuf>(option).map_err(|error| error.to_string())
     };
@@ -89,7 +94,7 @@ fn run(mut arguments: Arguments) -> Result<Report, String> {
     if log_keys.is_empty() {
         return Err("without the key of a log (--log) nothing can be verified".to_owned());
     }
-    let quorum = quorum.unwrap_or(usize::from(!witnesses.is_empty()));
+    let quorum = quorum.map_or(usize::from(!witnesses.is_empty()), |quorum| quorum as usize);
     let folder = Folder(folder);
     let known = known.map(|path| known_checkpoint(&path, &folder, &log_keys)).transpose()?;
     let consistency = consistency.map(|path| proof(&path)).transpose()?;
@@ -98,11 +103,17 @@ fn run(mut arguments: Arguments) -> Result<Report, String> {
 
 fn text_of(path: &Path, most: u64) -> Result<String, String> {
     let name = path.display();
-    let size = std::fs::metadata(path).map_err(|error| format!("reading {name}: {error}"))?.len();
-    if size > most {
-        return Err(format!("reading {name}: it has {size} bytes, at most {most} are read"));
+    let told = |error: std::io::Error| format!("reading {name}: {error}");
+    // A pipe or a device could keep the program waiting or reading without end.
+    if !std::fs::metadata(path).map_err(told)?.is_file() {
+        return Err(format!("reading {name}: it is not a file"));
     }
-    std::fs::read_to_string(path).map_err(|error| format!("reading {name}: {error}"))
+    let mut text = String::new();
+    std::fs::File::open(path).map_err(told)?.take(most + 1).read_to_string(&mut text).map_err(told)?;
+    if text.len() as u64 > most {
+        return Err(format!("reading {name}: it has more than {most} bytes"));
+    }
+    Ok(text)
 }
 
 /// The key that `text` is, or those in the file that it names.
@@ -125,7 +136,8 @@ fn known_checkpoint(path: &Path, folder: &Folder, keys: &[VerifierKey]) -> Resul
     let known = SignedCheckpoint::parse(text.as_bytes()).map_err(|error| format!("{name}: {error}"))?;
     known.verify(keys).map_err(|error| format!("{name}: {error}"))?;
     // An unreadable manifest is told by the checks themselves.
-    let manifest = std::fs::read(folder.0.join(bundle::MANIFEST)).ok().and_then(|bytes| Manifest::parse(&bytes).ok());
+    let manifest = bundle::whole(folder, bundle::MANIFEST, bundle::JSON_BYTES_MAX);
+    let manifest = manifest.ok().and_then(|bytes| Manifest::parse(&bytes).ok());
     if manifest.is_some_and(|manifest| manifest.origin != known.checkpoint().origin) {
         return Err(format!("{name} is a checkpoint of another log, {}", known.checkpoint().origin));
     }
