@@ -312,7 +312,7 @@ pub fn media_data(
         let is_first = seen.insert(name);
         match &name {
             b"ftyp" if at == 0 => {}
-            b"styp" => {}
+            b"styp" | b"prft" => {}
             b"mdat" if length > header => found.push((at + header, at + length)),
             b"mdat" => {}
             b"moof" => walk.moof(at, &body()?)?,

@@ -32,6 +32,7 @@ fn fragments_are_as_good_as_tables() {
     matrix.insider("between two fragments", &[], |plan| {
         plan.fragmented(0);
         put(plan, &small_box(b"styp", b"msdh\0\0\0\0"));
+        put(plan, &small_box(b"prft", &words(&[0, 1, 0, 0, 0])));
     });
     matrix.insider("with the statement of an ONVIF export", &[], |plan| {
         let meta = [words(&[0]), small_box(b"suep", b"station 7")].concat();
