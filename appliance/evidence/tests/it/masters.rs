@@ -2,7 +2,8 @@
 
 use crate::movie::{self, small_box, words};
 use crate::sample::Plan;
-use crate::two_verifiers::Matrix;
+use crate::two_verifiers::{Asked, Matrix, judged};
+use watchbook_evidence::sha256;
 
 /// Where the box that lies behind these names begins in the file.
 fn place(video: &[u8], name: &[u8; 4]) -> usize {
@@ -23,6 +24,8 @@ fn set(plan: &mut Plan, name: &[u8; 4], behind: usize, value: u32) {
 }
 
 const FORGED: [u8; 100] = [0x65; 100];
+/// Tables that are broken at random; each costs two programs.
+const COUNT: u32 = 40;
 const COVERAGE: &[&str] = &["coverage camera-1.mp4"];
 
 #[test]
@@ -91,4 +94,24 @@ fn a_master_that_shows_what_no_run_has_is_found() {
         plan.list_files();
     });
     matrix.check();
+}
+
+#[test]
+fn both_verifiers_read_broken_tables_alike() {
+    let mut found = 0;
+    for number in 0..COUNT {
+        let mut plan = Plan::new();
+        if number % 2 == 1 {
+            plan.fragmented(0);
+        }
+        // One byte of what comes before the first sample, and what it becomes.
+        let end = place(&plan.video, b"mdat");
+        let noise = sha256(&number.to_le_bytes());
+        let at = usize::from(u16::from_le_bytes([noise[0], noise[1]])) % end;
+        plan.video[at] = [0, 1, 0xFF, plan.video[at] ^ 1 << (noise[3] % 8)][usize::from(noise[2] % 4)];
+        plan.list_files();
+        let (code, _) = judged(&plan.export(1), &Asked::usual());
+        found += u32::from(code != 0);
+    }
+    assert!((COUNT / 4..COUNT).contains(&found), "{found} of {COUNT} were found: some bytes mean nothing, and many do");
 }
