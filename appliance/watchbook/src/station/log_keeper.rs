@@ -126,11 +126,7 @@ impl LogKeeper {
             return;
         }
         let Signing { keeper: Some(keeper), second_due, .. } = &mut *signing else { return };
-        let kept = match known {
-            Some((checkpoint, _)) => Ok(checkpoint),
-            None => self.sign(keeper, now),
-        };
-        match kept {
+        match self.sign(keeper, now, known.is_some()) {
             Err(sentence) => self.shown().fail(sentence),
             Ok(checkpoint) => {
                 let written = write_second(&self.second, checkpoint.to_text().as_bytes());
@@ -148,8 +144,9 @@ impl LogKeeper {
         }
     }
 
-    /// Signs, and makes that durable in the register before anybody sees it. In a sentence: why not; what a person must look at is a refusal.
-    fn sign(&self, keeper: &mut Keeper, now: Root) -> core::result::Result<SignedCheckpoint, String> {
+    /// Signs, and makes that durable in the register before anybody sees it; what `is_kept` there already is compared with all that is known all the same, before it goes
+    /// to the second place. In a sentence: why not; what a person must look at is a refusal.
+    fn sign(&self, keeper: &mut Keeper, now: Root, is_kept: bool) -> core::result::Result<SignedCheckpoint, String> {
         let checkpoint = keeper.sign(&*self.register, now).map_err(|refusal| {
             match &refusal {
                 Refusal::Rollback { .. } | Refusal::Fork { .. } => self.shown().refuse(refusal.to_string()),
@@ -163,6 +160,9 @@ impl LogKeeper {
             }
             refusal.to_string()
         })?;
+        if is_kept {
+            return Ok(checkpoint);
+        }
         let utc = SystemClock.utc();
         let value = [&utc.0.to_le_bytes()[..], checkpoint.to_text().as_bytes()].concat();
         let kept = self.register.apply(&[Change::put(Namespace::Setting, LAST, value)]);
@@ -239,7 +239,9 @@ pub fn begin_anew(register: &Register, keys: &Keys, ring_dir: &Path, reason: &st
     let signed = signed.or_else(|| before.last.as_ref().map(|(last, _)| last.checkpoint().root));
     let end =
         signed.map_or("nothing".to_owned(), |root| format!("{} entries with the root {}", root.size, hex(&root.hash)));
-    let refusal = before.refusal.unwrap_or_else(|| "nothing was refused".to_owned());
+    let checked = keeper.map(|keeper| keeper.check(register, register.audit_root()));
+    let refusal = checked.and_then(core::result::Result::err).map(|refusal| refusal.to_string());
+    let refusal = refusal.or(before.refusal).unwrap_or_else(|| "it was not refused".to_owned());
     let what = format!(
         "a new audit log begins in place of {}, whose last checkpoint here is about {end} ({refusal}); the reason given: {reason}",
         before.origin
