@@ -75,6 +75,12 @@ def nal_type(nal):
     return nal[0] & 31
 
 
+
+def tell(line):
+    """A line for the test, in one piece: viewers are served side by side, and print writes text and line end one after the other."""
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
 class Stream:
     """RTP packets of the pictures, with the fault in them."""
 
@@ -264,7 +270,7 @@ class Connection:
     def keep_alive(self, method, cseq):
         wanted = KEEP_ALIVES.get(self.fault)
         if wanted is not None and method not in ("OPTIONS", wanted):
-            print(f"closed because of {method}", file=sys.stderr, flush=True)
+            tell(f"closed because of {method}")
             return self.sock.shutdown(socket.SHUT_RDWR)
         if method == wanted or self.fault == "deaf":
             self.alive = time.monotonic()
@@ -285,7 +291,7 @@ class Connection:
                     self.sock.shutdown(socket.SHUT_RDWR)
                     return
                 if short and time.monotonic() - self.alive > 2 + 2:
-                    print("no sign of life", file=sys.stderr, flush=True)
+                    tell("no sign of life")
                     self.sock.shutdown(socket.SHUT_RDWR)
                     return
                 time.sleep(max(0.0, start + index / FPS - time.monotonic()))
@@ -293,7 +299,7 @@ class Connection:
         except OSError:
             pass
         finally:
-            print(f"dropped {stream.dropped} of {stream.sent} packets", file=sys.stderr, flush=True)
+            tell(f"dropped {stream.dropped} of {stream.sent} packets")
 
     def run(self):
         pending = b""
