@@ -285,6 +285,16 @@ pub fn quantile(sorted: &[Duration], per_cent: usize) -> String {
     sorted.get(at).map_or_else(|| "–".to_owned(), |value| format!("{:.1} s", value.as_secs_f64()))
 }
 
+/// A row of a table about times in which cameras were away: how many, how many of them never came back (`None`), and after how long the others did (p50, p99, longest).
+#[must_use]
+pub fn returns(name: &str, backs: impl Iterator<Item = Option<Duration>>) -> String {
+    let all: Vec<Option<Duration>> = backs.collect();
+    let mut back: Vec<Duration> = all.iter().copied().flatten().collect();
+    back.sort_unstable();
+    let [half, most, longest] = [50, 99, 100].map(|per_cent| quantile(&back, per_cent));
+    format!("| {name} | {} | {} | {half} | {most} | {longest} |", all.len(), all.len() - back.len())
+}
+
 /// Numbers from a seed: SplitMix64 (Steele, Lea, Flood 2014).
 #[derive(Clone, Debug)]
 pub struct Dice(pub u64);

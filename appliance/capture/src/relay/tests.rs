@@ -113,16 +113,21 @@ fn challenge(cseq: &str, nonce: &str) -> String {
     )
 }
 
-#[tokio::test]
-async fn a_session_over_udp_lives_through_new_nonces_and_is_ended_before_the_next_one_begins() {
+/// A session over UDP: where the camera listens, its end, the reader's, and the address that the reader was given.
+async fn over_udp(leaving: &Leaving) -> (TcpListener, TcpStream, TcpStream, Url) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let mut config = config(address.port(), "/");
     config.source.transport = Transport::Udp;
+    let relay = Relay::open(&config, address, leaving).await.unwrap();
+    let camera = listener.accept().await.unwrap().0;
+    (listener, camera, viewer(&relay).await, relay.url())
+}
+
+#[tokio::test]
+async fn a_session_over_udp_lives_through_new_nonces_and_is_ended_before_the_next_one_begins() {
     let leaving = Leaving::default();
-    let relay = Relay::open(&config, address, &leaving).await.unwrap();
-    let (mut camera, mut reader) = (listener.accept().await.unwrap().0, viewer(&relay).await);
-    let url = relay.url();
+    let (listener, mut camera, mut reader, url) = over_udp(&leaving).await;
     say(&mut reader, &format!("SETUP {url} RTSP/1.0\r\nCSeq: 1\r\nTransport: RTP/AVP/TCP;interleaved=0-1\r\n\r\n"))
         .await;
     let (_, head) = asked(&mut camera, "SETUP").await;
@@ -164,14 +169,8 @@ async fn a_session_over_udp_lives_through_new_nonces_and_is_ended_before_the_nex
 
 #[tokio::test]
 async fn a_session_that_the_reader_ended_is_not_ended_twice() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let mut config = config(address.port(), "/");
-    config.source.transport = Transport::Udp;
     let leaving = Leaving::default();
-    let relay = Relay::open(&config, address, &leaving).await.unwrap();
-    let (mut camera, mut reader) = (listener.accept().await.unwrap().0, viewer(&relay).await);
-    let url = relay.url();
+    let (listener, mut camera, mut reader, url) = over_udp(&leaving).await;
     for (cseq, request) in [(1, "SETUP"), (2, "PLAY"), (3, "TEARDOWN")] {
         say(&mut reader, &format!("{request} {url} RTSP/1.0\r\nCSeq: {cseq}\r\nSession: 77\r\n\r\n")).await;
         asked(&mut camera, request).await;

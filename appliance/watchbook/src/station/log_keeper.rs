@@ -116,10 +116,10 @@ impl LogKeeper {
             return;
         }
         if signing.verified.is_none_or(|at| at.elapsed() >= VERIFY_EVERY) {
-            signing.verified = Some(Instant::now());
             if let Err(error) = self.register.verify() {
-                return self.shown().refuse(format!("DAMAGED: {error}"));
+                return self.not_whole(&error);
             }
+            signing.verified = Some(Instant::now());
         }
         let known = last.filter(|(last, _)| last.checkpoint().root == now);
         if known.is_some() && !signing.second_due {
@@ -153,7 +153,7 @@ impl LogKeeper {
                 // The entries are what they should be: that was looked at first.
                 Refusal::Damaged { .. } | Refusal::Tiles(_) => {
                     if let Err(error) = self.register.verify().and_then(|_| self.register.rebuild_tiles()) {
-                        self.shown().refuse(format!("DAMAGED: {error}"));
+                        self.not_whole(&error);
                     }
                 }
                 _ => {}
@@ -171,6 +171,14 @@ impl LogKeeper {
         Ok(checkpoint)
     }
 
+    /// The entries do not hash to their root, which a person must look at; or the disk did not give them, which may pass.
+    fn not_whole(&self, error: &watchbook_store::Error) {
+        match error.kind {
+            Kind::Corrupt => self.shown().refuse(format!("DAMAGED: {error}")),
+            _ => self.shown().fail(format!("reading the audit log: {error}")),
+        }
+    }
+
     /// Signing was broken off.
     pub fn broken_off(&self) {
         self.shown().fail("signing was broken off".to_owned());
@@ -183,7 +191,7 @@ impl Shown {
         if is_new {
             // Before the key is made: a start that is broken off here does it again.
             set_aside(register, second, "a new audit log begins")?;
-            make_key(register, keys)?;
+            make_key(register, keys, &[])?;
         }
         let (origin, key) = key_of(register, keys)?;
         self.origin.clone_from(&origin);
@@ -248,8 +256,8 @@ pub fn begin_anew(register: &Register, keys: &Keys, ring_dir: &Path, reason: &st
     );
     note(register, what.clone())?;
     set_aside(register, &ring_dir.join(SECOND_FILE), "a new audit log begins")?;
-    register.apply(&[Change::delete(Namespace::Setting, LAST)]).map_err(stored)?;
-    make_key(register, keys)?;
+    // At once: the old key without its last checkpoint would sign anything.
+    make_key(register, keys, &[Change::delete(Namespace::Setting, LAST)])?;
     Ok(what)
 }
 
@@ -279,14 +287,15 @@ fn set_aside(register: &Register, second: &Path, beginning: &str) -> Result<()> 
         .map_err(|error| Error::new(Kind::Io, format!("setting aside {}: {error}", second.display())))
 }
 
-fn make_key(register: &Register, keys: &Keys) -> Result<()> {
+/// Another origin and key, and `also` with them.
+fn make_key(register: &Register, keys: &Keys, also: &[Change]) -> Result<()> {
     let (mut station, mut seed) = ([0; 8], Zeroizing::new([0; 32]));
     random(&mut station)?;
     random(&mut *seed)?;
     let origin = format!("watchbook.station/{}", hex(&station)).into_bytes();
     let wrapped = keys.wrap_secret(KEY_NAME, &seed).map_err(stored)?;
     let put = |key: &[u8], value: &[u8]| Change::put(Namespace::Setting, key, value);
-    register.apply(&[put(ORIGIN, &origin), put(KEY, &wrapped)]).map_err(stored)
+    register.apply(&[&[put(ORIGIN, &origin), put(KEY, &wrapped)], also].concat()).map_err(stored)
 }
 
 /// The log's origin and key.

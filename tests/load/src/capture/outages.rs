@@ -1,6 +1,6 @@
 //! Cameras that go away for a random time in one of three ways, and how soon after their return they are recorded again.
 
-use super::{Dice, Tally, Wanted, quantile, record, runtime};
+use super::{Dice, Tally, Wanted, record, returns, runtime};
 use crate::camera::{Mood, Setting, Simulator};
 use crate::clip::Clip;
 use crate::error::Attempt as _;
@@ -65,18 +65,8 @@ pub fn run(wanted: &Wanted) -> Result<String> {
     let all = KINDS.iter().map(|(kind, name)| (Some(*kind), *name)).chain([(None, "all")]);
     for (kind, name) in all {
         let of_kind = || outages.iter().filter(|outage| kind.is_none_or(|kind| outage.kind == kind));
-        let mut back: Vec<Duration> = of_kind().filter_map(|outage| outage.back).collect();
-        back.sort_unstable();
-        let stuck = of_kind().filter(|outage| outage.back.is_none()).count();
         // Writing to a string does not fail.
-        let _ = writeln!(
-            text,
-            "| {name} | {} | {stuck} | {} | {} | {} |",
-            of_kind().count(),
-            quantile(&back, 50),
-            quantile(&back, 99),
-            quantile(&back, 100)
-        );
+        let _ = writeln!(text, "{}", returns(name, of_kind().map(|outage| outage.back)));
     }
     Ok(text)
 }

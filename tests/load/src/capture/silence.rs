@@ -4,7 +4,7 @@
 //! Each camera is behind a switch (a bridge of the kernel) in a network namespace of its own; the switch keeps the links of both its ports and forwards nothing between them. This needs no
 //! rights where user namespaces are allowed.
 
-use super::{Dice, Place, Tally, Wanted, footage, quantile, record_at, runtime};
+use super::{Dice, Place, Tally, Wanted, footage, record_at, returns, runtime};
 use crate::camera::{Setting, Simulator};
 use crate::clip::{self, Clip, Shape};
 use crate::error::Attempt as _;
@@ -143,18 +143,8 @@ fn table(silences: &[Silence], seed: u64, range_ms: (u64, u64)) -> String {
     ];
     for (name, picked) in rows {
         let of_kind = || silences.iter().filter(|one| picked(one));
-        let mut back: Vec<Duration> = of_kind().filter_map(|one| one.back).collect();
-        back.sort_unstable();
-        let stuck = of_kind().filter(|one| one.back.is_none()).count();
         // Writing to a string does not fail.
-        let _ = writeln!(
-            text,
-            "| {name} | {} | {stuck} | {} | {} | {} |",
-            of_kind().count(),
-            quantile(&back, 50),
-            quantile(&back, 99),
-            quantile(&back, 100)
-        );
+        let _ = writeln!(text, "{}", returns(name, of_kind().map(|one| one.back)));
     }
     text
 }
