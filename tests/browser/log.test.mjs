@@ -1,16 +1,21 @@
-/** The audit log's checkpoint, on the page: read without signing in, shown, carried out as a QR code that another program reads, and as a witness' request. The station is the
+/** The audit log's checkpoint, on the page: read without signing in, shown, carried out as a QR code that another program reads and as a request that a witness
+ * signs, and signed with another key. The station is the
  * one that the files before have set up and signed out of, or a new one.
  *
- * From the environment: BASE_URL, CLAIM_CODE, RTSP_URL_1, RTSP_SUB_1; SHOTS for where screenshots go. */
+ * From the environment: BASE_URL, CLAIM_CODE, RTSP_URL_1, RTSP_SUB_1, WATCHBOOK_BIN; SHOTS for where screenshots go. */
 
 import assert from "node:assert/strict";
 import { createPublicKey, verify } from "node:crypto";
+import { execFileSync } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import jsQR from "jsqr";
 import { openBrowser, openPage, SOON_MS } from "./lib/browser.mjs";
 import { ask, signIn } from "./lib/station.mjs";
 
-const { BASE_URL } = process.env;
+const { BASE_URL, WATCHBOOK_BIN } = process.env;
 /** What RFC 8410 puts before the 32 bytes of an Ed25519 key. */
 const ED25519 = Buffer.from("302a300506032b6570032100", "hex");
 
@@ -79,16 +84,52 @@ describe("the audit log's checkpoint", { concurrency: 1 }, () => {
     }
   });
 
-  it("goes to a witness with the proof that it continues the last one", async () => {
+  it("goes to a witness, and what they signed comes home", async () => {
+    const dir = await mkdtemp(join(tmpdir(), "witness-"));
+    const witness = (...args) => execFileSync(join(dirname(WATCHBOOK_BIN), "watchbook-witness"), args, { cwd: dir, encoding: "utf8" });
+    const key = witness("keygen", "--name", "court.example/w1", "--key", "secret").trim();
+    const log = await ask(page, "/log");
+    witness("trust", "--state", "state", "--log", log.key, "--origin", log.origin);
+    const panel = page.getByRole("region", { name: "Witnesses" });
+    await panel.getByText("Nobody witnesses this log yet").waitFor();
+    await panel.getByRole("button", { name: "Add a witness" }).click();
+    const form = panel.getByRole("form", { name: "Add a witness" });
+    await form.getByLabel("Public key of the witness").fill(log.key);
+    await form.getByRole("button", { name: "Add a witness" }).click();
+    await form.getByText("this is the key of a log, not of a witness").waitFor();
+    await form.getByLabel("Public key of the witness").fill(key);
+    await form.getByRole("button", { name: "Add a witness" }).click();
+    const row = panel.getByRole("listitem").filter({ hasText: "court.example/w1" });
+    await row.getByText("Has not signed yet").waitFor();
+    const [file] = await Promise.all([page.waitForEvent("download"), row.getByRole("link", { name: "Download the request" }).click()]);
+    await file.saveAs(join(dir, "request"));
+    witness("cosign", "--state", "state", "--key", "secret", "--request", "request", "--out", "cosignature");
+    await panel.getByLabel("Or paste it here").fill("nothing");
+    await panel.getByRole("button", { name: "Check and keep" }).click();
+    await panel.getByText("neither a checkpoint nor lines of cosignatures").waitFor();
+    await panel.getByLabel("File").setInputFiles(join(dir, "cosignature"));
+    await panel.getByRole("button", { name: "Check and keep" }).click();
+    await panel.getByText(/court\.example\/w1 has signed \d+ entries\. Kept\./).waitFor();
+    await row.getByText(/Signed \d+ entries/).waitFor();
+    await page.shot("log-witness");
+    const cosigned = await (await fetch(`${BASE_URL}api/v1/log/cosigned`)).text();
+    assert.ok(isSigned(cosigned, log.key) && cosigned.includes("\u2014 court.example/w1 "), cosigned);
+    await row.getByRole("button", { name: "Remove" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
+    await panel.getByText("Nobody witnesses this log yet").waitFor();
+    await rm(dir, { recursive: true });
+  });
+
+  it("is signed with another key when an admin says so", async () => {
+    const before = await ask(page, "/log");
     const panel = page.getByRole("region", { name: "Checkpoint" });
-    await panel.getByLabel("Entries that the witness saw last").fill("1");
-    const [file] = await Promise.all([page.waitForEvent("download"), panel.getByRole("link", { name: "Download the request" }).click()]);
-    const chunks = [];
-    for await (const chunk of await file.createReadStream()) chunks.push(chunk);
-    const [head, text] = Buffer.concat(chunks).toString("utf8").split("\n\n");
-    assert.match(head, /^old 1\n/);
-    const { origin } = await ask(page, "/log");
-    assert.ok(text.startsWith(`${origin}\n`), text);
+    await panel.getByRole("button", { name: "Change the key" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("Why").fill("A laptop was stolen");
+    await dialog.getByRole("button", { name: "Change the key" }).click();
+    await panel.getByText("Earlier keys: 1").waitFor();
+    const after = await ask(page, "/log");
+    assert.deepEqual([after.retired_keys, after.key === before.key], [[before.key], false]);
   });
 
   it("costs no complaint of the browser", () => {

@@ -256,4 +256,24 @@ pub enum Action {
     ChangeOwnAccount,
     /// Read the audit log.
     ReadAudit,
+    /// Take cosignatures of a witness of the audit log.
+    TrustWitness {
+        /// Name in its key.
+        witness: String,
+    },
+    /// Take cosignatures of a witness no more.
+    DistrustWitness {
+        /// Name in its key.
+        witness: String,
+    },
+    /// Have another key sign the audit log.
+    ChangeLogKey {
+        /// Why, in the admin's words.
+        reason: String,
+    },
+    /// Bring home what witnesses signed, or a checkpoint that was kept outside.
+    ImportCosignatures {
+        /// Names in the lines that were brought.
+        names: Vec<String>,
+    },
 }

@@ -237,8 +237,11 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
         | Action::SetPluginDevMode { .. }
         | Action::SetPluginTriedOut { .. } => (&[Role::Admin], &[]),
         Action::AddDisk { .. } | Action::AcceptDisk { .. } | Action::RetireDisk { .. } => (&[Role::Admin], &[]),
-        Action::ReadAccounts | Action::ChangeAccount { .. } => (&[Role::Admin], &[]),
-        Action::ReadAudit => (&[Role::Auditor], &[]),
+        Action::ReadAccounts | Action::ChangeAccount { .. } | Action::ChangeLogKey { .. } => (&[Role::Admin], &[]),
+        Action::ReadAudit
+        | Action::TrustWitness { .. }
+        | Action::DistrustWitness { .. }
+        | Action::ImportCosignatures { .. } => (&[Role::Auditor], &[]),
         Action::Erase { .. } => {
             return Err(never(subject, "erasing is done by the maximum age alone: set a smaller one"));
         }

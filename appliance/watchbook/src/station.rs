@@ -12,6 +12,8 @@ pub mod holds;
 pub mod in_force;
 pub mod local;
 pub mod log_keeper;
+mod log_keys;
+mod log_witnesses;
 pub mod plugin_log;
 pub mod plugin_shown;
 pub mod plugins;

@@ -41,7 +41,10 @@ pub use holds::{
     HoldState, TrackRoleName,
 };
 pub use local::{LocalCamera, LocalCameraList, LocalCoding, LocalControl, LocalFormat, LocalSize};
-pub use log::LogCheckpoint;
+pub use log::{
+    LogCheckpoint, LogCosigned, LogImport, LogImportRequest, LogKeyRequest, LogWitness, LogWitnessList,
+    LogWitnessRequest,
+};
 pub use people::{
     Account, AccountList, AccountPatch, AccountRequest, AuditList, AuditOutcome, AuditRow, ClaimRequest,
     PasswordRequest, RoleName, Secret, Session, SessionRequest,

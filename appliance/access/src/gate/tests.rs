@@ -86,6 +86,10 @@ fn table() -> Vec<(Action, Option<Vec<Role>>)> {
         (Action::ChangeAccount { account: Some(2), what: "roles".into() }, Some(vec![Admin])),
         (Action::ChangeOwnAccount, everyone()),
         (Action::ReadAudit, Some(vec![Auditor])),
+        (Action::TrustWitness { witness: "w".into() }, Some(vec![Auditor])),
+        (Action::DistrustWitness { witness: "w".into() }, Some(vec![Auditor])),
+        (Action::ImportCosignatures { names: vec!["w".into()] }, Some(vec![Auditor])),
+        (Action::ChangeLogKey { reason: "x".into() }, Some(vec![Admin])),
     ]
 }
 

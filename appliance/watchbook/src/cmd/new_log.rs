@@ -18,7 +18,7 @@ use watchbook_store::register::Register;
 pub fn new_log(path: &Path, reason: &str) -> Result<ExitCode> {
     let config = Config::read(path)?;
     let dir = config.storage.state_dir.join("register");
-    let register = Register::open(&dir, Arc::new(SystemClock)).map_err(store_error)?;
+    let register = Arc::new(Register::open(&dir, Arc::new(SystemClock)).map_err(store_error)?);
     let keys = open_keys(&config.storage, false)?;
     let line = begin_anew(&register, &keys, &config.storage.ring_dir, reason).map_err(web_error)?;
     super::super::print(&format!("{line}\n"))

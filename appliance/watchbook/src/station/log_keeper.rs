@@ -1,9 +1,11 @@
 //! The audit log's checkpoints: signed when the log has grown, each after a proof that it continues the one before, kept in two places, and only then shown.
 //!
-//! * In the register: the log's origin, its key wrapped with the master key, the last checkpoint.
+//! * In the register: the log's origin and keys (`log_keys`), the last checkpoint, and those that went outside (`log_witnesses`).
 //! * In a file beside the first ring, which is usually on another disk: the last checkpoint. A register that comes from an old copy is found out by it.
 
 use super::desk::stored;
+use super::log_keys;
+use super::log_witnesses::{Brought, Log, Witnesses};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,13 +15,12 @@ use watchbook_base::clock::SystemClock;
 use watchbook_base::{Clock as _, Kind, UtcNanos};
 use watchbook_evidence::keeper::Refusal;
 use watchbook_evidence::witness::Request;
-use watchbook_evidence::{Algorithm, Keeper, Root, SignedCheckpoint, SigningKey, hex};
+use watchbook_evidence::{Keeper, Root, SignedCheckpoint, VerifierKey, hex};
 use watchbook_store::Keys;
 use watchbook_store::register::{Change, Namespace, Register};
 use watchbook_web::api;
 use watchbook_web::error::Error;
 use watchbook_web::ports;
-use zeroize::Zeroizing;
 
 /// How often it is looked whether the log has grown. What was written since the last checkpoint is what somebody with the box's keys could still rewrite.
 pub const EVERY: Duration = Duration::from_secs(10);
@@ -33,11 +34,7 @@ const SECOND_BYTES_MAX: u64 = 1 << 20;
 /// Why somebody begins a new log.
 const REASON_BYTES_MAX: usize = 256;
 
-const ORIGIN: &[u8] = b"log/origin";
-const KEY: &[u8] = b"log/key";
 const LAST: &[u8] = b"log/checkpoint";
-/// Under which the log's key is wrapped.
-const KEY_NAME: &str = "log key";
 
 type Result<T> = core::result::Result<T, Error>;
 type Refused = Refusal<watchbook_store::Error>;
@@ -45,6 +42,8 @@ type Refused = Refusal<watchbook_store::Error>;
 /// Who signs for the audit log.
 pub struct LogKeeper {
     register: Arc<Register>,
+    keys: Arc<Keys>,
+    witnesses: Witnesses,
     second: PathBuf,
     /// Held while one is signed and written, which may take as long as a disk takes.
     signing: Mutex<Signing>,
@@ -65,6 +64,8 @@ struct Signing {
 struct Shown {
     origin: String,
     key: Option<String>,
+    /// Keys that the log had, oldest first.
+    retired: Vec<VerifierKey>,
     /// The last one that is durable.
     last: Option<(SignedCheckpoint, UtcNanos)>,
     /// The log is not what was signed: nothing is signed until somebody begins a new one.
@@ -87,16 +88,24 @@ enum Second {
 impl LogKeeper {
     /// Reads the log's key and every copy of what was signed last; makes a key for a station that has none. `ring_dir` is where the second copy lies. What goes wrong
     /// is an alarm: recording does not wait for signatures.
-    pub fn open(register: &Arc<Register>, keys: &Keys, ring_dir: &Path) -> Self {
+    pub fn open(register: &Arc<Register>, keys: &Arc<Keys>, ring_dir: &Path) -> Self {
         let second = ring_dir.join(SECOND_FILE);
         let mut shown = Shown::default();
-        let opened = shown.open(register, keys, &second);
+        let witnesses = Witnesses::new(register);
+        let opened = shown.open(register, keys, &witnesses, &second);
         let keeper = opened.unwrap_or_else(|error| {
             shown.fail(error.message);
             None
         });
         let signing = Signing { keeper, second_due: true, verified: None };
-        Self { register: Arc::clone(register), second, signing: Mutex::new(signing), shown: Mutex::new(shown) }
+        Self {
+            register: Arc::clone(register),
+            keys: Arc::clone(keys),
+            witnesses,
+            second,
+            signing: Mutex::new(signing),
+            shown: Mutex::new(shown),
+        }
     }
 
     fn signing(&self) -> MutexGuard<'_, Signing> {
@@ -165,10 +174,59 @@ impl LogKeeper {
         }
         let utc = SystemClock.utc();
         let value = [&utc.0.to_le_bytes()[..], checkpoint.to_text().as_bytes()].concat();
-        let kept = self.register.apply(&[Change::put(Namespace::Setting, LAST, value)]);
-        kept.map_err(|error| format!("keeping a checkpoint: {error}"))?;
-        self.shown().last = Some((checkpoint.clone(), utc));
+        let mut changes = vec![Change::put(Namespace::Setting, LAST, value)];
+        let key = keeper.key().to_string();
+        let gone = self.shown().key.clone().filter(|shown| *shown != key);
+        let failed = |error: &dyn core::fmt::Display| format!("keeping a checkpoint: {error}");
+        if let Some(gone) = &gone {
+            changes.extend(log_keys::finish(&self.register, gone).map_err(|error| failed(&error.message))?);
+        }
+        self.register.apply(&changes).map_err(|error| failed(&error))?;
+        let mut shown = self.shown();
+        shown.last = Some((checkpoint.clone(), utc));
+        if let Some(gone) = gone {
+            tracing::info!(key, "the audit log is signed with another key");
+            shown.retired.extend(VerifierKey::parse(&gone));
+            shown.key = Some(key);
+        }
         Ok(checkpoint)
+    }
+
+    /// Who witnesses which log.
+    fn with_log<T>(&self, act: impl FnOnce(&Log<'_>) -> Result<T>) -> Result<T> {
+        let shown = self.shown().clone();
+        act(&Log { origin: &shown.origin, keys: &shown.log_keys() })
+    }
+
+    /// Compares a checkpoint that was kept outside with what the log has; what does not fit is a refusal from then on, also after a restart.
+    fn learn(&self, brought: &SignedCheckpoint) -> Result<()> {
+        let mut signing = self.signing();
+        let keys = self.shown().log_keys();
+        let Some(keeper) = &mut signing.keeper else {
+            let message = "nothing is signed on this station now, so nothing can be compared";
+            return Err(Error::new(Kind::Unavailable, message).next("Look at the alarms of the health page first."));
+        };
+        let kept = keeper.learn::<watchbook_store::Error>(brought.to_text().as_bytes(), &keys);
+        let not_ours = |refusal: &Refused| {
+            let next =
+                "Compare its first line with the log's name here, and its key with the one that was written down.";
+            Error::invalid(format!("this is not a checkpoint of this log: {refusal}")).next(next)
+        };
+        match &kept {
+            Err(refusal @ (Refusal::NotOurs(_) | Refusal::Origin(_))) => return Err(not_ours(refusal)),
+            Err(_) | Ok(()) => self.witnesses.remember(brought)?,
+        }
+        let now = self.register.audit_root();
+        let checked = kept.and_then(|()| keeper.check(&*self.register, now));
+        match checked {
+            Ok(()) => Ok(()),
+            Err(refusal @ (Refusal::Rollback { .. } | Refusal::Fork { .. })) => {
+                self.shown().refuse(refusal.to_string());
+                let next = "Keep that checkpoint and the disks as they are: the station's own signature is the proof.";
+                Err(Error::new(Kind::Conflict, refusal.to_string()).next(next))
+            }
+            Err(refusal) => Err(Error::new(Kind::Unavailable, refusal.to_string())),
+        }
     }
 
     /// The entries do not hash to their root, which a person must look at; or the disk did not give them, which may pass.
@@ -186,16 +244,28 @@ impl LogKeeper {
 }
 
 impl Shown {
-    fn open(&mut self, register: &Register, keys: &Keys, second: &Path) -> Result<Option<Keeper>> {
-        let is_new = register.get(Namespace::Setting, KEY).map_err(stored)?.is_none();
-        if is_new {
+    /// The keys that may have signed a checkpoint of this log.
+    fn log_keys(&self) -> Vec<VerifierKey> {
+        let now = self.key.as_deref().and_then(|key| VerifierKey::parse(key).ok());
+        self.retired.iter().cloned().chain(now).collect()
+    }
+
+    fn open(
+        &mut self,
+        register: &Register,
+        keys: &Keys,
+        witnesses: &Witnesses,
+        second: &Path,
+    ) -> Result<Option<Keeper>> {
+        if !log_keys::exists(register)? {
             // Before the key is made: a start that is broken off here does it again.
             set_aside(register, second, "a new audit log begins")?;
-            make_key(register, keys, &[])?;
+            log_keys::make(register, keys, &[])?;
         }
-        let (origin, key) = key_of(register, keys)?;
-        self.origin.clone_from(&origin);
+        self.origin = log_keys::origin(register)?;
+        let (origin, key) = log_keys::open(register, keys)?;
         self.key = Some(key.verifier().to_string());
+        self.retired = log_keys::retired(register)?;
         let last = register.get(Namespace::Setting, LAST).map_err(stored)?.map(|entry| entry.value);
         let last = last.as_deref().and_then(decode_last);
         let mut copies = Vec::from_iter(last.as_ref().map(|(text, _)| text.clone().into_bytes()));
@@ -212,9 +282,16 @@ impl Shown {
             }
             Second::Nothing(_) => {}
         }
+        let outside = witnesses.seen(&Log { origin: &origin, keys: &self.log_keys() })?;
+        copies.extend(outside.iter().map(|seen| seen.to_text().into_bytes()));
         let copies: Vec<&[u8]> = copies.iter().map(Vec::as_slice).collect();
-        let opened: core::result::Result<Keeper, Refused> = Keeper::open(&origin, key, &[], &copies);
-        Ok(opened.map_err(|refusal| self.refuse(refusal.to_string())).ok())
+        let opened: core::result::Result<Keeper, Refused> = Keeper::open(&origin, key, &self.retired, &copies);
+        let mut keeper = opened.map_err(|refusal| self.refuse(refusal.to_string())).ok();
+        if let Some(keeper) = &mut keeper {
+            let signed = keeper.last().map_or(0, |last| last.checkpoint().root.size);
+            log_keys::resume(register, keys, keeper, signed)?;
+        }
+        Ok(keeper)
     }
 
     fn refuse(&mut self, sentence: String) {
@@ -234,7 +311,8 @@ impl Shown {
 ///
 /// # Errors
 /// `InvalidInput` for a reason that is empty or longer than [`REASON_BYTES_MAX`]; when the register or the second place cannot be written.
-pub fn begin_anew(register: &Register, keys: &Keys, ring_dir: &Path, reason: &str) -> Result<String> {
+pub fn begin_anew(register: &Arc<Register>, keys: &Keys, ring_dir: &Path, reason: &str) -> Result<String> {
+    let witnesses = &Witnesses::new(register);
     let reason = reason.trim();
     if reason.is_empty() || reason.len() > REASON_BYTES_MAX || reason.chars().any(char::is_control) {
         let message =
@@ -242,12 +320,17 @@ pub fn begin_anew(register: &Register, keys: &Keys, ring_dir: &Path, reason: &st
         return Err(Error::invalid(message));
     }
     let mut before = Shown::default();
-    let keeper = before.open(register, keys, &ring_dir.join(SECOND_FILE))?;
+    // A key that does not open, as after a master key was lost, is one more reason for a new log.
+    let opened = before.open(register, keys, witnesses, &ring_dir.join(SECOND_FILE));
+    let keeper = opened.unwrap_or_else(|error| {
+        before.refusal = Some(error.message);
+        None
+    });
     let signed = keeper.as_ref().and_then(Keeper::last).map(|last| last.checkpoint().root);
     let signed = signed.or_else(|| before.last.as_ref().map(|(last, _)| last.checkpoint().root));
     let end =
         signed.map_or("nothing".to_owned(), |root| format!("{} entries with the root {}", root.size, hex(&root.hash)));
-    let checked = keeper.map(|keeper| keeper.check(register, register.audit_root()));
+    let checked = keeper.map(|keeper| keeper.check(&**register, register.audit_root()));
     let refusal = checked.and_then(core::result::Result::err).map(|refusal| refusal.to_string());
     let refusal = refusal.or(before.refusal).unwrap_or_else(|| "it was not refused".to_owned());
     let what = format!(
@@ -257,7 +340,7 @@ pub fn begin_anew(register: &Register, keys: &Keys, ring_dir: &Path, reason: &st
     note(register, what.clone())?;
     set_aside(register, &ring_dir.join(SECOND_FILE), "a new audit log begins")?;
     // At once: the old key without its last checkpoint would sign anything.
-    make_key(register, keys, &[Change::delete(Namespace::Setting, LAST)])?;
+    log_keys::make(register, keys, &[Change::delete(Namespace::Setting, LAST)])?;
     Ok(what)
 }
 
@@ -285,33 +368,6 @@ fn set_aside(register: &Register, second: &Path, beginning: &str) -> Result<()> 
     let aside = second.with_extension(format!("{}.old", SystemClock.utc().as_ms()));
     std::fs::rename(second, &aside)
         .map_err(|error| Error::new(Kind::Io, format!("setting aside {}: {error}", second.display())))
-}
-
-/// Another origin and key, and `also` with them.
-fn make_key(register: &Register, keys: &Keys, also: &[Change]) -> Result<()> {
-    let (mut station, mut seed) = ([0; 8], Zeroizing::new([0; 32]));
-    random(&mut station)?;
-    random(&mut *seed)?;
-    let origin = format!("watchbook.station/{}", hex(&station)).into_bytes();
-    let wrapped = keys.wrap_secret(KEY_NAME, &seed).map_err(stored)?;
-    let put = |key: &[u8], value: &[u8]| Change::put(Namespace::Setting, key, value);
-    register.apply(&[&[put(ORIGIN, &origin), put(KEY, &wrapped)], also].concat()).map_err(stored)
-}
-
-/// The log's origin and key.
-fn key_of(register: &Register, keys: &Keys) -> Result<(String, SigningKey)> {
-    let bad = |what: &str| Error::new(Kind::Corrupt, format!("opening the audit log's key: {what}"));
-    let get = |key: &[u8]| register.get(Namespace::Setting, key).map_err(stored)?.ok_or_else(|| bad("it is not there"));
-    let (origin, wrapped) = (get(ORIGIN)?.value, get(KEY)?.value);
-    let seed = keys.unwrap_secret(KEY_NAME, &wrapped).map_err(stored)?;
-    let origin = String::from_utf8(origin).map_err(|_| bad("its origin is no text"))?;
-    let key = SigningKey::from_seed(&origin, Algorithm::Ed25519, &seed).map_err(|error| bad(&error.to_string()))?;
-    Ok((origin, key))
-}
-
-fn random(bytes: &mut [u8]) -> Result<()> {
-    let failed = |error| Error::new(Kind::Io, format!("making the audit log's key: {error}"));
-    getrandom::fill(bytes).map_err(failed)
 }
 
 fn decode_last(value: &[u8]) -> Option<(String, UtcNanos)> {
@@ -354,8 +410,53 @@ impl ports::Checkpoints for LogKeeper {
             signed_utc_ms: last.map(|(_, utc)| utc.as_ms()),
             root: last.map(|(checkpoint, _)| hex(&checkpoint.checkpoint().root.hash)),
             checkpoint: last.map(|(checkpoint, _)| checkpoint.to_text()),
+            retired_keys: shown.retired.iter().map(ToString::to_string).collect(),
             refusal: shown.refusal,
         }
+    }
+
+    fn witnesses(&self) -> Result<Vec<api::LogWitness>> {
+        self.with_log(|log| self.witnesses.list(log))
+    }
+
+    fn trust_witness(&self, key: &str) -> Result<api::LogWitness> {
+        self.with_log(|log| self.witnesses.trust(log, key))
+    }
+
+    fn distrust_witness(&self, name: &str) -> Result<()> {
+        self.witnesses.distrust(name)
+    }
+
+    fn import(&self, text: &str) -> Result<api::LogImport> {
+        let brought = Brought::parse(text)?;
+        if let Some(checkpoint) = &brought.checkpoint {
+            self.learn(checkpoint)?;
+        }
+        let cosigned = self.with_log(|log| self.witnesses.import(log, &brought))?;
+        let continues_entries = brought.checkpoint.map(|checkpoint| checkpoint.checkpoint().root.size);
+        Ok(api::LogImport { continues_entries, cosigned })
+    }
+
+    fn cosigned(&self) -> Result<Option<String>> {
+        let cosigned = self.with_log(|log| self.witnesses.cosigned(log))?;
+        Ok(cosigned.map(|checkpoint| checkpoint.to_text()))
+    }
+
+    fn change_key(&self) -> Result<()> {
+        let mut signing = self.signing();
+        let refusal = self.shown().refusal.clone();
+        let Signing { keeper: Some(keeper), .. } = &mut *signing else {
+            let message = "nothing is signed on this station now, so no key can take over";
+            return Err(Error::new(Kind::Unavailable, message).next("Look at the alarms of the health page first."));
+        };
+        if let Some(refusal) = refusal {
+            let next = "Look at the alarms of the health page first.";
+            return Err(Error::new(Kind::Conflict, format!("the log is not signed any more: {refusal}")).next(next));
+        }
+        log_keys::rotate(&self.register, &self.keys, keeper)?;
+        drop(signing);
+        self.tick();
+        Ok(())
     }
 
     fn witness_request(&self, old: u64) -> Result<String> {
@@ -370,6 +471,7 @@ impl ports::Checkpoints for LogKeeper {
             return Err(Error::not_found(message).next(next));
         }
         let proof = self.register.audit_consistency(old, size).map_err(stored)?;
+        self.witnesses.remember(&checkpoint)?;
         Ok(Request { old, proof, checkpoint }.to_text())
     }
 

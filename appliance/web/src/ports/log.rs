@@ -57,6 +57,43 @@ pub trait Checkpoints: Send + Sync {
     /// `NotFound` when nothing is signed yet, or when `old` is more than what is.
     fn witness_request(&self, old: u64) -> Result<String, Error>;
 
+    /// Whose cosignatures are taken home, with what each signed last, by name.
+    ///
+    /// # Errors
+    /// When the register cannot be read.
+    fn witnesses(&self) -> Result<Vec<api::LogWitness>, Error>;
+
+    /// Takes cosignatures of the witness with this public key (a `vkey` of C2SP tlog-cosignature).
+    ///
+    /// # Errors
+    /// `InvalidInput` for what is no such key, `Conflict` for a name that is taken, or too many.
+    fn trust_witness(&self, key: &str) -> Result<api::LogWitness, Error>;
+
+    /// Takes cosignatures of this witness no more.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    fn distrust_witness(&self, name: &str) -> Result<(), Error>;
+
+    /// Takes home lines of cosignatures of a checkpoint that went outside, or a whole checkpoint that was kept there, with or without such lines. One that the log does
+    /// not continue is an alarm from then on.
+    ///
+    /// # Errors
+    /// `InvalidInput` for what is neither or fits nothing, `Conflict` when the log does not continue that checkpoint.
+    fn import(&self, text: &str) -> Result<api::LogImport, Error>;
+
+    /// The longest checkpoint that a witness cosigned, with the lines of all who did.
+    ///
+    /// # Errors
+    /// When the register cannot be read.
+    fn cosigned(&self) -> Result<Option<String>, Error>;
+
+    /// Has another key sign from now on; the old one signs that it does.
+    ///
+    /// # Errors
+    /// `Conflict` while a change is under way or nothing may be signed.
+    fn change_key(&self) -> Result<(), Error>;
+
     /// What is wrong with it and needs somebody.
     fn alarms(&self) -> Vec<api::Alarm>;
 }

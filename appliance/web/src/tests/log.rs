@@ -3,7 +3,7 @@
 use super::doubles::{CHECKPOINT, SIGNED};
 use super::station::{Station, assert_problem};
 use serde_json::json;
-use watchbook_access::Role;
+use watchbook_access::{Action, Role};
 
 #[tokio::test]
 async fn anybody_may_keep_a_checkpoint() {
@@ -30,4 +30,30 @@ async fn an_auditor_asks_a_witness_and_no_log_gets_shorter() {
     let health = station.get("/api/v1/health", &admin).await.json();
     let alarms = health["alarms"].as_array().unwrap();
     assert!(alarms.iter().any(|alarm| alarm["kind"] == "log_unsigned"), "{health}");
+}
+
+#[tokio::test]
+async fn witnesses_are_for_auditors_and_the_key_for_admins() {
+    let station = Station::new();
+    let admin = station.claim(false).await;
+    let auditor = station.account(&admin, "A", &[Role::Auditor], None).await;
+    let added = station.post("/api/v1/log/witnesses", &auditor, &json!({"key": "w2+0a0b0c0d+BAAA"})).await;
+    assert_eq!((added.status.as_u16(), &added.json()["name"]), (201, &json!("w2")));
+    let text = "\u{2014} w2 AAAA\n\u{2014} w3 BBBB\nmore\n";
+    let brought = station.post("/api/v1/log/cosignatures", &auditor, &json!({"text": text})).await;
+    assert_eq!(brought.json()["continues_entries"], json!(SIGNED));
+    let before = station.audit.count();
+    for reason in ["", "  ", "two\nlines", &"x".repeat(257)] {
+        let answer = station.post("/api/v1/log/key", &admin, &json!({ "reason": reason })).await;
+        assert_problem(&answer, 422, "invalid-input");
+    }
+    assert_eq!(station.audit.count(), before, "a question that cannot be asked");
+    assert_eq!(station.post("/api/v1/log/key", &admin, &json!({"reason": " yearly "})).await.status, 200);
+    let actions: Vec<Action> = station.audit.since(0).into_iter().map(|entry| entry.action).collect();
+    let wanted = [
+        Action::TrustWitness { witness: "w2".into() },
+        Action::ImportCosignatures { names: vec!["w2".into(), "w3".into()] },
+        Action::ChangeLogKey { reason: "yearly".into() },
+    ];
+    assert!(wanted.iter().all(|action| actions.contains(action)), "{actions:?}");
 }

@@ -1,6 +1,6 @@
 //! Every row of the table, as nobody and as every role.
 
-use super::doubles::{DISK, EVENT, FOUND, KEY, OTHER_KEY, PLUGIN, START_MS, WAITING};
+use super::doubles::{CHECKPOINT, DISK, EVENT, FOUND, KEY, OTHER_KEY, PLUGIN, START_MS, WAITING};
 use super::station::{Ask, CAMERA_PASSWORD, PASSWORD, Station, assert_problem};
 use crate::routes::{AuditRule, Permission, Route, table};
 use axum::http::{Method, StatusCode};
@@ -33,6 +33,9 @@ fn good_request(row: &Route) -> Ask {
     }
     if has("cameras") {
         query.push_str("&cameras=1");
+    }
+    if row.id == "distrust_log_witness" {
+        query.push_str("?name=w1");
     }
     if has("old_entries") {
         query.push_str("?old_entries=1");
@@ -70,6 +73,9 @@ fn body(id: &str) -> Option<Value> {
         "accept_disk" => json!({"found_id": FOUND}),
         "retire_disk" => json!({"replaced": true}),
         "place_hold" => json!({"case": "7/26", "cameras": [1], "from_utc_ms": START_MS, "to_utc_ms": START_MS + 1000}),
+        "trust_log_witness" => json!({"key": "w1+00000000+BAAA"}),
+        "import_cosignatures" => json!({"text": CHECKPOINT}),
+        "change_log_key" => json!({"reason": "yearly"}),
         "decide_proposal" => json!({"decision": "accept"}),
         "rederive" => json!({"start_utc_ms": START_MS + 60_000}),
         "release_hold" => json!({"reason": "case closed"}),
@@ -94,6 +100,7 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
         | "remove_plugin"
         | "plugin_log"
         | "plugin_publishers"
+        | "change_log_key"
         | "trust_publisher"
         | "distrust_publisher"
         | "set_plugin_dev_mode"
@@ -116,14 +123,18 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
         }
         "release_hold" => &[Approver],
         "live" => &[Viewer],
-        "audit" | "log_witness_request" => &[Auditor],
+        "audit" | "log_witness_request" | "trust_log_witness" | "distrust_log_witness" | "import_cosignatures" => {
+            &[Auditor]
+        }
         _ => return None,
     })
 }
 
 #[test]
 fn every_row_says_who_and_what_is_kept_in_a_way_that_fits() {
-    let open: BTreeSet<&str> = ["status", "openapi", "claim", "session", "sign_in", "log", "log_checkpoint"].into();
+    let open: BTreeSet<&str> =
+        ["status", "openapi", "claim", "session", "sign_in", "log", "log_checkpoint", "log_cosigned", "log_witnesses"]
+            .into();
     for row in table() {
         let public = matches!(row.permission, Permission::Public { .. });
         assert_eq!(public, open.contains(row.id), "{}", row.id);

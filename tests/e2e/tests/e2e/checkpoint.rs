@@ -11,20 +11,20 @@ use watchbook_evidence::merkle::{Root, verify_consistency};
 use watchbook_evidence::text::{hash_of_line, unbase64};
 
 /// What a client reads of a checkpoint.
-struct Kept {
+pub struct Kept {
     /// The signed text.
-    text: String,
+    pub text: String,
     /// Key hash (4 bytes) and signature (64).
-    signature: Vec<u8>,
-    root: Root,
+    pub signature: Vec<u8>,
+    pub root: Root,
 }
 
-fn log(recorder: &Recorder) -> Value {
+pub fn log(recorder: &Recorder) -> Value {
     recorder.client.get("/api/v1/log").ok().json()
 }
 
 /// Waits for a checkpoint about at least so many entries.
-fn wait_kept(recorder: &Recorder, entries: u64) -> Kept {
+pub fn wait_kept(recorder: &Recorder, entries: u64) -> Kept {
     let note = wait_for(&format!("a checkpoint of {entries} entries"), SOON, || {
         let log = log(recorder);
         let fits = log["signed_entries"].as_u64().is_some_and(|signed| signed >= entries);
@@ -75,12 +75,12 @@ fn continues(recorder: &Recorder, old: &Root) -> bool {
 }
 
 /// An entry of the log each time: somebody changed the camera.
-fn rename(recorder: &mut Recorder, camera: u64, name: &str) {
+pub fn rename(recorder: &mut Recorder, camera: u64, name: &str) {
     let body = serde_json::json!({ "name": name });
     drop(recorder.client.send("PATCH", &format!("/api/v1/cameras/{camera}"), &body).ok());
 }
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

@@ -16,7 +16,9 @@ mod jpeg;
 mod loss;
 mod record;
 mod rederive;
+mod served;
 mod storage;
+mod witness;
 
 /// A test that lacks something passes, and `make test` says so at its end.
 fn not_tested(why: &str) {

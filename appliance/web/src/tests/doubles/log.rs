@@ -17,8 +17,49 @@ impl Checkpoints for MemoryBox {
             signed_utc_ms: Some(START_MS),
             root: Some("00".repeat(32)),
             checkpoint: Some(CHECKPOINT.to_owned()),
+            retired_keys: Vec::new(),
             refusal: None,
         }
+    }
+
+    fn witnesses(&self) -> Result<Vec<api::LogWitness>, Error> {
+        self.called();
+        Ok(Vec::new())
+    }
+
+    fn trust_witness(&self, key: &str) -> Result<api::LogWitness, Error> {
+        self.called();
+        let name = key.split('+').next().unwrap_or_default().to_owned();
+        Ok(api::LogWitness {
+            name,
+            key: key.to_owned(),
+            since_utc_ms: START_MS,
+            cosigned_entries: None,
+            cosigned_utc_s: None,
+        })
+    }
+
+    fn distrust_witness(&self, name: &str) -> Result<(), Error> {
+        self.called();
+        match name {
+            "w1" => Ok(()),
+            _ => Err(Error::not_found(format!("there is no witness {name}"))),
+        }
+    }
+
+    fn import(&self, _text: &str) -> Result<api::LogImport, Error> {
+        self.called();
+        Ok(api::LogImport { continues_entries: Some(SIGNED), cosigned: Vec::new() })
+    }
+
+    fn cosigned(&self) -> Result<Option<String>, Error> {
+        self.called();
+        Ok(Some(CHECKPOINT.to_owned()))
+    }
+
+    fn change_key(&self) -> Result<(), Error> {
+        self.called();
+        Ok(())
     }
 
     fn witness_request(&self, old: u64) -> Result<String, Error> {

@@ -94,6 +94,9 @@ export type AuditPage = Schemas["AuditList"];
 /** Which entries of the audit log are asked for. */
 export type AuditKind = "people" | "footage" | "all";
 export type LogCheckpoint = Schemas["LogCheckpoint"];
+export type LogImport = Schemas["LogImport"];
+export type LogWitness = Schemas["LogWitness"];
+export type LogWitnessList = Schemas["LogWitnessList"];
 export type RingHealth = Schemas["RingHealth"];
 export type Disk = Schemas["Disk"];
 export type DiskInput = Schemas["DiskRequest"];

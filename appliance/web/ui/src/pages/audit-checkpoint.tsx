@@ -3,10 +3,13 @@
 import { useState } from "preact/hooks";
 import { api } from "../api";
 import { t } from "../i18n";
-import { useLoaded } from "../lib/hooks";
+import { useAct, useLoaded } from "../lib/hooks";
 import { qrPicture } from "../lib/qr";
+import { has } from "../lib/roles";
+import { session } from "../lib/session";
 import { Icon } from "../ui/icon";
-import { Loading, Moment, Note, Problem, TextField } from "../ui/parts";
+import { Confirm, Loading, Moment, Note, Problem, TextField } from "../ui/parts";
+import { AuditWitnesses } from "./audit-witness";
 
 const EVERY_MS = 10_000;
 
@@ -14,7 +17,6 @@ export function AuditCheckpoint() {
   const loaded = useLoaded(() => api.log(), "log", EVERY_MS);
   const [open, setOpen] = useState(false);
   const [shown, setShown] = useState(false);
-  const [old, setOld] = useState("0");
   const log = loaded.data;
   return (
     <details class="panel" role="region" aria-label={t("log.title")} open={open || (log !== null && log.refusal !== null)} onToggle={(event) => setOpen(event.currentTarget.open)}>
@@ -77,17 +79,51 @@ export function AuditCheckpoint() {
             </button>
           </div>
           {shown && <Qr text={log.checkpoint} />}
-          <h3>{t("log.witness")}</h3>
-          <p class="muted">{t("log.witness.what")}</p>
-          <TextField label={t("log.witness.old")} type="number" min={0} max={log.signed_entries} step={1} value={old} change={setOld} />
-          <div class="row">
-            <a class="button" href={`/api/v1/log/witness-request?old_entries=${Math.max(0, Math.floor(Number(old) || 0))}`} download={`witness-request-${log.signed_entries}.txt`}>
-              <Icon name="download" /> {t("log.witness.download")}
-            </a>
-          </div>
+          {log.retired_keys.length > 0 && (
+            <details>
+              <summary>{t("log.retired", { count: log.retired_keys.length })}</summary>
+              <p class="muted">{t("log.retired.what")}</p>
+              <ul>
+                {log.retired_keys.map((key) => (
+                  <li key={key}>
+                    <code class="break">{key}</code>
+                  </li>
+                ))}
+              </ul>
+            </details>
+          )}
+          {has(session.value, "admin") && <ChangeKey reload={loaded.reload} />}
+          {has(session.value, "auditor") && <AuditWitnesses signed={log.signed_entries} />}
         </>
       )}
     </details>
+  );
+}
+
+function ChangeKey({ reload }: { reload: () => void }) {
+  const [asking, setAsking] = useState(false);
+  const [reason, setReason] = useState("");
+  const act = useAct();
+  const change = () =>
+    act.run(async () => {
+      await api.changeLogKey(reason.trim());
+      setAsking(false);
+      setReason("");
+      reload();
+    });
+  return (
+    <p>
+      <button type="button" class="small" onClick={() => setAsking(true)}>
+        {t("log.key.change")}
+      </button>
+      {asking && (
+        <Confirm title={t("log.key.change")} action={t("log.key.change")} busy={act.busy || reason.trim() === ""} confirm={change} cancel={() => setAsking(false)}>
+          <p>{t("log.key.change.what")}</p>
+          <TextField label={t("log.key.change.reason")} value={reason} change={setReason} required maxLength={120} focus />
+          <Problem problem={act.problem} />
+        </Confirm>
+      )}
+    </p>
   );
 }
 

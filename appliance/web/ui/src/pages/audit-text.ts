@@ -36,6 +36,8 @@ export function detailText(entry: AuditEntry): string {
   if (typeof subject["result"] === "string") parts.push(word("rederive.result", subject["result"]));
   if (entry.action === "decide_proposal") parts.push(t(subject["accept"] === true ? "proposal.accepted" : "proposal.dismissed"));
   if (typeof subject["reason"] === "string" && subject["reason"] !== "") parts.push(`“${subject["reason"]}”`);
+  if (typeof subject["witness"] === "string") parts.push(subject["witness"]);
+  if (Array.isArray(subject["names"])) parts.push(subject["names"].map(String).join(", "));
   if (entry.action === "set_plugin_dev_mode") parts.push(t("dev.hours.count", { count: Number(subject["hours"]) }));
   if (entry.action === "set_plugin_tried_out") parts.push(t(subject["on"] === true ? "tried_out.on" : "tried_out.off"));
   if (typeof account === "number") parts.push(`#${account}`);

@@ -4,12 +4,14 @@ import { useState } from "preact/hooks";
 import { api, type DeviceState, type Health, type PluginInfo, type Sight, type StreamState } from "../api";
 import { t, word } from "../i18n";
 import { useLoaded, useTitle } from "../lib/hooks";
+import { has } from "../lib/roles";
 import { found } from "../lib/search";
-import { nowMs } from "../lib/session";
+import { nowMs, session } from "../lib/session";
 import { streamAdvice } from "../lib/stream-advice";
 import { rateText } from "../lib/time";
 import { Loading, Moment, Note, Problem } from "../ui/parts";
 import { NothingFound, Search } from "../ui/search";
+import { AuditCheckpoint } from "./audit-checkpoint";
 import { DeviceLine } from "./camera-device";
 import { AlarmList } from "./health-alarms";
 import { DamagePanel } from "./health-damage";
@@ -52,6 +54,7 @@ function Shown({ health, reload }: { health: Health; reload: () => void }) {
       <RetentionPanel />
       <VaultPanel vault={health.vault} />
       <PressurePanel pressure={health.pressure} />
+      {has(session.value, "admin") && <AuditCheckpoint />}
       <CameraPanel cameras={health.cameras} />
       <section class="panel">
         <h2>{t("plugins.title")}</h2>

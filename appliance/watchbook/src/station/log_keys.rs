@@ -1,0 +1,156 @@
+//! The audit log's keys: the one that signs, wrapped with the master key; the ones before it; and the one that comes, while it takes over.
+//!
+//! In the register's settings: `log/origin`, `log/key`, `log/retired` (public keys, a line each, oldest first), `log/next-key`.
+//!
+//! A change of key: 1. the new key is durable as the next one, 2. the leaf with the note that both keys have signed, 3. the keeper signs the first tree that has the leaf with
+//! both, 4. that checkpoint, the new key as the key, the old one as a retired one are durable at once. After a crash between 2 and 4 the leaf is found in the log, and the
+//! change goes on; between 1 and 2 nothing has happened.
+
+use super::desk::stored;
+use watchbook_base::Kind;
+use watchbook_evidence::record::Record;
+use watchbook_evidence::rotation::{ROTATIONS_MAX, Rotation};
+use watchbook_evidence::{Algorithm, Keeper, SigningKey, VerifierKey, hex};
+use watchbook_store::Keys;
+use watchbook_store::register::{AUDIT_PAGE_MAX, Change, Namespace, Register};
+use watchbook_web::error::Error;
+use zeroize::Zeroizing;
+
+const ORIGIN: &[u8] = b"log/origin";
+const KEY: &[u8] = b"log/key";
+const RETIRED: &[u8] = b"log/retired";
+const NEXT: &[u8] = b"log/next-key";
+/// Under which the log's key is wrapped.
+const KEY_NAME: &str = "log key";
+
+type Result<T> = core::result::Result<T, Error>;
+
+fn get(register: &Register, key: &[u8]) -> Result<Option<Vec<u8>>> {
+    Ok(register.get(Namespace::Setting, key).map_err(stored)?.map(|entry| entry.value))
+}
+
+fn put(key: &[u8], value: impl Into<Vec<u8>>) -> Change {
+    Change::put(Namespace::Setting, key, value)
+}
+
+/// The log has a key, which may not open.
+pub fn exists(register: &Register) -> Result<bool> {
+    Ok(get(register, KEY)?.is_some())
+}
+
+/// The log's name, which nobody keeps secret.
+pub fn origin(register: &Register) -> Result<String> {
+    let bytes = get(register, ORIGIN)?.ok_or_else(|| bad("its origin is not there"))?;
+    String::from_utf8(bytes).map_err(|_| bad("its origin is no text"))
+}
+
+fn bad(what: &str) -> Error {
+    Error::new(Kind::Corrupt, format!("opening the audit log's key: {what}"))
+}
+
+/// Another origin and key, and `also` with them. Keys of before are no longer this log's.
+pub fn make(register: &Register, keys: &Keys, also: &[Change]) -> Result<()> {
+    let mut station = [0; 8];
+    random(&mut station)?;
+    let origin = format!("watchbook.station/{}", hex(&station)).into_bytes();
+    let (_, wrapped) = seed(keys)?;
+    let gone = [RETIRED, NEXT].map(|key| Change::delete(Namespace::Setting, key));
+    register.apply(&[&[put(ORIGIN, origin), put(KEY, wrapped)], &gone[..], also].concat()).map_err(stored)
+}
+
+/// The log's origin and key.
+pub fn open(register: &Register, keys: &Keys) -> Result<(String, SigningKey)> {
+    let origin = origin(register)?;
+    let wrapped = get(register, KEY)?.ok_or_else(|| bad("it is not there"))?;
+    let key = unwrap(keys, &origin, &wrapped)?;
+    Ok((origin, key))
+}
+
+/// Keys that this log had, oldest first.
+pub fn retired(register: &Register) -> Result<Vec<VerifierKey>> {
+    let text = String::from_utf8(get(register, RETIRED)?.unwrap_or_default())
+        .map_err(|_| bad("the list of earlier ones is no text"))?;
+    let parse = |line: &str| VerifierKey::parse(line).map_err(|error| bad(&format!("an earlier one: {error}")));
+    text.lines().map(parse).collect()
+}
+
+/// Begins a change of key; the next tree that is signed ends it.
+///
+/// # Errors
+/// `Conflict` while another change is under way, when the log is not signed, and after as many changes as a log can have; when the register cannot be written.
+pub fn rotate(register: &Register, keys: &Keys, keeper: &mut Keeper) -> Result<()> {
+    if get(register, NEXT)?.is_some() {
+        let next = "Wait until the next checkpoint is signed, then try again.";
+        return Err(Error::new(Kind::Conflict, "the audit log's key is being changed already").next(next));
+    }
+    if retired(register)?.len() >= ROTATIONS_MAX {
+        let message = format!("this log has had {ROTATIONS_MAX} changes of key, as many as there can be");
+        return Err(
+            Error::new(Kind::Conflict, message).next("Begin a new log: stop the recorder, run watchbook new-log.")
+        );
+    }
+    let (origin, old) = open(register, keys)?;
+    let (seed, wrapped) = seed(keys)?;
+    let new = signing(&origin, &seed)?;
+    let note = Rotation::sign(&origin, &old, &new).map_err(|error| bad(&error.to_string()))?;
+    register.apply(&[put(NEXT, wrapped)]).map_err(stored)?;
+    let leaf = register.append_record(&Record::LogKey { note }).map_err(stored)?;
+    keeper.rotate::<String>(new, leaf).map_err(|refusal| Error::new(Kind::Internal, refusal.to_string()))
+}
+
+/// Goes on with a change of key that a crash broke off: `signed` entries have been signed, and its leaf comes after them.
+///
+/// # Errors
+/// When the register cannot be read or written, or the key cannot be opened.
+pub fn resume(register: &Register, keys: &Keys, keeper: &mut Keeper, signed: u64) -> Result<()> {
+    let Some(wrapped) = get(register, NEXT)? else { return Ok(()) };
+    let new = unwrap(keys, &origin(register)?, &wrapped)?;
+    let mut from = signed;
+    loop {
+        let rows = register.audit_entries(from, AUDIT_PAGE_MAX).map_err(stored)?;
+        let Some(last) = rows.last() else {
+            // Nobody has heard of that key.
+            return register.apply(&[Change::delete(Namespace::Setting, NEXT)]).map_err(stored);
+        };
+        from = last.index + 1;
+        let names = |body: &[u8]| match Record::parse(body) {
+            Some(Record::LogKey { note }) => {
+                Rotation::verify(note.as_bytes()).is_ok_and(|rotation| rotation.new == *new.verifier())
+            }
+            _ => false,
+        };
+        if let Some(row) = rows.iter().find(|row| names(&row.leaf.body)) {
+            let rotated = keeper.rotate::<String>(new, row.index);
+            return rotated.map_err(|refusal| Error::new(Kind::Internal, refusal.to_string()));
+        }
+    }
+}
+
+/// What ends a change of key, to be written with the first checkpoint that the new one has signed; `old` is the key that goes.
+pub fn finish(register: &Register, old: &str) -> Result<Vec<Change>> {
+    let Some(wrapped) = get(register, NEXT)? else { return Ok(Vec::new()) };
+    let mut retired = get(register, RETIRED)?.unwrap_or_default();
+    retired.extend_from_slice(format!("{old}\n").as_bytes());
+    Ok(vec![put(KEY, wrapped), put(RETIRED, retired), Change::delete(Namespace::Setting, NEXT)])
+}
+
+/// A new secret, plain and wrapped.
+fn seed(keys: &Keys) -> Result<(Zeroizing<[u8; 32]>, Vec<u8>)> {
+    let mut seed = Zeroizing::new([0; 32]);
+    random(&mut *seed)?;
+    let wrapped = keys.wrap_secret(KEY_NAME, &seed).map_err(stored)?;
+    Ok((seed, wrapped))
+}
+
+fn unwrap(keys: &Keys, origin: &str, wrapped: &[u8]) -> Result<SigningKey> {
+    signing(origin, &*keys.unwrap_secret(KEY_NAME, wrapped).map_err(stored)?)
+}
+
+fn signing(origin: &str, seed: &[u8; 32]) -> Result<SigningKey> {
+    SigningKey::from_seed(origin, Algorithm::Ed25519, seed).map_err(|error| bad(&error.to_string()))
+}
+
+fn random(bytes: &mut [u8]) -> Result<()> {
+    let failed = |error| Error::new(Kind::Io, format!("making the audit log's key: {error}"));
+    getrandom::fill(bytes).map_err(failed)
+}
