@@ -21,5 +21,7 @@ const hash = (text) => `sha256-${createHash("sha256").update(text).digest("base6
 const parts = { script, style, "script-hash": hash(script), "style-hash": hash(style) };
 const page = (await readFile(here("page.html"), "utf8")).replace(/\{(script|style|script-hash|style-hash)\}/g, (_, name) => parts[name]);
 await mkdir(here("dist"), { recursive: true });
-await writeFile(here("dist/player.html"), page);
+// A page that stays the same keeps its time, or each build of the page would have the whole recorder built anew.
+const before = await readFile(here("dist/player.html"), "utf8").catch(() => "");
+if (page !== before) await writeFile(here("dist/player.html"), page);
 console.log(`dist/player.html: ${(page.length / 1000).toFixed(0)} kB`);

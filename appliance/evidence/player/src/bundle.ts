@@ -4,7 +4,7 @@ import { Growing, hexDigest, WHOLE_BYTES_MAX } from "./hash";
 
 /** Bytes that are read ahead. */
 const WINDOW_BYTES = 4 << 20;
-/** Bytes that are hashed before the page gets its turn. */
+/** Bytes that are hashed before the page gets its turn: 20 ms of a slow computer. */
 const PIECE_BYTES = 1 << 20;
 
 export interface Bundle {
@@ -14,6 +14,18 @@ export interface Bundle {
   size(name: string): number | null;
   /** `length` bytes from `at` on; throws when there are fewer or they cannot be read. */
   read(name: string, at: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/** Lets the page draw and answer; a timer would cost four milliseconds each time. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
 }
 
 /** Files that a person chose. */
@@ -102,13 +114,32 @@ export class Reader {
     if (total > WHOLE_BYTES_MAX) {
       const growing = new Growing();
       growing.add(first);
-      for await (const part of this.#parts(name, ranges)) growing.add(part);
+      for (const [from, length] of ranges) await this.#grow(growing, name, from, length);
       return growing.hex();
     }
     const parts = [first];
     // A part lies in a window that the next one replaces, so that all parts together hold no more than they and two windows.
     for await (const part of this.#parts(name, ranges)) parts.push(part);
     return hexDigest(parts);
+  }
+
+  /** Hashes a long stretch; the next piece is read while one is hashed. */
+  async #grow(growing: Growing, name: string, from: number, length: number): Promise<void> {
+    const read = (at: number): Promise<Uint8Array> => this.bundle.read(name, at, Math.min(WINDOW_BYTES, from + length - at));
+    let next = read(from);
+    for (let at = from; at < from + length; at += WINDOW_BYTES) {
+      const bytes = await next;
+      if (at + WINDOW_BYTES < from + length) {
+        next = read(at + WINDOW_BYTES);
+        // It is waited for in the next turn; until then its failure is not unheard.
+        next.catch(() => undefined);
+      }
+      for (let part = 0; part < bytes.length; part += PIECE_BYTES) {
+        growing.add(bytes.subarray(part, part + PIECE_BYTES));
+        this.#told(Math.min(PIECE_BYTES, bytes.length - part));
+        await turn();
+      }
+    }
   }
 
   async *#parts(name: string, ranges: readonly [number, number][]): AsyncGenerator<Uint8Array> {

@@ -119,6 +119,8 @@ export const en = {
   "reason.packet_loss": "Data was lost on the network",
   "reason.camera_untrusted": "The camera's certificate is not trusted",
   "reason.mask_missing": "The camera lacks a mask",
+  "reason.not_stored": "Nothing is stored of this time",
+  "reason.damaged": "What was stored is damaged",
 
   "ok.file": "Files",
   "ok.run": "Runs of footage",

@@ -121,6 +121,8 @@ export const km: Record<keyof typeof en, string> = {
   "reason.packet_loss": "ទិន្នន័យបាត់នៅលើបណ្តាញ",
   "reason.camera_untrusted": "វិញ្ញាបនបត្ររបស់កាមេរ៉ាមិនត្រូវបានទុកចិត្ត",
   "reason.mask_missing": "កាមេរ៉ាខ្វះរបាំង",
+  "reason.not_stored": "គ្មានអ្វីត្រូវបានរក្សាទុកនៃពេលនេះទេ",
+  "reason.damaged": "អ្វីដែលបានរក្សាទុកខូច",
 
   "ok.file": "ឯកសារ",
   "ok.run": "ផ្នែករូបភាព",
