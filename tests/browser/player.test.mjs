@@ -154,7 +154,7 @@ describe("the player of an evidence bundle", { concurrency: 1 }, () => {
       return document.querySelector(".veil").hidden && one.currentTime > 5.5 && Math.abs(one.currentTime - other.currentTime) < 0.2;
     });
     await page.keyboard.press("Space");
-    assert.match(await page.locator("ul.gaps").textContent(), /2025-11-24 16:00:02\.000 – 2025-11-24 16:00:05\.000 UTC/);
+    assert.match(await page.locator(".gaps ul").textContent(), /2025-11-24 16:00:02\.000 – 2025-11-24 16:00:05\.000 UTC/);
   });
 
   it("is there in Khmer, on a phone, in the dark and on paper", async () => {

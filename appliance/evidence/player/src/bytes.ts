@@ -69,9 +69,9 @@ export function textOf(bytes: Uint8Array): string | null {
   }
 }
 
-/** True when no half of a surrogate pair stands alone. */
+/** True when no half of a surrogate pair stands alone: read by code points, whole pairs are no surrogates. */
 export function isWellFormed(text: string): boolean {
-  return !/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/.test(text);
+  return !/\p{Surrogate}/u.test(text);
 }
 
 /** The `size` lowest bytes of a number, little-endian, two's complement. */

@@ -45,6 +45,8 @@ describe("the Merkle tree", () => {
     const leaf = leaves[5] ?? new Uint8Array(0);
     expect(Array.from({ length: 9 }, (_, at) => isIncluded(leaf, BigInt(at), root(8), path))).toEqual([false, false, false, false, false, true, false, false, false]);
     expect(isIncluded(leaf, 5n, root(7), path)).toBe(false);
+    // A path that is too short for a tree of that size, whatever it leads to.
+    expect(isIncluded(leaf, 5n, { ...root(8), size: 16n }, path)).toBe(false);
     expect(isIncluded(leaves[4] ?? leaf, 5n, root(8), path)).toBe(false);
     expect(isIncluded(leaf, 5n, root(8), path.slice(1))).toBe(false);
     expect(isIncluded(leaf, 5n, root(8), [...path, leaf])).toBe(false);

@@ -68,22 +68,23 @@ function spansOf(points: readonly Point[]): Span[] {
   return spans.sort((a, b) => a.fromMs - b.fromMs);
 }
 
-/** Times between spans with the log's reason where it has one, and gaps at the ends. */
+/** The gaps of the log, and times between spans of which they do not tell. */
 function holesOf(spans: readonly Span[], gaps: readonly Gap[]): Hole[] {
-  const holes: Hole[] = gaps.map((gap) => ({ fromMs: msOf(gap.start), toMs: msOf(gap.end), reason: gap.reason }));
-  spans.forEach((span, at) => {
-    const before = spans[at - 1];
-    if (before === undefined || span.fromMs - before.toMs <= JOIN_MS) return;
-    // What gaps of the log leave over is a hole that nobody explains.
-    let reached = before.toMs;
-    for (const gap of holes.filter((hole) => hole.reason !== null).sort((a, b) => a.fromMs - b.fromMs)) {
-      if (gap.toMs <= reached || gap.fromMs >= span.fromMs) continue;
-      if (gap.fromMs - reached > JOIN_MS) holes.push({ fromMs: reached, toMs: gap.fromMs, reason: null });
-      reached = gap.toMs;
+  const told: Hole[] = gaps.map((gap) => ({ fromMs: msOf(gap.start), toMs: msOf(gap.end), reason: gap.reason }));
+  told.sort((a, b) => a.fromMs - b.fromMs);
+  const untold: Hole[] = [];
+  let next = 0;
+  // How far footage and gaps tell of the time, up to here.
+  let reached = spans[0]?.toMs ?? 0;
+  for (const span of spans.slice(1)) {
+    for (let gap = told[next]; gap !== undefined && gap.fromMs < span.fromMs; next += 1, gap = told[next]) {
+      if (gap.toMs > reached && gap.fromMs - reached > JOIN_MS) untold.push({ fromMs: reached, toMs: gap.fromMs, reason: null });
+      reached = Math.max(reached, gap.toMs);
     }
-    if (span.fromMs - reached > JOIN_MS) holes.push({ fromMs: reached, toMs: span.fromMs, reason: null });
-  });
-  return holes.sort((a, b) => a.fromMs - b.fromMs);
+    if (span.fromMs - reached > JOIN_MS) untold.push({ fromMs: reached, toMs: span.fromMs, reason: null });
+    reached = Math.max(reached, span.toMs);
+  }
+  return [...told, ...untold].sort((a, b) => a.fromMs - b.fromMs);
 }
 
 /** Each stream of each master, in the order of the manifest. */

@@ -5,6 +5,9 @@ import { type Key, type Lang, words } from "../i18n";
 export type Params = Record<string, string | number>;
 type Child = Node | string | null | false;
 
+/** Rows of a list that are drawn at once. */
+const ROWS = 200;
+
 let language: Lang = "en";
 const spoken = new Map<Node, { key: Key; params: Params }>();
 const labels = new Map<Element, { attribute: string; key: Key }[]>();
@@ -63,4 +66,20 @@ export function h<K extends keyof HTMLElementTagNameMap>(tag: K, props: Props = 
 
 export function fill(element: Element, ...children: Child[]): void {
   element.replaceChildren(...children.filter((child) => child !== null && child !== false));
+}
+
+/** A list that grows when it is asked to. */
+export function longList<T>(items: readonly T[], row: (item: T) => HTMLElement): HTMLElement {
+  const list = h("ul", {});
+  let shown = 0;
+  const more = h("button", { type: "button", class: "link" });
+  const grow = (): void => {
+    for (const item of items.slice(shown, shown + ROWS)) list.append(row(item));
+    shown = Math.min(items.length, shown + ROWS);
+    more.hidden = shown >= items.length;
+    fill(more, said("found.more", { count: items.length - shown }));
+  };
+  more.addEventListener("click", grow);
+  grow();
+  return h("div", {}, list, more);
 }

@@ -3,7 +3,7 @@
 import { isKey } from "../i18n";
 import { plain } from "../report";
 import { at, type Hole, type Line } from "../spans";
-import { fill, h, label, said, say, t } from "./dom";
+import { fill, h, label, longList, said, say, t } from "./dom";
 import { lengthText, localText, utcText } from "./time";
 import { TimeLine } from "./timeline";
 
@@ -117,8 +117,8 @@ export class Stage {
   }
 
   #firstPicture(lines: readonly Line[]): number {
-    const starts = lines.flatMap((line) => line.spans.slice(0, 1).map((span) => span.fromMs));
-    return starts.length > 0 ? Math.min(...starts) : this.#begin;
+    const first = lines.reduce((soonest, line) => Math.min(soonest, line.spans[0]?.fromMs ?? soonest), Number.POSITIVE_INFINITY);
+    return Number.isFinite(first) ? first : this.#begin;
   }
 
   #view(source: Source): View {
@@ -175,8 +175,8 @@ export class Stage {
   }
 
   nextGap(): void {
-    const later = this.#timeLine.holes.map((hole) => hole.fromMs).filter((from) => from > this.#now + 1);
-    if (later.length > 0) this.seek(Math.min(...later));
+    const next = this.#timeLine.holes.reduce((first, hole) => (hole.fromMs > this.#now + 1 ? Math.min(first, hole.fromMs) : first), Number.POSITIVE_INFINITY);
+    if (Number.isFinite(next)) this.seek(next);
   }
 
   faster(by: 1 | -1): void {
@@ -277,15 +277,14 @@ export class Stage {
 export function holesList(lines: readonly Line[], seek: (ms: number) => void): HTMLElement {
   const rows = lines.flatMap((line) => line.holes.map((hole) => ({ line, hole })));
   if (rows.length === 0) return h("p", {}, said("gaps.none"));
-  const list = h("ul", { class: "gaps" });
-  for (const { line, hole } of rows.slice(0, 1000)) {
+  const list = longList(rows, ({ line, hole }) => {
     const reason = h("span", {});
     const key = hole.reason === null ? "stage.unexplained" : `reason.${hole.reason.replaceAll(" ", "_")}`;
     if (isKey(key)) say(reason, key);
     else reason.textContent = plain(hole.reason ?? "");
     const go = h("button", { type: "button", class: "link", onclick: () => seek(hole.fromMs) }, `${utcText(hole.fromMs)} – ${utcText(hole.toMs)} UTC`);
     const of = `${plain(line.camera)}, ${line.stream}: `;
-    list.append(h("li", { class: hole.reason === null ? "bad" : "" }, of, go, ` (${lengthText(hole.toMs - hole.fromMs)}) `, reason));
-  }
-  return list;
+    return h("li", { class: hole.reason === null ? "bad" : "" }, of, go, ` (${lengthText(hole.toMs - hole.fromMs)}) `, reason);
+  });
+  return h("div", { class: "gaps" }, list);
 }

@@ -7,11 +7,9 @@ import { type Inspection, type Trust } from "../verify";
 import { nanos } from "../bytes";
 import { parseRecord } from "../manifest";
 import { msOf } from "../spans";
-import { fill, h, label, said, say } from "./dom";
+import { fill, h, label, longList, said, say } from "./dom";
 import { localText, sizeText, utcText } from "./time";
 
-/** Rows of a list that are drawn at once. */
-const ROWS = 200;
 /** Bytes of a certificate that is shown. */
 const TEXT_BYTES_MAX = 256 << 10;
 
@@ -33,22 +31,6 @@ const KIND_OF: Partial<Record<Finding["code"], Kind>> = {
   "witness-forged": "witness", "witness-early": "witness", "witness-missing": "witness",
   fork: "known", older: "known", unconnected: "known",
 };
-
-/** A list that grows when it is asked to. */
-function longList<T>(items: readonly T[], row: (item: T) => HTMLElement): HTMLElement {
-  const list = h("ul", {});
-  let shown = 0;
-  const more = h("button", { type: "button", class: "link" });
-  const grow = (): void => {
-    for (const item of items.slice(shown, shown + ROWS)) list.append(row(item));
-    shown = Math.min(items.length, shown + ROWS);
-    more.hidden = shown >= items.length;
-    fill(more, said("found.more", { count: items.length - shown }));
-  };
-  more.addEventListener("click", grow);
-  grow();
-  return h("div", {}, list, more);
-}
 
 function findingRow({ code, subject, detail }: Finding): HTMLElement {
   const key = `code.${code}`;
