@@ -121,6 +121,7 @@ describe("the player of an evidence bundle", { concurrency: 1 }, () => {
     assert.equal((await check("not a key")).verdict, "asked-wrongly");
     assert.deepEqual(await check(bundle.key), { verdict: "verified", code: 0, failed: [] });
     await page.getByText(`${bundle.runs} runs are as they were recorded`).waitFor();
+    assert.equal(await page.locator("[data-seal=good]").count(), 1);
     await page.shot("player-verified");
   });
 
@@ -189,6 +190,7 @@ describe("the player of an evidence bundle", { concurrency: 1 }, () => {
         changed[at] ^= 1;
         await page.locator("input[name=files]").setInputFiles(files.map((file) => (file.name === name ? { ...file, buffer: changed } : file)));
         assert.equal((await verdict(page)).verdict, "not-verified", `byte ${at} of ${name}`);
+        if (name === "camera-1.mp4") assert.equal(await page.locator("[data-seal=bad]").count(), 1, `byte ${at} under the seal`);
       }
     }
   });

@@ -1,11 +1,11 @@
 /**
  * Makes an evidence bundle of two cameras with pictures that a browser shows, by ffmpeg, ffprobe and node's own cryptography: a third program beside the recorder and the
- * verifiers that follows `appliance/evidence/FORMAT.md`. Camera 1 lacks three seconds in the midst, for which its log has a gap.
+ * verifiers that follows `appliance/evidence/FORMAT.md`. Camera 1 lacks three seconds in the midst, for which its log has a gap, and its master is sealed.
  */
 
 import { execFileSync } from "node:child_process";
-import { createHash, createPrivateKey, createPublicKey, sign } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { constants, createHash, createPrivateKey, createPublicKey, sign } from "node:crypto";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** 2025-11-24 16:00 UTC. */
@@ -73,6 +73,28 @@ function withoutUserData(path) {
   writeFileSync(path, Buffer.concat([bytes.subarray(0, udta), bytes.subarray(end)]));
 }
 
+function box(name, ...parts) {
+  const whole = Buffer.concat([Buffer.from(`\0\0\0\0${name}`, "latin1"), ...parts]);
+  whole.writeUInt32BE(whole.length);
+  return whole;
+}
+
+/** Seals a master as the ONVIF Export File Format has it, with a key and a certificate of openssl and node's own RSASSA-PSS. */
+function seal(path, folder) {
+  const [key, certificate] = [join(folder, "key.pem"), join(folder, "cert.der")];
+  const options = ["-newkey", "rsa:3072", "-keyout", key, "-out", certificate, "-outform", "DER", "-subj", "/CN=station 7", "-days", "30"];
+  execFileSync("openssl", ["req", "-x509", "-nodes", ...options], { stdio: "pipe" });
+  const room = Buffer.alloc(384);
+  const scheme = box("schi", box("sibo", room), box("cert", readFileSync(certificate)));
+  const sealed = box("ipro", Buffer.from([0, 0, 0, 0, 0, 1]), box("sinf", box("schm", Buffer.alloc(4), Buffer.from("oeff"), Buffer.from([0, 1, 0, 0])), scheme));
+  const file = Buffer.concat([readFileSync(path), box("meta", Buffer.alloc(4), box("hdlr", Buffer.alloc(8), Buffer.from("meta"), Buffer.alloc(13)), sealed)]);
+  const signature = sign("sha256", file, { key: readFileSync(key, "utf8"), padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 20 });
+  signature.copy(file, file.lastIndexOf("sibo") + 4);
+  writeFileSync(path, file);
+  rmSync(key);
+  rmSync(certificate);
+}
+
 /** Runs of a master: the pictures from one whole one to the next, as ffprobe finds them. */
 function runsOf(path) {
   const told = execFileSync("ffprobe", ["-v", "error", "-select_streams", "v", "-show_packets", "-of", "json", path]).toString();
@@ -100,6 +122,7 @@ export function makeBundle(folder, player) {
   for (const [at, source] of ["testsrc2", "smptebars"].entries()) {
     const [file, stream, camera] = [`camera-${at + 1}.mp4`, 256 * (at + 1), at === 0 ? "ផ្សារ gate" : "yard"];
     film(join(folder, file), source, at === 0 ? GAP_S : 0);
+    if (at === 0) seal(join(folder, file), folder);
     const bytes = readFileSync(join(folder, file));
     const table = Buffer.from(`table of ${file}`);
     const runs = runsOf(join(folder, file)).map(({ at: from, length, samples, seconds }) => ({

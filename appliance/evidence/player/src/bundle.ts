@@ -114,7 +114,7 @@ export class Reader {
     if (total > WHOLE_BYTES_MAX) {
       const growing = new Growing();
       growing.add(first);
-      for (const [from, length] of ranges) await this.#grow(growing, name, from, length);
+      for (const [from, length] of ranges) await this.#grow([growing], name, from, length);
       return growing.hex();
     }
     const parts = [first];
@@ -123,8 +123,28 @@ export class Reader {
     return hexDigest(parts);
   }
 
+  /** Hashes of a whole file: as it is, and with zeros in one place. */
+  async hashWithZeros(name: string, size: number, zeros: { at: number; length: number }): Promise<{ own: string; zeroed: string }> {
+    const nothing = new Uint8Array(zeros.length);
+    const end = zeros.at + zeros.length;
+    if (size <= WHOLE_BYTES_MAX) {
+      const bytes = await this.bundle.read(name, 0, size);
+      this.#told(size);
+      const own = await hexDigest([bytes]);
+      bytes.set(nothing, zeros.at);
+      return { own, zeroed: await hexDigest([bytes]) };
+    }
+    const own = new Growing();
+    await this.#grow([own], name, 0, zeros.at);
+    const zeroed = own.copy();
+    zeroed.add(nothing);
+    await this.#grow([own], name, zeros.at, zeros.length);
+    await this.#grow([own, zeroed], name, end, size - end);
+    return { own: own.hex(), zeroed: zeroed.hex() };
+  }
+
   /** Hashes a long stretch; the next piece is read while one is hashed. */
-  async #grow(growing: Growing, name: string, from: number, length: number): Promise<void> {
+  async #grow(all: readonly Growing[], name: string, from: number, length: number): Promise<void> {
     const read = (at: number): Promise<Uint8Array> => this.bundle.read(name, at, Math.min(WINDOW_BYTES, from + length - at));
     let next = read(from);
     for (let at = from; at < from + length; at += WINDOW_BYTES) {
@@ -135,7 +155,7 @@ export class Reader {
         next.catch(() => undefined);
       }
       for (let part = 0; part < bytes.length; part += PIECE_BYTES) {
-        growing.add(bytes.subarray(part, part + PIECE_BYTES));
+        for (const growing of all) growing.add(bytes.subarray(part, part + PIECE_BYTES));
         this.#told(Math.min(PIECE_BYTES, bytes.length - part));
         await turn();
       }

@@ -25,7 +25,16 @@ export async function hexDigest(parts: readonly Uint8Array[]): Promise<string> {
 
 /** A hash that grows piece by piece. */
 export class Growing {
-  readonly #hash = library.create();
+  readonly #hash: ReturnType<typeof library.create>;
+
+  constructor(hash = library.create()) {
+    this.#hash = hash;
+  }
+
+  /** One that goes on from here by itself. */
+  copy(): Growing {
+    return new Growing(this.#hash.clone());
+  }
 
   add(part: Uint8Array): void {
     this.#hash.update(part);

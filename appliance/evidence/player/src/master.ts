@@ -4,6 +4,7 @@
  */
 
 import { Refused } from "./note";
+import { type Seal, sealOf } from "./seal";
 
 const BOXES_MAX = 1 << 20;
 const HEADER_BYTES = 16;
@@ -133,10 +134,10 @@ function only(boxes: readonly Box[], name: string): Uint8Array {
 }
 
 /** A `meta` box may have the statements of an ONVIF export, and no items. */
-function checkMeta(body: Uint8Array): void {
+function checkMeta(body: Uint8Array): Box[] {
   const fields = new Fields(body);
   fields.flags();
-  inside("meta", body.subarray(fields.at));
+  return inside("meta", body.subarray(fields.at));
 }
 
 /** Each data reference says that the samples are in the file itself. */
@@ -188,6 +189,8 @@ export interface Master {
   tracks: Track[];
   /** Of each run by the offset of its first byte. */
   places: Map<number, Place>;
+  /** Nothing of it is checked here. */
+  seal: Seal | null;
 }
 
 /** Reads a number that need not be there. */
@@ -418,6 +421,7 @@ function head(at: number, left: number, bytes: Uint8Array): readonly [string, nu
 export async function lookThrough(size: number, runs: readonly Stretch[], read: (at: number, length: number) => Promise<Uint8Array>): Promise<Master> {
   const walk = new Walk(runs);
   const seen = new Set<string>();
+  let seal: Seal | null = null;
   let [at, boxes] = [0, 0];
   while (at < size) {
     boxes += 1;
@@ -433,11 +437,14 @@ export async function lookThrough(size: number, runs: readonly Stretch[], read: 
       const body = await read(at + header, length - header);
       if (name === "moof") walk.moof(at, body);
       else if (name === "moov") walk.moov(body);
-      else checkMeta(body);
+      else {
+        const ipro = find(checkMeta(body), "ipro");
+        seal = ipro === undefined ? null : sealOf(ipro, body, at + header);
+      }
     } else {
       need(name === "ftyp" || name === "styp" || name === "prft", `a box ${name} may not lie at ${at}`);
     }
     at += length;
   }
-  return { media: walk.media, tracks: walk.tracks, places: walk.places };
+  return { media: walk.media, tracks: walk.tracks, places: walk.places, seal };
 }

@@ -14,7 +14,7 @@ function lines(runs: RunEntry[], gaps: [number, number, string][], places: [numb
   const manifest: Manifest = {
     case: "", delivered: interval, requested: interval, files: [], format: "", origin: "", software: "", streams: [{ camera: "gate", gaps: [], segments: [{ leaf: 1, runs }], stream: 256 }],
   };
-  const master: Master = { media: [], tracks: [{ id: 1, handler: "vide", timescale: 1, skipped: 0 }], places: new Map(places.map(([offset, seconds]) => [offset, { track: 1, seconds }])) };
+  const master: Master = { media: [], tracks: [{ id: 1, handler: "vide", timescale: 1, skipped: 0 }], seal: null, places: new Map(places.map(([offset, seconds]) => [offset, { track: 1, seconds }])) };
   const told = gaps.map(([start, end, reason]) => ({ start: BigInt(start) * S, end: BigInt(end) * S, reason }));
   return linesOf(manifest, new Map([["camera-1.mp4", master]]), new Map([[256, told]]));
 }

@@ -14,6 +14,7 @@ import { apart, covers, lookThrough, type Master, type Stretch } from "./master"
 import { type Hash, isConsistent, isIncluded, rootOf } from "./merkle";
 import { Checkpoint, type Key, NOTE_BYTES_MAX, parseKeyChange, Refused, type Signed } from "./note";
 import { type Code, Report } from "./report";
+import { checkSeal, type SealState } from "./seal";
 
 const SECOND_NS = 1_000_000_000n;
 /** By how much the end of a run and the beginning of the next may differ without a gap. */
@@ -55,6 +56,8 @@ export interface Inspection {
   latest: bigint | null;
   masters: Map<string, Master>;
   gaps: Map<number, Gap[]>;
+  /** Of masters that have one. No finding comes of a seal: the log says more, and of the file's every byte. */
+  seals: Map<string, SealState>;
 }
 
 export interface Progress {
@@ -119,12 +122,13 @@ export async function inspect(bundle: Bundle, told: (progress: Progress) => void
   if (manifest === null || proofs === null || checkpoint === null) return report;
   progress.total = bytesToHash(bundle, manifest);
   const check = new Check(reader, manifest, proofs, report);
+  await check.look();
   await check.files();
   await check.streams();
   check.export(hash);
   check.leaves(checkpoint);
-  const { latest, masters, gaps } = check;
-  return { manifest, manifestHash: hash, proofs, checkpoint, report, latest, masters, gaps };
+  const { latest, masters, gaps, seals } = check;
+  return { manifest, manifestHash: hash, proofs, checkpoint, report, latest, masters, gaps, seals };
 }
 
 /** Each file once, and each run of a master once more. */
@@ -145,6 +149,9 @@ class Check {
   latest: bigint | null = null;
   readonly masters = new Map<string, Master>();
   readonly gaps = new Map<number, Gap[]>();
+  readonly seals = new Map<string, SealState>();
+  /** Why a master could not be looked through. */
+  readonly #refusals = new Map<string, string>();
   readonly #leaves: Map<number, LeafEntry>;
   /** Where the runs of each master lie; `null` when two lie over each other. */
   readonly #places = new Map<string, Stretch[] | null>();
@@ -162,6 +169,19 @@ class Check {
     for (const [name, own] of ranges) this.#places.set(name, apart(own));
   }
 
+  /** Looks through the boxes of the masters; what is wrong with them is told with their coverage. */
+  async look(): Promise<void> {
+    for (const [name, places] of this.#places) {
+      const size = this.reader.bundle.size(name);
+      if (size === null || places === null) continue;
+      try {
+        this.masters.set(name, await lookThrough(size, places, (at, length) => this.reader.piece(name, at, length)));
+      } catch (error) {
+        this.#refusals.set(name, sentence(error));
+      }
+    }
+  }
+
   async files(): Promise<void> {
     for (const file of this.manifest.files) await this.#file(file);
     const known = new Set([...this.manifest.files.map((file) => file.name), MANIFEST, PROOFS, CHECKPOINT]);
@@ -173,9 +193,18 @@ class Check {
   async #file({ name, bytes, sha256 }: FileEntry): Promise<void> {
     const size = this.reader.bundle.size(name);
     if (size === null) return this.report.fail("file-missing", name, "it is not there");
-    const isRight = size === bytes && (await this.reader.hash(name, new Uint8Array(0), [[0, size]]).catch(() => "")) === sha256;
+    const isRight = size === bytes && (await this.#digest(name, size).catch(() => "")) === sha256;
     if (isRight) this.report.pass("file", name, `${size} bytes as the manifest has them`);
     else this.report.fail("file-altered", name, "it is not the file that the manifest names");
+  }
+
+  /** Hash of a file; on the way its seal is checked, if it has one. */
+  async #digest(name: string, size: number): Promise<string> {
+    const seal = this.masters.get(name)?.seal ?? null;
+    if (seal === null) return this.reader.hash(name, new Uint8Array(0), [[0, size]]);
+    const { own, zeroed } = await this.reader.hashWithZeros(name, size, { at: seal.at, length: seal.signature.length });
+    this.seals.set(name, checkSeal(seal, unhex(zeroed, 32) ?? new Uint8Array(32)));
+    return own;
   }
 
   #record(leaf: number): LogRecord | null {
@@ -201,7 +230,7 @@ class Check {
       const covered = first === null ? "nothing" : `${first} to ${last}`;
       this.report.fail("delivered-wrong", "interval", `the runs cover ${covered}, the manifest states ${start_ns} to ${end_ns}`);
     }
-    for (const [name, places] of [...this.#places].sort(([a], [b]) => (a < b ? -1 : 1))) await this.#covered(name, places);
+    for (const [name, places] of [...this.#places].sort(([a], [b]) => (a < b ? -1 : 1))) this.#covered(name, places);
   }
 
   async #stream(stream: StreamEntry): Promise<RunEntry[]> {
@@ -299,19 +328,15 @@ class Check {
     }
   }
 
-  async #covered(name: string, places: Stretch[] | null): Promise<void> {
+  #covered(name: string, places: Stretch[] | null): void {
     const size = this.reader.bundle.size(name);
     if (size === null) return;
     const wrong = (detail: string): void => this.report.fail("coverage", name, detail);
     if (places === null) return wrong("runs lie over each other in it; none of them was read");
-    try {
-      const master = await lookThrough(size, places, (at, length) => this.reader.piece(name, at, length));
-      this.masters.set(name, master);
-      if (covers(places, master.media)) this.report.pass("coverage", name, "its media data and every sample it shows belong to runs");
-      else wrong("it has media data that belongs to no run, or a run lies outside of it");
-    } catch (error) {
-      wrong(sentence(error));
-    }
+    const master = this.masters.get(name);
+    if (master === undefined) return wrong(this.#refusals.get(name) ?? "it was not looked through");
+    if (covers(places, master.media)) this.report.pass("coverage", name, "its media data and every sample it shows belong to runs");
+    else wrong("it has media data that belongs to no run, or a run lies outside of it");
   }
 
   #gapsOf(stream: StreamEntry): Gap[] {

@@ -182,12 +182,14 @@ export class VerdictPanel {
     return element;
   }
 
-  #files({ manifest }: Inspection, report: Report): HTMLElement {
+  #files({ manifest, seals }: Inspection, report: Report): HTMLElement {
     const good = new Set(report.passed.filter((one) => one.kind === "file").map((one) => one.subject));
     const head = h("tr", {}, ...(["files.name", "files.kind", "files.bytes", "files.state"] as const).map((key) => h("th", {}, said(key))), h("th", {}, "SHA-256"));
     const rows = manifest.files.map((file) => {
       const isGood = good.has(file.name);
       const state = h("td", { class: isGood ? "good" : "bad" }, isGood ? "✓ " : "✗ ", said(isGood ? "files.good" : "files.bad"));
+      const seal = seals.get(file.name);
+      if (seal !== undefined) state.append(h("br"), h("span", { class: seal.state, "data-seal": seal.state }, said(`seal.${seal.state}`, { certificate: seal.certificate, count: seal.count })));
       return h("tr", {}, h("td", {}, file.name), h("td", {}, said(`kind.${file.kind}`)), h("td", {}, String(file.bytes)), state, h("td", { class: "hash" }, file.sha256));
     });
     return h("div", {}, h("h3", {}, said("files.title")), h("div", { class: "wide" }, h("table", {}, h("thead", {}, head), h("tbody", {}, ...rows))));
