@@ -182,6 +182,7 @@ describe("the player of an evidence bundle", { concurrency: 1 }, () => {
     const files = await Promise.all(names.map(async (name) => ({ name, mimeType: "application/octet-stream", buffer: await readFile(join(folder, name)) })));
     await fresh();
     await page.locator("[name=log]").fill(bundle.key);
+    let marked = 0;
     for (const { name, buffer } of files) {
       // One byte in each quarter of each file.
       for (let quarter = 0; quarter < 4; quarter += 1) {
@@ -189,10 +190,16 @@ describe("the player of an evidence bundle", { concurrency: 1 }, () => {
         const changed = Buffer.from(buffer);
         changed[at] ^= 1;
         await page.locator("input[name=files]").setInputFiles(files.map((file) => (file.name === name ? { ...file, buffer: changed } : file)));
-        assert.equal((await verdict(page)).verdict, "not-verified", `byte ${at} of ${name}`);
+        const { verdict: found, failed } = await verdict(page);
+        assert.equal(found, "not-verified", `byte ${at} of ${name}`);
+        if (!name.startsWith("camera")) continue;
+        const isFootage = failed.some((what) => what.startsWith("run-altered"));
+        assert.equal(await page.locator(".row .altered").count(), Number(isFootage), `marks for byte ${at} of ${name}`);
+        marked += Number(isFootage);
         if (name === "camera-1.mp4") assert.equal(await page.locator("[data-seal=bad]").count(), 1, `byte ${at} under the seal`);
       }
     }
+    assert.ok(marked > 0, "some of the bytes are footage");
   });
 
   it("takes no text of a bundle for its own", async () => {

@@ -3,7 +3,7 @@
 import { ChosenFiles } from "./bundle";
 import { parseKeys } from "./note";
 import { Report } from "./report";
-import { linesOf } from "./spans";
+import { alteredIn, linesOf } from "./spans";
 import { fill, h, label, said, setLanguage } from "./ui/dom";
 import { type Chosen, OpenPanel } from "./ui/open";
 import { holesList, type Source, Stage } from "./ui/stage";
@@ -113,10 +113,10 @@ class Page {
     }
   }
 
-  #showFootage({ manifest, masters, gaps }: Inspection, files: ChosenFiles): void {
+  #showFootage(inspection: Inspection, files: ChosenFiles): void {
     for (const url of this.#urls) URL.revokeObjectURL(url);
     this.#urls = [];
-    const lines = linesOf(manifest, masters, gaps);
+    const lines = linesOf(inspection, alteredIn(inspection.report));
     const sources: Source[] = [];
     for (const line of lines.filter((one) => one.isShown)) {
       const file = files.file(line.file);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Manifest, RunEntry } from "./manifest";
 import type { Master } from "./master";
-import { at, linesOf } from "./spans";
+import { alteredIn, at, linesOf } from "./spans";
 import { isExplained } from "./verify";
 
 const S = 1_000_000_000n;
@@ -9,14 +9,14 @@ const run = (fromS: number, offset: number): RunEntry => ({
   clock: "synchronised", file: "camera-1.mp4", first_dts: 0, first_utc_ns: String(BigInt(fromS) * S), length: 90_000, ranges: [[offset, 10]], samples: 10, sha256: "", table: "",
 });
 
-function lines(runs: RunEntry[], gaps: [number, number, string][], places: [number, number][]): ReturnType<typeof linesOf> {
+function lines(runs: RunEntry[], gaps: [number, number, string][], places: [number, number][], altered: string[] = []): ReturnType<typeof linesOf> {
   const interval = { start_ns: "0", end_ns: "0" };
   const manifest: Manifest = {
     case: "", delivered: interval, requested: interval, files: [], format: "", origin: "", software: "", streams: [{ camera: "gate", gaps: [], segments: [{ leaf: 1, runs }], stream: 256 }],
   };
   const master: Master = { media: [], tracks: [{ id: 1, handler: "vide", timescale: 1, skipped: 0 }], seal: null, places: new Map(places.map(([offset, seconds]) => [offset, { track: 1, seconds }])) };
   const told = gaps.map(([start, end, reason]) => ({ start: BigInt(start) * S, end: BigInt(end) * S, reason }));
-  return linesOf(manifest, new Map([["camera-1.mp4", master]]), new Map([[256, told]]));
+  return linesOf({ manifest, masters: new Map([["camera-1.mp4", master]]), gaps: new Map([[256, told]]) }, new Set(altered));
 }
 
 describe("the time line", () => {
@@ -28,6 +28,16 @@ describe("the time line", () => {
     // The file goes on without a break where the day has one.
     expect([99_999, 100_000, 101_500, 102_000, 110_250, 111_000].map(seconds)).toEqual([undefined, 5, 6.5, undefined, 7.25, undefined]);
     expect(line.spans[0]?.points[0]?.pictureMs).toBe(100);
+  });
+
+  it("marks what is not as it was recorded", () => {
+    const marks = (altered: string[]): unknown => lines([run(100, 0), run(101, 10)], [], [], altered)[0]?.spans[0]?.points.map(({ isAltered }) => isAltered);
+    expect(marks([])).toEqual([false, false]);
+    expect(marks(["256/1/1"])).toEqual([false, true]);
+    expect(marks(["256/1"])).toEqual([true, true]);
+    expect(marks(["257/1", "256/2/0"])).toEqual([false, false]);
+    const findings = [{ code: "run-altered", subject: "256/1/1", detail: "" }, { code: "runs-withheld", subject: "256/1", detail: "" }] as const;
+    expect([...alteredIn({ findings: [...findings] })]).toEqual(["256/1/1"]);
   });
 
   it("passes no time over in silence", () => {

@@ -1,10 +1,10 @@
 /** When which part of a file was recorded: from the runs of the manifest, and the places of their first samples in the file's own time. */
 
-import type { ClockState, Manifest, RunEntry } from "./manifest";
+import type { ClockState, RunEntry } from "./manifest";
 import { endOf, isWithheld } from "./manifest";
 import { nanos } from "./bytes";
-import type { Master } from "./master";
-import { type Gap, JUMP_NS_MAX } from "./verify";
+import type { Code, Report } from "./report";
+import { type Gap, type Inspection, JUMP_NS_MAX } from "./verify";
 
 /** Times of which a run begins or ends nearer than this to the next are one stretch for the eye, in milliseconds. */
 const JOIN_MS = Number(JUMP_NS_MAX) / 1e6;
@@ -19,6 +19,8 @@ export interface Point {
   clock: ClockState;
   /** From one picture to the next. */
   pictureMs: number;
+  /** The checks found it, or what is said of it, to be other than what was recorded. */
+  isAltered: boolean;
 }
 
 /** Footage without a break. */
@@ -48,9 +50,9 @@ export interface Line {
 
 export const msOf = (ns: bigint): number => Number(ns / 1_000_000n) + Number(ns % 1_000_000n) / 1e6;
 
-function pointOf(run: RunEntry, seconds: number): Point {
+function pointOf(run: RunEntry, seconds: number, isAltered: boolean): Point {
   const [start, end] = [nanos(run.first_utc_ns) ?? 0n, endOf(run)];
-  return { fromMs: msOf(start), toMs: msOf(end), seconds, clock: run.clock, pictureMs: run.samples > 0 ? run.length / 90 / run.samples : 0 };
+  return { fromMs: msOf(start), toMs: msOf(end), seconds, clock: run.clock, pictureMs: run.samples > 0 ? run.length / 90 / run.samples : 0, isAltered };
 }
 
 function spansOf(points: readonly Point[]): Span[] {
@@ -87,13 +89,21 @@ function holesOf(spans: readonly Span[], gaps: readonly Gap[]): Hole[] {
   return [...told, ...untold].sort((a, b) => a.fromMs - b.fromMs);
 }
 
-/** Each stream of each master, in the order of the manifest. */
-export function linesOf(manifest: Manifest, masters: ReadonlyMap<string, Master>, gaps: ReadonlyMap<number, readonly Gap[]>): Line[] {
+/** What is wrong with runs, as `stream/leaf/run`, and with all runs of a segment, as `stream/leaf`. */
+export function alteredIn({ findings }: Pick<Report, "findings">): Set<string> {
+  const codes: Code[] = ["run-altered", "segment-altered", "segment-leaf"];
+  return new Set(findings.filter(({ code }) => codes.includes(code)).map(({ subject }) => subject));
+}
+
+/** Each stream of each master, in the order of the manifest. `altered`: what [`alteredIn`] says. */
+export function linesOf({ manifest, masters, gaps }: Pick<Inspection, "manifest" | "masters" | "gaps">, altered: ReadonlySet<string>): Line[] {
   const lines: (Line & { track: number | null })[] = [];
   for (const stream of manifest.streams) {
     const files = new Map<string, { points: Point[]; track: number | null }>();
-    for (const run of stream.segments.flatMap((segment) => segment.runs)) {
+    const runs = stream.segments.flatMap(({ leaf, runs }) => runs.map((run, index) => ({ run, segment: `${stream.stream}/${leaf}`, index })));
+    for (const { run, segment, index } of runs) {
       if (isWithheld(run)) continue;
+      const isAltered = altered.has(segment) || altered.has(`${segment}/${index}`);
       const own = files.get(run.file) ?? { points: [], track: null };
       files.set(run.file, own);
       const place = masters.get(run.file)?.places.get(run.ranges[0]?.[0] ?? -1);
@@ -101,7 +111,7 @@ export function linesOf(manifest: Manifest, masters: ReadonlyMap<string, Master>
       // A file whose tables say nothing is taken to begin with its first run and to have no breaks.
       const first = own.points[0]?.fromMs ?? msOf(nanos(run.first_utc_ns) ?? 0n);
       const seconds = place?.seconds ?? (msOf(nanos(run.first_utc_ns) ?? 0n) - first) / 1000;
-      own.points.push(pointOf(run, Number.isFinite(seconds) ? seconds : 0));
+      own.points.push(pointOf(run, Number.isFinite(seconds) ? seconds : 0, isAltered));
     }
     for (const [file, { points, track }] of files) {
       const spans = spansOf(points);

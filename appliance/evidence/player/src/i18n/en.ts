@@ -105,6 +105,7 @@ export const en = {
   "stage.hole": "No footage: {reason}",
   "stage.unexplained": "no gap in the log says why",
   "stage.second": "also in this file and not shown: stream {stream}",
+  "stage.altered": "Not as it was recorded",
   "stage.keys": "Keys: space plays and pauses, ← and → go a second, with Shift ten; , and . go a picture; [ and ] change the speed; G goes to the next gap.",
   "gaps.title": "Gaps",
   "gaps.none": "There are no gaps in the footage.",

@@ -34,6 +34,8 @@ interface View {
   video: HTMLVideoElement;
   veil: HTMLElement;
   clock: HTMLElement | null;
+  /** Says that what is shown is not as it was recorded. */
+  mark: HTMLElement;
   hasFailed: boolean;
   /** What the veil says, so that it is not said sixty times a second. */
   says: string;
@@ -126,7 +128,7 @@ export class Stage {
     video.muted = true;
     const veil = h("div", { class: "veil", hidden: true });
     const spans = source.line?.spans ?? [];
-    const view: View = { source, spans, holes: source.line?.holes ?? [], video, veil, clock: null, hasFailed: false, says: "", waitingMs: 0 };
+    const view: View = { source, spans, holes: source.line?.holes ?? [], video, veil, clock: null, mark: h("p", { class: "mark", hidden: true }, said("stage.altered")), hasFailed: false, says: "", waitingMs: 0 };
     video.addEventListener("error", () => (view.hasFailed = true));
     return view;
   }
@@ -136,7 +138,7 @@ export class Stage {
     const names = source.line === null ? [h("b", {}, plain(source.name))] : [h("b", {}, plain(source.line.camera)), " ", said("stage.stream", { stream: source.line.stream })];
     if (source.line !== null) view.clock = h("span", { class: "clock" });
     const others = source.others.map((stream) => h("small", {}, said("stage.second", { stream })));
-    return h("figure", { class: "video" }, h("div", { class: "frame" }, video, veil), h("figcaption", {}, ...names, " ", view.clock, ...others));
+    return h("figure", { class: "video" }, h("div", { class: "frame" }, video, view.mark, veil), h("figcaption", {}, ...names, " ", view.clock, ...others));
   }
 
   /** Lets go of everything. */
@@ -258,6 +260,7 @@ export class Stage {
       const text = `${t("stage.clock")}: ${t(`clock.${moment.point.clock}`)}`;
       if (view.clock.textContent !== text) view.clock.textContent = text;
       view.clock.dataset["clock"] = moment.point.clock;
+      view.mark.hidden = !moment.point.isAltered;
     }
     return moment?.seconds ?? null;
   }

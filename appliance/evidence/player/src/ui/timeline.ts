@@ -1,7 +1,7 @@
 /** The time line: a row for each stream, its footage and its gaps, and a slider over all. */
 
 import { plain } from "../report";
-import type { Hole, Line, Span } from "../spans";
+import type { Hole, Line } from "../spans";
 import { h, label } from "./dom";
 import { localText, utcText } from "./time";
 
@@ -11,6 +11,18 @@ const BOXES_MAX = 1500;
 interface Range {
   fromMs: number;
   toMs: number;
+}
+
+/** Runs that are not as they were recorded; neighbours are one. */
+function alteredOf(line: Line): Range[] {
+  const marks: Range[] = [];
+  for (const { fromMs, toMs, isAltered } of line.spans.flatMap((span) => span.points)) {
+    const last = marks.at(-1);
+    if (!isAltered) continue;
+    if (last !== undefined && fromMs - last.toMs < 1 && fromMs >= last.fromMs) last.toMs = toMs;
+    else marks.push({ fromMs, toMs });
+  }
+  return marks;
 }
 
 export class TimeLine {
@@ -50,6 +62,7 @@ export class TimeLine {
   #row(line: Line): HTMLElement {
     const row = h("div", { class: "row", "data-stream": line.stream });
     for (const span of this.#seen(line.spans)) row.append(this.#box(span, "span"));
+    for (const mark of this.#seen(alteredOf(line))) row.append(this.#box(mark, "altered"));
     for (const hole of this.#seen(line.holes)) row.append(this.#box(hole, hole.reason === null ? "hole unexplained" : "hole"));
     row.append(h("span", { class: "name" }, `${plain(line.camera)} ${line.stream}`));
     return row;
@@ -63,7 +76,7 @@ export class TimeLine {
   }
 
   /** Ranges that follow each other too closely to be told apart are drawn as one. */
-  #seen<T extends Hole | Span>(ranges: readonly T[]): T[] {
+  #seen<T extends Range>(ranges: readonly T[]): T[] {
     if (ranges.length <= BOXES_MAX) return [...ranges];
     const near = (this.#whole.toMs - this.#whole.fromMs) / BOXES_MAX;
     const seen: T[] = [];

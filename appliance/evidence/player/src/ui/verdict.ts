@@ -5,7 +5,7 @@ import type { ChosenFiles } from "../bundle";
 import { CODES, type Finding, KINDS, type Kind, type Passed, plain, type Report } from "../report";
 import { type Inspection, type Trust } from "../verify";
 import { nanos } from "../bytes";
-import { parseRecord } from "../manifest";
+import { type Manifest, parseRecord } from "../manifest";
 import { msOf } from "../spans";
 import { fill, h, label, longList, said, say } from "./dom";
 import { localText, sizeText, utcText } from "./time";
@@ -32,10 +32,21 @@ const KIND_OF: Partial<Record<Finding["code"], Kind>> = {
   fork: "known", older: "known", unconnected: "known",
 };
 
-function findingRow({ code, subject, detail }: Finding): HTMLElement {
+/** Which camera a finding speaks of, and when, for people. */
+function placeOf({ code, subject }: Finding, manifest: Manifest | null): string {
+  const [number, second, run] = subject.split("/");
+  const stream = manifest?.streams.find((one) => String(one.stream) === number);
+  if (stream === undefined) return "";
+  const entry = stream.segments.find((segment) => String(segment.leaf) === second)?.runs[Number(run ?? 0)];
+  const ns = code === "gap-unexplained" ? nanos(second) : entry !== undefined && "first_utc_ns" in entry ? nanos(entry.first_utc_ns) : null;
+  return plain(stream.camera) + (ns === null ? "" : `, ${utcText(msOf(ns))} UTC`);
+}
+
+function findingRow(finding: Finding, manifest: Manifest | null): HTMLElement {
+  const { code, subject, detail } = finding;
   const key = `code.${code}`;
   const title = isKey(key) ? said(key) : code;
-  const row = h("li", { "data-code": code, "data-subject": subject }, h("b", {}, title), " ", h("code", {}, subject));
+  const row = h("li", { "data-code": code, "data-subject": subject }, h("b", {}, title), ` ${placeOf(finding, manifest)} `, h("code", {}, subject));
   row.append(h("small", {}, said("found.code", { code, exit: CODES[code] }), `: ${detail}`));
   return row;
 }
@@ -60,6 +71,7 @@ export class VerdictPanel {
   readonly #progress = h("progress", { hidden: true, max: 1, value: 0 });
   readonly #done = said("busy.read");
   readonly #findings = h("div", { class: "findings" });
+  readonly #self = h("p", { class: "note", hidden: true }, said("verdict.self"));
   readonly #actions = h("div", { class: "actions", hidden: true });
   #report: Report | null = null;
   #hasKey = false;
@@ -75,7 +87,7 @@ export class VerdictPanel {
       h("button", { type: "button", onclick: () => this.#save() }, said("save")),
     );
     const banner = h("div", { class: "banner", role: "status" }, this.#sign, h("div", {}, h("h2", {}, this.#title), h("p", {}, this.#what), this.#progress, this.#done));
-    fill(this.element, banner, this.#actions, this.#findings);
+    fill(this.element, banner, this.#self, this.#actions, this.#findings);
   }
 
   #set(state: State, params: Record<string, string | number> = {}): void {
@@ -90,6 +102,7 @@ export class VerdictPanel {
   }
 
   #clear(): void {
+    this.#self.hidden = true;
     fill(this.#findings);
     fill(this.details);
   }
@@ -120,18 +133,20 @@ export class VerdictPanel {
     this.#hasKey = trust.logKeys.length > 0;
     this.#set(report.verdict(this.#hasKey), { runs: report.runs, count: report.findings.length });
     this.#actions.hidden = false;
-    this.#clear();
-    if (report.findings.length > 0) fill(this.#findings, h("h3", {}, said("found.title")), longList(report.findings, findingRow));
+    this.#self.hidden = false;
+    const manifest = inspection?.manifest ?? null;
+    fill(this.details);
+    fill(this.#findings);
+    if (report.findings.length > 0) fill(this.#findings, h("h3", {}, said("found.title")), longList(report.findings, (finding) => findingRow(finding, manifest)));
     fill(
       this.details,
       inspection !== null && this.#facts(inspection, trust),
-      inspection !== null && this.#checked(report, trust),
+      inspection !== null && this.#checked(report, trust, inspection.manifest),
       inspection !== null && this.#files(inspection, report),
       inspection !== null && this.#texts(inspection, files),
       h("h3", {}, said("proves.title")),
       h("p", {}, said("proves.yes")),
       h("p", {}, said("proves.no")),
-      h("p", { class: "note" }, said("verdict.self")),
     );
   }
 
@@ -159,7 +174,7 @@ export class VerdictPanel {
     return h("div", {}, h("h3", {}, said("facts.title")), list);
   }
 
-  #checked(report: Report, trust: Trust): HTMLElement {
+  #checked(report: Report, trust: Trust, manifest: Manifest): HTMLElement {
     const passed = new Map<Kind, Passed[]>(KINDS.map((kind) => [kind, []]));
     for (const one of report.passed) passed.get(one.kind)?.push(one);
     const element = h("div", { class: "checked" }, h("h3", {}, said("checked.title")));
@@ -174,7 +189,7 @@ export class VerdictPanel {
       // Drawn when it is opened: there may be a million runs.
       details.addEventListener("toggle", () => {
         if (!details.open || details.childElementCount > 1) return;
-        if (bad.length > 0) details.append(longList(bad, findingRow));
+        if (bad.length > 0) details.append(longList(bad, (finding) => findingRow(finding, manifest)));
         if (good.length > 0) details.append(longList(good, passedRow));
       });
       element.append(details);
