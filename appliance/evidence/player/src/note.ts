@@ -90,7 +90,6 @@ export class Note {
     need(bytes.length <= NOTE_BYTES_MAX, "it is larger than a note can be");
     const whole = textOf(bytes);
     need(whole !== null, "it is not UTF-8");
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
     need(!/[\u0000-\u0009\u000b-\u001f]/.test(whole), "it has a control character");
     const at = whole.lastIndexOf("\n\n");
     need(at >= 0, "it has no empty line before its signatures");
