@@ -17,6 +17,8 @@ SDK := --locked --manifest-path sdk/rust/Cargo.toml --target-dir "$(CARGO_TARGET
 # What the templates of every language become; the tests of the plugin engine run them.
 export WATCHBOOK_CONFORMANCE := $(CARGO_TARGET_DIR)/conformance
 export WATCHBOOK_PLUGINS := $(CARGO_TARGET_DIR)/plugins
+# Good and spoilt evidence bundles, which the tests in Rust write and the tests of the player read.
+export WATCHBOOK_MATRIX := $(CARGO_TARGET_DIR)/evidence-matrix
 # What a test that lacks something notes here, `make test` says at its end.
 export WATCHBOOK_NOT_TESTED := $(CARGO_TARGET_DIR)/not-tested
 
@@ -35,6 +37,8 @@ setup:
 page: setup
 	@cd appliance/web/ui && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent --no-audit --no-fund; }
 	@cd appliance/web/ui && npm run --silent build
+	@cd appliance/evidence/player && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent --no-audit --no-fund; }
+	@cd appliance/evidence/player && npm run --silent build
 
 build: page
 	cargo build --release --workspace
@@ -68,6 +72,7 @@ lint: setup page
 	cargo clippy --release $(SDK) --target wasm32-unknown-unknown -- -D warnings
 
 test-rust: plugins conformance
+	@rm -rf "$$WATCHBOOK_MATRIX"
 	cargo test --release --workspace --no-fail-fast
 	cargo test --release $(PLUGINS) --workspace
 
@@ -87,9 +92,13 @@ test-sdk: plugins
 
 test-page: page
 	@cd appliance/web/ui && npm run --silent check && npm test --silent
+	@cd appliance/evidence/player && npm test --silent
 
 test-browser: plugins
+	@found=$$(ls -d "$$WATCHBOOK_MATRIX"/000 2>/dev/null) && [ -z "$$(find appliance/evidence/src appliance/evidence/tests tests/evidence -newer "$$found" -print -quit)" ] || { \
+	    rm -rf "$$WATCHBOOK_MATRIX" && cargo test --release --workspace --test it -- two_verifiers:: masters::; }
 	@cd tests/browser && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent --no-audit --no-fund; }
+	@cd tests/browser && npm run --silent player
 	@cd tests/browser && WATCHBOOK_BIN="$(BIN)/watchbook" npm test --silent
 
 load: plugins

@@ -16,6 +16,7 @@ pub mod key;
 pub mod leaf;
 pub mod merkle;
 pub mod note;
+pub mod player;
 pub mod proof;
 pub mod record;
 pub mod rotation;

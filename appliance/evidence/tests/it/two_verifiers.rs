@@ -5,6 +5,7 @@ use crate::movie;
 use crate::sample::{Files, ORIGIN, Plan, START_S, Tree, file, leaf, log_key, witness_key};
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
 use watchbook_evidence::bundle::{
     CHECKPOINT, FileKind, GAPS_MAX, Interval, LeafEntry, MANIFEST, PROOFS, Proofs, RunOrHash, StreamEntry, Trust,
@@ -77,6 +78,23 @@ fn said(program: &mut Command) -> Said {
     (code, failed)
 }
 
+/// Copies a bundle to where the page that checks bundles is tested with it (`tests/browser/player.test.mjs`), with what was asked and said of it.
+fn keep(dir: &Path, arguments: &[String], (code, failed): &Said) {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let Some(matrix) = std::env::var_os("WATCHBOOK_MATRIX") else { return };
+    let place = Path::new(&matrix).join(format!("{:03}", NUMBER.fetch_add(1, Ordering::Relaxed)));
+    std::fs::create_dir_all(place.join("bundle")).unwrap();
+    for folder in ["", "bundle"] {
+        for entry in std::fs::read_dir(dir.join(folder)).unwrap().map(Result::unwrap) {
+            if entry.file_type().unwrap().is_file() {
+                std::fs::copy(entry.path(), place.join(folder).join(entry.file_name())).unwrap();
+            }
+        }
+    }
+    let said = serde_json::json!({ "arguments": &arguments[2..], "code": code, "failed": failed });
+    std::fs::write(place.join("said.json"), said.to_string()).unwrap();
+}
+
 /// What both verifiers say, which is the same.
 pub(crate) fn judged(files: &Files, asked: &Asked) -> Said {
     let dir = TempDir::new().unwrap();
@@ -85,6 +103,7 @@ pub(crate) fn judged(files: &Files, asked: &Asked) -> Said {
     files.0.iter().for_each(|(name, bytes)| std::fs::write(folder.join(name), bytes).unwrap());
     let arguments = asked.arguments(dir.path());
     let ours = said(Command::new(env!("CARGO_BIN_EXE_watchbook-verify")).args(&arguments));
+    keep(dir.path(), &arguments, &ours);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/evidence/verify.py");
     let theirs = said(Command::new("python3").arg("-B").arg(script).args(&arguments));
     assert_eq!(ours, theirs, "watchbook-verify and verify.py disagree");
