@@ -254,6 +254,15 @@ pub enum Action {
     },
     /// Change one's own password or end one's own sessions.
     ChangeOwnAccount,
+    /// Set up one's own second factor, or put another one in its place.
+    SetUpSecondFactor,
+    /// Show one's second factor: a code of one's device.
+    EnterSecondFactor,
+    /// Take somebody's second factor away, so that they can set up another one.
+    RemoveSecondFactor {
+        /// Whose.
+        account: u32,
+    },
     /// Read the audit log.
     ReadAudit,
 }

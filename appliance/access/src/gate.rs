@@ -52,6 +52,8 @@ pub enum Refusal {
     SignInFirst,
     /// Signed in, but not allowed; the sentence says which role or camera is missing.
     NotAllowed(String),
+    /// Allowed, but only soon after the second factor was shown.
+    FactorNeeded,
     /// Allowed, but the audit log cannot be written.
     LogUnwritable(AuditError),
 }
@@ -61,6 +63,7 @@ impl fmt::Display for Refusal {
         match self {
             Self::SignInFirst => f.write_str("sign in first"),
             Self::NotAllowed(why) => f.write_str(why),
+            Self::FactorNeeded => f.write_str("this needs the second factor, shown in the last five minutes"),
             Self::LogUnwritable(error) => write!(
                 f,
                 "the audit log cannot be written ({}), so nothing is shown; recording goes on. Ask an admin to look at the health page",
@@ -201,7 +204,9 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
     let (roles, cameras): (&[Role], &[CameraId]) = match action {
         // Whoever holds the one-time code, or knows a password, proves it in the act itself.
         Action::Claim | Action::SignIn { .. } => return Ok(()),
-        Action::SignOut | Action::ChangeOwnAccount => (&Role::ALL, &[]),
+        Action::SignOut | Action::ChangeOwnAccount | Action::SetUpSecondFactor | Action::EnterSecondFactor => {
+            (&Role::ALL, &[])
+        }
         Action::Live { camera } => (&[Role::Viewer], slice::from_ref(camera)),
         Action::Timeline { camera } | Action::Playback { camera, .. } | Action::Export { camera, .. } => {
             (&[Role::Investigator], slice::from_ref(camera))
@@ -237,7 +242,9 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
         | Action::SetPluginDevMode { .. }
         | Action::SetPluginTriedOut { .. } => (&[Role::Admin], &[]),
         Action::AddDisk { .. } | Action::AcceptDisk { .. } | Action::RetireDisk { .. } => (&[Role::Admin], &[]),
-        Action::ReadAccounts | Action::ChangeAccount { .. } => (&[Role::Admin], &[]),
+        Action::ReadAccounts | Action::ChangeAccount { .. } | Action::RemoveSecondFactor { .. } => {
+            (&[Role::Admin], &[])
+        }
         Action::ReadAudit => (&[Role::Auditor], &[]),
         Action::Erase { .. } => {
             return Err(never(subject, "erasing is done by the maximum age alone: set a smaller one"));
@@ -255,9 +262,20 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
         let wanted: Vec<String> = roles.iter().map(|role| format!("{role:?}").to_lowercase()).collect();
         return Err(Refusal::NotAllowed(format!("this needs the role {}", wanted.join(" or "))));
     }
-    match cameras.iter().find(|camera| !subject.covers(**camera)) {
-        Some(camera) => Err(Refusal::NotAllowed(format!("camera {camera} is not among the cameras of this account"))),
-        None => Ok(()),
+    if let Some(camera) = cameras.iter().find(|camera| !subject.covers(**camera)) {
+        return Err(Refusal::NotAllowed(format!("camera {camera} is not among the cameras of this account")));
+    }
+    of_others(subject, action)
+}
+
+/// What may be done to others, and not to oneself.
+fn of_others(subject: &Subject, action: &Action) -> Result<(), Refusal> {
+    match action {
+        // Whoever has the password alone would have another factor in no time.
+        Action::RemoveSecondFactor { account } if subject.account == Some(*account) => Err(Refusal::NotAllowed(
+            "nobody takes their own second factor away: put another one in its place, or ask another admin".to_owned(),
+        )),
+        _ => Ok(()),
     }
 }
 

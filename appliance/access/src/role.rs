@@ -60,13 +60,21 @@ pub struct Subject {
     pub roles: Roles,
     /// The cameras it may see; `None` means all.
     pub cameras: Option<BTreeSet<CameraId>>,
+    /// Its session has just shown the second factor.
+    pub factor_fresh: bool,
 }
 
 impl Subject {
+    /// An account whose session has not shown its second factor.
+    #[must_use]
+    pub fn new(account: u32, roles: Roles, cameras: Option<BTreeSet<CameraId>>) -> Self {
+        Self { account: Some(account), roles, cameras, factor_fresh: false }
+    }
+
     /// Nobody: no account, no role.
     #[must_use]
     pub fn nobody() -> Self {
-        Self { account: None, roles: Roles::default(), cameras: Some(BTreeSet::new()) }
+        Self { account: None, roles: Roles::default(), cameras: Some(BTreeSet::new()), factor_fresh: false }
     }
 
     /// May see pictures of `camera`, as far as the camera list goes.

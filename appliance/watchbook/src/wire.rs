@@ -10,7 +10,7 @@
 use crate::config::{Config, SeedCamera, Storage};
 use crate::error::{Error, Result};
 use crate::station::analysis::Sinks;
-use crate::station::book::Book;
+use crate::station::book::{Book, Wrapping};
 use crate::station::desk::CameraDesk;
 use crate::station::device_desk::DeviceDesk;
 use crate::station::encode;
@@ -127,6 +127,7 @@ impl Station {
             proposals,
             rederivations,
             checkpoints: Arc::clone(&checkpoints) as _,
+            secrets: Arc::new(Wrapping(keys)),
         };
         let app = app_of(ports, live)?;
         Ok(Self { store, holds, cameras, app, state_dir, checkpoints })

@@ -44,7 +44,8 @@ pub use local::{LocalCamera, LocalCameraList, LocalCoding, LocalControl, LocalFo
 pub use log::LogCheckpoint;
 pub use people::{
     Account, AccountList, AccountPatch, AccountRequest, AuditList, AuditOutcome, AuditRow, ClaimRequest,
-    PasswordRequest, RoleName, Secret, Session, SessionRequest,
+    PasswordRequest, RoleName, SecondFactorCode, SecondFactorSetUp, SecondFactorSetUpRequest, Secret, Session,
+    SessionRequest,
 };
 pub use plugins::{
     ChildWall, Plugin, PluginAbi, PluginAbiVersion, PluginAsks, PluginChange, PluginCost, PluginDevMode,

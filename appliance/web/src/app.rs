@@ -65,7 +65,7 @@ impl App {
     /// # Errors
     /// When the register cannot be read, or a row in it cannot be understood.
     pub fn load(parts: AppParts) -> Result<Self, Error> {
-        let accounts = AccountBook::load(Arc::clone(&parts.ports.register), Arc::clone(&parts.clock), parts.hash_cost)?;
+        let accounts = AccountBook::load(&parts.ports, Arc::clone(&parts.clock), parts.hash_cost)?;
         let gate = Gate::new(Arc::clone(&parts.ports.audit), Arc::clone(&parts.clock));
         Ok(Self(Arc::new(Inner {
             parts,

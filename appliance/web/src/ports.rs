@@ -5,9 +5,11 @@
 
 mod log;
 mod marks;
+mod secrets;
 
 pub use log::{AuditBook, AuditKind, AuditPage, AuditRecord, Checkpoints};
 pub use marks::{Damaged, ImpairedList};
+pub use secrets::{SECRET_BYTES, Secrets};
 
 use crate::address_secret;
 use crate::api;
@@ -48,6 +50,8 @@ pub struct Ports {
     pub rederivations: Arc<dyn Rederivations>,
     /// What is signed of the audit log.
     pub checkpoints: Arc<dyn Checkpoints>,
+    /// What wraps secrets for the register.
+    pub secrets: Arc<dyn Secrets>,
 }
 
 /// A part of the register that the web owns. The number is the first byte of the stored key, so it never changes.

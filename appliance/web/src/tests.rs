@@ -4,6 +4,7 @@ mod accounts;
 mod cameras;
 mod counts;
 mod doubles;
+mod factor;
 mod live;
 mod log;
 mod page;

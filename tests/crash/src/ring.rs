@@ -119,7 +119,7 @@ impl AuditLog for NoLog {
 pub const INDEX_PATIENCE: Duration = Duration::from_secs(60);
 
 fn grant(action: Action) -> Result<Grant> {
-    let subject = Subject { account: Some(1), roles: [Role::Investigator].into_iter().collect(), cameras: None };
+    let subject = Subject::new(1, [Role::Investigator].into_iter().collect(), None);
     watchbook_access::open(&subject, action, &NoLog)
         .map_err(|refusal| Error(format!("asking for a grant: {refusal:?}")))
 }

@@ -31,7 +31,7 @@ fn range(start: i64, end: i64) -> TimeRange {
 }
 
 fn subject(roles: &[Role]) -> Subject {
-    Subject { account: Some(7), roles: roles.iter().copied().collect(), cameras: Some([camera(1)].into()) }
+    Subject::new(7, roles.iter().copied().collect(), Some([camera(1)].into()))
 }
 
 /// Every action on camera 1, with the roles that may do it. `None`: the act itself is the proof, so anybody may try.
@@ -85,6 +85,9 @@ fn table() -> Vec<(Action, Option<Vec<Role>>)> {
         (Action::ReadAccounts, Some(vec![Admin])),
         (Action::ChangeAccount { account: Some(2), what: "roles".into() }, Some(vec![Admin])),
         (Action::ChangeOwnAccount, everyone()),
+        (Action::SetUpSecondFactor, everyone()),
+        (Action::EnterSecondFactor, everyone()),
+        (Action::RemoveSecondFactor { account: 2 }, Some(vec![Admin])),
         (Action::ReadAudit, Some(vec![Auditor])),
     ]
 }
@@ -128,6 +131,13 @@ fn an_admin_and_an_auditor_see_no_video() {
             assert!(!shows_footage || decide(&subject(&[role]), &action).is_err(), "{role:?} and {action:?}");
         }
     }
+}
+
+#[test]
+fn nobody_takes_their_own_second_factor_away() {
+    let own = decide(&subject(&Role::ALL), &Action::RemoveSecondFactor { account: 7 });
+    assert!(own.unwrap_err().to_string().contains("another admin"));
+    assert_eq!(decide(&subject(&[Role::Admin]), &Action::RemoveSecondFactor { account: 8 }), Ok(()));
 }
 
 #[test]

@@ -94,7 +94,7 @@ impl AuditLog for NoLog {
 }
 
 pub(crate) fn grant(action: Action) -> Grant {
-    let subject = Subject { account: Some(1), roles: [Role::Investigator].into_iter().collect(), cameras: None };
+    let subject = Subject::new(1, [Role::Investigator].into_iter().collect(), None);
     watchbook_access::open(&subject, action, &NoLog).unwrap()
 }
 

@@ -3,9 +3,11 @@
 use super::desk::stored;
 use std::sync::Arc;
 use watchbook_access::{AuditEntry, AuditError, AuditLog};
+use watchbook_store::Keys;
 use watchbook_store::register::{self, Change, Namespace, Register};
 use watchbook_web::error::Error;
 use watchbook_web::ports::{self, AuditBook, AuditKind, AuditPage, AuditRecord, Space};
+use zeroize::Zeroizing;
 
 /// The register.
 pub struct Book(pub Arc<Register>);
@@ -47,6 +49,19 @@ impl ports::Register for Book {
             })
             .collect();
         self.0.apply(&changes).map_err(stored)
+    }
+}
+
+/// What wraps the page's secrets: the keys of footage.
+pub struct Wrapping(pub Arc<Keys>);
+
+impl ports::Secrets for Wrapping {
+    fn wrap(&self, name: &str, secret: &[u8; ports::SECRET_BYTES]) -> Result<Vec<u8>, Error> {
+        self.0.wrap_secret(name, secret).map_err(stored)
+    }
+
+    fn unwrap(&self, name: &str, wrapped: &[u8]) -> Result<Zeroizing<[u8; ports::SECRET_BYTES]>, Error> {
+        self.0.unwrap_secret(name, wrapped).map_err(stored)
     }
 }
 

@@ -164,6 +164,8 @@ pub enum AlarmKind {
     LogSigningFailed,
     /// The second copy of the audit log's last checkpoint is not there, or was not at the start.
     LogCopyMissing,
+    /// An admin took somebody's second factor away, and there is no other one yet.
+    SecondFactorRemoved,
 }
 
 /// Something that is wrong and needs somebody: about the storage, or a camera.

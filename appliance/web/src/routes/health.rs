@@ -49,6 +49,7 @@ async fn health(call: Call) -> Result<Response, Problem> {
             |alarm: &api::Alarm| alarm.camera.and_then(CameraId::new).is_none_or(|camera| subject.covers(camera));
         alarms.extend(ports.devices.alarms().into_iter().filter(seen));
         alarms.extend(ports.checkpoints.alarms());
+        alarms.extend(app.accounts().alarms());
         let cameras: Vec<CameraRow> = ports.cameras.list()?.into_iter().filter(|row| subject.covers(row.id)).collect();
         alarms.extend(blind(&cameras));
         let (viewers, skipped_pictures) = app.live().counts();

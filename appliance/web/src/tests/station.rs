@@ -17,7 +17,7 @@ use std::sync::Arc;
 use tower_service::Service;
 use watchbook_access::Role;
 use watchbook_base::clock::SimClock;
-use watchbook_base::{CameraId, UtcNanos};
+use watchbook_base::{CameraId, Clock, UtcNanos};
 
 pub(super) const PASSWORD: &str = "canary-8c51 sings at dawn";
 pub(super) const CAMERA_PASSWORD: &str = "canary-77ab-camera";
@@ -129,6 +129,7 @@ impl Station {
             proposals: Arc::clone(&inner) as _,
             rederivations: Arc::clone(&inner) as _,
             checkpoints: Arc::clone(&inner) as _,
+            secrets: Arc::clone(&inner) as _,
         };
         let app = App::load(AppParts {
             ports,
@@ -187,6 +188,22 @@ impl Station {
         let answer = self.post("/api/v1/accounts", admin, &body).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
         self.sign_in(name).await
+    }
+
+    /// Sets up a second factor for the account of this session, which has just shown it afterwards; the key as a person would type it.
+    pub(super) async fn second_factor(&self, cookie: &str) -> String {
+        let set_up = self.post("/api/v1/session/second-factor/set-up", cookie, &json!({"password": PASSWORD})).await;
+        assert_eq!(set_up.status, StatusCode::OK, "{set_up:?}");
+        let key = set_up.json()["key"].as_str().unwrap().to_owned();
+        let answer =
+            self.post("/api/v1/session/second-factor/confirm", cookie, &json!({"code": self.code(&key)})).await;
+        assert_eq!(answer.status, StatusCode::NO_CONTENT, "{answer:?}");
+        key
+    }
+
+    /// What an authenticator with this key shows now.
+    pub(super) fn code(&self, key: &str) -> String {
+        crate::accounts::code_at(key, self.clock.utc())
     }
 
     pub(super) async fn sign_in(&self, name: &str) -> String {

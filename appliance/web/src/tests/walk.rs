@@ -50,6 +50,8 @@ fn body(id: &str) -> Option<Value> {
     Some(match id {
         "claim" => json!({"code": "x", "name": "x", "password": PASSWORD, "one_person_station": false}),
         "sign_in" => json!({"name": "Chief", "password": "wrong wrong wrong"}),
+        "set_up_second_factor" => json!({"password": PASSWORD}),
+        "enter_second_factor" | "confirm_second_factor" => json!({"code": "000000"}),
         "change_password" => json!({"old": PASSWORD, "new": "another long sentence"}),
         "create_account" => json!({"name": "New", "password": PASSWORD, "roles": ["viewer"]}),
         "change_account" => json!({"name": "Renamed"}),
@@ -77,15 +79,65 @@ fn body(id: &str) -> Option<Value> {
     })
 }
 
+/// A request that succeeds when whoever has this session may: the station has what it is about, and a code is right.
+async fn ready(station: &Station, row: &Route, cookie: &str) -> Ask {
+    let code = |key: &str| json!({"code": station.code(key)});
+    let body = match row.id {
+        "confirm_second_factor" => {
+            let password = json!({"password": PASSWORD});
+            let set_up = station.post("/api/v1/session/second-factor/set-up", cookie, &password).await.json();
+            Some(code(set_up["key"].as_str().unwrap()))
+        }
+        "enter_second_factor" => {
+            let key = station.second_factor(cookie).await;
+            station.clock.advance(30_000_000_000);
+            Some(code(&key))
+        }
+        "remove_second_factor" => {
+            station.second_factor(&station.sign_in("Other").await).await;
+            None
+        }
+        _ => None,
+    };
+    match body {
+        Some(body) => Ask::new(row.method.as_str(), &path_of(row)).json(&body),
+        None => good_request(row),
+    }
+}
+
 /// Who may, written down by hand. Rows that are not here are open to anybody.
 fn allowed(id: &str) -> Option<&'static [Role]> {
     use Role::{Admin, Approver, Auditor, Investigator, Viewer};
     Some(match id {
-        "sign_out" | "change_password" | "cameras" | "camera" | "camera_clock" | "plugins" | "plugin_abi"
-        | "plugin_dev_mode" | "plugin_tried_out" | "health" => &Role::ALL,
-        "accounts" | "create_account" | "change_account" | "remove_account" | "create_camera" | "change_camera"
-        | "remove_camera" | "test_camera" | "search_cameras" | "list_local_cameras" | "inspect_camera"
-        | "bind_plugin" | "set_ptz_preset" | "remove_ptz_preset" | "accept_camera" => &[Admin],
+        "sign_out"
+        | "change_password"
+        | "set_up_second_factor"
+        | "confirm_second_factor"
+        | "enter_second_factor"
+        | "cameras"
+        | "camera"
+        | "camera_clock"
+        | "plugins"
+        | "plugin_abi"
+        | "plugin_dev_mode"
+        | "plugin_tried_out"
+        | "health" => &Role::ALL,
+        "accounts"
+        | "create_account"
+        | "change_account"
+        | "remove_account"
+        | "remove_second_factor"
+        | "create_camera"
+        | "change_camera"
+        | "remove_camera"
+        | "test_camera"
+        | "search_cameras"
+        | "list_local_cameras"
+        | "inspect_camera"
+        | "bind_plugin"
+        | "set_ptz_preset"
+        | "remove_ptz_preset"
+        | "accept_camera" => &[Admin],
         "ptz" | "turn_camera" => &[Investigator, Admin],
         "install_plugin"
         | "approve_plugin"
@@ -175,8 +227,9 @@ async fn each_role_gets_past_its_rows_and_no_other() {
             // Account 2 is there to be changed; 3 asks.
             station.account(&admin, "Other", &[Role::Viewer], None).await;
             let cookie = station.account(&admin, "Asker", &[role], None).await;
+            let ask = ready(&station, &row, &cookie).await;
             let (before, calls) = (station.audit.count(), station.inner.calls.load(Ordering::SeqCst));
-            let answer = station.send(good_request(&row).by(&cookie)).await;
+            let answer = station.send(ask.by(&cookie)).await;
             let entries = station.audit.since(before);
             assert_eq!(entries.len(), 1, "{role:?} {}: {entries:?}", row.id);
             assert_eq!(entries[0].account, Some(3));
@@ -261,8 +314,8 @@ async fn with_secrets() -> (Station, String) {
 async fn no_answer_holds_a_password() {
     for row in table() {
         let (station, cookie) = with_secrets().await;
-        let (for_nobody, for_all) =
-            (station.send(good_request(&row)).await, station.send(good_request(&row).by(&cookie)).await);
+        let ready = ready(&station, &row, &cookie).await;
+        let (for_nobody, for_all) = (station.send(good_request(&row)).await, station.send(ready.by(&cookie)).await);
         let expected = match row.id {
             "claim" => StatusCode::CONFLICT,
             "sign_in" => StatusCode::UNAUTHORIZED,

@@ -25,6 +25,7 @@ import { Claim, SignIn } from "./pages/welcome";
 import { LanguageChoice } from "./ui/language";
 import { Logo } from "./ui/logo";
 import { Empty, Loading, Moment, Problem } from "./ui/parts";
+import { SecondFactorDialog } from "./ui/second-factor";
 
 const NAV: readonly { page: PageName; hash: string; text: Key }[] = [
   { page: "wall", hash: link.wall, text: "nav.wall" },
@@ -103,6 +104,7 @@ function Station() {
       <main id="main" tabIndex={-1}>
         <Page here={here} />
       </main>
+      <SecondFactorDialog />
     </>
   );
 }

@@ -49,6 +49,7 @@ import type {
   Rederivation,
   Retention,
   RetentionList,
+  SecondFactorSetUp,
   Session,
   Status,
   TestInput,
@@ -88,6 +89,10 @@ export const api = {
   signOut: () => call<void>("DELETE", "/session"),
   changePassword: (oldPassword: string, newPassword: string) =>
     call<void>("POST", "/session/password", { old: oldPassword, new: newPassword }),
+  setUpFactor: (password: string) => call<SecondFactorSetUp>("POST", "/session/second-factor/set-up", { password }),
+  confirmFactor: (code: string) => call<void>("POST", "/session/second-factor/confirm", { code }),
+  enterFactor: (code: string) => call<void>("POST", "/session/second-factor", { code }),
+  removeFactor: (account: number) => call<void>("DELETE", `/accounts/${account}/second-factor`),
 
   cameras: () => call<CameraList>("GET", "/cameras").then((answer) => answer.cameras),
   camera: (id: number) => call<Camera>("GET", `/cameras/${id}`),

@@ -22,6 +22,8 @@ export type AccountPatch = Schemas["AccountPatch"];
 export type Session = Schemas["Session"];
 export type ClaimInput = Schemas["ClaimRequest"];
 
+export type SecondFactorSetUp = Schemas["SecondFactorSetUp"];
+
 export type StreamState = Schemas["StreamState"];
 export type StreamSource = Schemas["StreamAddress"];
 export type Point = Schemas["Point"];

@@ -1,11 +1,13 @@
 import { deviceWords } from "./en-device";
 import { impairedWords } from "./en-impaired";
+import { factorWords } from "./en-factor";
 import { jpegWords } from "./en-jpeg";
 import { logWords } from "./en-log";
 
 /** English, for finding cameras on the network. */
 export const findWords = {
   ...deviceWords,
+  ...factorWords,
   ...impairedWords,
   ...jpegWords,
   ...logWords,

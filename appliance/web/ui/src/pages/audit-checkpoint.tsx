@@ -4,9 +4,9 @@ import { useState } from "preact/hooks";
 import { api } from "../api";
 import { t } from "../i18n";
 import { useLoaded } from "../lib/hooks";
-import { qrPicture } from "../lib/qr";
 import { Icon } from "../ui/icon";
 import { Loading, Moment, Note, Problem, TextField } from "../ui/parts";
+import { Qr } from "../ui/qr";
 
 const EVERY_MS = 10_000;
 
@@ -76,7 +76,7 @@ export function AuditCheckpoint() {
               {shown ? t("log.hide") : t("log.show")}
             </button>
           </div>
-          {shown && <Qr text={log.checkpoint} />}
+          {shown && <Qr text={log.checkpoint} label={t("log.qr")} />}
           <h3>{t("log.witness")}</h3>
           <p class="muted">{t("log.witness.what")}</p>
           <TextField label={t("log.witness.old")} type="number" min={0} max={log.signed_entries} step={1} value={old} change={setOld} />
@@ -88,16 +88,5 @@ export function AuditCheckpoint() {
         </>
       )}
     </details>
-  );
-}
-
-/** Dark on white also in a dark page: that is what readers expect. */
-function Qr({ text }: { text: string }) {
-  const { size, path } = qrPicture(text);
-  return (
-    <svg class="qr" viewBox={`0 0 ${size} ${size}`} role="img" aria-label={t("log.qr")} shape-rendering="crispEdges">
-      <rect width={size} height={size} fill="#fff" />
-      <path d={path} fill="#000" />
-    </svg>
   );
 }
