@@ -1,6 +1,7 @@
 //! The gate: decide, write the audit entry, and only then hand out a [`Grant`].
 
 use crate::action::Action;
+use crate::case::CaseRefusal;
 use crate::role::{Role, Subject};
 use core::{fmt, slice};
 use serde::Serialize;
@@ -52,6 +53,8 @@ pub enum Refusal {
     SignInFirst,
     /// Signed in, but not allowed; the sentence says which role or camera is missing.
     NotAllowed(String),
+    /// The role is right, but the case does not admit it.
+    OutsideCase(CaseRefusal),
     /// Allowed, but only soon after the second factor was shown.
     FactorNeeded,
     /// Allowed, but the audit log cannot be written.
@@ -63,6 +66,7 @@ impl fmt::Display for Refusal {
         match self {
             Self::SignInFirst => f.write_str("sign in first"),
             Self::NotAllowed(why) => f.write_str(why),
+            Self::OutsideCase(why) => why.fmt(f),
             Self::FactorNeeded => f.write_str("this needs the second factor, shown in the last five minutes"),
             Self::LogUnwritable(error) => write!(
                 f,
@@ -110,7 +114,7 @@ impl Grant {
     #[must_use]
     pub fn covers_footage(&self, camera: CameraId, range: TimeRange) -> bool {
         match &self.action {
-            Action::Playback { camera: granted, range: window }
+            Action::Playback { camera: granted, range: window, .. }
             | Action::Export { camera: granted, range: window }
             | Action::Rederive { camera: granted, range: window, .. } => {
                 *granted == camera && window.start <= range.start && range.end <= window.end
@@ -220,6 +224,12 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
         // How long footage stays, and what is kept for which case, is for those who answer for it. A viewer sees live pictures only.
         Action::ReadRetention { camera } => (&RECORD_KEEPERS, camera.as_slice()),
         Action::ReadHolds => (&RECORD_KEEPERS, &[]),
+        Action::ReadCases => (&RECORD_KEEPERS, &[]),
+        Action::OpenCase { cameras, emergency: false, .. } => (&[Role::Approver], cameras),
+        Action::OpenCase { cameras, emergency: true, .. } => (&[Role::Investigator], cameras),
+        Action::ChangeCase { .. } => (&[Role::Approver], &[]),
+        // Whoever works in it gives it up when they are done; nobody sees more afterwards.
+        Action::CloseCase { .. } => (&[Role::Investigator, Role::Approver], &[]),
         // The ring does not wait for a second signature: whoever may play footage may keep it. Giving it up destroys it, so somebody else does that.
         Action::PlaceHold { cameras, .. } => (&[Role::Investigator], cameras),
         Action::ReleaseHold { .. } => (&[Role::Approver], &[]),
@@ -265,12 +275,33 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
     if let Some(camera) = cameras.iter().find(|camera| !subject.covers(**camera)) {
         return Err(Refusal::NotAllowed(format!("camera {camera} is not among the cameras of this account")));
     }
-    of_others(subject, action)
+    of_others(subject, action)?;
+    match action {
+        Action::OpenCase { .. } | Action::ChangeCase { .. } if !subject.factor_fresh => Err(Refusal::FactorNeeded),
+        Action::Playback { camera, range, case } => inside(subject, case, *camera, *range),
+        _ => Ok(()),
+    }
 }
 
-/// What may be done to others, and not to oneself.
+/// Whether the case in which somebody asks is the one of this number, and admits it.
+fn inside(subject: &Subject, number: &str, camera: CameraId, range: TimeRange) -> Result<(), Refusal> {
+    let account = subject.account.ok_or(Refusal::SignInFirst)?;
+    let found = subject.case.as_ref().filter(|found| found.case.number == number && !number.is_empty());
+    let found = found.ok_or_else(|| Refusal::OutsideCase(CaseRefusal::Unknown(number.to_owned())))?;
+    found.case.admits(account, camera, range, found.now).map_err(Refusal::OutsideCase)
+}
+
+/// What may be done to others, or by others, and not to oneself.
 fn of_others(subject: &Subject, action: &Action) -> Result<(), Refusal> {
+    let own = |account: &u32| subject.account == Some(*account);
     match action {
+        // Also where one account has both roles: then a second person is needed, or an emergency.
+        Action::OpenCase { investigators, emergency: false, .. } if investigators.iter().any(own) => {
+            Err(Refusal::NotAllowed("who opens a case does not work in it: name another account".to_owned()))
+        }
+        Action::OpenCase { investigators, emergency: true, .. } if !investigators.iter().all(own) => {
+            Err(Refusal::NotAllowed("in an emergency whoever opens it works in it, and nobody else".to_owned()))
+        }
         // Whoever has the password alone would have another factor in no time.
         Action::RemoveSecondFactor { account } if subject.account == Some(*account) => Err(Refusal::NotAllowed(
             "nobody takes their own second factor away: put another one in its place, or ask another admin".to_owned(),

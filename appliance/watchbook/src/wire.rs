@@ -34,7 +34,7 @@ use watchbook_base::{Clock, Kind, TimeRange};
 use watchbook_store::register::Register;
 use watchbook_store::{Erased, Holds, Keys, Retention, Store, VaultConfig};
 use watchbook_web::ports::{CameraConfig, Cameras as _, Ports, StreamConfig};
-use watchbook_web::{App, AppParts, HashCost, LiveHub, api};
+use watchbook_web::{App, AppParts, CaseBook, HashCost, LiveHub, api};
 
 /// Days that a camera of the configuration file keeps footage at most, as the page's own default.
 const SEED_RETENTION_DAYS: u32 = 7;
@@ -113,6 +113,7 @@ impl Station {
         if let Some(retention) = store.retention() {
             keep_ages(&retention, &book, &holds)?;
         }
+        let cases = CaseBook::load(book.clone()).map_err(web_error)?;
         let ports = Ports {
             register: book.clone(),
             audit: book,
@@ -127,6 +128,7 @@ impl Station {
             proposals,
             rederivations,
             checkpoints: Arc::clone(&checkpoints) as _,
+            cases: Arc::new(cases),
             secrets: Arc::new(Wrapping(keys)),
         };
         let app = app_of(ports, live)?;

@@ -3,10 +3,12 @@
 //! Every method may block for a disk or a camera: the routes call them on threads that may block. A method that gives footage or a list of
 //! footage away takes a [`Grant`] and must check it.
 
+mod cases;
 mod log;
 mod marks;
 mod secrets;
 
+pub use cases::{CaseChange, Cases};
 pub use log::{AuditBook, AuditKind, AuditPage, AuditRecord, Checkpoints};
 pub use marks::{Damaged, ImpairedList};
 pub use secrets::{SECRET_BYTES, Secrets};
@@ -50,6 +52,8 @@ pub struct Ports {
     pub rederivations: Arc<dyn Rederivations>,
     /// What is signed of the audit log.
     pub checkpoints: Arc<dyn Checkpoints>,
+    /// Cases.
+    pub cases: Arc<dyn Cases>,
     /// What wraps secrets for the register.
     pub secrets: Arc<dyn Secrets>,
 }
@@ -64,6 +68,8 @@ pub enum Space {
     Account = 2,
     /// One row a session, keyed by the SHA-256 of its token.
     Session = 3,
+    /// One row a case, keyed by its number.
+    Case = 4,
 }
 
 /// One change of the register.

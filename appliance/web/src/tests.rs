@@ -2,6 +2,7 @@
 
 mod accounts;
 mod cameras;
+mod cases;
 mod counts;
 mod doubles;
 mod factor;

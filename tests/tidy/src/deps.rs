@@ -20,7 +20,7 @@ const ONLY: [(&str, &[&str]); 16] = [
     ("landlock", &["appliance/confine"]),
     ("seccompiler", &["appliance/confine"]),
     ("argon2", &["appliance/web", "appliance/access"]),
-    ("totp-rs", &["appliance/web"]),
+    ("totp-rs", &["appliance/web", "tests/e2e"]),
 ];
 /// Synchronous crates: a function that cannot wait cannot hold up a camera.
 const NO_TOKIO: [&str; 4] = ["appliance/base", "appliance/media", "appliance/evidence", "appliance/access"];

@@ -17,6 +17,7 @@ fn namespace(space: Space) -> Namespace {
         Space::Station => Namespace::Setting,
         Space::Account => Namespace::Account,
         Space::Session => Namespace::Session,
+        Space::Case => Namespace::Case,
     }
 }
 
@@ -26,7 +27,7 @@ const STATION_PREFIX: &[u8] = b"station/";
 fn key(space: Space, key: &[u8]) -> Vec<u8> {
     match space {
         Space::Station => [STATION_PREFIX, key].concat(),
-        Space::Account | Space::Session => key.to_vec(),
+        Space::Account | Space::Session | Space::Case => key.to_vec(),
     }
 }
 

@@ -199,6 +199,13 @@ impl AccountBook {
         Some(api::Session { account, one_person_station: state.station.one_person_station })
     }
 
+    /// Number and present name of every account that holds `role`.
+    pub(crate) fn with_role(&self, role: Role) -> Vec<(u32, String)> {
+        let state = self.state();
+        let holds = state.accounts.values().filter(|account| account.roles.has(role));
+        holds.map(|account| (account.id, account.name.clone())).collect()
+    }
+
     /// Present name of an account.
     pub(crate) fn name_of(&self, account: u32) -> Option<String> {
         self.state().accounts.get(&account).map(|account| account.name.clone())

@@ -166,6 +166,8 @@ pub enum AlarmKind {
     LogCopyMissing,
     /// An admin took somebody's second factor away, and there is no other one yet.
     SecondFactorRemoved,
+    /// An investigator opened a case alone, and nobody has reviewed it yet.
+    Emergency,
 }
 
 /// Something that is wrong and needs somebody: about the storage, or a camera.

@@ -1,7 +1,7 @@
 //! Every row of the table, as nobody and as every role.
 
 use super::doubles::{DISK, EVENT, FOUND, KEY, OTHER_KEY, PLUGIN, START_MS, WAITING};
-use super::station::{Ask, CAMERA_PASSWORD, PASSWORD, Station, assert_problem};
+use super::station::{Ask, CAMERA_PASSWORD, CASE, OTHER_CASE, PASSWORD, Station, assert_problem};
 use crate::routes::{AuditRule, Permission, Route, table};
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -12,7 +12,9 @@ use watchbook_base::CameraId;
 
 fn path_of(row: &Route) -> String {
     let path = row.path.replace("{camera}", "1").replace("{account}", "2").replace("{hold}", "1");
-    path.replace("{disk}", DISK)
+    let case = if row.id == "close_case" { CASE } else { OTHER_CASE };
+    path.replace("{case}", &case.replace('/', "%2F"))
+        .replace("{disk}", DISK)
         .replace("{plugin}", PLUGIN)
         .replace("{key}", KEY)
         .replace("{proposal}", "1")
@@ -33,6 +35,9 @@ fn good_request(row: &Route) -> Ask {
     }
     if has("cameras") {
         query.push_str("&cameras=1");
+    }
+    if has("case") {
+        query.push_str(&format!("&case={CASE}"));
     }
     if has("old_entries") {
         query.push_str("?old_entries=1");
@@ -71,6 +76,11 @@ fn body(id: &str) -> Option<Value> {
         "add_disk" => json!({"dir": "/srv/b/watchbook", "size_gib": 500}),
         "accept_disk" => json!({"found_id": FOUND}),
         "retire_disk" => json!({"replaced": true}),
+        "open_case" => json!({
+            "case": "8/26", "purpose": "theft", "cameras": [1], "from_utc_ms": START_MS, "to_utc_ms": START_MS + 1000,
+            "expires_utc_ms": START_MS + 86_400_000, "investigators": [4]
+        }),
+        "change_case" => json!({"to_utc_ms": START_MS + 1000}),
         "place_hold" => json!({"case": "7/26", "cameras": [1], "from_utc_ms": START_MS, "to_utc_ms": START_MS + 1000}),
         "decide_proposal" => json!({"decision": "accept"}),
         "rederive" => json!({"start_utc_ms": START_MS + 60_000}),
@@ -96,6 +106,16 @@ async fn ready(station: &Station, row: &Route, cookie: &str) -> Ask {
         "remove_second_factor" => {
             station.second_factor(&station.sign_in("Other").await).await;
             None
+        }
+        "open_case" | "change_case" => {
+            let admin = station.sign_in("Chief").await;
+            station.account(&admin, "Helper", &[Role::Investigator], None).await;
+            let list = station.get("/api/v1/accounts", &admin).await.json();
+            let helper = list["accounts"].as_array().unwrap().last().unwrap()["id"].clone();
+            station.second_factor(cookie).await;
+            let mut body = body(row.id).unwrap();
+            body["investigators"] = json!([helper]);
+            Some(body)
         }
         _ => None,
     };
@@ -166,7 +186,9 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
         "retention_list" | "retention" | "erasures" | "holds" | "estimate_hold" => {
             &[Investigator, Approver, Auditor, Admin]
         }
-        "release_hold" => &[Approver],
+        "cases" => &[Investigator, Approver, Auditor, Admin],
+        "close_case" => &[Investigator, Approver],
+        "release_hold" | "open_case" | "change_case" => &[Approver],
         "live" => &[Viewer],
         "audit" | "log_witness_request" => &[Auditor],
         _ => return None,
