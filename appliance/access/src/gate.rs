@@ -302,12 +302,21 @@ fn of_others(subject: &Subject, action: &Action) -> Result<(), Refusal> {
         Action::OpenCase { investigators, emergency: true, .. } if !investigators.iter().all(own) => {
             Err(Refusal::NotAllowed("in an emergency whoever opens it works in it, and nobody else".to_owned()))
         }
+        Action::ChangeCase { case, .. } if works_in(subject, case) => {
+            Err(Refusal::NotAllowed("who works in a case does not change it: ask another approver".to_owned()))
+        }
         // Whoever has the password alone would have another factor in no time.
         Action::RemoveSecondFactor { account } if subject.account == Some(*account) => Err(Refusal::NotAllowed(
             "nobody takes their own second factor away: put another one in its place, or ask another admin".to_owned(),
         )),
         _ => Ok(()),
     }
+}
+
+/// The case in which somebody asks is this one, and names them.
+fn works_in(subject: &Subject, number: &str) -> bool {
+    let found = subject.case.as_ref().filter(|found| found.case.number == number);
+    found.zip(subject.account).is_some_and(|(found, account)| found.case.investigators.contains(&account))
 }
 
 /// The refusal of what nobody can ask for.

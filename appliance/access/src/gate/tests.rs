@@ -84,7 +84,7 @@ fn table() -> Vec<(Action, Option<Vec<Role>>)> {
         (Action::ReadCases, keepers()),
         (open_case(&[8], false), Some(vec![Approver])),
         (open_case(&[7], true), Some(vec![Investigator])),
-        (Action::ChangeCase { case: "7/26".into(), what: "expires".into() }, Some(vec![Approver])),
+        (Action::ChangeCase { case: "9/26".into(), what: "expires".into() }, Some(vec![Approver])),
         (Action::CloseCase { case: "7/26".into() }, Some(vec![Investigator, Approver])),
         (Action::Export { camera: one, range: window }, Some(vec![Investigator])),
         (Action::Rederive { camera: one, event: 1, range: window }, Some(vec![Investigator])),
@@ -212,12 +212,14 @@ fn a_case_is_opened_for_others_with_a_fresh_factor() {
     for action in [
         open_case(&[8], false),
         open_case(&[7], true),
-        Action::ChangeCase { case: "7/26".into(), what: "expires".into() },
+        Action::ChangeCase { case: "9/26".into(), what: "expires".into() },
     ] {
         assert_eq!(decide(&stale, &action), Err(Refusal::FactorNeeded), "{action:?}");
         assert_eq!(decide(&all, &action), Ok(()), "{action:?}");
     }
     assert_eq!(decide(&stale, &Action::CloseCase { case: "7/26".into() }), Ok(()));
+    let own = decide(&all, &Action::ChangeCase { case: "7/26".into(), what: "expires".into() });
+    assert!(own.unwrap_err().to_string().contains("another approver"), "who works in it does not widen it");
 }
 
 #[test]

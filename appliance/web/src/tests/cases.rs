@@ -169,11 +169,9 @@ async fn a_change_says_from_what_to_what_and_is_in_force_at_once() {
 
     assert_problem(&station.send(change("1/26", &wider, &investigator)).await, 403, "denied");
     assert_problem(&station.send(change("5/26", &wider, &approver)).await, 404, "not-found");
-    assert_problem(
-        &station.send(change("1/26", &json!({"investigators": [2]}), &approver)).await,
-        422,
-        "invalid-input",
-    );
+    let named = |account: u32| change("1/26", &json!({"investigators": [account]}), &approver);
+    assert_problem(&station.send(named(2)).await, 403, "denied");
+    assert_problem(&station.send(named(1)).await, 422, "invalid-input");
     station.clock.advance(300 * SEC);
     assert_problem(&station.send(change("1/26", &wider, &approver)).await, 403, "second_factor_needed");
 }
@@ -279,11 +277,11 @@ async fn an_emergency_is_opened_alone_loud_and_over_in_half_an_hour() {
     );
     assert_eq!(station.get(&play("E 1", 60_000, 61_000).replace(' ', "%20"), &cookie).await.status, 200);
     assert_problem(&station.post("/api/v1/cases", &cookie, &emergency("E 2")).await, 409, "conflict");
-    assert_problem(
-        &station.send(change("E 1", &json!({"cameras": [1, 2]}), &cookie).header("x", "y")).await,
-        409,
-        "conflict",
-    );
+    let wider = json!({"cameras": [1, 2]});
+    assert_problem(&station.send(change("E%201", &wider, &cookie)).await, 403, "denied");
+    let approver = station.account(&cookie, "Approver", &[Role::Approver], None).await;
+    station.second_factor(&approver).await;
+    assert_problem(&station.send(change("E%201", &wider, &approver)).await, 409, "conflict");
 
     let alarms = async |station: &Station| {
         let health = station.get("/api/v1/health", &cookie).await.json();

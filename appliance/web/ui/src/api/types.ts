@@ -106,6 +106,13 @@ export type DropRow = Schemas["DropRow"];
 export type DamagedRun = Schemas["DamagedRun"];
 export type Health = Schemas["Health"];
 
+export type Case = Schemas["Case"];
+export type CasePerson = Schemas["CasePerson"];
+export type CaseList = Schemas["CaseList"];
+export type CaseInput = Schemas["CaseRequest"];
+export type CasePatch = Schemas["CasePatch"];
+export type Purpose = Schemas["Purpose"];
+
 export type Hold = Schemas["Hold"];
 export type HoldList = Schemas["HoldList"];
 export type HoldInput = Schemas["HoldRequest"];

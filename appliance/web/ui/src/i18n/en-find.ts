@@ -1,3 +1,4 @@
+import { caseWords } from "./en-case";
 import { deviceWords } from "./en-device";
 import { impairedWords } from "./en-impaired";
 import { factorWords } from "./en-factor";
@@ -6,6 +7,7 @@ import { logWords } from "./en-log";
 
 /** English, for finding cameras on the network. */
 export const findWords = {
+  ...caseWords,
   ...deviceWords,
   ...factorWords,
   ...impairedWords,

@@ -1,3 +1,4 @@
+import { caseWords } from "./km-case";
 import { deviceWords } from "./km-device";
 import type { findWords as english } from "./en-find";
 import { impairedWords } from "./km-impaired";
@@ -7,6 +8,7 @@ import { logWords } from "./km-log";
 
 /** Khmer, for finding cameras on the network. */
 export const findWords: Record<keyof typeof english, string> = {
+  ...caseWords,
   ...deviceWords,
   ...factorWords,
   ...impairedWords,
