@@ -11,9 +11,9 @@ use watchbook_base::CameraId;
 pub enum Role {
     /// Live pictures of the cameras that are theirs.
     Viewer,
-    /// Playback, export requests and holds.
+    /// Playback inside a case, export requests and holds.
     Investigator,
-    /// Releases exports, and holds that others placed.
+    /// Opens cases for others, releases exports, and holds that others placed.
     Approver,
     /// Reads the whole audit log, sees no video.
     Auditor,

@@ -9,7 +9,7 @@ use crate::gate::entry;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use std::collections::BTreeSet;
-use watchbook_access::case::{REVIEW_NANOS, check_number};
+use watchbook_access::case::{INVESTIGATORS_MAX, REVIEW_NANOS, check_number};
 use watchbook_access::{Action, Case, Purpose, Role, Subject};
 use watchbook_base::{CameraId, Kind, TimeRange, UtcNanos};
 
@@ -113,7 +113,7 @@ fn asked_open(asked: &Asked<'_>) -> Result<Action, Error> {
         cameras: ordered(request.cameras)?,
         range,
         expires_utc_ms: request.expires_utc_ms,
-        investigators: request.investigators.into_iter().collect::<BTreeSet<u32>>().into_iter().collect(),
+        investigators: accounts(request.investigators)?.into_iter().collect(),
         emergency: request.emergency,
     })
 }
@@ -121,6 +121,14 @@ fn asked_open(asked: &Asked<'_>) -> Result<Action, Error> {
 /// In order, each once, and none that cannot be.
 fn ordered(cameras: Vec<CameraId>) -> Result<Vec<CameraId>, Error> {
     Ok(crate::check::cameras(cameras)?.into_iter().collect())
+}
+
+/// No more of them than the log has room for.
+fn accounts(list: Vec<u32>) -> Result<BTreeSet<u32>, Error> {
+    match list.len() <= INVESTIGATORS_MAX {
+        true => Ok(list.into_iter().collect()),
+        false => Err(Error::invalid(format!("investigators may name {INVESTIGATORS_MAX} accounts at most"))),
+    }
 }
 
 fn window(from_utc_ms: i64, to_utc_ms: i64) -> Result<TimeRange, Error> {
@@ -153,7 +161,7 @@ fn patched(mut case: Case, patch: api::CasePatch) -> Result<Case, Error> {
         case.expires = moment(expires)?;
     }
     if let Some(investigators) = patch.investigators {
-        case.investigators = investigators.into_iter().collect();
+        case.investigators = accounts(investigators)?;
     }
     Ok(case)
 }

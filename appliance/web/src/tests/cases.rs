@@ -116,7 +116,13 @@ async fn a_case_is_opened_by_an_approver_with_the_second_factor_for_somebody_els
         let (action, why) = last_refusal(&station);
         assert!(matches!(action, Action::OpenCase { .. }) && why.contains(told), "{why}");
     }
-    for body in [json!({"case": "a\nb"}), json!({"case": ""}), json!({"purpose": "curiosity"}), json!({"note": "x"})] {
+    for body in [
+        json!({"case": "a\nb"}),
+        json!({"case": ""}),
+        json!({"purpose": "curiosity"}),
+        json!({"note": "x"}),
+        json!({"investigators": vec![3; 17]}),
+    ] {
         let mut whole = order("1/26");
         whole.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
         assert_problem(&station.post("/api/v1/cases", &approver, &whole).await, 422, "invalid-input");
