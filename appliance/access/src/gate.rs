@@ -205,9 +205,33 @@ pub fn open(subject: &Subject, action: Action, log: &dyn AuditLog) -> Result<Gra
 /// # Errors
 /// Why not.
 pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
-    let (roles, cameras): (&[Role], &[CameraId]) = match action {
+    if matches!(action, Action::Claim | Action::SignIn { .. }) {
+        return Ok(());
+    }
+    if subject.account.is_none() {
+        return Err(Refusal::SignInFirst);
+    }
+    let (roles, cameras) = needed(action).map_err(|why| Refusal::NotAllowed(why.to_owned()))?;
+    if !roles.iter().any(|role| subject.roles.has(*role)) {
+        let wanted: Vec<String> = roles.iter().map(|role| format!("{role:?}").to_lowercase()).collect();
+        return Err(Refusal::NotAllowed(format!("this needs the role {}", wanted.join(" or "))));
+    }
+    if let Some(camera) = cameras.iter().find(|camera| !subject.covers(**camera)) {
+        return Err(Refusal::NotAllowed(format!("camera {camera} is not among the cameras of this account")));
+    }
+    of_others(subject, action)?;
+    match action {
+        Action::OpenCase { .. } | Action::ChangeCase { .. } if !subject.factor_fresh => Err(Refusal::FactorNeeded),
+        Action::Playback { camera, range, case } => inside(subject, case, *camera, *range),
+        _ => Ok(()),
+    }
+}
+
+/// Roles of which one is needed, and cameras that the account must cover; or, of what nobody can ask for, why not.
+fn needed(action: &Action) -> Result<(&'static [Role], &[CameraId]), &'static str> {
+    Ok(match action {
         // Whoever holds the one-time code, or knows a password, proves it in the act itself.
-        Action::Claim | Action::SignIn { .. } => return Ok(()),
+        Action::Claim | Action::SignIn { .. } => (&Role::ALL, &[]),
         Action::SignOut | Action::ChangeOwnAccount | Action::SetUpSecondFactor | Action::EnterSecondFactor => {
             (&Role::ALL, &[])
         }
@@ -257,30 +281,14 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
         }
         Action::ReadAudit => (&[Role::Auditor], &[]),
         Action::Erase { .. } => {
-            return Err(never(subject, "erasing is done by the maximum age alone: set a smaller one"));
+            return Err("erasing is done by the maximum age alone: set a smaller one");
         }
-        Action::Propose { .. } => return Err(never(subject, "rules propose, people decide")),
-        Action::Rederived { .. } => return Err(never(subject, "the recorder itself notes what came out")),
+        Action::Propose { .. } => return Err("rules propose, people decide"),
+        Action::Rederived { .. } => return Err("the recorder itself notes what came out"),
         Action::NoteCamera { .. } => {
-            return Err(never(subject, "the recorder itself notes what happens at a camera"));
+            return Err("the recorder itself notes what happens at a camera");
         }
-    };
-    if subject.account.is_none() {
-        return Err(Refusal::SignInFirst);
-    }
-    if !roles.iter().any(|role| subject.roles.has(*role)) {
-        let wanted: Vec<String> = roles.iter().map(|role| format!("{role:?}").to_lowercase()).collect();
-        return Err(Refusal::NotAllowed(format!("this needs the role {}", wanted.join(" or "))));
-    }
-    if let Some(camera) = cameras.iter().find(|camera| !subject.covers(**camera)) {
-        return Err(Refusal::NotAllowed(format!("camera {camera} is not among the cameras of this account")));
-    }
-    of_others(subject, action)?;
-    match action {
-        Action::OpenCase { .. } | Action::ChangeCase { .. } if !subject.factor_fresh => Err(Refusal::FactorNeeded),
-        Action::Playback { camera, range, case } => inside(subject, case, *camera, *range),
-        _ => Ok(()),
-    }
+    })
 }
 
 /// Whether the case in which somebody asks is the one of this number, and admits it.
@@ -317,14 +325,6 @@ fn of_others(subject: &Subject, action: &Action) -> Result<(), Refusal> {
 fn works_in(subject: &Subject, number: &str) -> bool {
     let found = subject.case.as_ref().filter(|found| found.case.number == number);
     found.zip(subject.account).is_some_and(|(found, account)| found.case.investigators.contains(&account))
-}
-
-/// The refusal of what nobody can ask for.
-fn never(subject: &Subject, why: &str) -> Refusal {
-    match subject.account {
-        None => Refusal::SignInFirst,
-        Some(_) => Refusal::NotAllowed(why.to_owned()),
-    }
 }
 
 #[cfg(test)]

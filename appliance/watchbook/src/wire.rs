@@ -113,9 +113,9 @@ impl Station {
         if let Some(retention) = store.retention() {
             keep_ages(&retention, &book, &holds)?;
         }
-        let cases = CaseBook::load(book.clone()).map_err(web_error)?;
         let ports = Ports {
             register: book.clone(),
+            cases: Arc::new(CaseBook::load(book.clone()).map_err(web_error)?),
             audit: book,
             cameras: cameras.clone(),
             devices,
@@ -128,7 +128,6 @@ impl Station {
             proposals,
             rederivations,
             checkpoints: Arc::clone(&checkpoints) as _,
-            cases: Arc::new(cases),
             secrets: Arc::new(Wrapping(keys)),
         };
         let app = app_of(ports, live)?;

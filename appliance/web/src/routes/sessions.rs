@@ -68,6 +68,14 @@ pub(crate) fn rows() -> Vec<Route> {
             answer: Answer::Empty,
             handler: handler!(change_password),
         },
+    ]
+    .into_iter()
+    .chain(factor_rows())
+    .collect()
+}
+
+fn factor_rows() -> Vec<Route> {
+    vec![
         Route {
             method: Method::POST,
             path: "/api/v1/session/second-factor",
