@@ -32,7 +32,7 @@ export const caseWords = {
   "case.change.what": "What you change is written to the audit log: what it was, and what it becomes.",
   "case.save": "Save the change",
   "case.number": "Number of the case",
-  "case.number.hint": "As it stands in your files. Letters, digits, spaces, - / and .",
+  "case.number.hint": "As it stands in your files. Letters, digits, spaces, dashes, slashes and dots.",
   "case.purpose": "What for",
   "case.from": "Footage from",
   "case.to": "to",

@@ -26,7 +26,7 @@ export function CaseFields({ form, change, people }: Props) {
       </div>
       {form.to > form.from && <p class="hint num under">{durationText(form.to - form.from)}</p>}
       <TimeField label={t("case.expires")} ms={form.expires} change={(expires) => change({ expires })} />
-      <p class="hint under">{t("case.expires.hint")}</p>
+      <p class="hint">{t("case.expires.hint")}</p>
       <fieldset>
         <legend>{t("case.choose_people")}</legend>
         <p class="hint">{t("case.choose_people.hint")}</p>

@@ -6,7 +6,7 @@ import { t } from "../i18n";
 import { chooseCase, chosenCase, windowOf, workable } from "../lib/case";
 import { useAct, useLoaded, useTick } from "../lib/hooks";
 import { cameras, nowMs, session } from "../lib/session";
-import { dateTimeText, utcText } from "../lib/time";
+import { dateTimeText } from "../lib/time";
 import { emergencyInput, PURPOSES } from "../pages/case-form";
 import { Icon } from "../ui/icon";
 import { Confirm, Note, Problem, Select } from "../ui/parts";
@@ -42,8 +42,10 @@ export function CaseChooser({ choice, camera, goTo }: { choice: CaseChoice; came
     <section class="panel case-chooser" aria-label={t("chooser.title")} data-chosen={found?.case ?? ""}>
       <div class="row">
         {open.length > 0 && (
-          <label class="row">
-            <Icon name="lock" /> {t("chooser.title")}
+          <label class="case-choice">
+            <span>
+              <Icon name="lock" /> {t("chooser.title")}
+            </span>
             <select value={found?.case ?? ""} onChange={(event) => chooseCase(event.currentTarget.value)}>
               {found === null && <option value="">{t("chooser.choose")}</option>}
               {open.map((each) => (
@@ -91,7 +93,7 @@ function Emergency({ camera, reload }: { camera: Camera; reload: () => void }) {
       const now = nowMs();
       const ids = which === "this" ? [camera.id] : (cameras.value ?? []).map((each) => each.id);
       // The account keeps two people's numbers apart, the seconds two of one's own.
-      const number = `E${session.value?.account.id ?? 0} ${utcText(now).replace(/[^0-9]/g, "").slice(0, 14)}`;
+      const number = `E${session.value?.account.id ?? 0} ${dateTimeText(now).replace(/[^0-9 -]/g, ".")}`;
       setAsking(false);
       const opened = await withSecondFactor(() => api.openCase(emergencyInput(number, purpose, ids, Number(hours), now)));
       chooseCase(opened.case);
