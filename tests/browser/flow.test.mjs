@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { changed, frames, grab, openBrowser, openPage, SOON_MS, until } from "./lib/browser.mjs";
+import { haveCase } from "./lib/case.mjs";
 import { playThrough, probe } from "./lib/clip.mjs";
 import { spoil } from "./lib/disk.mjs";
 import { startCamera, startOnvifCamera } from "./lib/programs.mjs";
@@ -183,6 +184,17 @@ describe("the page", { concurrency: 1 }, () => {
       return video.buffered.end(video.buffered.length - 1) - video.currentTime < 0.7 && video.getVideoPlaybackQuality().totalVideoFrames > 30;
     });
     await page.shot("07-live-large");
+  });
+
+  it("keeps recorded footage shut until there is a case", async () => {
+    await go("#/camera/1");
+    await page.getByText("You have no open case, so recorded footage stays closed.").waitFor();
+    await page.getByText("You are the only person of this station").waitFor();
+    await page.locator(".stage .cover", { hasText: "Recorded footage is played inside a case." }).waitFor();
+    await page.shot("08-no-case");
+    await haveCase(page);
+    await page.reload();
+    await page.locator('.case-chooser[data-chosen="2026-100"]').waitFor();
   });
 
   it("scrubs recorded footage by mouse and keyboard", async () => {

@@ -1,5 +1,6 @@
 //! What can be asked for. One variant per thing that the log must be able to tell apart.
 
+use crate::case::Purpose;
 use serde::Serialize;
 use watchbook_base::{CameraId, TimeRange};
 
@@ -24,12 +25,45 @@ pub enum Action {
         /// When.
         range: TimeRange,
     },
-    /// Play recorded footage.
+    /// Play recorded footage, inside a case.
     Playback {
         /// Which.
         camera: CameraId,
         /// When.
         range: TimeRange,
+        /// Number of the case; empty when none was named.
+        case: String,
+    },
+    /// Read the cases that one may know of: numbers, cameras, intervals, people; no pictures.
+    ReadCases,
+    /// Open a case for others, or, in an emergency, for oneself.
+    OpenCase {
+        /// Its number.
+        case: String,
+        /// What for.
+        purpose: Purpose,
+        /// Whose footage; never empty.
+        cameras: Vec<CameraId>,
+        /// Which of it.
+        range: TimeRange,
+        /// When it ends by itself.
+        expires_utc_ms: i64,
+        /// Who may work in it.
+        investigators: Vec<u32>,
+        /// Whoever opens it works in it.
+        emergency: bool,
+    },
+    /// Change what a case admits.
+    ChangeCase {
+        /// Its number.
+        case: String,
+        /// What becomes different, as in `cameras 1 2 become 1 2 3`.
+        what: String,
+    },
+    /// Close a case before its time is over.
+    CloseCase {
+        /// Its number.
+        case: String,
     },
     /// Take footage out as a file.
     Export {
@@ -254,6 +288,15 @@ pub enum Action {
     },
     /// Change one's own password or end one's own sessions.
     ChangeOwnAccount,
+    /// Set up one's own second factor, or put another one in its place.
+    SetUpSecondFactor,
+    /// Show one's second factor: a code of one's device.
+    EnterSecondFactor,
+    /// Take somebody's second factor away, so that they can set up another one.
+    RemoveSecondFactor {
+        /// Whose.
+        account: u32,
+    },
     /// Read the audit log.
     ReadAudit,
     /// Take cosignatures of a witness of the audit log.

@@ -1,6 +1,7 @@
 //! The gate: decide, write the audit entry, and only then hand out a [`Grant`].
 
 use crate::action::Action;
+use crate::case::CaseRefusal;
 use crate::role::{Role, Subject};
 use core::{fmt, slice};
 use serde::Serialize;
@@ -52,6 +53,10 @@ pub enum Refusal {
     SignInFirst,
     /// Signed in, but not allowed; the sentence says which role or camera is missing.
     NotAllowed(String),
+    /// The role is right, but the case does not admit it.
+    OutsideCase(CaseRefusal),
+    /// Allowed, but only soon after the second factor was shown.
+    FactorNeeded,
     /// Allowed, but the audit log cannot be written.
     LogUnwritable(AuditError),
 }
@@ -61,6 +66,8 @@ impl fmt::Display for Refusal {
         match self {
             Self::SignInFirst => f.write_str("sign in first"),
             Self::NotAllowed(why) => f.write_str(why),
+            Self::OutsideCase(why) => why.fmt(f),
+            Self::FactorNeeded => f.write_str("this needs the second factor, shown in the last five minutes"),
             Self::LogUnwritable(error) => write!(
                 f,
                 "the audit log cannot be written ({}), so nothing is shown; recording goes on. Ask an admin to look at the health page",
@@ -107,7 +114,7 @@ impl Grant {
     #[must_use]
     pub fn covers_footage(&self, camera: CameraId, range: TimeRange) -> bool {
         match &self.action {
-            Action::Playback { camera: granted, range: window }
+            Action::Playback { camera: granted, range: window, .. }
             | Action::Export { camera: granted, range: window }
             | Action::Rederive { camera: granted, range: window, .. } => {
                 *granted == camera && window.start <= range.start && range.end <= window.end
@@ -198,10 +205,36 @@ pub fn open(subject: &Subject, action: Action, log: &dyn AuditLog) -> Result<Gra
 /// # Errors
 /// Why not.
 pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
-    let (roles, cameras): (&[Role], &[CameraId]) = match action {
+    if matches!(action, Action::Claim | Action::SignIn { .. }) {
+        return Ok(());
+    }
+    if subject.account.is_none() {
+        return Err(Refusal::SignInFirst);
+    }
+    let (roles, cameras) = needed(action).map_err(|why| Refusal::NotAllowed(why.to_owned()))?;
+    if !roles.iter().any(|role| subject.roles.has(*role)) {
+        let wanted: Vec<String> = roles.iter().map(|role| format!("{role:?}").to_lowercase()).collect();
+        return Err(Refusal::NotAllowed(format!("this needs the role {}", wanted.join(" or "))));
+    }
+    if let Some(camera) = cameras.iter().find(|camera| !subject.covers(**camera)) {
+        return Err(Refusal::NotAllowed(format!("camera {camera} is not among the cameras of this account")));
+    }
+    of_others(subject, action)?;
+    match action {
+        Action::OpenCase { .. } | Action::ChangeCase { .. } if !subject.factor_fresh => Err(Refusal::FactorNeeded),
+        Action::Playback { camera, range, case } => inside(subject, case, *camera, *range),
+        _ => Ok(()),
+    }
+}
+
+/// Roles of which one is needed, and cameras that the account must cover; or, of what nobody can ask for, why not.
+fn needed(action: &Action) -> Result<(&'static [Role], &[CameraId]), &'static str> {
+    Ok(match action {
         // Whoever holds the one-time code, or knows a password, proves it in the act itself.
-        Action::Claim | Action::SignIn { .. } => return Ok(()),
-        Action::SignOut | Action::ChangeOwnAccount => (&Role::ALL, &[]),
+        Action::Claim | Action::SignIn { .. } => (&Role::ALL, &[]),
+        Action::SignOut | Action::ChangeOwnAccount | Action::SetUpSecondFactor | Action::EnterSecondFactor => {
+            (&Role::ALL, &[])
+        }
         Action::Live { camera } => (&[Role::Viewer], slice::from_ref(camera)),
         Action::Timeline { camera } | Action::Playback { camera, .. } | Action::Export { camera, .. } => {
             (&[Role::Investigator], slice::from_ref(camera))
@@ -215,6 +248,12 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
         // How long footage stays, and what is kept for which case, is for those who answer for it. A viewer sees live pictures only.
         Action::ReadRetention { camera } => (&RECORD_KEEPERS, camera.as_slice()),
         Action::ReadHolds => (&RECORD_KEEPERS, &[]),
+        Action::ReadCases => (&RECORD_KEEPERS, &[]),
+        Action::OpenCase { cameras, emergency: false, .. } => (&[Role::Approver], cameras),
+        Action::OpenCase { cameras, emergency: true, .. } => (&[Role::Investigator], cameras),
+        Action::ChangeCase { .. } => (&[Role::Approver], &[]),
+        // Whoever works in it gives it up when they are done; nobody sees more afterwards.
+        Action::CloseCase { .. } => (&[Role::Investigator, Role::Approver], &[]),
         // The ring does not wait for a second signature: whoever may play footage may keep it. Giving it up destroys it, so somebody else does that.
         Action::PlaceHold { cameras, .. } => (&[Role::Investigator], cameras),
         Action::ReleaseHold { .. } => (&[Role::Approver], &[]),
@@ -237,39 +276,59 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
         | Action::SetPluginDevMode { .. }
         | Action::SetPluginTriedOut { .. } => (&[Role::Admin], &[]),
         Action::AddDisk { .. } | Action::AcceptDisk { .. } | Action::RetireDisk { .. } => (&[Role::Admin], &[]),
-        Action::ReadAccounts | Action::ChangeAccount { .. } | Action::ChangeLogKey { .. } => (&[Role::Admin], &[]),
+        Action::ReadAccounts
+        | Action::ChangeAccount { .. }
+        | Action::RemoveSecondFactor { .. }
+        | Action::ChangeLogKey { .. } => (&[Role::Admin], &[]),
         Action::ReadAudit
         | Action::TrustWitness { .. }
         | Action::DistrustWitness { .. }
         | Action::ImportCosignatures { .. } => (&[Role::Auditor], &[]),
         Action::Erase { .. } => {
-            return Err(never(subject, "erasing is done by the maximum age alone: set a smaller one"));
+            return Err("erasing is done by the maximum age alone: set a smaller one");
         }
-        Action::Propose { .. } => return Err(never(subject, "rules propose, people decide")),
-        Action::Rederived { .. } => return Err(never(subject, "the recorder itself notes what came out")),
+        Action::Propose { .. } => return Err("rules propose, people decide"),
+        Action::Rederived { .. } => return Err("the recorder itself notes what came out"),
         Action::NoteCamera { .. } => {
-            return Err(never(subject, "the recorder itself notes what happens at a camera"));
+            return Err("the recorder itself notes what happens at a camera");
         }
-    };
-    if subject.account.is_none() {
-        return Err(Refusal::SignInFirst);
-    }
-    if !roles.iter().any(|role| subject.roles.has(*role)) {
-        let wanted: Vec<String> = roles.iter().map(|role| format!("{role:?}").to_lowercase()).collect();
-        return Err(Refusal::NotAllowed(format!("this needs the role {}", wanted.join(" or "))));
-    }
-    match cameras.iter().find(|camera| !subject.covers(**camera)) {
-        Some(camera) => Err(Refusal::NotAllowed(format!("camera {camera} is not among the cameras of this account"))),
-        None => Ok(()),
+    })
+}
+
+/// Whether the case in which somebody asks is the one of this number, and admits it.
+fn inside(subject: &Subject, number: &str, camera: CameraId, range: TimeRange) -> Result<(), Refusal> {
+    let account = subject.account.ok_or(Refusal::SignInFirst)?;
+    let found = subject.case.as_ref().filter(|found| found.case.number == number && !number.is_empty());
+    let found = found.ok_or_else(|| Refusal::OutsideCase(CaseRefusal::Unknown(number.to_owned())))?;
+    found.case.admits(account, camera, range, found.now).map_err(Refusal::OutsideCase)
+}
+
+/// What may be done to others, or by others, and not to oneself.
+fn of_others(subject: &Subject, action: &Action) -> Result<(), Refusal> {
+    let own = |account: &u32| subject.account == Some(*account);
+    match action {
+        // Also where one account has both roles: then a second person is needed, or an emergency.
+        Action::OpenCase { investigators, emergency: false, .. } if investigators.iter().any(own) => {
+            Err(Refusal::NotAllowed("who opens a case does not work in it: name another account".to_owned()))
+        }
+        Action::OpenCase { investigators, emergency: true, .. } if !investigators.iter().all(own) => {
+            Err(Refusal::NotAllowed("in an emergency whoever opens it works in it, and nobody else".to_owned()))
+        }
+        Action::ChangeCase { case, .. } if works_in(subject, case) => {
+            Err(Refusal::NotAllowed("who works in a case does not change it: ask another approver".to_owned()))
+        }
+        // Whoever has the password alone would have another factor in no time.
+        Action::RemoveSecondFactor { account } if subject.account == Some(*account) => Err(Refusal::NotAllowed(
+            "nobody takes their own second factor away: put another one in its place, or ask another admin".to_owned(),
+        )),
+        _ => Ok(()),
     }
 }
 
-/// The refusal of what nobody can ask for.
-fn never(subject: &Subject, why: &str) -> Refusal {
-    match subject.account {
-        None => Refusal::SignInFirst,
-        Some(_) => Refusal::NotAllowed(why.to_owned()),
-    }
+/// The case in which somebody asks is this one, and names them.
+fn works_in(subject: &Subject, number: &str) -> bool {
+    let found = subject.case.as_ref().filter(|found| found.case.number == number);
+    found.zip(subject.account).is_some_and(|(found, account)| found.case.investigators.contains(&account))
 }
 
 #[cfg(test)]

@@ -1,15 +1,18 @@
 //! Who may do what.
 //!
-//! * **Enters:** a [`Subject`] (who asks), an [`Action`] (what for), an [`AuditLog`] to write to.
+//! * **Enters:** a [`Subject`] (who asks, and in which [`Case`]), an [`Action`] (what for), an [`AuditLog`] to write to.
 //! * **Leaves:** a [`Grant`] or a [`Refusal`].
-//! * **Promises:** a [`Grant`] exists only after its audit entry is durable; nothing outside this crate can make one (P7).
+//! * **Promises:** a [`Grant`] exists only after its audit entry is durable; nothing outside this crate can make one (P7). One to play footage exists only inside
+//!   an open case that somebody else opened, or an emergency.
 //! * **Never:** does I/O of its own, knows HTTP, sessions or storage.
-//! * **Proof:** the role × action table in `gate/tests.rs`; the `compile_fail` examples at [`Grant`].
+//! * **Proof:** the role × action table in `gate/tests.rs`; the tables of cases in `case/tests.rs`; the `compile_fail` examples at [`Grant`].
 
 pub mod action;
+pub mod case;
 pub mod gate;
 pub mod role;
 
 pub use action::Action;
+pub use case::{Case, CaseNow, CaseRefusal, Purpose};
 pub use gate::{AuditEntry, AuditError, AuditLog, Grant, Outcome, Refusal, decide, open};
 pub use role::{Role, Roles, Subject};

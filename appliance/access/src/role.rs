@@ -1,5 +1,6 @@
 //! Roles and those who hold them.
 
+use crate::case::CaseNow;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use watchbook_base::CameraId;
@@ -10,9 +11,9 @@ use watchbook_base::CameraId;
 pub enum Role {
     /// Live pictures of the cameras that are theirs.
     Viewer,
-    /// Playback, export requests and holds.
+    /// Playback inside a case, export requests and holds.
     Investigator,
-    /// Releases exports, and holds that others placed.
+    /// Opens cases for others, releases exports, and holds that others placed.
     Approver,
     /// Reads the whole audit log, sees no video.
     Auditor,
@@ -60,13 +61,23 @@ pub struct Subject {
     pub roles: Roles,
     /// The cameras it may see; `None` means all.
     pub cameras: Option<BTreeSet<CameraId>>,
+    /// Its session has just shown the second factor.
+    pub factor_fresh: bool,
+    /// The case in which it asks, as it is at this moment.
+    pub case: Option<CaseNow>,
 }
 
 impl Subject {
+    /// An account whose session has not shown its second factor.
+    #[must_use]
+    pub fn new(account: u32, roles: Roles, cameras: Option<BTreeSet<CameraId>>) -> Self {
+        Self { account: Some(account), roles, cameras, factor_fresh: false, case: None }
+    }
+
     /// Nobody: no account, no role.
     #[must_use]
     pub fn nobody() -> Self {
-        Self { account: None, roles: Roles::default(), cameras: Some(BTreeSet::new()) }
+        Self { account: None, roles: Roles::default(), cameras: Some(BTreeSet::new()), factor_fresh: false, case: None }
     }
 
     /// May see pictures of `camera`, as far as the camera list goes.

@@ -48,13 +48,16 @@ pub enum Namespace {
     Camera,
     /// Which plugin runs on which camera with which settings.
     PluginBinding,
+    /// Cases by their number.
+    Case,
     /// Everything that there is one of: claim code, numbers given out, station settings.
     Setting,
 }
 
 impl Namespace {
     /// Every namespace.
-    pub const ALL: [Self; 5] = [Self::Account, Self::Session, Self::Camera, Self::PluginBinding, Self::Setting];
+    pub const ALL: [Self; 6] =
+        [Self::Account, Self::Session, Self::Camera, Self::PluginBinding, Self::Case, Self::Setting];
 
     fn table(self) -> Table {
         Table(match self {
@@ -62,17 +65,19 @@ impl Namespace {
             Self::Session => "session",
             Self::Camera => "camera",
             Self::PluginBinding => "plugin_binding",
+            Self::Case => "case",
             Self::Setting => "setting",
         })
     }
 }
 
 /// Every table of the register.
-pub const REGISTER_TABLES: [Table; 10] = [
+pub const REGISTER_TABLES: [Table; 11] = [
     Table("account"),
     Table("session"),
     Table("camera"),
     Table("plugin_binding"),
+    Table("case"),
     Table("setting"),
     AUDIT,
     AUDIT_STATE,

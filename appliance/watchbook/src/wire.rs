@@ -10,7 +10,7 @@
 use crate::config::{Config, SeedCamera, Storage};
 use crate::error::{Error, Result};
 use crate::station::analysis::Sinks;
-use crate::station::book::Book;
+use crate::station::book::{Book, Wrapping};
 use crate::station::desk::CameraDesk;
 use crate::station::device_desk::DeviceDesk;
 use crate::station::encode;
@@ -34,7 +34,7 @@ use watchbook_base::{Clock, Kind, TimeRange};
 use watchbook_store::register::Register;
 use watchbook_store::{Erased, Holds, Keys, Retention, Store, VaultConfig};
 use watchbook_web::ports::{CameraConfig, Cameras as _, Ports, StreamConfig};
-use watchbook_web::{App, AppParts, HashCost, LiveHub, api};
+use watchbook_web::{App, AppParts, CaseBook, HashCost, LiveHub, api};
 
 /// Days that a camera of the configuration file keeps footage at most, as the page's own default.
 const SEED_RETENTION_DAYS: u32 = 7;
@@ -115,6 +115,7 @@ impl Station {
         }
         let ports = Ports {
             register: book.clone(),
+            cases: Arc::new(CaseBook::load(book.clone()).map_err(web_error)?),
             audit: book,
             cameras: cameras.clone(),
             devices,
@@ -127,6 +128,7 @@ impl Station {
             proposals,
             rederivations,
             checkpoints: Arc::clone(&checkpoints) as _,
+            secrets: Arc::new(Wrapping(keys)),
         };
         let app = app_of(ports, live)?;
         Ok(Self { store, holds, cameras, app, state_dir, checkpoints })

@@ -2,6 +2,7 @@
 //! Requests refuse fields they do not know.
 
 mod camera;
+mod cases;
 mod counts;
 mod device;
 mod disks;
@@ -22,6 +23,7 @@ pub use camera::{
     ClockReading, FoundStream, ImportanceName, LastGap, PluginBinding, PluginBindingRequest, Point, Sight, SightKind,
     StreamAddress, StreamEncoder, StreamState, StreamStatus, TestProblem, Transport, Zone,
 };
+pub use cases::{Case, CaseList, CasePatch, CasePerson, CaseRequest, PurposeName};
 pub use counts::{CountBucket, CountList, CountSeries};
 pub use device::{Device, DeviceEncoding, DeviceProfile, DeviceReport, DeviceRequest, FoundDevice, FoundDeviceList};
 pub use disks::{
@@ -47,7 +49,8 @@ pub use log::{
 };
 pub use people::{
     Account, AccountList, AccountPatch, AccountRequest, AuditList, AuditOutcome, AuditRow, ClaimRequest,
-    PasswordRequest, RoleName, Secret, Session, SessionRequest,
+    PasswordRequest, RoleName, SecondFactorCode, SecondFactorSetUp, SecondFactorSetUpRequest, Secret, Session,
+    SessionRequest,
 };
 pub use plugins::{
     ChildWall, Plugin, PluginAbi, PluginAbiVersion, PluginAsks, PluginChange, PluginCost, PluginDevMode,

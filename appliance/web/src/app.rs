@@ -6,9 +6,11 @@ use crate::gate::Gate;
 use crate::live::{LiveHub, VIEWERS_PER_SESSION_MAX};
 use crate::places::Places;
 use crate::ports::Ports;
+use crate::routes::dispatch::blocking;
 use crate::turning::Turning;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
+use watchbook_access::CaseNow;
 use watchbook_base::Clock;
 
 /// Camera tests at once: each may hold a thread for 10 s.
@@ -65,7 +67,7 @@ impl App {
     /// # Errors
     /// When the register cannot be read, or a row in it cannot be understood.
     pub fn load(parts: AppParts) -> Result<Self, Error> {
-        let accounts = AccountBook::load(Arc::clone(&parts.ports.register), Arc::clone(&parts.clock), parts.hash_cost)?;
+        let accounts = AccountBook::load(&parts.ports, Arc::clone(&parts.clock), parts.hash_cost)?;
         let gate = Gate::new(Arc::clone(&parts.ports.audit), Arc::clone(&parts.clock));
         Ok(Self(Arc::new(Inner {
             parts,
@@ -99,6 +101,21 @@ impl App {
 
     pub(crate) fn ports(&self) -> &Ports {
         &self.0.parts.ports
+    }
+
+    /// The case with this number, as it is now.
+    pub(crate) async fn case_now(&self, number: &str) -> Result<Option<CaseNow>, Error> {
+        if watchbook_access::case::check_number(number).is_err() {
+            return Ok(None);
+        }
+        let (app, number) = (self.clone(), number.to_owned());
+        blocking(move || app.case_at_once(&number)).await
+    }
+
+    /// The same on a thread that may wait.
+    pub(crate) fn case_at_once(&self, number: &str) -> Result<Option<CaseNow>, Error> {
+        let found = self.ports().cases.get(number)?;
+        Ok(found.map(|case| CaseNow { case, now: self.clock().utc() }))
     }
 
     pub(crate) fn live(&self) -> &LiveHub {

@@ -116,6 +116,8 @@ impl Problem {
             "invalid-input" => "The request is not valid",
             "sign-in-first" => "Sign in first",
             "denied" => "Not allowed",
+            "outside-case" => "Not inside an open case",
+            "second_factor_needed" => "The second factor is needed",
             "conflict" => "It clashes with what is there",
             "exhausted" => "A limit is reached",
             "corrupt" => "Stored data does not check out",
@@ -160,6 +162,11 @@ impl From<Refusal> for Problem {
             Refusal::SignInFirst => Self::with(StatusCode::UNAUTHORIZED, "sign-in-first", detail),
             Refusal::NotAllowed(_) => Self::with(StatusCode::FORBIDDEN, "denied", detail)
                 .next("Ask an admin of this station whether your account should have this role or camera."),
+            Refusal::OutsideCase(why) => {
+                Self::with(StatusCode::FORBIDDEN, "outside-case", detail).next(why.next_step())
+            }
+            Refusal::FactorNeeded => Self::with(StatusCode::FORBIDDEN, "second_factor_needed", detail)
+                .next("Type the code that your authenticator shows. Who has none yet sets it up on the page of the own account."),
             Refusal::LogUnwritable(_) => Self::with(StatusCode::SERVICE_UNAVAILABLE, "log-unwritable", detail)
                 .next("Ask an admin to look at the disk that holds the register."),
         }

@@ -20,6 +20,16 @@ pub(crate) fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
     Some(bytes)
 }
 
+/// As many bytes as there are pairs of digits, at most 1 KiB.
+pub(crate) fn decode_all(text: &str) -> Option<Vec<u8>> {
+    if text.len() > 2048 || !text.len().is_multiple_of(2) || !text.is_ascii() {
+        return None;
+    }
+    let (pairs, _) = text.as_bytes().as_chunks::<2>();
+    let byte = |pair: &[u8; 2]| core::str::from_utf8(pair).ok().and_then(decode::<1>).map(|[byte]| byte);
+    pairs.iter().map(byte).collect()
+}
+
 /// SHA-256.
 pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);

@@ -12,6 +12,7 @@ pub mod accounts;
 mod address_secret;
 pub mod api;
 mod app;
+mod cases;
 mod check;
 mod counts;
 pub mod error;
@@ -33,6 +34,7 @@ mod video;
 
 pub use accounts::HashCost;
 pub use app::{App, AppParts};
+pub use cases::CaseBook;
 pub use error::Error;
 pub use headers::{COOKIE, CSRF_HEADER};
 pub use live::LiveHub;

@@ -3,11 +3,15 @@
 //! Every method may block for a disk or a camera: the routes call them on threads that may block. A method that gives footage or a list of
 //! footage away takes a [`Grant`] and must check it.
 
+mod cases;
 mod log;
 mod marks;
+mod secrets;
 
+pub use cases::{CaseChange, Cases};
 pub use log::{AuditBook, AuditKind, AuditPage, AuditRecord, Checkpoints};
 pub use marks::{Damaged, ImpairedList};
+pub use secrets::{SECRET_BYTES, Secrets};
 
 use crate::address_secret;
 use crate::api;
@@ -48,6 +52,10 @@ pub struct Ports {
     pub rederivations: Arc<dyn Rederivations>,
     /// What is signed of the audit log.
     pub checkpoints: Arc<dyn Checkpoints>,
+    /// Cases.
+    pub cases: Arc<dyn Cases>,
+    /// What wraps secrets for the register.
+    pub secrets: Arc<dyn Secrets>,
 }
 
 /// A part of the register that the web owns. The number is the first byte of the stored key, so it never changes.
@@ -60,6 +68,8 @@ pub enum Space {
     Account = 2,
     /// One row a session, keyed by the SHA-256 of its token.
     Session = 3,
+    /// One row a case, keyed by its number.
+    Case = 4,
 }
 
 /// One change of the register.

@@ -5,6 +5,7 @@ pub(crate) mod accounts;
 pub(crate) mod audit;
 mod camera_change;
 pub(crate) mod cameras;
+pub(crate) mod cases;
 pub(crate) mod counts;
 pub(crate) mod devices;
 pub(crate) mod disks;
@@ -36,7 +37,7 @@ use dispatch::{Asked, Call};
 use std::borrow::Cow;
 use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
-use watchbook_access::Action;
+use watchbook_access::{Action, Case};
 
 /// Body limit of rows without a body.
 pub(crate) const NO_BODY: usize = 0;
@@ -76,6 +77,15 @@ pub(crate) enum Permission {
     /// The same for a change of the camera in the path, whose action says what becomes different from its settings as they are; without them when there is no such
     /// camera, and for somebody who may not.
     Compares(fn(&Asked<'_>, Option<&CameraConfig>) -> Result<Action, Error>),
+    /// The same for what is done with or inside the case that the path or the query names as `case`; without it when there is no such case.
+    InCase(fn(&Asked<'_>, Option<&Case>) -> Result<Action, Error>),
+}
+
+/// What is stored of what is asked about, as far as it is known.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Stored<'a> {
+    pub(crate) camera: Option<&'a CameraConfig>,
+    pub(crate) case: Option<&'a Case>,
 }
 
 impl Permission {
@@ -85,11 +95,12 @@ impl Permission {
     }
 
     /// What is asked for; `None` for what is open to anybody.
-    pub(crate) fn action(self, asked: &Asked<'_>, stored: Option<&CameraConfig>) -> Option<Result<Action, Error>> {
+    pub(crate) fn action(self, asked: &Asked<'_>, stored: Stored<'_>) -> Option<Result<Action, Error>> {
         match self {
             Self::Public { .. } => None,
             Self::Asks(ask) => Some(ask(asked)),
-            Self::Compares(ask) => Some(ask(asked, stored)),
+            Self::Compares(ask) => Some(ask(asked, stored.camera)),
+            Self::InCase(ask) => Some(ask(asked, stored.case)),
         }
     }
 }
@@ -183,6 +194,7 @@ pub(crate) fn table() -> Vec<Route> {
     rows.extend(cameras::rows());
     rows.extend(devices::rows());
     rows.extend(ptz::rows());
+    rows.extend(cases::rows());
     rows.extend(footage::rows());
     rows.extend(playback::rows());
     rows.extend(export::rows());
@@ -211,6 +223,13 @@ pub(crate) const TO: Query = Query {
     kind: QueryKind::Integer,
     required: true,
     about: "End, milliseconds UTC; not included.",
+};
+/// In which case footage is read.
+pub(crate) const CASE: Query = Query {
+    name: "case",
+    kind: QueryKind::Text,
+    required: true,
+    about: "Number of the open case in which it is read; the account must be one of its investigators.",
 };
 /// Which of the camera's streams.
 pub(crate) const ROLE: Query = Query {

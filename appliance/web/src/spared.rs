@@ -6,7 +6,7 @@ use axum::http::{HeaderName, HeaderValue};
 use bytes::Bytes;
 use std::sync::Arc;
 use watchbook_access::Grant;
-use watchbook_base::{Kind, StreamId, TimeRange};
+use watchbook_base::{Kind, StreamId, TimeRange, UtcNanos};
 use watchbook_media::impaired::{Impaired, merged};
 use watchbook_media::{SourceError, SpanSource, SpanSummary, SpanTable};
 
@@ -20,7 +20,10 @@ const LISTED_MAX: usize = 128;
 /// A source, and what of it is damaged.
 pub(crate) struct Spared {
     source: Arc<dyn SpanSource>,
+    /// What is not handed out, by stream.
     lost: Vec<(StreamId, Vec<TimeRange>)>,
+    /// What lies before is nobody's business here: it is left out, and not told of.
+    from: Option<UtcNanos>,
     /// Of all streams, in order of time; no two touch.
     impaired: Vec<Impaired>,
 }
@@ -45,13 +48,23 @@ impl Spared {
             impaired.extend(footage.impaired(grant, *stream, range)?.list);
         }
         impaired.sort_by_key(|one| one.range.start);
-        Ok(Self { source: footage.open(grant, *first, range)?, lost, impaired })
+        Ok(Self { source: footage.open(grant, *first, range)?, lost, from: None, impaired })
+    }
+
+    /// The same without anything before `from`: a file begins at the next key sample.
+    pub(crate) fn not_before(mut self, from: UtcNanos) -> Self {
+        let before = TimeRange { start: UtcNanos(i64::MIN), end: from };
+        for (_, lost) in &mut self.lost {
+            lost.insert(0, before);
+        }
+        self.from = Some(from);
+        self
     }
 
     /// Every interval that is left out, of all streams, that shares a moment with `range`.
     pub(crate) fn left_out(&self, range: TimeRange) -> Vec<TimeRange> {
         let mut all: Vec<TimeRange> = self.lost.iter().flat_map(|(_, lost)| lost).copied().collect();
-        all.retain(|lost| lost.overlaps(range));
+        all.retain(|lost| lost.overlaps(range) && self.from.is_none_or(|from| lost.end > from));
         all.sort_by_key(|lost| lost.start);
         joined(all.into_iter())
     }
@@ -114,7 +127,6 @@ pub(crate) fn plan_error(error: watchbook_media::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use watchbook_base::UtcNanos;
 
     #[test]
     fn intervals_that_touch_are_one() {

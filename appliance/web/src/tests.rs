@@ -2,8 +2,10 @@
 
 mod accounts;
 mod cameras;
+mod cases;
 mod counts;
 mod doubles;
+mod factor;
 mod live;
 mod log;
 mod page;

@@ -101,10 +101,16 @@ pub(crate) fn answer(call: &Call, turn: Turn, video: Video) -> Result<Response, 
     Ok(response)
 }
 
-/// Whether the session that began a download may still have what it began: asked before each chunk.
+/// Whether the session that began a download may still have what it began, in its case as it is then: asked before each chunk.
 fn still_allowed(call: &Call) -> Result<impl Fn() -> bool + Send + Unpin + 'static + use<>, Problem> {
     let (app, session, action) = (call.app.clone(), call.who()?.session, call.grant()?.action().clone());
-    Ok(move || app.accounts().subject_now(&session).is_some_and(|subject| decide(&subject, &action).is_ok()))
+    let case = call.who()?.subject.case.as_ref().map(|found| found.case.number.clone());
+    Ok(move || {
+        let Some(mut subject) = app.accounts().subject_now(&session) else { return false };
+        // Cases are in memory: this does not wait.
+        subject.case = case.as_deref().and_then(|number| app.case_at_once(number).ok().flatten());
+        decide(&subject, &action).is_ok()
+    })
 }
 
 fn unsatisfiable(len: u64) -> Problem {

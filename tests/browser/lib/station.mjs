@@ -1,6 +1,7 @@
 /** A station to begin with: the one that an earlier file has set up and signed out of, or a new one with one person and one camera. */
 
 import assert from "node:assert/strict";
+import { haveCase } from "./case.mjs";
 
 const { BASE_URL, CLAIM_CODE, RTSP_URL_1, RTSP_SUB_1 } = process.env;
 const PASSWORD = "seven quiet herons";
@@ -29,4 +30,5 @@ export async function signIn(page) {
   await page.getByLabel("Password").fill(PASSWORD);
   await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await page.getByRole("button", { name: "Sign out", exact: true }).waitFor();
+  await haveCase(page);
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use watchbook_access::{Action, AuditEntry, AuditError, AuditLog, Grant, Role, Subject};
+use watchbook_access::{Action, AuditEntry, AuditError, AuditLog, CaseNow, Grant, Role, Subject};
 use watchbook_base::fs::{File, Fs, LockGuard, OpenMode, Space};
 use watchbook_base::{Clock, Gap, Kind, StreamId, TimeRange, UtcNanos};
 use watchbook_media::SpanSource as _;
@@ -119,7 +119,10 @@ impl AuditLog for NoLog {
 pub const INDEX_PATIENCE: Duration = Duration::from_secs(60);
 
 fn grant(action: Action) -> Result<Grant> {
-    let subject = Subject { account: Some(1), roles: [Role::Investigator].into_iter().collect(), cameras: None };
+    let mut subject = Subject::new(1, [Role::Investigator].into_iter().collect(), None);
+    if let Action::Playback { camera, .. } = &action {
+        subject.case = Some(CaseNow::for_measuring(1, *camera));
+    }
     watchbook_access::open(&subject, action, &NoLog)
         .map_err(|refusal| Error(format!("asking for a grant: {refusal:?}")))
 }
@@ -172,7 +175,7 @@ impl Ring {
     /// # Errors
     /// For such a sample, and when the list of spans cannot be read.
     pub fn found(&self, stream: StreamId) -> Result<Found> {
-        let grant = grant(Action::Playback { camera: stream.camera, range: ALL })?;
+        let grant = grant(Action::Playback { camera: stream.camera, range: ALL, case: CaseNow::MEASURING.into() })?;
         let reader = self.store.reader();
         let mut spans = reader.spans(&grant, stream, ALL).attempt(format!("listing spans of {stream}"))?;
         // A clock that was set back puts later recordings at earlier times.

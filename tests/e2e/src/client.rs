@@ -1,5 +1,6 @@
 //! A client of the HTTP API, as strict as a browser about what it gets.
 
+use crate::case;
 use serde_json::Value;
 use std::io::Read as _;
 use std::time::Duration;
@@ -116,6 +117,13 @@ impl Client {
     pub fn sign_in(&mut self) {
         let body = serde_json::json!({ "name": "tester", "password": "a long enough passphrase" });
         drop(self.send("POST", "/api/v1/session", &body).ok());
+    }
+
+    /// Opens an emergency about these cameras, with a second factor that it sets up; the number to play with.
+    pub fn open_emergency(&mut self, cameras: &[u64]) -> &'static str {
+        drop(case::second_factor(self, "a long enough passphrase"));
+        drop(self.send("POST", "/api/v1/cases", &case::emergency("E2E 1", cameras)).ok());
+        "E2E%201"
     }
 
     /// The session cookie, for a WebSocket.

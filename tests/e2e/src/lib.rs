@@ -6,6 +6,7 @@
 //! * **Never:** reaches into the recorder: it is driven by its command line, its HTTP API, and its files.
 //! * **Proof:** `tests/e2e/tests`.
 
+pub mod case;
 pub mod client;
 pub mod media;
 pub mod process;

@@ -4,7 +4,7 @@ use crate::error::Attempt;
 use crate::{Error, Result};
 use serde_json::{Value, json};
 use std::io::Read;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
@@ -12,6 +12,8 @@ use ureq::{Agent, Body};
 const REQUEST_TIME_MAX: Duration = Duration::from_secs(1800);
 /// Room for any export of these benchmarks.
 const BODY_BYTES_MAX: u64 = 1 << 40;
+
+const PASSWORD: &str = "only for this measurement";
 
 /// One session.
 pub struct Client {
@@ -29,7 +31,7 @@ impl Client {
         let agent: Agent =
             Agent::config_builder().http_status_as_error(false).timeout_global(Some(REQUEST_TIME_MAX)).build().into();
         let base = base.trim_end_matches('/').to_owned();
-        let body = json!({ "code": code, "name": "load", "password": "only for this measurement", "one_person_station": true });
+        let body = json!({ "code": code, "name": "load", "password": PASSWORD, "one_person_station": true });
         let answer = agent
             .post(format!("{base}/api/v1/claim"))
             .header("X-Watchbook", "1")
@@ -61,6 +63,34 @@ impl Client {
         let request = self.agent.put(format!("{}{path}", self.base)).header("Cookie", &self.cookie);
         let answer = request.header("X-Watchbook", "1").send_json(body).attempt(format!("putting {path}"))?;
         successful(path, answer).map(drop)
+    }
+
+    /// `POST` of a JSON document; the document that comes back, null when none does.
+    ///
+    /// # Errors
+    /// No answer, or a status other than 2xx.
+    pub fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        let request = self.agent.post(format!("{}{path}", self.base)).header("Cookie", &self.cookie);
+        let answer = request.header("X-Watchbook", "1").send_json(body).attempt(format!("posting {path}"))?;
+        let text = successful(path, answer)?.into_body().read_to_string().attempt(format!("reading {path}"))?;
+        if text.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_str(&text).attempt(format!("understanding {path}"))
+    }
+
+    /// Opens an emergency about what these cameras have recorded, with a second factor that it sets up; the number to play with. Once for each station.
+    ///
+    /// # Errors
+    /// The station refuses.
+    pub fn open_emergency(&self, cameras: &[u64]) -> Result<&'static str> {
+        let set_up = self.post("/api/v1/session/second-factor/set-up", &json!({ "password": PASSWORD }))?;
+        let key = set_up["key"].as_str().attempt("reading the second factor's key")?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).attempt("asking for the time")?.as_secs();
+        let shown = json!({ "code": watchbook_e2e::case::code(key, now) });
+        self.post("/api/v1/session/second-factor/confirm", &shown)?;
+        self.post("/api/v1/cases", &watchbook_e2e::case::emergency("LOAD-1", cameras))?;
+        Ok("LOAD-1")
     }
 
     /// `GET`; the body is read as it comes.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::case::{Case, CaseNow, Purpose};
 use crate::role::Roles;
 use proptest::prelude::*;
 use std::sync::Mutex;
@@ -31,7 +32,41 @@ fn range(start: i64, end: i64) -> TimeRange {
 }
 
 fn subject(roles: &[Role]) -> Subject {
-    Subject { account: Some(7), roles: roles.iter().copied().collect(), cameras: Some([camera(1)].into()) }
+    let plain = Subject::new(7, roles.iter().copied().collect(), Some([camera(1)].into()));
+    Subject { factor_fresh: true, case: Some(CaseNow { case: case(), now: UtcNanos(5) }), ..plain }
+}
+
+/// A case of account 7 that is as wide as these tests look.
+fn case() -> Case {
+    Case {
+        number: "7/26".into(),
+        purpose: Purpose::Theft,
+        cameras: [camera(1), camera(2)].into(),
+        range: range(0, 400),
+        expires: UtcNanos(1000),
+        opened_by: 3,
+        opened: UtcNanos(0),
+        investigators: [7].into(),
+        closed: None,
+        emergency: false,
+        reviewed: None,
+    }
+}
+
+fn playback(camera: CameraId, range: TimeRange) -> Action {
+    Action::Playback { camera, range, case: "7/26".into() }
+}
+
+fn open_case(investigators: &[u32], emergency: bool) -> Action {
+    Action::OpenCase {
+        case: "8/26".into(),
+        purpose: Purpose::Theft,
+        cameras: vec![camera(1)],
+        range: range(0, 10),
+        expires_utc_ms: 1,
+        investigators: investigators.to_vec(),
+        emergency,
+    }
 }
 
 /// Every action on camera 1, with the roles that may do it. `None`: the act itself is the proof, so anybody may try.
@@ -45,7 +80,12 @@ fn table() -> Vec<(Action, Option<Vec<Role>>)> {
         (Action::Timeline { camera: one }, Some(vec![Investigator])),
         (Action::SearchEvents { camera: Some(one), range: window }, Some(vec![Investigator])),
         (Action::SearchEvents { camera: None, range: window }, Some(vec![Investigator])),
-        (Action::Playback { camera: one, range: window }, Some(vec![Investigator])),
+        (playback(one, window), Some(vec![Investigator])),
+        (Action::ReadCases, keepers()),
+        (open_case(&[8], false), Some(vec![Approver])),
+        (open_case(&[7], true), Some(vec![Investigator])),
+        (Action::ChangeCase { case: "9/26".into(), what: "expires".into() }, Some(vec![Approver])),
+        (Action::CloseCase { case: "7/26".into() }, Some(vec![Investigator, Approver])),
         (Action::Export { camera: one, range: window }, Some(vec![Investigator])),
         (Action::Rederive { camera: one, event: 1, range: window }, Some(vec![Investigator])),
         (Action::CancelRederive { camera: one, event: 1 }, Some(vec![Investigator])),
@@ -85,6 +125,9 @@ fn table() -> Vec<(Action, Option<Vec<Role>>)> {
         (Action::ReadAccounts, Some(vec![Admin])),
         (Action::ChangeAccount { account: Some(2), what: "roles".into() }, Some(vec![Admin])),
         (Action::ChangeOwnAccount, everyone()),
+        (Action::SetUpSecondFactor, everyone()),
+        (Action::EnterSecondFactor, everyone()),
+        (Action::RemoveSecondFactor { account: 2 }, Some(vec![Admin])),
         (Action::ReadAudit, Some(vec![Auditor])),
         (Action::TrustWitness { witness: "w".into() }, Some(vec![Auditor])),
         (Action::DistrustWitness { witness: "w".into() }, Some(vec![Auditor])),
@@ -135,6 +178,62 @@ fn an_admin_and_an_auditor_see_no_video() {
 }
 
 #[test]
+fn footage_is_played_inside_an_open_case_alone() {
+    let ask = |case: Option<Case>, number: &str, now: i64, wanted| {
+        let case = case.map(|case| CaseNow { case, now: UtcNanos(now) });
+        let subject = Subject { case, ..subject(&[Role::Investigator]) };
+        let log = MemoryLog::default();
+        let action = Action::Playback { camera: camera(1), range: wanted, case: number.into() };
+        let opened = open(&subject, action, &log).map(|grant| grant.covers_footage(camera(1), wanted));
+        let logged = log.entries.lock().unwrap()[0].outcome == Outcome::Allowed;
+        assert_eq!(opened.is_ok(), logged, "what is refused is in the log as refused");
+        opened
+    };
+    let inside = range(10, 20);
+    assert_eq!(ask(Some(case()), "7/26", 5, inside), Ok(true));
+    let none = |number: &str| Err(Refusal::OutsideCase(CaseRefusal::Unknown(number.into())));
+    assert_eq!(ask(None, "7/26", 5, inside), none("7/26"));
+    assert_eq!(ask(None, "", 5, inside), none(""));
+    assert_eq!(ask(Some(case()), "8/26", 5, inside), none("8/26"), "another case than the one that was named");
+    assert_eq!(ask(Some(Case { number: String::new(), ..case() }), "", 5, inside), none(""));
+    let outside = |why| Err(Refusal::OutsideCase(why));
+    assert_eq!(ask(Some(case()), "7/26", 1000, inside), outside(CaseRefusal::Expired("7/26".into())));
+    let wide = outside(CaseRefusal::OutsideWindow("7/26".into(), range(0, 400)));
+    assert_eq!(ask(Some(case()), "7/26", 5, range(10, 401)), wide);
+    let others = Case { investigators: [8].into(), ..case() };
+    assert_eq!(ask(Some(others), "7/26", 5, inside), outside(CaseRefusal::NotNamed("7/26".into())));
+}
+
+#[test]
+fn a_case_is_opened_for_others_with_a_fresh_factor() {
+    let all = subject(&Role::ALL);
+    for investigators in [&[7][..], &[8, 7]] {
+        let refusal = decide(&all, &open_case(investigators, false)).unwrap_err();
+        assert!(refusal.to_string().contains("another account"), "also with every role: {refusal}");
+    }
+    assert!(decide(&all, &open_case(&[8], true)).is_err(), "an emergency is one's own");
+    let stale = Subject { factor_fresh: false, ..all.clone() };
+    for action in [
+        open_case(&[8], false),
+        open_case(&[7], true),
+        Action::ChangeCase { case: "9/26".into(), what: "expires".into() },
+    ] {
+        assert_eq!(decide(&stale, &action), Err(Refusal::FactorNeeded), "{action:?}");
+        assert_eq!(decide(&all, &action), Ok(()), "{action:?}");
+    }
+    assert_eq!(decide(&stale, &Action::CloseCase { case: "7/26".into() }), Ok(()));
+    let own = decide(&all, &Action::ChangeCase { case: "7/26".into(), what: "expires".into() });
+    assert!(own.unwrap_err().to_string().contains("another approver"), "who works in it does not widen it");
+}
+
+#[test]
+fn nobody_takes_their_own_second_factor_away() {
+    let own = decide(&subject(&Role::ALL), &Action::RemoveSecondFactor { account: 7 });
+    assert!(own.unwrap_err().to_string().contains("another admin"));
+    assert_eq!(decide(&subject(&[Role::Admin]), &Action::RemoveSecondFactor { account: 8 }), Ok(()));
+}
+
+#[test]
 fn another_camera_is_refused_whatever_the_roles() {
     let other = camera(2);
     let window = range(0, 10);
@@ -142,7 +241,7 @@ fn another_camera_is_refused_whatever_the_roles() {
         Action::Live { camera: other },
         Action::Timeline { camera: other },
         Action::SearchEvents { camera: Some(other), range: window },
-        Action::Playback { camera: other, range: window },
+        playback(other, window),
         Action::Export { camera: other, range: window },
         Action::Rederive { camera: other, event: 1, range: window },
         Action::CancelRederive { camera: other, event: 1 },
@@ -215,12 +314,12 @@ fn a_search_over_all_cameras_means_the_account_s_own() {
 fn an_entry_reads_as_one_flat_object() {
     let entry = AuditEntry {
         account: Some(3),
-        action: Action::Playback { camera: camera(2), range: range(5, 9) },
+        action: playback(camera(2), range(5, 9)),
         outcome: Outcome::Refused("no".into()),
     };
     let json: serde_json::Value = serde_json::to_value(&entry).unwrap();
     let expected = serde_json::json!({
-        "account": 3, "action": "playback", "camera": 2, "range": {"start": 5, "end": 9}, "outcome": {"refused": "no"}
+        "account": 3, "action": "playback", "camera": 2, "range": {"start": 5, "end": 9}, "case": "7/26", "outcome": {"refused": "no"}
     });
     assert_eq!(json, expected);
 }
@@ -251,7 +350,7 @@ proptest! {
     ) {
         let log = MemoryLog::default();
         let window = range(start, start + len);
-        let grant = open(&subject(&[Role::Investigator]), Action::Playback { camera: camera(1), range: window }, &log).unwrap();
+        let grant = open(&subject(&[Role::Investigator]), playback(camera(1), window), &log).unwrap();
         let wanted = range(asked, asked + asked_len);
         let inside = other == 1 && asked >= start && asked + asked_len <= start + len;
         prop_assert_eq!(grant.covers_footage(camera(other), wanted), inside);

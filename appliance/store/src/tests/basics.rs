@@ -5,7 +5,7 @@ use crate::reader::EventQuery;
 use crate::recover::rebuild;
 use crate::ring::Ring;
 use std::sync::Arc;
-use watchbook_access::Action;
+use watchbook_access::{Action, CaseNow};
 use watchbook_base::{Clock, Event, EventSource, Gap, GapReason, Kind, TimeRange, UtcNanos};
 use watchbook_media::{Codec, Packet, RecordingEnd, SpanSource, SpanSummary};
 
@@ -182,7 +182,7 @@ fn nothing_is_shown_without_the_right_grant() {
     let spans = parts.reader.spans(&timeline, video(1), ALL).unwrap();
     assert_eq!(parts.reader.footage(&timeline, camera(1), ALL).err().unwrap().kind, Kind::Denied);
     let later = TimeRange::new(START.plus_nanos(3_600_000_000_000), ALL.end).unwrap();
-    let narrow = grant(Action::Playback { camera: camera(1), range: later });
+    let narrow = grant(Action::Playback { camera: camera(1), range: later, case: CaseNow::MEASURING.into() });
     assert_eq!(parts.reader.footage(&narrow, camera(1), ALL).err().unwrap().kind, Kind::Denied);
     let footage = parts.reader.footage(&narrow, camera(1), later).unwrap();
     assert_eq!(

@@ -10,7 +10,7 @@ use crate::store::{Deps, Parts, assemble};
 use bytes::Bytes;
 use std::path::Path;
 use std::sync::Arc;
-use watchbook_access::{Action, AuditEntry, AuditError, AuditLog, Grant, Role, Subject};
+use watchbook_access::{Action, AuditEntry, AuditError, AuditLog, CaseNow, Grant, Role, Subject};
 use watchbook_base::clock::SimClock;
 use watchbook_base::fs::sim::{Dice, SimFs};
 use watchbook_base::fs::{Fs, OpenMode};
@@ -94,12 +94,15 @@ impl AuditLog for NoLog {
 }
 
 pub(crate) fn grant(action: Action) -> Grant {
-    let subject = Subject { account: Some(1), roles: [Role::Investigator].into_iter().collect(), cameras: None };
+    let mut subject = Subject::new(1, [Role::Investigator].into_iter().collect(), None);
+    if let Action::Playback { camera, .. } = &action {
+        subject.case = Some(CaseNow::for_measuring(1, *camera));
+    }
     watchbook_access::open(&subject, action, &NoLog).unwrap()
 }
 
 pub(crate) fn playback(number: u32) -> Grant {
-    grant(Action::Playback { camera: camera(number), range: ALL })
+    grant(Action::Playback { camera: camera(number), range: ALL, case: CaseNow::MEASURING.into() })
 }
 
 /// A camera that makes up footage whose bytes tell where they belong.

@@ -3,9 +3,11 @@
 use super::desk::stored;
 use std::sync::Arc;
 use watchbook_access::{AuditEntry, AuditError, AuditLog};
+use watchbook_store::Keys;
 use watchbook_store::register::{self, Change, Namespace, Register};
 use watchbook_web::error::Error;
 use watchbook_web::ports::{self, AuditBook, AuditKind, AuditPage, AuditRecord, Space};
+use zeroize::Zeroizing;
 
 /// The register.
 pub struct Book(pub Arc<Register>);
@@ -15,6 +17,7 @@ fn namespace(space: Space) -> Namespace {
         Space::Station => Namespace::Setting,
         Space::Account => Namespace::Account,
         Space::Session => Namespace::Session,
+        Space::Case => Namespace::Case,
     }
 }
 
@@ -24,7 +27,7 @@ const STATION_PREFIX: &[u8] = b"station/";
 fn key(space: Space, key: &[u8]) -> Vec<u8> {
     match space {
         Space::Station => [STATION_PREFIX, key].concat(),
-        Space::Account | Space::Session => key.to_vec(),
+        Space::Account | Space::Session | Space::Case => key.to_vec(),
     }
 }
 
@@ -47,6 +50,19 @@ impl ports::Register for Book {
             })
             .collect();
         self.0.apply(&changes).map_err(stored)
+    }
+}
+
+/// What wraps the page's secrets: the keys of footage.
+pub struct Wrapping(pub Arc<Keys>);
+
+impl ports::Secrets for Wrapping {
+    fn wrap(&self, name: &str, secret: &[u8; ports::SECRET_BYTES]) -> Result<Vec<u8>, Error> {
+        self.0.wrap_secret(name, secret).map_err(stored)
+    }
+
+    fn unwrap(&self, name: &str, wrapped: &[u8]) -> Result<Zeroizing<[u8; ports::SECRET_BYTES]>, Error> {
+        self.0.unwrap_secret(name, wrapped).map_err(stored)
     }
 }
 

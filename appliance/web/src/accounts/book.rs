@@ -1,5 +1,8 @@
 //! The book of accounts and sessions.
 
+mod factor;
+
+use super::FRESH_FACTOR_S;
 use super::claim::ClaimCode;
 use super::password::{HashCost, Passwords};
 use super::session::{SEEN_EVERY_S, SESSIONS_PER_ACCOUNT_MAX, Session, SessionKey, new_token};
@@ -10,13 +13,15 @@ use crate::error::{Error, Problem};
 use crate::gate::{Gate, entry};
 use crate::headers::TOKEN_BYTES;
 use crate::hex;
-use crate::ports::{Change, Register, Space};
+use crate::ports::{Change, Ports, Register, Secrets, Space};
 use crate::routes::dispatch::blocking;
+use factor::{Factor, Pending};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use watchbook_access::{Action, Role, Roles, Subject};
+use watchbook_base::time::NANOS_PER_SEC;
 use watchbook_base::{CameraId, Clock, Kind};
 
 /// Accounts of one station. The largest station has a few dozen people.
@@ -49,16 +54,32 @@ struct Account {
     cameras: Option<BTreeSet<CameraId>>,
     /// PHC string.
     password: String,
+    /// Its second factor, once it has one.
+    #[serde(default)]
+    factor: Option<Factor>,
+    /// When an admin took the second factor away, until there is another one.
+    #[serde(default)]
+    factor_removed_utc_ms: Option<i64>,
 }
 
 impl Account {
+    /// One that may do nothing.
+    fn new(id: u32, name: String, password: String) -> Self {
+        Self { id, name, roles: Roles::default(), cameras: None, password, factor: None, factor_removed_utc_ms: None }
+    }
+
     fn shown(&self) -> api::Account {
         api::Account {
             id: self.id,
             name: self.name.clone(),
             roles: self.roles.0.iter().copied().collect(),
             cameras: self.cameras.as_ref().map(|cameras| cameras.iter().copied().collect()),
+            second_factor: self.factor.is_some(),
         }
+    }
+
+    fn subject(&self, factor_fresh: bool) -> Subject {
+        Subject { factor_fresh, ..Subject::new(self.id, self.roles.clone(), self.cameras.clone()) }
     }
 }
 
@@ -77,12 +98,15 @@ struct State {
     accounts: BTreeMap<u32, Account>,
     sessions: HashMap<SessionKey, Session>,
     throttle: Throttle,
+    /// Second factors that are being set up, by account.
+    pending: HashMap<u32, Pending>,
     claim: Option<ClaimCode>,
 }
 
 /// Accounts, sessions, the claim code and the throttle.
 pub(crate) struct AccountBook {
     register: Arc<dyn Register>,
+    secrets: Arc<dyn Secrets>,
     clock: Arc<dyn Clock>,
     passwords: Passwords,
     state: Mutex<State>,
@@ -92,7 +116,8 @@ pub(crate) struct AccountBook {
 
 impl AccountBook {
     /// Loads what is stored. Blocking.
-    pub(crate) fn load(register: Arc<dyn Register>, clock: Arc<dyn Clock>, cost: HashCost) -> Result<Self, Error> {
+    pub(crate) fn load(ports: &Ports, clock: Arc<dyn Clock>, cost: HashCost) -> Result<Self, Error> {
+        let (register, secrets) = (Arc::clone(&ports.register), Arc::clone(&ports.secrets));
         let mut state = State::default();
         if let Some((_, row)) = register.list(Space::Station)?.into_iter().next() {
             state.station = decode("the station's settings", &row)?;
@@ -119,7 +144,7 @@ impl AccountBook {
             state.claim = Some(ClaimCode::new()?);
         }
         let passwords = Passwords::new(cost)?;
-        Ok(Self { register, clock, passwords, state: Mutex::new(state), changes: tokio::sync::Mutex::new(()) })
+        Ok(Self { register, secrets, clock, passwords, state: Mutex::new(state), changes: tokio::sync::Mutex::new(()) })
     }
 
     pub(crate) fn claimed(&self) -> bool {
@@ -141,8 +166,7 @@ impl AccountBook {
             return None;
         }
         let account = state.accounts.get(&session.account)?;
-        let subject =
-            Subject { account: Some(account.id), roles: account.roles.clone(), cameras: account.cameras.clone() };
+        let subject = account.subject(self.is_fresh(&session));
         let who = Who { session: key, account: account.id, subject };
         if now - session.seen_utc_ms >= i64::try_from(SEEN_EVERY_S * 1000).unwrap_or(i64::MAX) {
             let seen = Session { seen_utc_ms: now, ..session };
@@ -159,7 +183,13 @@ impl AccountBook {
         let state = self.state();
         let session = state.sessions.get(session).filter(|session| !session.is_over(now))?;
         let account = state.accounts.get(&session.account)?;
-        Some(Subject { account: Some(account.id), roles: account.roles.clone(), cameras: account.cameras.clone() })
+        Some(account.subject(self.is_fresh(session)))
+    }
+
+    /// The session has shown its second factor lately.
+    fn is_fresh(&self, session: &Session) -> bool {
+        let since = |at| self.clock.mono().nanos_since(at);
+        session.factor_at.is_some_and(|at| since(at) < FRESH_FACTOR_S * NANOS_PER_SEC.unsigned_abs())
     }
 
     /// What `GET /session` shows.
@@ -167,6 +197,13 @@ impl AccountBook {
         let state = self.state();
         let account = state.accounts.get(&who.account)?.shown();
         Some(api::Session { account, one_person_station: state.station.one_person_station })
+    }
+
+    /// Number and present name of every account that holds `role`.
+    pub(crate) fn with_role(&self, role: Role) -> Vec<(u32, String)> {
+        let state = self.state();
+        let holds = state.accounts.values().filter(|account| account.roles.has(role));
+        holds.map(|account| (account.id, account.name.clone())).collect()
     }
 
     /// Present name of an account.
@@ -206,7 +243,7 @@ impl AccountBook {
             false => [Role::Admin].into_iter().collect(),
         };
         let password = self.passwords.hash(&request.password).await?;
-        let account = Account { id: 1, name, roles, cameras: None, password };
+        let account = Account { roles, ..Account::new(1, name, password) };
         gate.note(entry(Some(account.id), Action::Claim, None)).await?;
         if request.one_person_station {
             let what = "the small-station exception is on: one account holds every role".to_owned();
@@ -313,7 +350,7 @@ impl AccountBook {
         }
         station.last_account += 1;
         let cameras = request.cameras.map(check::cameras).transpose()?;
-        let account = Account { id: station.last_account, name, roles, cameras, password };
+        let account = Account { roles, cameras, ..Account::new(station.last_account, name, password) };
         self.may_be(&account)?;
         self.write(vec![put_station(&station)?, put_account(&account)?]).await?;
         let shown = account.shown();
@@ -362,7 +399,11 @@ impl AccountBook {
         self.account(id)?;
         self.not_the_last_admin(id)?;
         self.write(vec![Change::Remove { space: Space::Account, key: id.to_be_bytes().to_vec() }]).await?;
-        self.state().accounts.remove(&id);
+        {
+            let mut state = self.state();
+            state.accounts.remove(&id);
+            state.pending.remove(&id);
+        }
         self.end_sessions(gate, |_, session| session.account == id).await
     }
 
@@ -370,7 +411,7 @@ impl AccountBook {
     async fn begin_session(&self, account: &Account) -> Result<Begun, Problem> {
         let now = self.clock.utc().as_ms();
         let (token, key) = new_token()?;
-        let session = Session { account: account.id, begun_utc_ms: now, seen_utc_ms: now };
+        let session = Session { account: account.id, begun_utc_ms: now, seen_utc_ms: now, factor_at: None };
         let mut changes = vec![put_session(&key, &session)?];
         let mut gone: Vec<SessionKey> = Vec::new();
         {

@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::headers::TOKEN_BYTES;
 use crate::hex::sha256;
 use serde::{Deserialize, Serialize};
+use watchbook_base::MonoNanos;
 
 /// A session that nobody uses ends after 12 h: a watch and its handover.
 pub(crate) const IDLE_MAX_S: u64 = 12 * 3600;
@@ -24,6 +25,9 @@ pub(super) struct Session {
     pub(super) account: u32,
     pub(super) begun_utc_ms: i64,
     pub(super) seen_utc_ms: i64,
+    /// When it last showed its second factor; not stored: after a restart it shows it again.
+    #[serde(skip)]
+    pub(super) factor_at: Option<MonoNanos>,
 }
 
 impl Session {
@@ -51,7 +55,8 @@ mod tests {
     #[test]
     fn a_session_ends_when_idle_when_old_and_when_the_clock_goes_back() {
         let hour = 3_600_000;
-        let session = |begun: i64, seen: i64| Session { account: 1, begun_utc_ms: begun, seen_utc_ms: seen };
+        let session =
+            |begun: i64, seen: i64| Session { account: 1, begun_utc_ms: begun, seen_utc_ms: seen, factor_at: None };
         assert!(!session(0, 0).is_over(12 * hour - 1000));
         assert!(session(0, 0).is_over(12 * hour));
         assert!(!session(0, 7 * 24 * hour - 2000).is_over(7 * 24 * hour - 1000));

@@ -16,6 +16,11 @@ const ACCOUNT_FREE: u32 = 10;
 /// The longest wait of an account: short, because anybody on the network can cause it and the owner must still get in. Together with the
 /// other bound it leaves 2880 guesses a day on one account.
 const ACCOUNT_WAIT_MAX_S: u64 = 30;
+/// Wrong codes of a second factor that cost nothing, and the longest wait after more: as with an address, because only sessions of the account itself
+/// can cause it. Forgotten after an hour, that leaves about 280 guesses a day at one of three codes in a million: 1 in 1200 days for whoever has the password.
+const FACTOR_FREE: u32 = 5;
+/// See [`FACTOR_FREE`].
+const FACTOR_WAIT_MAX_S: u64 = 900;
 /// A row is forgotten after so long without a failure.
 const FORGET_S: u64 = 3600;
 
@@ -26,6 +31,8 @@ pub(super) enum Key {
     Address([u8; 8]),
     /// SHA-256 of an account's name in lower case, whether or not it exists; the claim has a name of its own.
     Account([u8; 32]),
+    /// The second factor of an account.
+    Factor(u32),
 }
 
 impl Key {
@@ -42,6 +49,7 @@ impl Key {
         match self {
             Self::Address(_) => (ADDRESS_FREE, ADDRESS_WAIT_MAX_S),
             Self::Account(_) => (ACCOUNT_FREE, ACCOUNT_WAIT_MAX_S),
+            Self::Factor(_) => (FACTOR_FREE, FACTOR_WAIT_MAX_S),
         }
     }
 }

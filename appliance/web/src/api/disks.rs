@@ -164,6 +164,10 @@ pub enum AlarmKind {
     LogSigningFailed,
     /// The second copy of the audit log's last checkpoint is not there, or was not at the start.
     LogCopyMissing,
+    /// An admin took somebody's second factor away, and there is no other one yet.
+    SecondFactorRemoved,
+    /// An investigator opened a case alone, and nobody has reviewed it yet.
+    Emergency,
 }
 
 /// Something that is wrong and needs somebody: about the storage, or a camera.

@@ -95,6 +95,35 @@ pub struct PasswordRequest {
     pub new: Secret,
 }
 
+/// Begins to set up one's second factor.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecondFactorSetUpRequest {
+    /// One's password.
+    #[schema(value_type = String, write_only)]
+    pub password: Secret,
+}
+
+/// A second factor that waits for its first code. It is shown this one time.
+#[derive(Clone, Serialize, ToSchema)]
+pub struct SecondFactorSetUp {
+    /// The key, to be typed into an authenticator program: base 32, 32 characters.
+    pub key: String,
+    /// The same as an `otpauth:` address, for a QR code.
+    pub address: String,
+    /// It is forgotten when no right code comes for so many seconds.
+    pub expires_s: u64,
+}
+
+/// A code of one's authenticator.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecondFactorCode {
+    /// Six digits.
+    #[schema(value_type = String, write_only)]
+    pub code: Secret,
+}
+
 /// What is shown of somebody who may sign in; the password is not part of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Account {
@@ -108,6 +137,8 @@ pub struct Account {
     /// The cameras it may see; null means all.
     #[schema(value_type = Option<Vec<u32>>)]
     pub cameras: Option<Vec<CameraId>>,
+    /// It has a second factor.
+    pub second_factor: bool,
 }
 
 /// Who is signed in.

@@ -25,7 +25,7 @@ fn stream() -> StreamId {
 }
 
 fn grant(action: Action) -> Grant {
-    let subject = Subject { account: Some(1), roles: Role::ALL.into_iter().collect(), cameras: None };
+    let subject = Subject::new(1, Role::ALL.into_iter().collect(), None);
     watchbook_access::open(&subject, action, &AnyLog).unwrap()
 }
 

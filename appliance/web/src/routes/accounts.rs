@@ -68,6 +68,30 @@ pub(crate) fn rows() -> Vec<Route> {
             handler: handler!(remove),
         },
     ]
+    .into_iter()
+    .chain(factor_rows())
+    .collect()
+}
+
+fn factor_rows() -> Vec<Route> {
+    vec![Route {
+        method: Method::DELETE,
+        path: "/api/v1/accounts/{account}/second-factor",
+        id: "remove_second_factor",
+        summary: "Takes an account's second factor away and ends its sessions. There is an alarm until the account has another one.",
+        permission: Permission::Asks(|asked| Ok(Action::RemoveSecondFactor { account: asked.path.account()? })),
+        audit: AuditRule::EveryTime,
+        body_bytes_max: NO_BODY,
+        query: &[],
+        request: None,
+        answer: Answer::Empty,
+        handler: handler!(remove_factor),
+    }]
+}
+
+async fn remove_factor(call: Call) -> Result<Response, Problem> {
+    call.app.accounts().remove_factor(call.app.gate(), call.path.account()?).await?;
+    Ok(empty())
 }
 
 fn change(asked: &Asked<'_>, what: String) -> Result<Action, Error> {

@@ -1,6 +1,6 @@
 //! The one way from a request to a handler: same-site check, session, body, gate, handler. A handler runs only with what these steps gave it.
 
-use super::{AuditRule, Permission, Route, SETTINGS_BODY};
+use super::{AuditRule, Permission, Route, SETTINGS_BODY, Stored};
 use crate::accounts::Who;
 use crate::app::App;
 use crate::error::{Error, Problem};
@@ -46,6 +46,13 @@ impl Asked<'_> {
         };
         let names: Vec<String> = fields.keys().take(16).map(|name| name.chars().take(32).collect()).collect();
         names.join(", ")
+    }
+}
+
+impl Asked<'_> {
+    /// The case that the path or the query names; empty when none is.
+    pub(crate) fn case_number(&self) -> &str {
+        self.path.text("case").or(self.query.text("case")).unwrap_or_default()
     }
 }
 
@@ -214,10 +221,10 @@ async fn serve(app: App, route: &'static Route, mut parts: Parts, body: Body) ->
     headers::same_site(&parts.method, &parts.headers)?;
     let path = path_arguments(&mut parts).await?;
     let query = query_arguments(route, parts.uri.query().unwrap_or_default())?;
-    let who = headers::session_token(&parts.headers).and_then(|token| app.accounts().who(&token));
+    let mut who = headers::session_token(&parts.headers).and_then(|token| app.accounts().who(&token));
     let unread = Asked { path: &path, query: &query, body: &[] };
     if who.is_none()
-        && let Some(action) = route.permission.action(&unread, None)
+        && let Some(action) = route.permission.action(&unread, Stored::default())
     {
         // Nothing of the body is read for somebody who is not signed in.
         return Err(app.gate().refuse_nobody(peer, action.ok()).await);
@@ -225,7 +232,7 @@ async fn serve(app: App, route: &'static Route, mut parts: Parts, body: Body) ->
     let _place = match &who {
         Some(who) if route.permission.asks() && is_file(route) => {
             // Somebody who may not, may not fill the memory either.
-            if let Some(action) = route.permission.action(&unread, None).transpose()?
+            if let Some(action) = route.permission.action(&unread, Stored::default()).transpose()?
                 && watchbook_access::decide(&who.subject, &action).is_err()
             {
                 drop(app.gate().open(who, action, route.audit).await?);
@@ -237,7 +244,7 @@ async fn serve(app: App, route: &'static Route, mut parts: Parts, body: Body) ->
     };
     let body = read_body(route, body).await?;
     let asked = Asked { path: &path, query: &query, body: &body };
-    let grant = match &who {
+    let grant = match &mut who {
         Some(who) => match action_of(&app, route.permission, &asked, who).await {
             Some(action) => Some(app.gate().open(who, action?, route.audit).await?),
             None => None,
@@ -251,18 +258,36 @@ async fn serve(app: App, route: &'static Route, mut parts: Parts, body: Body) ->
     (route.handler)(Call { app, peer, headers: parts.headers, path, query, body, who, grant, upgrade }).await
 }
 
-/// What somebody asks for. The settings of a camera are looked at for those alone who may change them.
-async fn action_of(app: &App, permission: Permission, asked: &Asked<'_>, who: &Who) -> Option<Result<Action, Error>> {
-    let action = permission.action(asked, None)?;
+/// What somebody asks for. The settings of a camera are looked at for those alone who may change them; the case in which somebody asks goes with them to the gate.
+async fn action_of(
+    app: &App,
+    permission: Permission,
+    asked: &Asked<'_>,
+    who: &mut Who,
+) -> Option<Result<Action, Error>> {
+    let action = permission.action(asked, Stored::default())?;
     let may = |action: &Action| watchbook_access::decide(&who.subject, action).is_ok();
-    let compares = matches!(permission, Permission::Compares(_)) && action.as_ref().is_ok_and(may);
-    let Some(camera) = asked.path.camera().ok().filter(|_| compares) else { return Some(action) };
-    let ports = app.clone();
-    match blocking(move || ports.ports().cameras.get(camera)).await {
-        Ok(row) => permission.action(asked, Some(&row.config)),
-        // The handler says so.
-        Err(error) if error.kind == Kind::NotFound => Some(action),
-        Err(error) => Some(Err(error)),
+    match permission {
+        Permission::Compares(_) if action.as_ref().is_ok_and(may) => {
+            let Ok(camera) = asked.path.camera() else { return Some(action) };
+            let ports = app.clone();
+            match blocking(move || ports.ports().cameras.get(camera)).await {
+                Ok(row) => permission.action(asked, Stored { camera: Some(&row.config), case: None }),
+                // The handler says so.
+                Err(error) if error.kind == Kind::NotFound => Some(action),
+                Err(error) => Some(Err(error)),
+            }
+        }
+        Permission::InCase(_) => match app.case_now(asked.case_number()).await {
+            Ok(Some(found)) => {
+                let action = permission.action(asked, Stored { camera: None, case: Some(&found.case) });
+                who.subject.case = Some(found);
+                action
+            }
+            Ok(None) => Some(action),
+            Err(error) => Some(Err(error)),
+        },
+        _ => Some(action),
     }
 }
 

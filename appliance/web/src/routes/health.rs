@@ -44,11 +44,13 @@ async fn health(call: Call) -> Result<Response, Problem> {
         let damaged =
             part(ports.health.damaged(subject.cameras.as_ref(), DAMAGED_MAX), "damaged footage", &mut unreadable);
         let mut alarms = part(ports.health.alarms(), "the alarms", &mut unreadable);
+        alarms.extend(part(super::cases::alarms(app), "the cases", &mut unreadable));
         alarms.extend(unreadable);
         let seen =
             |alarm: &api::Alarm| alarm.camera.and_then(CameraId::new).is_none_or(|camera| subject.covers(camera));
         alarms.extend(ports.devices.alarms().into_iter().filter(seen));
         alarms.extend(ports.checkpoints.alarms());
+        alarms.extend(app.accounts().alarms());
         let cameras: Vec<CameraRow> = ports.cameras.list()?.into_iter().filter(|row| subject.covers(row.id)).collect();
         alarms.extend(blind(&cameras));
         let (viewers, skipped_pictures) = app.live().counts();

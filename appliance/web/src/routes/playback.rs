@@ -1,7 +1,7 @@
 //! Playback: a few minutes as fragmented MP4.
 
 use super::dispatch::{Asked, Call};
-use super::{Answer, AuditRule, FROM, NO_BODY, Permission, Query, QueryKind, ROLE, Route, TO, handler};
+use super::{Answer, AuditRule, CASE, FROM, NO_BODY, Permission, Query, QueryKind, ROLE, Route, TO, handler};
 use crate::error::{Error, Problem};
 use crate::server::{PRE_ROLL, widened};
 use crate::spared::{Spared, plan_error};
@@ -9,9 +9,10 @@ use crate::video::{self, Video};
 use axum::http::{HeaderName, HeaderValue, Method};
 use axum::response::Response;
 use std::sync::Arc;
-use watchbook_access::Action;
+use watchbook_access::case::check_number;
+use watchbook_access::{Action, Case};
 use watchbook_base::time::NANOS_PER_SEC;
-use watchbook_base::{TimeRange, UtcNanos};
+use watchbook_base::{Kind, TimeRange, UtcNanos};
 use watchbook_media::sample_entry::codec_string;
 use watchbook_media::{FragmentedFile, SpanSummary};
 
@@ -41,22 +42,36 @@ pub(crate) fn rows() -> Vec<Route> {
         path: "/api/v1/cameras/{camera}/playback.mp4",
         id: "playback",
         summary: "At most 15 minutes as fragmented MP4, from the key frame at or before the start to the end or a change of format. Damaged footage is left out.",
-        permission: Permission::Asks(asked),
+        permission: Permission::InCase(asked),
         audit: AuditRule::FirstIn {
             window_s: 600,
             because: "one look at a stretch of footage is many range requests; each entry names the camera and the stretch of at least 5 minutes",
         },
         body_bytes_max: NO_BODY,
-        query: &[FROM, TO, ROLE, BASE],
+        query: &[FROM, TO, ROLE, BASE, CASE],
         request: None,
         answer: Answer::Mp4(HEADERS),
         handler: handler!(playback),
     }]
 }
 
-fn asked(asked: &Asked<'_>) -> Result<Action, Error> {
-    let range = windows(widened(asked.query.range(DAYS_MAX)?));
-    Ok(Action::Playback { camera: asked.path.camera()?, range })
+/// Inside its case, a request is for the whole windows that it touches, as far as the case goes; outside, for what was asked.
+fn asked(asked: &Asked<'_>, case: Option<&Case>) -> Result<Action, Error> {
+    let exact = asked.query.range(DAYS_MAX)?;
+    let range = match case.and_then(|case| within(exact, case.range)) {
+        Some(inside) if inside == exact => within(windows(widened(exact)), case.map_or(exact, |case| case.range)),
+        _ => None,
+    };
+    let number = asked.query.text(CASE.name).unwrap_or_default();
+    if !number.is_empty() {
+        check_number(number).map_err(Error::invalid)?;
+    }
+    Ok(Action::Playback { camera: asked.path.camera()?, range: range.unwrap_or(exact), case: number.to_owned() })
+}
+
+/// What `range` and `window` share.
+fn within(range: TimeRange, window: TimeRange) -> Option<TimeRange> {
+    TimeRange::new(range.start.max(window.start), range.end.min(window.end))
 }
 
 /// The whole windows that `range` touches.
@@ -71,12 +86,16 @@ async fn playback(call: Call) -> Result<Response, Problem> {
     let range = call.query.range(DAYS_MAX)?;
     let base = call.query.integer(BASE.name)?.map(UtcNanos::from_ms);
     let grant = Arc::clone(call.grant()?);
+    let Action::Playback { range: granted, .. } = *grant.action() else {
+        return Err(Error::new(Kind::Internal, "this row was opened for something else").into());
+    };
     let turn = video::turn(&call).await?;
     let planned = call.blocking(move |app| {
         let footage = &app.ports().footage;
-        let wide = widened(range);
+        // At the beginning of a case footage begins at the next key frame: nothing before it is read.
+        let wide = within(widened(range), granted).unwrap_or(range);
         let spans = footage.spans(&grant, stream, wide)?;
-        let source = Spared::open(&**footage, &grant, &[stream], wide)?;
+        let source = Spared::open(&**footage, &grant, &[stream], wide)?.not_before(granted.start);
         // A key frame longer ago than the pre-roll lies outside the grant: such footage starts at the next one.
         let reachable: Vec<SpanSummary> = spans.into_iter().filter(|span| span.range().overlaps(wide)).collect();
         let file = FragmentedFile::plan(&reachable, range, base, &source).map_err(plan_error)?;

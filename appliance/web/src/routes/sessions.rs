@@ -69,6 +69,70 @@ pub(crate) fn rows() -> Vec<Route> {
             handler: handler!(change_password),
         },
     ]
+    .into_iter()
+    .chain(factor_rows())
+    .collect()
+}
+
+fn factor_rows() -> Vec<Route> {
+    vec![
+        Route {
+            method: Method::POST,
+            path: "/api/v1/session/second-factor",
+            id: "enter_second_factor",
+            summary: "Shows one's second factor. What asks for it with 403 `second_factor_needed` is open to this session for five minutes.",
+            permission: Permission::Asks(|_| Ok(Action::EnterSecondFactor)),
+            audit: AuditRule::EveryTime,
+            body_bytes_max: SMALL_BODY,
+            query: &[],
+            request: Some(Shape::of::<api::SecondFactorCode>()),
+            answer: Answer::Empty,
+            handler: handler!(enter_second_factor),
+        },
+        Route {
+            method: Method::POST,
+            path: "/api/v1/session/second-factor/set-up",
+            id: "set_up_second_factor",
+            summary: "A new key for one's second factor, shown this one time. An account that has a factor shows that first.",
+            permission: Permission::Asks(|_| Ok(Action::SetUpSecondFactor)),
+            audit: AuditRule::EveryTime,
+            body_bytes_max: SMALL_BODY,
+            query: &[],
+            request: Some(Shape::of::<api::SecondFactorSetUpRequest>()),
+            answer: Answer::Json(200, Shape::of::<api::SecondFactorSetUp>()),
+            handler: handler!(set_up_second_factor),
+        },
+        Route {
+            method: Method::POST,
+            path: "/api/v1/session/second-factor/confirm",
+            id: "confirm_second_factor",
+            summary: "Puts the key that was set up in force, with a code of it.",
+            permission: Permission::Asks(|_| Ok(Action::SetUpSecondFactor)),
+            audit: AuditRule::EveryTime,
+            body_bytes_max: SMALL_BODY,
+            query: &[],
+            request: Some(Shape::of::<api::SecondFactorCode>()),
+            answer: Answer::Empty,
+            handler: handler!(confirm_second_factor),
+        },
+    ]
+}
+
+async fn enter_second_factor(call: Call) -> Result<Response, Problem> {
+    let api::SecondFactorCode { code } = call.json()?;
+    call.app.accounts().enter_factor(&call, &code).await?;
+    Ok(empty())
+}
+
+async fn set_up_second_factor(call: Call) -> Result<Response, Problem> {
+    let request = call.json()?;
+    ok(&call.app.accounts().set_up_factor(&call, request).await?)
+}
+
+async fn confirm_second_factor(call: Call) -> Result<Response, Problem> {
+    let api::SecondFactorCode { code } = call.json()?;
+    call.app.accounts().confirm_factor(&call, &code).await?;
+    Ok(empty())
 }
 
 async fn session(call: Call) -> Result<Response, Problem> {

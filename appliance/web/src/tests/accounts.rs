@@ -276,7 +276,10 @@ async fn a_register_that_cannot_be_written_changes_nothing() {
     let ask = Ask::new("PATCH", "/api/v1/accounts/1").by(&admin).json(&json!({"name": "Renamed"}));
     assert_problem(&station.send(ask).await, 500, "io");
     let list = station.get("/api/v1/accounts", &admin).await.json();
-    assert_eq!(list["accounts"], json!([{"id": 1, "name": "Chief", "roles": ["admin"], "cameras": null}]));
+    assert_eq!(
+        list["accounts"],
+        json!([{"id": 1, "name": "Chief", "roles": ["admin"], "cameras": null, "second_factor": false}])
+    );
 }
 
 #[tokio::test]

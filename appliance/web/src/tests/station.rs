@@ -4,7 +4,7 @@ use super::doubles::{MemoryAudit, MemoryBox, MemoryFootage, MemoryHolds, MemoryR
 use crate::api::{Point, Transport};
 use crate::ports::{CameraConfig, Ports, StreamConfig};
 use crate::server::Peer;
-use crate::{App, AppParts, HashCost, LiveHub, router};
+use crate::{App, AppParts, CaseBook, HashCost, LiveHub, router};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
@@ -15,11 +15,13 @@ use serde_json::{Value, json};
 use std::net::IpAddr;
 use std::sync::Arc;
 use tower_service::Service;
-use watchbook_access::Role;
+use watchbook_access::{Case, Purpose, Role};
 use watchbook_base::clock::SimClock;
-use watchbook_base::{CameraId, UtcNanos};
+use watchbook_base::{CameraId, Clock, TimeRange, UtcNanos};
 
 pub(super) const PASSWORD: &str = "canary-8c51 sings at dawn";
+pub(super) const CASE: &str = "7/26";
+pub(super) const OTHER_CASE: &str = "9/26";
 pub(super) const CAMERA_PASSWORD: &str = "canary-77ab-camera";
 
 pub(super) struct Station {
@@ -105,8 +107,13 @@ impl Ask {
 }
 
 impl Station {
+    /// With a case [`CASE`], in which the first accounts may play what there is, and a case [`OTHER_CASE`] of somebody else.
     pub(super) fn new() -> Self {
-        Self::on(Arc::default())
+        let station = Self::on(Arc::default());
+        for (number, investigators) in [(CASE, (1..=9).collect()), (OTHER_CASE, [50].into())] {
+            station.app.ports().cases.open(Case { number: number.into(), investigators, ..wide_case() }).unwrap();
+        }
+        station
     }
 
     /// A station that starts on this register.
@@ -129,6 +136,8 @@ impl Station {
             proposals: Arc::clone(&inner) as _,
             rederivations: Arc::clone(&inner) as _,
             checkpoints: Arc::clone(&inner) as _,
+            cases: Arc::new(CaseBook::load(Arc::clone(&register) as _).unwrap()),
+            secrets: Arc::clone(&inner) as _,
         };
         let app = App::load(AppParts {
             ports,
@@ -189,10 +198,46 @@ impl Station {
         self.sign_in(name).await
     }
 
+    /// Sets up a second factor for the account of this session, which has just shown it afterwards; the key as a person would type it.
+    pub(super) async fn second_factor(&self, cookie: &str) -> String {
+        let set_up = self.post("/api/v1/session/second-factor/set-up", cookie, &json!({"password": PASSWORD})).await;
+        assert_eq!(set_up.status, StatusCode::OK, "{set_up:?}");
+        let key = set_up.json()["key"].as_str().unwrap().to_owned();
+        let answer =
+            self.post("/api/v1/session/second-factor/confirm", cookie, &json!({"code": self.code(&key)})).await;
+        assert_eq!(answer.status, StatusCode::NO_CONTENT, "{answer:?}");
+        key
+    }
+
+    /// What an authenticator with this key shows now.
+    pub(super) fn code(&self, key: &str) -> String {
+        crate::accounts::code_at(key, self.clock.utc())
+    }
+
     pub(super) async fn sign_in(&self, name: &str) -> String {
         let answer = self.post("/api/v1/session", "", &json!({"name": name, "password": PASSWORD})).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
         answer.cookie()
+    }
+}
+
+/// About all footage of the doubles, opened by account 99 for a month.
+pub(super) fn wide_case() -> Case {
+    Case {
+        number: String::new(),
+        purpose: Purpose::EquipmentCheck,
+        cameras: [CameraId::new(1).unwrap(), CameraId::new(2).unwrap()].into(),
+        range: TimeRange {
+            start: UtcNanos::from_ms(START_MS - 86_400_000),
+            end: UtcNanos::from_ms(START_MS + 86_400_000),
+        },
+        expires: UtcNanos::from_ms(START_MS + 30 * 86_400_000),
+        opened_by: 99,
+        opened: UtcNanos::from_ms(START_MS),
+        investigators: std::collections::BTreeSet::new(),
+        closed: None,
+        emergency: false,
+        reviewed: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Playback, export and lists of footage.
 
 use super::doubles::{START_MS, damaged};
-use super::station::{Ask, Station, assert_problem};
+use super::station::{Ask, CASE, Station, assert_problem};
 use crate::app::{DOWNLOADS_MAX, DOWNLOADS_PER_SESSION_MAX};
 use crate::stall::TAKES_NOTHING_MAX;
 use axum::body::Body;
@@ -16,7 +16,8 @@ use watchbook_base::{TimeRange, UtcNanos};
 use watchbook_media::Impaired;
 
 fn path(kind: &str, from_ms: i64, to_ms: i64) -> String {
-    format!("/api/v1/cameras/1/{kind}?from_utc_ms={}&to_utc_ms={}", START_MS + from_ms, START_MS + to_ms)
+    let case = if kind == "playback.mp4" { format!("&case={CASE}") } else { String::new() };
+    format!("/api/v1/cameras/1/{kind}?from_utc_ms={}&to_utc_ms={}{case}", START_MS + from_ms, START_MS + to_ms)
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Every row of the table, as nobody and as every role.
 
 use super::doubles::{CHECKPOINT, DISK, EVENT, FOUND, KEY, OTHER_KEY, PLUGIN, START_MS, WAITING};
-use super::station::{Ask, CAMERA_PASSWORD, PASSWORD, Station, assert_problem};
+use super::station::{Ask, CAMERA_PASSWORD, CASE, OTHER_CASE, PASSWORD, Station, assert_problem};
 use crate::routes::{AuditRule, Permission, Route, table};
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -12,7 +12,9 @@ use watchbook_base::CameraId;
 
 fn path_of(row: &Route) -> String {
     let path = row.path.replace("{camera}", "1").replace("{account}", "2").replace("{hold}", "1");
-    path.replace("{disk}", DISK)
+    let case = if row.id == "close_case" { CASE } else { OTHER_CASE };
+    path.replace("{case}", &case.replace('/', "%2F"))
+        .replace("{disk}", DISK)
         .replace("{plugin}", PLUGIN)
         .replace("{key}", KEY)
         .replace("{proposal}", "1")
@@ -37,6 +39,9 @@ fn good_request(row: &Route) -> Ask {
     if row.id == "distrust_log_witness" {
         query.push_str("?name=w1");
     }
+    if has("case") {
+        query.push_str(&format!("&case={CASE}"));
+    }
     if has("old_entries") {
         query.push_str("?old_entries=1");
     }
@@ -53,6 +58,8 @@ fn body(id: &str) -> Option<Value> {
     Some(match id {
         "claim" => json!({"code": "x", "name": "x", "password": PASSWORD, "one_person_station": false}),
         "sign_in" => json!({"name": "Chief", "password": "wrong wrong wrong"}),
+        "set_up_second_factor" => json!({"password": PASSWORD}),
+        "enter_second_factor" | "confirm_second_factor" => json!({"code": "000000"}),
         "change_password" => json!({"old": PASSWORD, "new": "another long sentence"}),
         "create_account" => json!({"name": "New", "password": PASSWORD, "roles": ["viewer"]}),
         "change_account" => json!({"name": "Renamed"}),
@@ -72,6 +79,11 @@ fn body(id: &str) -> Option<Value> {
         "add_disk" => json!({"dir": "/srv/b/watchbook", "size_gib": 500}),
         "accept_disk" => json!({"found_id": FOUND}),
         "retire_disk" => json!({"replaced": true}),
+        "open_case" => json!({
+            "case": "8/26", "purpose": "theft", "cameras": [1], "from_utc_ms": START_MS, "to_utc_ms": START_MS + 1000,
+            "expires_utc_ms": START_MS + 86_400_000, "investigators": [4]
+        }),
+        "change_case" => json!({"to_utc_ms": START_MS + 1000}),
         "place_hold" => json!({"case": "7/26", "cameras": [1], "from_utc_ms": START_MS, "to_utc_ms": START_MS + 1000}),
         "trust_log_witness" => json!({"key": "w1+00000000+BAAA"}),
         "import_cosignatures" => json!({"text": CHECKPOINT}),
@@ -83,15 +95,75 @@ fn body(id: &str) -> Option<Value> {
     })
 }
 
+/// A request that succeeds when whoever has this session may: the station has what it is about, and a code is right.
+async fn ready(station: &Station, row: &Route, cookie: &str) -> Ask {
+    let code = |key: &str| json!({"code": station.code(key)});
+    let body = match row.id {
+        "confirm_second_factor" => {
+            let password = json!({"password": PASSWORD});
+            let set_up = station.post("/api/v1/session/second-factor/set-up", cookie, &password).await.json();
+            Some(code(set_up["key"].as_str().unwrap()))
+        }
+        "enter_second_factor" => {
+            let key = station.second_factor(cookie).await;
+            station.clock.advance(30_000_000_000);
+            Some(code(&key))
+        }
+        "remove_second_factor" => {
+            station.second_factor(&station.sign_in("Other").await).await;
+            None
+        }
+        "open_case" | "change_case" => {
+            let admin = station.sign_in("Chief").await;
+            station.account(&admin, "Helper", &[Role::Investigator], None).await;
+            let list = station.get("/api/v1/accounts", &admin).await.json();
+            let helper = list["accounts"].as_array().unwrap().last().unwrap()["id"].clone();
+            station.second_factor(cookie).await;
+            let mut body = body(row.id).unwrap();
+            body["investigators"] = json!([helper]);
+            Some(body)
+        }
+        _ => None,
+    };
+    match body {
+        Some(body) => Ask::new(row.method.as_str(), &path_of(row)).json(&body),
+        None => good_request(row),
+    }
+}
+
 /// Who may, written down by hand. Rows that are not here are open to anybody.
 fn allowed(id: &str) -> Option<&'static [Role]> {
     use Role::{Admin, Approver, Auditor, Investigator, Viewer};
     Some(match id {
-        "sign_out" | "change_password" | "cameras" | "camera" | "camera_clock" | "plugins" | "plugin_abi"
-        | "plugin_dev_mode" | "plugin_tried_out" | "health" => &Role::ALL,
-        "accounts" | "create_account" | "change_account" | "remove_account" | "create_camera" | "change_camera"
-        | "remove_camera" | "test_camera" | "search_cameras" | "list_local_cameras" | "inspect_camera"
-        | "bind_plugin" | "set_ptz_preset" | "remove_ptz_preset" | "accept_camera" => &[Admin],
+        "sign_out"
+        | "change_password"
+        | "set_up_second_factor"
+        | "confirm_second_factor"
+        | "enter_second_factor"
+        | "cameras"
+        | "camera"
+        | "camera_clock"
+        | "plugins"
+        | "plugin_abi"
+        | "plugin_dev_mode"
+        | "plugin_tried_out"
+        | "health" => &Role::ALL,
+        "accounts"
+        | "create_account"
+        | "change_account"
+        | "remove_account"
+        | "remove_second_factor"
+        | "create_camera"
+        | "change_camera"
+        | "remove_camera"
+        | "test_camera"
+        | "search_cameras"
+        | "list_local_cameras"
+        | "inspect_camera"
+        | "bind_plugin"
+        | "set_ptz_preset"
+        | "remove_ptz_preset"
+        | "accept_camera" => &[Admin],
         "ptz" | "turn_camera" => &[Investigator, Admin],
         "install_plugin"
         | "approve_plugin"
@@ -121,7 +193,9 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
         "retention_list" | "retention" | "erasures" | "holds" | "estimate_hold" => {
             &[Investigator, Approver, Auditor, Admin]
         }
-        "release_hold" => &[Approver],
+        "cases" => &[Investigator, Approver, Auditor, Admin],
+        "close_case" => &[Investigator, Approver],
+        "release_hold" | "open_case" | "change_case" => &[Approver],
         "live" => &[Viewer],
         "audit" | "log_witness_request" | "trust_log_witness" | "distrust_log_witness" | "import_cosignatures" => {
             &[Auditor]
@@ -186,8 +260,9 @@ async fn each_role_gets_past_its_rows_and_no_other() {
             // Account 2 is there to be changed; 3 asks.
             station.account(&admin, "Other", &[Role::Viewer], None).await;
             let cookie = station.account(&admin, "Asker", &[role], None).await;
+            let ask = ready(&station, &row, &cookie).await;
             let (before, calls) = (station.audit.count(), station.inner.calls.load(Ordering::SeqCst));
-            let answer = station.send(good_request(&row).by(&cookie)).await;
+            let answer = station.send(ask.by(&cookie)).await;
             let entries = station.audit.since(before);
             assert_eq!(entries.len(), 1, "{role:?} {}: {entries:?}", row.id);
             assert_eq!(entries[0].account, Some(3));
@@ -272,8 +347,8 @@ async fn with_secrets() -> (Station, String) {
 async fn no_answer_holds_a_password() {
     for row in table() {
         let (station, cookie) = with_secrets().await;
-        let (for_nobody, for_all) =
-            (station.send(good_request(&row)).await, station.send(good_request(&row).by(&cookie)).await);
+        let ready = ready(&station, &row, &cookie).await;
+        let (for_nobody, for_all) = (station.send(good_request(&row)).await, station.send(ready.by(&cookie)).await);
         let expected = match row.id {
             "claim" => StatusCode::CONFLICT,
             "sign_in" => StatusCode::UNAUTHORIZED,

@@ -11,6 +11,8 @@ import { AccountPage } from "./pages/account";
 import { AuditPage } from "./pages/audit";
 import { CameraEdit } from "./pages/camera-edit";
 import { CameraList } from "./pages/camera-list";
+import { CaseNew } from "./pages/case-new";
+import { CasesPage } from "./pages/cases";
 import { CountsPage } from "./pages/counts";
 import { HealthPage } from "./pages/health";
 import { HoldNew } from "./pages/hold-new";
@@ -25,12 +27,14 @@ import { Claim, SignIn } from "./pages/welcome";
 import { LanguageChoice } from "./ui/language";
 import { Logo } from "./ui/logo";
 import { Empty, Loading, Moment, Problem } from "./ui/parts";
+import { SecondFactorDialog } from "./ui/second-factor";
 
 const NAV: readonly { page: PageName; hash: string; text: Key }[] = [
   { page: "wall", hash: link.wall, text: "nav.wall" },
   { page: "timeline", hash: "#/camera", text: "nav.timeline" },
   { page: "counts", hash: link.counts, text: "nav.counts" },
   { page: "proposals", hash: link.proposals, text: "nav.proposals" },
+  { page: "cases", hash: link.cases, text: "nav.cases" },
   { page: "holds", hash: link.holds, text: "nav.holds" },
   { page: "cameras", hash: link.cameras, text: "nav.cameras" },
   { page: "plugins", hash: link.plugins, text: "nav.plugins" },
@@ -40,7 +44,7 @@ const NAV: readonly { page: PageName; hash: string; text: Key }[] = [
 ];
 
 /** Pages that are reached from another one light up that one in the navigation. */
-const NAV_PARENT: Partial<Record<PageName, PageName>> = { live: "wall", camera_edit: "cameras", hold_new: "holds" };
+const NAV_PARENT: Partial<Record<PageName, PageName>> = { live: "wall", camera_edit: "cameras", case_new: "cases", hold_new: "holds" };
 
 export function App() {
   // Reading the locale here redraws the whole page when it changes.
@@ -103,6 +107,7 @@ function Station() {
       <main id="main" tabIndex={-1}>
         <Page here={here} />
       </main>
+      <SecondFactorDialog />
     </>
   );
 }
@@ -144,6 +149,10 @@ function Page({ here }: { here: Route }) {
       return <CountsPage />;
     case "proposals":
       return <ProposalsPage />;
+    case "cases":
+      return <CasesPage />;
+    case "case_new":
+      return <CaseNew />;
     case "holds":
       return <HoldsPage />;
     case "hold_new":

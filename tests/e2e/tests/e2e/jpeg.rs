@@ -35,8 +35,12 @@ fn streams_and_snapshots_are_tested_recorded_played_and_downloaded() {
     assert!((90..=110).contains(&found.frames) && (found.seconds - 4.0).abs() < 0.2, "{found:?} of 4 s at 25 a second");
     assert_eq!(decode_complaints(&file), "");
 
-    let path =
-        format!("/api/v1/cameras/{}/playback.mp4?from_utc_ms={}&to_utc_ms={to}&role=main_video", stream.id, to - 3_000);
+    let case = recorder.client.open_emergency(&[stream.id]);
+    let path = format!(
+        "/api/v1/cameras/{}/playback.mp4?case={case}&from_utc_ms={}&to_utc_ms={to}&role=main_video",
+        stream.id,
+        to - 3_000
+    );
     let played = recorder.save(&recorder.client.get(&path).ok().body, "played.mp4");
     assert_eq!((probe(&played).codec.as_str(), decode_complaints(&played).as_str()), ("mjpeg", ""));
 

@@ -25,8 +25,9 @@ fn a_camera_is_recorded_listed_played_and_downloaded() {
     assert_eq!(decode_complaints(&file), "", "every picture must be whole");
 
     // The same as fragmented MP4, whole and by ranges: the bytes must be the same.
+    let case = recorder.client.open_emergency(&[camera.id]);
     let path = format!(
-        "/api/v1/cameras/{}/playback.mp4?from_utc_ms={}&to_utc_ms={}&role=main_video&base_utc_ms={start}",
+        "/api/v1/cameras/{}/playback.mp4?case={case}&from_utc_ms={}&to_utc_ms={}&role=main_video&base_utc_ms={start}",
         camera.id,
         start + 2_000,
         end.min(start + 7_000)

@@ -125,6 +125,11 @@ impl Claimed {
     pub fn read(&self, role: &str, tags: &mut Tags, within_ms: &Range<i64>) -> Result<u64> {
         let mut gaps = 0;
         let cameras = self.client.json("/api/v1/cameras")?;
+        let ids = cameras["cameras"].as_array().into_iter().flatten().filter_map(|camera| camera["id"].as_u64());
+        let case = match role {
+            MAIN => "",
+            _ => self.client.open_emergency(&ids.collect::<Vec<_>>())?,
+        };
         for camera in cameras["cameras"].as_array().attempt("listing the cameras")? {
             let id = camera["id"].as_u64().attempt("reading a camera's number")?;
             let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).attempt("asking for the time")?.as_millis();
@@ -148,7 +153,7 @@ impl Claimed {
             // A download has the main stream alone; what is played has either, up to 15 minutes of it.
             let file = match role {
                 MAIN => format!("export.mp4?{span}"),
-                _ => format!("playback.mp4?{span}&role={role}"),
+                _ => format!("playback.mp4?{span}&role={role}&case={case}"),
             };
             tags.read(self.client.get(&format!("/api/v1/cameras/{id}/{file}"))?)?;
         }

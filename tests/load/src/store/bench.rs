@@ -6,7 +6,7 @@ use bytes::Bytes;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use watchbook_access::{Action, AuditEntry, AuditError, AuditLog, Grant, Role, Subject};
+use watchbook_access::{Action, AuditEntry, AuditError, AuditLog, CaseNow, Grant, Role, Subject};
 use watchbook_base::clock::SystemClock;
 use watchbook_base::fs::{Fs, RealFs};
 use watchbook_base::{CameraId, StreamId, SyncState, Ticks90k, TrackRole};
@@ -132,7 +132,10 @@ impl AuditLog for NoLog {
 /// # Errors
 /// Investigators may not do that.
 pub fn grant(action: Action) -> Result<Grant> {
-    let subject = Subject { account: Some(1), roles: [Role::Investigator].into_iter().collect(), cameras: None };
+    let mut subject = Subject::new(1, [Role::Investigator].into_iter().collect(), None);
+    if let Action::Playback { camera, .. } = &action {
+        subject.case = Some(CaseNow::for_measuring(1, *camera));
+    }
     watchbook_access::open(&subject, action, &NoLog)
         .map_err(|refusal| Error(format!("asking for a grant: {refusal:?}")))
 }

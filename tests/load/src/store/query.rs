@@ -8,7 +8,7 @@ use crate::Result;
 use crate::error::Attempt;
 use core::fmt::Write as _;
 use std::time::Instant;
-use watchbook_access::{Action, Grant};
+use watchbook_access::{Action, CaseNow, Grant};
 use watchbook_base::{CameraId, Gap, TimeRange, TrackRole, UtcNanos};
 use watchbook_media::SpanSource as _;
 use watchbook_store::{EventQuery, Reader, Store};
@@ -170,7 +170,7 @@ impl Asker {
         let stream = camera.stream(TrackRole::MainVideo);
         let spans = self.reader.spans(&timeline(camera)?, stream, range).attempt("listing spans")?;
         let Some(span) = spans.first() else { return Ok(0) };
-        let grant = grant(Action::Playback { camera, range: span.range() })?;
+        let grant = grant(Action::Playback { camera, range: span.range(), case: CaseNow::MEASURING.into() })?;
         let footage = self.reader.footage(&grant, camera, span.range()).attempt("opening footage")?;
         Ok(footage.table(span).attempt("reading a table")?.samples().count())
     }

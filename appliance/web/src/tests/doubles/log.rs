@@ -75,3 +75,17 @@ impl Checkpoints for MemoryBox {
         vec![api::Alarm { kind: api::AlarmKind::LogUnsigned, disk: None, camera: None, since_utc_ms: None, text }]
     }
 }
+
+/// Wraps by turning every bit over, and by the name before it.
+impl Secrets for MemoryBox {
+    fn wrap(&self, name: &str, secret: &[u8; SECRET_BYTES]) -> Result<Vec<u8>, Error> {
+        let turned = secret.iter().map(|byte| !byte);
+        Ok(name.bytes().chain(turned).collect())
+    }
+
+    fn unwrap(&self, name: &str, wrapped: &[u8]) -> Result<zeroize::Zeroizing<[u8; SECRET_BYTES]>, Error> {
+        let secret = wrapped.strip_prefix(name.as_bytes()).and_then(|turned| turned.try_into().ok());
+        let secret: [u8; SECRET_BYTES] = secret.ok_or_else(|| Error::new(Kind::Corrupt, "not wrapped here"))?;
+        Ok(zeroize::Zeroizing::new(secret.map(|byte| !byte)))
+    }
+}

@@ -10,6 +10,8 @@ export class ApiError extends Error {
     readonly title: string,
     readonly detail: string,
     readonly nextStep: string | null,
+    /** In one word, as in `denied`; empty when the answer had none. */
+    readonly code: string = "",
   ) {
     super(detail || title);
   }
@@ -26,12 +28,17 @@ function text(value: unknown): string | null {
   return typeof value === "string" && value !== "" ? value : null;
 }
 
+function codeOf(type: unknown): string {
+  const prefix = "urn:watchbook:problem:";
+  return typeof type === "string" && type.startsWith(prefix) ? type.slice(prefix.length) : "";
+}
+
 /** Reads a problem+json body; any other body becomes a plain sentence with the status. */
 export async function problemOf(response: Response): Promise<ApiError> {
   const body: unknown = await response.json().catch(() => null);
   const fields = (typeof body === "object" && body !== null ? body : {}) as Record<string, unknown>;
   const title = text(fields["title"]) ?? t("error.status", { status: response.status });
-  return new ApiError(response.status, title, text(fields["detail"]) ?? title, text(fields["next_step"]));
+  return new ApiError(response.status, title, text(fields["detail"]) ?? title, text(fields["next_step"]), codeOf(fields["type"]));
 }
 
 function unreachable(): ApiError {

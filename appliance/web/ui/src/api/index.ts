@@ -16,6 +16,10 @@ import type {
   CameraInput,
   CameraList,
   CameraPatch,
+  Case,
+  CaseInput,
+  CaseList,
+  CasePatch,
   ClaimInput,
   ClockList,
   CountBucket,
@@ -52,6 +56,7 @@ import type {
   Rederivation,
   Retention,
   RetentionList,
+  SecondFactorSetUp,
   Session,
   Status,
   TestInput,
@@ -91,6 +96,10 @@ export const api = {
   signOut: () => call<void>("DELETE", "/session"),
   changePassword: (oldPassword: string, newPassword: string) =>
     call<void>("POST", "/session/password", { old: oldPassword, new: newPassword }),
+  setUpFactor: (password: string) => call<SecondFactorSetUp>("POST", "/session/second-factor/set-up", { password }),
+  confirmFactor: (code: string) => call<void>("POST", "/session/second-factor/confirm", { code }),
+  enterFactor: (code: string) => call<void>("POST", "/session/second-factor", { code }),
+  removeFactor: (account: number) => call<void>("DELETE", `/accounts/${account}/second-factor`),
 
   cameras: () => call<CameraList>("GET", "/cameras").then((answer) => answer.cameras),
   camera: (id: number) => call<Camera>("GET", `/cameras/${id}`),
@@ -160,6 +169,11 @@ export const api = {
   proposals: () => call<ProposalList>("GET", "/proposals"),
   decideProposal: (id: string, input: ProposalDecision) => call<Proposal>("POST", `/proposals/${encodeURIComponent(id)}/decide`, input),
 
+  cases: () => call<CaseList>("GET", "/cases"),
+  openCase: (input: CaseInput) => call<Case>("POST", "/cases", input),
+  changeCase: (number: string, input: CasePatch) => call<Case>("PATCH", `/cases/${encodeURIComponent(number)}`, input),
+  closeCase: (number: string) => call<Case>("POST", `/cases/${encodeURIComponent(number)}/close`),
+
   holds: () => call<HoldList>("GET", "/holds"),
   estimateHold: (cameras: readonly number[], range: Window) => call<HoldEstimate>("GET", `/holds/estimate${query({ ...window(range), cameras: cameras.join(",") })}`),
   placeHold: (input: HoldInput) => call<Hold>("POST", "/holds", input),
@@ -172,9 +186,9 @@ export function liveUrl(camera: number, role: TrackRole): string {
   return `${scheme}//${location.host}/api/v1/cameras/${camera}/live${query({ role })}`;
 }
 
-/** Address of recorded footage as fragmented MP4 whose media time 0 is `base`. */
-export function playbackUrl(camera: number, range: Window, base: number): string {
-  return `/api/v1/cameras/${camera}/playback.mp4${query({ ...window(range), role: "main_video", base_utc_ms: base })}`;
+/** Address of recorded footage as fragmented MP4 whose media time 0 is `base`, played in the case with this number. */
+export function playbackUrl(camera: number, number: string, range: Window, base: number): string {
+  return `/api/v1/cameras/${camera}/playback.mp4${query({ ...window(range), role: "main_video", base_utc_ms: base, case: number })}`;
 }
 
 /** Address of counts as a table for spreadsheets. */

@@ -22,6 +22,8 @@ export type AccountPatch = Schemas["AccountPatch"];
 export type Session = Schemas["Session"];
 export type ClaimInput = Schemas["ClaimRequest"];
 
+export type SecondFactorSetUp = Schemas["SecondFactorSetUp"];
+
 export type StreamState = Schemas["StreamState"];
 export type StreamSource = Schemas["StreamAddress"];
 export type Point = Schemas["Point"];
@@ -106,6 +108,13 @@ export type Pressure = Schemas["Pressure"];
 export type DropRow = Schemas["DropRow"];
 export type DamagedRun = Schemas["DamagedRun"];
 export type Health = Schemas["Health"];
+
+export type Case = Schemas["Case"];
+export type CasePerson = Schemas["CasePerson"];
+export type CaseList = Schemas["CaseList"];
+export type CaseInput = Schemas["CaseRequest"];
+export type CasePatch = Schemas["CasePatch"];
+export type Purpose = Schemas["Purpose"];
 
 export type Hold = Schemas["Hold"];
 export type HoldList = Schemas["HoldList"];

@@ -1,11 +1,15 @@
+import { caseWords } from "./en-case";
 import { deviceWords } from "./en-device";
 import { impairedWords } from "./en-impaired";
+import { factorWords } from "./en-factor";
 import { jpegWords } from "./en-jpeg";
 import { logWords } from "./en-log";
 
 /** English, for finding cameras on the network. */
 export const findWords = {
+  ...caseWords,
   ...deviceWords,
+  ...factorWords,
   ...impairedWords,
   ...jpegWords,
   ...logWords,

@@ -1,12 +1,16 @@
+import { caseWords } from "./km-case";
 import { deviceWords } from "./km-device";
 import type { findWords as english } from "./en-find";
 import { impairedWords } from "./km-impaired";
+import { factorWords } from "./km-factor";
 import { jpegWords } from "./km-jpeg";
 import { logWords } from "./km-log";
 
 /** Khmer, for finding cameras on the network. */
 export const findWords: Record<keyof typeof english, string> = {
+  ...caseWords,
   ...deviceWords,
+  ...factorWords,
   ...impairedWords,
   ...jpegWords,
   ...logWords,

@@ -15,6 +15,8 @@ export const PAGE_ROLES: Record<PageName, readonly Role[]> = {
   camera_edit: ["admin"],
   counts: ["investigator"],
   proposals: ["investigator", "admin"],
+  cases: KEEPERS,
+  case_new: ["approver"],
   holds: KEEPERS,
   hold_new: ["investigator"],
   plugins: ["admin"],

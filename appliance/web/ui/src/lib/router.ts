@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 
-export type PageName = "wall" | "live" | "timeline" | "cameras" | "camera_edit" | "counts" | "proposals" | "holds" | "hold_new" | "plugins" | "people" | "health" | "audit" | "account" | "unknown";
+export type PageName = "wall" | "live" | "timeline" | "cameras" | "camera_edit" | "counts" | "proposals" | "cases" | "case_new" | "holds" | "hold_new" | "plugins" | "people" | "health" | "audit" | "account" | "unknown";
 
 export interface Route {
   page: PageName;
@@ -18,6 +18,7 @@ const PLAIN: Record<string, PageName> = {
   cameras: "cameras",
   counts: "counts",
   proposals: "proposals",
+  cases: "cases",
   holds: "holds",
   people: "people",
   plugins: "plugins",
@@ -40,6 +41,7 @@ export function parseRoute(hash: string): Route {
   if (first === "camera" && number !== null) return at("timeline", number);
   if (first === "cameras" && number !== null) return at("camera_edit", number);
   if (first === "cameras" && second === "new") return at("camera_edit", null);
+  if (first === "cases" && second === "new") return at("case_new", null);
   if (first === "holds" && second === "new") return at("hold_new", null);
   return at("unknown", null);
 }
@@ -53,6 +55,8 @@ export const link = {
   cameraEdit: (id: number) => `#/cameras/${id}`,
   counts: "#/counts",
   proposals: "#/proposals",
+  cases: "#/cases",
+  caseNew: "#/cases/new",
   holds: "#/holds",
   /** With what is known already: cameras and interval. */
   holdNew: (cameras: readonly number[] = [], range?: { start: number; end: number }) =>
@@ -61,6 +65,8 @@ export const link = {
   people: "#/people",
   health: "#/health",
   audit: "#/audit",
+  /** The entries about one thing. */
+  auditOf: (search: string) => `#/audit?search=${encodeURIComponent(search)}`,
   account: "#/account",
 };
 

@@ -6,6 +6,7 @@ import { type Key, t } from "../i18n";
 import { useAct, useTitle } from "../lib/hooks";
 import { session, status } from "../lib/session";
 import { Note, Problem, TextField } from "../ui/parts";
+import { AccountFactor } from "./account-factor";
 
 export function AccountPage() {
   useTitle(t("account.title"));
@@ -46,6 +47,7 @@ export function AccountPage() {
           {account?.cameras == null ? t("people.cameras.all") : t("account.cameras", { count: account.cameras.length })} {t("account.roles.change")}
         </p>
       </section>
+      <AccountFactor />
       <form class="panel" onSubmit={submit}>
         <h2>{t("account.password")}</h2>
         {/* For password managers: which account this is. */}

@@ -4,11 +4,11 @@ import { useState } from "preact/hooks";
 import { api } from "../api";
 import { t } from "../i18n";
 import { useAct, useLoaded } from "../lib/hooks";
-import { qrPicture } from "../lib/qr";
 import { has } from "../lib/roles";
 import { session } from "../lib/session";
 import { Icon } from "../ui/icon";
 import { Confirm, Loading, Moment, Note, Problem, TextField } from "../ui/parts";
+import { Qr } from "../ui/qr";
 import { AuditWitnesses } from "./audit-witness";
 
 const EVERY_MS = 10_000;
@@ -78,7 +78,7 @@ export function AuditCheckpoint() {
               {shown ? t("log.hide") : t("log.show")}
             </button>
           </div>
-          {shown && <Qr text={log.checkpoint} />}
+          {shown && <Qr text={log.checkpoint} label={t("log.qr")} />}
           {log.retired_keys.length > 0 && (
             <details>
               <summary>{t("log.retired", { count: log.retired_keys.length })}</summary>
@@ -124,16 +124,5 @@ function ChangeKey({ reload }: { reload: () => void }) {
         </Confirm>
       )}
     </p>
-  );
-}
-
-/** Dark on white also in a dark page: that is what readers expect. */
-function Qr({ text }: { text: string }) {
-  const { size, path } = qrPicture(text);
-  return (
-    <svg class="qr" viewBox={`0 0 ${size} ${size}`} role="img" aria-label={t("log.qr")} shape-rendering="crispEdges">
-      <rect width={size} height={size} fill="#fff" />
-      <path d={path} fill="#000" />
-    </svg>
   );
 }

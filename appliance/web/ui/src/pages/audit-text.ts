@@ -24,6 +24,9 @@ export function detailText(entry: AuditEntry): string {
   if (typeof camera === "number") parts.push(t("audit.camera", { id: camera }));
   if (Array.isArray(cameras)) parts.push(cameras.map((id) => t("audit.camera", { id: String(id) })).join(", "));
   if (typeof subject["case"] === "string") parts.push(t("holds.case", { case: subject["case"] }));
+  if (typeof subject["purpose"] === "string") parts.push(word("purpose", subject["purpose"]));
+  if (subject["emergency"] === true) parts.push(t("audit.emergency"));
+  if (Array.isArray(subject["investigators"])) parts.push(subject["investigators"].map((id) => `#${String(id)}`).join(", "));
   if (typeof hold === "number") parts.push(t("audit.hold", { id: hold }));
   if (typeof dir === "string") parts.push(`${dir}, ${String(subject["size_gib"])} GiB`);
   if (entry.action === "accept_camera") parts.push(String(found).slice(0, 8));

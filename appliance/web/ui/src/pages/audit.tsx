@@ -4,6 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { api, type AuditEntry, type AuditKind } from "../api";
 import { t } from "../i18n";
 import { useAct, useTitle } from "../lib/hooks";
+import { route } from "../lib/router";
 import { Icon } from "../ui/icon";
 import { Empty, Loading, Moment, Problem } from "../ui/parts";
 import { AuditCheckpoint } from "./audit-checkpoint";
@@ -16,7 +17,7 @@ export function AuditPage() {
   useTitle(t("nav.audit"));
   const [entries, setEntries] = useState<AuditEntry[] | null>(null);
   const [cursor, setCursor] = useState<string | null>(null);
-  const [search, setSearch] = useState("");
+  const [search, setSearch] = useState(() => route.value.query.get("search") ?? "");
   const [kind, setKind] = useState<AuditKind>("people");
   const act = useAct();
   const load = (from: string | null) =>

@@ -22,7 +22,7 @@ export function AlarmList({ alarms, dirOf }: { alarms: readonly Alarm[]; dirOf: 
       <h2>{t("alarms.title", { count: alarms.length })}</h2>
       <ul>
         {alarms.map((alarm) => (
-          <AlarmRow key={`${alarm.kind} ${alarm.disk ?? ""} ${alarm.camera ?? ""}`} alarm={alarm} dir={alarm.disk === null ? null : dirOf(alarm.disk)} />
+          <AlarmRow key={`${alarm.kind} ${alarm.disk ?? ""} ${alarm.camera ?? ""} ${alarm.since_utc_ms ?? ""}`} alarm={alarm} dir={alarm.disk === null ? null : dirOf(alarm.disk)} />
         ))}
       </ul>
     </section>

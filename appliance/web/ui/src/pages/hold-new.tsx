@@ -70,7 +70,7 @@ export function HoldNew() {
   );
 }
 
-function CameraChoice({ list, chosen, change }: { list: Camera[] | null; chosen: readonly number[]; change: (chosen: number[]) => void }) {
+export function CameraChoice({ list, chosen, change }: { list: Camera[] | null; chosen: readonly number[]; change: (chosen: number[]) => void }) {
   const [search, setSearch] = useState("");
   if (list === null) return <Loading />;
   const shown = list.filter((camera) => found(search, camera.name));
@@ -105,7 +105,7 @@ function CameraChoice({ list, chosen, change }: { list: Camera[] | null; chosen:
   );
 }
 
-function TimeField({ label, ms, change }: { label: string; ms: number; change: (ms: number) => void }) {
+export function TimeField({ label, ms, change }: { label: string; ms: number; change: (ms: number) => void }) {
   return (
     <label class="field time-input">
       <span>

@@ -148,7 +148,9 @@ function Person({ account, reload }: { account: Account; reload: () => void }) {
         <span class="card-title">{account.name}</span>
         {self && <span class="tag">{t("people.you")}</span>}
         <span class="muted">{account.roles.map((role) => t(`role.${role}`)).join(", ")}</span>
+        {account.second_factor && <span class="tag">{t("people.factor")}</span>}
         <div class="row row-end">
+          {account.second_factor && !self && <RemoveFactor account={account} reload={reload} />}
           <button type="button" class="small" aria-expanded={editing} onClick={() => setEditing(!editing)}>
             {t("change")}
           </button>
@@ -180,5 +182,30 @@ function Person({ account, reload }: { account: Account; reload: () => void }) {
         </Confirm>
       )}
     </li>
+  );
+}
+
+function RemoveFactor({ account, reload }: { account: Account; reload: () => void }) {
+  const [asking, setAsking] = useState(false);
+  const act = useAct();
+  const { name } = account;
+  const remove = () =>
+    act.run(async () => {
+      await api.removeFactor(account.id);
+      setAsking(false);
+      reload();
+    });
+  return (
+    <>
+      <button type="button" class="small danger-quiet" onClick={() => setAsking(true)}>
+        {t("people.factor.remove")}
+      </button>
+      {asking && (
+        <Confirm title={t("people.factor.remove.title", { name })} action={t("people.factor.remove")} busy={act.busy} confirm={remove} cancel={() => setAsking(false)}>
+          <p>{t("people.factor.remove.what", { name })}</p>
+          <Problem problem={act.problem} />
+        </Confirm>
+      )}
+    </>
   );
 }

@@ -3,6 +3,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Camera, WatchEvent } from "../api";
 import { t } from "../i18n";
+import { windowOf } from "../lib/case";
 import { useTick, useTitle } from "../lib/hooks";
 import { has } from "../lib/roles";
 import { go, link, route } from "../lib/router";
@@ -11,6 +12,7 @@ import { daysText } from "../lib/time";
 import { LiveVideo } from "../live/live-video";
 import { TimelineCanvas } from "../timeline/canvas";
 import { useTimelineData } from "../timeline/data";
+import { CaseChooser, useCase } from "../timeline/case-chooser";
 import { EventList } from "../timeline/event-list";
 import { ExportPanel } from "../timeline/export-panel";
 import { type Head, useHead } from "../timeline/head";
@@ -52,7 +54,9 @@ function OneTimeline({ camera, list }: { camera: Camera; list: Camera[] }) {
   const [selection, setSelection] = useState<Range | null>(null);
   const [chosen, setChosen] = useState<string | null>(null);
   const data = useTimelineData(camera.id, view);
-  const head = useHead(camera.id, live, data);
+  const choice = useCase();
+  const window = windowOf(choice.found, camera.id);
+  const head = useHead({ camera: camera.id, case: choice.found?.case ?? "", window }, live, data);
   const spans = data.recordings?.spans ?? [];
   const gaps = data.recordings?.gaps ?? [];
   const damaged = data.recordings?.damaged ?? [];
@@ -78,6 +82,14 @@ function OneTimeline({ camera, list }: { camera: Camera; list: Camera[] }) {
     waiting.current = null;
     head.seek(to);
   }, [data.recordings]);
+
+  // Another case: the picture goes on where it was, as far as the case has it; else at the case's end, or shortly before the newest picture.
+  useEffect(() => {
+    if (window === null || newest === null) return;
+    const here = waiting.current ?? head.position.peek() ?? newest - 20_000;
+    const last = Math.min(window.end, newest) - 20_000;
+    goTo(here >= window.start && here < window.end ? here : Math.max(window.start, last));
+  }, [choice.found?.case, window?.start, window?.end, newest === null]);
 
   useEffect(() => {
     if (live) {
@@ -142,12 +154,13 @@ function OneTimeline({ camera, list }: { camera: Camera; list: Camera[] }) {
         {data.recordings?.ring_days_now != null && <p class="muted">{t("timeline.ring", { duration: daysText(data.recordings.ring_days_now) })}</p>}
       </div>
       <Problem problem={data.problem} retry={data.reload} />
+      <CaseChooser choice={choice} camera={camera} goTo={goTo} />
       <div class="review-main">
         <div class="stage" data-mode={live ? "live" : "recorded"}>
           <div class={live ? "picture hidden" : "picture"}>
             <video ref={head.video} muted playsInline disablePictureInPicture disableRemotePlayback aria-label={t("timeline.picture", { name: camera.name })} />
             <canvas ref={head.canvas} class="jpeg" hidden role="img" aria-label={t("timeline.picture", { name: camera.name })} />
-            {!live && <PictureNote head={head} empty={data.recordings !== null && newest === null} damaged={damaged} impaired={impaired} />}
+            {!live && <PictureNote head={head} empty={data.recordings !== null && newest === null} shut={window === null} damaged={damaged} impaired={impaired} />}
           </div>
           {live && (
             <LiveVideo camera={camera.id} role="main_video" active known={camera.state.main} label={t("live.of", { name: camera.name })} />

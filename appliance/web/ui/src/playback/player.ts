@@ -35,6 +35,7 @@ export class PlaybackPlayer {
   #video: Surface;
   #jpeg: JpegScreen | null = null;
   #camera: number;
+  #case: string;
   #report: PlaybackReport;
   #spans: readonly RecordedSpan[] = [];
   #media: MediaSource | null = null;
@@ -56,11 +57,12 @@ export class PlaybackPlayer {
   #closed = false;
   #timer: ReturnType<typeof setInterval>;
 
-  constructor(video: HTMLVideoElement, canvas: HTMLCanvasElement, camera: number, report: PlaybackReport) {
+  constructor(video: HTMLVideoElement, canvas: HTMLCanvasElement, [camera, number]: [camera: number, number: string], report: PlaybackReport) {
     this.#element = video;
     this.#canvas = canvas;
     this.#video = video;
     this.#camera = camera;
+    this.#case = number;
     this.#report = report;
     video.muted = true;
     this.#timer = setInterval(() => this.#step(), STEP_EVERY_MS);
@@ -238,7 +240,7 @@ export class PlaybackPlayer {
     try {
       const buffer = await this.#openSource(codec, from);
       if (buffer === null || fetching.signal.aborted) return;
-      const response = await send(playbackUrl(this.#camera, { from, to }, this.#base), { signal: fetching.signal });
+      const response = await send(playbackUrl(this.#camera, this.#case, { from, to }, this.#base), { signal: fetching.signal });
       await pour(response.body, fetching.signal, async (bytes) => {
         await append(buffer, bytes);
         this.#settle();

@@ -4,9 +4,10 @@ import { type Signal, useSignal } from "@preact/signals";
 import type { RefObject } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { ApiError } from "../api";
+import { inside } from "../lib/case";
 import { type Phase, PlaybackPlayer } from "../playback/player";
 import type { TimelineData } from "./data";
-import { isLost, without } from "./ranges";
+import { isLost, type Range, without } from "./ranges";
 
 /** How long the note about a jump stays on the picture. */
 const NOTE_MS = 6_000;
@@ -31,8 +32,16 @@ export interface Head {
   setRate: (rate: number) => void;
 }
 
-/** One player for `camera`; it stands while the page shows the live picture. */
-export function useHead(camera: number, live: boolean, data: TimelineData): Head {
+/** What is played: a camera, inside the hours of a case. Without hours nothing is. */
+export interface Played {
+  camera: number;
+  /** Number of the case. */
+  case: string;
+  window: Range | null;
+}
+
+/** One player for a camera in a case; it stands while the page shows the live picture. */
+export function useHead({ camera, case: number, window }: Played, live: boolean, data: TimelineData): Head {
   const video = useRef<HTMLVideoElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const player = useRef<PlaybackPlayer | null>(null);
@@ -46,7 +55,7 @@ export function useHead(camera: number, live: boolean, data: TimelineData): Head
 
   useEffect(() => {
     if (video.current === null || canvas.current === null) return;
-    const made = new PlaybackPlayer(video.current, canvas.current, camera, {
+    const made = new PlaybackPlayer(video.current, canvas.current, [camera, number], {
       position: (ms) => (position.value = ms),
       phase: (next) => (phase.value = next),
       jumped: (from, to) => {
@@ -60,11 +69,15 @@ export function useHead(camera: number, live: boolean, data: TimelineData): Head
       unsupported: (mime) => (unsupported.value = mime),
     });
     player.current = made;
-    return () => made.close();
-  }, [camera]);
+    return () => {
+      made.close();
+      playing.value = false;
+      phase.value = "idle";
+    };
+  }, [camera, number, window?.start, window?.end]);
   useEffect(() => {
-    if (data.window !== null && data.recordings !== null) player.current?.setSpans(without(data.recordings.spans, data.recordings.damaged.filter(isLost)), data.window);
-  }, [data.recordings]);
+    if (data.window !== null && data.recordings !== null) player.current?.setSpans(inside(without(data.recordings.spans, data.recordings.damaged.filter(isLost)), window), data.window);
+  }, [data.recordings, number, window?.start, window?.end]);
   useEffect(() => {
     if (!live) return;
     player.current?.pause();

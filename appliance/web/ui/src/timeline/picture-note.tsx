@@ -12,17 +12,27 @@ import { intervalAt, isLost, overlap } from "./ranges";
 interface Props {
   head: Head;
   empty: boolean;
+  /** No case is chosen that is about this camera. */
+  shut: boolean;
   damaged: readonly DamagedInterval[];
   impaired: readonly ImpairedInterval[];
 }
 
-export function PictureNote({ head, empty, damaged, impaired }: Props) {
+export function PictureNote({ head, empty, shut, damaged, impaired }: Props) {
   const unsupported = head.unsupported.value;
   if (empty) {
     return (
       <div class="cover" role="status">
         <p class="cover-title">{t("timeline.empty")}</p>
         <p>{t("timeline.empty.next")}</p>
+      </div>
+    );
+  }
+  if (shut) {
+    return (
+      <div class="cover" role="status">
+        <p class="cover-title">{t("chooser.cover")}</p>
+        <p>{t("chooser.cover.next")}</p>
       </div>
     );
   }
