@@ -3,6 +3,7 @@
 mod footage;
 mod impaired;
 mod lefts;
+mod logged;
 mod merge;
 mod part;
 mod used;
@@ -11,6 +12,7 @@ pub(crate) use footage::Files;
 pub use footage::Footage;
 pub use impaired::ImpairedList;
 pub(crate) use lefts::Lefts;
+pub use logged::{LOGGED_RUNS_MAX, LoggedFootage, LoggedRun, LoggedSegment, RunInLeaf};
 pub(crate) use part::{Part, located};
 
 use crate::care::ScrubProgress;
