@@ -342,6 +342,8 @@ fn of_others(subject: &Subject, action: &Action) -> Result<(), Refusal> {
         Action::RemoveSecondFactor { account } if subject.account == Some(*account) => Err(Refusal::NotAllowed(
             "nobody takes their own second factor away: put another one in its place, or ask another admin".to_owned(),
         )),
+        // Footage leaves the box: the password alone is not enough.
+        Action::ReleaseExport { .. } if !subject.factor_fresh => Err(Refusal::FactorNeeded),
         _ => Ok(()),
     }
 }
