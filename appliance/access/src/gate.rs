@@ -143,6 +143,12 @@ impl Grant {
         matches!(&self.action, Action::ReleaseExport { export: of, manifest_sha256: hash } if *of == export && hash == manifest_sha256)
     }
 
+    /// True when this grant lets export `export` with this manifest be refused.
+    #[must_use]
+    pub fn covers_export_refusal(&self, export: u64, manifest_sha256: &str) -> bool {
+        matches!(&self.action, Action::RefuseExport { export: of, manifest_sha256: hash, .. } if *of == export && hash == manifest_sha256)
+    }
+
     /// True when this grant lets what is recorded of `camera` be listed.
     #[must_use]
     pub fn covers_timeline(&self, camera: CameraId) -> bool {
@@ -243,7 +249,12 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
     of_others(subject, action)?;
     match action {
         Action::OpenCase { .. } | Action::ChangeCase { .. } if !subject.factor_fresh => Err(Refusal::FactorNeeded),
+        // Footage leaves the box: the password alone is not enough.
+        Action::ReleaseExport { .. } if !subject.factor_fresh => Err(Refusal::FactorNeeded),
         Action::Playback { camera, range, case } => inside(subject, case, *camera, *range),
+        Action::RequestExport { case, cameras, range, .. } => {
+            cameras.iter().try_for_each(|camera| inside(subject, case, *camera, *range))
+        }
         _ => Ok(()),
     }
 }
@@ -342,8 +353,6 @@ fn of_others(subject: &Subject, action: &Action) -> Result<(), Refusal> {
         Action::RemoveSecondFactor { account } if subject.account == Some(*account) => Err(Refusal::NotAllowed(
             "nobody takes their own second factor away: put another one in its place, or ask another admin".to_owned(),
         )),
-        // Footage leaves the box: the password alone is not enough.
-        Action::ReleaseExport { .. } if !subject.factor_fresh => Err(Refusal::FactorNeeded),
         _ => Ok(()),
     }
 }

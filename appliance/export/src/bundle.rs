@@ -4,7 +4,7 @@ use crate::certificate;
 use crate::holes::{DAMAGED, Hole, Reason, holes};
 use crate::job::{CameraOf, FileRow, Made, MissingRow, Order};
 use crate::master::{self, Chosen, Ranges};
-use crate::plan::{At, Logged, PRE_ROLL_NANOS, RUNS_MAX, Stream, too_many};
+use crate::plan::{At, Logged, RUNS_MAX, Stream, too_many};
 use crate::seal::Sealer;
 use crate::staging::Staging;
 use crate::{Error, Result};
@@ -81,8 +81,6 @@ pub struct Maker<'a> {
     pub origin: String,
     /// Name and version of the program.
     pub software: String,
-    /// Name of the account that asked, for the certificate.
-    pub account_name: String,
     /// What is known of the cameras' clocks, in the order of the cameras; empty: nothing.
     pub clocks: Vec<String>,
     /// What masters are sealed with.
@@ -98,7 +96,7 @@ pub struct Maker<'a> {
 /// # Errors
 /// What `source` says; `Exhausted` when it is too much for one export.
 pub fn survey(order: &Order, source: &mut dyn Source) -> Result<Survey> {
-    let wide = TimeRange { start: order.range.start.plus_nanos(-PRE_ROLL_NANOS), end: order.range.end };
+    let wide = order.read_range();
     let mut survey = Survey { streams: Vec::new(), bytes: 0, without_leaf: 0 };
     let mut all = 0;
     for (camera, of) in order.cameras.iter().enumerate() {

@@ -144,7 +144,7 @@ impl Report<'_> {
         line(words.case, order.case.clone());
         line(words.recorder, maker.origin.clone());
         line(words.software, maker.software.clone());
-        line(words.asked_by, format!("{} ({})", maker.account_name, order.account));
+        line(words.asked_by, format!("{} ({})", order.account_name, order.account));
         line(words.asked_at, time(order.asked));
         line(words.made_at, time(maker.now));
         let class = serde_json::to_value(order.recipient_class).ok();

@@ -2,7 +2,7 @@
 
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
-use watchbook_access::{Action, RecipientClass, Roles, Subject};
+use watchbook_access::{Action, CaseNow, RecipientClass, Roles, Subject};
 use watchbook_base::{CameraId, Kind, TimeRange, UtcNanos};
 
 /// Cameras of one export.
@@ -66,8 +66,12 @@ pub struct Order {
     pub recipient_class: RecipientClass,
     /// Who is to get it, for people; not in the log.
     pub recipient: String,
+    /// The case as it was when the gate was asked.
+    pub within: CaseNow,
     /// Who asked.
     pub account: u32,
+    /// Name of the account then, for the certificate.
+    pub account_name: String,
     /// Roles of the account when it asked.
     pub roles: Roles,
     /// When it asked.
@@ -90,7 +94,16 @@ impl Order {
     #[must_use]
     pub fn subject(&self) -> Subject {
         let cameras = self.cameras.iter().map(|of| of.camera).collect();
-        Subject { account: Some(self.account), roles: self.roles.clone(), cameras: Some(cameras) }
+        let case = Some(self.within.clone());
+        Subject { case, ..Subject::new(self.account, self.roles.clone(), Some(cameras)) }
+    }
+
+    /// From the key picture that the first one may need on, and never before the case's footage.
+    #[must_use]
+    pub fn read_range(&self) -> TimeRange {
+        let early = self.range.start.plus_nanos(-crate::plan::PRE_ROLL_NANOS);
+        let first = self.within.case.range.start.min(self.range.start);
+        TimeRange { start: early.max(first), end: self.range.end }
     }
 }
 
@@ -286,12 +299,20 @@ impl Job {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use watchbook_access::Role;
 
+    pub(crate) fn within() -> CaseNow {
+        let mut within = CaseNow::for_measuring(3, CameraId::new(1).unwrap());
+        within.case.number = "7/26".to_owned();
+        within
+    }
+
     fn job() -> Job {
         let order = Order {
+            within: within(),
+            account_name: "Dara".to_owned(),
             case: "7/26".to_owned(),
             cameras: vec![CameraOf { camera: CameraId::new(1).unwrap(), name: "gate".to_owned() }],
             range: TimeRange { start: UtcNanos(0), end: UtcNanos(9) },

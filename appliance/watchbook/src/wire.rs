@@ -14,6 +14,7 @@ use crate::station::book::{Book, Wrapping};
 use crate::station::desk::CameraDesk;
 use crate::station::device_desk::DeviceDesk;
 use crate::station::encode;
+use crate::station::exports::{self, ExportDesk};
 use crate::station::footage::Ring;
 use crate::station::holds::HoldDesk;
 use crate::station::in_force::Journal;
@@ -45,6 +46,8 @@ const CLAIM_FILE: &str = "claim-code";
 const DEPOT_DIR: &str = "plugins";
 /// Compiled plugins; may be deleted at any time.
 const COMPILED_DIR: &str = "compiled-plugins";
+/// Bundles that wait to be released and fetched.
+const EXPORTS_DIR: &str = "exports";
 /// How often the end of developer mode is looked for.
 const DEV_MODE_CHECK: Duration = Duration::from_secs(30);
 
@@ -52,6 +55,7 @@ const DEV_MODE_CHECK: Duration = Duration::from_secs(30);
 pub struct Station {
     store: Store,
     holds: Arc<HoldDesk>,
+    exports: Arc<ExportDesk>,
     cameras: Arc<CameraDesk>,
     app: App,
     state_dir: PathBuf,
@@ -107,6 +111,23 @@ impl Station {
         let rederivations = RederiveDesk::open(means, Arc::clone(&register), Arc::clone(&book)).map_err(web_error)?;
         let rederivations = Arc::new(rederivations);
         rederivations.start().map_err(|error| Error::io("starting the thread that derives events again", &error))?;
+        let exports = Arc::new(
+            ExportDesk::open(
+                exports::Means {
+                    reader: store.reader(),
+                    writer: store.writer(),
+                    disks: store.disks(),
+                    keeper: Arc::clone(&checkpoints),
+                    cameras: Arc::clone(&cameras),
+                    sealer: None,
+                },
+                Arc::clone(&register),
+                Arc::clone(&book),
+                &state_dir.join(EXPORTS_DIR),
+            )
+            .map_err(web_error)?,
+        );
+        exports.start().map_err(|error| Error::io("starting the thread that makes exports", &error))?;
         let proposals = Arc::new(ProposalDesk::open(register, Arc::clone(&book), rules).map_err(web_error)?);
         let started = proposals.start(rule_work, analysis, Arc::clone(&cameras));
         started.map_err(|error| Error::io("starting the thread for rules", &error))?;
@@ -125,13 +146,14 @@ impl Station {
             health: ring.clone(),
             retention: ring,
             holds: holds.clone(),
+            exports: exports.clone(),
             proposals,
             rederivations,
             checkpoints: Arc::clone(&checkpoints) as _,
             secrets: Arc::new(Wrapping(keys)),
         };
         let app = app_of(ports, live)?;
-        Ok(Self { store, holds, cameras, app, state_dir, checkpoints })
+        Ok(Self { store, holds, exports, cameras, app, state_dir, checkpoints })
     }
 
     /// Step 6.
@@ -149,6 +171,7 @@ impl Station {
         if let Some(retention) = self.store.retention() {
             retention.stop();
         }
+        self.exports.stop();
         self.holds.close();
         if let Err(error) = self.store.close() {
             tracing::error!(%error, "the last commit may be lost");

@@ -95,6 +95,8 @@ impl Source for Box_ {
 
 fn order(end_s: i64) -> Order {
     Order {
+        within: crate::job::tests::within(),
+        account_name: "Dara".to_owned(),
         case: "7/26".to_owned(),
         cameras: vec![CameraOf { camera: CameraId::new(1).unwrap(), name: "gate".to_owned() }],
         range: TimeRange { start: UtcNanos(3 * SECOND), end: UtcNanos(end_s * SECOND) },
@@ -110,7 +112,6 @@ fn maker() -> Maker<'static> {
     Maker {
         origin: ORIGIN.to_owned(),
         software: "watchbook 0".to_owned(),
-        account_name: "Dara".to_owned(),
         clocks: vec!["0.1 s behind".to_owned()],
         sealer: None,
         files: vec![("player.html", b"<!doctype html>")],

@@ -160,7 +160,8 @@ impl LogKeeper {
         }
         has().ok_or_else(|| {
             let message = format!("entry {leaf} of the audit log is not signed yet");
-            Error::new(Kind::Unavailable, message).next("It is tried again by itself; an admin looks at the health page if it stays so.")
+            Error::new(Kind::Unavailable, message)
+                .next("It is tried again by itself; an admin looks at the health page if it stays so.")
         })
     }
 

@@ -3,7 +3,7 @@
 use crate::api;
 use crate::error::Error;
 use std::sync::Arc;
-use watchbook_access::{Grant, RecipientClass, Roles};
+use watchbook_access::{CaseNow, Grant, RecipientClass, Roles};
 use watchbook_base::{CameraId, TimeRange, UtcNanos};
 use watchbook_media::ByteFile;
 
@@ -24,8 +24,8 @@ pub struct ExportOrder {
     pub account: u32,
     /// Name of the account, for the certificate.
     pub account_name: String,
-    /// Roles of the account.
-    pub roles: Roles,
+    /// The case as it was when the gate was asked, and the roles of the account: by both an export that a restart broke off goes on.
+    pub of: (CaseNow, Roles),
 }
 
 /// What a second person says.

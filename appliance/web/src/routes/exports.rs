@@ -13,7 +13,8 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 use std::sync::Arc;
-use watchbook_access::{Action, RecipientClass, Subject};
+use watchbook_access::case::check_number;
+use watchbook_access::{Action, Case, RecipientClass, Subject};
 use watchbook_base::{CameraId, Kind, TimeRange, UtcNanos};
 use watchbook_media::{SourceError, SpanSource, SpanSummary, SpanTable};
 
@@ -21,8 +22,6 @@ use watchbook_media::{SourceError, SpanSource, SpanSummary, SpanTable};
 const DAYS_MAX: i64 = 7;
 /// Cameras of one export.
 const CAMERAS_MAX: usize = 64;
-/// Bytes of a case's number.
-const CASE_BYTES_MAX: usize = 64;
 /// For whom.
 const RECIPIENT_BYTES_MAX: usize = 256;
 /// Why not.
@@ -63,14 +62,26 @@ pub(crate) fn rows() -> Vec<Route> {
             audit: READ,
             answer: Answer::Json(200, Shape::of::<api::ExportList>()),
             handler: handler!(list),
-            ..row(Method::GET, "/api/v1/exports", "exports", "Exports, with how far each is and who must do what next.", reads)
+            ..row(
+                Method::GET,
+                "/api/v1/exports",
+                "exports",
+                "Exports, with how far each is and who must do what next.",
+                reads,
+            )
         },
         Route {
             audit: READ,
             query: &[CAMERAS, FROM, TO],
             answer: Answer::Json(200, Shape::of::<api::ExportEstimate>()),
             handler: handler!(estimate),
-            ..row(Method::GET, "/api/v1/exports/estimate", "estimate_export", "What an export would take, before it is asked for.", reads)
+            ..row(
+                Method::GET,
+                "/api/v1/exports/estimate",
+                "estimate_export",
+                "What an export would take, before it is asked for.",
+                reads,
+            )
         },
         Route {
             body_bytes_max: SMALL_BODY,
@@ -82,7 +93,7 @@ pub(crate) fn rows() -> Vec<Route> {
                 "/api/v1/exports",
                 "request_export",
                 "Has an evidence bundle made. It can be had once another person has released it.",
-                Permission::Asks(asked_request),
+                Permission::InCase(asked_request),
             )
         },
         row(
@@ -156,7 +167,7 @@ fn parsed<T: serde::de::DeserializeOwned>(asked: &Asked<'_>) -> Result<Option<T>
     body.map(Some).map_err(|_| Error::invalid("the body is not as the API describes it"))
 }
 
-fn asked_request(asked: &Asked<'_>) -> Result<Action, Error> {
+fn asked_request(asked: &Asked<'_>, _: Option<&Case>) -> Result<Action, Error> {
     let Some(request) = parsed::<api::ExportRequest>(asked)? else {
         let range = TimeRange { start: UtcNanos(0), end: UtcNanos(0) };
         let recipient_class = RecipientClass::OtherAuthority;
@@ -208,10 +219,8 @@ struct Checked {
 
 impl Checked {
     fn of(request: &api::ExportRequest) -> Result<Self, Error> {
-        let case = check::line("case", &request.case, CASE_BYTES_MAX)?;
-        if case.is_empty() {
-            return Err(Error::invalid("case is empty").next("Type the number of the case that the export is for."));
-        }
+        let case = request.case.trim().to_owned();
+        check_number(&case).map_err(Error::invalid)?;
         let recipient = check::line("recipient", &request.recipient, RECIPIENT_BYTES_MAX)?;
         if recipient.is_empty() {
             return Err(Error::invalid("recipient is empty").next("Say who is to get the export."));
@@ -272,11 +281,13 @@ async fn request(call: Call) -> Result<Response, Problem> {
     if range.end > call.app.clock().utc() {
         return Err(Error::invalid("to_utc_ms lies in the future").next("Ask again when that time has passed.").into());
     }
-    let Subject { account, roles, .. } = call.who()?.subject.clone();
+    let Subject { account, roles, case: found, .. } = call.who()?.subject.clone();
+    let within = found.ok_or_else(|| Error::new(Kind::Internal, "this row was opened without its case"))?;
     let account = account.unwrap_or_default();
     let account_name = call.app.accounts().name_of(account).unwrap_or_default();
     let recipient_class = request.recipient_class;
-    let order = ExportOrder { case, cameras, range, recipient_class, recipient, account, account_name, roles };
+    let of = (within, roles);
+    let order = ExportOrder { case, cameras, range, recipient_class, recipient, account, account_name, of };
     let grant = Arc::clone(call.grant()?);
     let asked = call.blocking(move |app| Ok(named(app, app.ports().exports.request(grant, order)?)));
     json(StatusCode::CREATED, &asked.await?)
