@@ -84,7 +84,7 @@ is named above with its reason as the recorder knew it. The person who released 
 stand by their numbers in the log's entry of this export, which proofs.json has and the verifier prints.",
     check: "HOW TO CHECK IT",
     check_text: "With the public key of the recorder's log, which must come another way than this folder, and the program watchbook-verify:\n\
-    watchbook-verify --log-key <key> <this folder>\n\
+    watchbook-verify <this folder> --log <key>\n\
 The last line is VERIFIED when every sample is the recorded one. Work with copies; keep this folder as it is.",
     sign: "Name, rank, date and signature of the officer:",
 };
@@ -117,7 +117,7 @@ const KHMER: Words = Words {
 ជាមួយមូលហេតុ។ អ្នកអនុញ្ញាតគឺជាមនុស្សផ្សេងពីអ្នកស្នើសុំ; លេខរបស់អ្នកទាំងពីរមាននៅក្នុង proofs.json ហើយកម្មវិធីផ្ទៀងផ្ទាត់បង្ហាញវា។",
     check: "របៀបផ្ទៀងផ្ទាត់",
     check_text: "ត្រូវការកូនសោសាធារណៈរបស់កំណត់ហេតុ ដែលត្រូវមកតាមផ្លូវផ្សេងពីថតនេះ និងកម្មវិធី watchbook-verify៖\n\
-    watchbook-verify --log-key <key> <this folder>\n\
+    watchbook-verify <this folder> --log <key>\n\
 បន្ទាត់ចុងក្រោយគឺ VERIFIED ប្រសិនបើរាល់ទិន្នន័យដូចដែលបានថត។ សូមធ្វើការជាមួយច្បាប់ចម្លង ហើយរក្សាថតនេះដដែល។",
     sign: "ឈ្មោះ ឋានន្តរស័ក្តិ កាលបរិច្ឆេទ និងហត្ថលេខារបស់មន្ត្រី៖",
 };

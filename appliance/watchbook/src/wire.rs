@@ -33,7 +33,7 @@ use watchbook_base::clock::SystemClock;
 use watchbook_base::fs::{Fs, RealFs};
 use watchbook_base::{Clock, Kind, TimeRange};
 use watchbook_store::register::Register;
-use watchbook_store::{Erased, Holds, Keys, Retention, Store, VaultConfig};
+use watchbook_store::{Erased, Holds, Keys, Store, VaultConfig};
 use watchbook_web::ports::{CameraConfig, Cameras as _, Ports, StreamConfig};
 use watchbook_web::{App, AppParts, CaseBook, HashCost, LiveHub, api};
 
@@ -111,23 +111,7 @@ impl Station {
         let rederivations = RederiveDesk::open(means, Arc::clone(&register), Arc::clone(&book)).map_err(web_error)?;
         let rederivations = Arc::new(rederivations);
         rederivations.start().map_err(|error| Error::io("starting the thread that derives events again", &error))?;
-        let exports = Arc::new(
-            ExportDesk::open(
-                exports::Means {
-                    reader: store.reader(),
-                    writer: store.writer(),
-                    disks: store.disks(),
-                    keeper: Arc::clone(&checkpoints),
-                    cameras: Arc::clone(&cameras),
-                    sealer: None,
-                },
-                Arc::clone(&register),
-                Arc::clone(&book),
-                &state_dir.join(EXPORTS_DIR),
-            )
-            .map_err(web_error)?,
-        );
-        exports.start().map_err(|error| Error::io("starting the thread that makes exports", &error))?;
+        let exports = open_exports(&store, (&checkpoints, &cameras), (&register, &keys, &book), &state_dir)?;
         let proposals = Arc::new(ProposalDesk::open(register, Arc::clone(&book), rules).map_err(web_error)?);
         let started = proposals.start(rule_work, analysis, Arc::clone(&cameras));
         started.map_err(|error| Error::io("starting the thread for rules", &error))?;
@@ -223,6 +207,27 @@ fn watch_dev_mode(runtime: &tokio::runtime::Handle, plugins: Weak<PluginDesk>) {
             }
         }
     });
+}
+
+/// The exports, with the thread that makes them.
+fn open_exports(
+    store: &Store,
+    (keeper, cameras): (&Arc<LogKeeper>, &Arc<CameraDesk>),
+    (register, keys, book): (&Arc<Register>, &Arc<Keys>, &Arc<Book>),
+    state_dir: &Path,
+) -> Result<Arc<ExportDesk>> {
+    let means = exports::Means {
+        reader: store.reader(),
+        writer: store.writer(),
+        disks: store.disks(),
+        keeper: Arc::clone(keeper),
+        cameras: Arc::clone(cameras),
+        sealing: exports::Sealing::new(Arc::clone(register), Arc::clone(keys)),
+    };
+    let desk = ExportDesk::open(means, Arc::clone(register), Arc::clone(book), &state_dir.join(EXPORTS_DIR));
+    let desk = Arc::new(desk.map_err(web_error)?);
+    desk.start().map_err(|error| Error::io("starting the thread that makes exports", &error))?;
+    Ok(desk)
 }
 
 fn app_of(ports: Ports, live: Arc<LiveHub>) -> Result<App> {
@@ -332,7 +337,8 @@ fn program_dir(configured: &Path) -> Result<PathBuf> {
 }
 
 /// Erases what has reached its maximum age from now on, with an entry in the log; never what a hold still has to copy.
-fn keep_ages(retention: &Retention, book: &Arc<Book>, holds: &Arc<HoldDesk>) -> Result<()> {
+fn keep_ages(store: &Store, book: &Arc<Book>, holds: &Arc<HoldDesk>) -> Result<()> {
+    let Some(retention) = store.retention() else { return Ok(()) };
     let (log, held) = (Arc::clone(book), Arc::clone(holds));
     retention.wait_for_holds(Box::new(move |camera, range| held.needs(camera, range)));
     retention.subscribe(Box::new(move |erased| note_erasure(&*log, erased)));

@@ -188,6 +188,41 @@ fn a_bundle_of_what_is_there_is_verified() {
     assert!(text.contains("complete: true") && text.contains("Dara (3)") && text.contains("0.1 s behind"), "{text}");
 }
 
+/// What the verifier in `tests/evidence/seal.py` says of a file.
+fn seal_verdict(file: &[u8]) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("master.mp4");
+    std::fs::write(&path, file).unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/evidence/seal.py");
+    let output = std::process::Command::new("python3").arg(script).arg(&path).output().unwrap();
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).trim().to_owned()
+}
+
+#[test]
+fn the_seal_of_a_master_is_taken_by_another_program_and_breaks_with_any_byte() {
+    let secret = [9; 32];
+    let key = crate::seal::SealKey::make(ORIGIN, &secret).unwrap();
+    let key = crate::seal::SealKey::open(&key, &secret).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let staging = Staging::open(dir.path()).unwrap();
+    let (mut box_, order) = (Box_::new(), order(7));
+    let survey = survey(&order, &mut box_).unwrap();
+    let maker = Maker { sealer: Some(&key), ..maker() };
+    make(7, (&order, &survey), &maker, &mut box_, &staging).unwrap();
+    let mut file = std::fs::read(dir.path().join("7/camera-1.mp4")).unwrap();
+    assert_eq!(seal_verdict(&file), format!("SEALED by {ORIGIN}"));
+    // In the samples, in what the export says of itself, and in the signature.
+    let find = |file: &[u8], name: &[u8]| file.windows(4).rposition(|at| at == name).unwrap();
+    for place in
+        [find(&file, b"mdat") + 5, find(&file, b"suep") + 9, find(&file, b"cstb") + 20, find(&file, b"sibo") + 100]
+    {
+        file[place] ^= 1;
+        assert_eq!(seal_verdict(&file), "NOT SEALED: the signature is not one of this file", "{place}");
+        file[place] ^= 1;
+    }
+    assert_eq!(seal_verdict(&file), format!("SEALED by {ORIGIN}"));
+}
+
 #[test]
 fn missing_time_is_told_with_its_reasons() {
     let mut box_ = Box_::new();

@@ -2,7 +2,10 @@
 //!
 //! Recording comes first: the thread rests while footage waits for a disk, and what it writes goes to the disk in small pieces.
 
+mod sealing;
 mod source;
+
+pub use sealing::Sealing;
 
 use super::book::Book;
 use super::desk::{CameraDesk, stored};
@@ -20,7 +23,6 @@ use watchbook_evidence::bundle::{CHECKPOINT, LeafEntry, PROOFS};
 use watchbook_evidence::record::Record;
 use watchbook_export::bundle::{Maker, make, proofs, survey};
 use watchbook_export::job::{Answer, CameraOf, FileRow, Job, KEPT_MAX, MissingRow, Order, State, WAITING_MAX};
-use watchbook_export::seal::Sealer;
 use watchbook_export::staging::{RESERVE_BYTES, Staging};
 use watchbook_export::zip::{Entry, Piece, Zip};
 use watchbook_media::{ByteFile, SpanSource};
@@ -58,7 +60,7 @@ pub struct Means {
     /// Whose names and clocks the bundle tells.
     pub cameras: Arc<CameraDesk>,
     /// What masters are sealed with.
-    pub sealer: Option<Arc<dyn Sealer>>,
+    pub sealing: Sealing,
 }
 
 /// The exports of the station.
@@ -234,11 +236,13 @@ impl ExportDesk {
         }
         self.tell(job.id, |making| (making.without_leaf, making.total_bytes) = (0, surveyed.bytes));
         self.staging.check_room(surveyed.bytes.saturating_add(surveyed.bytes / 16)).map_err(exported)?;
+        let origin = self.means.keeper.origin();
+        let key = self.means.sealing.key(&origin)?;
         let maker = Maker {
-            origin: self.means.keeper.origin(),
+            origin,
             software: format!("watchbook {}", env!("CARGO_PKG_VERSION")),
             clocks: order.cameras.iter().map(|of| self.clock_of(of.camera, order.range)).collect(),
-            sealer: self.means.sealer.as_deref(),
+            sealer: Some(&*key),
             files: Vec::new(),
             now: SystemClock.utc(),
         };
