@@ -4,6 +4,24 @@ use crate::case::Purpose;
 use serde::Serialize;
 use watchbook_base::{CameraId, TimeRange};
 
+/// What kind of receiver an export is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecipientClass {
+    /// Another police unit.
+    Police,
+    /// A prosecutor.
+    Prosecutor,
+    /// A court.
+    Court,
+    /// The defence.
+    Defence,
+    /// A person who is in the footage.
+    DataSubject,
+    /// Any other authority.
+    OtherAuthority,
+}
+
 /// Something a [`crate::Subject`] wants to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "action")]
@@ -72,6 +90,49 @@ pub enum Action {
         /// When.
         range: TimeRange,
     },
+    /// Ask for an export: footage as evidence, which a second person releases. The number of the export is that of this entry.
+    RequestExport {
+        /// Number of the case.
+        case: String,
+        /// Whose footage; never empty.
+        cameras: Vec<CameraId>,
+        /// When.
+        range: TimeRange,
+        /// For what kind of receiver.
+        recipient_class: RecipientClass,
+    },
+    /// Give an export up that one asked for.
+    CancelExport {
+        /// Number of the export.
+        export: u64,
+    },
+    /// Release an export that another one asked for.
+    ReleaseExport {
+        /// Number of the export.
+        export: u64,
+        /// SHA-256 of its manifest, lower-case hex: what was looked at.
+        manifest_sha256: String,
+    },
+    /// Refuse an export that another one asked for.
+    RefuseExport {
+        /// Number of the export.
+        export: u64,
+        /// SHA-256 of its manifest, lower-case hex: what was looked at.
+        manifest_sha256: String,
+        /// Why, in the refuser's words.
+        reason: String,
+    },
+    /// Take a released export out.
+    DeliverExport {
+        /// Number of the export.
+        export: u64,
+        /// SHA-256 of its manifest, lower-case hex.
+        manifest_sha256: String,
+        /// Where to, such as `download`.
+        sink: String,
+    },
+    /// Read the list of exports: cases, cameras, intervals; no pictures.
+    ReadExports,
     /// Derive an event again: its footage goes through the plugin that gave it, and what comes out is compared. Nobody sees a picture.
     Rederive {
         /// Where it happened.

@@ -94,7 +94,7 @@ pub struct Case {
 }
 
 /// A case, and the moment at which it is looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseNow {
     /// As it was then.
     pub case: Case,

@@ -11,6 +11,9 @@ use watchbook_base::{CameraId, TimeRange};
 /// Who may know how long footage stays and what is kept for which case.
 const RECORD_KEEPERS: [Role; 4] = [Role::Investigator, Role::Approver, Role::Auditor, Role::Admin];
 
+/// How much earlier than its interval an export may read: to the key picture that its first one needs.
+pub const EXPORT_PRE_ROLL_NANOS: i64 = 30 * watchbook_base::time::NANOS_PER_SEC;
+
 /// What the gate writes before anything happens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AuditEntry {
@@ -119,8 +122,31 @@ impl Grant {
             | Action::Rederive { camera: granted, range: window, .. } => {
                 *granted == camera && window.start <= range.start && range.end <= window.end
             }
+            // The key picture that the first one needs lies before it.
+            Action::RequestExport { cameras, range: window, .. } => {
+                let start = window.start.plus_nanos(-EXPORT_PRE_ROLL_NANOS);
+                cameras.contains(&camera) && start <= range.start && range.end <= window.end
+            }
             _ => false,
         }
+    }
+
+    /// True when this grant lets the bundle of export `export` with this manifest go out.
+    #[must_use]
+    pub fn covers_delivery(&self, export: u64, manifest_sha256: &str) -> bool {
+        matches!(&self.action, Action::DeliverExport { export: of, manifest_sha256: hash, .. } if *of == export && hash == manifest_sha256)
+    }
+
+    /// True when this grant lets export `export` with this manifest be released.
+    #[must_use]
+    pub fn covers_export_release(&self, export: u64, manifest_sha256: &str) -> bool {
+        matches!(&self.action, Action::ReleaseExport { export: of, manifest_sha256: hash } if *of == export && hash == manifest_sha256)
+    }
+
+    /// True when this grant lets export `export` with this manifest be refused.
+    #[must_use]
+    pub fn covers_export_refusal(&self, export: u64, manifest_sha256: &str) -> bool {
+        matches!(&self.action, Action::RefuseExport { export: of, manifest_sha256: hash, .. } if *of == export && hash == manifest_sha256)
     }
 
     /// True when this grant lets what is recorded of `camera` be listed.
@@ -131,6 +157,7 @@ impl Grant {
             | Action::Playback { camera: granted, .. }
             | Action::Export { camera: granted, .. }
             | Action::Rederive { camera: granted, .. } => *granted == camera,
+            Action::RequestExport { cameras, .. } => cameras.contains(&camera),
             _ => false,
         }
     }
@@ -222,7 +249,12 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
     of_others(subject, action)?;
     match action {
         Action::OpenCase { .. } | Action::ChangeCase { .. } if !subject.factor_fresh => Err(Refusal::FactorNeeded),
+        // Footage leaves the box: the password alone is not enough.
+        Action::ReleaseExport { .. } if !subject.factor_fresh => Err(Refusal::FactorNeeded),
         Action::Playback { camera, range, case } => inside(subject, case, *camera, *range),
+        Action::RequestExport { case, cameras, range, .. } => {
+            cameras.iter().try_for_each(|camera| inside(subject, case, *camera, *range))
+        }
         _ => Ok(()),
     }
 }
@@ -257,6 +289,10 @@ fn needed(action: &Action) -> Result<(&'static [Role], &[CameraId]), &'static st
         // The ring does not wait for a second signature: whoever may play footage may keep it. Giving it up destroys it, so somebody else does that.
         Action::PlaceHold { cameras, .. } => (&[Role::Investigator], cameras),
         Action::ReleaseHold { .. } => (&[Role::Approver], &[]),
+        Action::RequestExport { cameras, .. } => (&[Role::Investigator], cameras),
+        Action::CancelExport { .. } | Action::DeliverExport { .. } => (&[Role::Investigator], &[]),
+        Action::ReleaseExport { .. } | Action::RefuseExport { .. } => (&[Role::Approver], &[]),
+        Action::ReadExports => (&[Role::Investigator, Role::Approver, Role::Auditor], &[]),
         // What follows from a decision, such as a hold, asks for its own right.
         Action::ReadProposals | Action::DecideProposal { .. } => (&[Role::Investigator, Role::Admin], &[]),
         // Whoever turns a camera decides what is recorded: that is for those who answer for footage and for the installation, not for whoever may look.

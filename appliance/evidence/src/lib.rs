@@ -41,15 +41,36 @@ pub fn sha256(bytes: &[u8]) -> Hash {
 /// SHA-256 of `parts`, one behind the other.
 #[must_use]
 pub fn sha256_of(parts: &[&[u8]]) -> Hash {
-    let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
-    for part in parts {
-        context.update(part);
+    let mut hasher = Hasher::default();
+    parts.iter().for_each(|part| hasher.update(part));
+    hasher.finish()
+}
+
+/// SHA-256 of what comes piece by piece.
+#[derive(Clone)]
+pub struct Hasher(aws_lc_rs::digest::Context);
+
+impl Default for Hasher {
+    fn default() -> Self {
+        Self(aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256))
     }
-    let mut hash = [0; 32];
-    for (to, from) in hash.iter_mut().zip(context.finish().as_ref()) {
-        *to = *from;
+}
+
+impl Hasher {
+    /// Takes the next piece.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
     }
-    hash
+
+    /// The digest of all pieces.
+    #[must_use]
+    pub fn finish(self) -> Hash {
+        let mut hash = [0; 32];
+        for (to, from) in hash.iter_mut().zip(self.0.finish().as_ref()) {
+            *to = *from;
+        }
+        hash
+    }
 }
 
 /// Lower-case hexadecimal of `bytes`.

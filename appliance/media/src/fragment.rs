@@ -15,9 +15,9 @@ pub const FRAGMENT_BYTES_MAX: u64 = 128 << 20;
 /// The only track of a fragmented file.
 const TRACK_ID: u32 = 1;
 /// `sample_flags` (ISO/IEC 14496-12 §8.8.3.1) of a sample that decoding can start at: it depends on no other.
-const FLAGS_KEY: u32 = 0x0200_0000;
+pub(crate) const FLAGS_KEY: u32 = 0x0200_0000;
 /// `sample_flags` of any other: it depends on others and is no sync sample.
-const FLAGS_OTHER: u32 = 0x0101_0000;
+pub(crate) const FLAGS_OTHER: u32 = 0x0101_0000;
 /// Seconds from 1900-01-01, where NTP counts from, to 1970-01-01 (RFC 5905 §6).
 const SECS_1900_TO_1970: i64 = 2_208_988_800;
 

@@ -23,6 +23,7 @@ pub mod impaired;
 mod lost;
 pub mod mjpeg;
 pub mod mp4_file;
+pub mod oeff;
 pub mod packet;
 mod parameter_sets;
 pub mod sample_entry;

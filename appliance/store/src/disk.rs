@@ -8,7 +8,7 @@ use crate::catalog::{Catalog, recording_start, rows};
 use crate::committer::Committer;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::footage_log::Asked;
+use crate::footage_log::{Asked, Orders};
 use crate::format::DiskId;
 use crate::keys::Keys;
 use crate::kv::{Keys as KeyRange, Kv, collect};
@@ -260,6 +260,16 @@ impl Disk {
     pub(crate) fn settle_unsaid(&self) {
         if self.shared.pending().durable() >= self.said_at {
             self.part.clear_unsaid();
+        }
+    }
+
+    /// What takes requests for its footage log, if it has one.
+    pub(crate) fn log_orders(&self) -> Option<Arc<Orders>> {
+        match &self.home {
+            Home::Threads(threads) => threads.log_orders(),
+            #[cfg(test)]
+            Home::Manual(_) | Home::Away => None,
+            Home::Gone => None,
         }
     }
 

@@ -3,6 +3,10 @@
 //! Nothing waits for it: the committer does not know that it is there. What closed a segment, a crash included, is all the same: how far the ring is logged stands in the
 //! register, written with the leaves.
 
+mod orders;
+
+pub(crate) use orders::{Asked, Orders};
+
 use crate::alarm::AlarmKind;
 use crate::codec::count;
 use crate::error::{Error, Result};
@@ -13,9 +17,9 @@ use crate::scan::first_position;
 use crate::writer::Shared;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-use watchbook_base::{Clock, MonoNanos, SyncState};
+use watchbook_base::{Clock, Kind, MonoNanos, SyncState};
 use watchbook_evidence::record::Record;
 use watchbook_evidence::run::{ClockState, Run as Statement};
 use watchbook_evidence::{Hash, hex};
@@ -40,43 +44,6 @@ pub(crate) enum Until {
     Closed,
     /// All that are acknowledged: the ring is being closed.
     Acknowledged,
-}
-
-/// What is asked of the thread.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Asked {
-    /// To go on.
-    #[default]
-    GoOn,
-    /// To log what is acknowledged, and to end.
-    Finish,
-    /// To end.
-    End,
-}
-
-/// Tells the thread to end.
-#[derive(Default)]
-pub(crate) struct Orders {
-    asked: Mutex<Asked>,
-    told: Condvar,
-}
-
-impl Orders {
-    /// Asks the thread to end. The first order counts.
-    pub(crate) fn give(&self, order: Asked) {
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        if *asked == Asked::GoOn {
-            *asked = order;
-        }
-        self.told.notify_all();
-    }
-
-    /// What is asked, after `time` when it is to go on.
-    fn wait(&self, time: Duration) -> Asked {
-        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.told.wait_timeout_while(asked, time, |asked| *asked == Asked::GoOn);
-        *waited.unwrap_or_else(PoisonError::into_inner).0
-    }
 }
 
 /// Logs the footage of one disk.
@@ -118,6 +85,7 @@ impl FootageLog {
             let asked = orders.wait(pause);
             let work = || match asked {
                 Asked::GoOn => self.look(orders),
+                Asked::LogNow(number) => orders.answer(number, &self.log_acknowledged()),
                 Asked::Finish => self.finish(),
                 Asked::End => {}
             };
@@ -126,14 +94,24 @@ impl FootageLog {
                 Err(_) => {
                     tracing::error!("logging footage has panicked; it goes on in ten minutes");
                     self.done = None;
+                    if let Asked::LogNow(number) = asked {
+                        orders.answer(number, &Err(Error::new(Kind::Internal, "logging footage has panicked")));
+                    }
                     PANIC_PAUSE
                 }
             };
-            if asked != Asked::GoOn {
+            if matches!(asked, Asked::Finish | Asked::End) {
                 self.shared.alarms.set(AlarmKind::FootageUnlogged, Some(self.shared.disk), None, self.clock.utc());
+                orders.end();
                 return;
             }
         }
+    }
+
+    /// Logs all that is acknowledged by now.
+    fn log_acknowledged(&mut self) -> Result<()> {
+        while self.step(Until::Acknowledged)? {}
+        Ok(())
     }
 
     /// Logs what is due, as long as the disk keeps up with recording.

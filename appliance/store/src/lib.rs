@@ -51,7 +51,8 @@ pub use index::IndexStatus;
 pub use keys::{KeyAlarms, Keys, MasterSource, Place};
 pub use pool::{DiskState, DiskStatus, added_rings};
 pub use reader::{
-    EventCursor, EventPage, EventQuery, Footage, ImpairedList, Reader, RetentionInfo, RingInfo, StoredEvent,
+    EventCursor, EventPage, EventQuery, Footage, ImpairedList, LOGGED_RUNS_MAX, LoggedFootage, LoggedRun,
+    LoggedSegment, Reader, RetentionInfo, RingInfo, RunInLeaf, StoredEvent,
 };
 pub use recover::Progress;
 pub use register::Register;

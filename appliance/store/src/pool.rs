@@ -28,6 +28,7 @@ use place::{Place, PlaceState};
 use plan::{Vitals, plan_pause, plan_verdict};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Instant;
 use watchbook_base::{Kind, MonoNanos, StreamId, TimeRange, UtcNanos};
 
 /// Looks in a row that must find no ring before a disk that still takes commits counts as missing: two seconds.
@@ -106,6 +107,21 @@ impl Pool {
         let places = self.places();
         let list: Vec<Source> = places.iter().filter_map(|place| place.source()).collect();
         Sources { whole: list.len() == places.len(), list }
+    }
+
+    /// Has every disk that records log what is acknowledged; see [`crate::Disks::commit_leaves_now`].
+    pub(crate) fn commit_leaves(&self, until: Instant) -> Result<()> {
+        let orders: Vec<_> = self.places().iter().filter_map(|place| place.log_orders()).collect();
+        // All at once: each has a thread of its own.
+        let wanted: Vec<_> = orders.into_iter().map(|(disk, orders)| (disk, orders.want(), orders)).collect();
+        let mut outcome = Ok(());
+        for (disk, number, orders) in wanted {
+            let answer = orders.wait_answer(number, until);
+            outcome = outcome.and(answer.map_err(|error| {
+                error.within(format!("writing the hashes of the footage of disk {disk} into the audit log"))
+            }));
+        }
+        outcome
     }
 
     fn opening(&self) -> MutexGuard<'_, Option<Vec<Waiting>>> {

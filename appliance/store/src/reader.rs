@@ -3,6 +3,7 @@
 mod footage;
 mod impaired;
 mod lefts;
+mod logged;
 mod merge;
 mod part;
 mod used;
@@ -11,6 +12,7 @@ pub(crate) use footage::Files;
 pub use footage::Footage;
 pub use impaired::ImpairedList;
 pub(crate) use lefts::Lefts;
+pub use logged::{LOGGED_RUNS_MAX, LoggedFootage, LoggedRun, LoggedSegment, RunInLeaf};
 pub(crate) use part::{Part, located};
 
 use crate::care::ScrubProgress;
@@ -332,6 +334,18 @@ impl Reader {
         Ok(merge::events(pages, query))
     }
 
+    /// Bytes of the spans of `stream` that share a moment with `range`: for an estimate, and no byte of them.
+    ///
+    /// # Errors
+    /// `Corrupt` or `Io` when an index cannot be read.
+    pub fn stored_bytes(&self, stream: StreamId, range: TimeRange) -> Result<u64> {
+        let mut bytes = 0;
+        for part in self.present().filter(|part| !part.is_vault()) {
+            bytes += part.spans(stream, range)?.iter().map(|span| share(span, range)).sum::<u64>();
+        }
+        Ok(bytes)
+    }
+
     /// Footage of one camera in one range, for who holds a grant for it.
     ///
     /// # Errors
@@ -365,6 +379,14 @@ impl Reader {
         let rings = self.present().filter(|part| !part.is_vault());
         rings.map(|part| Ok((part.disk(), part.ring_info()?))).collect()
     }
+}
+
+/// Bytes of a span that lie in `range`, as if they were spread evenly.
+fn share(span: &SpanSummary, range: TimeRange) -> u64 {
+    let (whole, of) = (span.range(), span.range().nanos().max(1));
+    let inside = whole.end.min(range.end).nanos_since(whole.start.max(range.start)).clamp(0, of);
+    let bytes = i128::from(span.byte_count) * i128::from(inside) / i128::from(of);
+    u64::try_from(bytes).unwrap_or(0)
 }
 
 /// From the first to the last moment of two ranges.

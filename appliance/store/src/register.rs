@@ -2,6 +2,7 @@
 
 mod footage;
 mod people;
+mod records;
 mod tiles;
 
 pub use footage::{LoggedStretch, Stretch};
@@ -227,6 +228,12 @@ impl Register {
     pub fn apply(&self, changes: &[Change]) -> Result<()> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut batch = Batch::default();
+        self.add(&mut batch, changes)?;
+        self.kv.write(&batch, true)
+    }
+
+    /// Adds `changes` to a batch; the caller holds `writing`.
+    fn add(&self, batch: &mut Batch, changes: &[Change]) -> Result<()> {
         for change in changes {
             let place = || format!("changing {:?} {}", change.namespace, String::from_utf8_lossy(&change.key));
             let value_len = change.value.as_ref().map_or(0, Vec::len);
@@ -251,7 +258,7 @@ impl Register {
                 None => batch.delete(change.namespace.table(), change.key.clone()),
             }
         }
-        self.kv.write(&batch, true)
+        Ok(())
     }
 
     /// Length and root of the audit log.

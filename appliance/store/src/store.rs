@@ -238,6 +238,15 @@ impl Disks {
         self.pool.common.alarms.all()
     }
 
+    /// Has the audit log take the hashes of all footage that is acknowledged by now, and returns when they are durable there. To be called before footage is handed out that may lie in a
+    /// segment that is still being written: until then [`Register::footage_leaf`] knows no leaf of it. Footage that still waits in memory is not meant ([`Writer::flush`]). Blocks for `patience` at most.
+    ///
+    /// # Errors
+    /// Why one disk could not, after the others did: `Timeout` when disk or register do not answer, `Conflict` when the disk is being closed, and what they say. What could be logged is logged.
+    pub fn commit_leaves_now(&self, patience: Duration) -> Result<()> {
+        self.pool.commit_leaves(Instant::now() + patience)
+    }
+
     /// A ring of `capacity_bytes` in `dir` joins, and is kept in the register. It takes streams at once. Blocks while the ring is made.
     ///
     /// # Errors

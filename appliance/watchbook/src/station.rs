@@ -7,6 +7,7 @@ pub mod desk;
 pub mod device_desk;
 pub mod devices;
 pub mod encode;
+pub mod exports;
 pub mod footage;
 pub mod holds;
 pub mod in_force;

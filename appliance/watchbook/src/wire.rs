@@ -14,6 +14,7 @@ use crate::station::book::{Book, Wrapping};
 use crate::station::desk::CameraDesk;
 use crate::station::device_desk::DeviceDesk;
 use crate::station::encode;
+use crate::station::exports::{self, ExportDesk};
 use crate::station::footage::Ring;
 use crate::station::holds::HoldDesk;
 use crate::station::in_force::Journal;
@@ -32,7 +33,7 @@ use watchbook_base::clock::SystemClock;
 use watchbook_base::fs::{Fs, RealFs};
 use watchbook_base::{Clock, Kind, TimeRange};
 use watchbook_store::register::Register;
-use watchbook_store::{Erased, Holds, Keys, Retention, Store, VaultConfig};
+use watchbook_store::{Erased, Holds, Keys, Store, VaultConfig};
 use watchbook_web::ports::{CameraConfig, Cameras as _, Ports, StreamConfig};
 use watchbook_web::{App, AppParts, CaseBook, HashCost, LiveHub, api};
 
@@ -45,6 +46,8 @@ const CLAIM_FILE: &str = "claim-code";
 const DEPOT_DIR: &str = "plugins";
 /// Compiled plugins; may be deleted at any time.
 const COMPILED_DIR: &str = "compiled-plugins";
+/// Bundles that wait to be released and fetched.
+const EXPORTS_DIR: &str = "exports";
 /// How often the end of developer mode is looked for.
 const DEV_MODE_CHECK: Duration = Duration::from_secs(30);
 
@@ -52,6 +55,7 @@ const DEV_MODE_CHECK: Duration = Duration::from_secs(30);
 pub struct Station {
     store: Store,
     holds: Arc<HoldDesk>,
+    exports: Arc<ExportDesk>,
     cameras: Arc<CameraDesk>,
     app: App,
     state_dir: PathBuf,
@@ -107,6 +111,7 @@ impl Station {
         let rederivations = RederiveDesk::open(means, Arc::clone(&register), Arc::clone(&book)).map_err(web_error)?;
         let rederivations = Arc::new(rederivations);
         rederivations.start().map_err(|error| Error::io("starting the thread that derives events again", &error))?;
+        let exports = open_exports(&store, (&checkpoints, &cameras), (&register, &keys, &book), &state_dir)?;
         let proposals = Arc::new(ProposalDesk::open(register, Arc::clone(&book), rules).map_err(web_error)?);
         let started = proposals.start(rule_work, analysis, Arc::clone(&cameras));
         started.map_err(|error| Error::io("starting the thread for rules", &error))?;
@@ -125,13 +130,14 @@ impl Station {
             health: ring.clone(),
             retention: ring,
             holds: holds.clone(),
+            exports: exports.clone(),
             proposals,
             rederivations,
             checkpoints: Arc::clone(&checkpoints) as _,
             secrets: Arc::new(Wrapping(keys)),
         };
         let app = app_of(ports, live)?;
-        Ok(Self { store, holds, cameras, app, state_dir, checkpoints })
+        Ok(Self { store, holds, exports, cameras, app, state_dir, checkpoints })
     }
 
     /// Step 6.
@@ -149,6 +155,7 @@ impl Station {
         if let Some(retention) = self.store.retention() {
             retention.stop();
         }
+        self.exports.stop();
         self.holds.close();
         if let Err(error) = self.store.close() {
             tracing::error!(%error, "the last commit may be lost");
@@ -200,6 +207,27 @@ fn watch_dev_mode(runtime: &tokio::runtime::Handle, plugins: Weak<PluginDesk>) {
             }
         }
     });
+}
+
+/// The exports, with the thread that makes them.
+fn open_exports(
+    store: &Store,
+    (keeper, cameras): (&Arc<LogKeeper>, &Arc<CameraDesk>),
+    (register, keys, book): (&Arc<Register>, &Arc<Keys>, &Arc<Book>),
+    state_dir: &Path,
+) -> Result<Arc<ExportDesk>> {
+    let means = exports::Means {
+        reader: store.reader(),
+        writer: store.writer(),
+        disks: store.disks(),
+        keeper: Arc::clone(keeper),
+        cameras: Arc::clone(cameras),
+        sealing: exports::Sealing::new(Arc::clone(register), Arc::clone(keys)),
+    };
+    let desk = ExportDesk::open(means, Arc::clone(register), Arc::clone(book), &state_dir.join(EXPORTS_DIR));
+    let desk = Arc::new(desk.map_err(web_error)?);
+    desk.start().map_err(|error| Error::io("starting the thread that makes exports", &error))?;
+    Ok(desk)
 }
 
 fn app_of(ports: Ports, live: Arc<LiveHub>) -> Result<App> {
@@ -309,7 +337,8 @@ fn program_dir(configured: &Path) -> Result<PathBuf> {
 }
 
 /// Erases what has reached its maximum age from now on, with an entry in the log; never what a hold still has to copy.
-fn keep_ages(retention: &Retention, book: &Arc<Book>, holds: &Arc<HoldDesk>) -> Result<()> {
+fn keep_ages(store: &Store, book: &Arc<Book>, holds: &Arc<HoldDesk>) -> Result<()> {
+    let Some(retention) = store.retention() else { return Ok(()) };
     let (log, held) = (Arc::clone(book), Arc::clone(holds));
     retention.wait_for_holds(Box::new(move |camera, range| held.needs(camera, range)));
     retention.subscribe(Box::new(move |erased| note_erasure(&*log, erased)));

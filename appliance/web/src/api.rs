@@ -6,6 +6,7 @@ mod cases;
 mod counts;
 mod device;
 mod disks;
+mod exports;
 mod follow;
 mod footage;
 mod holds;
@@ -29,6 +30,10 @@ pub use device::{Device, DeviceEncoding, DeviceProfile, DeviceReport, DeviceRequ
 pub use disks::{
     Alarm, AlarmKind, DamageKind, DamagedRun, Disk, DiskAcceptance, DiskRequest, DiskRetirement, DiskState, DropRow,
     Pressure, Scrub, VaultHealth,
+};
+pub use exports::{
+    Export, ExportAnswer, ExportEstimate, ExportFile, ExportList, ExportMade, ExportMissing, ExportProgress,
+    ExportRefuseRequest, ExportReleaseRequest, ExportRequest, ExportState, RecipientClassName,
 };
 pub use follow::{
     DeviceAcceptance, DeviceEvents, DeviceMasks, DeviceSettings, DeviceState, DeviceStatus, OtherCamera, PtzPosition,

@@ -131,7 +131,7 @@ fn status(row: &Route) -> u16 {
     match row.answer {
         Answer::Json(status, _) => status,
         Answer::Empty => 204,
-        Answer::Mp4(_) | Answer::AnyJson | Answer::Csv | Answer::Text => 200,
+        Answer::Mp4(_) | Answer::Zip(_) | Answer::AnyJson | Answer::Csv | Answer::Text => 200,
         Answer::WebSocket => 101,
     }
 }
@@ -153,14 +153,15 @@ fn answer(row: &Route) -> ResponseBuilder {
             builder.description("The text.").content("text/plain", ContentBuilder::new().schema(Some(text())).build())
         }
         Answer::WebSocket => builder.description("A WebSocket."),
-        Answer::Mp4(headers) => {
+        Answer::Mp4(headers) | Answer::Zip(headers) => {
+            let kind = if matches!(row.answer, Answer::Zip(_)) { "application/zip" } else { "video/mp4" };
             let file = ObjectBuilder::new()
                 .schema_type(SchemaType::Type(Type::String))
                 .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
                 .build();
             let mut builder = builder
                 .description("The file; 206 with a part of it when `Range` asks for one.")
-                .content("video/mp4", ContentBuilder::new().schema(Some(file)).build());
+                .content(kind, ContentBuilder::new().schema(Some(file)).build());
             for name in headers {
                 builder = builder.header(*name, HeaderBuilder::new().schema(Some(text())).build());
             }

@@ -4,11 +4,13 @@
 //! footage away takes a [`Grant`] and must check it.
 
 mod cases;
+mod exports;
 mod log;
 mod marks;
 mod secrets;
 
 pub use cases::{CaseChange, Cases};
+pub use exports::{ExportAnswer, ExportFile, ExportOrder, Exports};
 pub use log::{AuditBook, AuditKind, AuditPage, AuditRecord, Checkpoints};
 pub use marks::{Damaged, ImpairedList};
 pub use secrets::{SECRET_BYTES, Secrets};
@@ -46,6 +48,8 @@ pub struct Ports {
     pub retention: Arc<dyn Retention>,
     /// Footage that is kept for cases.
     pub holds: Arc<dyn Holds>,
+    /// Footage as evidence.
+    pub exports: Arc<dyn Exports>,
     /// What rules propose.
     pub proposals: Arc<dyn Proposals>,
     /// Events that are derived again.

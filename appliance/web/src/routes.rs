@@ -12,6 +12,7 @@ pub(crate) mod disks;
 pub(crate) mod dispatch;
 pub(crate) mod events;
 pub(crate) mod export;
+pub(crate) mod exports;
 pub(crate) mod footage;
 pub(crate) mod health;
 pub(crate) mod holds;
@@ -168,6 +169,8 @@ pub(crate) enum Answer {
     Empty,
     /// MP4 with these headers, whole or in part.
     Mp4(&'static [&'static str]),
+    /// ZIP with these headers, whole or in part.
+    Zip(&'static [&'static str]),
     /// CSV with a header row.
     Csv,
     /// Plain text of a form of its own.
@@ -198,6 +201,7 @@ pub(crate) fn table() -> Vec<Route> {
     rows.extend(footage::rows());
     rows.extend(playback::rows());
     rows.extend(export::rows());
+    rows.extend(exports::rows());
     rows.extend(live::rows());
     rows.extend(events::rows());
     rows.extend(counts::rows());

@@ -5,6 +5,7 @@ mod cameras;
 mod cases;
 mod counts;
 mod doubles;
+mod exports;
 mod factor;
 mod live;
 mod log;

@@ -32,6 +32,8 @@ pub(crate) struct Video {
     /// With its quotes.
     pub(crate) etag: String,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    /// Media type.
+    pub(crate) kind: &'static str,
 }
 
 /// A place among the downloads of the session and of the station; held until the file is sent or given up.
@@ -87,7 +89,7 @@ pub(crate) fn answer(call: &Call, turn: Turn, video: Video) -> Result<Response, 
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.extend(video.headers);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("video/mp4"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(video.kind));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(end - start));
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     if let Ok(etag) = HeaderValue::try_from(video.etag) {

@@ -11,6 +11,7 @@ pub mod client;
 pub mod media;
 pub mod process;
 pub mod recorder;
+pub mod release;
 pub mod wait;
 
 pub use client::Client;

@@ -23,14 +23,16 @@ const ONLY: [(&str, &[&str]); 16] = [
     ("totp-rs", &["appliance/web", "tests/e2e"]),
 ];
 /// Synchronous crates: a function that cannot wait cannot hold up a camera.
-const NO_TOKIO: [&str; 4] = ["appliance/base", "appliance/media", "appliance/evidence", "appliance/access"];
+const NO_TOKIO: [&str; 5] =
+    ["appliance/base", "appliance/media", "appliance/evidence", "appliance/access", "appliance/export"];
 /// What each lower crate may know of the others. A crate that is not listed may know all.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("appliance/base", &[]),
     ("appliance/confine", &[]),
     ("appliance/media", &["base"]),
     ("appliance/access", &["base"]),
     ("appliance/evidence", &["base"]),
+    ("appliance/export", &["access", "base", "evidence", "media"]),
     ("appliance/capture", &["base", "media"]),
     ("appliance/analysis", &["base", "confine", "media"]),
     ("appliance/store", &["access", "base", "evidence", "media"]),

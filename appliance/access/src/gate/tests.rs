@@ -69,6 +69,11 @@ fn open_case(investigators: &[u32], emergency: bool) -> Action {
     }
 }
 
+fn request_export(camera: CameraId, range: TimeRange) -> Action {
+    let recipient_class = crate::RecipientClass::Court;
+    Action::RequestExport { case: "7/26".into(), cameras: vec![camera], range, recipient_class }
+}
+
 /// Every action on camera 1, with the roles that may do it. `None`: the act itself is the proof, so anybody may try.
 fn table() -> Vec<(Action, Option<Vec<Role>>)> {
     use Role::{Admin, Approver, Auditor, Investigator, Viewer};
@@ -100,6 +105,15 @@ fn table() -> Vec<(Action, Option<Vec<Role>>)> {
         (Action::ReadRetention { camera: None }, keepers()),
         (Action::ReadHolds, keepers()),
         (Action::PlaceHold { case: "7/26".into(), cameras: vec![one], range: window }, Some(vec![Investigator])),
+        (request_export(one, window), Some(vec![Investigator])),
+        (Action::CancelExport { export: 1 }, Some(vec![Investigator])),
+        (Action::ReleaseExport { export: 1, manifest_sha256: "ab".into() }, Some(vec![Approver])),
+        (Action::RefuseExport { export: 1, manifest_sha256: "ab".into(), reason: "x".into() }, Some(vec![Approver])),
+        (
+            Action::DeliverExport { export: 1, manifest_sha256: "ab".into(), sink: "download".into() },
+            Some(vec![Investigator]),
+        ),
+        (Action::ReadExports, Some(vec![Investigator, Approver, Auditor])),
         (Action::Erase { camera: one, hours: 1, range: window }, Some(vec![])),
         (Action::ReleaseHold { hold: 1 }, Some(vec![Approver])),
         (Action::AddDisk { dir: "/mnt/b".into(), size_gib: 500 }, Some(vec![Admin])),

@@ -72,6 +72,11 @@ impl Threads {
         self.stop.stop();
     }
 
+    /// What takes requests for the footage log, if there is one.
+    pub(super) fn log_orders(&self) -> Option<Arc<Orders>> {
+        self.log.as_ref().map(|_| self.orders.clone())
+    }
+
     /// Has the footage log end. Nobody waits for it.
     pub(super) fn end_log(&self, order: Asked) {
         self.orders.give(order);

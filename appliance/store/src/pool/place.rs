@@ -5,6 +5,7 @@ use crate::alarm::AlarmKind;
 use crate::config::Config;
 use crate::disk::{Disk, Opened};
 use crate::error::Error;
+use crate::footage_log::Orders;
 use crate::format::DiskId;
 use crate::reader::RingInfo;
 use crate::vault::Source;
@@ -193,6 +194,13 @@ impl Place {
         let inner = self.inner();
         let disk = inner.disk.as_ref().filter(|_| inner.state == DiskState::Recording)?;
         Some(Source { part: disk.part.clone(), shared: Some(disk.shared.clone()) })
+    }
+
+    /// What takes requests for the footage log of the disk, while it records.
+    pub(super) fn log_orders(&self) -> Option<(DiskId, Arc<Orders>)> {
+        let inner = self.inner();
+        let disk = inner.disk.as_ref().filter(|_| inner.state == DiskState::Recording)?;
+        Some((disk.shared.disk, disk.log_orders()?))
     }
 
     /// Counts a look that found no ring.

@@ -58,6 +58,8 @@ struct FilesState {
 
 /// Slot, generation and offset of a run's payload.
 type RunKey = (u32, u64, u64);
+/// A run's stream, recording and table: what its seal is bound to.
+pub(super) type RunOf<'a> = (StreamId, RecordingId, &'a [u8]);
 
 impl Files {
     pub(crate) fn new(ring: Arc<Ring>, keys: Option<Arc<Keys>>) -> Self {
@@ -111,8 +113,8 @@ impl Files {
         }
     }
 
-    /// The samples of one run, verified. `of`: its stream, recording and table.
-    fn run(&self, run: &RunPlace, of: (StreamId, RecordingId, &[u8]), at: (u32, u64)) -> Result<Bytes> {
+    /// The samples of one run, verified.
+    pub(super) fn run(&self, run: &RunPlace, of: RunOf<'_>, at: (u32, u64)) -> Result<Bytes> {
         let (slot, generation) = at;
         self.check_generation(slot, generation)?;
         let sealed_with = self.key(run)?;

@@ -198,7 +198,7 @@ impl Part {
         }
     }
 
-    fn format(&self, recording: RecordingId) -> Result<Option<Arc<TrackFormat>>> {
+    pub(super) fn format(&self, recording: RecordingId) -> Result<Option<Arc<TrackFormat>>> {
         let row = self.kv.get(rows::RECORDINGS, &rows::recording_key(recording))?;
         let row = row.map(|row| unpack::<RecordingRow>(rows::RECORDINGS, &row)).transpose()?;
         Ok(row.and_then(|row| row.start()).map(|start| Arc::new(start.format)))

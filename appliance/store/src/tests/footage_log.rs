@@ -232,6 +232,58 @@ fn a_ring_that_lost_its_end_is_logged_from_there() {
 }
 
 #[test]
+fn what_is_acknowledged_is_in_the_log_as_soon_as_somebody_asks() {
+    let station = Station::new(2);
+    let machine = &station.machine;
+    let register = station.register();
+    let store = Store::open(
+        std::slice::from_ref(&machine.config),
+        &Deps { register: Some(register.clone()), ..machine.deps() },
+    )
+    .unwrap();
+    let disk = store.index_status()[0].0;
+    let (writer, disks) = (store.writer(), store.disks());
+    let mut cam = Cam::new(1, 2_000);
+    writer.begin(&cam.start(&machine.clock));
+    let mut ends = Vec::new();
+    for _ in 0..3 {
+        (0..12).for_each(|_| writer.append(cam.packet(&machine.clock)).unwrap());
+        writer.flush(PATIENCE).unwrap();
+        disks.commit_leaves_now(PATIENCE).unwrap();
+        let stretches = register.footage_stretches(disk, 1).unwrap();
+        ends.push(stretches.last().unwrap().stretch.to_seq);
+        assert_eq!(stretches.len(), ends.len(), "the segment is open, and each time it has leaves of what came");
+        assert_eq!(
+            register.footage_leaf((disk, 1, ends[ends.len() - 1] - 1), video(1).to_u32(), 1).unwrap(),
+            Some(ends.len() as u64 - 1)
+        );
+    }
+    let size = register.audit_root().size;
+    disks.commit_leaves_now(PATIENCE).unwrap();
+    assert_eq!(register.audit_root().size, size, "nothing came");
+    station.book.break_writes(true);
+    (0..12).for_each(|_| writer.append(cam.packet(&machine.clock)).unwrap());
+    writer.flush(PATIENCE).unwrap();
+    let wrong = disks.commit_leaves_now(PATIENCE).unwrap_err();
+    assert!(wrong.to_string().contains("into the audit log"), "{wrong}");
+    station.book.break_writes(false);
+    disks.commit_leaves_now(PATIENCE).unwrap();
+    store.close().unwrap();
+    let ring = reopened(machine);
+    compare(&register, &ring, true);
+    assert_eq!(count_leaves(&register, &ring), 4);
+}
+
+/// The closed ring, with what its slots hold.
+fn reopened(machine: &Box_) -> Ring {
+    let ring = Ring::open_existing(&machine.config.dir, Arc::new(machine.fs.clone())).unwrap();
+    for slot in ring.slots.numbers().collect::<Vec<_>>() {
+        ring.slots.set(slot, ring.header(slot).map_or(0, |header| header.generation));
+    }
+    ring
+}
+
+#[test]
 fn what_is_acknowledged_is_in_the_log_when_the_ring_is_closed() {
     let station = Station::new(2);
     let machine = &station.machine;
@@ -249,10 +301,7 @@ fn what_is_acknowledged_is_in_the_log_when_the_ring_is_closed() {
         }
         store.close().unwrap();
     }
-    let ring = Ring::open_existing(&machine.config.dir, Arc::new(machine.fs.clone())).unwrap();
-    for slot in ring.slots.numbers().collect::<Vec<_>>() {
-        ring.slots.set(slot, ring.header(slot).map_or(0, |header| header.generation));
-    }
+    let ring = reopened(machine);
     compare(&register, &ring, true);
     let newest = segments(&ring).pop().unwrap();
     let stretches = register.footage_stretches(ring.superblock.disk, newest.generation).unwrap();

@@ -153,6 +153,27 @@ impl LogKeeper {
         }
     }
 
+    /// Name of the log.
+    pub fn origin(&self) -> String {
+        self.shown().origin.clone()
+    }
+
+    /// A checkpoint of a log that has leaf `leaf`, signed now when there is none yet. Blocking, as [`LogKeeper::tick`].
+    ///
+    /// # Errors
+    /// `Unavailable` when the log is not signed.
+    pub fn checkpoint_with(&self, leaf: u64) -> Result<SignedCheckpoint> {
+        let has = || self.shown().last.clone().map(|(last, _)| last).filter(|last| last.checkpoint().root.size > leaf);
+        if has().is_none() {
+            self.tick();
+        }
+        has().ok_or_else(|| {
+            let message = format!("entry {leaf} of the audit log is not signed yet");
+            Error::new(Kind::Unavailable, message)
+                .next("It is tried again by itself; an admin looks at the health page if it stays so.")
+        })
+    }
+
     /// Signs, and makes that durable in the register before anybody sees it; what `is_kept` there already is compared with all that is known all the same, before it goes
     /// to the second place. In a sentence: why not; what a person must look at is a refusal.
     fn sign(&self, keeper: &mut Keeper, now: Root, is_kept: bool) -> core::result::Result<SignedCheckpoint, String> {

@@ -50,9 +50,15 @@ impl Asked<'_> {
 }
 
 impl Asked<'_> {
-    /// The case that the path or the query names; empty when none is.
-    pub(crate) fn case_number(&self) -> &str {
-        self.path.text("case").or(self.query.text("case")).unwrap_or_default()
+    /// The case that the path, the query or the body names; empty when none is.
+    pub(crate) fn case_number(&self) -> String {
+        let named = self.path.text("case").or(self.query.text("case"));
+        named.map(str::to_owned).or_else(|| self.case_of_body()).unwrap_or_default()
+    }
+
+    fn case_of_body(&self) -> Option<String> {
+        let body: serde_json::Value = serde_json::from_slice(self.body).ok()?;
+        Some(body.get("case")?.as_str()?.trim().to_owned())
     }
 }
 
@@ -278,7 +284,7 @@ async fn action_of(
                 Err(error) => Some(Err(error)),
             }
         }
-        Permission::InCase(_) => match app.case_now(asked.case_number()).await {
+        Permission::InCase(_) => match app.case_now(&asked.case_number()).await {
             Ok(Some(found)) => {
                 let action = permission.action(asked, Stored { camera: None, case: Some(&found.case) });
                 who.subject.case = Some(found);

@@ -79,7 +79,11 @@ async fn export(call: Call) -> Result<Response, Problem> {
             text(format!("attachment; filename=\"{}\"", file_name(camera, file.delivered()))),
         ),
     ];
-    video::answer(&call, turn, Video { file: Arc::new(file), source: Arc::new(source), etag, headers })
+    video::answer(
+        &call,
+        turn,
+        Video { file: Arc::new(file), source: Arc::new(source), etag, headers, kind: "video/mp4" },
+    )
 }
 
 /// Camera number and times only: a camera's name may be anything, and a file name is no place for it.

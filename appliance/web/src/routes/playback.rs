@@ -118,7 +118,11 @@ async fn playback(call: Call) -> Result<Response, Problem> {
     ];
     let salt = format!("playback {range:?} {base:?} {} {:?}", PRE_ROLL.as_secs(), source.left_out(delivered));
     let etag = video::etag(&salt, &spans);
-    video::answer(&call, turn, Video { file: Arc::new(file), source: Arc::new(source), etag, headers })
+    video::answer(
+        &call,
+        turn,
+        Video { file: Arc::new(file), source: Arc::new(source), etag, headers, kind: "video/mp4" },
+    )
 }
 
 #[cfg(test)]

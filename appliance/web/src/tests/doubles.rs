@@ -1,12 +1,14 @@
 //! The ports in memory. Each checks what its trait says it must check.
 
 mod devices;
+mod exports;
 mod log;
 mod plugins;
 mod proposals;
 mod rederive;
 mod storage;
 
+pub(super) use exports::MANIFEST;
 pub(super) use log::{CHECKPOINT, SIGNED};
 pub(super) use plugins::{KEY, MemoryPlugins, OTHER_KEY, PLUGIN, WAITING};
 pub(super) use proposals::{MemoryProposals, proposal};

@@ -133,6 +133,7 @@ impl Station {
             health: Arc::clone(&inner) as _,
             retention: Arc::clone(&inner) as _,
             holds: Arc::clone(&holds) as _,
+            exports: Arc::clone(&inner) as _,
             proposals: Arc::clone(&inner) as _,
             rederivations: Arc::clone(&inner) as _,
             checkpoints: Arc::clone(&inner) as _,

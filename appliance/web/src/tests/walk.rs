@@ -1,6 +1,6 @@
 //! Every row of the table, as nobody and as every role.
 
-use super::doubles::{CHECKPOINT, DISK, EVENT, FOUND, KEY, OTHER_KEY, PLUGIN, START_MS, WAITING};
+use super::doubles::{CHECKPOINT, DISK, EVENT, FOUND, KEY, MANIFEST, OTHER_KEY, PLUGIN, START_MS, WAITING};
 use super::station::{Ask, CAMERA_PASSWORD, CASE, OTHER_CASE, PASSWORD, Station, assert_problem};
 use crate::routes::{AuditRule, Permission, Route, table};
 use axum::http::{Method, StatusCode};
@@ -11,7 +11,8 @@ use watchbook_access::Role;
 use watchbook_base::CameraId;
 
 fn path_of(row: &Route) -> String {
-    let path = row.path.replace("{camera}", "1").replace("{account}", "2").replace("{hold}", "1");
+    let path =
+        row.path.replace("{camera}", "1").replace("{account}", "2").replace("{hold}", "1").replace("{export}", "1");
     let case = if row.id == "close_case" { CASE } else { OTHER_CASE };
     path.replace("{case}", &case.replace('/', "%2F"))
         .replace("{disk}", DISK)
@@ -41,6 +42,9 @@ fn good_request(row: &Route) -> Ask {
     }
     if has("case") {
         query.push_str(&format!("&case={CASE}"));
+    }
+    if has("manifest_sha256") {
+        query.push_str(&format!("?manifest_sha256={MANIFEST}"));
     }
     if has("old_entries") {
         query.push_str("?old_entries=1");
@@ -88,6 +92,11 @@ fn body(id: &str) -> Option<Value> {
         "trust_log_witness" => json!({"key": "w1+00000000+BAAA"}),
         "import_cosignatures" => json!({"text": CHECKPOINT}),
         "change_log_key" => json!({"reason": "yearly"}),
+        "request_export" => json!({
+            "case": CASE, "cameras": [1], "from_utc_ms": START_MS + 1000, "to_utc_ms": START_MS + 2000, "recipient_class": "court", "recipient": "Clerk"
+        }),
+        "release_export" => json!({"manifest_sha256": MANIFEST}),
+        "refuse_export" => json!({"manifest_sha256": MANIFEST, "reason": "not needed"}),
         "decide_proposal" => json!({"decision": "accept"}),
         "rederive" => json!({"start_utc_ms": START_MS + 60_000}),
         "release_hold" => json!({"reason": "case closed"}),
@@ -112,6 +121,10 @@ async fn ready(station: &Station, row: &Route, cookie: &str) -> Ask {
         "remove_second_factor" => {
             station.second_factor(&station.sign_in("Other").await).await;
             None
+        }
+        "release_export" => {
+            station.second_factor(cookie).await;
+            body(row.id)
         }
         "open_case" | "change_case" => {
             let admin = station.sign_in("Chief").await;
@@ -194,6 +207,9 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
             &[Investigator, Approver, Auditor, Admin]
         }
         "cases" => &[Investigator, Approver, Auditor, Admin],
+        "exports" | "estimate_export" => &[Investigator, Approver, Auditor],
+        "request_export" | "cancel_export" | "export_bundle" => &[Investigator],
+        "release_export" | "refuse_export" => &[Approver],
         "close_case" => &[Investigator, Approver],
         "release_hold" | "open_case" | "change_case" => &[Approver],
         "live" => &[Viewer],

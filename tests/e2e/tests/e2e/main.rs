@@ -6,6 +6,7 @@ mod cameras;
 mod checkpoint;
 mod crash;
 mod devices;
+mod exports;
 #[allow(clippy::unwrap_used, reason = "a test's")]
 #[path = "../../../../appliance/plugin-engine/tests/fixtures/mod.rs"]
 mod fixtures;

@@ -1,0 +1,89 @@
+//! Exports: footage as evidence bundles, which a second person releases.
+
+use crate::api;
+use crate::error::Error;
+use std::sync::Arc;
+use watchbook_access::{CaseNow, Grant, RecipientClass, Roles};
+use watchbook_base::{CameraId, TimeRange, UtcNanos};
+use watchbook_media::ByteFile;
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportOrder {
+    /// Number of the case.
+    pub case: String,
+    /// In order, each once.
+    pub cameras: Vec<CameraId>,
+    /// When.
+    pub range: TimeRange,
+    /// For what kind of receiver.
+    pub recipient_class: RecipientClass,
+    /// For whom.
+    pub recipient: String,
+    /// Who asks.
+    pub account: u32,
+    /// Name of the account, for the certificate.
+    pub account_name: String,
+    /// The case as it was when the gate was asked, and the roles of the account: by both an export that a restart broke off goes on.
+    pub of: (CaseNow, Roles),
+}
+
+/// What a second person says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportAnswer {
+    /// Number of the export.
+    pub export: u64,
+    /// SHA-256 of the manifest that was looked at, lower-case hexadecimal.
+    pub manifest_sha256: String,
+    /// Who answers.
+    pub account: u32,
+    /// Why not; `None`: it is released.
+    pub refusal: Option<String>,
+}
+
+/// A bundle on its way out.
+pub struct ExportFile {
+    /// The archive.
+    pub file: Arc<dyn ByteFile>,
+    /// When it was released.
+    pub released: UtcNanos,
+}
+
+/// The exports of the station.
+pub trait Exports: Send + Sync {
+    /// All that are remembered, newest first. Names of accounts are left open.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn list(&self) -> Result<Vec<api::Export>, Error>;
+
+    /// Bytes and seconds that an export would take; estimates.
+    ///
+    /// # Errors
+    /// When an index cannot be read.
+    fn estimate(&self, cameras: &[CameraId], range: TimeRange) -> Result<api::ExportEstimate, Error>;
+
+    /// Has a bundle made. `grant` must be for this request; the export has the number of its audit entry.
+    ///
+    /// # Errors
+    /// `Denied` when it is not; `NotFound` for an unknown camera; `Exhausted` when too many wait or there is no room.
+    fn request(&self, grant: Arc<Grant>, order: ExportOrder) -> Result<api::Export, Error>;
+
+    /// Gives an export up.
+    ///
+    /// # Errors
+    /// `NotFound`; `Denied` for another account; `Conflict` when it has ended.
+    fn cancel(&self, grant: &Grant, export: u64, account: u32) -> Result<api::Export, Error>;
+
+    /// Releases or refuses an export. `grant` must be for that.
+    ///
+    /// # Errors
+    /// `NotFound`; `Denied` for whoever asked for it; `Conflict` when it waits for no answer or has another manifest, and then nothing is released.
+    fn answer(&self, grant: &Grant, answer: ExportAnswer) -> Result<api::Export, Error>;
+
+    /// The bundle as one archive. `grant` must be for its delivery.
+    ///
+    /// # Errors
+    /// `NotFound`; `Denied` for anybody but whoever asked for it; `Conflict` when it is not released.
+    fn open(&self, grant: &Grant, export: u64, account: u32, manifest_sha256: &str) -> Result<ExportFile, Error>;
+}

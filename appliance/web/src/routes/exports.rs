@@ -1,0 +1,387 @@
+//! Footage as evidence: asking for a bundle, releasing or refusing it as a second person, taking it out.
+
+use super::dispatch::{Arguments, Asked, Call, json, ok};
+use super::{Answer, AuditRule, FROM, NO_BODY, Permission, Query, QueryKind, Route, SMALL_BODY, Shape, TO, handler};
+use crate::api;
+use crate::app::App;
+use crate::check;
+use crate::error::{Error, Problem};
+use crate::gate::entry;
+use crate::ports::{self, ExportOrder};
+use crate::video::{self, Video};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::Response;
+use bytes::Bytes;
+use std::sync::Arc;
+use watchbook_access::case::check_number;
+use watchbook_access::{Action, Case, RecipientClass, Subject};
+use watchbook_base::{CameraId, Kind, TimeRange, UtcNanos};
+use watchbook_media::{SourceError, SpanSource, SpanSummary, SpanTable};
+
+/// Longest interval of one export.
+const DAYS_MAX: i64 = 7;
+/// Cameras of one export.
+const CAMERAS_MAX: usize = 64;
+/// For whom.
+const RECIPIENT_BYTES_MAX: usize = 256;
+/// Why not.
+const REASON_BYTES_MAX: usize = 1024;
+const HEADERS: &[&str] = &["Content-Disposition"];
+const READ: AuditRule =
+    AuditRule::FirstIn { window_s: 3600, because: "the page polls it while it is open, and it shows no footage" };
+const CAMERAS: Query =
+    Query { name: "cameras", kind: QueryKind::Text, required: true, about: "Numbers of the cameras, as in `1,4`." };
+const MANIFEST: Query = Query {
+    name: "manifest_sha256",
+    kind: QueryKind::Text,
+    required: true,
+    about: "SHA-256 of the manifest that was released, lower-case hexadecimal.",
+};
+
+/// A row with what most of them have.
+fn row(method: Method, path: &'static str, id: &'static str, summary: &'static str, permission: Permission) -> Route {
+    Route {
+        method,
+        path,
+        id,
+        summary,
+        permission,
+        audit: AuditRule::EveryTime,
+        body_bytes_max: NO_BODY,
+        query: &[],
+        request: None,
+        answer: Answer::Json(200, Shape::of::<api::Export>()),
+        handler: handler!(cancel),
+    }
+}
+
+pub(crate) fn rows() -> Vec<Route> {
+    let reads = Permission::Asks(|_| Ok(Action::ReadExports));
+    vec![
+        Route {
+            audit: READ,
+            answer: Answer::Json(200, Shape::of::<api::ExportList>()),
+            handler: handler!(list),
+            ..row(
+                Method::GET,
+                "/api/v1/exports",
+                "exports",
+                "Exports, with how far each is and who must do what next.",
+                reads,
+            )
+        },
+        Route {
+            audit: READ,
+            query: &[CAMERAS, FROM, TO],
+            answer: Answer::Json(200, Shape::of::<api::ExportEstimate>()),
+            handler: handler!(estimate),
+            ..row(
+                Method::GET,
+                "/api/v1/exports/estimate",
+                "estimate_export",
+                "What an export would take, before it is asked for.",
+                reads,
+            )
+        },
+        Route {
+            body_bytes_max: SMALL_BODY,
+            request: Some(Shape::of::<api::ExportRequest>()),
+            answer: Answer::Json(201, Shape::of::<api::Export>()),
+            handler: handler!(request),
+            ..row(
+                Method::POST,
+                "/api/v1/exports",
+                "request_export",
+                "Has an evidence bundle made. It can be had once another person has released it.",
+                Permission::InCase(asked_request),
+            )
+        },
+        row(
+            Method::POST,
+            "/api/v1/exports/{export}/cancel",
+            "cancel_export",
+            "Gives an export up that one asked for, before it is released.",
+            Permission::Asks(|asked| Ok(Action::CancelExport { export: number(asked.path)? })),
+        ),
+        Route {
+            body_bytes_max: SMALL_BODY,
+            request: Some(Shape::of::<api::ExportReleaseRequest>()),
+            handler: handler!(release),
+            ..row(
+                Method::POST,
+                "/api/v1/exports/{export}/release",
+                "release_export",
+                "Releases an export that another person asked for, with a fresh second factor. 409 when its manifest is another one: nothing is released then.",
+                Permission::Asks(asked_release),
+            )
+        },
+        Route {
+            body_bytes_max: SMALL_BODY,
+            request: Some(Shape::of::<api::ExportRefuseRequest>()),
+            handler: handler!(refuse),
+            ..row(
+                Method::POST,
+                "/api/v1/exports/{export}/refuse",
+                "refuse_export",
+                "Refuses an export that another person asked for, with a reason. Its files are deleted.",
+                Permission::Asks(asked_refuse),
+            )
+        },
+        Route {
+            audit: AuditRule::FirstIn { window_s: 600, because: "one download is many requests when it is resumed" },
+            query: &[MANIFEST],
+            answer: Answer::Zip(HEADERS),
+            handler: handler!(bundle),
+            ..row(
+                Method::GET,
+                "/api/v1/exports/{export}/bundle.zip",
+                "export_bundle",
+                "The released bundle as one ZIP, for whoever asked for it.",
+                Permission::Asks(asked_delivery),
+            )
+        },
+    ]
+}
+
+fn unknown() -> Error {
+    Error::not_found("there is no export with this number").next("Look at the list of exports.")
+}
+
+fn number(path: &Arguments) -> Result<u64, Error> {
+    path.text("export").unwrap_or_default().parse().map_err(|_| unknown())
+}
+
+/// A SHA-256 in lower-case hexadecimal.
+fn hash(text: &str) -> Result<String, Error> {
+    let good = text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    good.then(|| text.to_owned())
+        .ok_or_else(|| Error::invalid("manifest_sha256 must be 64 digits of lower-case hexadecimal"))
+}
+
+/// The body in this shape. Of somebody who is not signed in nothing is read: then `None`.
+fn parsed<T: serde::de::DeserializeOwned>(asked: &Asked<'_>) -> Result<Option<T>, Error> {
+    if asked.body.is_empty() {
+        return Ok(None);
+    }
+    let body = serde_json::from_slice(asked.body);
+    body.map(Some).map_err(|_| Error::invalid("the body is not as the API describes it"))
+}
+
+fn asked_request(asked: &Asked<'_>, _: Option<&Case>) -> Result<Action, Error> {
+    let Some(request) = parsed::<api::ExportRequest>(asked)? else {
+        let range = TimeRange { start: UtcNanos(0), end: UtcNanos(0) };
+        let recipient_class = RecipientClass::OtherAuthority;
+        return Ok(Action::RequestExport { case: String::new(), cameras: Vec::new(), range, recipient_class });
+    };
+    let checked = Checked::of(&request)?;
+    let Checked { case, cameras, range, .. } = checked;
+    Ok(Action::RequestExport { case, cameras, range, recipient_class: request.recipient_class })
+}
+
+fn asked_release(asked: &Asked<'_>) -> Result<Action, Error> {
+    let request = parsed::<api::ExportReleaseRequest>(asked)?;
+    let manifest_sha256 = request.map(|request| hash(&request.manifest_sha256)).transpose()?.unwrap_or_default();
+    Ok(Action::ReleaseExport { export: number(asked.path)?, manifest_sha256 })
+}
+
+fn asked_refuse(asked: &Asked<'_>) -> Result<Action, Error> {
+    let Some(request) = parsed::<api::ExportRefuseRequest>(asked)? else {
+        let (manifest_sha256, reason) = (String::new(), String::new());
+        return Ok(Action::RefuseExport { export: number(asked.path)?, manifest_sha256, reason });
+    };
+    let (manifest_sha256, reason) = (hash(&request.manifest_sha256)?, reason(&request.reason)?);
+    Ok(Action::RefuseExport { export: number(asked.path)?, manifest_sha256, reason })
+}
+
+fn asked_delivery(asked: &Asked<'_>) -> Result<Action, Error> {
+    let manifest_sha256 = match asked.query.text(MANIFEST.name) {
+        Some(text) => hash(text)?,
+        None => return Err(Error::invalid("manifest_sha256 is missing")),
+    };
+    Ok(Action::DeliverExport { export: number(asked.path)?, manifest_sha256, sink: "download".to_owned() })
+}
+
+fn reason(text: &str) -> Result<String, Error> {
+    let reason = check::line("reason", text, REASON_BYTES_MAX)?;
+    match reason.is_empty() {
+        true => Err(Error::invalid("reason is empty").next("Say why the export is refused.")),
+        false => Ok(reason),
+    }
+}
+
+/// A checked request.
+struct Checked {
+    case: String,
+    cameras: Vec<CameraId>,
+    range: TimeRange,
+    recipient: String,
+}
+
+impl Checked {
+    fn of(request: &api::ExportRequest) -> Result<Self, Error> {
+        let case = request.case.trim().to_owned();
+        check_number(&case).map_err(Error::invalid)?;
+        let recipient = check::line("recipient", &request.recipient, RECIPIENT_BYTES_MAX)?;
+        if recipient.is_empty() {
+            return Err(Error::invalid("recipient is empty").next("Say who is to get the export."));
+        }
+        let pairs = [("from_utc_ms", request.from_utc_ms), ("to_utc_ms", request.to_utc_ms)];
+        let range = Arguments::from_pairs(pairs).range(DAYS_MAX)?;
+        Ok(Self { case, cameras: cameras(request.cameras.clone())?, range, recipient })
+    }
+}
+
+/// In order, each once.
+fn cameras(mut list: Vec<CameraId>) -> Result<Vec<CameraId>, Error> {
+    list.sort_unstable();
+    list.dedup();
+    let known = list.iter().all(|camera| CameraId::new(camera.get()).is_some());
+    match (1..=CAMERAS_MAX).contains(&list.len()) && known {
+        true => Ok(list),
+        false => Err(Error::invalid(format!("cameras must name 1 to {CAMERAS_MAX} cameras"))),
+    }
+}
+
+async fn list(call: Call) -> Result<Response, Problem> {
+    let subject = call.who()?.subject.clone();
+    let list = call.blocking(move |app| {
+        let exports = app.ports().exports.list()?;
+        let seen = exports.into_iter().filter(|export| export.cameras.iter().all(|camera| subject.covers(*camera)));
+        Ok(api::ExportList { exports: seen.map(|export| named(app, export)).collect() })
+    });
+    ok(&list.await?)
+}
+
+/// With the names of the accounts.
+fn named(app: &App, mut export: api::Export) -> api::Export {
+    export.asked_by_name = app.accounts().name_of(export.asked_by);
+    if let Some(answer) = &mut export.answer {
+        answer.account_name = app.accounts().name_of(answer.account);
+    }
+    export
+}
+
+async fn estimate(call: Call) -> Result<Response, Problem> {
+    let bad = || Error::invalid("cameras must be numbers with commas between them, as in 1,4");
+    let number = |text: &str| text.trim().parse().ok().and_then(CameraId::new).ok_or_else(bad);
+    let listed = call.query.text(CAMERAS.name).unwrap_or_default().split(',').map(number).collect::<Result<_, _>>()?;
+    let (cameras, range) = (cameras(listed)?, call.query.range(DAYS_MAX)?);
+    let subject = &call.who()?.subject;
+    if let Some(other) = cameras.iter().find(|camera| !subject.covers(**camera)) {
+        let message = format!("camera {other} is not among the cameras of this account");
+        call.app.gate().note(entry(subject.account, Action::ReadExports, Some(&message))).await?;
+        return Err(Error::new(Kind::Denied, message).into());
+    }
+    ok(&call.blocking(move |app| app.ports().exports.estimate(&cameras, range)).await?)
+}
+
+async fn request(call: Call) -> Result<Response, Problem> {
+    let request: api::ExportRequest = call.json()?;
+    let Checked { case, cameras, range, recipient } = Checked::of(&request)?;
+    if range.end > call.app.clock().utc() {
+        return Err(Error::invalid("to_utc_ms lies in the future").next("Ask again when that time has passed.").into());
+    }
+    let Subject { account, roles, case: found, .. } = call.who()?.subject.clone();
+    let within = found.ok_or_else(|| Error::new(Kind::Internal, "this row was opened without its case"))?;
+    let account = account.unwrap_or_default();
+    let account_name = call.app.accounts().name_of(account).unwrap_or_default();
+    let recipient_class = request.recipient_class;
+    let of = (within, roles);
+    let order = ExportOrder { case, cameras, range, recipient_class, recipient, account, account_name, of };
+    let grant = Arc::clone(call.grant()?);
+    let asked = call.blocking(move |app| Ok(named(app, app.ports().exports.request(grant, order)?)));
+    json(StatusCode::CREATED, &asked.await?)
+}
+
+async fn cancel(call: Call) -> Result<Response, Problem> {
+    let (export, grant) = (number(&call.path)?, Arc::clone(call.grant()?));
+    let account = account(&call)?;
+    let done = call.blocking(move |app| Ok(named(app, app.ports().exports.cancel(&grant, export, account)?)));
+    answered(&call, done.await).await
+}
+
+async fn release(call: Call) -> Result<Response, Problem> {
+    let request: api::ExportReleaseRequest = call.json()?;
+    answer(call, request.manifest_sha256, None).await
+}
+
+async fn refuse(call: Call) -> Result<Response, Problem> {
+    let request: api::ExportRefuseRequest = call.json()?;
+    let refusal = reason(&request.reason)?;
+    answer(call, request.manifest_sha256, Some(refusal)).await
+}
+
+async fn answer(call: Call, manifest_sha256: String, refusal: Option<String>) -> Result<Response, Problem> {
+    let (export, account, grant) = (number(&call.path)?, account(&call)?, Arc::clone(call.grant()?));
+    let subject = call.who()?.subject.clone();
+    let answer = ports::ExportAnswer { export, manifest_sha256, account, refusal };
+    let done = call.blocking(move |app| {
+        let exports = &app.ports().exports;
+        let found = exports.list()?.into_iter().find(|row| row.id == export.to_string()).ok_or_else(unknown)?;
+        if let Some(other) = found.cameras.iter().find(|camera| !subject.covers(**camera)) {
+            let why = format!("export {export} has camera {other}, which is not among the cameras of this account");
+            return Err(Error::new(Kind::Denied, why).next("Ask an approver who has all of its cameras."));
+        }
+        Ok(named(app, exports.answer(&grant, answer)?))
+    });
+    answered(&call, done.await).await
+}
+
+fn account(call: &Call) -> Result<u32, Problem> {
+    Ok(call.who()?.subject.account.unwrap_or_default())
+}
+
+/// The answer; where the export is not in a state for what the gate allowed, the log says that it was refused.
+async fn answered(call: &Call, done: Result<api::Export, Problem>) -> Result<Response, Problem> {
+    match done {
+        Ok(export) => ok(&export),
+        Err(problem) => {
+            let action = call.grant()?.action().clone();
+            call.app.gate().note(entry(call.who()?.subject.account, action, Some(problem.detail()))).await?;
+            Err(problem)
+        }
+    }
+}
+
+async fn bundle(call: Call) -> Result<Response, Problem> {
+    let (export, account, grant) = (number(&call.path)?, account(&call)?, Arc::clone(call.grant()?));
+    let manifest = hash(call.query.text(MANIFEST.name).unwrap_or_default())?;
+    let turn = video::turn(&call).await?;
+    let opened = {
+        let manifest = manifest.clone();
+        call.blocking(move |app| app.ports().exports.open(&grant, export, account, &manifest)).await
+    };
+    let opened = match opened {
+        Ok(opened) => opened,
+        Err(problem) => {
+            let action = call.grant()?.action().clone();
+            call.app.gate().note(entry(Some(account), action, Some(problem.detail()))).await?;
+            return Err(problem);
+        }
+    };
+    let name = format!("attachment; filename=\"watchbook-export-{export}.zip\"");
+    let name = HeaderValue::try_from(name).unwrap_or(HeaderValue::from_static("attachment"));
+    let etag = video::etag(&format!("export {export} {manifest} {}", opened.released.0), []);
+    let headers = vec![(header::CONTENT_DISPOSITION, name)];
+    let kind = "application/zip";
+    video::answer(&call, turn, Video { file: opened.file, source: Arc::new(NoFootage), etag, headers, kind })
+}
+
+/// An archive lies in files: nothing is read from the ring for it.
+struct NoFootage;
+
+impl NoFootage {
+    fn none() -> SourceError {
+        SourceError { kind: Kind::Internal, message: "an archive has no spans".to_owned() }
+    }
+}
+
+impl SpanSource for NoFootage {
+    fn table(&self, _: &SpanSummary) -> Result<Arc<SpanTable>, SourceError> {
+        Err(Self::none())
+    }
+
+    fn read(&self, _: &SpanSummary, _: u64, _: u64) -> Result<Bytes, SourceError> {
+        Err(Self::none())
+    }
+}
