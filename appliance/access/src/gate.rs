@@ -241,7 +241,9 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
         Action::ReadAudit
         | Action::TrustWitness { .. }
         | Action::DistrustWitness { .. }
-        | Action::ImportCosignatures { .. } => (&[Role::Auditor], &[]),
+        | Action::ImportCosignatures { .. }
+        | Action::ReadReviews
+        | Action::AnswerReview { .. } => (&[Role::Auditor], &[]),
         Action::Erase { .. } => {
             return Err(never(subject, "erasing is done by the maximum age alone: set a smaller one"));
         }
@@ -249,6 +251,12 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
         Action::Rederived { .. } => return Err(never(subject, "the recorder itself notes what came out")),
         Action::NoteCamera { .. } => {
             return Err(never(subject, "the recorder itself notes what happens at a camera"));
+        }
+        Action::StatePolicy { .. }
+        | Action::RecordHours { .. }
+        | Action::PublishReport { .. }
+        | Action::DrawReviews { .. } => {
+            return Err(never(subject, "the recorder itself notes what its report is made of"));
         }
     };
     if subject.account.is_none() {

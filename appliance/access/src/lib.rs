@@ -10,6 +10,6 @@ pub mod action;
 pub mod gate;
 pub mod role;
 
-pub use action::Action;
+pub use action::{Action, RecordedMinutes};
 pub use gate::{AuditEntry, AuditError, AuditLog, Grant, Outcome, Refusal, decide, open};
 pub use role::{Role, Roles, Subject};

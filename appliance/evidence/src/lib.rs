@@ -18,6 +18,7 @@ pub mod merkle;
 pub mod note;
 pub mod proof;
 pub mod record;
+pub mod report;
 pub mod rotation;
 pub mod run;
 pub mod text;

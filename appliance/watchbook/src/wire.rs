@@ -21,6 +21,7 @@ use crate::station::log_keeper::{self, LogKeeper};
 use crate::station::plugins::{PluginDesk, Shelf, Staffed};
 use crate::station::proposals::{ProposalDesk, RuleFeed};
 use crate::station::rederive::{Means, RederiveDesk};
+use crate::station::report_desk::{self, ReportDesk};
 use crate::station::sight::{Lookout, Teller};
 use crate::station::sink::StationSink;
 use crate::station::states::States;
@@ -56,6 +57,7 @@ pub struct Station {
     app: App,
     state_dir: PathBuf,
     checkpoints: Arc<LogKeeper>,
+    reports: Arc<ReportDesk>,
 }
 
 impl Station {
@@ -83,7 +85,7 @@ impl Station {
         let lookout = Lookout::open(&program_dir, Arc::clone(&states), Teller::new(store.writer(), rules.clone()));
         let sink =
             StationSink::new(store.writer(), Arc::clone(&live), Arc::clone(&analysis), Arc::clone(&states), lookout);
-        let sink = Arc::new(sink);
+        let (minutes, sink) = (sink.minutes(), Arc::new(sink));
         let cameras = CameraDesk::open(Arc::clone(&register), states, Arc::clone(&analysis), sink, runtime.clone());
         let networks = watchbook_capture::Networks::parse(&config.cameras.networks)
             .map_err(|error| Error::new(error.kind, error.message))?;
@@ -103,10 +105,10 @@ impl Station {
         watch_dev_mode(&runtime, Arc::downgrade(&plugins));
         watch_clocks(&runtime, Arc::downgrade(&cameras));
         let checkpoints = sign_checkpoints(&runtime, LogKeeper::open(&register, &keys, &config.storage.ring_dir));
+        let sources = report_desk::sources(&register, &checkpoints, minutes);
+        let reports = report_desk::start(&runtime, sources, &cameras, &config.public.contact).map_err(web_error)?;
         let means = Means { reader: store.reader(), journal, plugins: Arc::clone(&plugins), program_dir };
-        let rederivations = RederiveDesk::open(means, Arc::clone(&register), Arc::clone(&book)).map_err(web_error)?;
-        let rederivations = Arc::new(rederivations);
-        rederivations.start().map_err(|error| Error::io("starting the thread that derives events again", &error))?;
+        let rederivations = rederivations_of(means, &register, &book)?;
         let proposals = Arc::new(ProposalDesk::open(register, Arc::clone(&book), rules).map_err(web_error)?);
         let started = proposals.start(rule_work, analysis, Arc::clone(&cameras));
         started.map_err(|error| Error::io("starting the thread for rules", &error))?;
@@ -127,9 +129,10 @@ impl Station {
             proposals,
             rederivations,
             checkpoints: Arc::clone(&checkpoints) as _,
+            reports: Arc::clone(&reports) as _,
         };
         let app = app_of(ports, live)?;
-        Ok(Self { store, holds, cameras, app, state_dir, checkpoints })
+        Ok(Self { store, holds, cameras, app, state_dir, checkpoints, reports })
     }
 
     /// Step 6.
@@ -147,6 +150,7 @@ impl Station {
         if let Some(retention) = self.store.retention() {
             retention.stop();
         }
+        self.reports.end();
         self.holds.close();
         if let Err(error) = self.store.close() {
             tracing::error!(%error, "the last commit may be lost");
@@ -221,6 +225,14 @@ fn sign_checkpoints(runtime: &tokio::runtime::Handle, keeper: LogKeeper) -> Arc<
         }
     });
     kept
+}
+
+/// Derives events again when somebody asks.
+fn rederivations_of(means: Means, register: &Arc<Register>, book: &Arc<Book>) -> Result<Arc<RederiveDesk>> {
+    let desk = RederiveDesk::open(means, Arc::clone(register), Arc::clone(book)).map_err(web_error)?;
+    let desk = Arc::new(desk);
+    desk.start().map_err(|error| Error::io("starting the thread that derives events again", &error))?;
+    Ok(desk)
 }
 
 /// Keeps how far the cameras' clocks are off.
@@ -349,6 +361,7 @@ fn seed(cameras: &CameraDesk, seeds: &[SeedCamera]) -> Result<()> {
             password: credentials.map(|credentials| api::Secret::new(credentials.password)),
             record_audio: false,
             audio_purpose: String::new(),
+            purpose: String::new(),
             certificate: None,
             enabled: true,
             masks: Vec::new(),

@@ -14,6 +14,7 @@ mod people;
 mod plugins;
 mod proposals;
 mod rederive;
+mod report;
 mod retention;
 mod station;
 
@@ -63,5 +64,6 @@ pub use rederive::{
     Rederivation, RederivationDifference, RederivationField, RederivationInputs, RederivationLead, RederivationOutcome,
     RederivationRefusal, RederivationRequest, RederivationResult, RederivationState,
 };
+pub use report::{Anomaly, AnomalyList, ReportList, ReportMonth, Review, ReviewAnswer, ReviewList};
 pub use retention::{Erasure, ErasureList, Retention, RetentionList};
 pub use station::{CameraHealth, ClockHealth, Health, LiveHealth, ProblemBody, RingHealth, Status, SyncStateName};

@@ -5,9 +5,11 @@
 
 mod log;
 mod marks;
+mod report;
 
 pub use log::{AuditBook, AuditKind, AuditPage, AuditRecord, Checkpoints};
 pub use marks::{Damaged, ImpairedList};
+pub use report::{PublicReport, Reports, StoredLeaf, WaitingReview};
 
 use crate::address_secret;
 use crate::api;
@@ -48,6 +50,8 @@ pub struct Ports {
     pub rederivations: Arc<dyn Rederivations>,
     /// What is signed of the audit log.
     pub checkpoints: Arc<dyn Checkpoints>,
+    /// What is computed from the audit log.
+    pub reports: Arc<dyn Reports>,
 }
 
 /// A part of the register that the web owns. The number is the first byte of the stored key, so it never changes.
@@ -123,6 +127,9 @@ pub struct CameraConfig {
     /// Fingerprint of the certificate that an admin trusts, as `AB:CD:…`.
     #[serde(default)]
     pub certificate: Option<String>,
+    /// What the camera is there for, for everybody to read; empty when nobody said.
+    #[serde(default)]
+    pub purpose: String,
     /// It is captured.
     pub enabled: bool,
     /// Polygons that plugins never see.

@@ -11,6 +11,7 @@ mod plugins;
 mod proposals;
 mod ptz;
 mod rederive;
+mod report;
 mod station;
 mod storage;
 mod video;

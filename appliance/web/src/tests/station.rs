@@ -129,6 +129,7 @@ impl Station {
             proposals: Arc::clone(&inner) as _,
             rederivations: Arc::clone(&inner) as _,
             checkpoints: Arc::clone(&inner) as _,
+            reports: Arc::clone(&inner) as _,
         };
         let app = App::load(AppParts {
             ports,
@@ -211,6 +212,7 @@ fn camera_config() -> CameraConfig {
         password: Some(crate::api::Secret::new(CAMERA_PASSWORD.into())),
         record_audio: false,
         audio_purpose: String::new(),
+        purpose: String::new(),
         certificate: None,
         enabled: true,
         masks: vec![vec![Point { x: 0.0, y: 0.0 }, Point { x: 0.5, y: 0.0 }, Point { x: 0.0, y: 0.5 }]],
