@@ -242,7 +242,7 @@ mod tests {
         let mut days = Days::new();
         (0..=200).for_each(|look| days.look(1, look / 40, 0, 540 + i64::try_from(look).unwrap()));
         assert_eq!(days.rules(), [("volume", Some(1), None)]);
-        (0..100_000).for_each(|camera| days.look(2, camera, camera.cast_signed(), 600));
+        (0..100_000).for_each(|camera| days.look(2, camera, camera.cast_signed() % 100, 600));
         assert!(days.lookout.counted.len() <= COUNTED_MAX);
     }
 }

@@ -107,7 +107,7 @@ fn body(kind: u8, n: u64, account: u64) -> Value {
 fn the_script_recomputes_every_number_of_logs_of_all_kinds_of_entries() {
     let dir = tempfile::tempdir().unwrap();
     let mut runner = TestRunner::new_with_rng(
-        Config { cases: 24, ..Config::default() },
+        Config { cases: 8, ..Config::default() },
         TestRng::from_seed(RngAlgorithm::ChaCha, &[5; 32]),
     );
     // Minutes between entries, so that the month changes; a clock that goes back now and then.

@@ -2,6 +2,7 @@ import { deviceWords } from "./en-device";
 import { impairedWords } from "./en-impaired";
 import { jpegWords } from "./en-jpeg";
 import { logWords } from "./en-log";
+import { reportWords } from "./en-report";
 
 /** English, for finding cameras on the network. */
 export const findWords = {
@@ -9,6 +10,7 @@ export const findWords = {
   ...impairedWords,
   ...jpegWords,
   ...logWords,
+  ...reportWords,
   "find.title": "Find the camera",
   "find.what": "Cameras that speak ONVIF say what they are and where their streams are. Otherwise enter the addresses below.",
   "find.search": "Search the network",

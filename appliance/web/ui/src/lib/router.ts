@@ -2,7 +2,10 @@
 
 import { signal } from "@preact/signals";
 
-export type PageName = "wall" | "live" | "timeline" | "cameras" | "camera_edit" | "counts" | "proposals" | "holds" | "hold_new" | "plugins" | "people" | "health" | "audit" | "account" | "unknown";
+export type PageName = "wall" | "live" | "timeline" | "cameras" | "camera_edit" | "counts" | "proposals" | "holds" | "hold_new" | "plugins" | "people" | "health" | "audit" | "reviews" | "account" | "unknown";
+
+/** The one page that has an address of its own: everybody may open it, and it can be printed on a sign. */
+export const REPORT_PATH = "/report";
 
 export interface Route {
   page: PageName;
@@ -23,6 +26,7 @@ const PLAIN: Record<string, PageName> = {
   plugins: "plugins",
   health: "health",
   audit: "audit",
+  reviews: "reviews",
   account: "account",
 };
 
@@ -61,6 +65,7 @@ export const link = {
   people: "#/people",
   health: "#/health",
   audit: "#/audit",
+  reviews: "#/reviews",
   account: "#/account",
 };
 
