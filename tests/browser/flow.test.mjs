@@ -111,6 +111,7 @@ describe("the page", { concurrency: 1 }, () => {
     await page.getByText("Acme <b> Gate 7").waitFor();
     await page.getByText("The camera's clock is off by 36").waitFor();
     assert.equal(await field("Name").inputValue(), "Acme <b> Gate 7");
+    await field("What the camera is there for").fill("Traffic at gate 7");
     const port = new URL(RTSP_URL_1.replace("rtsp:", "http:")).port;
     assert.equal(await field("Main stream").inputValue(), `rtsp://127.0.0.1:${port}/main`);
     assert.equal(await field("Sub stream").inputValue(), `rtsp://127.0.0.1:${port}/sub`);

@@ -17,6 +17,7 @@ mod loss;
 mod record;
 mod rederive;
 mod served;
+mod report;
 mod storage;
 mod witness;
 
