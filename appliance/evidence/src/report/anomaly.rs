@@ -23,7 +23,7 @@ const COUNTED_MAX: usize = 40_000;
 /// Entries that one finding names.
 const ENTRIES_MAX: usize = 8;
 
-/// Which rule.
+/// What makes something stand out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rule {
     /// More than [`VOLUME_PER_DAY`].
