@@ -31,6 +31,7 @@ const button = (name) => page.getByRole("button", { name, exact: true });
 async function fillCamera({ name, main, sub, user, password }) {
   await go("#/cameras/new");
   await field("Name").fill(name);
+  await field("What the camera is there for").fill("Traffic at the gate");
   await field("Main stream").fill(main);
   if (sub) await field("Sub stream").fill(sub);
   if (user) await field("User name at the camera").fill(user);
@@ -111,6 +112,7 @@ describe("the page", { concurrency: 1 }, () => {
     await page.getByText("Acme <b> Gate 7").waitFor();
     await page.getByText("The camera's clock is off by 36").waitFor();
     assert.equal(await field("Name").inputValue(), "Acme <b> Gate 7");
+    await field("What the camera is there for").fill("Traffic at gate 7");
     const port = new URL(RTSP_URL_1.replace("rtsp:", "http:")).port;
     assert.equal(await field("Main stream").inputValue(), `rtsp://127.0.0.1:${port}/main`);
     assert.equal(await field("Sub stream").inputValue(), `rtsp://127.0.0.1:${port}/sub`);

@@ -34,6 +34,7 @@ describe("cameras that send JPEG", { concurrency: 1 }, () => {
   it("say in a test whether their pictures move", async () => {
     await page.goto(`${BASE_URL}#/cameras/new`);
     await field("Name").fill("Courtyard");
+    await field("What the camera is there for").fill("Traffic at the gate");
     await field("Main stream").fill(`${server.url}snapshot`);
     await field("One picture every (s)").fill("0.5");
     await button("Test").click();

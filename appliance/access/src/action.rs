@@ -380,4 +380,68 @@ pub enum Action {
         /// Names in the lines that were brought.
         names: Vec<String>,
     },
+    /// What a camera is for, and what is done with what it records. The recorder notes it by itself; nobody can ask for it.
+    StatePolicy {
+        /// Which.
+        camera: CameraId,
+        /// What for; empty when nobody said.
+        purpose: String,
+        /// It is recorded.
+        enabled: bool,
+        /// It was removed; what it recorded may still be there.
+        removed: bool,
+        /// Footage is made unreadable after so many days.
+        retention_days_max: u32,
+        /// Sound is recorded.
+        audio: bool,
+        /// How many parts of the picture are hidden.
+        masks: usize,
+        /// Plugins that look at it, by id.
+        plugins: Vec<String>,
+    },
+    /// How long cameras were recorded. The recorder notes it by itself; nobody can ask for it.
+    RecordHours {
+        /// Since when it was counted.
+        range: TimeRange,
+        /// Those that were recorded at all.
+        cameras: Vec<RecordedMinutes>,
+    },
+    /// The report of a month that is over is public. The recorder notes it by itself; nobody can ask for it.
+    PublishReport {
+        /// Which, as in `2026-11`.
+        month: String,
+        /// It is about the entries below this number.
+        entries: u64,
+        /// SHA-256 of the report, lower-case hex.
+        report_sha256: String,
+    },
+    /// Accesses that an auditor is to look at were drawn. The recorder notes it by itself; nobody can ask for it.
+    DrawReviews {
+        /// From those in the entries from this number on.
+        from: u64,
+        /// Up to this one, which is not included: the size of the checkpoint that the draw comes from.
+        entries: u64,
+        /// Root of that checkpoint, lower-case hex.
+        root: String,
+    },
+    /// Read which accesses are to be looked at, and what stands out in the log.
+    ReadReviews,
+    /// Say whether an access was right.
+    AnswerReview {
+        /// Number of its entry.
+        entry: u64,
+        /// It was.
+        ok: bool,
+        /// Why, in the auditor's words; may be empty when it was.
+        reason: String,
+    },
+}
+
+/// How long one camera was recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct RecordedMinutes {
+    /// Which.
+    pub camera: CameraId,
+    /// Minutes with a picture of its main stream that the store took.
+    pub minutes: u64,
 }

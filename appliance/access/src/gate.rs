@@ -319,7 +319,9 @@ fn needed(action: &Action) -> Result<(&'static [Role], &[CameraId]), &'static st
         Action::ReadAudit
         | Action::TrustWitness { .. }
         | Action::DistrustWitness { .. }
-        | Action::ImportCosignatures { .. } => (&[Role::Auditor], &[]),
+        | Action::ImportCosignatures { .. }
+        | Action::ReadReviews
+        | Action::AnswerReview { .. } => (&[Role::Auditor], &[]),
         Action::Erase { .. } => {
             return Err("erasing is done by the maximum age alone: set a smaller one");
         }
@@ -327,6 +329,12 @@ fn needed(action: &Action) -> Result<(&'static [Role], &[CameraId]), &'static st
         Action::Rederived { .. } => return Err("the recorder itself notes what came out"),
         Action::NoteCamera { .. } => {
             return Err("the recorder itself notes what happens at a camera");
+        }
+        Action::StatePolicy { .. }
+        | Action::RecordHours { .. }
+        | Action::PublishReport { .. }
+        | Action::DrawReviews { .. } => {
+            return Err("the recorder itself notes what its report is made of");
         }
     })
 }

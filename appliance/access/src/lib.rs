@@ -12,7 +12,7 @@ pub mod case;
 pub mod gate;
 pub mod role;
 
-pub use action::{Action, RecipientClass};
+pub use action::{Action, RecipientClass, RecordedMinutes};
 pub use case::{Case, CaseNow, CaseRefusal, Purpose};
 pub use gate::{AuditEntry, AuditError, AuditLog, Grant, Outcome, Refusal, decide, open};
 pub use role::{Role, Roles, Subject};

@@ -19,6 +19,7 @@ pub mod note;
 pub mod player;
 pub mod proof;
 pub mod record;
+pub mod report;
 pub mod rotation;
 pub mod run;
 pub mod text;

@@ -29,8 +29,18 @@ pub struct Config {
     pub plugins: Plugins,
     /// Where cameras may be.
     pub cameras: CameraNetworks,
+    /// What the public page says of the station.
+    pub public: Public,
     /// Cameras to add at the first start, while there are none.
     pub camera: Vec<SeedCamera>,
+}
+
+/// The public page.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Public {
+    /// Whom somebody asks who was recorded, or wants to complain: an office, a telephone number, an address. Everybody can read it.
+    pub contact: String,
 }
 
 /// The page.

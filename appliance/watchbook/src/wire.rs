@@ -22,6 +22,7 @@ use crate::station::log_keeper::{self, LogKeeper};
 use crate::station::plugins::{PluginDesk, Shelf, Staffed};
 use crate::station::proposals::{ProposalDesk, RuleFeed};
 use crate::station::rederive::{Means, RederiveDesk};
+use crate::station::report_desk::{self, ReportDesk};
 use crate::station::sight::{Lookout, Teller};
 use crate::station::sink::StationSink;
 use crate::station::states::States;
@@ -60,6 +61,7 @@ pub struct Station {
     app: App,
     state_dir: PathBuf,
     checkpoints: Arc<LogKeeper>,
+    reports: Arc<ReportDesk>,
 }
 
 impl Station {
@@ -87,7 +89,7 @@ impl Station {
         let lookout = Lookout::open(&program_dir, Arc::clone(&states), Teller::new(store.writer(), rules.clone()));
         let sink =
             StationSink::new(store.writer(), Arc::clone(&live), Arc::clone(&analysis), Arc::clone(&states), lookout);
-        let sink = Arc::new(sink);
+        let (minutes, sink) = (sink.minutes(), Arc::new(sink));
         let cameras = CameraDesk::open(Arc::clone(&register), states, Arc::clone(&analysis), sink, runtime.clone());
         let networks = watchbook_capture::Networks::parse(&config.cameras.networks)
             .map_err(|error| Error::new(error.kind, error.message))?;
@@ -107,10 +109,10 @@ impl Station {
         watch_dev_mode(&runtime, Arc::downgrade(&plugins));
         watch_clocks(&runtime, Arc::downgrade(&cameras));
         let checkpoints = sign_checkpoints(&runtime, LogKeeper::open(&register, &keys, &config.storage.ring_dir));
+        let sources = report_desk::sources(&register, &checkpoints, minutes);
+        let reports = report_desk::start(&runtime, sources, &cameras, &config.public.contact).map_err(web_error)?;
         let means = Means { reader: store.reader(), journal, plugins: Arc::clone(&plugins), program_dir };
-        let rederivations = RederiveDesk::open(means, Arc::clone(&register), Arc::clone(&book)).map_err(web_error)?;
-        let rederivations = Arc::new(rederivations);
-        rederivations.start().map_err(|error| Error::io("starting the thread that derives events again", &error))?;
+        let rederivations = rederivations_of(means, &register, &book)?;
         let exports = open_exports(&store, (&checkpoints, &cameras), (&register, &keys, &book), &state_dir)?;
         let proposals = Arc::new(ProposalDesk::open(register, Arc::clone(&book), rules).map_err(web_error)?);
         let started = proposals.start(rule_work, analysis, Arc::clone(&cameras));
@@ -135,9 +137,10 @@ impl Station {
             rederivations,
             checkpoints: Arc::clone(&checkpoints) as _,
             secrets: Arc::new(Wrapping(keys)),
+            reports: Arc::clone(&reports) as _,
         };
         let app = app_of(ports, live)?;
-        Ok(Self { store, holds, exports, cameras, app, state_dir, checkpoints })
+        Ok(Self { store, holds, exports, cameras, app, state_dir, checkpoints, reports })
     }
 
     /// Step 6.
@@ -156,6 +159,7 @@ impl Station {
             retention.stop();
         }
         self.exports.stop();
+        self.reports.end();
         self.holds.close();
         if let Err(error) = self.store.close() {
             tracing::error!(%error, "the last commit may be lost");
@@ -251,6 +255,14 @@ fn sign_checkpoints(runtime: &tokio::runtime::Handle, keeper: LogKeeper) -> Arc<
         }
     });
     kept
+}
+
+/// Derives events again when somebody asks.
+fn rederivations_of(means: Means, register: &Arc<Register>, book: &Arc<Book>) -> Result<Arc<RederiveDesk>> {
+    let desk = RederiveDesk::open(means, Arc::clone(register), Arc::clone(book)).map_err(web_error)?;
+    let desk = Arc::new(desk);
+    desk.start().map_err(|error| Error::io("starting the thread that derives events again", &error))?;
+    Ok(desk)
 }
 
 /// Keeps how far the cameras' clocks are off.
@@ -380,6 +392,7 @@ fn seed(cameras: &CameraDesk, seeds: &[SeedCamera]) -> Result<()> {
             password: credentials.map(|credentials| api::Secret::new(credentials.password)),
             record_audio: false,
             audio_purpose: String::new(),
+            purpose: String::new(),
             certificate: None,
             enabled: true,
             masks: Vec::new(),

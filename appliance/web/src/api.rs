@@ -16,6 +16,7 @@ mod people;
 mod plugins;
 mod proposals;
 mod rederive;
+mod report;
 mod retention;
 mod station;
 
@@ -71,5 +72,6 @@ pub use rederive::{
     Rederivation, RederivationDifference, RederivationField, RederivationInputs, RederivationLead, RederivationOutcome,
     RederivationRefusal, RederivationRequest, RederivationResult, RederivationState,
 };
+pub use report::{Anomaly, AnomalyList, ReportList, ReportMonth, Review, ReviewAnswer, ReviewList};
 pub use retention::{Erasure, ErasureList, Retention, RetentionList};
 pub use station::{CameraHealth, ClockHealth, Health, LiveHealth, ProblemBody, RingHealth, Status, SyncStateName};

@@ -18,7 +18,7 @@ pub(crate) const SETTINGS_BYTES_MAX: usize = 4096;
 /// The user name or password of a camera.
 pub(crate) const CREDENTIAL_BYTES_MAX: usize = 256;
 /// What sound is recorded for: a sentence.
-const AUDIO_PURPOSE_BYTES_MAX: usize = 256;
+pub(crate) const AUDIO_PURPOSE_BYTES_MAX: usize = 256;
 /// Longest retention without a signed policy.
 pub(crate) const RETENTION_DAYS_MAX: u32 = 30;
 /// The path of a directory: far below the 4096 that Linux allows, enough for any mount point.
@@ -247,6 +247,16 @@ pub(crate) fn audio_purpose(text: &str, recorded: bool) -> Result<String, Error>
     if recorded && text.is_empty() {
         return Err(Error::invalid("audio_purpose must say what the sound is recorded for")
             .next("Recording speech needs a reason of its own; write it in a few words."));
+    }
+    Ok(text)
+}
+
+/// What a camera is there for.
+pub(crate) fn purpose(text: &str) -> Result<String, Error> {
+    let text = line("purpose", text, AUDIO_PURPOSE_BYTES_MAX)?;
+    if text.is_empty() {
+        let error = Error::invalid("purpose must say what the camera is there for");
+        return Err(error.next("Everybody can read it in the public report; write it in a few words."));
     }
     Ok(text)
 }

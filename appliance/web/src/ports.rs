@@ -8,12 +8,14 @@ mod exports;
 mod log;
 mod marks;
 mod secrets;
+mod report;
 
 pub use cases::{CaseChange, Cases};
 pub use exports::{ExportAnswer, ExportFile, ExportOrder, Exports};
 pub use log::{AuditBook, AuditKind, AuditPage, AuditRecord, Checkpoints};
 pub use marks::{Damaged, ImpairedList};
 pub use secrets::{SECRET_BYTES, Secrets};
+pub use report::{PublicReport, Reports, StoredLeaf, WaitingReview};
 
 use crate::address_secret;
 use crate::api;
@@ -60,6 +62,8 @@ pub struct Ports {
     pub cases: Arc<dyn Cases>,
     /// What wraps secrets for the register.
     pub secrets: Arc<dyn Secrets>,
+    /// What is computed from the audit log.
+    pub reports: Arc<dyn Reports>,
 }
 
 /// A part of the register that the web owns. The number is the first byte of the stored key, so it never changes.
@@ -137,6 +141,9 @@ pub struct CameraConfig {
     /// Fingerprint of the certificate that an admin trusts, as `AB:CD:…`.
     #[serde(default)]
     pub certificate: Option<String>,
+    /// What the camera is there for, for everybody to read; empty when nobody said.
+    #[serde(default)]
+    pub purpose: String,
     /// It is captured.
     pub enabled: bool,
     /// Polygons that plugins never see.

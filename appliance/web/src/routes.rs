@@ -24,6 +24,7 @@ pub(crate) mod proposals;
 pub(crate) mod ptz;
 pub(crate) mod publishers;
 pub(crate) mod rederive;
+pub(crate) mod report;
 pub(crate) mod retention;
 pub(crate) mod sessions;
 pub(crate) mod station;
@@ -210,6 +211,7 @@ pub(crate) fn table() -> Vec<Route> {
     rows.extend(publishers::rows());
     rows.extend(audit::rows());
     rows.extend(log::rows());
+    rows.extend(report::rows());
     rows.extend(health::rows());
     rows.extend(disks::rows());
     rows.extend(retention::rows());

@@ -14,6 +14,7 @@ mod plugins;
 mod proposals;
 mod ptz;
 mod rederive;
+mod report;
 mod station;
 mod storage;
 mod video;

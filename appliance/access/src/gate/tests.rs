@@ -147,7 +147,19 @@ fn table() -> Vec<(Action, Option<Vec<Role>>)> {
         (Action::DistrustWitness { witness: "w".into() }, Some(vec![Auditor])),
         (Action::ImportCosignatures { names: vec!["w".into()] }, Some(vec![Auditor])),
         (Action::ChangeLogKey { reason: "x".into() }, Some(vec![Admin])),
+        (Action::ReadReviews, Some(vec![Auditor])),
+        (Action::AnswerReview { entry: 7, ok: true, reason: String::new() }, Some(vec![Auditor])),
+        (Action::DrawReviews { from: 0, entries: 7, root: String::new() }, Some(vec![])),
+        (Action::PublishReport { month: "2026-11".into(), entries: 7, report_sha256: String::new() }, Some(vec![])),
+        (Action::RecordHours { range: window, cameras: Vec::new() }, Some(vec![])),
+        (policy(one), Some(vec![])),
     ]
+}
+
+fn policy(camera: CameraId) -> Action {
+    let (purpose, plugins) = (String::new(), Vec::new());
+    let (enabled, removed, audio) = (true, false, false);
+    Action::StatePolicy { camera, purpose, enabled, removed, retention_days_max: 7, audio, masks: 0, plugins }
 }
 
 fn rederived(camera: CameraId) -> Action {

@@ -7,6 +7,7 @@ mod fuzz_smoke;
 mod hostile;
 mod masters;
 mod movie;
+mod report;
 mod sample;
 mod ten_million;
 mod two_verifiers;

@@ -413,6 +413,7 @@ impl Cameras for CameraDesk {
             password: probe.password,
             record_audio: false,
             audio_purpose: String::new(),
+            purpose: String::new(),
             certificate: probe.certificate,
             enabled: true,
             masks: Vec::new(),

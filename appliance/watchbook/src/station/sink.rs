@@ -1,6 +1,7 @@
 //! Where every camera's packets go: the ring, the live hub, the analysis tap, the lookout. Nothing here waits.
 
 use super::analysis::Analysis;
+use super::minutes::Minutes;
 use super::sight::Lookout;
 use super::states::{States, shown};
 use std::sync::Arc;
@@ -19,6 +20,7 @@ pub struct StationSink {
     analysis: Arc<Analysis>,
     states: Arc<States>,
     lookout: Lookout,
+    minutes: Arc<Minutes>,
     refused: AtomicU64,
 }
 
@@ -31,7 +33,12 @@ impl StationSink {
         states: Arc<States>,
         lookout: Lookout,
     ) -> Self {
-        Self { writer, live, analysis, states, lookout, refused: AtomicU64::new(0) }
+        Self { writer, live, analysis, states, lookout, minutes: Arc::default(), refused: AtomicU64::new(0) }
+    }
+
+    /// For how long cameras are recorded.
+    pub fn minutes(&self) -> Arc<Minutes> {
+        Arc::clone(&self.minutes)
     }
 
     /// Brings into force how much a camera's footage matters when the disk is too slow, and what of its picture is judged.
@@ -66,8 +73,12 @@ impl Sink for StationSink {
         self.analysis.packet(&packet);
         self.lookout.packet(&packet);
         self.live.packet(packet.clone());
-        let stream = packet.stream;
-        if self.writer.append(packet).is_err() && self.refused.fetch_add(1, Ordering::Relaxed) == 0 {
+        let (stream, utc) = (packet.stream, packet.utc);
+        if self.writer.append(packet).is_ok() {
+            if stream.role == TrackRole::MainVideo {
+                self.minutes.note(stream.camera, utc);
+            }
+        } else if self.refused.fetch_add(1, Ordering::Relaxed) == 0 {
             // The store counts, writes the gap row and raises the alarm that the page shows; the log needs it once.
             tracing::error!(%stream, "the disk cannot keep up: the first picture was dropped; see the health page");
         }

@@ -265,6 +265,8 @@ pub struct Camera {
     pub record_audio: bool,
     /// What the sound is recorded for; empty where none is.
     pub audio_purpose: String,
+    /// What the camera is there for; empty when nobody said. It stands in the public report.
+    pub purpose: String,
     /// SHA-256 of the certificate that an admin trusts for `rtsps` and `https` addresses, as `AB:CD:…`; null: one that an authority vouches for.
     pub certificate_sha256: Option<String>,
     /// It is captured.
@@ -317,6 +319,9 @@ pub struct CameraRequest {
     /// What the sound is recorded for: at most 256 bytes. It stands in the audit log.
     #[serde(default)]
     pub audio_purpose: String,
+    /// What the camera is there for: at most 256 bytes. It stands in the audit log and in the public report, which says so when it is empty.
+    #[serde(default)]
+    pub purpose: String,
     /// SHA-256 of the certificate to trust for `rtsps` and `https` addresses: 64 hexadecimal digits, with or without colons.
     #[serde(default)]
     pub certificate_sha256: Option<String>,
@@ -370,6 +375,8 @@ pub struct CameraPatch {
     pub record_audio: Option<bool>,
     /// What the sound is recorded for: at most 256 bytes. It stands in the audit log.
     pub audio_purpose: Option<String>,
+    /// What the camera is there for: 1 to 256 bytes. It stands in the audit log and in the public report.
+    pub purpose: Option<String>,
     /// SHA-256 of the certificate to trust for `rtsps` and `https` addresses; null trusts none. Another host or port drops the stored one, unless this request brings one.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]

@@ -57,7 +57,7 @@ async fn audit(call: Call) -> Result<Response, Problem> {
     ok(&list.await?)
 }
 
-fn row(app: &App, record: AuditRecord) -> Result<api::AuditRow, Error> {
+pub(super) fn row(app: &App, record: AuditRecord) -> Result<api::AuditRow, Error> {
     let corrupt = || Error::new(Kind::Corrupt, format!("entry {} of the audit log cannot be read", record.index));
     let mut entry: Map<String, Value> = serde_json::from_slice(&record.entry_json).map_err(|_| corrupt())?;
     if let Some(Value::String(kind)) = entry.remove("kind") {

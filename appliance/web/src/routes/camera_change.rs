@@ -23,6 +23,7 @@ pub(super) fn told(before: &CameraConfig, after: &CameraConfig) -> String {
     differs("retention_days_max", before.retention_days_max.to_string(), after.retention_days_max.to_string());
     differs("importance", word(&before.importance), word(&after.importance));
     differs("sound", sound(before), sound(after));
+    differs("purpose", quoted(&before.purpose), quoted(&after.purpose));
     differs("trusted certificate", or_none(before.certificate.as_deref()), or_none(after.certificate.as_deref()));
     differs("device", device(before.device.as_ref()), device(after.device.as_ref()));
     differs("masks", masks(before), masks(after));
@@ -61,6 +62,9 @@ pub(super) fn told_new(config: &CameraConfig) -> String {
         parts.push(format!("sub: {}", place(config.sub.as_ref())));
     }
     parts.push(format!("retention_days_max: {}", config.retention_days_max));
+    if !config.purpose.is_empty() {
+        parts.push(format!("purpose: {}", quoted(&config.purpose)));
+    }
     parts.push(format!("importance: {}", word(&config.importance)));
     for (is_so, what) in [
         (!config.enabled, "records: no".to_owned()),

@@ -197,6 +197,7 @@ pub(crate) fn shown(row: CameraRow, subject: &Subject) -> api::Camera {
         has_password: config.password.is_some(),
         record_audio: config.record_audio,
         audio_purpose: config.audio_purpose,
+        purpose: config.purpose,
         certificate_sha256: config.certificate.filter(|_| admin),
         enabled: config.enabled,
         masks: config.masks,
@@ -356,6 +357,7 @@ fn config_of(request: api::CameraRequest) -> Result<CameraConfig, Error> {
         password: check::secret("password", request.password)?.or(found.password),
         record_audio: request.record_audio,
         audio_purpose: check::audio_purpose(&request.audio_purpose, request.record_audio)?,
+        purpose: check::line("purpose", &request.purpose, check::AUDIO_PURPOSE_BYTES_MAX)?,
         certificate: check::certificate(request.certificate_sha256)?,
         enabled: request.enabled,
         masks: request.masks,
@@ -424,6 +426,9 @@ pub(crate) fn patched(mut config: CameraConfig, patch: api::CameraPatch) -> Resu
         config.record_audio = patch.record_audio.unwrap_or(config.record_audio);
         let purpose = patch.audio_purpose.unwrap_or(config.audio_purpose);
         config.audio_purpose = check::audio_purpose(&purpose, config.record_audio)?;
+    }
+    if let Some(purpose) = patch.purpose {
+        config.purpose = check::purpose(&purpose)?;
     }
     config.enabled = patch.enabled.unwrap_or(config.enabled);
     if let Some(masks) = patch.masks {

@@ -161,6 +161,7 @@ mod tests {
             password: None,
             record_audio: false,
             audio_purpose: String::new(),
+            purpose: String::new(),
             certificate: None,
             enabled: true,
             masks: Vec::new(),

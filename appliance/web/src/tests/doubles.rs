@@ -6,6 +6,7 @@ mod log;
 mod plugins;
 mod proposals;
 mod rederive;
+mod report;
 mod storage;
 
 pub(super) use exports::MANIFEST;
@@ -13,6 +14,7 @@ pub(super) use log::{CHECKPOINT, SIGNED};
 pub(super) use plugins::{KEY, MemoryPlugins, OTHER_KEY, PLUGIN, WAITING};
 pub(super) use proposals::{MemoryProposals, proposal};
 pub(super) use rederive::{EVENT, MemoryRederivations};
+pub(super) use report::REPORT;
 pub(super) use storage::{DISK, FOUND, MemoryHolds, damaged};
 
 use crate::api;

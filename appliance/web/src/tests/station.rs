@@ -139,6 +139,7 @@ impl Station {
             checkpoints: Arc::clone(&inner) as _,
             cases: Arc::new(CaseBook::load(Arc::clone(&register) as _).unwrap()),
             secrets: Arc::clone(&inner) as _,
+            reports: Arc::clone(&inner) as _,
         };
         let app = App::load(AppParts {
             ports,
@@ -257,6 +258,7 @@ fn camera_config() -> CameraConfig {
         password: Some(crate::api::Secret::new(CAMERA_PASSWORD.into())),
         record_audio: false,
         audio_purpose: String::new(),
+        purpose: String::new(),
         certificate: None,
         enabled: true,
         masks: vec![vec![Point { x: 0.0, y: 0.0 }, Point { x: 0.5, y: 0.0 }, Point { x: 0.0, y: 0.5 }]],

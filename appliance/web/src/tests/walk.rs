@@ -21,6 +21,7 @@ fn path_of(row: &Route) -> String {
         .replace("{proposal}", "1")
         .replace("{event}", EVENT)
         .replace("{preset}", "1")
+        .replace("{entry}", "7")
 }
 
 /// A request that is right in every way but perhaps its sender.
@@ -100,6 +101,7 @@ fn body(id: &str) -> Option<Value> {
         "decide_proposal" => json!({"decision": "accept"}),
         "rederive" => json!({"start_utc_ms": START_MS + 60_000}),
         "release_hold" => json!({"reason": "case closed"}),
+        "answer_review" => json!({"ok": false, "reason": "not his case"}),
         _ => return None,
     })
 }
@@ -216,6 +218,7 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
         "audit" | "log_witness_request" | "trust_log_witness" | "distrust_log_witness" | "import_cosignatures" => {
             &[Auditor]
         }
+        "audit" | "log_witness_request" | "log_leaves" | "reviews" | "answer_review" | "anomalies" => &[Auditor],
         _ => return None,
     })
 }
@@ -225,6 +228,19 @@ fn every_row_says_who_and_what_is_kept_in_a_way_that_fits() {
     let open: BTreeSet<&str> =
         ["status", "openapi", "claim", "session", "sign_in", "log", "log_checkpoint", "log_cosigned", "log_witnesses"]
             .into();
+    let open: BTreeSet<&str> = [
+        "status",
+        "openapi",
+        "claim",
+        "session",
+        "sign_in",
+        "log",
+        "log_checkpoint",
+        "report",
+        "report_text",
+        "reports",
+    ]
+    .into();
     for row in table() {
         let public = matches!(row.permission, Permission::Public { .. });
         assert_eq!(public, open.contains(row.id), "{}", row.id);

@@ -5,7 +5,7 @@ import { api } from "./api";
 import { type Key, locale, t } from "./i18n";
 import { devModeUntil, followDevMode } from "./lib/dev-mode";
 import { mayOpen, PAGE_ROLES } from "./lib/roles";
-import { go, link, type PageName, type Route, route } from "./lib/router";
+import { go, link, REPORT_PATH, type PageName, type Route, route } from "./lib/router";
 import { asApiError, followCameras, session, start, started, startProblem, status } from "./lib/session";
 import { AccountPage } from "./pages/account";
 import { AuditPage } from "./pages/audit";
@@ -21,6 +21,8 @@ import { LiveOne } from "./pages/live-one";
 import { PeoplePage } from "./pages/people";
 import { PluginsPage } from "./pages/plugins";
 import { ProposalsPage } from "./pages/proposals";
+import { ReportPage } from "./pages/report";
+import { ReviewsPage } from "./pages/reviews";
 import { TimelinePage } from "./pages/timeline";
 import { Wall } from "./pages/wall";
 import { Claim, SignIn } from "./pages/welcome";
@@ -41,6 +43,7 @@ const NAV: readonly { page: PageName; hash: string; text: Key }[] = [
   { page: "people", hash: link.people, text: "nav.people" },
   { page: "health", hash: link.health, text: "nav.health" },
   { page: "audit", hash: link.audit, text: "nav.audit" },
+  { page: "reviews", hash: link.reviews, text: "nav.reviews" },
 ];
 
 /** Pages that are reached from another one light up that one in the navigation. */
@@ -49,6 +52,8 @@ const NAV_PARENT: Partial<Record<PageName, PageName>> = { live: "wall", camera_e
 export function App() {
   // Reading the locale here redraws the whole page when it changes.
   const language = locale.value;
+  // For everybody, whether or not the recorder is claimed.
+  if (location.pathname === REPORT_PATH) return <ReportPage key={language} />;
   if (startProblem.value !== null) {
     return (
       <main class="door" lang={language}>
@@ -147,6 +152,8 @@ function Page({ here }: { here: Route }) {
       return <CameraEdit key={here.id} id={here.id} />;
     case "counts":
       return <CountsPage />;
+    case "reviews":
+      return <ReviewsPage />;
     case "proposals":
       return <ProposalsPage />;
     case "cases":

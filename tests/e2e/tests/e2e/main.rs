@@ -18,6 +18,7 @@ mod loss;
 mod record;
 mod rederive;
 mod served;
+mod report;
 mod storage;
 mod witness;
 

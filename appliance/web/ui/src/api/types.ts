@@ -125,3 +125,50 @@ export type HoldState = Schemas["HoldState"];
 
 /** What a plugin's setting may hold. */
 export type SettingValue = string | number | boolean | null;
+
+export type ReportList = Schemas["ReportList"];
+export type Review = Schemas["Review"];
+export type ReviewList = Schemas["ReviewList"];
+export type ReviewAnswer = Schemas["ReviewAnswer"];
+export type Anomaly = Schemas["Anomaly"];
+export type AnomalyList = Schemas["AnomalyList"];
+
+/** A count as the public sees it: a number, `<5`, or at least so many, as in `≥12`. */
+export type PublicCount = number | string;
+/** Counts by word, and their sum. */
+export interface PublicSplit {
+  by: Record<string, PublicCount>;
+  total: PublicCount;
+}
+/** What a camera is for, as the log says. */
+export type PublicPolicy = {
+  purpose: string;
+  enabled: boolean;
+  removed: boolean;
+  retention_days_max: number;
+  audio: boolean;
+  masks: number;
+  plugins: string[];
+};
+/** The transparency report. It is not in the API's description: its bytes are hashed, and its form has a version. */
+export interface PublicReport {
+  version: number;
+  month: string;
+  over: boolean;
+  log_entries: number;
+  as_of_utc_ms: number;
+  cameras: (PublicPolicy & { camera: number; recorded_minutes: number; gap_seconds: number; erased_hours: number })[];
+  views: PublicSplit;
+  live_views: PublicCount;
+  cases_opened: PublicCount;
+  exports: { requested: PublicCount; released: PublicSplit; refused: PublicCount; delivered: PublicCount; taken_out_directly: PublicCount };
+  holds: { placed: PublicCount; released: PublicCount };
+  erasures: PublicCount;
+  gaps: PublicSplit;
+  emergency_cases: { opened: PublicCount; unreviewed: PublicCount; overdue: PublicCount; any_overdue: boolean };
+  refused: { attempts: PublicCount; failed_sign_ins: PublicCount };
+  reviews: { drawn: PublicCount; answered: PublicSplit; unreviewed: PublicCount };
+  configuration: PublicSplit;
+  policy_changes: { at_utc_ms: number; camera: number; from: PublicPolicy | null; to: PublicPolicy }[];
+  policy_changes_more: number;
+}

@@ -4,6 +4,7 @@ import { impairedWords } from "./en-impaired";
 import { factorWords } from "./en-factor";
 import { jpegWords } from "./en-jpeg";
 import { logWords } from "./en-log";
+import { reportWords } from "./en-report";
 
 /** English, for finding cameras on the network. */
 export const findWords = {
@@ -13,6 +14,7 @@ export const findWords = {
   ...impairedWords,
   ...jpegWords,
   ...logWords,
+  ...reportWords,
   "find.title": "Find the camera",
   "find.what": "Cameras that speak ONVIF say what they are and where their streams are. Otherwise enter the addresses below.",
   "find.search": "Search the network",

@@ -23,6 +23,7 @@ export const PAGE_ROLES: Record<PageName, readonly Role[]> = {
   people: ["admin"],
   health: [],
   audit: ["auditor"],
+  reviews: ["auditor"],
   account: [],
   unknown: [],
 };

@@ -2,7 +2,10 @@
 
 import { signal } from "@preact/signals";
 
-export type PageName = "wall" | "live" | "timeline" | "cameras" | "camera_edit" | "counts" | "proposals" | "cases" | "case_new" | "holds" | "hold_new" | "plugins" | "people" | "health" | "audit" | "account" | "unknown";
+export type PageName = "wall" | "live" | "timeline" | "cameras" | "camera_edit" | "counts" | "proposals" | "cases" | "case_new" | "holds" | "hold_new" | "plugins" | "people" | "health" | "audit" | "reviews" | "account" | "unknown";
+
+/** The one page that has an address of its own: everybody may open it, and it can be printed on a sign. */
+export const REPORT_PATH = "/report";
 
 export interface Route {
   page: PageName;
@@ -24,6 +27,7 @@ const PLAIN: Record<string, PageName> = {
   plugins: "plugins",
   health: "health",
   audit: "audit",
+  reviews: "reviews",
   account: "account",
 };
 
@@ -67,6 +71,7 @@ export const link = {
   audit: "#/audit",
   /** The entries about one thing. */
   auditOf: (search: string) => `#/audit?search=${encodeURIComponent(search)}`,
+  reviews: "#/reviews",
   account: "#/account",
 };
 

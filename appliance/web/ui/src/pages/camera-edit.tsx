@@ -113,6 +113,14 @@ function Editor({ camera, reload }: { camera: Camera | null; reload: () => void 
           maxLength={64}
           focus={camera === null}
         />
+        <TextField
+          label={t("camera.purpose")}
+          hint={t("camera.purpose.hint")}
+          value={form.purpose}
+          change={(purpose) => change({ purpose })}
+          required={camera === null || camera.purpose !== ""}
+          maxLength={128}
+        />
         <div class="pair">
           <TextField
             label={t("camera.main")}

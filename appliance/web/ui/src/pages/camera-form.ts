@@ -19,6 +19,7 @@ export interface CameraForm {
   recordAudio: boolean;
   /** What the sound is recorded for. */
   audioPurpose: string;
+  purpose: string;
   /** SHA-256 of the certificate that is trusted; empty: none. */
   certificate: string;
   enabled: boolean;
@@ -49,6 +50,7 @@ export function formOf(camera: Camera | null): CameraForm {
     password: "",
     recordAudio: camera?.record_audio ?? false,
     audioPurpose: camera?.audio_purpose ?? "",
+    purpose: camera?.purpose ?? "",
     certificate: camera?.certificate_sha256 ?? "",
     enabled: camera?.enabled ?? true,
     retentionDays: String(camera?.retention_days_max ?? RETENTION_DAYS_DEFAULT),
@@ -94,6 +96,7 @@ export function inputOf(form: CameraForm, masks: Point[][]): CameraInput {
     ...(form.password === "" ? {} : { password: form.password }),
     record_audio: form.recordAudio,
     audio_purpose: form.recordAudio ? form.audioPurpose.trim() : "",
+    purpose: form.purpose.trim(),
     certificate_sha256: form.certificate.trim() === "" ? null : form.certificate.trim(),
     enabled: form.enabled,
     masks,

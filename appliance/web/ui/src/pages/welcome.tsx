@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { api } from "../api";
 import { t } from "../i18n";
 import { useAct, useTitle } from "../lib/hooks";
+import { REPORT_PATH } from "../lib/router";
 import { session, status } from "../lib/session";
 import { LanguageChoice } from "../ui/language";
 import { Logo } from "../ui/logo";
@@ -90,7 +91,7 @@ export function SignIn() {
         </button>
         <p class="hint">{t("signin.forgot")}</p>
         <p class="hint">
-          <a href="/api/v1/log/checkpoint">{t("log.public")}</a>
+          <a href={REPORT_PATH}>{t("report.link")}</a> <a href="/api/v1/log/checkpoint">{t("log.public")}</a>
         </p>
       </form>
     </Door>

@@ -1,0 +1,157 @@
+//! What a report must know of the log before its month: who looks for which purpose stands in the entry that opened the case, not in the one that looked.
+
+use super::sample;
+use crate::Hash;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use watchbook_base::UtcNanos;
+
+/// Cases and exports that are remembered, the newest of each: ten years of 15 a day, about 100 bytes each.
+const REMEMBERED_MAX: usize = 1 << 16;
+/// Accesses of a week that take part in the draw: 100 a minute day and night, 8 bytes each. Those behind take part in the next.
+const ACCESSES_MAX: usize = 1 << 20;
+/// Accesses that wait for an auditor: 40 years of the least that is drawn.
+const WAITING_MAX: usize = 1 << 14;
+/// Cameras that the log tells of, removed ones too.
+const CAMERAS_MAX: usize = 4096;
+
+/// What a camera is for and what is done with what it records, as the log says it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// What for; empty when nobody said.
+    pub purpose: String,
+    /// It is recorded.
+    pub enabled: bool,
+    /// It is not there any more; what it recorded may be.
+    pub removed: bool,
+    /// Footage is made unreadable after so many days.
+    pub retention_days_max: u64,
+    /// Sound is recorded.
+    pub audio: bool,
+    /// How many parts of the picture are hidden.
+    pub masks: u64,
+    /// Which plugins look at it, by id.
+    pub plugins: Vec<String>,
+}
+
+/// State between months. All of it follows from the entries.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Carry {
+    /// By camera.
+    pub(super) policies: BTreeMap<u64, Policy>,
+    /// Purpose by case, and the entry that said so.
+    pub(super) cases: Remembered,
+    /// Class of the recipient by export.
+    pub(super) exports: Remembered,
+    /// Accesses that no draw was about yet: numbers of entries, and the account.
+    accesses: Vec<(u64, u64)>,
+    /// Drawn, and not answered: entry and account.
+    drawn: BTreeMap<u64, u64>,
+    /// Emergency cases that nobody answered for: entry that opened it, account and when.
+    emergencies: BTreeMap<u64, (u64, UtcNanos)>,
+    /// End of the last draw: entries from here on are still to be drawn from.
+    draw_from: u64,
+    /// When the last draw was written, or the first entry.
+    drawn_at: Option<UtcNanos>,
+}
+
+/// Words by name; the oldest makes room.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Remembered(BTreeMap<String, (u64, String)>);
+
+impl Remembered {
+    pub(super) fn put(&mut self, entry: u64, name: String, word: String) {
+        if self.0.len() >= REMEMBERED_MAX
+            && !self.0.contains_key(&name)
+            && let Some(oldest) = self.0.iter().min_by_key(|(_, (entry, _))| *entry).map(|(name, _)| name.clone())
+        {
+            self.0.remove(&oldest);
+        }
+        self.0.insert(name, (entry, word));
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|(_, word)| word.as_str())
+    }
+}
+
+impl Carry {
+    /// What the log says of each camera.
+    #[must_use]
+    pub fn policies(&self) -> &BTreeMap<u64, Policy> {
+        &self.policies
+    }
+
+    /// Accesses that were drawn and wait for an auditor: entry and account.
+    #[must_use]
+    pub fn drawn(&self) -> &BTreeMap<u64, u64> {
+        &self.drawn
+    }
+
+    /// Emergency cases that wait for an auditor: entry that opened it, account and when.
+    #[must_use]
+    pub fn emergencies(&self) -> &BTreeMap<u64, (u64, UtcNanos)> {
+        &self.emergencies
+    }
+
+    /// First entry that no draw was about, and when the last draw was written; before the first draw, when the first entry was.
+    #[must_use]
+    pub fn draw_from(&self) -> (u64, Option<UtcNanos>) {
+        (self.draw_from, self.drawn_at)
+    }
+
+    /// How many accesses are still to be drawn from.
+    #[must_use]
+    pub fn accesses(&self) -> usize {
+        self.accesses.len()
+    }
+
+    pub(super) fn begun(&mut self, utc: UtcNanos) {
+        self.drawn_at.get_or_insert(utc);
+    }
+
+    /// Sets what a camera is for; what was there before, if it was something else.
+    pub(super) fn state_policy(&mut self, camera: u64, policy: Policy) -> Option<Option<Policy>> {
+        if self.policies.len() >= CAMERAS_MAX && !self.policies.contains_key(&camera) {
+            return None;
+        }
+        let before = self.policies.insert(camera, policy.clone());
+        (before.as_ref() != Some(&policy)).then_some(before)
+    }
+
+    pub(super) fn access(&mut self, entry: u64, account: u64) {
+        if self.accesses.len() < ACCESSES_MAX {
+            self.accesses.push((entry, account));
+        }
+    }
+
+    pub(super) fn emergency(&mut self, entry: u64, account: u64, utc: UtcNanos) {
+        if self.emergencies.len() < WAITING_MAX {
+            self.emergencies.insert(entry, (account, utc));
+        }
+    }
+
+    /// The accesses below entry `entries` that no draw was about are drawn from; gives how many were drawn.
+    pub(super) fn draw(&mut self, entries: u64, seed: &Hash, utc: UtcNanos) -> u64 {
+        let (of_week, later): (BTreeMap<u64, u64>, BTreeMap<u64, u64>) =
+            core::mem::take(&mut self.accesses).into_iter().partition(|(entry, _)| *entry < entries);
+        self.accesses = later.into_iter().collect();
+        (self.draw_from, self.drawn_at) = (entries.max(self.draw_from), Some(utc));
+        let drawn = sample::draw(seed, &of_week.keys().copied().collect::<Vec<_>>());
+        let count = u64::try_from(drawn.len()).unwrap_or(u64::MAX);
+        let room = WAITING_MAX.saturating_sub(self.drawn.len());
+        self.drawn.extend(of_week.into_iter().filter(|(entry, _)| drawn.contains(entry)).take(room));
+        count
+    }
+
+    /// `account` answered for an entry; false when nobody waited for that, or when it is about its own access: that counts for nothing.
+    pub(super) fn answered(&mut self, entry: u64, account: u64) -> bool {
+        let whose = self.drawn.get(&entry).or(self.emergencies.get(&entry).map(|(account, _)| account));
+        if whose.is_none_or(|whose| *whose == account) {
+            return false;
+        }
+        self.drawn.remove(&entry);
+        self.emergencies.remove(&entry);
+        true
+    }
+}

@@ -1,0 +1,153 @@
+//! The report as plain text, for a notice board.
+
+use serde_json::Value;
+use watchbook_base::UtcNanos;
+
+/// Characters of one line.
+const WIDTH: usize = 78;
+
+/// The report as lines of text, in English. `report` is what [`super::Tally::report`] gave.
+#[must_use]
+pub fn text(report: &Value) -> String {
+    let mut out = Lines::default();
+    let day = |name: &str| {
+        let utc = UtcNanos::from_ms(report[name].as_i64().unwrap_or_default());
+        utc.to_string().get(..16).unwrap_or_default().replace('T', " ")
+    };
+    let state =
+        if report["over"] == true { "complete" } else { "not over yet: counts are rounded down to whole fives" };
+    out.title(&format!("What this station did with its cameras, {}", word(&report["month"])));
+    out.line(&format!(
+        "{state}. Computed from the first {} entries of the audit log, up to {} UTC.",
+        report["log_entries"],
+        day("as_of_utc_ms")
+    ));
+    out.line("<5: fewer than five, or none. \u{2265}: at least; the exact sum would give a small number away.");
+    cameras(&mut out, report);
+    out.part("Who looked at footage, for what (one look is one stretch of footage)");
+    out.split(&report["views"]);
+    out.row("Looks at live pictures", &report["live_views"]);
+    out.row("Cases opened", &report["cases_opened"]);
+    out.part("What left the station");
+    out.row("Exports asked for", &report["exports"]["requested"]);
+    out.row("Exports refused", &report["exports"]["refused"]);
+    out.row("Exports delivered", &report["exports"]["delivered"]);
+    out.row("Files taken out directly", &report["exports"]["taken_out_directly"]);
+    out.line("Exports released, by who was to have them:");
+    out.split(&report["exports"]["released"]);
+    out.part("Kept and erased");
+    out.row("Holds placed", &report["holds"]["placed"]);
+    out.row("Holds given up", &report["holds"]["released"]);
+    out.row("Erasures at the maximum age", &report["erasures"]);
+    out.part("Emergency cases (opened by one person alone)");
+    out.row("Opened", &report["emergency_cases"]["opened"]);
+    out.row("Not yet looked at by the auditor", &report["emergency_cases"]["unreviewed"]);
+    let overdue = if report["emergency_cases"]["any_overdue"] == true { "yes" } else { "no" };
+    out.row("Any not looked at within 72 hours", &Value::from(overdue));
+    out.part("Refused");
+    out.row("Attempts that were refused", &report["refused"]["attempts"]);
+    out.row("Failed sign-ins", &report["refused"]["failed_sign_ins"]);
+    out.part("Random review by the auditor");
+    out.row("Looks and exports drawn", &report["reviews"]["drawn"]);
+    out.split(&report["reviews"]["answered"]);
+    out.row("Not yet answered", &report["reviews"]["unreviewed"]);
+    out.part("Stretches without footage, by reason");
+    out.split(&report["gaps"]);
+    out.part("Changes of the configuration");
+    out.split(&report["configuration"]);
+    out.part("Changes of what cameras are for");
+    for change in report["policy_changes"].as_array().into_iter().flatten() {
+        let at = UtcNanos::from_ms(change["at_utc_ms"].as_i64().unwrap_or_default()).to_string();
+        out.line(&format!("{} camera {}: {}", at.get(..10).unwrap_or_default(), change["camera"], changed(change)));
+    }
+    if let Some(more @ 1..) = report["policy_changes_more"].as_u64() {
+        out.line(&format!("and {more} more"));
+    }
+    out.0
+}
+
+fn cameras(out: &mut Lines, report: &Value) {
+    out.part("Cameras");
+    for camera in report["cameras"].as_array().into_iter().flatten() {
+        let minutes = camera["recorded_minutes"].as_u64().unwrap_or_default();
+        let state = match (camera["removed"] == true, camera["enabled"] == true) {
+            (true, _) => ", removed",
+            (_, true) => "",
+            _ => ", switched off",
+        };
+        out.line(&format!("Camera {}{state}: {}", camera["camera"], purpose(camera)));
+        out.line(&format!(
+            "  footage kept at most {} days; sound {}; {} hidden parts; plugins: {}",
+            camera["retention_days_max"],
+            if camera["audio"] == true { "recorded" } else { "not recorded" },
+            camera["masks"],
+            plugins(camera)
+        ));
+        let gap_minutes = camera["gap_seconds"].as_u64().unwrap_or_default() / 60;
+        out.line(&format!(
+            "  recorded {} h {} min; without footage {gap_minutes} min; erased {} h",
+            minutes / 60,
+            minutes % 60,
+            camera["erased_hours"]
+        ));
+    }
+}
+
+/// What is different, field by field.
+fn changed(change: &Value) -> String {
+    let (from, to) = (&change["from"], &change["to"]);
+    if from.is_null() {
+        return format!("first stated ({}, at most {} days)", purpose(to), to["retention_days_max"]);
+    }
+    let fields = to.as_object().into_iter().flatten().filter(|(name, value)| from[name.as_str()] != **value);
+    let fields: Vec<String> =
+        fields.map(|(name, value)| format!("{} {} -> {value}", name.replace('_', " "), from[name.as_str()])).collect();
+    fields.join(", ")
+}
+
+fn purpose(of: &Value) -> &str {
+    of["purpose"].as_str().filter(|purpose| !purpose.is_empty()).unwrap_or("purpose not stated")
+}
+
+fn plugins(camera: &Value) -> String {
+    let plugins: Vec<&str> = camera["plugins"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if plugins.is_empty() { "none".to_owned() } else { plugins.join(", ") }
+}
+
+/// A text without its quotes, a number as it is.
+fn word(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[derive(Default)]
+struct Lines(String);
+
+impl Lines {
+    fn line(&mut self, line: &str) {
+        // What an admin typed stays on its line.
+        self.0.extend(line.chars().filter(|c| !c.is_control()));
+        self.0.push('\n');
+    }
+
+    fn title(&mut self, title: &str) {
+        self.line(title);
+        self.line(&"=".repeat(title.chars().count().min(WIDTH)));
+    }
+
+    fn part(&mut self, title: &str) {
+        self.0.push('\n');
+        self.line(title);
+        self.line(&"-".repeat(title.chars().count().min(WIDTH)));
+    }
+
+    fn row(&mut self, what: &str, value: &Value) {
+        self.line(&format!("{what}: {}", word(value)));
+    }
+
+    fn split(&mut self, split: &Value) {
+        for (name, value) in split["by"].as_object().into_iter().flatten() {
+            self.line(&format!("  {}: {}", name.replace('_', " "), word(value)));
+        }
+        self.row("  all", &split["total"]);
+    }
+}

@@ -1,0 +1,359 @@
+#!/usr/bin/env python3
+"""Recomputes every number of a transparency report from an auditor's copy of the log, written from the table in appliance/evidence/src/report.rs.
+
+Standard library only. The copy is what GET /api/v1/log/leaves gives, page after page: one JSON object a line with "index" and "leaf" (hexadecimal: version, salt of 16
+bytes, time of 8 bytes little-endian in ns since 1970, body).
+
+    report.py COPY --month 2026-11 [--entries N] [--open]   prints the report, byte for byte as the recorder gives it
+    report.py COPY --published                              each published report's hash is that of what is recomputed
+    report.py COPY --draws                                  each draw's root is the log's; prints what was drawn, one draw a line
+    report.py COPY --checkpoint FILE [--log KEY]            the copy is what the checkpoint is about; with KEY it must be signed by it
+Exit code 0: all is as it should be. 1: something is not; a sentence says what.
+"""
+
+import argparse
+import base64
+import calendar
+import datetime
+import hashlib
+import json
+import sys
+
+from masters import Bad
+from verify import Key, Note
+
+SECOND = 1_000_000_000
+PURPOSES = ["traffic_collision", "traffic_offence", "theft", "violence", "property_damage", "fire_or_rescue", "other_crime", "subject_request", "equipment_check"]
+CLASSES = ["police", "prosecutor", "court", "defence", "data_subject", "other_authority"]
+CHANGES = {
+    "accounts": ["change_account", "remove_second_factor"],
+    "cameras_and_settings": ["change_config", "accept_camera"],
+    "disks": ["add_disk", "accept_disk", "retire_disk"],
+    "log": ["change_log_key", "trust_witness", "distrust_witness"],
+    "plugins": ["install_plugin", "approve_plugin", "reject_plugin", "roll_back_plugin", "remove_plugin", "trust_publisher", "distrust_publisher", "set_plugin_dev_mode", "set_plugin_tried_out"],
+}
+POLICY = ["purpose", "enabled", "removed", "retention_days_max", "audio", "masks", "plugins"]
+
+
+class Wrong(Exception):
+    pass
+
+
+def need(truth, sentence):
+    if not truth:
+        raise Wrong(sentence)
+
+
+# ------------------------------------------------------------------------------------------------------------------------------------ the log
+
+
+class Entry:
+    def __init__(self, index, leaf):
+        need(len(leaf) >= 25 and leaf[0] == 1, f"entry {index} is no leaf of version 1")
+        self.index = index
+        self.hash = hashlib.sha256(b"\0" + leaf).digest()
+        self.ns = int.from_bytes(leaf[17:25], "little", signed=True)
+        try:
+            self.body = json.loads(leaf[25:])
+        except ValueError:
+            self.body = {}
+        self.action = self.body.get("action") if isinstance(self.body, dict) else None
+        self.allowed = self.action is not None and self.body.get("outcome") == "allowed"
+
+    def text(self, name):
+        value = self.body.get(name)
+        return value if isinstance(value, str) else ""
+
+    def name(self, name):
+        """What names something: a text, or a number."""
+        value = self.body.get(name)
+        return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+
+    def number(self, name):
+        value = self.body.get(name)
+        return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+
+
+def read_copy(path):
+    entries = []
+    with open(path, encoding="ascii") as lines:
+        for line in lines:
+            row = json.loads(line)
+            need(row["index"] == len(entries), f"entry {len(entries)} is missing or not in its place")
+            entries.append(Entry(row["index"], bytes.fromhex(row["leaf"])))
+    return entries
+
+
+def roots(entries, sizes):
+    """RFC 6962 roots of the first so many entries, in one pass: peaks of full subtrees, joined from the right."""
+    wanted, found, peaks = set(sizes), {}, []
+
+    def root():
+        if not peaks:
+            return hashlib.sha256(b"").digest()
+        whole = peaks[-1][1]
+        for _, peak in reversed(peaks[:-1]):
+            whole = hashlib.sha256(b"\1" + peak + whole).digest()
+        return whole
+
+    if 0 in wanted:
+        found[0] = root()
+    for count, entry in enumerate(entries, 1):
+        peaks.append((1, entry.hash))
+        while len(peaks) > 1 and peaks[-2][0] == peaks[-1][0]:
+            (leaves, left), (_, right) = peaks[-2:]
+            peaks[-2:] = [(leaves * 2, hashlib.sha256(b"\1" + left + right).digest())]
+        if count in wanted:
+            found[count] = root()
+    return found
+
+
+def bounds(month):
+    year, number = int(month[:4]), int(month[5:])
+    start = calendar.timegm((year, number, 1, 0, 0, 0))
+    end = calendar.timegm((year + number // 12, number % 12 + 1, 1, 0, 0, 0))
+    return start * SECOND, end * SECOND
+
+
+def month_of(ns):
+    moment = datetime.datetime.fromtimestamp(ns // SECOND, datetime.timezone.utc)
+    return f"{moment.year:04}-{moment.month:02}"
+
+
+# --------------------------------------------------------------------------------------------------------------------------------- the reviews
+
+
+def draws(entries):
+    """(entry of the draw, accesses that it drew) in the order of the log; each access takes part in one draw."""
+    pool, told = [], []
+    for entry in entries:
+        if not entry.allowed:
+            continue
+        if entry.action in ("playback", "export", "request_export", "deliver_export"):
+            pool.append(entry.index)
+        if entry.action == "draw_reviews":
+            until = min(entry.number("entries"), entry.index)
+            seed = bytes.fromhex(entry.text("root"))
+            these = [index for index in pool if index < until]
+            pool = [index for index in pool if index >= until]
+            ranked = sorted(these, key=lambda index: hashlib.sha256(seed + index.to_bytes(8, "big")).digest())
+            told.append((entry, sorted(ranked[: max(5, -(-len(these) * 2 // 100))])))
+    return told
+
+
+def reviews(entries, start, end):
+    """What was drawn and answered in the month, and what waits at the end: drawn accesses, emergency cases."""
+    by_draw = {entry.index: drawn for entry, drawn in draws(entries)}
+    waiting, emergencies = {}, {}
+    counts = {"drawn": 0, "ok": 0, "not_ok": 0}
+    for entry in entries:
+        if not entry.allowed:
+            continue
+        inside = start <= entry.ns < end
+        if entry.action == "open_case" and entry.body.get("emergency") is True:
+            emergencies[entry.index] = entry.ns
+        if entry.index in by_draw:
+            waiting.update((index, True) for index in by_draw[entry.index])
+            counts["drawn"] += len(by_draw[entry.index]) if inside else 0
+        if entry.action == "answer_review":
+            index = entry.number("entry")
+            if index not in waiting and index not in emergencies:
+                continue
+            if entries[index].number("account") == entry.number("account"):
+                continue
+            waiting.pop(index, None)
+            emergencies.pop(index, None)
+            if inside:
+                counts["ok" if entry.body.get("ok") is True else "not_ok"] += 1
+    return counts, waiting, emergencies
+
+
+# ---------------------------------------------------------------------------------------------------------------------------------- the report
+
+
+def report(entries, month, is_over):
+    start, end = bounds(month)
+    inside = [entry for entry in entries if start <= entry.ns < end]
+    acts = [entry for entry in inside if entry.allowed]
+    newest = min(max(start, entries[-1].ns), end) if entries else start
+
+    def shown(count):
+        return "<5" if count < 5 else count if is_over else count // 5 * 5
+
+    def split(counts):
+        by = {word: shown(count) for word, count in counts.items()}
+        total = sum(count for count in by.values() if count != "<5")
+        return {"by": by, "total": f"≥{total}" if "<5" in by.values() else total}
+
+    def count(*actions):
+        return sum(entry.action in actions for entry in acts)
+
+    # Cases and exports by the entry that last said so before the one that refers to it.
+    purpose_of, class_of, views, released = {}, {}, dict.fromkeys(PURPOSES + ["no_case", "other"], 0), dict.fromkeys(CLASSES, 0)
+    for entry in entries:
+        if not entry.allowed:
+            continue
+        counts = start <= entry.ns < end
+        if entry.action == "open_case":
+            purpose_of[entry.name("case")] = entry.text("purpose") if entry.text("purpose") in PURPOSES else "other"
+        elif entry.action == "request_export":
+            class_of[entry.name("export")] = entry.text("recipient_class") if entry.text("recipient_class") in CLASSES else "other"
+        elif entry.action == "playback" and counts:
+            case = entry.name("case")
+            views["no_case" if case == "" else purpose_of.get(case, "other")] += 1
+        elif entry.action == "release_export" and counts:
+            recipient = class_of.get(entry.name("export"), "other")
+            released[recipient] = released.get(recipient, 0) + 1
+
+    emergency = [entry for entry in acts if entry.action == "open_case" and entry.body.get("emergency") is True]
+    reviewed, waiting, emergencies = reviews(entries, start, end)
+    overdue = sum(newest - opened > 72 * 3600 * SECOND for opened in emergencies.values())
+    refused = [entry for entry in inside if entry.action is not None and not entry.allowed]
+    cameras, changes = policies(entries, start, end)
+    gaps = {}
+    for entry in inside:
+        stream = gap_of(entry)
+        if stream is not None:
+            reason = entry.text("reason").replace(" ", "_")
+            gaps[reason] = gaps.get(reason, 0) + 1
+    answered = {word: reviewed[word] for word in ("ok", "not_ok")}
+    return {
+        "version": 1,
+        "month": month,
+        "from_utc_ms": start // 1_000_000,
+        "to_utc_ms": end // 1_000_000,
+        "over": is_over,
+        "log_entries": len(entries),
+        "as_of_utc_ms": newest // 1_000_000,
+        "cameras": hours(cameras, inside, acts),
+        "views": split(views),
+        "live_views": shown(count("live")),
+        "cases_opened": shown(count("open_case") - len(emergency)),
+        "exports": {
+            "requested": shown(count("request_export")),
+            "released": split(released),
+            "refused": shown(count("refuse_export")),
+            "delivered": shown(count("deliver_export")),
+            "taken_out_directly": shown(count("export")),
+        },
+        "holds": {"placed": shown(count("place_hold")), "released": shown(count("release_hold"))},
+        "erasures": shown(count("erase")),
+        "gaps": split(gaps),
+        "emergency_cases": {"opened": shown(len(emergency)), "unreviewed": shown(len(emergencies)), "overdue": shown(overdue), "any_overdue": overdue > 0},
+        "refused": {
+            "attempts": shown(sum(entry.action != "sign_in" for entry in refused)),
+            "failed_sign_ins": shown(sum(entry.action == "sign_in" for entry in refused)),
+        },
+        "reviews": {"drawn": shown(reviewed["drawn"]), "answered": split(answered), "unreviewed": shown(len(waiting))},
+        "configuration": split({word: count(*actions) for word, actions in CHANGES.items()}),
+        "policy_changes": changes[:500],
+        "policy_changes_more": max(0, len(changes) - 500),
+    }
+
+
+def policies(entries, start, end):
+    now, changes = {}, []
+    for entry in entries:
+        if not entry.allowed or entry.action != "state_policy":
+            continue
+        camera = entry.number("camera")
+        policy = {name: entry.body[name] for name in POLICY}
+        before = now.get(camera)
+        now[camera] = policy
+        if before != policy and start <= entry.ns < end:
+            changes.append({"at_utc_ms": entry.ns // 1_000_000, "camera": camera, "from": before, "to": policy})
+    return now, changes
+
+
+def gap_of(entry):
+    """Camera of a gap of a main stream."""
+    stream = entry.number("stream") if isinstance(entry.body, dict) and entry.body.get("kind") == "gap" else 0
+    return stream // 256 if stream and stream % 256 == 0 else None
+
+
+def hours(cameras, inside, acts):
+    rows = []
+    for camera in sorted(cameras):
+        told = [one for entry in acts if entry.action == "record_hours" for one in entry.body["cameras"] if one["camera"] == camera]
+        gaps = [entry for entry in inside if gap_of(entry) == camera]
+        row = {
+            **cameras[camera],
+            "camera": camera,
+            "recorded_minutes": sum(one["minutes"] for one in told),
+            "gap_seconds": sum(max(0, int(gap.text("end_ns")) - int(gap.text("start_ns"))) // SECOND for gap in gaps),
+            "erased_hours": sum(entry.number("hours") for entry in acts if entry.action == "erase" and entry.number("camera") == camera),
+        }
+        if not row["removed"] or row["recorded_minutes"] or row["gap_seconds"] or row["erased_hours"]:
+            rows.append(row)
+    return rows
+
+
+def spelt(value):
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+# ---------------------------------------------------------------------------------------------------------------------------------- the checks
+
+
+def check_published(entries):
+    published = [entry for entry in entries if entry.allowed and entry.action == "publish_report"]
+    for entry in published:
+        month, size = entry.text("month"), entry.number("entries")
+        need(size <= entry.index, f"the report of {month} is about entries that were written after it")
+        digest = hashlib.sha256(spelt(report(entries[:size], month, True))).hexdigest()
+        need(digest == entry.text("report_sha256"), f"the report of {month} is not what entry {entry.index} says: {digest}")
+        print(f"{month} {digest}")
+
+
+def check_draws(entries):
+    told = draws(entries)
+    sizes = [entry.number("entries") for entry, _ in told]
+    found, begin = roots(entries, sizes), 0
+    for (entry, drawn), size in zip(told, sizes):
+        need(size <= entry.index, f"draw {entry.index} comes from a checkpoint that was signed after it")
+        need(found[size].hex() == entry.text("root"), f"draw {entry.index} comes from a root that the log never had")
+        need(entry.number("from") == begin, f"draw {entry.index} leaves entries out, or draws from some twice")
+        begin = size
+        print(entry.index, *drawn)
+
+
+def check_checkpoint(entries, path, key):
+    with open(path, "rb") as file:
+        data = file.read()
+    lines = data.decode().split("\n")
+    size, root = int(lines[1]), lines[2]
+    if key is not None:
+        need(Note(data).signed_by([Key(key)], 1), "the checkpoint is not signed by this key")
+    need(size <= len(entries), f"the checkpoint is about {size} entries, the copy has {len(entries)}")
+    need(base64.b64encode(roots(entries, [size])[size]).decode() == root, "the copy is not what the checkpoint is about")
+    print(f"the first {size} entries are what the checkpoint is about")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("copy")
+    parser.add_argument("--month")
+    parser.add_argument("--entries", type=int)
+    parser.add_argument("--open", action="store_true")
+    parser.add_argument("--published", action="store_true")
+    parser.add_argument("--draws", action="store_true")
+    parser.add_argument("--checkpoint")
+    parser.add_argument("--log")
+    asked = parser.parse_args()
+    entries = read_copy(asked.copy)
+    if asked.checkpoint is not None:
+        check_checkpoint(entries, asked.checkpoint, asked.log)
+    if asked.published:
+        check_published(entries)
+    if asked.draws:
+        check_draws(entries)
+    if asked.month is not None:
+        sys.stdout.buffer.write(spelt(report(entries[: asked.entries], asked.month, not asked.open)))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (Wrong, Bad) as wrong:
+        print(wrong, file=sys.stderr)
+        sys.exit(1)
