@@ -7,7 +7,7 @@ use aws_lc_rs::digest::{Digest, SHA256};
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{RSA_PSS_SHA256, RsaKeyPair, RsaPssSaltLength, RsaSignatureEncoding};
-use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_RSA_SHA256};
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use watchbook_base::Kind;
 use watchbook_evidence::Hash;
 use watchbook_media::oeff::SealRoom;
@@ -65,8 +65,7 @@ impl SealKey {
         let key = RsaKeyPair::generate(KeySize::Rsa3072).map_err(|_| failed("making"))?;
         let private = key.as_der().map_err(|_| failed("making"))?;
         let mut bytes = Zeroizing::new(private.as_ref().to_vec());
-        let der = rcgen::PrivatePkcs8KeyDer::from(bytes.to_vec());
-        let signer = KeyPair::from_pkcs8_der_and_sign_algo(&der, &PKCS_RSA_SHA256).map_err(|_| failed("certifying"))?;
+        let signer = KeyPair::try_from(&bytes[..]).map_err(|_| failed("certifying"))?;
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, name);
