@@ -30,6 +30,14 @@ describe("the time line", () => {
     expect(line.spans[0]?.points[0]?.pictureMs).toBe(100);
   });
 
+  it("finds the place of a run whose first sample no table lists", () => {
+    const seconds = (places: [number, number][]): unknown => lines([run(100, 0), run(101, 10), run(102, 20)], [], places)[0]?.spans[0]?.points.map((point) => point.seconds);
+    expect(seconds([[10, 6], [20, 7]])).toEqual([5, 6, 7]);
+    expect(seconds([[0, 5]])).toEqual([5, 6, 7]);
+    expect(seconds([[0, 5], [20, 17]])).toEqual([5, 16, 17]);
+    expect(seconds([])).toEqual([0, 1, 2]);
+  });
+
   it("marks what is not as it was recorded", () => {
     const marks = (altered: string[]): unknown => lines([run(100, 0), run(101, 10)], [], [], altered)[0]?.spans[0]?.points.map(({ isAltered }) => isAltered);
     expect(marks([])).toEqual([false, false]);

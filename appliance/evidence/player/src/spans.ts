@@ -55,6 +55,21 @@ function pointOf(run: RunEntry, seconds: number, isAltered: boolean): Point {
   return { fromMs: msOf(start), toMs: msOf(end), seconds, clock: run.clock, pictureMs: run.samples > 0 ? run.length / 90 / run.samples : 0, isAltered };
 }
 
+/**
+ * Finds places for runs whose first sample no table lists: one that begins before the first key picture, or in a file whose tables are broken. They are taken to lie as far
+ * before the next run, or behind the one before, as they were recorded.
+ */
+function place(points: Point[]): void {
+  const from = (known: Point | undefined, point: Point): number => (known === undefined ? Number.NaN : known.seconds + (point.fromMs - known.fromMs) / 1000);
+  const isOpen = ({ seconds }: Point): boolean => !Number.isFinite(seconds);
+  [...points].reverse().forEach((point, at, reversed) => {
+    if (isOpen(point)) point.seconds = from(reversed[at - 1], point);
+  });
+  points.forEach((point, at) => {
+    if (isOpen(point)) point.seconds = at === 0 ? 0 : from(points[at - 1], point);
+  });
+}
+
 function spansOf(points: readonly Point[]): Span[] {
   const spans: Span[] = [];
   for (const point of points) {
@@ -106,16 +121,14 @@ export function linesOf({ manifest, masters, gaps }: Pick<Inspection, "manifest"
       const isAltered = altered.has(segment) || altered.has(`${segment}/${index}`);
       const own = files.get(run.file) ?? { points: [], track: null };
       files.set(run.file, own);
-      const place = masters.get(run.file)?.places.get(run.ranges[0]?.[0] ?? -1);
-      own.track ??= place?.track ?? null;
-      // A file whose tables say nothing is taken to begin with its first run and to have no breaks.
-      const first = own.points[0]?.fromMs ?? msOf(nanos(run.first_utc_ns) ?? 0n);
-      const seconds = place?.seconds ?? (msOf(nanos(run.first_utc_ns) ?? 0n) - first) / 1000;
-      own.points.push(pointOf(run, Number.isFinite(seconds) ? seconds : 0, isAltered));
+      const begin = masters.get(run.file)?.places.get(run.ranges[0]?.[0] ?? -1);
+      own.track ??= begin?.track ?? null;
+      own.points.push(pointOf(run, begin?.seconds ?? Number.NaN, isAltered));
     }
     for (const [file, { points, track }] of files) {
       const spans = spansOf(points);
       const { stream: number, camera } = stream;
+      place(points);
       lines.push({ stream: number, camera, file, spans, holes: holesOf(spans, gaps.get(number) ?? []), isShown: false, track });
     }
   }
