@@ -117,9 +117,7 @@ impl Station {
         let proposals = Arc::new(ProposalDesk::open(register, Arc::clone(&book), rules).map_err(web_error)?);
         let started = proposals.start(rule_work, analysis, Arc::clone(&cameras));
         started.map_err(|error| Error::io("starting the thread for rules", &error))?;
-        if let Some(retention) = store.retention() {
-            keep_ages(&retention, &book, &holds)?;
-        }
+        keep_ages(&store, &book, &holds)?;
         let ports = Ports {
             register: book.clone(),
             cases: Arc::new(CaseBook::load(book.clone()).map_err(web_error)?),

@@ -7,15 +7,17 @@ mod cases;
 mod exports;
 mod log;
 mod marks;
-mod secrets;
+mod register;
 mod report;
+mod secrets;
 
 pub use cases::{CaseChange, Cases};
 pub use exports::{ExportAnswer, ExportFile, ExportOrder, Exports};
 pub use log::{AuditBook, AuditKind, AuditPage, AuditRecord, Checkpoints};
 pub use marks::{Damaged, ImpairedList};
-pub use secrets::{SECRET_BYTES, Secrets};
+pub use register::{Change, Register, RegisterRow, Space};
 pub use report::{PublicReport, Reports, StoredLeaf, WaitingReview};
+pub use secrets::{SECRET_BYTES, Secrets};
 
 use crate::address_secret;
 use crate::api;
@@ -64,59 +66,6 @@ pub struct Ports {
     pub secrets: Arc<dyn Secrets>,
     /// What is computed from the audit log.
     pub reports: Arc<dyn Reports>,
-}
-
-/// A part of the register that the web owns. The number is the first byte of the stored key, so it never changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Space {
-    /// One row: the station's own settings.
-    Station = 1,
-    /// One row an account.
-    Account = 2,
-    /// One row a session, keyed by the SHA-256 of its token.
-    Session = 3,
-    /// One row a case, keyed by its number.
-    Case = 4,
-}
-
-/// One change of the register.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// Sets a row.
-    Put {
-        /// Where.
-        space: Space,
-        /// Its key, at most 64 bytes.
-        key: Vec<u8>,
-        /// Its value, at most 64 KiB.
-        value: Vec<u8>,
-    },
-    /// Removes a row; not an error when there is none.
-    Remove {
-        /// Where.
-        space: Space,
-        /// Its key.
-        key: Vec<u8>,
-    },
-}
-
-/// A key and its value.
-pub type RegisterRow = (Vec<u8>, Vec<u8>);
-
-/// Settings that survive a power cut.
-pub trait Register: Send + Sync {
-    /// Every row of `space`, in order of the keys.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    fn list(&self, space: Space) -> Result<Vec<RegisterRow>, Error>;
-
-    /// Makes all changes or none; durable when it returns.
-    ///
-    /// # Errors
-    /// When they could not be made durable; then none is in force.
-    fn write(&self, changes: &[Change]) -> Result<(), Error>;
 }
 
 /// Settings of one camera as they are stored. Its password is in there: it goes to the register and to capture, never into an answer.

@@ -36,12 +36,14 @@ fn kill_while_serving(rounds: u64, seed: u64) {
     let mut recorder = Recorder::claim(dir.path());
     let camera = recorder.add_camera("Gate", &format!("{}main", server.url()), None);
     let (start, end) = recorder.wait_recorded(&camera, 6);
+    let case = recorder.client.open_emergency(&[camera.id]);
     drop(server);
     let mut dice = Dice::new(seed);
     let (mut served_rounds, mut silent_rounds) = (0, 0);
     for round in 0..rounds {
         let before = newest(&recorder);
-        let path = format!("/api/v1/cameras/{}/playback.mp4?from_utc_ms={start}&to_utc_ms={end}", camera.id);
+        let path =
+            format!("/api/v1/cameras/{}/playback.mp4?case={case}&from_utc_ms={start}&to_utc_ms={end}", camera.id);
         // Killed before the first byte, at it, or somewhere later.
         let kill_at = match dice.below(4) {
             0 => 0,

@@ -38,8 +38,9 @@ impl Sealing {
         if let Some(key) = &*known {
             return Ok(Arc::clone(key));
         }
-        let value =
-            |key: &[u8]| Ok(self.register.get(Namespace::Setting, key).map_err(stored)?.map(|entry| entry.value));
+        let value = |key: &[u8]| -> Result<Option<Vec<u8>>> {
+            Ok(self.register.get(Namespace::Setting, key).map_err(stored)?.map(|entry| entry.value))
+        };
         let (kept, secret) = match (value(SECRET)?, value(KEY)?, value(CERTIFICATE)?) {
             (Some(wrapped), Some(key), Some(certificate)) => {
                 (Kept { key, certificate }, self.keys.unwrap_secret(NAME, &wrapped).map_err(stored)?)
