@@ -64,6 +64,7 @@ sub_url = "${url}sub2"
 plugins = ["org.watchbook.motion", "org.watchbook.crossing"]
 TOML
 echo "two demo cameras are served at ${url}main and ${url}main2; the demo's station is in $demo (make clean-demo begins afresh)"
+echo "recorded footage is played inside a case: set up the second factor on the page of your account, then either open an emergency on the timeline, or make an account for an approver, who opens a case for yours"
 "$bin/watchbook" run --config "$demo/watchbook.toml" &
 children+=($!)
 wait "${children[1]}"

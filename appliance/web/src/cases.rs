@@ -13,7 +13,9 @@ const CASES_MAX: usize = 10_000;
 /// [`Cases`] on a [`Register`].
 pub struct CaseBook {
     register: Arc<dyn Register>,
-    /// By number. Held while a change is written, so that no other comes between.
+    /// Held while a change is made and written, so that no other comes between.
+    writing: Mutex<()>,
+    /// By number. Held for moments alone: who reads does not wait for a disk.
     cases: Mutex<HashMap<String, Case>>,
 }
 
@@ -30,11 +32,34 @@ impl CaseBook {
             })?;
             cases.insert(case.number.clone(), case);
         }
-        Ok(Self { register, cases: Mutex::new(cases) })
+        Ok(Self { register, writing: Mutex::default(), cases: Mutex::new(cases) })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Case>> {
         self.cases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn writing(&self) -> MutexGuard<'_, ()> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The case that makes room for another one, if one has to.
+    fn room_for(&self, case: &Case) -> Result<Option<String>, Error> {
+        let cases = self.lock();
+        let folded = case.number.to_lowercase();
+        if cases.keys().any(|number| number.to_lowercase() == folded) {
+            let message = format!("there is a case {} already", case.number);
+            return Err(Error::new(Kind::Conflict, message).next("Work in that one, or choose another number."));
+        }
+        if cases.len() < CASES_MAX {
+            return Ok(None);
+        }
+        let over = cases.values().filter(|old| !old.is_open(case.opened) && !old.needs_review());
+        match over.min_by_key(|old| old.opened) {
+            Some(oldest) => Ok(Some(oldest.number.clone())),
+            None => Err(Error::new(Kind::Exhausted, format!("there are {CASES_MAX} open cases"))
+                .next("Close those that are done.")),
+        }
     }
 }
 
@@ -57,39 +82,26 @@ impl Cases for CaseBook {
     }
 
     fn open(&self, case: Case) -> Result<Case, Error> {
-        let mut cases = self.lock();
-        let folded = case.number.to_lowercase();
-        if cases.keys().any(|number| number.to_lowercase() == folded) {
-            let message = format!("there is a case {} already", case.number);
-            return Err(Error::new(Kind::Conflict, message).next("Work in that one, or choose another number."));
-        }
+        let _writing = self.writing();
         let mut changes = vec![put(&case)?];
-        let mut gone = None;
-        if cases.len() >= CASES_MAX {
-            let over = cases.values().filter(|old| !old.is_open(case.opened) && !old.needs_review());
-            let oldest = over.min_by_key(|old| old.opened).map(|old| old.number.clone());
-            let oldest = oldest.ok_or_else(|| {
-                Error::new(Kind::Exhausted, format!("there are {CASES_MAX} open cases"))
-                    .next("Close those that are done.")
-            })?;
-            changes.push(Change::Remove { space: Space::Case, key: oldest.as_bytes().to_vec() });
-            gone = Some(oldest);
-        }
+        let gone = self.room_for(&case)?;
+        changes
+            .extend(gone.iter().map(|number| Change::Remove { space: Space::Case, key: number.as_bytes().to_vec() }));
         self.register.write(&changes)?;
+        let mut cases = self.lock();
         gone.map(|number| cases.remove(&number));
         cases.insert(case.number.clone(), case.clone());
         Ok(case)
     }
 
     fn update(&self, number: &str, change: CaseChange<'_>) -> Result<Case, Error> {
-        let mut cases = self.lock();
-        let mut case = cases
-            .get(number)
-            .cloned()
+        let _writing = self.writing();
+        let found = self.lock().get(number).cloned();
+        let mut case = found
             .ok_or_else(|| Error::not_found(format!("there is no case {number}")).next("Look at the list of cases."))?;
         change(&mut case)?;
         self.register.write(&[put(&case)?])?;
-        cases.insert(number.to_owned(), case.clone());
+        self.lock().insert(number.to_owned(), case.clone());
         Ok(case)
     }
 }

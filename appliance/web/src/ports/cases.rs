@@ -14,7 +14,7 @@ pub trait Cases: Send + Sync {
     /// When they cannot be read.
     fn list(&self) -> Result<Vec<Case>, Error>;
 
-    /// The one with this number, as it is now.
+    /// The one with this number, as it is now. It waits for no disk: it is asked before each chunk of a file that is sent.
     ///
     /// # Errors
     /// When it cannot be read.
