@@ -8,6 +8,8 @@ mod hostile;
 mod masters;
 mod movie;
 mod sample;
+#[path = "../../../../tests/fuzz/smoke.rs"]
+mod smoke;
 mod ten_million;
 mod two_verifiers;
 mod witness_tool;

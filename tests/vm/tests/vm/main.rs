@@ -80,6 +80,28 @@ fn a_camera_that_is_plugged_in_is_recorded_byte_for_byte_and_missed_when_it_is_p
     assert_encoded_once(&mut station, dir.path());
 }
 
+/// A camera is pulled out while somebody holds the lock that its driver's farewell needs: the loss is told all the same, and the camera comes back.
+#[test]
+#[ignore = "ten seconds for each pull on an emulated machine"]
+fn a_camera_whose_farewell_takes_long_is_missed_at_once_and_comes_back() {
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let footage = Footage::make(dir.path());
+    let Some(mut station) = Station::boot(dir.path(), &[]) else { return };
+    let holder = Path::new(env!("CARGO_MANIFEST_DIR")).join("guest/hold_media.py");
+    let camera = station.add("Yard", &format!("{YARD}?format=H264"), false);
+    for pull in 0..10 {
+        station.plug_in(&format!("yard-{pull}"), "WB0001", 0, &footage);
+        station.wait_state(camera, "live", None);
+        let order = format!("start holder-{pull} /usr/bin/python3 {} /dev/media0 by-{pull}", holder.display());
+        station.order(&order, &format!("HOLDS by-{pull}"));
+        station.order(&format!("kill yard-{pull}"), &format!("VM killed yard-{pull}"));
+        station.wait_state(camera, "lost", Some("camera_gone"));
+        station.order(&format!("kill holder-{pull}"), &format!("VM killed holder-{pull}"));
+        writeln!(std::io::stderr(), "pulled out {} times", pull + 1).expect("figures can be written");
+    }
+    assert_eq!(station.state(camera)["status"], "lost");
+}
+
 /// Four cameras leave at once, many times: `PULLS=100 cargo test --release --workspace --test vm -- --ignored --nocapture pulled_out_again`.
 #[test]
 #[ignore = "some seconds for each pull"]
