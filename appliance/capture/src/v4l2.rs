@@ -7,11 +7,13 @@
 //!   is there.
 //! * Its mapped buffers are lent, so each picture is copied once, into the form in which it is stored.
 //! * It knows no multi-planar devices; those are not listed.
+//! * It closes a device that was pulled out at once, which some kernels do not survive, and lends it to every program that is started: [`node`].
 //!
 //! A device is known by what it is and where it is plugged in ([`name`], [`places`]), never by its number.
 
 mod listing;
 pub(crate) mod name;
+mod node;
 mod outlet;
 mod places;
 pub(crate) mod session;
@@ -22,6 +24,7 @@ pub use name::DeviceName;
 use crate::failure::Failure;
 use core::panic::AssertUnwindSafe;
 use listing::{Ask, Listing};
+use node::Node;
 use places::{Place, SYSFS, places};
 use std::io;
 use std::path::Path;
@@ -164,22 +167,23 @@ fn local_camera(place: &Place, serials: &[String]) -> Option<LocalCamera> {
     let unique = place.by_serial().filter(|name| serials.iter().filter(|other| *other == name).count() == 1);
     let by_usb = unique.or_else(|| place.by_port());
     let mut camera = LocalCamera { identity: by_usb.clone().unwrap_or_default(), ..bare(place) };
-    let device = match Device::with_path(&place.node) {
-        Ok(device) => device,
+    let node = match Node::open(place) {
+        Ok(node) => node,
         Err(error) => {
             // Without its name it could not be added; and a node of a device may be no camera at all.
             camera.problem = Some(open_failure(&camera.identity, place, &error));
             return by_usb.filter(|_| place.index == 0).map(|_| camera);
         }
     };
+    let device = node.device();
     let caps = device.query_caps().ok()?;
     if !caps.capabilities.contains(Flags::VIDEO_CAPTURE | Flags::STREAMING) {
         return None;
     }
     camera.identity = by_usb.unwrap_or_else(|| place.by_bus(&caps.bus));
     camera.bus = caps.bus;
-    camera.formats = formats(&device);
-    camera.controls = guarded(|| controls(&device)).unwrap_or_default();
+    camera.formats = formats(device);
+    camera.controls = guarded(|| controls(device)).unwrap_or_default();
     camera.problem = choose(&camera.identity, &camera.formats, &DeviceName::default()).err();
     Some(camera)
 }
@@ -307,7 +311,7 @@ fn choose(identity: &str, formats: &[LocalFormat], name: &DeviceName) -> Result<
 }
 
 /// The device of that identity, opened.
-fn find(identity: &str) -> Result<(Place, Device), Failure> {
+fn find(identity: &str) -> Result<Node, Failure> {
     let all = places(Path::new(SYSFS));
     let named = |place: &&Place| [place.by_serial(), place.by_port()].iter().flatten().any(|name| name == identity);
     let by_usb: Vec<&Place> = all.iter().filter(named).collect();
@@ -321,8 +325,8 @@ fn find(identity: &str) -> Result<(Place, Device), Failure> {
     // What is plugged into no USB port is known by its bus alone, which only it can say.
     let by_bus = identity.starts_with("bus:");
     for place in all.iter().filter(|place| by_usb.contains(place) || (by_bus && place.usb.is_none())) {
-        let device = match Device::with_path(&place.node) {
-            Ok(device) => device,
+        let node = match Node::open(place) {
+            Ok(node) => node,
             Err(error) if by_usb.contains(&place) => return Err(open_failure(identity, place, &error)),
             Err(error) => {
                 let refused = error.raw_os_error().is_some_and(|code| DENIED.contains(&code));
@@ -330,9 +334,9 @@ fn find(identity: &str) -> Result<(Place, Device), Failure> {
                 continue;
             }
         };
-        let is_it = || device.query_caps().is_ok_and(|caps| place.by_bus(&caps.bus) == identity);
+        let is_it = || node.device().query_caps().is_ok_and(|caps| place.by_bus(&caps.bus) == identity);
         if by_usb.contains(&place) || guarded(is_it).unwrap_or(false) {
-            return Ok((place.clone(), device));
+            return Ok(node);
         }
     }
     Err(denied.unwrap_or_else(|| gone(identity)))

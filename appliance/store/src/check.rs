@@ -1,9 +1,10 @@
 //! Looking over a ring that nobody has open: every checksum, every link of the chain, every digest; and index against log.
 
 mod horizon;
+mod leaves;
 mod report;
 
-pub use report::{BadRun, BadSlot, BrokenLink, Report};
+pub use report::{BadLeaf, BadRun, BadSlot, BrokenLink, Report};
 
 use crate::catalog::rows::Position;
 use crate::codec::{narrow, wide};
@@ -12,10 +13,12 @@ use crate::format::{BLOCK_BYTES, Commit, DiskId, SUPERBLOCK_MAGIC, SegmentHeader
 use crate::keys::Keys;
 use crate::kv::Kv;
 use crate::recover::{Progress, rebuild};
+use crate::register::Register;
 use crate::ring::{Ring, read_superblock};
 use crate::scan::{Damage, SegmentReader, first_position};
 use crate::seal::{Digest, digest_of};
 use horizon::{Horizon, IndexedRuns, compare};
+use leaves::Leaves;
 use report::LISTED_MAX;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -23,7 +26,11 @@ use std::sync::Arc;
 use watchbook_base::fs::{Fs, OpenMode};
 
 /// A ring that is locked against the recorder, for as long as it is checked.
-pub struct ClosedRing(Arc<Ring>, Option<Arc<Keys>>);
+pub struct ClosedRing {
+    ring: Arc<Ring>,
+    keys: Option<Arc<Keys>>,
+    register: Option<Arc<Register>>,
+}
 
 impl ClosedRing {
     /// Locks the ring in `dir`. To be done before its index is opened.
@@ -31,30 +38,37 @@ impl ClosedRing {
     /// # Errors
     /// `Conflict` when the recorder has the ring open, `Corrupt` when not even its identity can be found, `NotFound` when there is none.
     pub fn open(dir: &Path, fs: Arc<dyn Fs>) -> Result<Self> {
-        Ok(Self(Arc::new(Ring::open_existing(dir, fs)?), None))
+        Ok(Self { ring: Arc::new(Ring::open_existing(dir, fs)?), keys: None, register: None })
     }
 
     /// With these keys the digests of sealed runs are verified too.
     #[must_use]
     pub fn with_keys(self, keys: Arc<Keys>) -> Self {
-        Self(self.0, Some(keys))
+        Self { keys: Some(keys), ..self }
+    }
+
+    /// With this register what lies in the ring is compared with what the audit log says of it.
+    #[must_use]
+    pub fn with_log(self, register: Arc<Register>) -> Self {
+        Self { register: Some(register), ..self }
     }
 
     /// Whose ring.
     #[must_use]
     pub fn disk(&self) -> DiskId {
-        self.0.superblock.disk
+        self.ring.superblock.disk
     }
 
     /// Reads all of the ring and verifies it; changes nothing. With `index`, compares that too. What cannot be opened or read is told by the report.
     pub fn check(&self, index: Option<&dyn Kv>, progress: &mut dyn FnMut(Progress)) -> Report {
-        let mut look = Look::new(&self.0, self.1.as_deref(), index);
+        let mut look = Look::new(self, index);
         let headers = look.headers();
         let mut before: Option<Position> = None;
         for (at, header) in headers.iter().enumerate() {
             before = look.segment(header, before, headers.get(at + 1));
             progress(Progress { segments_done: wide(at) + 1, segments: wide(headers.len()) });
         }
+        look.find_lost_end();
         let Look { ring, horizon, mut report, .. } = look;
         if let Some(horizon) = &horizon {
             horizon.find_lost(&headers, ring.superblock.segment_bytes, &mut report);
@@ -67,8 +81,8 @@ impl ClosedRing {
     /// # Errors
     /// `Io` when a segment cannot be opened or the index cannot be written.
     pub fn rebuild_index(&self, index: Arc<dyn Kv>, progress: &mut dyn FnMut(Progress)) -> Result<Vec<Damage>> {
-        let mut recovered = rebuild(&self.0, index)?;
-        let segments = wide(self.0.slots.all().filter(|(_, generation)| *generation != 0).count());
+        let mut recovered = rebuild(&self.ring, index)?;
+        let segments = wide(self.ring.slots.all().filter(|(_, generation)| *generation != 0).count());
         recovered.indexer.finish(&mut |older| {
             progress(Progress { segments_done: segments - older.segments + older.segments_done, segments });
         })?;
@@ -96,6 +110,7 @@ pub fn check(
 struct Look<'a> {
     ring: &'a Ring,
     keys: Option<&'a Keys>,
+    register: Option<&'a Register>,
     /// As long as it can be read.
     index: Option<&'a dyn Kv>,
     /// `None` for an index that has taken in no commit: it can neither agree nor disagree.
@@ -104,7 +119,8 @@ struct Look<'a> {
 }
 
 impl<'a> Look<'a> {
-    fn new(ring: &'a Ring, keys: Option<&'a Keys>, index: Option<&'a dyn Kv>) -> Self {
+    fn new(of: &'a ClosedRing, index: Option<&'a dyn Kv>) -> Self {
+        let (ring, keys, register) = (&*of.ring, of.keys.as_deref(), of.register.as_deref());
         let superblock = read_superblock(&*ring.fs, &ring.dir, SUPERBLOCK_MAGIC);
         let report = Report {
             disk: Some(ring.superblock.disk),
@@ -112,7 +128,7 @@ impl<'a> Look<'a> {
             bad_superblock: superblock.err().map(|error| error.message),
             ..Report::default()
         };
-        let mut look = Self { ring, keys, index, horizon: None, report };
+        let mut look = Self { ring, keys, register, index, horizon: None, report };
         match index.map(Horizon::load).transpose() {
             Ok(horizon) => look.horizon = horizon.flatten(),
             Err(error) => look.give_up_index(&error),
@@ -128,6 +144,29 @@ impl<'a> Look<'a> {
         self.index = None;
         self.report.index_error = Some(error.message.clone());
         (self.report.missing_in_index, self.report.only_in_index) = (None, None);
+    }
+
+    /// The leaves of a segment, when there is a log to compare with.
+    fn leaves(&mut self, header: &SegmentHeader) -> Option<Leaves<'a>> {
+        match Leaves::of(self.register?, self.ring.superblock.disk, header) {
+            Ok(leaves) => Some(leaves),
+            Err(error) => {
+                self.report.log_error = Some(error.message);
+                None
+            }
+        }
+    }
+
+    /// Notes when the audit log tells of commits behind the end of the ring.
+    fn find_lost_end(&mut self) {
+        let Some(register) = self.register else { return };
+        match register.footage_logged(self.ring.superblock.disk) {
+            Ok(logged) => {
+                let next_seq = logged.map_or(0, |logged| logged.next_seq);
+                self.report.logged_beyond = (next_seq > self.report.last_seq + 1).then_some(next_seq);
+            }
+            Err(error) => self.report.log_error = Some(error.message),
+        }
     }
 
     /// The headers of the segments, in log order. Notes the files whose own block does not say so.
@@ -165,10 +204,12 @@ impl<'a> Look<'a> {
         // One commit is held back: the last one of the log counts only if its payloads are there, as at a start.
         let mut held: Option<(Position, Commit)> = None;
         let mut runs = IndexedRuns::new();
+        let mut leaves = self.leaves(header);
         let (keys, report) = (self.keys, &mut self.report);
         let (end, damage) = reader.scan(first_position(header), void_from, &mut |place, commit, _| {
             if let Some((place, commit)) = held.replace((place, commit)) {
                 check_commit(&reader, keys, (header.slot, place.offset), &commit, report);
+                leaves.iter_mut().for_each(|leaves| leaves.take(&commit, report));
                 list(&mut runs, place.offset, &commit);
             }
         });
@@ -178,9 +219,11 @@ impl<'a> Look<'a> {
                 report.torn_seq = Some(commit.seq);
             } else {
                 check_commit(&reader, keys, (header.slot, place.offset), &commit, report);
+                leaves.iter_mut().for_each(|leaves| leaves.take(&commit, report));
                 list(&mut runs, place.offset, &commit);
             }
         }
+        leaves.into_iter().for_each(|leaves| leaves.finish(report));
         // What ends early shows as a jump in the next segment's first number.
         report.damage.extend(damage);
         if let Some(error) = reader.take_refused() {
@@ -283,7 +326,8 @@ fn check_commit(reader: &SegmentReader, keys: Option<&Keys>, place: (u32, u64), 
             report.bad_run_count += 1;
             if report.bad_runs.len() < LISTED_MAX {
                 let offset = offset + run.payload_offset;
-                report.bad_runs.push(BadRun { slot, offset, seq: commit.seq, stream: run.stream, what });
+                let (seq, stream, recording) = (commit.seq, run.stream, run.recording.0);
+                report.bad_runs.push(BadRun { slot, offset, seq, stream, recording, what });
             }
         }
     }

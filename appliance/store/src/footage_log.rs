@@ -1,20 +1,24 @@
-//! The hashes of footage go into the audit log: a thread a disk reads the run directories of closed segments and appends one leaf for each recording in each.
+//! The hashes of footage go into the audit log: a thread a disk reads the run directories of segments and appends a leaf for each recording in each, and one for each gap. It does so when a segment is
+//! full, for what the open one has every [`LEAF_NANOS_MAX`], and when somebody asks.
 //!
 //! Nothing waits for it: the committer does not know that it is there. What closed a segment, a crash included, is all the same: how far the ring is logged stands in the
 //! register, written with the leaves.
 
+mod gaps;
 mod orders;
 
+pub(crate) use gaps::SoFar;
 pub(crate) use orders::{Asked, Orders};
 
 use crate::alarm::AlarmKind;
-use crate::codec::count;
+use crate::catalog::rows::Position;
 use crate::error::{Error, Result};
 use crate::format::{Commit, Run, SegmentHeader};
-use crate::register::{Register, Stretch};
+use crate::register::{FootageLeaves, Register, Stretch, ToldGap};
 use crate::ring::Ring;
 use crate::scan::first_position;
 use crate::writer::Shared;
+use gaps::Gaps;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -22,7 +26,7 @@ use std::time::Duration;
 use watchbook_base::{Clock, Kind, MonoNanos, SyncState};
 use watchbook_evidence::record::Record;
 use watchbook_evidence::run::{ClockState, Run as Statement};
-use watchbook_evidence::{Hash, hex};
+use watchbook_evidence::{Frontier, hex};
 
 /// Time between two looks for closed segments.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -30,6 +34,9 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 const LATE_PERCENT: u64 = 20;
 /// For so long closed segments may be without their leaves before an alarm says so.
 const BEHIND_NANOS_MAX: u64 = 600 * 1_000_000_000;
+/// Longest time between two leaves of a recording that goes on. A checkpoint is signed at most ten seconds later; only what has a leaf under a checkpoint that left the box is out of the reach of whoever
+/// holds the box. DECISIONS.md has the arithmetic.
+const LEAF_NANOS_MAX: u64 = 300 * 1_000_000_000;
 /// Attempts, one a second, to read a segment whose disk refuses a part of it. By then a disk that is gone is given up; of one that is there what can be read is logged.
 const ATTEMPTS_MAX: u32 = 60;
 /// Stretches that are still logged when the ring is closed; the next start goes on.
@@ -58,10 +65,29 @@ pub(crate) struct FootageLog {
     refused: (u64, u32),
     /// Since when closed segments wait for their leaves.
     behind_since: Option<MonoNanos>,
+    /// When all that was acknowledged was logged last.
+    logged_at: MonoNanos,
+    /// Where the segment that is still open is read on.
+    resume: Option<(Position, Gaps)>,
+    /// What of the gaps that go on is told; `None`: the register was not asked yet.
+    so_far: Option<SoFar>,
 }
 
-/// Hashes of runs, in log order, by stream and recording.
-type Sums = BTreeMap<(u32, u64), Vec<Hash>>;
+/// Trees over the hashes of runs, in log order, by stream and recording.
+type Sums = BTreeMap<(u32, u64), Frontier>;
+
+/// What a stretch of a segment holds.
+struct Read {
+    sums: Sums,
+    /// Commits that could be read.
+    seen: u64,
+    /// Gaps that ended.
+    ended: Vec<ToldGap>,
+    /// Behind the last commit.
+    end: Position,
+    /// Gaps that go on there.
+    gaps: Gaps,
+}
 
 /// A segment that has commits to be logged.
 struct Due {
@@ -75,7 +101,9 @@ impl FootageLog {
     /// Of the disk that `shared` writes to, whose ring has just been recovered.
     pub(crate) fn new(of: (Arc<Ring>, Arc<Shared>, Arc<Register>), clock: Arc<dyn Clock>) -> Self {
         let (ring, shared, register) = of;
-        Self { ring, shared, register, clock, done: None, refused: (0, 0), behind_since: None }
+        let logged_at = clock.mono();
+        let (done, refused) = (None, (0, 0));
+        Self { ring, shared, register, clock, done, refused, behind_since: None, logged_at, resume: None, so_far: None }
     }
 
     /// Goes on until it is told to end.
@@ -93,7 +121,7 @@ impl FootageLog {
                 Ok(()) => LOOK_INTERVAL,
                 Err(_) => {
                     tracing::error!("logging footage has panicked; it goes on in ten minutes");
-                    self.done = None;
+                    self.forget();
                     if let Asked::LogNow(number) = asked {
                         orders.answer(number, &Err(Error::new(Kind::Internal, "logging footage has panicked")));
                     }
@@ -119,9 +147,22 @@ impl FootageLog {
         let mut worked = Ok(true);
         while matches!(worked, Ok(true)) && orders.wait(Duration::ZERO) == Asked::GoOn {
             let late = self.shared.pending().full_percent() >= LATE_PERCENT;
-            worked = if late { Ok(false) } else { self.step(Until::Closed) };
+            worked = if late { Ok(false) } else { self.step(self.due()) };
             self.tell(worked.as_ref().err());
         }
+    }
+
+    /// What is to be logged by now.
+    pub(crate) fn due(&self) -> Until {
+        match self.clock.mono().nanos_since(self.logged_at) >= LEAF_NANOS_MAX {
+            true => Until::Acknowledged,
+            false => Until::Closed,
+        }
+    }
+
+    /// Nothing of what is remembered counts any more; the register knows it.
+    fn forget(&mut self) {
+        (self.done, self.resume, self.so_far) = (None, None, None);
     }
 
     fn finish(&mut self) {
@@ -164,13 +205,13 @@ impl FootageLog {
         };
         self.done = Some(done);
         let Some(due) = self.next_due(done, until) else { return Ok(false) };
-        let Due { header, stretch, closed } = due;
-        let newest_done = if closed { header.generation } else { done.1 };
-        if stretch.from_seq >= stretch.to_seq {
+        let newest_done = if due.closed { due.header.generation } else { done.1 };
+        if due.stretch.from_seq >= due.stretch.to_seq && due.closed {
             self.done = Some((done.0, newest_done));
-            return Ok(closed);
+            return Ok(true);
         }
-        let (sums, seen) = self.sum_up(&header, &stretch)?;
+        let read = self.read(&due)?;
+        let Due { header, stretch, closed } = due;
         // What was read may be part old and part new.
         if self.ring.slots.get(header.slot) != header.generation {
             tracing::error!(disk = %stretch.disk, generation = header.generation, "a segment was overwritten before its hashes were in the audit log");
@@ -178,21 +219,40 @@ impl FootageLog {
             return Ok(true);
         }
         let expected_from = if done.0 == 0 { stretch.from_seq } else { done.0 };
-        let missing = stretch.to_seq.saturating_sub(expected_from + seen);
+        let missing = stretch.to_seq.saturating_sub(expected_from + read.seen);
         if missing > 0 {
             tracing::error!(disk = %stretch.disk, generation = header.generation, missing, "commits are overwritten or cannot be read; their hashes do not go into the audit log");
         }
-        let bodies = sums.into_iter().map(|(place, hashes)| body(place, &hashes)).collect();
-        match self.register.append_footage(&stretch, bodies) {
-            Ok(_) => {
-                self.done = Some((stretch.to_seq, newest_done));
-                Ok(closed)
-            }
-            Err(error) => {
-                self.done = None;
-                Err(error)
-            }
+        let logged = self.append(&stretch, read, closed);
+        match &logged {
+            Ok(()) => self.done = Some((stretch.to_seq, newest_done)),
+            Err(_) => self.forget(),
         }
+        if !closed && logged.is_ok() {
+            self.logged_at = self.clock.mono();
+        }
+        logged.map(|()| closed)
+    }
+
+    /// Appends the leaves of what was read, if it has any.
+    fn append(&mut self, stretch: &Stretch, read: Read, closed: bool) -> Result<()> {
+        let Read { sums, mut ended, end, gaps, .. } = read;
+        if !closed {
+            ended.extend(gaps.going_on(self.clock.utc()));
+        }
+        let mut so_far = match self.so_far.take() {
+            Some(so_far) => so_far,
+            None => self.register.gaps_so_far(stretch.disk)?,
+        };
+        let gaps_told = gaps::untold(ended, &mut so_far);
+        let segments = sums.into_iter().map(|(place, tree)| body(place, &tree)).collect();
+        let leaves = FootageLeaves { segments, gaps: gaps_told };
+        if leaves != FootageLeaves::default() || stretch.from_seq < stretch.to_seq {
+            self.register.append_footage(stretch, leaves)?;
+        }
+        self.so_far = Some(so_far);
+        self.resume = (!closed).then_some((end, gaps));
+        Ok(())
     }
 
     /// How far the ring is logged.
@@ -240,20 +300,27 @@ impl FootageLog {
             generation: header.generation,
             slot: header.slot,
             from_seq: header.first_seq.max(next_seq),
-            to_seq,
+            to_seq: to_seq.max(next_seq),
         };
         Some(Due { header, stretch, closed: next.is_some() })
     }
 
-    /// Hashes of what is said of each run, and the number of commits that they are from.
-    fn sum_up(&mut self, header: &SegmentHeader, stretch: &Stretch) -> Result<(Sums, u64)> {
+    /// What a stretch holds. Of an open segment only what came since the last time is read.
+    fn read(&mut self, due: &Due) -> Result<Read> {
+        let Due { header, stretch, .. } = due;
         let reader = self.ring.reader(header.slot, header.generation)?;
-        let mut sums = Sums::new();
-        let mut seen = 0;
-        reader.scan(first_position(header), Some(stretch.to_seq), &mut |_, commit, _| {
+        let goes_on = |(at, _): &(Position, Gaps)| at.generation == header.generation && at.seq == stretch.from_seq;
+        // A segment is understood from its first commit on: it states the gaps that go on.
+        let (start, mut gaps) =
+            self.resume.take().filter(goes_on).unwrap_or_else(|| (first_position(header), Gaps::default()));
+        let (mut sums, mut seen, mut ended) = (Sums::new(), 0, Vec::new());
+        let (end, _) = reader.scan(start, Some(stretch.to_seq), &mut |_, commit, _| {
+            let mut over = Vec::new();
+            gaps.take(&commit, &mut over);
             if commit.seq < stretch.from_seq {
                 return;
             }
+            ended.append(&mut over);
             seen += 1;
             for run in &commit.runs {
                 let place = (run.stream.to_u32(), run.recording.0);
@@ -267,7 +334,7 @@ impl FootageLog {
                 return Err(error);
             }
         }
-        Ok((sums, seen))
+        Ok(Read { sums, seen, ended, end, gaps })
     }
 }
 
@@ -290,8 +357,9 @@ pub(crate) fn statement(commit: &Commit, run: &Run) -> Statement {
 }
 
 /// The body of the leaf of one recording.
-fn body(place: (u32, u64), hashes: &[Hash]) -> Vec<u8> {
+fn body(place: (u32, u64), runs: &Frontier) -> Vec<u8> {
     let (stream, recording) = place;
-    let root = hex(&watchbook_evidence::merkle::root_of(hashes));
-    Record::Segment { recording, root, runs: count(hashes.len()), stream }.body()
+    let root = runs.root();
+    let runs = u32::try_from(root.size).unwrap_or(u32::MAX);
+    Record::Segment { recording, root: hex(&root.hash), runs, stream }.body()
 }

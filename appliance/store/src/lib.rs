@@ -41,7 +41,7 @@ mod writer;
 pub use alarm::{Alarm, AlarmKind};
 pub use care::ScrubProgress;
 pub use catalog::rows::INDEX_TABLES;
-pub use check::{BadRun, BadSlot, BrokenLink, ClosedRing, Report, check, rebuild_index};
+pub use check::{BadLeaf, BadRun, BadSlot, BrokenLink, ClosedRing, Report, check, rebuild_index};
 pub use config::Config;
 pub use disk::Opened;
 pub use error::{Error, Result};

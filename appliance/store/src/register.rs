@@ -5,7 +5,8 @@ mod people;
 mod records;
 mod tiles;
 
-pub use footage::{LoggedStretch, Stretch};
+pub(crate) use footage::{FootageLeaves, ToldGap};
+pub use footage::{GAP_LEAVES_MAX, GapLeaf, LoggedStretch, Stretch};
 pub use people::{AuditKind, AuditPage};
 
 use crate::error::{Error, Result};
@@ -36,6 +37,8 @@ const AUDIT_TILE: Table = Table("audit_tile");
 const AUDIT_PEOPLE: Table = Table("audit_people");
 /// What of the rings is logged: see [`footage`].
 const AUDIT_FOOTAGE: Table = Table("audit_footage");
+/// Leaves of gaps by stream and time: see [`footage`].
+const AUDIT_GAPS: Table = Table("audit_gaps");
 const FRONTIER_KEY: &[u8] = b"frontier";
 
 /// What a value is about. Each has its own table.
@@ -85,6 +88,7 @@ pub const REGISTER_TABLES: [Table; 11] = [
     AUDIT_TILE,
     AUDIT_PEOPLE,
     AUDIT_FOOTAGE,
+    AUDIT_GAPS,
 ];
 
 /// A stored value.

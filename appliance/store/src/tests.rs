@@ -11,6 +11,7 @@ mod full_disk;
 pub(crate) mod harness;
 mod impaired;
 mod index;
+mod leaves;
 pub(crate) mod pool;
 mod retention;
 mod room;

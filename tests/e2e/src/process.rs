@@ -17,6 +17,8 @@ pub struct Process {
     child: Child,
     name: String,
     lines: Arc<Mutex<VecDeque<String>>>,
+    /// A line after which nothing that is waited for can come.
+    fatal: fn(&str) -> bool,
 }
 
 impl Process {
@@ -36,16 +38,33 @@ impl Process {
         let stderr = child.stderr.take().expect("was asked for");
         collect(Box::new(stdout), Arc::clone(&lines));
         collect(Box::new(stderr), Arc::clone(&lines));
-        Self { child, name: name.to_owned(), lines }
+        Self { child, name: name.to_owned(), lines, fatal: |_| false }
+    }
+
+    /// Whoever waits for it fails as soon as it says a line that is `fatal`.
+    pub fn fails_at(&mut self, fatal: fn(&str) -> bool) {
+        self.fatal = fatal;
+    }
+
+    /// It has said nothing fatal.
+    ///
+    /// # Panics
+    /// With the line, when it has.
+    pub fn assert_sound(&self) {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = lines.iter().find(|line| (self.fatal)(line)).cloned();
+        drop(lines);
+        assert!(line.is_none(), "{} is broken: {}", self.name, line.unwrap_or_default());
     }
 
     /// What follows `prefix` on the first line that holds it.
     ///
     /// # Panics
-    /// When no such line comes in time, or the process ends first.
+    /// When no such line comes in time, a fatal one does, or the process ends first.
     pub fn wait_line(&mut self, prefix: &str, deadline: Duration) -> String {
         let (lines, name) = (Arc::clone(&self.lines), self.name.clone());
         wait_for(&format!("{prefix:?} from {name}"), deadline, || {
+            self.assert_sound();
             let seen = lines.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(rest) = seen.iter().find_map(|line| line.split_once(prefix).map(|(_, rest)| rest)) {
                 return Ok(rest.trim().to_owned());

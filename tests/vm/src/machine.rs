@@ -53,6 +53,14 @@ pub fn missing() -> Option<String> {
     kit::missing(&["ffmpeg", "ip", "tc"])
 }
 
+/// True for a line of the serial console that says that the machine's kernel broke: some part of it hangs from there on, and what is waited for may never come. That a slow machine looks hung
+/// ("soft lockup") is not meant.
+#[must_use]
+pub fn is_kernel_fault(line: &str) -> bool {
+    let faults = ["BUG: ", "Oops: ", "Kernel panic", "general protection fault", "kernel BUG at"];
+    faults.iter().any(|fault| line.contains(fault)) && !line.contains("lockup")
+}
+
 impl Machine {
     /// Packs the machine into `folder`; `guest` takes the orders inside, `drivers` are loaded beside those for USB cameras.
     ///
@@ -82,5 +90,27 @@ impl Machine {
         command.args(["-device", "virtio-rng-pci"]);
         command.arg("-nic").arg(format!("user,model=virtio-net-pci,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:8080"));
         command
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_that_breaks_is_told_from_one_that_is_slow() {
+        // The first is what Debian's 6.1.192 said over a camera that was pulled out; all are as the kernel's sources print them.
+        for line in [
+            "[  101.5] BUG: kernel NULL pointer dereference, address: 00000000000000b0",
+            "[  101.5] Oops: 0002 [#1] PREEMPT SMP PTI",
+            "[  1.0] general protection fault, probably for non-canonical address 0xdead000000000108: 0000 [#1]",
+            "[  1.0] Kernel panic - not syncing: Attempted to kill init!",
+            "[  1.0] kernel BUG at mm/slub.c:440!",
+        ] {
+            assert!(is_kernel_fault(line), "{line}");
+        }
+        for line in ["watchdog: BUG: soft lockup - CPU#0 stuck for 26s! [kworker/0:1:9]", "VM started yard", ""] {
+            assert!(!is_kernel_fault(line), "{line}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Which video nodes this machine has, and who is behind each, as the kernel's device tree (`/sys`) tells. Nothing is opened.
 
 use super::name::is_plain;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// Where the kernel lists video nodes.
@@ -52,6 +53,28 @@ impl Place {
     /// Its name by what its driver calls its place.
     pub(crate) fn by_bus(&self, bus_info: &str) -> String {
         format!("bus:{}:{}", plain(bus_info), self.index)
+    }
+}
+
+/// The kernel's folder of what a node belongs to: the interface of a USB camera, a card. It goes when the driver has taken leave of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Home {
+    folder: PathBuf,
+    /// The next device in the same port has a folder of the same name and another number.
+    inode: u64,
+}
+
+impl Home {
+    /// That of a node; `class` is its folder in [`SYSFS`].
+    pub(crate) fn of(class: &Path) -> Option<Self> {
+        let folder = class.join("device").canonicalize().ok()?;
+        let inode = folder.metadata().ok()?.ino();
+        Some(Self { folder, inode })
+    }
+
+    /// It is not there any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        !self.folder.metadata().is_ok_and(|found| found.ino() == self.inode)
     }
 }
 

@@ -104,24 +104,42 @@ struct Work {
 
 impl Work {
     fn run(self, ready: oneshot::Sender<Result<(), Failure>>) {
-        let failed = match Source::open(&self) {
-            Ok(source) => {
-                // Nobody waits any more when the answer came too late; the first look at `ended` sees it.
-                let _ = ready.send(Ok(()));
-                self.read(source)
-            }
+        let node = match find(&self.name.identity) {
+            Ok(node) => node,
             Err(failure) => {
                 let _ = ready.send(Err(failure));
-                None
+                return;
             }
         };
-        self.shared.fail(failed);
-        // The device is closed; only now may the next session have it.
-        drop(self.turn);
+        let (mut fails, mut stream) = (true, None);
+        match Source::open(&self, node.device()) {
+            Ok(mut source) => {
+                // Nobody waits any more when the answer came too late; the first look at `ended` sees it.
+                let _ = ready.send(Ok(()));
+                let failed = self.read(&mut source);
+                fails = failed.is_some();
+                self.shared.fail(failed);
+                stream = Some(source.stream);
+            }
+            Err(failure) => drop(ready.send(Err(failure))),
+        }
+        let Self { to, turn, .. } = self;
+        // Here the task learns that it is over. What follows is between this thread and the kernel.
+        drop(to);
+        drop(stream);
+        if fails && node.doubt() {
+            // Nobody can have this node again; when the device comes back it has another.
+            drop(turn);
+            drop(node);
+        } else {
+            // Only when the device is closed may the next session have it.
+            drop(node);
+            drop(turn);
+        }
     }
 
     /// Until the device fails, or the session is dropped (`None`).
-    fn read(&self, mut source: Source) -> Option<Failure> {
+    fn read(&self, source: &mut Source) -> Option<Failure> {
         let opened = Instant::now();
         while !self.shared.is_ended() {
             if let Err(error) = source.step() {
@@ -202,11 +220,10 @@ struct Source {
 }
 
 impl Source {
-    fn open(work: &Work) -> Result<Self, Failure> {
+    fn open(work: &Work, device: &Device) -> Result<Self, Failure> {
         let (name, identity) = (&work.name, &work.name.identity);
-        let (_, device) = find(identity)?;
-        let choice = choose(identity, &formats(&device), name)?;
-        let set = set_format(&device, &choice)
+        let choice = choose(identity, &formats(device), name)?;
+        let set = set_format(device, &choice)
             .map_err(|error| device_failure(identity, &format!("set to {}", choice.letters), &error))?;
         if let Some(fps) = name.fps {
             // Many devices have one rate only and refuse to be asked.
@@ -223,7 +240,7 @@ impl Source {
         let encoder = if !choice.encode {
             None
         } else {
-            let fps = name.fps.unwrap_or_else(|| rate_of(&device));
+            let fps = name.fps.unwrap_or_else(|| rate_of(device));
             let job = RawJob {
                 letters: choice.letters.clone(),
                 width: set.width,
@@ -235,7 +252,7 @@ impl Source {
             Some(work.encoder(job, &outlet)?)
         };
         let failed = |error: io::Error| device_failure(identity, "started", &error);
-        let stream = Stream::with_buffers(&device, Type::VideoCapture, BUFFERS).map_err(failed)?;
+        let stream = Stream::with_buffers(device, Type::VideoCapture, BUFFERS).map_err(failed)?;
         let mut mapped = Mapped(Some(stream));
         let stream = mapped.stream().map_err(failed)?;
         // `next` queues the buffer that it lent last, buffer 0 at first, before it takes another: all the others are queued here. A driver may give fewer than asked.

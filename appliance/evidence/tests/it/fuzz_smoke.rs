@@ -2,64 +2,18 @@
 
 use crate::fuzz_bodies;
 use crate::sample::Plan;
+use crate::smoke::smoke;
 use watchbook_evidence::rotation::Rotation;
 use watchbook_evidence::{Algorithm, SigningKey};
 
-/// Inputs for each body.
-const RUNS: u64 = 4000;
+/// What notes and tiles are divided by.
+const INSERTED: [u8; 6] = [b'\n', b' ', b'+', b'=', b'0', 0xFF];
 
 const CHECKPOINT: &str = "go.sum database tree\n35225469\nvt5T6GaLCXvyHFl9VUvvItR43XZxfLgftEcTyO3eJCQ=\n\n\
      — sum.golang.org Az3grpukl5AXaVfYkLiDGORx/DN2nlcS5kZHR5uYOBV2KA2HgXpD+gu9HHONebHLAyaKbbTM75QTtPydhKCExixSfwQ=\n";
 
-/// `splitmix64`.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ mixed >> 31
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound.max(1) as u64) as usize
-    }
-
-    /// Now and then wholly random, else a seed with a few bytes changed, removed, doubled or cut.
-    fn input(&mut self, seeds: &[Vec<u8>]) -> Vec<u8> {
-        let mut data = seeds[self.below(seeds.len())].clone();
-        if self.below(5) == 0 || data.is_empty() {
-            return (0..self.below(400)).map(|_| self.next() as u8).collect();
-        }
-        for _ in 0..self.below(4) {
-            let at = self.below(data.len());
-            match self.below(6) {
-                0 => data[at] = self.next() as u8,
-                1 => data[at] ^= 1 << self.below(8),
-                2 => data.insert(at, [b'\n', b' ', b'+', b'=', b'0', 0xFF][self.below(6)]),
-                3 if data.len() > 1 => drop(data.remove(at)),
-                4 => {
-                    let again = data[at..].to_vec();
-                    data.extend(again);
-                }
-                _ => data.truncate(at + 1),
-            }
-        }
-        data
-    }
-}
-
-fn from_env(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
-
 fn check_every_input(seeds: &[Vec<u8>], body: fn(&[u8])) {
-    seeds.iter().for_each(|seed| body(seed));
-    let mut random = Random(from_env("FUZZ_SEED", 1));
-    for _ in 0..from_env("FUZZ_RUNS", RUNS) {
-        body(&random.input(seeds));
-    }
+    smoke(body, seeds, &INSERTED);
 }
 
 #[test]

@@ -9,6 +9,8 @@ mod masters;
 mod movie;
 mod report;
 mod sample;
+#[path = "../../../../tests/fuzz/smoke.rs"]
+mod smoke;
 mod ten_million;
 mod two_verifiers;
 mod witness_tool;

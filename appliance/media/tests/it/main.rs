@@ -10,3 +10,5 @@ mod memory;
 mod plans;
 mod ranges;
 mod sets;
+#[path = "../../../../tests/fuzz/smoke.rs"]
+mod smoke;

@@ -18,8 +18,27 @@ pub struct BadRun {
     pub seq: u64,
     /// Whose samples.
     pub stream: StreamId,
+    /// Of which recording.
+    pub recording: u64,
     /// What is wrong.
     pub what: &'static str,
+}
+
+/// Runs of a recording in a segment that are not what the audit log says of them. Bytes of samples that changed are told by [`BadRun`] alone; this is about which runs there are, and what is said of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadLeaf {
+    /// File number.
+    pub slot: u32,
+    /// Of the segment.
+    pub generation: u64,
+    /// Camera × 256 + role; 0 when the leaf cannot be read.
+    pub stream: u32,
+    /// Which recording; 0 when the leaf cannot be read.
+    pub recording: u64,
+    /// Number of the leaf; `None`: there is none, the runs came later.
+    pub leaf: Option<u64>,
+    /// What is wrong.
+    pub what: String,
 }
 
 /// A segment that does not go on from the commit before it: somebody has written one of the two anew.
@@ -73,6 +92,18 @@ pub struct Report {
     pub bad_runs: Vec<BadRun>,
     /// How many there are.
     pub bad_run_count: u64,
+    /// Leaves of the audit log whose runs are all there, and are what was recorded.
+    pub leaves: u64,
+    /// Runs of which the audit log does not tell: the newest ones, and those from before it told of footage.
+    pub unlogged_runs: u64,
+    /// Recordings that are not what the audit log says; the first [`LISTED_MAX`].
+    pub bad_leaves: Vec<BadLeaf>,
+    /// How many there are.
+    pub bad_leaf_count: u64,
+    /// First commit of which the audit log does not tell, when the ring ends before it: footage that was recorded is gone.
+    pub logged_beyond: Option<u64>,
+    /// Why the audit log could not be compared.
+    pub log_error: Option<String>,
     /// Why the index cannot be read; the log was checked without it.
     pub index_error: Option<String>,
     /// Runs that the log has and the index, which should, has not or has otherwise; `None` when there was no index, an empty one, or one that cannot be read.
@@ -95,6 +126,8 @@ impl Report {
     #[must_use]
     pub fn is_log_clean(&self) -> bool {
         let is_described = self.bad_superblock.is_none() && self.bad_slots.is_empty();
-        is_described && self.damage.is_empty() && self.broken_links.is_empty() && self.bad_run_count == 0
+        let is_as_logged = self.bad_leaf_count == 0 && self.logged_beyond.is_none() && self.log_error.is_none();
+        let is_whole = self.damage.is_empty() && self.broken_links.is_empty() && self.bad_run_count == 0;
+        is_described && is_as_logged && is_whole
     }
 }

@@ -2,15 +2,29 @@
 //!
 //! Table `audit_footage`:
 //! * disk 16 bytes → first commit that is not logged u64, generation of the last stretch u64. Little-endian, as all values.
-//! * disk 16 bytes, generation u64 big-endian, first commit u64 big-endian → slot u32, first commit behind it u64, number of its first leaf u64, leaves u32.
+//! * disk 16 bytes, generation u64 big-endian, first commit u64 big-endian → slot u32, first commit behind it u64, number of its first leaf u64, leaves of segments u32; the leaves of gaps
+//!   follow them in the log.
+//!
+//! Table `audit_state`: `gap/`, disk 16 bytes, stream u32 big-endian → beginning of a gap that goes on i64, up to when the log tells of it i64.
+//!
+//! Table `audit_gaps`: stream u32 big-endian, beginning (ordered), number of the leaf u64 big-endian → end i64.
 
-use super::{AUDIT_FOOTAGE, Register};
-use crate::codec::count;
+use super::{AUDIT_FOOTAGE, AUDIT_GAPS, AUDIT_STATE, Register};
+use crate::catalog::rows::{decode_stream_time, stream_time};
+use crate::codec::{count, wide};
 use crate::error::{Error, Result};
+use crate::footage_log::SoFar;
 use crate::format::DiskId;
 use crate::kv::{Batch, Keys, collect};
-use watchbook_base::Kind;
+use watchbook_base::{GapReason, Kind, StreamId, TimeRange, UtcNanos};
 use watchbook_evidence::record::Record;
+
+/// How keys of gaps that go on begin.
+const SO_FAR_PREFIX: &[u8] = b"gap/";
+/// Rows behind which a search for leaves of gaps ends when all of them lie before the time that is asked for: those of one disk follow each other, those of several may overlap.
+const GAPS_PASSED_MAX: u32 = 64;
+/// Most leaves of gaps that one search gives; a bundle has as many.
+pub const GAP_LEAVES_MAX: usize = 65_536;
 
 /// Commits of one segment that are logged together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +48,63 @@ pub struct LoggedStretch {
     pub stretch: Stretch,
     /// Number of its first leaf. The others follow, by stream and recording.
     pub first_leaf: u64,
-    /// How many leaves it has.
+    /// How many leaves of segments it has.
     pub leaves: u32,
+}
+
+/// What is logged together with a stretch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FootageLeaves {
+    /// Bodies of the leaves of its recordings, by stream and recording.
+    pub(crate) segments: Vec<Vec<u8>>,
+    /// Gaps of which it tells.
+    pub(crate) gaps: Vec<ToldGap>,
+}
+
+/// A gap, or a piece of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ToldGap {
+    /// Without footage.
+    pub(crate) stream: StreamId,
+    /// Beginning of the whole gap, in ns UTC.
+    pub(crate) start: i64,
+    /// Beginning of what is told now.
+    pub(crate) from: i64,
+    /// End of it; before the beginning where a clock was put back.
+    pub(crate) to: i64,
+    /// Why there is no footage.
+    pub(crate) reason: GapReason,
+    /// More of it follows.
+    pub(crate) goes_on: bool,
+}
+
+impl ToldGap {
+    fn body(&self) -> Vec<u8> {
+        let reason = serde_json::to_value(self.reason).ok();
+        let reason = reason.as_ref().and_then(|name| name.as_str()).unwrap_or_default().to_owned();
+        let (start_ns, end_ns) = (self.from.to_string(), self.to.to_string());
+        Record::Gap { end_ns, reason, start_ns, stream: self.stream.to_u32() }.body()
+    }
+
+    /// Notes that leaf `index` tells of it, and how much of it is told.
+    fn note(&self, batch: &mut Batch, disk: DiskId, index: u64) {
+        let key = [&stream_time(self.stream, UtcNanos(self.from))[..], &index.to_be_bytes()].concat();
+        batch.put(AUDIT_GAPS, key, self.to.to_le_bytes());
+        let so_far = [SO_FAR_PREFIX, &disk.0, &self.stream.to_u32().to_be_bytes()].concat();
+        match self.goes_on {
+            true => batch.put(AUDIT_STATE, so_far, [self.start.to_le_bytes(), self.to.to_le_bytes()].concat()),
+            false => batch.delete(AUDIT_STATE, so_far),
+        }
+    }
+}
+
+/// A leaf of a gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GapLeaf {
+    /// Its number in the log.
+    pub leaf: u64,
+    /// What of the gap it tells; its end is before its start where a clock was put back, and the range is empty then.
+    pub range: TimeRange,
 }
 
 /// How far a ring is logged.
@@ -94,12 +163,15 @@ fn corrupt(disk: DiskId) -> Error {
 }
 
 impl Register {
-    /// Appends the leaves of a stretch, and notes that the ring is logged up to its end: both or nothing, durable when it returns. Returns the number of the first leaf.
+    /// Appends the leaves of a stretch, and notes that the ring is logged up to its end: both or nothing, durable when it returns. A stretch without commits may tell of gaps. Returns
+    /// the number of the first leaf.
     ///
     /// # Errors
     /// `Conflict` when the ring is logged beyond the beginning of the stretch already; what the disk says.
-    pub(crate) fn append_footage(&self, stretch: &Stretch, bodies: Vec<Vec<u8>>) -> Result<u64> {
-        let leaves = count(bodies.len());
+    pub(crate) fn append_footage(&self, stretch: &Stretch, leaves: FootageLeaves) -> Result<u64> {
+        let FootageLeaves { segments, gaps } = leaves;
+        let of_segments = segments.len();
+        let bodies = segments.into_iter().chain(gaps.iter().map(ToldGap::body)).collect();
         self.append_leaves(bodies, |batch, first_leaf| {
             let logged = self.footage_logged(stretch.disk)?.unwrap_or_default();
             if logged.next_seq > stretch.from_seq {
@@ -109,12 +181,56 @@ impl Register {
                 ));
             }
             note(batch, stretch.disk, Logged { next_seq: stretch.to_seq, generation: stretch.generation });
-            let logged = LoggedStretch { stretch: *stretch, first_leaf, leaves };
-            if leaves > 0 {
+            let logged = LoggedStretch { stretch: *stretch, first_leaf, leaves: count(of_segments) };
+            if of_segments > 0 {
                 batch.put(AUDIT_FOOTAGE, logged.key(), logged.value());
+            }
+            for (at, gap) in gaps.iter().enumerate() {
+                gap.note(batch, stretch.disk, first_leaf + wide(of_segments + at));
             }
             Ok(())
         })
+    }
+
+    /// Gaps on `disk` that went on when the log last told of them.
+    ///
+    /// # Errors
+    /// When the register cannot be read.
+    pub(crate) fn gaps_so_far(&self, disk: DiskId) -> Result<SoFar> {
+        let mut so_far = SoFar::new();
+        let prefix = [SO_FAR_PREFIX, &disk.0].concat();
+        for (key, value) in collect(&*self.kv, AUDIT_STATE, &Keys::prefix(&prefix))? {
+            let stream = key.last_chunk::<4>().and_then(|stream| StreamId::from_u32(u32::from_be_bytes(*stream)));
+            let times = value.split_first_chunk::<8>().and_then(|(start, to)| Some((*start, to.try_into().ok()?)));
+            let (stream, (start, to)) = stream.zip(times).ok_or_else(|| corrupt(disk))?;
+            so_far.insert(stream, (i64::from_le_bytes(start), i64::from_le_bytes(to)));
+        }
+        Ok(so_far)
+    }
+
+    /// The leaves of gaps of `stream` that share a moment with `range`, by beginning, as the logs of all disks told them: where one disk had a gap another may have footage. A gap that goes on is told
+    /// of up to the last time that leaves were written. A clock that was put back is told of where it was before. At most [`GAP_LEAVES_MAX`], the newest.
+    ///
+    /// # Errors
+    /// When the register cannot be read.
+    pub fn gap_leaves(&self, stream: StreamId, range: TimeRange) -> Result<Vec<GapLeaf>> {
+        let (mut found, mut passed) = (Vec::new(), 0);
+        let keys = Keys::between(stream_time(stream, UtcNanos(i64::MIN)), stream_time(stream, range.end)).reversed();
+        self.kv.scan(AUDIT_GAPS, &keys, &mut |key, end| {
+            let begins = key.get(..12).and_then(decode_stream_time).map(|(_, utc)| utc.0);
+            let row = (begins, key.last_chunk::<8>(), <[u8; 8]>::try_from(end));
+            let (Some(start), Some(leaf), Ok(end)) = row else { return true };
+            let end = i64::from_le_bytes(end);
+            if start.max(end) <= range.start.0 {
+                passed += 1;
+                return passed < GAPS_PASSED_MAX;
+            }
+            let range = TimeRange { start: UtcNanos(start), end: UtcNanos(end) };
+            found.push(GapLeaf { leaf: u64::from_be_bytes(*leaf), range });
+            found.len() < GAP_LEAVES_MAX
+        })?;
+        found.reverse();
+        Ok(found)
     }
 
     /// How far the ring of `disk` is logged.
@@ -186,9 +302,40 @@ mod tests {
         Stretch { disk: DISK, generation: 5, slot: 2, from_seq, to_seq }
     }
 
-    fn bodies(streams: core::ops::Range<u32>) -> Vec<Vec<u8>> {
+    fn bodies(streams: core::ops::Range<u32>) -> FootageLeaves {
         let body = |stream| Record::Segment { recording: 3, root: "00".to_owned(), runs: 1, stream }.body();
-        streams.map(body).collect()
+        FootageLeaves { segments: streams.map(body).collect(), gaps: Vec::new() }
+    }
+
+    #[test]
+    fn leaves_of_gaps_are_found_by_time_and_what_goes_on_is_remembered() {
+        let kv = ModelKv::new();
+        let register = register(&kv);
+        let stream = StreamId::from_u32(257).unwrap();
+        let gap =
+            |start, from, to, goes_on| ToldGap { stream, start, from, to, reason: GapReason::CameraGone, goes_on };
+        let told = |gaps: Vec<ToldGap>| FootageLeaves { gaps, ..bodies(0..2) };
+        register.append_footage(&stretch(1, 9), told(vec![gap(-50, -50, 10, false), gap(20, 20, 30, true)])).unwrap();
+        let other = ToldGap { stream: StreamId::from_u32(513).unwrap(), ..gap(0, 0, 90, false) };
+        register
+            .append_footage(
+                &stretch(9, 9),
+                FootageLeaves { gaps: vec![other, gap(20, 30, 40, true)], segments: Vec::new() },
+            )
+            .unwrap();
+        assert_eq!(self::register(&kv).gaps_so_far(DISK).unwrap(), SoFar::from([(stream, (20, 40))]));
+        register.append_footage(&stretch(9, 12), told(vec![gap(20, 40, 55, false)])).unwrap();
+        assert!(register.gaps_so_far(DISK).unwrap().is_empty());
+        let found = |start, end| {
+            let range = TimeRange { start: UtcNanos(start), end: UtcNanos(end) };
+            let leaves = register.gap_leaves(stream, range).unwrap();
+            leaves.iter().map(|gap| (gap.leaf, gap.range.start.0, gap.range.end.0)).collect::<Vec<_>>()
+        };
+        assert_eq!(found(-90, 90), [(2, -50, 10), (3, 20, 30), (5, 30, 40), (8, 40, 55)]);
+        assert_eq!((found(9, 20), found(10, 20), found(39, 41).len()), (vec![(2, -50, 10)], vec![], 2));
+        let body = r#"{"kind":"gap","end_ns":"10","reason":"camera_gone","start_ns":"-50","stream":257}"#;
+        assert_eq!(register.audit_entries(2, 1).unwrap()[0].json().unwrap(), body);
+        assert_eq!(register.footage_leaf((DISK, 5, 10), 1, 3).unwrap(), Some(7), "stretches know their segments");
     }
 
     #[test]

@@ -129,6 +129,7 @@ impl Register {
 
 #[cfg(test)]
 mod tests {
+    use super::super::footage::FootageLeaves;
     use super::super::{Stretch, tests::*};
     use super::*;
     use crate::format::DiskId;
@@ -138,7 +139,8 @@ mod tests {
 
     fn footage(register: &Register, from_seq: u64, leaves: usize) {
         let stretch = Stretch { disk: DiskId([1; 16]), generation: 1, slot: 1, from_seq, to_seq: from_seq + 1 };
-        register.append_footage(&stretch, vec![br#"{"kind":"segment"}"#.to_vec(); leaves]).unwrap();
+        let segments = vec![br#"{"kind":"segment"}"#.to_vec(); leaves];
+        register.append_footage(&stretch, FootageLeaves { segments, gaps: Vec::new() }).unwrap();
     }
 
     fn indices(register: &Register, kind: AuditKind, before: Option<u64>, limit: usize) -> (Vec<u64>, Option<u64>) {

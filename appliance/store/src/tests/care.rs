@@ -264,7 +264,7 @@ fn a_wrong_hash_with_right_checksums_is_found_by_check_and_scrub() {
     let run = &commit.runs[0];
     let report = machine.check();
     let (at, what) = (offset + run.payload_offset, "its digest does not match");
-    let bad = crate::BadRun { slot, offset: at, seq: commit.seq, stream: run.stream, what };
+    let bad = crate::BadRun { slot, offset: at, seq: commit.seq, stream: run.stream, recording: run.recording.0, what };
     assert_eq!((report.bad_runs.as_slice(), report.bad_run_count), (&[bad][..], 1));
     let mut parts = machine.open();
     whole_pass(&machine, &mut parts);

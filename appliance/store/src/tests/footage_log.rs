@@ -10,12 +10,13 @@ use crate::scan::first_position;
 use crate::store::{Deps, Parts, Store};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use watchbook_base::SyncState;
 use watchbook_base::fs::sim::Dice;
+use watchbook_base::{Clock as _, GapReason, SyncState, UtcNanos};
 use watchbook_evidence::merkle::root_of;
 use watchbook_evidence::record::Record;
 use watchbook_evidence::run::{ClockState, Run};
 use watchbook_evidence::{Hash, hex};
+use watchbook_media::RecordingEnd;
 
 const SEEDS: u64 = if cfg!(debug_assertions) { 10 } else { 40 };
 const CUTS: u64 = 4;
@@ -121,6 +122,38 @@ fn compare(register: &Register, ring: &Ring, whole: bool) {
     }
 }
 
+/// Every gap that the index has is told by leaves that follow each other, and no moment of a stream by two; one that goes on up to ten seconds ago.
+fn compare_gaps(station: &Station, parts: &Parts, register: &Register) -> usize {
+    let now = station.machine.clock.utc();
+    let mut seen = 0;
+    for stream in (1..=3).map(video) {
+        let leaves = register.gap_leaves(stream, ALL).unwrap();
+        for pair in leaves.windows(2) {
+            assert!(pair[0].range.end <= pair[1].range.start, "{stream}: {pair:?}");
+        }
+        for gap in parts.reader.gaps(&playback(stream.camera.get()), stream, ALL, now).unwrap() {
+            let goes_on = gap.range.end == now;
+            let end = if goes_on { UtcNanos(now.0 - 10_000_000_000) } else { gap.range.end };
+            if end.0 - gap.range.start.0 < 1_000_000_000 && goes_on {
+                continue;
+            }
+            let pieces: Vec<_> = leaves.iter().filter(|leaf| leaf.range.overlaps(gap.range)).collect();
+            let ends = pieces.first().zip(pieces.last()).map(|(first, last)| (first.range.start, last.range.end));
+            assert_eq!(ends, Some((gap.range.start, end)), "{gap:?}: {pieces:?}");
+            assert!(pieces.windows(2).all(|pair| pair[0].range.end == pair[1].range.start), "{gap:?}: {pieces:?}");
+            for piece in pieces {
+                let row = register.audit_entries(piece.leaf, 1).unwrap().remove(0);
+                let said = Record::parse(&row.leaf.body);
+                let reason = serde_json::to_value(gap.reason).unwrap().as_str().unwrap().to_owned();
+                let (start_ns, end_ns) = (piece.range.start.0.to_string(), piece.range.end.0.to_string());
+                assert_eq!(said, Some(Record::Gap { end_ns, reason, start_ns, stream: stream.to_u32() }));
+            }
+            seen += 1;
+        }
+    }
+    seen
+}
+
 /// Leaves of stretches and leaves of footage are as many.
 fn count_leaves(register: &Register, ring: &Ring) -> u64 {
     let newest = ring.slots.all().map(|(_, generation)| generation).max().unwrap_or(0);
@@ -130,7 +163,9 @@ fn count_leaves(register: &Register, ring: &Ring) -> u64 {
     let (mut found, mut before) = (0, None);
     loop {
         let page = register.audit_page(AuditKind::Footage, before, 1000).unwrap();
-        found += page.rows.len() as u64;
+        let is_gap =
+            |row: &&crate::register::AuditRow| matches!(Record::parse(&row.leaf.body), Some(Record::Gap { .. }));
+        found += (page.rows.len() - page.rows.iter().filter(is_gap).count()) as u64;
         before = page.next;
         if before.is_none() {
             break;
@@ -154,19 +189,26 @@ fn record_until_cut(station: &Station, parts: &mut Parts, cams: &mut [Cam], dice
         }
         if dice.percent(10) {
             let cam = dice.below(cams.len() as u64) as usize;
+            if dice.percent(50) {
+                let (stream, utc) = (cams[cam].stream, machine.clock.utc());
+                parts.writer.end(&RecordingEnd { stream, utc, reason: GapReason::CameraGone });
+                let _ = parts.committer.step();
+                machine.clock.advance(dice.below(40) * 1_000_000_000);
+            }
             parts.writer.begin(&cams[cam].start(&machine.clock));
         }
         let _ = parts.committer.step();
         if dice.percent(40) && !machine.fs.is_off() {
             station.book.break_writes(dice.percent(20));
-            let until = if dice.percent(20) { Until::Acknowledged } else { Until::Closed };
+            let until = if dice.percent(20) { Until::Acknowledged } else { log.due() };
             let _ = log.step(until);
             station.book.break_writes(false);
         }
     }
 }
 
-fn one_life(seed: u64) -> u64 {
+/// Leaves of footage, and gaps that were compared.
+fn one_life(seed: u64) -> (u64, usize) {
     let mut dice = Dice::new(seed);
     let station = Station::new(seed);
     let machine = &station.machine;
@@ -195,20 +237,21 @@ fn one_life(seed: u64) -> u64 {
     let mut again = station.log(&parts, &register);
     while again.step(Until::Closed).unwrap() {}
     assert_eq!(register.audit_root().size, size, "seed {seed}: nothing was left to do");
+    while again.step(Until::Acknowledged).unwrap() {}
+    let gaps = compare_gaps(&station, &parts, &register);
     register.verify().unwrap();
-    count_leaves(&register, &parts.part.ring)
+    (count_leaves(&register, &parts.part.ring), gaps)
 }
 
 #[test]
 fn over_power_cuts_the_log_tells_of_every_run_of_a_closed_segment_once() {
     let seeds = seeds(SEEDS);
-    let leaves: u64 = seeds
-        .iter()
-        .map(|seed| {
-            std::panic::catch_unwind(|| one_life(*seed)).unwrap_or_else(|_| panic!("replay with WATCHBOOK_SEED={seed}"))
-        })
-        .sum();
-    assert!(seeds.len() == 1 || leaves > seeds.len() as u64 * 5, "only {leaves} leaves in all");
+    let live = |seed: &u64| {
+        std::panic::catch_unwind(|| one_life(*seed)).unwrap_or_else(|_| panic!("replay with WATCHBOOK_SEED={seed}"))
+    };
+    let (leaves, gaps) = seeds.iter().map(live).fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
+    let many = seeds.len() as u64;
+    assert!(many == 1 || leaves > many * 5 && gaps > seeds.len(), "only {leaves} leaves and {gaps} gaps in all");
 }
 
 #[test]
@@ -229,6 +272,24 @@ fn a_ring_that_lost_its_end_is_logged_from_there() {
     while log.step(Until::Acknowledged).unwrap() {}
     compare(&register, &parts.part.ring, true);
     assert!(count_leaves(&register, &parts.part.ring) > 3);
+}
+
+#[test]
+fn a_slow_camera_has_leaves_before_its_segment_is_full() {
+    let station = Station::new(3);
+    let (clock, register) = (&station.machine.clock, station.register());
+    let mut parts = station.machine.open();
+    let mut cam = Cam::new(1, 100);
+    parts.writer.begin(&cam.start(clock));
+    let mut log = station.log(&parts, &register);
+    for minute in 0..21 {
+        (0..12).for_each(|_| parts.writer.append(cam.packet(clock)).unwrap());
+        parts.committer.step().unwrap();
+        clock.advance(60_000_000_000);
+        while log.step(log.due()).unwrap() {}
+        assert_eq!(count_leaves(&register, &parts.part.ring), (minute + 1) / 5, "after minute {minute}");
+    }
+    compare(&register, &parts.part.ring, true);
 }
 
 #[test]

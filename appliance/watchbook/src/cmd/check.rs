@@ -50,7 +50,7 @@ pub fn check(path: &Path, rebuild: bool) -> Result<ExitCode> {
     let mut reports = Vec::new();
     for (dir, ring) in named.into_iter().chain(added).zip(rings) {
         let report = match ring {
-            Ok(ring) => Ok(check_ring(ring, state_dir, keys.as_ref(), rebuild)?),
+            Ok(ring) => Ok(check_ring(ring.with_log(Arc::clone(&register)), state_dir, keys.as_ref(), rebuild)?),
             Err(line) => Err(line),
         };
         reports.push((dir, report));
@@ -226,7 +226,7 @@ fn show(what: &str, progress: Progress) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use watchbook_store::check::BadSlot;
+    use watchbook_store::check::{BadLeaf, BadSlot};
     use watchbook_store::vault::VaultReport;
 
     /// One ring with a vault, of which this was found.
@@ -253,6 +253,23 @@ mod tests {
         assert!(!is_clean && text.contains("\nDAMAGE FOUND; NOT VERIFIED: "), "{text}");
         let (text, is_clean) = found(sealed(), KeysFound::Wrong("a copy is missing".to_owned()));
         assert!(!is_clean && text.contains("keys: DAMAGED: a copy") && text.ends_with("DAMAGE FOUND\n"), "{text}");
+    }
+
+    #[test]
+    fn footage_that_is_not_what_the_audit_log_says_is_named() {
+        let what = "its hashes are others".to_owned();
+        let bad = BadLeaf { slot: 4, generation: 9, stream: 257, recording: 31, leaf: Some(12), what };
+        let report = Report { leaves: 5, bad_leaves: vec![bad], bad_leaf_count: 2, ..Report::default() };
+        let (text, is_clean) = found(report, KeysFound::Whole);
+        assert!(!is_clean && text.ends_with("DAMAGE FOUND\n"), "{text}");
+        for part in
+            ["recording 31, segment 000004 of generation 9: its hashes are others (entry 12", "1 more recordings"]
+        {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        let report = Report { logged_beyond: Some(8), ..Report::default() };
+        let (text, is_clean) = found(report, KeysFound::Whole);
+        assert!(!is_clean && text.contains("tells of commits up to 7, and the ring ends before"), "{text}");
     }
 
     #[test]

@@ -32,7 +32,7 @@ fn a_camera_that_is_plugged_in_is_recorded_byte_for_byte_and_missed_when_it_is_p
     let Some(mut station) = Station::boot(dir.path(), &VIVID) else { return };
     station.plug_in("yard", "WB0001", 0, &footage);
 
-    let listed = wait_for("the camera to be listed", LONG, || {
+    let listed = station.wait("the camera to be listed", || {
         let list = station.local_cameras();
         list.iter().find(|camera| camera["url"] == YARD).cloned().ok_or_else(|| format!("{list:?}"))
     });
@@ -61,7 +61,7 @@ fn a_camera_that_is_plugged_in_is_recorded_byte_for_byte_and_missed_when_it_is_p
     assert!(state["next_step"].as_str().is_some_and(|step| step.contains("by itself")), "{state}");
     // Another camera takes its number; ours comes back under the next one, in another port, and is still itself.
     station.plug_in("gate", "WB0002", 1, &footage);
-    wait_for("the other camera", LONG, || {
+    station.wait("the other camera", || {
         let list = station.local_cameras();
         let found = list.iter().any(|camera| camera["url"] == GATE);
         found.then_some(()).ok_or_else(|| format!("{list:?}"))
@@ -78,6 +78,60 @@ fn a_camera_that_is_plugged_in_is_recorded_byte_for_byte_and_missed_when_it_is_p
 
     // In the same machine: another would take half a minute to start.
     assert_encoded_once(&mut station, dir.path());
+}
+
+/// A camera is pulled out while somebody holds the lock that its driver's farewell needs: the loss is told all the same, and the camera comes back.
+#[test]
+#[ignore = "ten seconds for each pull on an emulated machine"]
+fn a_camera_whose_farewell_takes_long_is_missed_at_once_and_comes_back() {
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let footage = Footage::make(dir.path());
+    let Some(mut station) = Station::boot(dir.path(), &[]) else { return };
+    let holder = Path::new(env!("CARGO_MANIFEST_DIR")).join("guest/hold_media.py");
+    let camera = station.add("Yard", &format!("{YARD}?format=H264"), false);
+    for pull in 0..10 {
+        station.plug_in(&format!("yard-{pull}"), "WB0001", 0, &footage);
+        station.wait_state(camera, "live", None);
+        let order = format!("start holder-{pull} /usr/bin/python3 {} /dev/media0 by-{pull}", holder.display());
+        station.order(&order, &format!("HOLDS by-{pull}"));
+        station.order(&format!("kill yard-{pull}"), &format!("VM killed yard-{pull}"));
+        station.wait_state(camera, "lost", Some("camera_gone"));
+        station.order(&format!("kill holder-{pull}"), &format!("VM killed holder-{pull}"));
+        writeln!(std::io::stderr(), "pulled out {} times", pull + 1).expect("figures can be written");
+    }
+    assert_eq!(station.state(camera)["status"], "lost");
+}
+
+/// Four cameras leave at once, many times: `PULLS=100 cargo test --release --workspace --test vm -- --ignored --nocapture pulled_out_again`.
+#[test]
+#[ignore = "some seconds for each pull"]
+fn a_camera_that_is_pulled_out_again_and_again_breaks_no_kernel() {
+    let pulls = std::env::var("PULLS").map_or(20, |text| text.parse().unwrap());
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let footage = Footage::make(dir.path());
+    let Some(mut station) = Station::boot(dir.path(), &[]) else { return };
+    let name = |pull: u32, port: u32| format!("camera-{pull}-{port}");
+    let mut cameras = Vec::new();
+    for port in 0..4 {
+        let serial = format!("WB000{}", port + 1);
+        station.plug_in(&name(0, port), &serial, port, &footage);
+        cameras.push(station.add(&serial, &format!("v4l2:usb:1d6b:0102:{serial}:0.0?format=H264"), false));
+    }
+    for pull in 0..pulls {
+        cameras.iter().for_each(|camera| drop(station.wait_state(*camera, "live", None)));
+        for port in 0..4 {
+            station.order(&format!("kill {}", name(pull, port)), &format!("VM killed {}", name(pull, port)));
+        }
+        cameras.iter().for_each(|camera| drop(station.wait_state(*camera, "lost", Some("camera_gone"))));
+        writeln!(std::io::stderr(), "pulled out {} times", pull + 1).expect("figures can be written");
+        for port in 0..4 {
+            station.plug_in(&name(pull + 1, port), &format!("WB000{}", port + 1), port, &footage);
+        }
+    }
+    for camera in cameras {
+        let state = station.wait_state(camera, "live", None);
+        assert!(state["sessions"].as_u64().is_some_and(|sessions| sessions > u64::from(pulls)), "{state}");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use watchbook_e2e::client::Client;
 use watchbook_e2e::process::Process;
 use watchbook_e2e::recorder::{now_ms, program};
 use watchbook_e2e::wait::wait_for;
-use watchbook_vm::machine::{Accel, Machine, missing};
+use watchbook_vm::machine::{Accel, Machine, is_kernel_fault, missing};
 
 /// An emulated machine on a busy one needs a minute for what takes three seconds.
 pub const LONG: Duration = Duration::from_secs(240);
@@ -47,6 +47,7 @@ impl Station {
         };
         let port = free_port();
         let mut process = start(&machine, port);
+        process.fails_at(is_kernel_fault);
         let config = dir.join("watchbook.toml");
         std::fs::write(
             &config,
@@ -61,6 +62,14 @@ impl Station {
         Some(Self { machine: process, client, guest, runs: 0, _turn: turn })
     }
 
+    /// Waits for what `look` gives; a kernel that breaks meanwhile is said at once.
+    pub fn wait<T>(&self, what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
+        wait_for(what, LONG, || {
+            self.machine.assert_sound();
+            look()
+        })
+    }
+
     /// Gives an order and waits for the answer.
     pub fn order(&mut self, order: &str, answer: &str) -> String {
         self.machine.say(order);
@@ -72,7 +81,7 @@ impl Station {
         self.runs += 1;
         let mark = format!("run-{}", self.runs);
         self.machine.say(&format!("run {mark} {command}"));
-        wait_for(command, LONG, || {
+        self.wait(command, || {
             let said = self.machine.output();
             let failed = said.lines().find(|line| line.starts_with(&format!("VM no {mark}:")));
             assert!(failed.is_none(), "{failed:?}");
@@ -133,7 +142,7 @@ impl Station {
 
     /// Waits until the main stream's state is `status` with that reason; returns the state.
     pub fn wait_state(&self, camera: u64, status: &str, reason: Option<&str>) -> Value {
-        wait_for(&format!("camera {camera} to be {status} {reason:?}"), LONG, || {
+        self.wait(&format!("camera {camera} to be {status} {reason:?}"), || {
             let state = self.state(camera);
             let fits = state["status"] == status && reason.is_none_or(|reason| state["reason"] == reason);
             if fits { Ok(state) } else { Err(state.to_string()) }
@@ -142,7 +151,7 @@ impl Station {
 
     /// Waits until it is told who encodes the main stream and at what cost, which is none for the first seconds; returns its state.
     pub fn wait_encoder(&self, camera: u64) -> Value {
-        wait_for(&format!("the encoder of camera {camera}"), LONG, || {
+        self.wait(&format!("the encoder of camera {camera}"), || {
             let state = self.wait_state(camera, "live", None);
             let cost = state["encoder"]["cpu_s_per_min"].as_f64();
             if cost.is_some_and(|cost| cost > 0.0) { Ok(state) } else { Err(state.to_string()) }
@@ -159,7 +168,7 @@ impl Station {
 
     /// Waits until the `nth` piece of recording, or one behind it, is at least so long; its start and end in ms UTC. An emulated machine may begin with a picture that it is too slow for.
     pub fn wait_recorded(&self, camera: u64, nth: usize, seconds: i64) -> (i64, i64) {
-        wait_for(&format!("{seconds} s of camera {camera}"), LONG, || {
+        self.wait(&format!("{seconds} s of camera {camera}"), || {
             let recordings = self.recordings(camera);
             let spans = recordings["spans"].as_array().cloned().unwrap_or_default();
             let times = |span: &Value| Some((span["start_utc_ms"].as_i64()?, span["end_utc_ms"].as_i64()?));

@@ -1,6 +1,7 @@
 //! What was found in a ring and its index, in words.
 
 use super::line;
+use watchbook_base::StreamId;
 use watchbook_store::check::Report;
 
 /// What is neither good nor damaged.
@@ -73,8 +74,8 @@ pub fn described(report: &Report) -> String {
         line(
             &mut text,
             format_args!(
-                "DAMAGED: {}, segment {:06} offset {}, commit {}: {}",
-                run.stream, run.slot, run.offset, run.seq, run.what
+                "DAMAGED: {}, recording {}, segment {:06} offset {}, commit {}: {}",
+                run.stream, run.recording, run.slot, run.offset, run.seq, run.what
             ),
         );
     }
@@ -91,7 +92,54 @@ pub fn described(report: &Report) -> String {
     if unlisted > 0 {
         line(&mut text, format_args!("DAMAGED: {unlisted} more runs"));
     }
+    text.push_str(&log(report));
     text.push_str(&index(report));
+    text
+}
+
+/// How what lies in the ring goes with what the audit log says of it.
+fn log(report: &Report) -> String {
+    let mut text = String::new();
+    for bad in &report.bad_leaves {
+        let stream = match StreamId::from_u32(bad.stream) {
+            Some(stream) => format!("{stream}, recording {}", bad.recording),
+            None => "a recording".to_owned(),
+        };
+        let leaf = bad.leaf.map_or_else(String::new, |leaf| format!(" (entry {leaf} of the audit log)"));
+        line(
+            &mut text,
+            format_args!(
+                "DAMAGED: {stream}, segment {:06} of generation {}: {}{leaf}",
+                bad.slot, bad.generation, bad.what
+            ),
+        );
+    }
+    let unlisted = report.bad_leaf_count.saturating_sub(report.bad_leaves.len() as u64);
+    if unlisted > 0 {
+        line(&mut text, format_args!("DAMAGED: {unlisted} more recordings are not what the audit log says of them"));
+    }
+    if let Some(seq) = report.logged_beyond {
+        line(
+            &mut text,
+            format_args!(
+                "DAMAGED: the audit log tells of commits up to {}, and the ring ends before: footage that was recorded is gone",
+                seq - 1
+            ),
+        );
+    }
+    if let Some(why) = &report.log_error {
+        line(&mut text, format_args!("NOT COMPARED: the audit log cannot be read: {why}"));
+    }
+    if report.leaves > 0 || report.bad_leaf_count > 0 {
+        let runs = report.unlogged_runs;
+        line(
+            &mut text,
+            format_args!(
+                "{} entries of the audit log agree with the footage that they tell of; {runs} runs are in none: newer ones, or from before the log told of footage",
+                report.leaves
+            ),
+        );
+    }
     text
 }
 
