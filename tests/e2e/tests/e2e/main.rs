@@ -16,8 +16,8 @@ mod jpeg;
 mod loss;
 mod record;
 mod rederive;
-mod served;
 mod report;
+mod served;
 mod storage;
 mod witness;
 
