@@ -85,6 +85,7 @@ export const reportWords = {
   "report.word.not_ok": "found not right",
   "report.word.accounts": "accounts",
   "report.word.cameras_and_settings": "cameras and settings",
+  "report.word.log": "the log's key and witnesses",
   "report.word.disks": "disks",
   "report.word.plugins": "plugins",
   "nav.reviews": "Reviews",

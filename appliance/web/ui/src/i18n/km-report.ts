@@ -87,6 +87,7 @@ export const reportWords: Record<keyof typeof english, string> = {
   "report.word.not_ok": "មិនត្រឹមត្រូវ",
   "report.word.accounts": "គណនី",
   "report.word.cameras_and_settings": "កាមេរ៉ា និងការកំណត់",
+  "report.word.log": "កូនសោ និងសាក្សីនៃកំណត់ហេតុ",
   "report.word.disks": "ថាស",
   "report.word.plugins": "កម្មវិធីបន្ថែម",
   "nav.reviews": "ការពិនិត្យ",
