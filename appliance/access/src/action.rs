@@ -90,8 +90,10 @@ pub enum Action {
         /// When.
         range: TimeRange,
     },
-    /// Ask for an export: footage as evidence, which a second person releases. The number of the export is that of this entry.
+    /// Ask for an export: footage as evidence, which a second person releases.
     RequestExport {
+        /// Number that the export gets; 0 where nothing was asked for that could be one.
+        export: u64,
         /// Number of the case.
         case: String,
         /// Whose footage; never empty.

@@ -81,8 +81,9 @@ pub struct Order {
 impl Order {
     /// What the gate is asked.
     #[must_use]
-    pub fn action(&self) -> Action {
+    pub fn action(&self, export: u64) -> Action {
         Action::RequestExport {
+            export,
             case: self.case.clone(),
             cameras: self.cameras.iter().map(|of| of.camera).collect(),
             range: self.range,
@@ -182,7 +183,7 @@ pub struct Answer {
 /// An export.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
-    /// Number of the audit entry of its request.
+    /// Its number, which the gate was asked with.
     pub id: u64,
     /// What was asked for.
     pub order: Order,

@@ -9,6 +9,7 @@ mod totp;
 
 pub(crate) use book::{AccountBook, Who};
 pub use password::HashCost;
+pub(crate) use password::random;
 pub(crate) use session::{SESSION_MAX_S, SessionKey};
 #[cfg(test)]
 pub(crate) use totp::code_at;

@@ -71,7 +71,7 @@ fn open_case(investigators: &[u32], emergency: bool) -> Action {
 
 fn request_export(camera: CameraId, range: TimeRange) -> Action {
     let recipient_class = crate::RecipientClass::Court;
-    Action::RequestExport { case: "7/26".into(), cameras: vec![camera], range, recipient_class }
+    Action::RequestExport { export: 1, case: "7/26".into(), cameras: vec![camera], range, recipient_class }
 }
 
 /// Every action on camera 1, with the roles that may do it. `None`: the act itself is the proof, so anybody may try.

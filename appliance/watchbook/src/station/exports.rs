@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use watchbook_access::Grant;
+use watchbook_access::{Action, Grant};
 use watchbook_base::clock::SystemClock;
 use watchbook_base::{CameraId, Clock as _, Kind, TimeRange, TrackRole, UtcNanos};
 use watchbook_evidence::bundle::{CHECKPOINT, LeafEntry, PROOFS};
@@ -96,6 +96,10 @@ struct Making {
 
 fn exported(error: watchbook_export::Error) -> Error {
     Error::new(error.kind, error.message)
+}
+
+fn other_grant() -> Error {
+    Error::new(Kind::Denied, "asking for an export: the grant is for something else")
 }
 
 fn unknown(export: u64) -> Error {
@@ -243,7 +247,7 @@ impl ExportDesk {
             software: format!("watchbook {}", env!("CARGO_PKG_VERSION")),
             clocks: order.cameras.iter().map(|of| self.clock_of(of.camera, order.range)).collect(),
             sealer: Some(&*key),
-            files: Vec::new(),
+            files: player(),
             now: SystemClock.utc(),
         };
         make(job.id, (order, &surveyed), &maker, &mut source, &self.staging).map_err(exported)
@@ -254,7 +258,7 @@ impl ExportDesk {
         if let Some(grant) = self.jobs().grants.get(&job.id) {
             return Ok(Arc::clone(grant));
         }
-        let opened = watchbook_access::open(&job.order.subject(), job.order.action(), &*self.log);
+        let opened = watchbook_access::open(&job.order.subject(), job.order.action(job.id), &*self.log);
         let grant = opened.map_err(|refusal| Error::new(Kind::Denied, refusal.to_string()))?;
         Ok(Arc::clone(self.jobs().grants.entry(job.id).or_insert(Arc::new(grant))))
     }
@@ -445,6 +449,12 @@ impl ExportDesk {
     }
 }
 
+/// The page that plays and checks a bundle without a network; none in a program that was built before the page was.
+fn player() -> Vec<(&'static str, &'static [u8])> {
+    let page = watchbook_evidence::player::HTML;
+    if page.is_empty() { Vec::new() } else { vec![("player.html", page.as_bytes())] }
+}
+
 impl ports::Exports for ExportDesk {
     fn list(&self) -> Result<Vec<api::Export>> {
         let jobs = self.jobs();
@@ -479,11 +489,15 @@ impl ports::Exports for ExportDesk {
             roles,
             asked: SystemClock.utc(),
         };
-        if *grant.action() != order.action() {
-            return Err(Error::new(Kind::Denied, "asking for an export: the grant is for something else"));
+        let Action::RequestExport { export, .. } = *grant.action() else { return Err(other_grant()) };
+        if *grant.action() != order.action(export) || export == 0 {
+            return Err(other_grant());
         }
-        let job = Job::new(grant.audit_index(), order, estimate_bytes);
+        let job = Job::new(export, order, estimate_bytes);
         let mut jobs = self.jobs();
+        if jobs.by_number.contains_key(&export) {
+            return Err(Error::new(Kind::Conflict, format!("the number {export} is taken")).next("Ask again."));
+        }
         let waiting = jobs.by_number.values().filter(|job| job.state == State::Making).count();
         if waiting >= WAITING_MAX {
             let message = format!("{WAITING_MAX} exports wait to be made already");

@@ -123,7 +123,7 @@ pub struct ExportAnswer {
 /// Footage as evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Export {
-    /// Number: that of the audit entry of its request.
+    /// Number, which the audit log has with its request.
     pub id: String,
     /// Number of the case.
     pub case: String,

@@ -63,7 +63,7 @@ pub trait Exports: Send + Sync {
     /// When an index cannot be read.
     fn estimate(&self, cameras: &[CameraId], range: TimeRange) -> Result<api::ExportEstimate, Error>;
 
-    /// Has a bundle made. `grant` must be for this request; the export has the number of its audit entry.
+    /// Has a bundle made. `grant` must be for this request; the export has the number that the grant names.
     ///
     /// # Errors
     /// `Denied` when it is not; `NotFound` for an unknown camera; `Exhausted` when too many wait or there is no room.

@@ -167,15 +167,22 @@ fn parsed<T: serde::de::DeserializeOwned>(asked: &Asked<'_>) -> Result<Option<T>
     body.map(Some).map_err(|_| Error::invalid("the body is not as the API describes it"))
 }
 
-fn asked_request(asked: &Asked<'_>, _: Option<&Case>) -> Result<Action, Error> {
+fn asked_request(asked: &Asked<'_>, found: Option<&Case>) -> Result<Action, Error> {
     let Some(request) = parsed::<api::ExportRequest>(asked)? else {
         let range = TimeRange { start: UtcNanos(0), end: UtcNanos(0) };
         let recipient_class = RecipientClass::OtherAuthority;
-        return Ok(Action::RequestExport { case: String::new(), cameras: Vec::new(), range, recipient_class });
+        let (case, cameras) = (String::new(), Vec::new());
+        return Ok(Action::RequestExport { export: 0, case, cameras, range, recipient_class });
     };
-    let checked = Checked::of(&request)?;
-    let Checked { case, cameras, range, .. } = checked;
-    Ok(Action::RequestExport { case, cameras, range, recipient_class: request.recipient_class })
+    let Checked { case, cameras, range, .. } = Checked::of(&request)?;
+    // The gate is asked with the number, so that the log has it; without its case nothing comes of it.
+    let export = if found.is_some() { fresh_number()? } else { 0 };
+    Ok(Action::RequestExport { export, case, cameras, range, recipient_class: request.recipient_class })
+}
+
+/// A number that people can read out: up to ten digits, never 0. The exports refuse one that is taken.
+fn fresh_number() -> Result<u64, Error> {
+    Ok(u64::from(u32::from_le_bytes(crate::accounts::random()?).max(1)))
 }
 
 fn asked_release(asked: &Asked<'_>) -> Result<Action, Error> {
