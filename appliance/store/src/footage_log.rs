@@ -69,6 +69,8 @@ pub(crate) struct FootageLog {
     logged_at: MonoNanos,
     /// Where the segment that is still open is read on.
     resume: Option<(Position, Gaps)>,
+    /// Somebody waits for all that there is to tell.
+    asked: bool,
     /// What of the gaps that go on is told; `None`: the register was not asked yet.
     so_far: Option<SoFar>,
 }
@@ -102,8 +104,8 @@ impl FootageLog {
     pub(crate) fn new(of: (Arc<Ring>, Arc<Shared>, Arc<Register>), clock: Arc<dyn Clock>) -> Self {
         let (ring, shared, register) = of;
         let logged_at = clock.mono();
-        let (done, refused) = (None, (0, 0));
-        Self { ring, shared, register, clock, done, refused, behind_since: None, logged_at, resume: None, so_far: None }
+        let (done, refused, behind_since, resume, so_far) = (None, (0, 0), None, None, None);
+        Self { ring, shared, register, clock, done, refused, behind_since, logged_at, resume, asked: false, so_far }
     }
 
     /// Goes on until it is told to end.
@@ -122,6 +124,7 @@ impl FootageLog {
                 Err(_) => {
                     tracing::error!("logging footage has panicked; it goes on in ten minutes");
                     self.forget();
+                    self.asked = false;
                     if let Asked::LogNow(number) = asked {
                         orders.answer(number, &Err(Error::new(Kind::Internal, "logging footage has panicked")));
                     }
@@ -136,10 +139,18 @@ impl FootageLog {
         }
     }
 
-    /// Logs all that is acknowledged by now.
-    fn log_acknowledged(&mut self) -> Result<()> {
-        while self.step(Until::Acknowledged)? {}
-        Ok(())
+    /// Logs all that is acknowledged by now, and gaps that go on.
+    ///
+    /// # Errors
+    /// As [`FootageLog::step`].
+    pub(crate) fn log_acknowledged(&mut self) -> Result<()> {
+        self.asked = true;
+        let mut worked = Ok(true);
+        while matches!(worked, Ok(true)) {
+            worked = self.step(Until::Acknowledged);
+        }
+        self.asked = false;
+        worked.map(drop)
     }
 
     /// Logs what is due, as long as the disk keeps up with recording.
@@ -244,7 +255,8 @@ impl FootageLog {
             Some(so_far) => so_far,
             None => self.register.gaps_so_far(stretch.disk)?,
         };
-        let gaps_told = gaps::untold(ended, &mut so_far);
+        let piece_min = if self.asked { gaps::ASKED_PIECE_NANOS_MIN } else { gaps::PIECE_NANOS_MIN };
+        let gaps_told = gaps::untold(ended, &mut so_far, piece_min);
         let segments = sums.into_iter().map(|(place, tree)| body(place, &tree)).collect();
         let leaves = FootageLeaves { segments, gaps: gaps_told };
         if leaves != FootageLeaves::default() || stretch.from_seq < stretch.to_seq {

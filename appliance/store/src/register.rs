@@ -76,7 +76,7 @@ impl Namespace {
 }
 
 /// Every table of the register.
-pub const REGISTER_TABLES: [Table; 11] = [
+pub const REGISTER_TABLES: [Table; 12] = [
     Table("account"),
     Table("session"),
     Table("camera"),

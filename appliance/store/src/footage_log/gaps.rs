@@ -10,8 +10,9 @@ use watchbook_media::RecordingEnd;
 
 /// A gap that goes on is told of up to so long ago: a picture that came since may wait for the disk.
 const OPEN_GAP_LAG_NANOS: i64 = 10 * 1_000_000_000;
-/// A gap that goes on gets no further leaf for less.
-const OPEN_GAP_PIECE_NANOS_MIN: i64 = 1_000_000_000;
+/// A gap that goes on gets no further leaf for less: a day, so that what counts leaves does not take one gap for hundreds, but when somebody asks, who may be about to hand out footage.
+pub(super) const PIECE_NANOS_MIN: i64 = 86_400 * 1_000_000_000;
+pub(super) const ASKED_PIECE_NANOS_MIN: i64 = 1_000_000_000;
 
 /// Beginning of a gap that goes on, by stream, and up to when the audit log tells of it.
 pub(crate) type SoFar = BTreeMap<StreamId, (i64, i64)>;
@@ -74,14 +75,14 @@ impl Gaps {
     }
 }
 
-/// Leaves out what is told already, and takes note of what will be.
-pub(super) fn untold(gaps: Vec<ToldGap>, so_far: &mut SoFar) -> Vec<ToldGap> {
+/// Leaves out what is told already, and takes note of what will be. A piece of a gap that goes on has `piece_min` nanoseconds at least.
+pub(super) fn untold(gaps: Vec<ToldGap>, so_far: &mut SoFar, piece_min: i64) -> Vec<ToldGap> {
     let mut left = Vec::new();
     for mut gap in gaps {
         let told = so_far.get(&gap.stream).filter(|(start, _)| *start == gap.start).map(|(_, to)| *to);
         if gap.goes_on {
             gap.from = told.unwrap_or(gap.start);
-            if gap.to.saturating_sub(gap.from) < OPEN_GAP_PIECE_NANOS_MIN {
+            if gap.to.saturating_sub(gap.from) < piece_min {
                 continue;
             }
             so_far.insert(gap.stream, (gap.start, gap.to));
@@ -171,12 +172,12 @@ mod tests {
         let mut ended = Vec::new();
         gaps.take(&commit(vec![end(100, GapReason::CameraGone, false)], &[]), &mut ended);
         for now_s in [105, 130, 130, 131, 400] {
-            all.extend(untold(gaps.going_on(UtcNanos(now_s * S)), &mut so_far));
+            all.extend(untold(gaps.going_on(UtcNanos(now_s * S)), &mut so_far, S));
         }
         // A new segment states it again.
         gaps = Gaps::default();
         gaps.take(&commit(vec![end(100, GapReason::CameraGone, true)], &[500]), &mut ended);
-        all.extend(untold(ended, &mut so_far));
+        all.extend(untold(ended, &mut so_far, S));
         let gone = GapReason::CameraGone;
         assert_eq!(told(&all), [(100, 120, gone), (120, 121, gone), (121, 390, gone), (390, 500, gone)]);
         assert!(so_far.is_empty());
@@ -184,6 +185,6 @@ mod tests {
         so_far.insert(stream(), (600 * S, 700 * S));
         let over =
             ToldGap { stream: stream(), start: 600 * S, from: 600 * S, to: 695 * S, reason: gone, goes_on: false };
-        assert_eq!(untold(vec![over], &mut so_far), []);
+        assert_eq!(untold(vec![over], &mut so_far, S), []);
     }
 }

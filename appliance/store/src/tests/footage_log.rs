@@ -200,6 +200,9 @@ fn record_until_cut(station: &Station, parts: &mut Parts, cams: &mut [Cam], dice
         let _ = parts.committer.step();
         if dice.percent(40) && !machine.fs.is_off() {
             station.book.break_writes(dice.percent(20));
+            if dice.percent(10) {
+                let _ = log.log_acknowledged();
+            }
             let until = if dice.percent(20) { Until::Acknowledged } else { log.due() };
             let _ = log.step(until);
             station.book.break_writes(false);
@@ -237,7 +240,7 @@ fn one_life(seed: u64) -> (u64, usize) {
     let mut again = station.log(&parts, &register);
     while again.step(Until::Closed).unwrap() {}
     assert_eq!(register.audit_root().size, size, "seed {seed}: nothing was left to do");
-    while again.step(Until::Acknowledged).unwrap() {}
+    again.log_acknowledged().unwrap();
     let gaps = compare_gaps(&station, &parts, &register);
     register.verify().unwrap();
     (count_leaves(&register, &parts.part.ring), gaps)
