@@ -6,6 +6,7 @@ use crate::api;
 use crate::app::App;
 use crate::error::{Error, Problem};
 use crate::gate::entry;
+use crate::ports::AuditKind;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use std::collections::BTreeSet;
@@ -357,6 +358,37 @@ fn shown(app: &App, case: Case, subject: &Subject, now: UtcNanos) -> api::Case {
         open,
         emergency: case.emergency,
         needs_review,
+    }
+}
+
+/// What an entry that opened a case says of it.
+#[derive(serde::Deserialize)]
+struct Opened {
+    action: String,
+    case: String,
+    emergency: bool,
+}
+
+/// Somebody else answered for the entry of this number: when it opened an emergency, that is reviewed, and its alarm ends with it.
+pub(crate) fn reviewed(app: &App, entry: u64) -> Result<(), Error> {
+    let page = app.ports().audit.page(AuditKind::People, entry.checked_add(1), 1)?;
+    let record = page.records.into_iter().find(|record| record.index == entry);
+    let opened = record.and_then(|record| serde_json::from_slice::<Opened>(&record.entry_json).ok());
+    let Some(Opened { case, .. }) = opened.filter(|opened| opened.action == "open_case" && opened.emergency) else {
+        return Ok(());
+    };
+    let now = app.clock().utc();
+    let marked = app.ports().cases.update(
+        &case,
+        Box::new(|case| {
+            case.reviewed.get_or_insert(now);
+            Ok(())
+        }),
+    );
+    match marked {
+        // It made room for another one since.
+        Err(error) if error.kind == Kind::NotFound => Ok(()),
+        marked => marked.map(drop),
     }
 }
 

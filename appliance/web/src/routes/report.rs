@@ -188,7 +188,11 @@ fn asked_answer(asked: &Asked<'_>) -> Result<Action, Error> {
 
 async fn answer(call: Call) -> Result<Response, Problem> {
     let Action::AnswerReview { entry, .. } = *call.grant()?.action() else { return Ok(empty()) };
-    call.blocking(move |app| app.ports().reports.answered(entry)).await?;
+    let answered = call.blocking(move |app| {
+        app.ports().reports.answered(entry)?;
+        super::cases::reviewed(app, entry)
+    });
+    answered.await?;
     Ok(empty())
 }
 

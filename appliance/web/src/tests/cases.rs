@@ -314,6 +314,31 @@ async fn an_emergency_is_opened_alone_loud_and_over_in_half_an_hour() {
 }
 
 #[tokio::test]
+async fn a_review_of_the_entry_that_opened_an_emergency_ends_its_alarm() {
+    let station = Station::new();
+    let cookie = station.claim(true).await;
+    station.second_factor(&cookie).await;
+    // The entry that the double of the reports waits for.
+    const ENTRY: usize = 7;
+    let filler = station.audit.since(0)[0].clone();
+    while station.audit.count() < ENTRY {
+        station.audit.entries.lock().unwrap().push(filler.clone());
+    }
+    assert_eq!(station.post("/api/v1/cases", &cookie, &emergency("E 1")).await.status, 201);
+    let late = async |station: &Station| {
+        station.clock.advance(1800 * SEC);
+        let health = station.get("/api/v1/health", &cookie).await.json();
+        health["alarms"].as_array().unwrap().iter().any(|alarm| alarm["kind"] == "emergency")
+    };
+    assert!(late(&station).await);
+    let answer = Ask::new("POST", &format!("/api/v1/reviews/{ENTRY}")).by(&cookie);
+    let answer = answer.json(&json!({"ok": true, "reason": "a fire in the market"}));
+    assert!(station.send(answer).await.status.is_success());
+    assert!(!late(&station).await);
+    assert!(!station.app.ports().cases.get("E 1").unwrap().unwrap().needs_review());
+}
+
+#[tokio::test]
 async fn numbers_that_differ_in_capitals_alone_are_one() {
     let station = Station::new();
     let cases = &station.app.ports().cases;
