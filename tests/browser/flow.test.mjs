@@ -206,6 +206,7 @@ describe("the page", { concurrency: 1 }, () => {
     await settled();
     await button("1 min").click();
     const line = page.locator(".timeline");
+    await line.scrollIntoViewIfNeeded();
     const box = await line.boundingBox();
     const first = await grab(page, ".review .stage video");
     const before = await shownMs();

@@ -151,10 +151,10 @@ function OneTimeline({ camera, list }: { camera: Camera; list: Camera[] }) {
           </select>
         </label>
         <h1 class="visually-hidden">{t("timeline.title", { name: camera.name })}</h1>
+        <CaseChooser choice={choice} camera={camera} goTo={goTo} />
         {data.recordings?.ring_days_now != null && <p class="muted">{t("timeline.ring", { duration: daysText(data.recordings.ring_days_now) })}</p>}
       </div>
       <Problem problem={data.problem} retry={data.reload} />
-      <CaseChooser choice={choice} camera={camera} goTo={goTo} />
       <div class="review-main">
         <div class="stage" data-mode={live ? "live" : "recorded"}>
           <div class={live ? "picture hidden" : "picture"}>

@@ -39,7 +39,7 @@ export function CaseChooser({ choice, camera, goTo }: { choice: CaseChoice; came
   const window = windowOf(found, camera.id);
   const alone = session.value?.one_person_station === true;
   return (
-    <section class="panel case-chooser" aria-label={t("chooser.title")} data-chosen={found?.case ?? ""}>
+    <section class="case-chooser" aria-label={t("chooser.title")} data-chosen={found?.case ?? ""}>
       <div class="row">
         {open.length > 0 && (
           <label class="case-choice">
