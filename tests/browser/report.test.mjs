@@ -22,7 +22,7 @@ describe("the public report", { concurrency: 1 }, () => {
     page = await openPage(world);
     await signIn(page);
     const { cameras } = await ask(page, "/cameras");
-    await send(page, "PATCH", `cameras/${cameras[0].id}`, { purpose: PURPOSE });
+    await send(page, "PATCH", `/cameras/${cameras[0].id}`, { purpose: PURPOSE });
     // The recorder writes what has changed into the log within ten seconds, and counts that.
     const end = Date.now() + SOON_MS;
     for (;;) {
