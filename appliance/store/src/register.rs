@@ -19,7 +19,6 @@ use watchbook_access::{AuditEntry, AuditError, AuditLog};
 use watchbook_base::{Clock, Kind, UtcNanos};
 use watchbook_evidence::merkle::leaf_hash;
 use watchbook_evidence::proof::TiledTree;
-use watchbook_evidence::record::Record;
 use watchbook_evidence::tile::{Tile, TileSource};
 use watchbook_evidence::{Frontier, Hash, Leaf, Root};
 
@@ -376,14 +375,6 @@ impl Register {
             people::put(batch, index);
             Ok(())
         })
-    }
-
-    /// Appends a leaf that evidence bundles hand on, and gives its number. Durable when it returns.
-    ///
-    /// # Errors
-    /// What the disk says, and for a body that is too long for a leaf.
-    pub fn append_record(&self, record: &Record) -> Result<u64> {
-        self.append_leaves(vec![record.body()], |_, _| Ok(()))
     }
 
     /// Appends leaves with these bodies, all or none, and what `with` adds, which is told the number of the first one. Durable when it returns. `with` is called

@@ -10,6 +10,7 @@ pub use sealing::Sealing;
 use super::book::Book;
 use super::desk::{CameraDesk, stored};
 use super::log_keeper::LogKeeper;
+use super::log_keys;
 use source::RingSource;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -337,7 +338,10 @@ impl ExportDesk {
             LeafEntry::new(index, &row.leaf, &path)
                 .map_err(|error| watchbook_export::Error::new(Kind::Corrupt, format!("audit entry {index}: {error}")))
         };
-        let proofs = proofs(&made.leaves, leaf, &mut entry).map_err(exported)?;
+        // Whoever trusts a key that the log had before follows it to the one of now.
+        let changes = log_keys::leaves(&self.register)?.into_iter().filter(|change| *change < size);
+        let leaves: Vec<u64> = made.leaves.iter().copied().chain(changes).collect();
+        let proofs = proofs(&leaves, leaf, &mut entry).map_err(exported)?;
         let mut rows: Vec<FileRow> = Vec::new();
         for named in [(PROOFS, proofs.as_slice()), (CHECKPOINT, checkpoint.to_text().as_bytes())] {
             rows.push(self.staging.put(export, named, true).map_err(exported)?);

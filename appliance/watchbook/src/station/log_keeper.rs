@@ -309,8 +309,7 @@ impl Shown {
         let opened: core::result::Result<Keeper, Refused> = Keeper::open(&origin, key, &self.retired, &copies);
         let mut keeper = opened.map_err(|refusal| self.refuse(refusal.to_string())).ok();
         if let Some(keeper) = &mut keeper {
-            let signed = keeper.last().map_or(0, |last| last.checkpoint().root.size);
-            log_keys::resume(register, keys, keeper, signed)?;
+            log_keys::resume(register, keys, keeper)?;
         }
         Ok(keeper)
     }

@@ -1,10 +1,10 @@
 //! The audit log's keys: the one that signs, wrapped with the master key; the ones before it; and the one that comes, while it takes over.
 //!
-//! In the register's settings: `log/origin`, `log/key`, `log/retired` (public keys, a line each, oldest first), `log/next-key`.
+//! In the register's settings: `log/origin`, `log/key`, `log/retired` (public keys, a line each, oldest first), `log/next-key` (the number of the leaf that names it, eight
+//! bytes, and the wrapped secret), `log/key-leaves` (the numbers of all such leaves, eight bytes each).
 //!
-//! A change of key: 1. the new key is durable as the next one, 2. the leaf with the note that both keys have signed, 3. the keeper signs the first tree that has the leaf with
-//! both, 4. that checkpoint, the new key as the key, the old one as a retired one are durable at once. After a crash between 2 and 4 the leaf is found in the log, and the
-//! change goes on; between 1 and 2 nothing has happened.
+//! A change of key: 1. the new key as the next one and the leaf with the note that both keys have signed are durable at once, 2. the keeper signs the first tree that has the
+//! leaf with both, 3. that checkpoint, the new key as the key, the old one as a retired one are durable at once. After a crash between 1 and 3 the change goes on.
 
 use super::desk::stored;
 use watchbook_base::Kind;
@@ -12,7 +12,7 @@ use watchbook_evidence::record::Record;
 use watchbook_evidence::rotation::{ROTATIONS_MAX, Rotation};
 use watchbook_evidence::{Algorithm, Keeper, SigningKey, VerifierKey, hex};
 use watchbook_store::Keys;
-use watchbook_store::register::{AUDIT_PAGE_MAX, Change, Namespace, Register};
+use watchbook_store::register::{Change, Namespace, Register};
 use watchbook_web::error::Error;
 use zeroize::Zeroizing;
 
@@ -20,6 +20,7 @@ const ORIGIN: &[u8] = b"log/origin";
 const KEY: &[u8] = b"log/key";
 const RETIRED: &[u8] = b"log/retired";
 const NEXT: &[u8] = b"log/next-key";
+const LEAVES: &[u8] = b"log/key-leaves";
 /// Under which the log's key is wrapped.
 const KEY_NAME: &str = "log key";
 
@@ -54,7 +55,7 @@ pub fn make(register: &Register, keys: &Keys, also: &[Change]) -> Result<()> {
     random(&mut station)?;
     let origin = format!("watchbook.station/{}", hex(&station)).into_bytes();
     let (_, wrapped) = seed(keys)?;
-    let gone = [RETIRED, NEXT].map(|key| Change::delete(Namespace::Setting, key));
+    let gone = [RETIRED, NEXT, LEAVES].map(|key| Change::delete(Namespace::Setting, key));
     register.apply(&[&[put(ORIGIN, origin), put(KEY, wrapped)], &gone[..], also].concat()).map_err(stored)
 }
 
@@ -93,42 +94,41 @@ pub fn rotate(register: &Register, keys: &Keys, keeper: &mut Keeper) -> Result<(
     let (seed, wrapped) = seed(keys)?;
     let new = signing(&origin, &seed)?;
     let note = Rotation::sign(&origin, &old, &new).map_err(|error| bad(&error.to_string()))?;
-    register.apply(&[put(NEXT, wrapped)]).map_err(stored)?;
-    let leaf = register.append_record(&Record::LogKey { note }).map_err(stored)?;
+    let mut leaves = get(register, LEAVES)?.unwrap_or_default();
+    let changes = |leaf: u64| {
+        leaves.extend_from_slice(&leaf.to_le_bytes());
+        vec![put(NEXT, [&leaf.to_le_bytes()[..], &wrapped].concat()), put(LEAVES, leaves)]
+    };
+    let leaf = register.append_records(&[Record::LogKey { note }], changes).map_err(stored)?;
     keeper.rotate::<String>(new, leaf).map_err(|refusal| Error::new(Kind::Internal, refusal.to_string()))
 }
 
-/// Goes on with a change of key that a crash broke off: `signed` entries have been signed, and its leaf comes after them.
+/// The key that comes with the leaf that names it, while it takes over.
+fn next(register: &Register) -> Result<Option<(u64, Vec<u8>)>> {
+    let Some(value) = get(register, NEXT)? else { return Ok(None) };
+    let (leaf, wrapped) = value.split_first_chunk::<8>().ok_or_else(|| bad("the next one is too short"))?;
+    Ok(Some((u64::from_le_bytes(*leaf), wrapped.to_vec())))
+}
+
+/// Numbers of the leaves that change the key, in order: whoever trusts an earlier key needs them.
+pub fn leaves(register: &Register) -> Result<Vec<u64>> {
+    let numbers = get(register, LEAVES)?.unwrap_or_default();
+    Ok(numbers.as_chunks::<8>().0.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect())
+}
+
+/// Goes on with a change of key that a crash broke off.
 ///
 /// # Errors
-/// When the register cannot be read or written, or the key cannot be opened.
-pub fn resume(register: &Register, keys: &Keys, keeper: &mut Keeper, signed: u64) -> Result<()> {
-    let Some(wrapped) = get(register, NEXT)? else { return Ok(()) };
+/// When the register cannot be read, or the key cannot be opened.
+pub fn resume(register: &Register, keys: &Keys, keeper: &mut Keeper) -> Result<()> {
+    let Some((leaf, wrapped)) = next(register)? else { return Ok(()) };
     let new = unwrap(keys, &origin(register)?, &wrapped)?;
-    let mut from = signed;
-    loop {
-        let rows = register.audit_entries(from, AUDIT_PAGE_MAX).map_err(stored)?;
-        let Some(last) = rows.last() else {
-            // Nobody has heard of that key.
-            return register.apply(&[Change::delete(Namespace::Setting, NEXT)]).map_err(stored);
-        };
-        from = last.index + 1;
-        let names = |body: &[u8]| match Record::parse(body) {
-            Some(Record::LogKey { note }) => {
-                Rotation::verify(note.as_bytes()).is_ok_and(|rotation| rotation.new == *new.verifier())
-            }
-            _ => false,
-        };
-        if let Some(row) = rows.iter().find(|row| names(&row.leaf.body)) {
-            let rotated = keeper.rotate::<String>(new, row.index);
-            return rotated.map_err(|refusal| Error::new(Kind::Internal, refusal.to_string()));
-        }
-    }
+    keeper.rotate::<String>(new, leaf).map_err(|refusal| Error::new(Kind::Internal, refusal.to_string()))
 }
 
 /// What ends a change of key, to be written with the first checkpoint that the new one has signed; `old` is the key that goes.
 pub fn finish(register: &Register, old: &str) -> Result<Vec<Change>> {
-    let Some(wrapped) = get(register, NEXT)? else { return Ok(Vec::new()) };
+    let Some((_, wrapped)) = next(register)? else { return Ok(Vec::new()) };
     let mut retired = get(register, RETIRED)?.unwrap_or_default();
     retired.extend_from_slice(format!("{old}\n").as_bytes());
     Ok(vec![put(KEY, wrapped), put(RETIRED, retired), Change::delete(Namespace::Setting, NEXT)])
