@@ -49,7 +49,8 @@ fn from_env(name: &str, default: u64) -> u64 {
 
 /// Runs `body` on the seeds and on what becomes of them. A panic in it is told with seed and input.
 pub(crate) fn smoke(body: fn(&[u8]), seeds: &[Vec<u8>], inserted: &[u8]) {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64;
+    let now =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(1, |since| since.as_nanos() as u64);
     let seed = from_env("FUZZ_SEED", now);
     eprintln!("FUZZ_SEED={seed}");
     let mut random = Random(seed);

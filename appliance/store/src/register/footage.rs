@@ -98,7 +98,7 @@ impl ToldGap {
     }
 }
 
-/// A leaf of a gap.
+/// Where in the audit log a gap of footage, or a piece of one, is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GapLeaf {
     /// Its number in the log.
