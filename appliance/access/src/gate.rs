@@ -322,21 +322,26 @@ fn needed(action: &Action) -> Result<(&'static [Role], &[CameraId]), &'static st
         | Action::ImportCosignatures { .. }
         | Action::ReadReviews
         | Action::AnswerReview { .. } => (&[Role::Auditor], &[]),
-        Action::Erase { .. } => {
-            return Err("erasing is done by the maximum age alone: set a smaller one");
-        }
-        Action::Propose { .. } => return Err("rules propose, people decide"),
-        Action::Rederived { .. } => return Err("the recorder itself notes what came out"),
-        Action::NoteCamera { .. } => {
-            return Err("the recorder itself notes what happens at a camera");
-        }
-        Action::StatePolicy { .. }
+        Action::Erase { .. }
+        | Action::Propose { .. }
+        | Action::Rederived { .. }
+        | Action::NoteCamera { .. }
+        | Action::StatePolicy { .. }
         | Action::RecordHours { .. }
         | Action::PublishReport { .. }
-        | Action::DrawReviews { .. } => {
-            return Err("the recorder itself notes what its report is made of");
-        }
+        | Action::DrawReviews { .. } => return Err(by_itself(action)),
     })
+}
+
+/// Why nobody can ask for what the recorder does by itself.
+fn by_itself(action: &Action) -> &'static str {
+    match action {
+        Action::Erase { .. } => "erasing is done by the maximum age alone: set a smaller one",
+        Action::Propose { .. } => "rules propose, people decide",
+        Action::Rederived { .. } => "the recorder itself notes what came out",
+        Action::NoteCamera { .. } => "the recorder itself notes what happens at a camera",
+        _ => "the recorder itself notes what its report is made of",
+    }
 }
 
 /// Whether the case in which somebody asks is the one of this number, and admits it.

@@ -137,7 +137,7 @@ pub fn make(
     let mut placed: Placed = Vec::new();
     for (index, camera) in order.cameras.iter().enumerate() {
         let streams: Vec<&Gathered> = survey.streams.iter().filter(|gathered| gathered.camera == index).collect();
-        let (row, ranges) = master(export, (order, camera), &streams, maker, source, staging)?;
+        let (row, ranges) = master((export, order, camera), &streams, maker, source, staging)?;
         let name = row.as_ref().map(|row| row.name.clone()).unwrap_or_default();
         placed.extend(ranges.into_iter().map(|ranges| (name.clone(), ranges)));
         files.extend(row.map(|row| (FileKind::Master, row)));
@@ -189,8 +189,7 @@ pub fn make(
 
 /// The master of one camera; `None` when there is no footage of it.
 fn master(
-    export: u64,
-    (order, camera): (&Order, &CameraOf),
+    (export, order, camera): (u64, &Order, &CameraOf),
     streams: &[&Gathered],
     maker: &Maker<'_>,
     source: &mut dyn Source,

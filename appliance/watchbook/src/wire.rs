@@ -96,8 +96,7 @@ impl Station {
         let book = Arc::new(Book(Arc::clone(&register)));
         let told = (store.writer(), rules.clone());
         let (devices, notices) = DeviceDesk::new(Arc::clone(&register), Arc::clone(&book), told, runtime.clone());
-        let devices = Arc::new(devices);
-        let encoding = encode::programs(&program_dir);
+        let (devices, encoding) = (Arc::new(devices), encode::programs(&program_dir));
         let followed =
             |cameras: CameraDesk| cameras.within(networks).with_devices(Arc::clone(&devices)).encoded_by(encoding);
         let cameras = cameras.and_then(|cameras| followed(cameras).keep_ages(store.retention()));

@@ -33,7 +33,7 @@ pub struct LoggedRun {
     place: RunPlace,
 }
 
-/// One run of a leaf.
+/// What is known of one of the runs whose hashes a leaf is the root of.
 #[derive(Clone, Debug)]
 pub enum RunInLeaf {
     /// Shares a moment with the range.

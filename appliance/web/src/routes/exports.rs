@@ -56,6 +56,12 @@ fn row(method: Method, path: &'static str, id: &'static str, summary: &'static s
 }
 
 pub(crate) fn rows() -> Vec<Route> {
+    let mut rows = rows_of_all();
+    rows.extend(rows_of_one());
+    rows
+}
+
+fn rows_of_all() -> Vec<Route> {
     let reads = Permission::Asks(|_| Ok(Action::ReadExports));
     vec![
         Route {
@@ -96,6 +102,11 @@ pub(crate) fn rows() -> Vec<Route> {
                 Permission::InCase(asked_request),
             )
         },
+    ]
+}
+
+fn rows_of_one() -> Vec<Route> {
+    vec![
         row(
             Method::POST,
             "/api/v1/exports/{export}/cancel",
