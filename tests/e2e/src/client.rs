@@ -81,6 +81,18 @@ impl Client {
         read(request.call().unwrap_or_else(|error| panic!("GET {path}: {error}")))
     }
 
+    /// `POST` without a body.
+    ///
+    /// # Panics
+    /// When the connection fails.
+    pub fn post(&self, path: &str) -> Answer {
+        let mut request = self.agent.post(format!("{}{path}", self.base)).header("X-Watchbook", "1");
+        if let Some(cookie) = &self.cookie {
+            request = request.header("Cookie", cookie);
+        }
+        read(request.send_empty().unwrap_or_else(|error| panic!("POST {path}: {error}")))
+    }
+
     /// `POST`, `PUT` or `PATCH` with a JSON body.
     ///
     /// # Panics

@@ -109,7 +109,7 @@ pub fn verify(program: &mut Command, folder: &Path, key: &str) -> String {
 /// # Panics
 /// When it has none.
 pub fn log_key(recorder: &Recorder) -> String {
-    let log = recorder.client.get("/api/v1/log/checkpoint").ok().json();
+    let log = recorder.client.get("/api/v1/log").ok().json();
     log["key"].as_str().expect("the log has a key").to_owned()
 }
 

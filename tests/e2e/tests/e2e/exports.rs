@@ -4,10 +4,10 @@ use crate::cameras::gst;
 use serde_json::json;
 use std::path::Path;
 use std::process::Command;
-use watchbook_e2e::Recorder;
 use watchbook_e2e::media::{decode_complaints, probe};
-use watchbook_e2e::recorder::{now_ms, program};
+use watchbook_e2e::recorder::{SOON, now_ms, program};
 use watchbook_e2e::release::{Approver, fetch, log_key, request, sample_hashes, verify, wait_export};
+use watchbook_e2e::{Recorder, wait_for};
 
 /// What both verifiers say of a bundle.
 fn verdicts(folder: &Path, key: &str) -> [String; 2] {
@@ -28,9 +28,18 @@ fn a_second_person_releases_a_bundle_that_two_verifiers_take() {
     // Some seconds are missing.
     drop(server);
     recorder.wait_state(&camera, "lost", Some("camera_gone"));
+    let lost = now_ms();
+    wait_for("some seconds without the camera", SOON, || {
+        if now_ms() > lost + 4_000 { Ok(()) } else { Err("not yet".to_owned()) }
+    });
     let _server = gst(&["--port", &port]);
     recorder.wait_state(&camera, "live", None);
-    let (_, end) = recorder.wait_recorded(&camera, 4);
+    let back = now_ms();
+    let end = wait_for("footage after the outage", SOON, || {
+        let recordings = recorder.recordings(&camera);
+        let last = recordings["spans"].as_array().and_then(|spans| spans.last()?["end_utc_ms"].as_i64());
+        last.filter(|end| *end > back + 4_000).ok_or_else(|| recordings.to_string())
+    });
     let range = (start + 1_500, end - 500);
 
     let mut approver = Approver::new(&mut recorder);
@@ -60,12 +69,18 @@ fn a_second_person_releases_a_bundle_that_two_verifiers_take() {
     let key = log_key(&recorder);
     for said in verdicts(&folder, &key) {
         assert!(said.lines().last().is_some_and(|last| last.starts_with("VERIFIED")), "{said}");
-        assert!(said.contains("camera_gone"), "the gap and its reason: {said}");
     }
+    let proofs = std::fs::read_to_string(folder.join("proofs.json")).unwrap();
+    assert!(proofs.contains("camera_gone"), "the gap has a leaf with its reason: {proofs}");
     let master = folder.join(format!("camera-{}.mp4", camera.id));
     let found = probe(&master);
     assert!(found.codec == "h264" && found.frames > 0, "{found:?}");
     assert_eq!(decode_complaints(&master), "", "every picture must be whole");
+
+    let seal = concat!(env!("CARGO_MANIFEST_DIR"), "/../evidence/seal.py");
+    let sealed = || Command::new("python3").arg(seal).arg(&master).output().unwrap().stdout;
+    let said = String::from_utf8(sealed()).unwrap();
+    assert!(said.starts_with("SEALED by watchbook.station/"), "{said}");
 
     // What a player gets of the ring, sample by sample, is what lies in the master.
     let played = recorder.export(&camera, range.0, range.0 + 2_000);
@@ -77,6 +92,7 @@ fn a_second_person_releases_a_bundle_that_two_verifiers_take() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     std::fs::write(&master, bytes).unwrap();
+    assert!(sealed().starts_with(b"NOT SEALED"), "the seal is broken");
     for said in verdicts(&folder, &key) {
         assert!(said.contains("FAIL file-altered") && said.contains("NOT VERIFIED"), "{said}");
     }
@@ -102,7 +118,7 @@ fn an_export_that_a_crash_broke_off_is_made_after_the_next_start() {
     // Whoever asked does not want it any more: nothing of it is left.
     let staged = dir.path().join("state/exports").join(&id);
     assert!(staged.join("manifest.json").exists());
-    drop(recorder.client.send("POST", &format!("/api/v1/exports/{id}/cancel"), &json!({})).ok());
+    drop(recorder.client.post(&format!("/api/v1/exports/{id}/cancel")).ok());
     wait_export(&recorder.client, &id, "cancelled");
     assert!(!staged.exists() && now_ms() > start);
 }
