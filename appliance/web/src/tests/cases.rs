@@ -176,7 +176,8 @@ async fn a_change_says_from_what_to_what_and_is_in_force_at_once() {
     assert_problem(&station.send(change("1/26", &wider, &investigator)).await, 403, "denied");
     assert_problem(&station.send(change("5/26", &wider, &approver)).await, 404, "not-found");
     let named = |account: u32| change("1/26", &json!({"investigators": [account]}), &approver);
-    assert_problem(&station.send(named(2)).await, 403, "denied");
+    // Who opened it, and somebody who is no investigator.
+    assert_problem(&station.send(named(2)).await, 422, "invalid-input");
     assert_problem(&station.send(named(1)).await, 422, "invalid-input");
     station.clock.advance(300 * SEC);
     assert_problem(&station.send(change("1/26", &wider, &approver)).await, 403, "second_factor_needed");
