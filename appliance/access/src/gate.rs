@@ -279,19 +279,19 @@ fn needed(action: &Action) -> Result<(&'static [Role], &[CameraId]), &'static st
         Action::SearchEvents { camera, .. } => (&[Role::Investigator], camera.as_slice()),
         // How long footage stays, and what is kept for which case, is for those who answer for it. A viewer sees live pictures only.
         Action::ReadRetention { camera } => (&RECORD_KEEPERS, camera.as_slice()),
-        Action::ReadHolds => (&RECORD_KEEPERS, &[]),
-        Action::ReadCases => (&RECORD_KEEPERS, &[]),
-        Action::OpenCase { cameras, emergency: false, .. } => (&[Role::Approver], cameras),
+        Action::ReadHolds | Action::ReadCases => (&RECORD_KEEPERS, &[]),
         Action::OpenCase { cameras, emergency: true, .. } => (&[Role::Investigator], cameras),
-        Action::ChangeCase { .. } => (&[Role::Approver], &[]),
+        Action::OpenCase { cameras, .. } => (&[Role::Approver], cameras),
         // Whoever works in it gives it up when they are done; nobody sees more afterwards.
         Action::CloseCase { .. } => (&[Role::Investigator, Role::Approver], &[]),
         // The ring does not wait for a second signature: whoever may play footage may keep it. Giving it up destroys it, so somebody else does that.
         Action::PlaceHold { cameras, .. } => (&[Role::Investigator], cameras),
-        Action::ReleaseHold { .. } => (&[Role::Approver], &[]),
+        Action::ChangeCase { .. }
+        | Action::ReleaseHold { .. }
+        | Action::ReleaseExport { .. }
+        | Action::RefuseExport { .. } => (&[Role::Approver], &[]),
         Action::RequestExport { cameras, .. } => (&[Role::Investigator], cameras),
         Action::CancelExport { .. } | Action::DeliverExport { .. } => (&[Role::Investigator], &[]),
-        Action::ReleaseExport { .. } | Action::RefuseExport { .. } => (&[Role::Approver], &[]),
         Action::ReadExports => (&[Role::Investigator, Role::Approver, Role::Auditor], &[]),
         // What follows from a decision, such as a hold, asks for its own right.
         Action::ReadProposals | Action::DecideProposal { .. } => (&[Role::Investigator, Role::Admin], &[]),

@@ -286,7 +286,7 @@ impl Tally {
     fn gap(&mut self, gap: &Map<String, Value>) {
         // Camera × 256 + role; main video has role 0, and cameras are numbered from 1.
         let stream = number(gap, "stream");
-        if stream == 0 || stream % 256 != 0 {
+        if stream == 0 || !stream.is_multiple_of(256) {
             return;
         }
         let ns = |name: &str| text_of(gap, name).parse::<i64>().unwrap_or_default();

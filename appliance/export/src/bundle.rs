@@ -187,6 +187,9 @@ pub fn make(
     })
 }
 
+/// A master, if there is footage, and for each stream the runs in it with their places.
+type Written = (Option<FileRow>, Vec<BTreeMap<At, Ranges>>);
+
 /// The master of one camera; `None` when there is no footage of it.
 fn master(
     (export, order, camera): (u64, &Order, &CameraOf),
@@ -194,7 +197,7 @@ fn master(
     maker: &Maker<'_>,
     source: &mut dyn Source,
     staging: &Staging,
-) -> Result<(Option<FileRow>, Vec<BTreeMap<At, Ranges>>)> {
+) -> Result<Written> {
     let chosen: Vec<Chosen<'_>> =
         streams.iter().map(|gathered| Chosen { stream: &gathered.stream, runs: &gathered.runs }).collect();
     if chosen.iter().all(|chosen| chosen.runs.is_empty()) {

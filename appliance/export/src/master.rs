@@ -235,7 +235,12 @@ mod tests {
             start: UtcNanos(0),
         };
         let bytes_of = |at: At| {
-            near(stream.stream, if at.segment == 0 { at.run as i64 } else { 12 + at.run as i64 }, at.run % 4 == 0).1
+            near(
+                stream.stream,
+                if at.segment == 0 { at.run as i64 } else { 12 + at.run as i64 },
+                at.run.is_multiple_of(4),
+            )
+            .1
         };
         let mut file = Vec::new();
         let mut take = |bytes: &[u8]| {

@@ -77,6 +77,9 @@ pub struct Finding {
     pub entries: Vec<u64>,
 }
 
+/// Who looked at which camera.
+type Place = (Option<u64>, Option<u64>);
+
 type Key = (Rule, Option<u64>, Option<u64>, i64);
 
 /// Looks at entries, in any order.
@@ -107,7 +110,7 @@ impl Lookout {
             return;
         }
         self.count((Rule::Volume, account, None, day), index);
-        if hour >= NIGHT_FROM_HOUR || hour < NIGHT_TO_HOUR {
+        if !(NIGHT_TO_HOUR..NIGHT_FROM_HOUR).contains(&hour) {
             let evening = day - i64::from(hour < NIGHT_TO_HOUR);
             self.count((Rule::OddHours, account, None, evening), index);
         }
@@ -131,7 +134,7 @@ impl Lookout {
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
         let mut found = Vec::new();
-        let mut places: BTreeMap<(Option<u64>, Option<u64>), (BTreeSet<i64>, Vec<u64>)> = BTreeMap::new();
+        let mut places: BTreeMap<Place, (BTreeSet<i64>, Vec<u64>)> = BTreeMap::new();
         for ((rule, account, camera, day), (count, entries)) in &self.counted {
             if *rule == Rule::SamePlace {
                 let (days, some) = places.entry((*account, *camera)).or_default();

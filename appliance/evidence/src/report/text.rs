@@ -1,5 +1,7 @@
 //! The report as plain text, for a notice board.
 
+#![allow(clippy::indexing_slicing, reason = "a JSON value without that name gives null")]
+
 use serde_json::Value;
 use watchbook_base::UtcNanos;
 

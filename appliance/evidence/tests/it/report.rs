@@ -72,7 +72,7 @@ fn body(kind: u8, n: u64, account: u64) -> Value {
     let classes = ["court", "defence", "police", "nobody"];
     let of = |words: &[&str]| words[usize::try_from(n).unwrap() % words.len()].to_owned();
     let mut body = match kind {
-        0 => json!({"action": "open_case", "case": case, "purpose": of(&purposes), "emergency": n % 3 == 0}),
+        0 => json!({"action": "open_case", "case": case, "purpose": of(&purposes), "emergency": n.is_multiple_of(3)}),
         1 | 2 => json!({"action": "playback", "camera": n % 3 + 1, "case": case}),
         3 => json!({"action": "playback", "camera": 1}),
         4 => json!({"action": "request_export", "export": n % 8, "case": case, "recipient_class": of(&classes)}),
@@ -80,7 +80,7 @@ fn body(kind: u8, n: u64, account: u64) -> Value {
         6 => json!({"action": "deliver_export", "export": n % 8}),
         7 => json!({"action": "refuse_export", "export": n % 8, "reason": "ទូលាយពេក"}),
         8 => {
-            json!({"action": "state_policy", "camera": n % 3 + 1, "purpose": "ចរាចរណ៍ \"bridge\"\t", "enabled": n % 2 == 0, "removed": n % 5 == 0, "retention_days_max": n % 4, "audio": false, "masks": 1, "plugins": ["a", "b"]})
+            json!({"action": "state_policy", "camera": n % 3 + 1, "purpose": "ចរាចរណ៍ \"bridge\"\t", "enabled": n.is_multiple_of(2), "removed": n.is_multiple_of(5), "retention_days_max": n % 4, "audio": false, "masks": 1, "plugins": ["a", "b"]})
         }
         9 => {
             json!({"action": "record_hours", "cameras": [{"camera": n % 3 + 1, "minutes": n}, {"camera": 9, "minutes": 1}]})
@@ -91,14 +91,14 @@ fn body(kind: u8, n: u64, account: u64) -> Value {
         13 => {
             json!({"action": of(&["place_hold", "release_hold", "change_config", "change_account", "approve_plugin", "retire_disk", "export"])})
         }
-        14 => json!({"action": "answer_review", "entry": n, "ok": n % 2 == 0, "reason": ""}),
+        14 => json!({"action": "answer_review", "entry": n, "ok": n.is_multiple_of(2), "reason": ""}),
         15 => {
             return json!({"kind": "gap", "end_ns": (n * 7_000_000_000).to_string(), "reason": of(&["camera gone", "restart"]), "start_ns": "1", "stream": 256 * (n % 4) + n % 2});
         }
         _ => return json!({"kind": "segment", "recording": n, "root": "00", "runs": 1, "stream": 256}),
     };
     let refused = kind != 14 && n % 7 == 1;
-    body["account"] = if n % 11 == 0 { Value::Null } else { json!(account) };
+    body["account"] = if n.is_multiple_of(11) { Value::Null } else { json!(account) };
     body["outcome"] = if refused { json!({"refused": "not yours"}) } else { json!("allowed") };
     body
 }

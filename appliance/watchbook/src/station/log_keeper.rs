@@ -4,7 +4,7 @@
 //! * In a file beside the first ring, which is usually on another disk: the last checkpoint. A register that comes from an old copy is found out by it.
 
 use super::desk::stored;
-use super::log_keys;
+use super::log_keys::{self, LogKeys};
 use super::log_witnesses::{Brought, Log, Witnesses};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -66,6 +66,8 @@ struct Shown {
     key: Option<String>,
     /// Keys that the log had, oldest first.
     retired: Vec<VerifierKey>,
+    /// The leaves that changed the key.
+    key_leaves: Vec<u64>,
     /// The last one that is durable.
     last: Option<(SignedCheckpoint, UtcNanos)>,
     /// The log is not what was signed: nothing is signed until somebody begins a new one.
@@ -223,11 +225,12 @@ impl LogKeeper {
     fn learn(&self, brought: &SignedCheckpoint) -> Result<()> {
         let mut signing = self.signing();
         let keys = self.shown().log_keys();
+        let right: Vec<VerifierKey> = keys.of(brought.checkpoint().root.size).cloned().into_iter().collect();
         let Some(keeper) = &mut signing.keeper else {
             let message = "nothing is signed on this station now, so nothing can be compared";
             return Err(Error::new(Kind::Unavailable, message).next("Look at the alarms of the health page first."));
         };
-        let kept = keeper.learn::<watchbook_store::Error>(brought.to_text().as_bytes(), &keys);
+        let kept = keeper.learn::<watchbook_store::Error>(brought.to_text().as_bytes(), &right);
         let not_ours = |refusal: &Refused| {
             let next =
                 "Compare its first line with the log's name here, and its key with the one that was written down.";
@@ -266,9 +269,9 @@ impl LogKeeper {
 
 impl Shown {
     /// The keys that may have signed a checkpoint of this log.
-    fn log_keys(&self) -> Vec<VerifierKey> {
+    fn log_keys(&self) -> LogKeys {
         let now = self.key.as_deref().and_then(|key| VerifierKey::parse(key).ok());
-        self.retired.iter().cloned().chain(now).collect()
+        LogKeys::new(&self.retired, now, &self.key_leaves)
     }
 
     fn open(
@@ -287,6 +290,7 @@ impl Shown {
         let (origin, key) = log_keys::open(register, keys)?;
         self.key = Some(key.verifier().to_string());
         self.retired = log_keys::retired(register)?;
+        self.key_leaves = log_keys::leaves(register)?;
         let last = register.get(Namespace::Setting, LAST).map_err(stored)?.map(|entry| entry.value);
         let last = last.as_deref().and_then(decode_last);
         let mut copies = Vec::from_iter(last.as_ref().map(|(text, _)| text.clone().into_bytes()));
@@ -309,7 +313,11 @@ impl Shown {
         let opened: core::result::Result<Keeper, Refused> = Keeper::open(&origin, key, &self.retired, &copies);
         let mut keeper = opened.map_err(|refusal| self.refuse(refusal.to_string())).ok();
         if let Some(keeper) = &mut keeper {
-            log_keys::resume(register, keys, keeper)?;
+            // An old copy in the midst of a change of key: the sentence about that comes first.
+            match keeper.check(register, register.audit_root()) {
+                Err(refusal @ (Refusal::Rollback { .. } | Refusal::Fork { .. })) => self.refuse(refusal.to_string()),
+                _ => log_keys::resume(register, keys, keeper)?,
+            }
         }
         Ok(keeper)
     }
@@ -360,7 +368,9 @@ pub fn begin_anew(register: &Arc<Register>, keys: &Keys, ring_dir: &Path, reason
     note(register, what.clone())?;
     set_aside(register, &ring_dir.join(SECOND_FILE), "a new audit log begins")?;
     // At once: the old key without its last checkpoint would sign anything.
-    log_keys::make(register, keys, &[Change::delete(Namespace::Setting, LAST)])?;
+    let mut gone = witnesses.forget()?;
+    gone.push(Change::delete(Namespace::Setting, LAST));
+    log_keys::make(register, keys, &gone)?;
     Ok(what)
 }
 
@@ -473,7 +483,12 @@ impl ports::Checkpoints for LogKeeper {
             let next = "Look at the alarms of the health page first.";
             return Err(Error::new(Kind::Conflict, format!("the log is not signed any more: {refusal}")).next(next));
         }
-        log_keys::rotate(&self.register, &self.keys, keeper)?;
+        if let Err(refusal) = keeper.check(&*self.register, self.register.audit_root()) {
+            let next = "Look at the alarms of the health page first.";
+            return Err(Error::new(Kind::Conflict, format!("the log is not signed now: {refusal}")).next(next));
+        }
+        let leaf = log_keys::rotate(&self.register, &self.keys, keeper)?;
+        self.shown().key_leaves.push(leaf);
         drop(signing);
         self.tick();
         Ok(())

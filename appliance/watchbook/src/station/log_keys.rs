@@ -10,7 +10,7 @@ use super::desk::stored;
 use watchbook_base::Kind;
 use watchbook_evidence::record::Record;
 use watchbook_evidence::rotation::{ROTATIONS_MAX, Rotation};
-use watchbook_evidence::{Algorithm, Keeper, SigningKey, VerifierKey, hex};
+use watchbook_evidence::{Algorithm, Keeper, SignedCheckpoint, SigningKey, VerifierKey, hex};
 use watchbook_store::Keys;
 use watchbook_store::register::{Change, Namespace, Register};
 use watchbook_web::error::Error;
@@ -25,6 +25,34 @@ const LEAVES: &[u8] = b"log/key-leaves";
 const KEY_NAME: &str = "log key";
 
 type Result<T> = core::result::Result<T, Error>;
+
+/// Every key of a log, and which trees each of them signs for.
+#[derive(Clone, Debug, Default)]
+pub struct LogKeys {
+    /// Oldest first; the last one signs now.
+    keys: Vec<VerifierKey>,
+    /// The leaf that brought each key but the first.
+    leaves: Vec<u64>,
+}
+
+impl LogKeys {
+    /// Earlier keys, the key of now, and the leaves that changed them, of which one more is there while a change is under way.
+    pub fn new(retired: &[VerifierKey], now: Option<VerifierKey>, leaves: &[u64]) -> Self {
+        Self { keys: retired.iter().cloned().chain(now).collect(), leaves: leaves.to_vec() }
+    }
+
+    /// The key whose signature a tree of `size` entries must have: whoever got hold of an earlier one signs nothing longer with it.
+    pub fn of(&self, size: u64) -> Option<&VerifierKey> {
+        let changes = self.leaves.iter().filter(|leaf| **leaf < size).count();
+        self.keys.get(changes).or_else(|| self.keys.last())
+    }
+
+    /// The right key has signed this checkpoint.
+    pub fn signed(&self, checkpoint: &SignedCheckpoint) -> bool {
+        let key = self.of(checkpoint.checkpoint().root.size);
+        key.is_some_and(|key| checkpoint.verify(core::slice::from_ref(key)).is_ok())
+    }
+}
 
 fn get(register: &Register, key: &[u8]) -> Result<Option<Vec<u8>>> {
     Ok(register.get(Namespace::Setting, key).map_err(stored)?.map(|entry| entry.value))
@@ -75,11 +103,11 @@ pub fn retired(register: &Register) -> Result<Vec<VerifierKey>> {
     text.lines().map(parse).collect()
 }
 
-/// Begins a change of key; the next tree that is signed ends it.
+/// Begins a change of key; the next tree that is signed ends it. Gives the number of the leaf that names it.
 ///
 /// # Errors
 /// `Conflict` while another change is under way, when the log is not signed, and after as many changes as a log can have; when the register cannot be written.
-pub fn rotate(register: &Register, keys: &Keys, keeper: &mut Keeper) -> Result<()> {
+pub fn rotate(register: &Register, keys: &Keys, keeper: &mut Keeper) -> Result<u64> {
     if get(register, NEXT)?.is_some() {
         let next = "Wait until the next checkpoint is signed, then try again.";
         return Err(Error::new(Kind::Conflict, "the audit log's key is being changed already").next(next));
@@ -100,7 +128,8 @@ pub fn rotate(register: &Register, keys: &Keys, keeper: &mut Keeper) -> Result<(
         vec![put(NEXT, [&leaf.to_le_bytes()[..], &wrapped].concat()), put(LEAVES, leaves)]
     };
     let leaf = register.append_records(&[Record::LogKey { note }], changes).map_err(stored)?;
-    keeper.rotate::<String>(new, leaf).map_err(|refusal| Error::new(Kind::Internal, refusal.to_string()))
+    keeper.rotate::<String>(new, leaf).map_err(|refusal| Error::new(Kind::Internal, refusal.to_string()))?;
+    Ok(leaf)
 }
 
 /// The key that comes with the leaf that names it, while it takes over.
@@ -153,4 +182,22 @@ fn signing(origin: &str, seed: &[u8; 32]) -> Result<SigningKey> {
 fn random(bytes: &mut [u8]) -> Result<()> {
     let failed = |error| Error::new(Kind::Io, format!("making the audit log's key: {error}"));
     getrandom::fill(bytes).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_earlier_key_signs_for_no_longer_tree() {
+        let key = |seed: u8| SigningKey::from_seed("log", Algorithm::Ed25519, &[seed; 32]).unwrap().verifier().clone();
+        let keys = LogKeys::new(&[key(1), key(2)], Some(key(3)), &[10, 20]);
+        for (size, seed) in [(0, 1), (10, 1), (11, 2), (20, 2), (21, 3), (1_000_000_000, 3)] {
+            assert_eq!(keys.of(size), Some(&key(seed)), "{size}");
+        }
+        // While the third one takes over, nothing longer has been signed.
+        let changing = LogKeys::new(&[key(1)], Some(key(2)), &[10, 20]);
+        assert_eq!((changing.of(11), changing.of(21)), (Some(&key(2)), Some(&key(2))));
+        assert_eq!(LogKeys::default().of(5), None);
+    }
 }

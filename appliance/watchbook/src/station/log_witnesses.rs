@@ -4,6 +4,7 @@
 //! `log/cosigned/<hash of the key>` the last one that this witness signed.
 
 use super::desk::stored;
+use super::log_keys::LogKeys;
 use std::sync::Arc;
 use watchbook_base::clock::SystemClock;
 use watchbook_base::{Clock as _, Kind, UtcNanos};
@@ -29,7 +30,7 @@ type Result<T> = core::result::Result<T, Error>;
 /// The log that is witnessed: its name and the keys that it has and had.
 pub struct Log<'a> {
     pub origin: &'a str,
-    pub keys: &'a [VerifierKey],
+    pub keys: &'a LogKeys,
 }
 
 /// What somebody brought.
@@ -183,7 +184,16 @@ impl Witnesses {
     pub fn seen(&self, log: &Log<'_>) -> Result<Vec<SignedCheckpoint>> {
         let rows = self.register.scan(Namespace::Setting, SEEN).map_err(stored)?;
         let read = rows.iter().filter_map(|row| SignedCheckpoint::parse(dated(&row.value)?.1.as_bytes()).ok());
-        Ok(read.filter(|seen| seen.checkpoint().origin == log.origin).collect())
+        Ok(read.filter(|seen| seen.checkpoint().origin == log.origin && log.keys.signed(seen)).collect())
+    }
+
+    /// What makes the checkpoints of an earlier log forgotten.
+    ///
+    /// # Errors
+    /// When the register cannot be read.
+    pub fn forget(&self) -> Result<Vec<Change>> {
+        let rows = self.register.scan(Namespace::Setting, SEEN).map_err(stored)?;
+        Ok(rows.into_iter().map(|row| Change::delete(Namespace::Setting, row.key)).collect())
     }
 
     /// Takes home what witnesses signed. A whole checkpoint has been found to be this log's by the caller.
@@ -278,14 +288,12 @@ fn cosigned<'k>(
 }
 
 /// The checkpoint with the signatures of the log alone.
-fn only_of_the_log(
-    checkpoint: &SignedCheckpoint,
-    keys: &[VerifierKey],
-) -> core::result::Result<SignedCheckpoint, NoteError> {
-    checkpoint.verify(keys)?;
+fn only_of_the_log(checkpoint: &SignedCheckpoint, keys: &LogKeys) -> core::result::Result<SignedCheckpoint, NoteError> {
+    let key = keys.of(checkpoint.checkpoint().root.size).ok_or(NoteError::Unsigned)?;
+    checkpoint.verify(core::slice::from_ref(key))?;
     let mut text = format!("{}\n", checkpoint.note().text());
     for line in checkpoint.note().signatures() {
-        if keys.iter().any(|key| key.name() == line.name && key.key_id() == line.key_id) {
+        if key.name() == line.name && key.key_id() == line.key_id {
             text += &format!("{line}\n");
         }
     }

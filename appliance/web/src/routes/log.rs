@@ -245,6 +245,8 @@ async fn import(call: Call) -> Result<Response, Problem> {
 }
 
 async fn change_key(call: Call) -> Result<Response, Problem> {
+    // An empty body is nobody's reason.
+    let _: api::LogKeyRequest = call.json()?;
     let changed = call.blocking(|app| {
         let checkpoints = &app.ports().checkpoints;
         checkpoints.change_key()?;

@@ -30,7 +30,7 @@ fn no_byte_is_served_without_its_entry_at_two_hundred_kills() {
 }
 
 fn kill_while_serving(rounds: u64, seed: u64) {
-    println!("seed {seed}");
+    eprintln!("seed {seed}");
     let dir = tempfile::tempdir().expect("a temporary directory");
     let server = gst(&[]);
     let mut recorder = Recorder::claim(dir.path());
@@ -59,7 +59,7 @@ fn kill_while_serving(rounds: u64, seed: u64) {
         );
         if served > 0 { served_rounds += 1 } else { silent_rounds += 1 }
     }
-    println!(
+    eprintln!(
         "{rounds} kills: bytes were served before {served_rounds}, none before {silent_rounds}; none without its entry"
     );
     assert!(served_rounds > 0, "nothing was shown: no byte was served in any round");
