@@ -263,10 +263,8 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
 fn needed(action: &Action) -> Result<(&'static [Role], &[CameraId]), &'static str> {
     Ok(match action {
         // Whoever holds the one-time code, or knows a password, proves it in the act itself.
-        Action::Claim | Action::SignIn { .. } => (&Role::ALL, &[]),
-        Action::SignOut | Action::ChangeOwnAccount | Action::SetUpSecondFactor | Action::EnterSecondFactor => {
-            (&Role::ALL, &[])
-        }
+        Action::Claim | Action::SignIn { .. } | Action::SignOut => (&Role::ALL, &[]),
+        Action::ChangeOwnAccount | Action::SetUpSecondFactor | Action::EnterSecondFactor => (&Role::ALL, &[]),
         Action::Live { camera } => (&[Role::Viewer], slice::from_ref(camera)),
         Action::Timeline { camera } | Action::Playback { camera, .. } | Action::Export { camera, .. } => {
             (&[Role::Investigator], slice::from_ref(camera))
