@@ -14,6 +14,7 @@ import { CameraList } from "./pages/camera-list";
 import { CaseNew } from "./pages/case-new";
 import { CasesPage } from "./pages/cases";
 import { CountsPage } from "./pages/counts";
+import { ExportsPage } from "./pages/exports";
 import { HealthPage } from "./pages/health";
 import { HoldNew } from "./pages/hold-new";
 import { HoldsPage } from "./pages/holds";
@@ -37,6 +38,7 @@ const NAV: readonly { page: PageName; hash: string; text: Key }[] = [
   { page: "counts", hash: link.counts, text: "nav.counts" },
   { page: "proposals", hash: link.proposals, text: "nav.proposals" },
   { page: "cases", hash: link.cases, text: "nav.cases" },
+  { page: "exports", hash: link.exports, text: "nav.exports" },
   { page: "holds", hash: link.holds, text: "nav.holds" },
   { page: "cameras", hash: link.cameras, text: "nav.cameras" },
   { page: "plugins", hash: link.plugins, text: "nav.plugins" },
@@ -156,6 +158,8 @@ function Page({ here }: { here: Route }) {
       return <ReviewsPage />;
     case "proposals":
       return <ProposalsPage />;
+    case "exports":
+      return <ExportsPage />;
     case "cases":
       return <CasesPage />;
     case "case_new":

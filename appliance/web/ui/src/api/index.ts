@@ -31,6 +31,10 @@ import type {
   DiskInput,
   ErasureList,
   EventPage,
+  Export,
+  ExportEstimate,
+  ExportInput,
+  ExportList,
   FoundDeviceList,
   Health,
   Hold,
@@ -184,6 +188,13 @@ export const api = {
   changeCase: (number: string, input: CasePatch) => call<Case>("PATCH", `/cases/${encodeURIComponent(number)}`, input),
   closeCase: (number: string) => call<Case>("POST", `/cases/${encodeURIComponent(number)}/close`),
 
+  exports: () => call<ExportList>("GET", "/exports"),
+  estimateExport: (cameras: readonly number[], range: Window) => call<ExportEstimate>("GET", `/exports/estimate${query({ ...window(range), cameras: cameras.join(",") })}`),
+  askExport: (input: ExportInput) => call<Export>("POST", "/exports", input),
+  cancelExport: (id: string) => call<Export>("POST", `/exports/${encodeURIComponent(id)}/cancel`),
+  releaseExport: (id: string, manifest_sha256: string) => call<Export>("POST", `/exports/${encodeURIComponent(id)}/release`, { manifest_sha256 }),
+  refuseExport: (id: string, manifest_sha256: string, reason: string) => call<Export>("POST", `/exports/${encodeURIComponent(id)}/refuse`, { manifest_sha256, reason }),
+
   holds: () => call<HoldList>("GET", "/holds"),
   estimateHold: (cameras: readonly number[], range: Window) => call<HoldEstimate>("GET", `/holds/estimate${query({ ...window(range), cameras: cameras.join(",") })}`),
   placeHold: (input: HoldInput) => call<Hold>("POST", "/holds", input),
@@ -204,6 +215,11 @@ export function playbackUrl(camera: number, number: string, range: Window, base:
 /** Address of counts as a table for spreadsheets. */
 export function countsCsvUrl(ask: CountAsk): string {
   return `/api/v1/events/counts.csv${counted(ask)}`;
+}
+
+/** Address of a released bundle: the manifest that was released goes with it. */
+export function exportBundleUrl(item: Export): string {
+  return `/api/v1/exports/${encodeURIComponent(item.id)}/bundle.zip${query({ manifest_sha256: item.made?.manifest_sha256 ?? "" })}`;
 }
 
 /** Address of recorded footage as a file. */

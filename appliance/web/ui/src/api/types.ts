@@ -116,6 +116,12 @@ export type CaseInput = Schemas["CaseRequest"];
 export type CasePatch = Schemas["CasePatch"];
 export type Purpose = Schemas["Purpose"];
 
+export type Export = Schemas["Export"];
+export type ExportList = Schemas["ExportList"];
+export type ExportEstimate = Schemas["ExportEstimate"];
+export type ExportInput = Schemas["ExportRequest"];
+export type RecipientClass = Schemas["RecipientClass"];
+
 export type Hold = Schemas["Hold"];
 export type HoldList = Schemas["HoldList"];
 export type HoldInput = Schemas["HoldRequest"];

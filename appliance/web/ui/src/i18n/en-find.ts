@@ -1,6 +1,7 @@
 import { caseWords } from "./en-case";
 import { deviceWords } from "./en-device";
 import { impairedWords } from "./en-impaired";
+import { exportWords } from "./en-export";
 import { factorWords } from "./en-factor";
 import { jpegWords } from "./en-jpeg";
 import { logWords } from "./en-log";
@@ -10,6 +11,7 @@ import { reportWords } from "./en-report";
 export const findWords = {
   ...caseWords,
   ...deviceWords,
+  ...exportWords,
   ...factorWords,
   ...impairedWords,
   ...jpegWords,

@@ -2,6 +2,7 @@ import { caseWords } from "./km-case";
 import { deviceWords } from "./km-device";
 import type { findWords as english } from "./en-find";
 import { impairedWords } from "./km-impaired";
+import { exportWords } from "./km-export";
 import { factorWords } from "./km-factor";
 import { jpegWords } from "./km-jpeg";
 import { logWords } from "./km-log";
@@ -11,6 +12,7 @@ import { reportWords } from "./km-report";
 export const findWords: Record<keyof typeof english, string> = {
   ...caseWords,
   ...deviceWords,
+  ...exportWords,
   ...factorWords,
   ...impairedWords,
   ...jpegWords,

@@ -17,6 +17,7 @@ export const PAGE_ROLES: Record<PageName, readonly Role[]> = {
   proposals: ["investigator", "admin"],
   cases: KEEPERS,
   case_new: ["approver"],
+  exports: ["investigator", "approver", "auditor"],
   holds: KEEPERS,
   hold_new: ["investigator"],
   plugins: ["admin"],

@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 
-export type PageName = "wall" | "live" | "timeline" | "cameras" | "camera_edit" | "counts" | "proposals" | "cases" | "case_new" | "holds" | "hold_new" | "plugins" | "people" | "health" | "audit" | "reviews" | "account" | "unknown";
+export type PageName = "wall" | "live" | "timeline" | "cameras" | "camera_edit" | "counts" | "proposals" | "cases" | "case_new" | "exports" | "holds" | "hold_new" | "plugins" | "people" | "health" | "audit" | "reviews" | "account" | "unknown";
 
 /** The one page that has an address of its own: everybody may open it, and it can be printed on a sign. */
 export const REPORT_PATH = "/report";
@@ -22,6 +22,7 @@ const PLAIN: Record<string, PageName> = {
   counts: "counts",
   proposals: "proposals",
   cases: "cases",
+  exports: "exports",
   holds: "holds",
   people: "people",
   plugins: "plugins",
@@ -60,6 +61,7 @@ export const link = {
   counts: "#/counts",
   proposals: "#/proposals",
   cases: "#/cases",
+  exports: "#/exports",
   caseNew: "#/cases/new",
   holds: "#/holds",
   /** With what is known already: cameras and interval. */

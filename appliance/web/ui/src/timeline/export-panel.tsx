@@ -9,6 +9,7 @@ import { link } from "../lib/router";
 import { dateText, dateTimeText, durationText, fromInput, sizeText, toInput, zoneText } from "../lib/time";
 import { Icon } from "../ui/icon";
 import { Moment, Note, Problem } from "../ui/parts";
+import { ExportAsk } from "./export-ask";
 import { type Delivery, readDelivery } from "./delivery";
 import { type Content, contentOf, isLost, ordered, type Range, type Recorded } from "./ranges";
 
@@ -80,6 +81,7 @@ export function ExportPanel({ camera, cameraName, range, change, mark, recorded 
           </div>
           {content.jpeg && <Note kind="info">{t("export.jpeg")}</Note>}
           <MissingNote content={content} />
+          {content.footage > 0 && <ExportAsk camera={camera} range={range} />}
         </>
       )}
       <Problem problem={act.problem} />
