@@ -329,18 +329,25 @@ async fn refuse(call: Call) -> Result<Response, Problem> {
     answer(call, request.manifest_sha256, Some(refusal)).await
 }
 
+/// The account has all cameras of the export, now.
+fn covered(app: &App, export: u64, subject: &Subject, next: &str) -> Result<(), Error> {
+    let found = app.ports().exports.list()?.into_iter().find(|row| row.id == export.to_string()).ok_or_else(unknown)?;
+    match found.cameras.iter().find(|camera| !subject.covers(**camera)) {
+        None => Ok(()),
+        Some(other) => {
+            let why = format!("export {export} has camera {other}, which is not among the cameras of this account");
+            Err(Error::new(Kind::Denied, why).next(next))
+        }
+    }
+}
+
 async fn answer(call: Call, manifest_sha256: String, refusal: Option<String>) -> Result<Response, Problem> {
     let (export, account, grant) = (number(&call.path)?, account(&call)?, Arc::clone(call.grant()?));
     let subject = call.who()?.subject.clone();
     let answer = ports::ExportAnswer { export, manifest_sha256, account, refusal };
     let done = call.blocking(move |app| {
-        let exports = &app.ports().exports;
-        let found = exports.list()?.into_iter().find(|row| row.id == export.to_string()).ok_or_else(unknown)?;
-        if let Some(other) = found.cameras.iter().find(|camera| !subject.covers(**camera)) {
-            let why = format!("export {export} has camera {other}, which is not among the cameras of this account");
-            return Err(Error::new(Kind::Denied, why).next("Ask an approver who has all of its cameras."));
-        }
-        Ok(named(app, exports.answer(&grant, answer)?))
+        covered(app, export, &subject, "Ask an approver who has all of its cameras.")?;
+        Ok(named(app, app.ports().exports.answer(&grant, answer)?))
     });
     answered(&call, done.await).await
 }
@@ -366,8 +373,12 @@ async fn bundle(call: Call) -> Result<Response, Problem> {
     let manifest = hash(call.query.text(MANIFEST.name).unwrap_or_default())?;
     let turn = video::turn(&call).await?;
     let opened = {
-        let manifest = manifest.clone();
-        call.blocking(move |app| app.ports().exports.open(&grant, export, account, &manifest)).await
+        let (manifest, subject) = (manifest.clone(), call.who()?.subject.clone());
+        call.blocking(move |app| {
+            covered(app, export, &subject, "Ask an admin for its cameras, or somebody who has them to ask for it anew.")?;
+            app.ports().exports.open(&grant, export, account, &manifest)
+        })
+        .await
     };
     let opened = match opened {
         Ok(opened) => opened,

@@ -1,7 +1,7 @@
 //! Exports: what the gate keeps of them.
 
 use super::doubles::{MANIFEST, START_MS};
-use super::station::{Station, assert_problem};
+use super::station::{Ask, Station, assert_problem};
 use serde_json::json;
 use watchbook_access::{Action, Outcome, Role};
 
@@ -55,4 +55,8 @@ async fn a_bundle_comes_whole_or_in_part_with_one_entry() {
     let entries = station.audit.since(before);
     assert_eq!(entries.len(), 1, "{entries:?}");
     assert_problem(&station.get("/api/v1/exports/1/bundle.zip?manifest_sha256=ab", &asker).await, 422, "invalid-input");
+    // A camera that was taken from the account since then.
+    let ask = Ask::new("PATCH", "/api/v1/accounts/2").by(&admin).json(&json!({"cameras": [2]}));
+    assert_eq!(station.send(ask).await.status, 200);
+    assert_problem(&station.get(&path, &asker).await, 403, "denied");
 }
