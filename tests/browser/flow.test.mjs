@@ -203,6 +203,8 @@ describe("the page", { concurrency: 1 }, () => {
     // It opens 20 s before the newest picture; there must be footage to go back to.
     const footage = await recorded(1, 32);
     await go("#/camera/1");
+    // It was open already, where the footage began.
+    await page.reload();
     await settled();
     await button("1 min").click();
     const line = page.locator(".timeline");
