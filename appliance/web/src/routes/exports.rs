@@ -375,7 +375,12 @@ async fn bundle(call: Call) -> Result<Response, Problem> {
     let opened = {
         let (manifest, subject) = (manifest.clone(), call.who()?.subject.clone());
         call.blocking(move |app| {
-            covered(app, export, &subject, "Ask an admin for its cameras, or somebody who has them to ask for it anew.")?;
+            covered(
+                app,
+                export,
+                &subject,
+                "Ask an admin for its cameras, or somebody who has them to ask for it anew.",
+            )?;
             app.ports().exports.open(&grant, export, account, &manifest)
         })
         .await
