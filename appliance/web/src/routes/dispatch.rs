@@ -39,6 +39,15 @@ pub(crate) struct Asked<'a> {
 }
 
 impl Asked<'_> {
+    /// The JSON body, for the audit log; `None` for somebody who is not signed in, of whom no body is read.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
+        if self.body.is_empty() {
+            return Ok(None);
+        }
+        let read = serde_json::from_slice(self.body);
+        read.map(Some).map_err(|_| Error::invalid("the body is not what the API describes"))
+    }
+
     /// Names of the top-level fields of the JSON body, for the audit log; never their values.
     pub(crate) fn field_names(&self) -> String {
         let Ok(serde_json::Value::Object(fields)) = serde_json::from_slice(self.body) else {

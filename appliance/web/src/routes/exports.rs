@@ -169,17 +169,8 @@ fn hash(text: &str) -> Result<String, Error> {
         .ok_or_else(|| Error::invalid("manifest_sha256 must be 64 digits of lower-case hexadecimal"))
 }
 
-/// The body in this shape. Of somebody who is not signed in nothing is read: then `None`.
-fn parsed<T: serde::de::DeserializeOwned>(asked: &Asked<'_>) -> Result<Option<T>, Error> {
-    if asked.body.is_empty() {
-        return Ok(None);
-    }
-    let body = serde_json::from_slice(asked.body);
-    body.map(Some).map_err(|_| Error::invalid("the body is not as the API describes it"))
-}
-
 fn asked_request(asked: &Asked<'_>, found: Option<&Case>) -> Result<Action, Error> {
-    let Some(request) = parsed::<api::ExportRequest>(asked)? else {
+    let Some(request) = asked.json::<api::ExportRequest>()? else {
         let range = TimeRange { start: UtcNanos(0), end: UtcNanos(0) };
         let recipient_class = RecipientClass::OtherAuthority;
         let (case, cameras) = (String::new(), Vec::new());
@@ -197,13 +188,13 @@ fn fresh_number() -> Result<u64, Error> {
 }
 
 fn asked_release(asked: &Asked<'_>) -> Result<Action, Error> {
-    let request = parsed::<api::ExportReleaseRequest>(asked)?;
+    let request = asked.json::<api::ExportReleaseRequest>()?;
     let manifest_sha256 = request.map(|request| hash(&request.manifest_sha256)).transpose()?.unwrap_or_default();
     Ok(Action::ReleaseExport { export: number(asked.path)?, manifest_sha256 })
 }
 
 fn asked_refuse(asked: &Asked<'_>) -> Result<Action, Error> {
-    let Some(request) = parsed::<api::ExportRefuseRequest>(asked)? else {
+    let Some(request) = asked.json::<api::ExportRefuseRequest>()? else {
         let (manifest_sha256, reason) = (String::new(), String::new());
         return Ok(Action::RefuseExport { export: number(asked.path)?, manifest_sha256, reason });
     };

@@ -7,7 +7,6 @@ use crate::error::{Error, Problem};
 use axum::body::Body;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
-use serde::de::DeserializeOwned;
 use watchbook_access::Action;
 use watchbook_base::limits::NAME_BYTES_MAX;
 
@@ -178,31 +177,22 @@ fn shortened(name: &str) -> String {
     name.chars().filter(|char| !char.is_control()).take(NAME_BYTES_MAX).collect()
 }
 
-/// The body for the log; `None` for somebody who is not signed in, of whom no body is read.
-fn body<T: DeserializeOwned>(asked: &Asked<'_>) -> Result<Option<T>, Error> {
-    if asked.body.is_empty() {
-        return Ok(None);
-    }
-    let read = serde_json::from_slice(asked.body);
-    read.map(Some).map_err(|_| Error::invalid("the body is not what the API describes"))
-}
-
 fn asked_trust(asked: &Asked<'_>) -> Result<Action, Error> {
-    let request: Option<api::LogWitnessRequest> = body(asked)?;
+    let request: Option<api::LogWitnessRequest> = asked.json()?;
     let key = request.map(|request| request.key).unwrap_or_default();
     let name = key.trim().split('+').next().unwrap_or_default();
     Ok(Action::TrustWitness { witness: shortened(name) })
 }
 
 fn asked_import(asked: &Asked<'_>) -> Result<Action, Error> {
-    let request: Option<api::LogImportRequest> = body(asked)?;
+    let request: Option<api::LogImportRequest> = asked.json()?;
     let text = request.map(|request| request.text).unwrap_or_default();
     let names = text.lines().filter_map(|line| line.strip_prefix("\u{2014} ")?.split(' ').next());
     Ok(Action::ImportCosignatures { names: names.take(NAMES_MAX).map(shortened).collect() })
 }
 
 fn asked_key(asked: &Asked<'_>) -> Result<Action, Error> {
-    let request: Option<api::LogKeyRequest> = body(asked)?;
+    let request: Option<api::LogKeyRequest> = asked.json()?;
     let reason = request.map(|request| request.reason).unwrap_or_default();
     let reason = reason.trim();
     let readable = !asked.body.is_empty() && reason.is_empty();

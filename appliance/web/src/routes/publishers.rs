@@ -7,7 +7,6 @@ use crate::check;
 use crate::error::{Error, Problem};
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
-use serde::de::DeserializeOwned;
 use watchbook_access::Action;
 use watchbook_base::limits::NAME_BYTES_MAX;
 
@@ -136,29 +135,20 @@ fn named(path: &Arguments) -> String {
     path.text("key").unwrap_or_default().chars().take(NAME_BYTES_MAX).collect()
 }
 
-/// The body for the log; `None` for somebody who is not signed in, of whom no body is read.
-fn body<T: DeserializeOwned>(asked: &Asked<'_>) -> Result<Option<T>, Error> {
-    if asked.body.is_empty() {
-        return Ok(None);
-    }
-    let read = serde_json::from_slice(asked.body);
-    read.map(Some).map_err(|_| Error::invalid("the body is not what the API describes"))
-}
-
 fn asked_trust(asked: &Asked<'_>) -> Result<Action, Error> {
-    let request: Option<api::PluginPublisherRequest> = body(asked)?;
+    let request: Option<api::PluginPublisherRequest> = asked.json()?;
     let key_id = request.map(|request| check::key_id(&request.key_id)).transpose()?.unwrap_or_default();
     Ok(Action::TrustPublisher { key_id })
 }
 
 fn asked_dev_mode(asked: &Asked<'_>) -> Result<Action, Error> {
-    let request: Option<api::PluginDevModeRequest> = body(asked)?;
+    let request: Option<api::PluginDevModeRequest> = asked.json()?;
     let hours = request.map(|request| hours(&request)).transpose()?.unwrap_or_default();
     Ok(Action::SetPluginDevMode { hours })
 }
 
 fn asked_tried_out(asked: &Asked<'_>) -> Result<Action, Error> {
-    let request: Option<api::PluginTriedOutRequest> = body(asked)?;
+    let request: Option<api::PluginTriedOutRequest> = asked.json()?;
     Ok(Action::SetPluginTriedOut { on: request.is_some_and(|request| request.on) })
 }
 
