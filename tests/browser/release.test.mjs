@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { openBrowser, openPage, SOON_MS, until } from "./lib/browser.mjs";
 import { choose, codeOf, setUpFactor } from "./lib/case.mjs";
+import { playThrough, probe } from "./lib/clip.mjs";
 import { ask, send, signIn } from "./lib/station.mjs";
 
 const { BASE_URL } = process.env;
@@ -102,13 +103,17 @@ describe("evidence", { concurrency: 1 }, () => {
     await other.shot("63-released");
   });
 
-  it("is downloaded by whoever asked, with the player in it", async () => {
+  it("is downloaded by whoever asked, with the player in it, and its master plays anywhere", async () => {
     const { id } = await newest();
     const dir = await mkdtemp(join(tmpdir(), "evidence-"));
     const [file] = await Promise.all([page.waitForEvent("download"), card(page, id).getByRole("link", { name: "Download" }).click()]);
     await file.saveAs(join(dir, "bundle.zip"));
     const names = execFileSync("python3", ["-m", "zipfile", "-l", join(dir, "bundle.zip")], { encoding: "utf8" });
     for (const name of ["manifest.json", "proofs.json", "checkpoint", "camera-1.mp4", "certificate-en.txt", "certificate-km.txt", "player.html"]) assert.ok(names.includes(name), names);
+    execFileSync("python3", ["-m", "zipfile", "-e", join(dir, "bundle.zip"), dir]);
+    const master = await probe(join(dir, "camera-1.mp4"));
+    assert.deepEqual([master.codec, master.width, master.complaints], ["h264", 1280, ""]);
+    assert.ok((await playThrough(page.context(), join(dir, "camera-1.mp4"))) > 10, "any browser plays it");
     await rm(dir, { recursive: true });
     await page.goto(`${BASE_URL}#/audit`);
     for (const act of ["Asked for evidence", "Released evidence", "Downloaded evidence"]) await page.getByRole("row", { name: new RegExp(act) }).first().waitFor();

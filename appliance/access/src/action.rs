@@ -83,13 +83,6 @@ pub enum Action {
         /// Its number.
         case: String,
     },
-    /// Take footage out as a file.
-    Export {
-        /// Which.
-        camera: CameraId,
-        /// When.
-        range: TimeRange,
-    },
     /// Ask for an export: footage as evidence, which a second person releases.
     RequestExport {
         /// Number that the export gets; 0 where nothing was asked for that could be one.

@@ -118,7 +118,6 @@ impl Grant {
     pub fn covers_footage(&self, camera: CameraId, range: TimeRange) -> bool {
         match &self.action {
             Action::Playback { camera: granted, range: window, .. }
-            | Action::Export { camera: granted, range: window }
             | Action::Rederive { camera: granted, range: window, .. } => {
                 *granted == camera && window.start <= range.start && range.end <= window.end
             }
@@ -155,7 +154,6 @@ impl Grant {
         match &self.action {
             Action::Timeline { camera: granted }
             | Action::Playback { camera: granted, .. }
-            | Action::Export { camera: granted, .. }
             | Action::Rederive { camera: granted, .. } => *granted == camera,
             Action::RequestExport { cameras, .. } => cameras.contains(&camera),
             _ => false,
@@ -266,7 +264,7 @@ fn needed(action: &Action) -> Result<(&'static [Role], &[CameraId]), &'static st
         Action::Claim | Action::SignIn { .. } | Action::SignOut => (&Role::ALL, &[]),
         Action::ChangeOwnAccount | Action::SetUpSecondFactor | Action::EnterSecondFactor => (&Role::ALL, &[]),
         Action::Live { camera } => (&[Role::Viewer], slice::from_ref(camera)),
-        Action::Timeline { camera } | Action::Playback { camera, .. } | Action::Export { camera, .. } => {
+        Action::Timeline { camera } | Action::Playback { camera, .. } => {
             (&[Role::Investigator], slice::from_ref(camera))
         }
         // It shows no picture, but what comes out tells of footage, and it costs as much as playing it: whoever may play it. An auditor reads in the log what

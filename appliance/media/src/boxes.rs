@@ -1,7 +1,4 @@
 //! A small writer of ISO base media file format boxes (ISO/IEC 14496-12 §4.2), and the boxes that every kind of file shares.
-//!
-//! The writer can leave *holes*: byte counts that belong to a box but are produced later. That is how the header of a day of video gets its sizes
-//! without its sample tables being in memory.
 
 use crate::packet::TrackFormat;
 use crate::sample_entry::write_sample_entry;
@@ -19,33 +16,22 @@ const SECS_1904_TO_1970: i64 = (66 * 365 + 17) * 86_400;
 /// Language code "und", three letters of five bits each (§8.4.2.3).
 const LANGUAGE_UNDETERMINED: u16 = 0x55C4;
 
-/// Bytes to produce later, in the middle of what is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Hole {
-    /// Written bytes before it.
-    pub(crate) at: usize,
-    /// Its length.
-    pub(crate) len: u64,
-}
-
 /// Appends big-endian fields; each box gets its size when it is closed.
 #[derive(Debug, Default)]
 pub(crate) struct BoxWriter {
     bytes: Vec<u8>,
-    holes: Vec<Hole>,
-    hole_bytes: u64,
 }
 
 impl BoxWriter {
     /// A box of type `kind` whose content `body` writes.
     ///
-    /// Panics over 4 GiB: what is written in memory is far smaller, and holes are bounded by [`crate::mp4_file::SAMPLES_MAX`].
+    /// Panics over 4 GiB: heads of files and of fragments, which are written here, are far smaller.
     pub(crate) fn boxed(&mut self, kind: &[u8; 4], body: impl FnOnce(&mut Self)) {
-        let (start, start_total) = (self.bytes.len(), self.total());
+        let start = self.bytes.len();
         self.u32(0);
         self.raw(kind);
         body(self);
-        let size = u32::try_from(self.total() - start_total).expect("bounded by SAMPLES_MAX");
+        let size = u32::try_from(self.bytes.len() - start).expect("a head is far smaller than 4 GiB");
         if let Some(field) = self.bytes.get_mut(start..start + 4) {
             field.copy_from_slice(&size.to_be_bytes());
         }
@@ -59,20 +45,14 @@ impl BoxWriter {
         });
     }
 
-    /// Leaves room for `len` bytes.
-    pub(crate) fn hole(&mut self, len: u64) {
-        self.holes.push(Hole { at: self.bytes.len(), len });
-        self.hole_bytes += len;
+    /// How many bytes were written.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
     }
 
-    /// Written bytes and holes together.
-    pub(crate) fn total(&self) -> u64 {
-        u64::try_from(self.bytes.len()).unwrap_or(u64::MAX) + self.hole_bytes
-    }
-
-    /// What was written, and where the holes are, in order.
-    pub(crate) fn finish(self) -> (Vec<u8>, Vec<Hole>) {
-        (self.bytes, self.holes)
+    /// What was written.
+    pub(crate) fn finish(self) -> Vec<u8> {
+        self.bytes
     }
 
     pub(crate) fn u8(&mut self, value: u8) {
@@ -222,17 +202,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_box_counts_what_is_inside_it_and_its_holes() {
+    fn a_box_counts_what_is_inside_it() {
         let mut w = BoxWriter::default();
         w.boxed(b"aaaa", |w| {
             w.full(b"bbbb", 1, 2, |w| w.u16(7));
-            w.hole(1000);
             w.u8(9);
         });
-        assert_eq!(w.total(), 8 + 14 + 1000 + 1);
-        let (bytes, holes) = w.finish();
-        assert_eq!(bytes, b"\0\0\x03\xFFaaaa\0\0\0\x0Ebbbb\x01\0\0\x02\0\x07\x09");
-        assert_eq!(holes, [Hole { at: 22, len: 1000 }]);
+        assert_eq!(w.finish(), b"\0\0\0\x17aaaa\0\0\0\x0Ebbbb\x01\0\0\x02\0\x07\x09");
     }
 
     #[test]

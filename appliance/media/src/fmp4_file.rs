@@ -67,7 +67,7 @@ impl FragmentedFile {
                 RANGE_NANOS_MAX / NANOS_PER_SEC
             )));
         }
-        let selection = select(spans, range, source, |a, b| a == b)?;
+        let selection = select(spans, range, source)?;
         let base = base_utc.unwrap_or(selection.start_utc);
         if base > selection.start_utc {
             let start = selection.start_utc;

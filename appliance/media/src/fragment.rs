@@ -70,7 +70,7 @@ pub fn init_segment(format: &TrackFormat) -> Bytes {
             });
         });
     });
-    Bytes::from(w.finish().0)
+    Bytes::from(w.finish())
 }
 
 /// `prft` (when asked for), `moof` and the header of `mdat`; the samples' bytes follow, one behind the other.
@@ -92,11 +92,11 @@ pub fn fragment(head: FragmentHead, samples: &[FragmentSample]) -> Result<Bytes,
     // The data offset counts from the start of moof, so it needs moof's size: write once to measure.
     let mut measure = BoxWriter::default();
     moof(&mut measure, head, samples, 0);
-    let data_offset = u32::try_from(measure.total() + 8).expect("16 bytes for each of 1024 samples");
+    let data_offset = u32::try_from(measure.len() + 8).expect("16 bytes for each of 1024 samples");
     moof(&mut w, head, samples, data_offset);
     w.u32(u32::try_from(data_bytes + 8).expect("bounded by FRAGMENT_BYTES_MAX"));
     w.raw(b"mdat");
-    Ok(Bytes::from(w.finish().0))
+    Ok(Bytes::from(w.finish()))
 }
 
 /// Producer reference time (ISO/IEC 14496-12 §8.16.5), flags 0: when the picture entered the encoder.

@@ -124,7 +124,7 @@ pub fn head(tracks: &[Track], ticks: u64, start: UtcNanos) -> Result<Vec<u8>, Er
             }
         });
     });
-    Ok(w.finish().0)
+    Ok(w.finish())
 }
 
 fn track_id(index: usize) -> u32 {
@@ -151,12 +151,12 @@ pub fn fragment_head(place: Place, samples: &[FragmentSample], shown: Range<usiz
     // The data offset counts from the start of moof, so it needs moof's size: write once to measure.
     let mut measure = BoxWriter::default();
     moof(&mut measure, place, listed, 0);
-    let moof_bytes = u32::try_from(measure.total()).expect("16 bytes for each of 1024 samples");
+    let moof_bytes = u32::try_from(measure.len()).expect("16 bytes for each of 1024 samples");
     let mut w = BoxWriter::default();
     moof(&mut w, place, listed, moof_bytes + 8 + hidden);
     w.u32(u32::try_from(data_bytes + 8).expect("bounded by FRAGMENT_BYTES_MAX"));
     w.raw(b"mdat");
-    Ok(w.finish().0)
+    Ok(w.finish())
 }
 
 fn moof(w: &mut BoxWriter, place: Place, samples: &[FragmentSample], data_offset: u32) {
@@ -219,7 +219,7 @@ pub fn tail(note: &ExportNote, tracks: usize, seal: Option<&SealRoom>) -> (Vec<u
                     });
                     w.boxed(b"schi", |w| {
                         w.boxed(b"sibo", |w| {
-                            let start = usize::try_from(w.total()).unwrap_or(usize::MAX);
+                            let start = w.len();
                             w.zeros(room.signature_bytes);
                             signature = start..start.saturating_add(room.signature_bytes);
                         });
@@ -229,7 +229,7 @@ pub fn tail(note: &ExportNote, tracks: usize, seal: Option<&SealRoom>) -> (Vec<u
             });
         }
     });
-    (w.finish().0, signature)
+    (w.finish(), signature)
 }
 
 /// `SurveillanceExportBox`: what is not known is an empty string.

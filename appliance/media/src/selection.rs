@@ -1,8 +1,7 @@
-//! Which samples of which spans make up a time range, and where they stand on the file's timeline. Both kinds of file start from here.
+//! Which samples of which spans make up a time range, and where they stand on the file's timeline.
 
 use crate::error::Error;
 use crate::lost::spared;
-use crate::packet::TrackFormat;
 use crate::sample_table::{DTS_TICKS_MAX, RUNS_PER_SPAN_MAX, SAMPLES_PER_SPAN_MAX};
 use crate::span::{Sample, SpanSource, SpanSummary, SpanTable};
 use core::ops::Range;
@@ -15,12 +14,8 @@ pub const SPANS_MAX: usize = 1 << 16;
 /// How far before the wanted start spans should be listed, so that the key frame before it is among them. Cameras with long groups of pictures send
 /// a key frame every 10 to 30 s.
 pub const LOOKBACK_MS: i64 = 120_000;
-/// A gap takes at most this much of the file's timeline. Readers hold a sample's duration in 31 bits, which is 6.6 h at 90 kHz; 6 h leave room for
-/// the sample itself ([`SPAN_TICKS_MAX`]).
-pub const GAP_TICKS_MAX: i64 = 6 * 3600 * TICKS_PER_SEC;
 /// Longest span that is believed: half an hour, for about a minute.
 pub const SPAN_TICKS_MAX: i64 = 1800 * TICKS_PER_SEC;
-const _: () = assert!(GAP_TICKS_MAX + SPAN_TICKS_MAX < 1 << 31);
 
 /// Differences of UTC under a millisecond are rounding, not gaps.
 const GAP_TICKS_MIN: i64 = TICKS_PER_SEC / 1000;
@@ -116,42 +111,17 @@ pub(crate) struct Selection {
     pub(crate) gaps: Vec<TimeRange>,
 }
 
-impl Selection {
-    /// Ends the selection before the sample entry that would be one over `max`.
-    pub(crate) fn limit_formats(&mut self, max: usize) {
-        let mut formats: Vec<Arc<TrackFormat>> = Vec::new();
-        let fits = |slice: &Slice| {
-            if !formats.contains(&slice.span.format) {
-                formats.push(Arc::clone(&slice.span.format));
-            }
-            formats.len() <= max
-        };
-        let count = self.slices.iter().map(fits).take_while(|fits| *fits).count();
-        self.slices.truncate(count);
-        self.end_utc = latest_end(&self.slices).unwrap_or(self.start_utc);
-        self.gaps.retain(|gap| gap.end <= self.end_utc);
-    }
-}
-
 fn latest_end(slices: &[Slice]) -> Option<UtcNanos> {
     slices.iter().map(|slice| slice.utc_of(slice.end_dts)).max()
 }
 
-/// Whether footage of another format may follow.
-pub(crate) type Joins = fn(&TrackFormat, &TrackFormat) -> bool;
-
 /// The samples for `range`: from the last key frame that is shown at or before its start (else the first one after it), to the last sample that begins
-/// before its end. What is lost is left out. Stops before the first format that may not join the first one's. Reads the tables at both ends and
+/// before its end. What is lost is left out. Stops before the first other format. Reads the tables at both ends and
 /// beside lost footage only.
 ///
 /// # Errors
 /// `NotFound` when no key frame lies there, `Corrupt` when a summary or table is impossible, `Exhausted` for more than [`SPANS_MAX`] spans.
-pub(crate) fn select(
-    spans: &[SpanSummary],
-    range: TimeRange,
-    source: &dyn SpanSource,
-    joins: Joins,
-) -> Result<Selection, Error> {
+pub(crate) fn select(spans: &[SpanSummary], range: TimeRange, source: &dyn SpanSource) -> Result<Selection, Error> {
     if spans.len() > SPANS_MAX {
         return Err(Error::exhausted(format!(
             "planning a file of {} spans; {SPANS_MAX} go: ask for less time",
@@ -166,7 +136,7 @@ pub(crate) fn select(
     let Some(opening) = ordered.get(first) else { return Err(nothing(range)) };
     let mut slices = Vec::with_capacity(ordered.len() - first);
     for (index, span) in ordered.iter().enumerate().skip(first) {
-        if !joins(&opening.format, &span.format) {
+        if opening.format != span.format {
             break;
         }
         // A later recording can lie before the range only when the clock was set back.
@@ -260,7 +230,7 @@ fn place(slices: &mut [Slice]) -> Vec<TimeRange> {
             } else {
                 Ticks90k::from_nanos(start.nanos_since(origin)).0.max(end)
             };
-            slice.file_ticks = wanted.min(end + GAP_TICKS_MAX);
+            slice.file_ticks = wanted;
             let gap = TimeRange { start: before.utc_of(before.end_dts), end: start };
             if wanted - end >= GAP_TICKS_MIN && gap.start < gap.end {
                 gaps.push(gap);

@@ -1,5 +1,5 @@
 //! What the index knows about stored footage: spans (about a minute of one stream) made of runs (one commit's worth of samples).
-//! `store` makes these; [`crate::mp4_file`] and [`crate::fmp4_file`] turn them into files. The summary alone is enough to size an MP4 header.
+//! `store` makes these; [`crate::fmp4_file`] turns them into files.
 
 use crate::packet::TrackFormat;
 use bytes::Bytes;

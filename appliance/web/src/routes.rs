@@ -11,7 +11,6 @@ pub(crate) mod devices;
 pub(crate) mod disks;
 pub(crate) mod dispatch;
 pub(crate) mod events;
-pub(crate) mod export;
 pub(crate) mod exports;
 pub(crate) mod footage;
 pub(crate) mod health;
@@ -201,7 +200,6 @@ pub(crate) fn table() -> Vec<Route> {
     rows.extend(cases::rows());
     rows.extend(footage::rows());
     rows.extend(playback::rows());
-    rows.extend(export::rows());
     rows.extend(exports::rows());
     rows.extend(live::rows());
     rows.extend(events::rows());

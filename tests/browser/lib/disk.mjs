@@ -11,9 +11,9 @@ const TRIES_MAX = 100;
 const COMMIT_MS = 10_000;
 
 /** Changes bytes in the footage of `camera`, after the start of `span`, until the recorder finds damage there, and returns the damaged run. Reading it is what
- * finds it: the download breaks off. Only a commit that has just been written is spoiled, because the recorder keeps what it has read and verified in memory, up to
+ * finds it, inside the case of this number: the answer breaks off. Only a commit that has just been written is spoiled, because the recorder keeps what it has read and verified in memory, up to
  * 32 MiB, and would not look at it again. A camera is recorded on any of the `rings`. */
-export async function spoil(rings, context, api, camera, span) {
+export async function spoil(rings, context, api, { camera, number }, span) {
   for (let tried = 0; tried < TRIES_MAX; tried += 1) {
     const newest = await nextCommit(rings.map((ring) => join(ring, "segments")));
     // A third of a commit of one camera further at each try.
@@ -28,7 +28,7 @@ export async function spoil(rings, context, api, camera, span) {
       await file.sync();
       // What has come in since the span was asked for is what was hit.
       const range = `from_utc_ms=${span.start_utc_ms}&to_utc_ms=${Date.now() + 1_000}`;
-      await context.request.get(`${api}/cameras/${camera}/export.mp4?${range}`).catch(() => undefined);
+      await context.request.get(`${api}/cameras/${camera}/playback.mp4?${range}&role=main_video&case=${number}`).catch(() => undefined);
       const { damaged } = await (await context.request.get(`${api}/cameras/${camera}/recordings?${range}`)).json();
       const run = damaged.find((each) => each.kind === "checksum");
       if (run !== undefined) return run;

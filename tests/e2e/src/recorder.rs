@@ -157,10 +157,17 @@ impl Recorder {
         })
     }
 
-    /// Downloads an export into a file of the recorder's directory.
-    pub fn export(&self, camera: &Camera, from_ms: i64, to_ms: i64) -> PathBuf {
-        let path = format!("/api/v1/cameras/{}/export.mp4?from_utc_ms={from_ms}&to_utc_ms={to_ms}", camera.id);
-        self.save(&self.client.get(&path).ok().body, &format!("export-{}-{from_ms}.mp4", camera.id))
+    /// Where the main stream of `camera` is played from inside `case`, at most 15 minutes of it. It begins at the key frame before `from_ms`.
+    #[must_use]
+    pub fn played_path(case: &str, camera: &Camera, from_ms: i64, to_ms: i64) -> String {
+        let range = format!("from_utc_ms={from_ms}&to_utc_ms={to_ms}");
+        format!("/api/v1/cameras/{}/playback.mp4?case={case}&{range}&role=main_video", camera.id)
+    }
+
+    /// Plays footage into a file of the recorder's directory.
+    pub fn play(&self, case: &str, camera: &Camera, from_ms: i64, to_ms: i64) -> PathBuf {
+        let path = Self::played_path(case, camera, from_ms, to_ms);
+        self.save(&self.client.get(&path).ok().body, &format!("played-{}-{from_ms}.mp4", camera.id))
     }
 
     /// Writes bytes beside the recorder's own files.

@@ -23,10 +23,18 @@ impl Approver {
     /// # Panics
     /// When the API refuses.
     pub fn new(recorder: &mut Recorder) -> Self {
-        let account = json!({ "name": "second", "password": PASSWORD, "roles": ["approver"] });
-        drop(recorder.client.send("POST", "/api/v1/accounts", &account).ok());
-        let mut client = Client::new(&format!("http://{}/", recorder.client.authority()));
-        drop(client.send("POST", "/api/v1/session", &json!({ "name": "second", "password": PASSWORD })).ok());
+        Self::named(&mut recorder.client, "second")
+    }
+
+    /// The same under another name; `admin` makes the account.
+    ///
+    /// # Panics
+    /// When the API refuses.
+    pub fn named(admin: &mut Client, name: &str) -> Self {
+        let account = json!({ "name": name, "password": PASSWORD, "roles": ["approver"] });
+        drop(admin.send("POST", "/api/v1/accounts", &account).ok());
+        let mut client = Client::new(&format!("http://{}/", admin.authority()));
+        drop(client.send("POST", "/api/v1/session", &json!({ "name": name, "password": PASSWORD })).ok());
         drop(case::second_factor(&mut client, PASSWORD));
         Self { client }
     }

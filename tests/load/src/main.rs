@@ -31,7 +31,7 @@ OPTIONS
   --programs DIR     where watchbook and its programs are      [beside this program]
   --folder DIR       where disks and logs go for a while       [the system's temporary folder]
   --out FILE         write the tables there too
-  --no-first-byte    leave out the downloads from a filled ring
+  --no-first-byte    leave out the playing from a filled ring
   --no-recording     leave out everything else
   --smoke            two cameras with a small picture for a few seconds: does the harness work?
   --skip-every N     leave out every N-th frame, to see it counted
@@ -333,7 +333,7 @@ fn measure_all(wanted: &Wanted, clip: &Clip) -> Vec<Row> {
 }
 
 fn first_byte(wanted: &Wanted) -> String {
-    eprintln!("downloads from a filled ring …");
+    eprintln!("playing from a filled ring …");
     match first_byte::measure(&wanted.programs, &wanted.folder) {
         Ok((rows, how)) => table::first_bytes(&rows, &how),
         Err(error) => format!("First bytes were not measured: {error}\n"),

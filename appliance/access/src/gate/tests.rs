@@ -91,7 +91,6 @@ fn table() -> Vec<(Action, Option<Vec<Role>>)> {
         (open_case(&[7], true), Some(vec![Investigator])),
         (Action::ChangeCase { case: "9/26".into(), what: "expires".into() }, Some(vec![Approver])),
         (Action::CloseCase { case: "7/26".into() }, Some(vec![Investigator, Approver])),
-        (Action::Export { camera: one, range: window }, Some(vec![Investigator])),
         (Action::Rederive { camera: one, event: 1, range: window }, Some(vec![Investigator])),
         (Action::CancelRederive { camera: one, event: 1 }, Some(vec![Investigator])),
         (rederived(one), Some(vec![])),
@@ -192,11 +191,7 @@ fn an_admin_and_an_auditor_see_no_video() {
         for (action, _) in table() {
             let shows_footage = matches!(
                 action,
-                Action::Live { .. }
-                    | Action::Timeline { .. }
-                    | Action::Playback { .. }
-                    | Action::Export { .. }
-                    | Action::Rederive { .. }
+                Action::Live { .. } | Action::Timeline { .. } | Action::Playback { .. } | Action::Rederive { .. }
             );
             assert!(!shows_footage || decide(&subject(&[role]), &action).is_err(), "{role:?} and {action:?}");
         }
@@ -268,7 +263,6 @@ fn another_camera_is_refused_whatever_the_roles() {
         Action::Timeline { camera: other },
         Action::SearchEvents { camera: Some(other), range: window },
         playback(other, window),
-        Action::Export { camera: other, range: window },
         Action::Rederive { camera: other, event: 1, range: window },
         Action::CancelRederive { camera: other, event: 1 },
         Action::ChangeConfig { camera: Some(other), what: "removal".into() },

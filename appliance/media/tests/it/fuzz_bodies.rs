@@ -12,8 +12,8 @@ use watchbook_media::impaired::{impaired, merged};
 use watchbook_media::sample_entry::{codec_string, mime};
 use watchbook_media::sample_table::{decode_run, decode_span, encode_run, encode_span};
 use watchbook_media::{
-    ByteFile, Codec, FragmentedFile, ProgressiveFile, RecordingId, RunTable, Sample, SourceError, SpanSource,
-    SpanSummary, SpanTable, TrackFormat, fragment, h264, h265, mjpeg,
+    ByteFile, Codec, FragmentedFile, RecordingId, RunTable, Sample, SourceError, SpanSource, SpanSummary, SpanTable,
+    TrackFormat, fragment, h264, h265, mjpeg,
 };
 
 fn standard_of(choice: u8) -> Standard {
@@ -239,14 +239,6 @@ pub fn mp4_plan(data: &[u8]) {
         assert!(few.len() <= 3 && merged == (found.len() > 3));
     }
     let Some(range) = range else { return };
-    if let Ok(file) = ProgressiveFile::plan(&spans, &[], range, &tables) {
-        assert!(file.delivered().start >= range.start);
-        check_file(&file, &tables, at);
-    }
-    let (video, other) = spans.split_at(spans.len() / 2);
-    if let Ok(file) = ProgressiveFile::plan(video, other, range, &tables) {
-        check_file(&file, &tables, at);
-    }
     if let Ok(file) = FragmentedFile::plan(&spans, range, None, &tables) {
         check_file(&file, &tables, at);
     }

@@ -107,11 +107,6 @@ pub(crate) fn h264(id: u8) -> Arc<TrackFormat> {
     Arc::new(TrackFormat { codec: Codec::H264 { width: 640, height: 360 }, config })
 }
 
-/// G.711 sound.
-pub(crate) fn pcmu() -> Arc<TrackFormat> {
-    Arc::new(TrackFormat { codec: Codec::Pcmu { sample_rate_hz: 8000, channels: 1 }, config: Bytes::new() })
-}
-
 /// `count` samples of `step` ticks from `first` on, a key every `gop`; contents tell them apart.
 pub(crate) fn samples(first: i64, count: i64, step: i64, gop: i64) -> Vec<(Sample, Bytes)> {
     let sample = |i: i64| {

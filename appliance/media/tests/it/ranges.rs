@@ -1,9 +1,9 @@
 //! Any byte range of a file equals that slice of the whole file, whatever it is made of.
 
-use crate::memory::{Memory, NewSpan, h264, pcmu, range_ms, samples, utc_ms, whole};
+use crate::memory::{Memory, NewSpan, h264, range_ms, samples, utc_ms, whole};
 use proptest::prelude::*;
 use watchbook_base::TrackRole;
-use watchbook_media::{ByteFile, FragmentedFile, ProgressiveFile, SpanSummary, chunks};
+use watchbook_media::{ByteFile, FragmentedFile, SpanSummary, chunks};
 
 /// One span: samples, samples a group, runs, gap before it in ms, another format, cts.
 type Shape = (i64, i64, usize, i64, bool, bool);
@@ -13,10 +13,10 @@ fn shapes() -> impl Strategy<Value = Vec<Shape>> {
     prop::collection::vec((1_i64..40, 1_i64..15, 1_usize..12, gap, prop::bool::weighted(0.2), any::<bool>()), 1..8)
 }
 
-/// Video spans of 10 pictures a second, with sound beside them that is cut at other places.
-fn build(shapes: &[Shape]) -> (Memory, Vec<SpanSummary>, Vec<SpanSummary>, i64) {
+/// Video spans of 10 pictures a second.
+fn build(shapes: &[Shape]) -> (Memory, Vec<SpanSummary>, i64) {
     let mut memory = Memory::default();
-    let (mut video, mut audio) = (Vec::new(), Vec::new());
+    let mut video = Vec::new();
     let (mut recording, mut dts, mut ms, mut id) = (1_u64, 0_i64, 0_i64, 1_u8);
     for &(count, gop, run_len, gap, other, cts) in shapes {
         if gap > 0 || other {
@@ -31,21 +31,9 @@ fn build(shapes: &[Shape]) -> (Memory, Vec<SpanSummary>, Vec<SpanSummary>, i64) 
         let (end_dts, utc) = (dts + count * 9000, utc_ms(ms));
         let role = TrackRole::MainVideo;
         video.push(memory.add(NewSpan { role, recording, format: &format, samples: &made, end_dts, utc, run_len }));
-        let sound = samples(0, count * 2, 4500, 1);
-        let (role, utc, end_dts) = (TrackRole::MainAudio, utc_ms(ms + 17), count * 9000);
-        let recording_audio = 1000 + audio.len() as u64;
-        audio.push(memory.add(NewSpan {
-            role,
-            recording: recording_audio,
-            format: &pcmu(),
-            samples: &sound,
-            end_dts,
-            utc,
-            run_len,
-        }));
         (dts, ms) = (dts + count * 9000, ms + count * 100);
     }
-    (memory, video, audio, ms)
+    (memory, video, ms)
 }
 
 /// Cuts as a hostile client would ask: each in whole and through many small reads.
@@ -72,31 +60,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn any_part_of_a_progressive_file_is_that_part(
-        shapes in shapes(),
-        (from, to) in (any::<prop::sample::Index>(), any::<prop::sample::Index>()),
-        cuts in prop::collection::vec(any::<(prop::sample::Index, prop::sample::Index)>(), 8),
-        step in 1_usize..300,
-        sound in any::<bool>(),
-    ) {
-        let (memory, video, audio, ms) = build(&shapes);
-        let (from, to) = (from.index(ms as usize) as i64, to.index(ms as usize) as i64 + 1);
-        let range = range_ms(from.min(to), from.max(to));
-        let audio: &[SpanSummary] = if sound { &audio } else { &[] };
-        if let Ok(file) = ProgressiveFile::plan(&video, audio, range, &memory) {
-            prop_assert!(file.delivered().start >= range.start && file.delivered().end <= range.end.max(file.delivered().start));
-            check_cuts(&file, &memory, &cuts, step);
-        }
-    }
-
-    #[test]
     fn any_part_of_a_fragmented_file_is_that_part(
         shapes in shapes(),
         (from, to) in (any::<prop::sample::Index>(), any::<prop::sample::Index>()),
         cuts in prop::collection::vec(any::<(prop::sample::Index, prop::sample::Index)>(), 8),
         step in 1_usize..300,
     ) {
-        let (memory, video, _, ms) = build(&shapes);
+        let (memory, video, ms) = build(&shapes);
         let (from, to) = (from.index(ms as usize) as i64, to.index(ms as usize) as i64 + 1);
         if let Ok(file) = FragmentedFile::plan(&video, range_ms(from.min(to), from.max(to)), Some(utc_ms(0)), &memory) {
             check_cuts(&file, &memory, &cuts, step);

@@ -184,8 +184,8 @@ async fn accept(
     let Some(clip) = &row.clip else { return Ok(None) };
     let range = TimeRange { start: UtcNanos::from_ms(clip.from_utc_ms), end: UtcNanos::from_ms(clip.to_utc_ms) };
     if row.kind == ProposalKind::ExportClip {
-        // The file itself is taken from the timeline, with an entry of its own; whoever may not take it cannot accept for others.
-        let action = Action::Export { camera: row.camera, range };
+        // It is asked for on the timeline, inside a case and with an entry of its own; whoever may not see what is recorded there cannot accept for others.
+        let action = Action::Timeline { camera: row.camera };
         if let Err(refusal) = decide(subject, &action) {
             call.app.gate().note(entry(subject.account, action, Some(&refusal.to_string()))).await?;
             return Err(refusal.into());

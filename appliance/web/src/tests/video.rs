@@ -1,4 +1,4 @@
-//! Playback, export and lists of footage.
+//! Playback and lists of footage.
 
 use super::doubles::{START_MS, damaged};
 use super::station::{Ask, CASE, Station, assert_problem};
@@ -15,8 +15,10 @@ use watchbook_access::Action;
 use watchbook_base::{TimeRange, UtcNanos};
 use watchbook_media::Impaired;
 
+const PLAYED: &str = "playback.mp4";
+
 fn path(kind: &str, from_ms: i64, to_ms: i64) -> String {
-    let case = if kind == "playback.mp4" { format!("&case={CASE}") } else { String::new() };
+    let case = if kind == PLAYED { format!("&case={CASE}") } else { String::new() };
     format!("/api/v1/cameras/1/{kind}?from_utc_ms={}&to_utc_ms={}{case}", START_MS + from_ms, START_MS + to_ms)
 }
 
@@ -24,7 +26,7 @@ fn path(kind: &str, from_ms: i64, to_ms: i64) -> String {
 async fn playback_starts_at_the_key_frame_before_and_says_so() {
     let station = Station::new();
     let cookie = station.claim(true).await;
-    let answer = station.get(&path("playback.mp4", 61_000, 65_000), &cookie).await;
+    let answer = station.get(&path(PLAYED, 61_000, 65_000), &cookie).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.header("content-type"), "video/mp4");
     assert_eq!(answer.header("content-length"), answer.body.len().to_string());
@@ -40,13 +42,10 @@ async fn what_is_read_is_what_the_log_names_and_the_key_frame_before_it() {
     let station = Station::new();
     let cookie = station.claim(true).await;
     let before = station.audit.count();
-    station.get(&path("playback.mp4", 61_000, 65_000), &cookie).await;
-    station.get(&path("export.mp4", 61_000, 65_000), &cookie).await;
+    station.get(&path(PLAYED, 61_000, 65_000), &cookie).await;
     let entries = station.audit.since(before);
     let Action::Playback { range: played, .. } = &entries[0].action else { panic!("{entries:?}") };
-    let Action::Export { range: exported, .. } = &entries[1].action else { panic!("{entries:?}") };
     let at = |ms: i64| UtcNanos::from_ms(START_MS + ms);
-    assert_eq!((exported.start, exported.end), (at(31_000), at(65_000)), "30 s for the key frame");
     assert!(played.start <= at(31_000) && at(65_000) <= played.end && played.nanos() <= 600_000_000_000, "{played:?}");
     let opened = station.footage.opened.lock().unwrap();
     assert!(opened.iter().all(|range| (range.start, range.end) == (at(31_000), at(65_000))), "{opened:?}");
@@ -58,61 +57,49 @@ async fn watching_on_shares_an_entry_and_another_stretch_does_not() {
     let cookie = station.claim(true).await;
     let before = station.audit.count();
     for second in 40..60 {
-        station.get(&path("playback.mp4", second * 1000, second * 1000 + 1000), &cookie).await;
+        station.get(&path(PLAYED, second * 1000, second * 1000 + 1000), &cookie).await;
     }
     assert_eq!(station.audit.count() - before, 1, "20 requests for one stretch");
-    station.get(&path("playback.mp4", 400_000, 401_000), &cookie).await;
+    station.get(&path(PLAYED, 400_000, 401_000), &cookie).await;
     assert_eq!(station.audit.count() - before, 2, "another stretch");
     station.clock.advance(600_000_000_000);
-    station.get(&path("playback.mp4", 40_000, 41_000), &cookie).await;
+    station.get(&path(PLAYED, 40_000, 41_000), &cookie).await;
     assert_eq!(station.audit.count() - before, 3, "ten minutes later");
     let other = station.sign_in("Chief").await;
     let before = station.audit.count();
-    station.get(&path("playback.mp4", 40_000, 41_000), &other).await;
+    station.get(&path(PLAYED, 40_000, 41_000), &other).await;
     assert_eq!(station.audit.count() - before, 1, "another session");
-}
-
-#[tokio::test]
-async fn an_export_is_cut_named_and_counted() {
-    let station = Station::new();
-    let cookie = station.claim(true).await;
-    let answer = station.get(&path("export.mp4", 61_000, 700_000), &cookie).await;
-    assert_eq!(answer.status, 200, "{answer:?}");
-    let interval = |from: i64, to: i64| format!("{}-{}", START_MS + from, START_MS + to);
-    assert_eq!(answer.header("watchbook-requested-utc-ms"), interval(61_000, 700_000));
-    assert_eq!(answer.header("watchbook-delivered-utc-ms"), interval(61_000, 600_000), "the footage ends there");
-    assert_eq!(answer.header("watchbook-gap-count"), "0");
-    let name = answer.header("content-disposition");
-    assert!(name.starts_with("attachment; filename=\"watchbook-camera-1-2026-11-"), "{name}");
-    assert_eq!(answer.header("content-length"), answer.body.len().to_string());
 }
 
 #[tokio::test]
 async fn damaged_footage_is_left_out_and_named() {
     let station = Station::new();
     let cookie = station.claim(true).await;
-    let before = station.get(&path("export.mp4", 60_000, 120_000), &cookie).await;
+    let before = station.get(&path(PLAYED, 60_000, 120_000), &cookie).await;
     station.footage.damaged.lock().unwrap().push(damaged());
     let interval = |from: i64, to: i64| format!("{}-{}", START_MS + from, START_MS + to);
-    let file = station.get(&path("export.mp4", 60_000, 120_000), &cookie).await;
+    let file = station.get(&path(PLAYED, 60_000, 120_000), &cookie).await;
     assert_eq!(file.header("watchbook-damaged-utc-ms"), interval(90_000, 90_500));
-    assert_eq!(file.header("watchbook-delivered-utc-ms"), interval(60_000, 120_000));
+    assert_eq!(
+        (file.header("watchbook-start-utc-ms"), file.header("watchbook-end-utc-ms")),
+        ((START_MS + 60_000).to_string().as_str(), (START_MS + 120_000).to_string().as_str())
+    );
     assert_eq!((file.header("watchbook-gap-count"), before.header("watchbook-gap-count")), ("1", "0"));
     assert!(file.body.len() < before.body.len() && file.header("etag") != before.header("etag"));
     assert_eq!(before.header("watchbook-damaged-utc-ms"), "");
 
-    let played = station.get(&path("playback.mp4", 89_000, 93_000), &cookie).await;
+    let played = station.get(&path(PLAYED, 89_000, 93_000), &cookie).await;
     assert_eq!(played.header("watchbook-damaged-utc-ms"), interval(90_000, 90_500));
     // Its description alone is damaged: it can be shown.
     station.footage.damaged.lock().unwrap()[0].kind = crate::api::DamageKind::Description;
-    let whole = station.get(&path("export.mp4", 60_000, 120_000), &cookie).await;
+    let whole = station.get(&path(PLAYED, 60_000, 120_000), &cookie).await;
     assert_eq!((whole.body.len(), whole.header("watchbook-damaged-utc-ms")), (before.body.len(), ""));
 
     let mut all = damaged();
     all.range.start = UtcNanos::from_ms(START_MS);
     all.range.end = UtcNanos::from_ms(START_MS + 600_000);
     *station.footage.damaged.lock().unwrap() = vec![all];
-    let answer = station.get(&path("export.mp4", 60_000, 120_000), &cookie).await;
+    let answer = station.get(&path(PLAYED, 60_000, 120_000), &cookie).await;
     assert_problem(&answer, 500, "corrupt");
     let detail = answer.json()["detail"].as_str().unwrap().to_owned();
     assert!(detail.contains("camera 1") && detail.contains("damaged"), "{detail}");
@@ -136,16 +123,16 @@ async fn what_may_be_wrong_is_listed_and_goes_with_every_file() {
     assert_eq!((&list["impaired_merged"], &list["damaged"]), (&json!(false), &json!([])));
 
     let interval = |from: i64, to: i64| format!("{}-{}", START_MS + from, START_MS + to);
-    let file = station.get(&path("export.mp4", 60_000, 120_000), &cookie).await;
+    let file = station.get(&path(PLAYED, 60_000, 120_000), &cookie).await;
     assert_eq!(file.header("watchbook-impaired-utc-ms"), interval(70_000, 71_500));
     assert_eq!(
         (file.header("watchbook-damaged-utc-ms"), file.header("watchbook-gap-count")),
         ("", "0"),
         "none is left out"
     );
-    let played = station.get(&path("playback.mp4", 199_000, 203_000), &cookie).await;
+    let played = station.get(&path(PLAYED, 199_000, 203_000), &cookie).await;
     assert_eq!(played.header("watchbook-impaired-utc-ms"), interval(200_000, 201_000));
-    let whole = station.get(&path("playback.mp4", 300_000, 303_000), &cookie).await;
+    let whole = station.get(&path(PLAYED, 300_000, 303_000), &cookie).await;
     assert_eq!(whole.header("watchbook-impaired-utc-ms"), "");
 }
 
@@ -161,7 +148,7 @@ async fn more_than_is_listed_becomes_coarser_and_nothing_is_left_out() {
     let shown = list["impaired"].as_array().unwrap();
     assert_eq!((shown.len(), &list["impaired_merged"]), (500, &json!(true)));
     assert_eq!(shown.iter().map(|one| one["lost"].as_u64().unwrap()).sum::<u64>(), 600);
-    let file = station.get(&path("export.mp4", 0, 600_000), &cookie).await;
+    let file = station.get(&path(PLAYED, 0, 600_000), &cookie).await;
     let listed: Vec<&str> = file.header("watchbook-impaired-utc-ms").split(',').collect();
     assert_eq!(listed.len(), 128);
     assert!(
@@ -179,17 +166,18 @@ async fn a_bad_question_about_footage_is_a_problem() {
     let station = Station::new();
     let cookie = station.claim(true).await;
     for (query, status, slug) in [
-        (path("playback.mp4", 5000, 5000), 422, "invalid-input"),
-        (path("playback.mp4", 5000, 4000), 422, "invalid-input"),
-        (path("playback.mp4", 0, 901_000), 422, "invalid-input"),
-        (path("playback.mp4", 0, 1000) + "&role=main_audio", 422, "invalid-input"),
-        (path("playback.mp4", 0, 1000) + "&base_utc_ms=x", 422, "invalid-input"),
-        (path("playback.mp4", 3_600_000, 3_601_000), 404, "not-found"),
-        (path("export.mp4", 3_600_000, 3_601_000), 404, "not-found"),
-        (path("export.mp4", 0, 32 * 86_400_000), 422, "invalid-input"),
-        ("/api/v1/cameras/1/export.mp4?from_utc_ms=1".to_owned(), 422, "invalid-input"),
+        (path(PLAYED, 5000, 5000), 422, "invalid-input"),
+        (path(PLAYED, 5000, 4000), 422, "invalid-input"),
+        (path(PLAYED, 0, 901_000), 422, "invalid-input"),
+        (path(PLAYED, 0, 1000) + "&role=main_audio", 422, "invalid-input"),
+        (path(PLAYED, 0, 1000) + "&base_utc_ms=x", 422, "invalid-input"),
+        (path(PLAYED, 3_600_000, 3_601_000), 404, "not-found"),
+        (path(PLAYED, 0, 32 * 86_400_000), 422, "invalid-input"),
+        (format!("/api/v1/cameras/1/{PLAYED}?from_utc_ms=1&case={CASE}"), 422, "invalid-input"),
         (
-            "/api/v1/cameras/1/export.mp4?from_utc_ms=-9223372036854775808&to_utc_ms=9223372036854775807".to_owned(),
+            format!(
+                "/api/v1/cameras/1/{PLAYED}?from_utc_ms=-9223372036854775808&to_utc_ms=9223372036854775807&case={CASE}"
+            ),
             422,
             "invalid-input",
         ),
@@ -226,7 +214,7 @@ async fn the_timeline_joins_spans_and_shows_gaps() {
 async fn a_part_outside_the_file_is_416_and_a_changed_file_starts_over() {
     let station = Station::new();
     let cookie = station.claim(true).await;
-    let ask = || Ask::new("GET", &path("export.mp4", 0, 10_000)).by(&cookie);
+    let ask = || Ask::new("GET", &path(PLAYED, 0, 10_000)).by(&cookie);
     let whole = station.send(ask()).await;
     let len = whole.body.len();
     let beyond = station.send(ask().header("range", &format!("bytes={len}-"))).await;
@@ -246,8 +234,8 @@ fn any_part_is_that_part_of_the_whole() {
         let station = Station::new();
         let cookie = station.claim(true).await;
         let mut files = Vec::new();
-        for kind in ["export.mp4", "playback.mp4"] {
-            let path = path(kind, 31_500, 153_000);
+        for from_ms in [31_500, 60_000] {
+            let path = path(PLAYED, from_ms, 153_000);
             let body = station.get(&path, &cookie).await.body;
             files.push((path, body));
         }
@@ -275,7 +263,7 @@ fn any_part_is_that_part_of_the_whole() {
 async fn a_download_ends_with_the_session_that_began_it() {
     let station = Station::new();
     let cookie = station.claim(true).await;
-    let mut body = station.begin(Ask::new("GET", &path("export.mp4", 0, 600_000)).by(&cookie)).await;
+    let mut body = station.begin(Ask::new("GET", &path(PLAYED, 0, 600_000)).by(&cookie)).await;
     assert!(body.frame().await.unwrap().is_ok());
     assert_eq!(station.send(Ask::new("DELETE", "/api/v1/session").by(&cookie)).await.status, 204);
     let mut rest = 0;
@@ -297,7 +285,7 @@ async fn all_places_taken(station: &Station) -> (Vec<Body>, Vec<String>) {
             sessions.push(station.sign_in("Chief").await);
         }
         for _ in 0..DOWNLOADS_PER_SESSION_MAX {
-            let ask = Ask::new("GET", &path("export.mp4", 0, 600_000)).by(sessions.last().unwrap());
+            let ask = Ask::new("GET", &path(PLAYED, 0, 600_000)).by(sessions.last().unwrap());
             let mut body = station.begin(ask).await;
             assert!(body.frame().await.unwrap().is_ok());
             bodies.push(body);
@@ -331,7 +319,7 @@ fn slow_downloads_leave_the_api_its_threads() {
 async fn one_session_has_a_few_downloads_and_leaves_the_others_theirs() {
     let station = Station::new();
     let cookie = station.claim(true).await;
-    let ask = |cookie: &str| Ask::new("GET", &path("export.mp4", 0, 600_000)).by(cookie);
+    let ask = |cookie: &str| Ask::new("GET", &path(PLAYED, 0, 600_000)).by(cookie);
     let mut held = Vec::new();
     for _ in 0..DOWNLOADS_PER_SESSION_MAX {
         held.push(station.begin(ask(&cookie)).await);
@@ -350,7 +338,7 @@ async fn a_client_that_takes_nothing_is_cut() {
     let station = Station::new();
     let cookie = station.claim(true).await;
     let (mut client, server) = tokio::io::duplex(64 << 10);
-    let head = format!("GET {} HTTP/1.1\r\nhost: box\r\ncookie: {cookie}\r\n\r\n", path("export.mp4", 0, 600_000));
+    let head = format!("GET {} HTTP/1.1\r\nhost: box\r\ncookie: {cookie}\r\n\r\n", path(PLAYED, 0, 600_000));
     client.write_all(head.as_bytes()).await.unwrap();
     let mut answer = [0; 15];
     let router = station.router.clone();

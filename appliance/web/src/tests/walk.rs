@@ -196,7 +196,6 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
         "add_disk" | "accept_disk" | "retire_disk" => &[Admin],
         "recordings"
         | "playback"
-        | "export"
         | "events"
         | "event_counts"
         | "event_counts_csv"

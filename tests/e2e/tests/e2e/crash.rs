@@ -28,7 +28,8 @@ fn kill_9_costs_at_most_a_second_and_leaves_a_gap_row() {
     // One commit interval of 500 ms, one commit under way, and the last sample's own length.
     assert!(killed - kept <= 1_000, "{} ms were lost at the kill: {recordings}", killed - kept);
 
-    let file = recorder.export(&camera, start, kept);
+    let case = recorder.client.open_emergency(&[camera.id]);
+    let file = recorder.play(case, &camera, start, kept);
     assert_eq!(decode_complaints(&file), "", "what was committed before the kill is whole");
     wait_for("the gap row of the restart", SOON, || {
         let recordings = recorder.recordings(&camera);
@@ -74,7 +75,8 @@ fn a_flipped_byte_is_found_by_check_and_never_served() {
     let mut recorder = Recorder::claim(dir.path());
     let camera = recorder.add_camera("Gate", &format!("{}main", server.url()), None);
     let (start, end) = recorder.wait_recorded(&camera, 6);
-    let path = format!("/api/v1/cameras/{}/export.mp4?from_utc_ms={start}&to_utc_ms={end}", camera.id);
+    let case = recorder.client.open_emergency(&[camera.id]);
+    let path = Recorder::played_path(case, &camera, start, end);
     let healthy = recorder.client.get(&path).ok().body.len();
     recorder.stop();
     assert_eq!(recorder.check(&[]).0, Some(0), "a healthy ring passes");

@@ -230,9 +230,10 @@ fn figures(station: Claimed, simulators: &[Simulator; 2], [first, second]: [&Loo
     let ago_ms = |at: Instant| i64::try_from(now_ms.saturating_sub(at.elapsed().as_millis())).unwrap_or(i64::MAX);
     let window_ms = ago_ms(first.at)..ago_ms(second.at);
     let (mut frames, mut gaps) = ([(0, 0); 2], 0);
+    let case = station.open_case()?;
     for (stream, role) in [MAIN, "sub_video"].into_iter().enumerate() {
         let mut tags = Tags::default();
-        gaps += station.read(role, &mut tags, &window_ms)?;
+        gaps += station.read(case, role, &mut tags, &window_ms)?;
         let cameras = &simulators[stream].cameras;
         for camera in 0..cameras.count {
             let range = cameras.next_frame(camera, first.at)..cameras.next_frame(camera, second.at);

@@ -117,19 +117,24 @@ fn config_text(station: &Station, programs: &Path) -> Result<String> {
 }
 
 impl Claimed {
-    /// Downloads everything that each camera has of a role (`main_video` or `sub_video`), as a user would, and finds its tags. Returns how many gaps touch the
-    /// time `within_ms`, in UTC milliseconds.
+    /// Opens an emergency about all cameras; its number, to [`Claimed::read`] with.
+    ///
+    /// # Errors
+    /// It does not answer, or one is open already.
+    pub fn open_case(&self) -> Result<&'static str> {
+        let cameras = self.client.json("/api/v1/cameras")?;
+        let ids = cameras["cameras"].as_array().into_iter().flatten().filter_map(|camera| camera["id"].as_u64());
+        self.client.open_emergency(&ids.collect::<Vec<_>>())
+    }
+
+    /// Plays everything that each camera has of a role (`main_video` or `sub_video`), 15 minutes at most, as a user would, and finds its tags. Returns how many gaps
+    /// touch the time `within_ms`, in UTC milliseconds.
     ///
     /// # Errors
     /// It does not answer.
-    pub fn read(&self, role: &str, tags: &mut Tags, within_ms: &Range<i64>) -> Result<u64> {
+    pub fn read(&self, case: &str, role: &str, tags: &mut Tags, within_ms: &Range<i64>) -> Result<u64> {
         let mut gaps = 0;
         let cameras = self.client.json("/api/v1/cameras")?;
-        let ids = cameras["cameras"].as_array().into_iter().flatten().filter_map(|camera| camera["id"].as_u64());
-        let case = match role {
-            MAIN => "",
-            _ => self.client.open_emergency(&ids.collect::<Vec<_>>())?,
-        };
         for camera in cameras["cameras"].as_array().attempt("listing the cameras")? {
             let id = camera["id"].as_u64().attempt("reading a camera's number")?;
             let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).attempt("asking for the time")?.as_millis();
@@ -150,11 +155,7 @@ impl Claimed {
             gaps += list.iter().filter(touches).count() as u64;
             // The end is rounded down to a millisecond; one more takes the last frame in.
             let span = format!("from_utc_ms={from}&to_utc_ms={}", to + 1);
-            // A download has the main stream alone; what is played has either, up to 15 minutes of it.
-            let file = match role {
-                MAIN => format!("export.mp4?{span}"),
-                _ => format!("playback.mp4?{span}&role={role}&case={case}"),
-            };
+            let file = format!("playback.mp4?{span}&role={role}&case={case}");
             tags.read(self.client.get(&format!("/api/v1/cameras/{id}/{file}"))?)?;
         }
         Ok(gaps)
@@ -179,11 +180,11 @@ impl Running for Claimed {
         Ok(["/ring/commits", "/disks/ring/commits"].iter().find_map(|path| health.pointer(path)?.as_u64()))
     }
 
-    /// Downloads everything that each camera has, as a user would.
+    /// Plays everything that each camera has, as a user would.
     fn finish(self: Box<Self>) -> Result<Tags> {
         std::thread::sleep(SETTLE);
         let mut tags = Tags::default();
-        self.read(MAIN, &mut tags, &(0..0))?;
+        self.read(self.open_case()?, MAIN, &mut tags, &(0..0))?;
         self.stop()?;
         Ok(tags)
     }

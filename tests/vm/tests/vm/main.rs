@@ -47,7 +47,7 @@ fn a_camera_that_is_plugged_in_is_recorded_byte_for_byte_and_missed_when_it_is_p
     let camera = station.add("Yard", &format!("{YARD}?format=H264"), false);
     station.wait_state(camera, "live", None);
     let (start, end) = station.wait_recorded(camera, 1, 5);
-    footage.assert_recorded(&station.export(camera, start, end, dir.path()), 30);
+    footage.assert_recorded(&station.play(camera, start, end, dir.path()), 30);
     assert_eq!(listed_camera(&station, YARD), Some(camera), "the list says who records it");
 
     // The device is one and has one reader: the second camera of the station says so.
@@ -71,7 +71,7 @@ fn a_camera_that_is_plugged_in_is_recorded_byte_for_byte_and_missed_when_it_is_p
     let again = listed_of(&station, YARD);
     assert_ne!(again["node"], listed["node"], "it has another number now");
     let (start, end) = station.wait_recorded(camera, 2, 3);
-    footage.assert_recorded(&station.export(camera, start, end, dir.path()), 15);
+    footage.assert_recorded(&station.play(camera, start, end, dir.path()), 15);
     let recordings = station.recordings(camera);
     let gaps = recordings["gaps"].as_array().cloned().unwrap_or_default();
     assert!(gaps.iter().any(|gap| gap["reason"] == "camera_gone"), "{recordings}");
@@ -168,7 +168,7 @@ fn assert_udp_counts_exactly(network: &mut Network<'_>, source: &[String], dir: 
     let (start, end) = network.station.wait_recorded(camera, 1, 10);
     let recordings = network.station.recordings(camera);
     assert_eq!(recordings["spans"].as_array().map(Vec::len), Some(1), "{recordings}");
-    let file = network.station.export(camera, start, end, dir);
+    let file = network.station.play(camera, start, end, dir);
     let recorded = footage::slices(&file);
     let (skipped, places) = footage::left_out(source, &recorded);
     let damaged = state["damaged_access_units"].as_u64().unwrap_or_default();
@@ -205,9 +205,9 @@ fn assert_tcp_loses_nothing(network: &mut Network<'_>, source: &[String], dir: &
     assert_eq!(told, [Some(0), Some(0), Some(1)], "{state}");
     let recordings = network.station.recordings(camera);
     assert_eq!(recordings["spans"].as_array().map(Vec::len), Some(1), "{recordings}");
-    let recorded = footage::slices(&network.station.export(camera, start, end, dir));
+    let recorded = footage::slices(&network.station.play(camera, start, end, dir));
     assert_eq!(footage::left_out(source, &recorded), (0, 0));
-    assert_eq!(footage::decoded(&network.station.export(camera, start, end, dir)), recorded.len());
+    assert_eq!(footage::decoded(&network.station.play(camera, start, end, dir)), recorded.len());
     camera
 }
 
@@ -237,7 +237,7 @@ fn assert_silence_is_left_behind(network: &mut Network<'_>, cameras: [u64; 2], s
         let began = before - 2_000..=silent + 1_000;
         assert!(began.contains(&time("start_utc_ms")), "silent from {silent}: {recordings}");
         assert!(time("end_utc_ms") >= back, "back at {back}: {recordings}");
-        let recorded = footage::slices(&network.station.export(camera, start, end, dir));
+        let recorded = footage::slices(&network.station.play(camera, start, end, dir));
         assert_eq!(footage::left_out(source, &recorded), (0, 0));
     }
 }
@@ -292,7 +292,7 @@ fn assert_encoded_once(station: &mut Station, dir: &Path) {
         writeln!(std::io::stderr(), "{address}: {}", state["encoder"]).expect("figures can be written");
         let masked = address.ends_with("permanent");
         // Four seconds of them; an emulated machine on a busy one encodes one or two a second.
-        footage::assert_played(&station.export(camera, start, end, dir), (width, height), 5, masked);
+        footage::assert_played(&station.play(camera, start, end, dir), (width, height), 5, masked);
     }
 }
 

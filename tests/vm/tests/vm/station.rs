@@ -2,6 +2,7 @@
 
 use crate::footage::{FPS, Footage};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use watchbook_e2e::client::Client;
 use watchbook_e2e::process::Process;
 use watchbook_e2e::recorder::{now_ms, program};
+use watchbook_e2e::release::Approver;
 use watchbook_e2e::wait::wait_for;
 use watchbook_vm::machine::{Accel, Machine, is_kernel_fault, missing};
 
@@ -23,6 +25,8 @@ pub struct Station {
     client: Client,
     guest: PathBuf,
     runs: u32,
+    /// Cameras that there is a case about.
+    cases: BTreeSet<u64>,
     /// Dropped last: one machine at a time, or an emulated one is too slow for its cameras.
     _turn: MutexGuard<'static, ()>,
 }
@@ -59,7 +63,7 @@ impl Station {
         process.wait_line("page: ", LONG);
         let mut client = Client::new(&format!("http://127.0.0.1:{port}/"));
         client.claim(&code);
-        Some(Self { machine: process, client, guest, runs: 0, _turn: turn })
+        Some(Self { machine: process, client, guest, runs: 0, cases: BTreeSet::new(), _turn: turn })
     }
 
     /// Waits for what `look` gives; a kernel that breaks meanwhile is said at once.
@@ -177,10 +181,16 @@ impl Station {
         })
     }
 
-    /// Downloads what was recorded between the two times.
-    pub fn export(&self, camera: u64, from_ms: i64, to_ms: i64, dir: &Path) -> PathBuf {
-        let path = format!("/api/v1/cameras/{camera}/export.mp4?from_utc_ms={from_ms}&to_utc_ms={to_ms}");
-        let file = dir.join(format!("export-{camera}-{from_ms}.mp4"));
+    /// Plays what was recorded between the two times, in a case of its own for each camera, which somebody else opens.
+    pub fn play(&mut self, camera: u64, from_ms: i64, to_ms: i64, dir: &Path) -> PathBuf {
+        let case = format!("VM-{camera}");
+        if self.cases.insert(camera) {
+            // Another person for each: a second factor that was shown is fresh for five minutes, and an emulated machine takes longer.
+            Approver::named(&mut self.client, &format!("approver {camera}")).open_case(&case, &[camera]);
+        }
+        let range = format!("from_utc_ms={from_ms}&to_utc_ms={to_ms}");
+        let path = format!("/api/v1/cameras/{camera}/playback.mp4?case={case}&{range}&role=main_video");
+        let file = dir.join(format!("played-{camera}-{from_ms}.mp4"));
         std::fs::write(&file, self.client.get(&path).ok().body).unwrap();
         file
     }

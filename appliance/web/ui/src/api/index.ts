@@ -222,7 +222,3 @@ export function exportBundleUrl(item: Export): string {
   return `/api/v1/exports/${encodeURIComponent(item.id)}/bundle.zip${query({ manifest_sha256: item.made?.manifest_sha256 ?? "" })}`;
 }
 
-/** Address of recorded footage as a file. */
-export function exportUrl(camera: number, range: Window): string {
-  return `/api/v1/cameras/${camera}/export.mp4${query(window(range))}`;
-}

@@ -55,6 +55,11 @@ export const link = {
   wall: "#/wall",
   live: (id: number) => `#/live/${id}`,
   timeline: (id: number, at?: number) => (at === undefined ? `#/camera/${id}` : `#/camera/${id}?at=${Math.round(at)}`),
+  /** The timeline with a range marked. */
+  marked: (id: number, range: { start: number; end: number }) => {
+    const [from, to] = [Math.floor(range.start), Math.ceil(range.end)];
+    return `#/camera/${id}?at=${from}&from=${from}&to=${to}`;
+  },
   cameras: "#/cameras",
   cameraNew: "#/cameras/new",
   cameraEdit: (id: number) => `#/cameras/${id}`,

@@ -1,7 +1,7 @@
 /** What rules propose about events, for people to decide. */
 
 import { useState } from "preact/hooks";
-import { api, exportUrl, type Proposal } from "../api";
+import { api, type Proposal } from "../api";
 import { t, word } from "../i18n";
 import { useAct, useLoaded, useTitle } from "../lib/hooks";
 import { has } from "../lib/roles";
@@ -107,8 +107,8 @@ function ProposalCard({ proposal, reload }: { proposal: Proposal; reload: () => 
         )}
         {proposal.state === "accepted" && proposal.kind === "export_clip" && clip !== null && investigator && (
           <p>
-            <a class="button" href={exportUrl(proposal.camera, { from: clip.from_utc_ms, to: clip.to_utc_ms })} download>
-              <Icon name="download" /> {t("proposal.download")}
+            <a class="button" href={link.marked(proposal.camera, { start: clip.from_utc_ms, end: clip.to_utc_ms })}>
+              <Icon name="lock" /> {t("proposal.ask")}
             </a>
           </p>
         )}

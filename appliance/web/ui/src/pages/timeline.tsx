@@ -1,4 +1,4 @@
-/** One camera through time: picture, transport, timeline, events, and taking a range out. */
+/** One camera through time: picture, transport, timeline, events, and asking for a range. */
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Camera, WatchEvent } from "../api";
@@ -46,12 +46,20 @@ function firstMoment(): number | null {
   return at !== null && /^\d{12,14}$/.test(at) ? Number(at) : null;
 }
 
+/** What an address marks, as a rule proposes it. */
+function markedRange(): Range | null {
+  const [start, end] = ["from", "to"].map((name) => route.value.query.get(name));
+  const moments = [start, end].map((text) => (text != null && /^\d{12,14}$/.test(text) ? Number(text) : null));
+  const [from, to] = moments;
+  return from != null && to != null && to > from ? { start: from, end: to } : null;
+}
+
 function OneTimeline({ camera, list }: { camera: Camera; list: Camera[] }) {
   useTitle(`${camera.name} · ${t("nav.timeline")}`);
   const asked = useMemo(firstMoment, []);
   const [view, setView] = useState<View>(() => clampToNow(viewAround(asked ?? nowMs(), HOUR), nowMs()));
   const [live, setLive] = useState(false);
-  const [selection, setSelection] = useState<Range | null>(null);
+  const [selection, setSelection] = useState<Range | null>(markedRange);
   const [chosen, setChosen] = useState<string | null>(null);
   const data = useTimelineData(camera.id, view);
   const choice = useCase();
@@ -186,7 +194,7 @@ function OneTimeline({ camera, list }: { camera: Camera; list: Camera[] }) {
         />
         <Problem problem={head.problem} />
       </div>
-      <ExportPanel camera={camera.id} cameraName={camera.name} range={selection} change={setSelection} mark={mark} recorded={{ spans, gaps, damaged, erased }} />
+      <ExportPanel camera={camera.id} range={selection} change={setSelection} mark={mark} recorded={{ spans, gaps, damaged, erased }} impaired={impaired} />
     </div>
   );
 }

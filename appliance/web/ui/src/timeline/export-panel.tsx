@@ -1,46 +1,28 @@
-/** Taking a range out as a file: what it will hold, its size, and afterwards what was really delivered. */
+/** A marked range: what it holds, its size, and what can be done with it. */
 
-import { useState } from "preact/hooks";
-import { exportUrl } from "../api";
-import { send } from "../api/client";
 import { t, word } from "../i18n";
-import { useAct } from "../lib/hooks";
 import { link } from "../lib/router";
-import { dateText, dateTimeText, durationText, fromInput, sizeText, toInput, zoneText } from "../lib/time";
+import { dateTimeText, durationText, fromInput, sizeText, toInput, zoneText } from "../lib/time";
 import { Icon } from "../ui/icon";
-import { Moment, Note, Problem } from "../ui/parts";
+import { Moment, Note } from "../ui/parts";
 import { ExportAsk } from "./export-ask";
-import { type Delivery, readDelivery } from "./delivery";
 import { type Content, contentOf, isLost, ordered, type Range, type Recorded } from "./ranges";
 
 interface Props {
   camera: number;
-  cameraName: string;
   range: Range | null;
   change: (range: Range | null) => void;
   mark: (end: "in" | "out") => void;
   recorded: Recorded;
+  /** Where the picture may be wrong. */
+  impaired: readonly { start_utc_ms: number; end_utc_ms: number }[];
 }
 
 /** Gaps that are listed one by one; the rest is counted. */
 const GAPS_LISTED = 8;
 
-export function ExportPanel({ camera, cameraName, range, change, mark, recorded }: Props) {
-  const [delivery, setDelivery] = useState<{ of: Range; what: Delivery } | null>(null);
-  const act = useAct();
+export function ExportPanel({ camera, range, change, mark, recorded, impaired }: Props) {
   const content = range === null ? null : contentOf(recorded, range);
-
-  const download = () => {
-    if (range === null) return;
-    act.run(async () => {
-      const url = exportUrl(camera, { from: range.start, to: range.end });
-      // One byte first: it brings what will be delivered, or the reason why nothing is, before the browser saves a file.
-      const answer = await send(url, { headers: { Range: "bytes=0-0" } });
-      await answer.body?.cancel();
-      setDelivery({ of: range, what: readDelivery(answer.headers) });
-      save(url, `${cameraName} ${dateText(range.start)}.mp4`);
-    });
-  };
 
   return (
     <section class="panel export" aria-label={t("export.title")}>
@@ -72,31 +54,18 @@ export function ExportPanel({ camera, cameraName, range, change, mark, recorded 
                 {content.footage > 0 ? t("export.estimate", { footage: durationText(content.footage), size: sizeText(content.size) }) : t("export.nothing")}
               </span>
             </div>
-            <button type="button" class="primary" disabled={act.busy || content.footage === 0} onClick={download}>
-              <Icon name="download" /> {act.busy ? t("export.busy") : t("export.download")}
-            </button>
             <a class="button" href={link.holdNew([camera], range)}>
               <Icon name="lock" /> {t("holds.from_range")}
             </a>
           </div>
           {content.jpeg && <Note kind="info">{t("export.jpeg")}</Note>}
           <MissingNote content={content} />
+          <ImpairedNote list={impaired.filter((each) => each.end_utc_ms > range.start && each.start_utc_ms < range.end)} />
           {content.footage > 0 && <ExportAsk camera={camera} range={range} />}
         </>
       )}
-      <Problem problem={act.problem} />
-      {delivery !== null && range !== null && same(delivery.of, range) && <Delivered {...delivery} />}
     </section>
   );
-}
-
-const same = (a: Range, b: Range) => a.start === b.start && a.end === b.end;
-
-function save(url: string, name: string): void {
-  const anchor = document.createElement("a");
-  anchor.href = url;
-  anchor.download = name;
-  anchor.click();
 }
 
 function TimeInput({ label, ms, change }: { label: string; ms: number; change: (ms: number) => void }) {
@@ -141,42 +110,20 @@ function MissingNote({ content: { gaps, damaged, erased } }: { content: Content 
   );
 }
 
-function Stretches({ title, list }: { title: string; list: readonly Range[] }) {
+/** What is in it and may not show what the camera sent. */
+function ImpairedNote({ list }: { list: readonly { start_utc_ms: number; end_utc_ms: number }[] }) {
   if (list.length === 0) return null;
   return (
-    <>
-      <p>{title}</p>
+    <Note kind="warn">
+      <p>{t("export.impaired", { count: list.length })}</p>
       <ul class="gap-list">
         {list.slice(0, GAPS_LISTED).map((each) => (
-          <li key={each.start}>
-            <Moment ms={each.start} /> · {durationText(each.end - each.start)}
+          <li key={each.start_utc_ms}>
+            <Moment ms={each.start_utc_ms} /> · {durationText(each.end_utc_ms - each.start_utc_ms)}
           </li>
         ))}
       </ul>
-    </>
-  );
-}
-
-function Delivered({ of, what }: { of: Range; what: Delivery }) {
-  const whole = what.gapCount === 0 && what.damaged.length === 0;
-  const sound = whole && what.impaired.length === 0;
-  return (
-    <Note kind={sound ? "good" : "warn"}>
-      <p data-delivered="true">
-        {what.gapCount === 0 ? (whole ? t("export.delivered") : "") : t("export.delivered_gaps", { count: what.gapCount })}
-        {what.size !== null && ` ${sizeText(what.size)}.`}
-      </p>
-      <Stretches title={t("export.delivered_damaged", { count: what.damaged.length })} list={what.damaged} />
-      <Stretches title={t("export.delivered_impaired", { count: what.impaired.length })} list={what.impaired} />
-      <p class="muted">
-        {t("export.asked")} <Moment ms={of.start} /> – <Moment ms={of.end} only="time" />
-        {what.start !== null && what.end !== null && (
-          <>
-            {" · "}
-            {t("export.got")} <Moment ms={what.start} /> – <Moment ms={what.end} only="time" />
-          </>
-        )}
-      </p>
+      {list.length > GAPS_LISTED && <p>{t("export.gaps_more", { count: list.length - GAPS_LISTED })}</p>}
     </Note>
   );
 }
