@@ -123,7 +123,7 @@ pub enum Action {
         export: u64,
         /// SHA-256 of its manifest, lower-case hex.
         manifest_sha256: String,
-        /// Where to, such as `download`.
+        /// Where to: `download`, or the kind and the name of a place, as in `usb/COURT`.
         sink: String,
     },
     /// Read the list of exports: cases, cameras, intervals; no pictures.

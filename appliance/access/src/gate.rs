@@ -2,6 +2,7 @@
 
 use crate::action::Action;
 use crate::case::CaseRefusal;
+use crate::export::of_export;
 use crate::role::{Role, Subject};
 use core::{fmt, slice};
 use serde::Serialize;
@@ -130,10 +131,10 @@ impl Grant {
         }
     }
 
-    /// True when this grant lets the bundle of export `export` with this manifest go out.
+    /// True when this grant lets the bundle of export `export` with this manifest go out to `sink`.
     #[must_use]
-    pub fn covers_delivery(&self, export: u64, manifest_sha256: &str) -> bool {
-        matches!(&self.action, Action::DeliverExport { export: of, manifest_sha256: hash, .. } if *of == export && hash == manifest_sha256)
+    pub fn covers_delivery(&self, export: u64, manifest_sha256: &str, sink: &str) -> bool {
+        matches!(&self.action, Action::DeliverExport { export: of, manifest_sha256: hash, sink: to } if *of == export && hash == manifest_sha256 && to == sink)
     }
 
     /// True when this grant lets export `export` with this manifest be released.
@@ -245,6 +246,7 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
         return Err(Refusal::NotAllowed(format!("camera {camera} is not among the cameras of this account")));
     }
     of_others(subject, action)?;
+    of_export(subject, action)?;
     match action {
         Action::OpenCase { .. } | Action::ChangeCase { .. } if !subject.factor_fresh => Err(Refusal::FactorNeeded),
         // Footage leaves the box: the password alone is not enough.
@@ -341,7 +343,7 @@ fn by_itself(action: &Action) -> &'static str {
 }
 
 /// Whether the case in which somebody asks is the one of this number, and admits it.
-fn inside(subject: &Subject, number: &str, camera: CameraId, range: TimeRange) -> Result<(), Refusal> {
+pub(crate) fn inside(subject: &Subject, number: &str, camera: CameraId, range: TimeRange) -> Result<(), Refusal> {
     let account = subject.account.ok_or(Refusal::SignInFirst)?;
     let found = subject.case.as_ref().filter(|found| found.case.number == number && !number.is_empty());
     let found = found.ok_or_else(|| Refusal::OutsideCase(CaseRefusal::Unknown(number.to_owned())))?;

@@ -1,6 +1,7 @@
 //! Roles and those who hold them.
 
 use crate::case::CaseNow;
+use crate::export::ExportNow;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use watchbook_base::CameraId;
@@ -65,19 +66,22 @@ pub struct Subject {
     pub factor_fresh: bool,
     /// The case in which it asks, as it is at this moment.
     pub case: Option<CaseNow>,
+    /// The export that it asks about, as it is at this moment.
+    pub export: Option<ExportNow>,
 }
 
 impl Subject {
     /// An account whose session has not shown its second factor.
     #[must_use]
     pub fn new(account: u32, roles: Roles, cameras: Option<BTreeSet<CameraId>>) -> Self {
-        Self { account: Some(account), roles, cameras, factor_fresh: false, case: None }
+        Self { account: Some(account), roles, cameras, ..Self::nobody() }
     }
 
     /// Nobody: no account, no role.
     #[must_use]
     pub fn nobody() -> Self {
-        Self { account: None, roles: Roles::default(), cameras: Some(BTreeSet::new()), factor_fresh: false, case: None }
+        let (account, case, export) = (None, None, None);
+        Self { account, roles: Roles::default(), cameras: Some(BTreeSet::new()), factor_fresh: false, case, export }
     }
 
     /// May see pictures of `camera`, as far as the camera list goes.

@@ -1,7 +1,7 @@
 //! Makes a bundle of what the log has: masters, manifest, certificates; and after its release proofs. `appliance/evidence/FORMAT.md` draws every byte.
 
 use crate::certificate;
-use crate::holes::{DAMAGED, Hole, Reason, holes};
+use crate::holes::{DAMAGED, Hole, Known, Reason, Teller, holes, tellers};
 use crate::job::{CameraOf, FileRow, Made, MissingRow, Order};
 use crate::master::{self, Chosen, Ranges};
 use crate::plan::{At, Logged, RUNS_MAX, Stream, too_many};
@@ -42,7 +42,13 @@ pub trait Source {
     /// When the index cannot be read.
     fn reasons(&mut self, stream: StreamId, range: TimeRange) -> Result<Vec<Reason>>;
 
-    /// Numbers of leaves of the log that tell of these holes, one each, in their order.
+    /// What the log tells of time without footage of a stream around `range`, by start.
+    ///
+    /// # Errors
+    /// When the register cannot be read.
+    fn known(&mut self, stream: StreamId, range: TimeRange) -> Result<Vec<Known>>;
+
+    /// Writes leaves that tell of these holes, of which the log does not tell yet; their numbers, one each, in their order.
     ///
     /// # Errors
     /// When the log cannot be written.
@@ -143,8 +149,7 @@ pub fn make(
         files.extend(row.map(|row| (FileKind::Master, row)));
     }
     let missing = missing(order, survey, &placed, source)?;
-    let leaves = source.tell(&missing)?;
-    let told: Vec<(StreamId, u64)> = missing.iter().zip(&leaves).map(|((stream, _), leaf)| (*stream, *leaf)).collect();
+    let told = told(order, &missing, source)?;
     let streams = entries(order, survey, &placed, &told);
     let delivered = delivered(survey, &placed);
     let rows: Vec<MissingRow> = missing.iter().map(|(stream, hole)| missing_row(*stream, hole)).collect();
@@ -184,6 +189,8 @@ pub fn make(
         leaves: numbers.into_iter().collect(),
         runs: u64::try_from(placed.iter().map(|(_, runs)| runs.len()).sum::<usize>()).unwrap_or(u64::MAX),
         at: maker.now,
+        witnesses: Vec::new(),
+        proven: None,
     })
 }
 
@@ -262,6 +269,32 @@ fn missing(order: &Order, survey: &Survey, placed: &Placed, source: &mut dyn Sou
         missing.extend(found.into_iter().map(|hole| (stream, hole)));
     }
     Ok(missing)
+}
+
+/// The leaves that tell of what is missing, those of each stream in their order; those that the log does not have yet are written.
+fn told(order: &Order, missing: &[(StreamId, Hole)], source: &mut dyn Source) -> Result<Vec<(StreamId, u64)>> {
+    let mut all: Vec<(StreamId, Teller)> = Vec::new();
+    let mut rest = missing;
+    while let Some((stream, _)) = rest.first() {
+        let len = rest.iter().take_while(|(of, _)| of == stream).count();
+        let (its, after) = rest.split_at(len);
+        rest = after;
+        let its: Vec<Hole> = its.iter().map(|(_, hole)| hole.clone()).collect();
+        let known = source.known(*stream, order.range)?;
+        all.extend(tellers(&its, order.range, &known).into_iter().map(|teller| (*stream, teller)));
+    }
+    let new = all.iter().filter_map(|(stream, teller)| match teller {
+        Teller::New(hole) => Some((*stream, hole.clone())),
+        Teller::Leaf(_) => None,
+    });
+    let new: Vec<(StreamId, Hole)> = new.collect();
+    let mut written = if new.is_empty() { Vec::new() } else { source.tell(&new)? }.into_iter();
+    let few = || Error::new(Kind::Internal, "telling of missing time: the log has fewer entries than were written");
+    let number = |(stream, teller)| match teller {
+        Teller::Leaf(leaf) => Ok((stream, leaf)),
+        Teller::New(_) => Ok((stream, written.next().ok_or_else(few)?)),
+    };
+    all.into_iter().map(number).collect()
 }
 
 fn missing_row(stream: StreamId, hole: &Hole) -> MissingRow {

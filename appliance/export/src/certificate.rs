@@ -168,7 +168,7 @@ impl Report<'_> {
         }
         for missing in self.missing.iter().take(MISSING_MAX) {
             let sound = if missing.is_sound { format!(" ({})", words.sound) } else { String::new() };
-            lines.push(format!("{}{sound}: {}: {}", missing.camera, range(missing.range), missing.reason));
+            lines.push(plain(&format!("{}{sound}: {}: {}", missing.camera, range(missing.range), missing.reason)));
         }
         if !self.missing.is_empty() {
             let more = self.missing.len().saturating_sub(MISSING_MAX);
@@ -183,11 +183,24 @@ impl Report<'_> {
     }
 }
 
-/// What people typed, on one line.
+/// What people typed, on one line and in the order in which it stands there: neither a name nor a receiver can look like a line of the certificate.
 fn plain(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+    let turns = |character: char| matches!(character, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|character| if character.is_control() || turns(character) { ' ' } else { character }).collect()
 }
 
 fn time(utc: UtcNanos) -> String {
     format!("{utc} UTC")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_people_typed_looks_like_a_line_of_its_own() {
+        let typed = "clerk\u{2028}complete: true\u{2029}x\n\u{202e}y\u{2066}z";
+        assert_eq!(plain(typed), "clerk complete: true x  y z");
+        assert_eq!(plain("ភ្នំពេញ\u{200b}"), "ភ្នំពេញ\u{200b}", "Khmer parts words with it");
+    }
 }

@@ -62,6 +62,85 @@ pub fn holes(runs: &[TimeRange], requested: TimeRange, known: &[Reason]) -> Vec<
     holes
 }
 
+/// A leaf of the log that tells of time without footage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Its number.
+    pub leaf: u64,
+    /// First moment.
+    pub start: UtcNanos,
+    /// First moment behind it; before the start where the clock was set back.
+    pub end: UtcNanos,
+}
+
+/// What tells of a hole, or of a part of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Teller {
+    /// This leaf, which the log has.
+    Leaf(u64),
+    /// A leaf that is to be written.
+    New(Hole),
+}
+
+/// What tells of the holes of one stream, in their order: the leaves that the log has, and new ones for what has none. The public report counts every leaf: nothing is told of twice.
+/// A leaf is taken where verifiers can go along it, from the end of one run to the beginning of the next; at the ends of `requested` it may reach beyond. `known`: by start.
+#[must_use]
+pub fn tellers(holes: &[Hole], requested: TimeRange, known: &[Known]) -> Vec<Teller> {
+    let mut tellers = Vec::new();
+    let mut rest = holes;
+    while let Some(first) = rest.first() {
+        let joined = |pair: &[Hole]| matches!(pair, [a, b] if a.end == b.start && a.start <= a.end && b.start <= b.end);
+        let len = 1 + rest.windows(2).take_while(|pair| joined(pair)).count();
+        let (stretch, after) = rest.split_at(len.min(rest.len()));
+        rest = after;
+        match first.end < first.start {
+            true => tellers.push(of_step(first, known)),
+            false => of_stretch(stretch, requested, known, &mut tellers),
+        }
+    }
+    tellers
+}
+
+fn near(a: UtcNanos, b: UtcNanos) -> bool {
+    a.nanos_since(b).abs() <= HOLE_NANOS_MIN
+}
+
+/// A clock that was set back.
+fn of_step(hole: &Hole, known: &[Known]) -> Teller {
+    let same = |known: &&Known| known.end < known.start && near(known.start, hole.start) && near(known.end, hole.end);
+    known.iter().find(same).map_or_else(|| Teller::New(hole.clone()), |known| Teller::Leaf(known.leaf))
+}
+
+/// Holes that follow each other.
+fn of_stretch(holes: &[Hole], requested: TimeRange, known: &[Known], tellers: &mut Vec<Teller>) {
+    let Some((first, last)) = holes.first().zip(holes.last()) else { return };
+    let (start, end) = (first.start, last.end);
+    let mut at = start;
+    let new = |from: UtcNanos, to: UtcNanos, tellers: &mut Vec<Teller>| {
+        for hole in holes {
+            let (start, end) = (hole.start.max(from), hole.end.min(to));
+            if start < end {
+                tellers.push(Teller::New(Hole { start, end, reason: hole.reason.clone() }));
+            }
+        }
+    };
+    for leaf in known.iter().filter(|leaf| leaf.start < end && leaf.end > start && leaf.end > leaf.start) {
+        let follows = leaf.start.nanos_since(at) >= -HOLE_NANOS_MIN || (at == start && start == requested.start);
+        let fits = leaf.end.nanos_since(end) <= HOLE_NANOS_MIN || end == requested.end;
+        if leaf.end <= at || !follows || !fits {
+            continue;
+        }
+        if leaf.start.nanos_since(at) > HOLE_NANOS_MIN {
+            new(at, leaf.start, tellers);
+        }
+        tellers.push(Teller::Leaf(leaf.leaf));
+        at = leaf.end;
+    }
+    if at == start || end.nanos_since(at) > HOLE_NANOS_MIN {
+        new(at, end, tellers);
+    }
+}
+
 fn explain(start: UtcNanos, end: UtcNanos, known: &[Reason], holes: &mut Vec<Hole>) {
     let mut push = |start, end, reason: &str| holes.push(Hole { start, end, reason: reason.to_owned() });
     if end < start {
@@ -120,6 +199,57 @@ mod tests {
     #[test]
     fn a_clock_that_was_set_back_is_a_hole_that_ends_before_it_begins() {
         assert_eq!(told(&holes(&[range(10, 20), range(15, 30)], range(10, 30), &[])), [(20, 15, CLOCK_STEP)]);
+    }
+
+    fn leaf(leaf: u64, start: i64, end: i64) -> Known {
+        Known { leaf, start: range(start, 0).start, end: range(0, end).end }
+    }
+
+    fn hole((start, end, reason): (i64, i64, &str)) -> Hole {
+        Hole { start: range(start, 0).start, end: range(0, end).end, reason: reason.to_owned() }
+    }
+
+    /// Numbers of leaves, or the new ones.
+    fn said(holes: &[(i64, i64, &str)], known: &[Known]) -> Vec<String> {
+        let holes: Vec<Hole> = holes.iter().copied().map(hole).collect();
+        let tellers = tellers(&holes, range(0, 100), known);
+        let say = |teller: &Teller| match teller {
+            Teller::Leaf(number) => number.to_string(),
+            Teller::New(hole) => {
+                let told = told(core::slice::from_ref(hole));
+                format!("{}-{} {}", told[0].0, told[0].1, told[0].2)
+            }
+        };
+        tellers.iter().map(say).collect()
+    }
+
+    #[test]
+    fn what_the_log_tells_of_is_not_told_again() {
+        let gone = (30, 40, "camera_gone");
+        assert_eq!(said(&[gone], &[leaf(7, 30, 40)]), ["7"]);
+        assert_eq!(said(&[gone], &[leaf(7, 30, 35), leaf(8, 35, 40)]), ["7", "8"], "a gap that went on");
+        assert_eq!(said(&[gone], &[]), ["30-40 camera_gone"]);
+        assert_eq!(said(&[gone], &[leaf(7, 50, 60), leaf(6, 10, 30)]), ["30-40 camera_gone"], "of other times");
+        let both = [gone, (40, 50, NOT_STORED)];
+        assert_eq!(said(&both, &[leaf(7, 30, 40)]), ["7", "40-50 not_stored"], "the rest is new");
+        assert_eq!(said(&both, &[leaf(7, 30, 50)]), ["7"], "one leaf tells of both");
+        assert_eq!(said(&[(30, 60, NOT_STORED)], &[leaf(7, 40, 45)]), ["30-40 not_stored", "7", "45-60 not_stored"]);
+    }
+
+    #[test]
+    fn a_leaf_leads_from_run_to_run_or_beyond_what_was_asked_for() {
+        assert_eq!(said(&[(30, 40, "disk")], &[leaf(7, 20, 40)]), ["30-40 disk"], "it begins where there is footage");
+        assert_eq!(said(&[(30, 40, "disk")], &[leaf(7, 30, 50)]), ["30-40 disk"], "it ends where there is footage");
+        assert_eq!(said(&[(0, 40, "disk")], &[leaf(7, -20, 40)]), ["7"], "from before what was asked for");
+        assert_eq!(said(&[(60, 100, "disk")], &[leaf(7, 60, 150)]), ["7"], "and until after it");
+        assert_eq!(said(&[(0, 100, "disk")], &[leaf(7, -20, 30), leaf(8, 20, 150)]), ["7", "30-100 disk"]);
+    }
+
+    #[test]
+    fn a_step_of_the_clock_has_its_own_leaf() {
+        let step = (20, 15, CLOCK_STEP);
+        assert_eq!(said(&[step], &[leaf(9, 20, 15)]), ["9"]);
+        assert_eq!(said(&[step], &[leaf(9, 20, 25), leaf(3, 50, 15)]), ["20-15 clock_step"]);
     }
 
     #[test]

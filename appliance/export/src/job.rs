@@ -1,8 +1,9 @@
 //! An export from the request to its end, as the register keeps it. Pure.
 
+use crate::delivery::{DELIVERIES_MAX, Delivery, DeliveryState, SinkName};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
-use watchbook_access::{Action, CaseNow, RecipientClass, Roles, Subject};
+use watchbook_access::{Action, CaseNow, ExportNow, RecipientClass, Roles};
 use watchbook_base::{CameraId, Kind, TimeRange, UtcNanos};
 
 /// Cameras of one export.
@@ -15,6 +16,8 @@ pub const WAITING_MAX: usize = 16;
 pub const KEPT_MAX: usize = 1000;
 /// A bundle that is made is deleted after so many days, and so many days after its release.
 pub const STAGED_DAYS: i64 = 7;
+/// The making of an export is begun so often. It is begun again where the program ended in the midst of it; one that ends the program each time is given up.
+pub const ATTEMPTS_MAX: u32 = 4;
 
 /// How far an export is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,13 +69,13 @@ pub struct Order {
     pub recipient_class: RecipientClass,
     /// Who is to get it, for people; not in the log.
     pub recipient: String,
-    /// The case as it was when the gate was asked.
+    /// The case as it was when the gate was asked: how early footage may be read. Whether it still admits anything is asked anew each time.
     pub within: CaseNow,
     /// Who asked.
     pub account: u32,
     /// Name of the account then, for the certificate.
     pub account_name: String,
-    /// Roles of the account when it asked.
+    /// Roles of the account when it asked: what it was, not what it may.
     pub roles: Roles,
     /// When it asked.
     pub asked: UtcNanos,
@@ -91,12 +94,11 @@ impl Order {
         }
     }
 
-    /// Who asked, as they were then: an export that a restart broke off goes on in their name.
+    /// What the gate is told of it.
     #[must_use]
-    pub fn subject(&self) -> Subject {
+    pub fn now(&self, export: u64) -> ExportNow {
         let cameras = self.cameras.iter().map(|of| of.camera).collect();
-        let case = Some(self.within.clone());
-        Subject { case, ..Subject::new(self.account, self.roles.clone(), Some(cameras)) }
+        ExportNow { export, asked_by: self.account, case: self.case.clone(), cameras, range: self.range }
     }
 
     /// From the key picture that the first one may need on, and never before the case's footage.
@@ -151,6 +153,12 @@ pub struct Made {
     pub runs: u64,
     /// When.
     pub at: UtcNanos,
+    /// Witnesses that have signed the checkpoint which the bundle has; empty: the log alone has.
+    #[serde(default)]
+    pub witnesses: Vec<String>,
+    /// When proofs and checkpoint were put in last.
+    #[serde(default)]
+    pub proven: Option<UtcNanos>,
 }
 
 impl Made {
@@ -201,6 +209,12 @@ pub struct Job {
     pub since: UtcNanos,
     /// When it was first handed out.
     pub delivered_at: Option<UtcNanos>,
+    /// How often its making was begun.
+    #[serde(default)]
+    pub attempts: u32,
+    /// Where else than to a browser it went.
+    #[serde(default)]
+    pub deliveries: Vec<Delivery>,
 }
 
 fn conflict(job: &Job, what: &str, next: &str) -> Error {
@@ -214,8 +228,124 @@ impl Job {
     #[must_use]
     pub fn new(id: u64, order: Order, estimate_bytes: u64) -> Self {
         let since = order.asked;
-        let (state, trouble) = (State::Making, String::new());
-        Self { id, order, state, estimate_bytes, made: None, answer: None, trouble, since, delivered_at: None }
+        Self {
+            id,
+            order,
+            state: State::Making,
+            estimate_bytes,
+            made: None,
+            answer: None,
+            trouble: String::new(),
+            since,
+            delivered_at: None,
+            attempts: 0,
+            deliveries: Vec::new(),
+        }
+    }
+
+    /// As it is at this moment: what nobody came for in time has expired, whenever its files are deleted.
+    #[must_use]
+    pub fn at(mut self, now: UtcNanos) -> Self {
+        if self.expires().is_some_and(|end| end <= now) {
+            self.enter(State::Expired, now);
+            for delivery in self.deliveries.iter_mut().filter(|one| one.state == DeliveryState::Waiting) {
+                delivery.trouble = "Its time was over before it was written. Ask for the export anew".to_owned();
+                delivery.enter(DeliveryState::Failed, now);
+            }
+        }
+        self
+    }
+
+    /// Begins to be made once more.
+    ///
+    /// # Errors
+    /// `Conflict` when it is not to be made, `Exhausted` when it was begun [`ATTEMPTS_MAX`] times.
+    pub fn begin(&mut self) -> Result<()> {
+        if self.state != State::Making {
+            return Err(conflict(self, "making", "It is not wanted any more."));
+        }
+        if self.attempts >= ATTEMPTS_MAX {
+            return Err(Error::new(
+                Kind::Exhausted,
+                format!(
+                    "export {} was begun {ATTEMPTS_MAX} times, and each time the recorder ended before it was made. Ask for less time or fewer cameras; an admin looks into the recorder's own log",
+                    self.id
+                ),
+            ));
+        }
+        self.attempts += 1;
+        Ok(())
+    }
+
+    /// It is made.
+    ///
+    /// # Errors
+    /// `Conflict` when it is not wanted any more.
+    pub fn finish(&mut self, made: Made, now: UtcNanos) -> Result<()> {
+        if self.state != State::Making {
+            return Err(conflict(self, "making", "It is not wanted any more."));
+        }
+        self.made = Some(made);
+        self.enter(State::Ready, now);
+        Ok(())
+    }
+
+    /// It cannot be made; nothing of it is left.
+    ///
+    /// # Errors
+    /// `Conflict` when it is not wanted any more.
+    pub fn fail(&mut self, why: String, now: UtcNanos) -> Result<()> {
+        if self.state != State::Making {
+            return Err(conflict(self, "making", "It is not wanted any more."));
+        }
+        self.trouble = why;
+        self.enter(State::Failed, now);
+        Ok(())
+    }
+
+    /// Has it written to a place. Where the last attempt there failed, this one goes on from what lies there.
+    ///
+    /// # Errors
+    /// As [`Job::may_have`], and `Conflict` when it is on its way there already.
+    pub fn deliver(
+        &mut self,
+        (account, manifest_sha256): (u32, &str),
+        sink: SinkName,
+        token: String,
+        now: UtcNanos,
+    ) -> Result<u32> {
+        self.may_have(account, manifest_sha256)?;
+        let last = self.deliveries.iter().rfind(|delivery| delivery.sink == sink);
+        if last.is_some_and(|last| last.state == DeliveryState::Waiting) {
+            return Err(Error::new(
+                Kind::Conflict,
+                format!("export {} is on its way to {} already. Wait until it is there", self.id, sink.name),
+            ));
+        }
+        let token = last.filter(|last| last.state == DeliveryState::Failed).map_or(token, |last| last.token.clone());
+        let number = self.deliveries.iter().map(|delivery| delivery.number).max().map_or(0, |last| last + 1);
+        let (state, trouble) = (DeliveryState::Waiting, String::new());
+        self.deliveries.push(Delivery {
+            number,
+            sink,
+            token,
+            account,
+            asked: now,
+            state,
+            since: now,
+            attempts: 0,
+            trouble,
+        });
+        let over = self.deliveries.len().saturating_sub(DELIVERIES_MAX);
+        let ended = self.deliveries.iter().filter(|delivery| delivery.state != DeliveryState::Waiting);
+        let gone: Vec<u32> = ended.map(|delivery| delivery.number).take(over).collect();
+        self.deliveries.retain(|delivery| !gone.contains(&delivery.number));
+        Ok(number)
+    }
+
+    /// The delivery with this number.
+    pub fn delivery(&mut self, number: u32) -> Option<&mut Delivery> {
+        self.deliveries.iter_mut().find(|delivery| delivery.number == number)
     }
 
     /// Goes into `state`.
@@ -286,10 +416,11 @@ impl Job {
         }
     }
 
-    /// When its files are deleted.
+    /// When its files are deleted. One that is released and waits for its proofs does not expire meanwhile.
     #[must_use]
     pub fn expires(&self) -> Option<UtcNanos> {
-        self.state.is_staged().then(|| self.since.plus_nanos(STAGED_DAYS * 86_400 * 1_000_000_000))
+        let waits = self.state == State::Ready && self.answer.is_some();
+        (self.state.is_staged() && !waits).then(|| self.since.plus_nanos(STAGED_DAYS * 86_400 * 1_000_000_000))
     }
 
     /// It has ended: nothing of it is left but this row.
@@ -335,6 +466,8 @@ pub(crate) mod tests {
             leaves: Vec::new(),
             runs: 0,
             at: UtcNanos(6),
+            witnesses: Vec::new(),
+            proven: None,
         };
         Job { made: Some(made), state: State::Ready, ..job() }
     }
@@ -360,6 +493,75 @@ pub(crate) mod tests {
         assert_eq!(job.may_have(3, "ac").unwrap_err().kind, Kind::Conflict);
         assert_eq!(job.may_cancel(3).unwrap_err().kind, Kind::Conflict);
         assert_eq!(job.expires(), Some(UtcNanos(8 + 7 * 86_400 * 1_000_000_000)));
+    }
+
+    #[test]
+    fn what_nobody_came_for_has_expired_whoever_looks() {
+        let end = UtcNanos(0).plus_nanos(STAGED_DAYS * 86_400 * 1_000_000_000);
+        let mut job = ready();
+        job.enter(State::Released, UtcNanos(0));
+        assert_eq!(job.clone().at(UtcNanos(end.0 - 1)).state, State::Released);
+        job.deliver((3, "ab"), SinkName::parse("usb/COURT").unwrap(), "t".to_owned(), UtcNanos(1)).unwrap();
+        let over = job.clone().at(end);
+        assert_eq!(over.deliveries[0].state, DeliveryState::Failed);
+        assert_eq!((over.state, over.since, over.has_ended()), (State::Expired, end, true));
+        assert_eq!(over.may_have(3, "ab").unwrap_err().kind, Kind::Conflict);
+        let late = ready().at(UtcNanos(end.0 + 9));
+        assert_eq!(late.may_answer(4, "ab").unwrap_err().kind, Kind::Conflict);
+        let answer = Some(Answer { account: 4, at: UtcNanos(7), reason: String::new(), leaf: Some(9) });
+        assert_eq!(Job { answer, ..ready() }.at(UtcNanos(i64::MAX)).state, State::Ready, "it waits for its proofs");
+    }
+
+    #[test]
+    fn one_that_never_comes_to_an_end_is_given_up() {
+        let mut job = job();
+        for _ in 0..ATTEMPTS_MAX {
+            job.begin().unwrap();
+        }
+        let error = job.begin().unwrap_err();
+        assert!(error.kind == Kind::Exhausted && error.message.contains("Ask for less"), "{error}");
+        let made = ready().made.unwrap();
+        job.enter(State::Cancelled, UtcNanos(1));
+        for refused in [job.begin(), job.finish(made, UtcNanos(2)), job.fail("x".to_owned(), UtcNanos(2))] {
+            assert_eq!(refused.unwrap_err().kind, Kind::Conflict, "it is not wanted any more");
+        }
+        assert_eq!(job.state, State::Cancelled);
+    }
+
+    #[test]
+    fn a_place_gets_a_bundle_once_at_a_time_and_goes_on_where_it_failed() {
+        let usb = || SinkName::parse("usb/COURT").unwrap();
+        let mut job = ready();
+        assert_eq!(job.deliver((3, "ab"), usb(), "t0".to_owned(), UtcNanos(1)).unwrap_err().kind, Kind::Conflict);
+        job.enter(State::Released, UtcNanos(1));
+        assert_eq!(job.deliver((4, "ab"), usb(), "t0".to_owned(), UtcNanos(1)).unwrap_err().kind, Kind::Denied);
+        assert_eq!(job.deliver((3, "ab"), usb(), "t0".to_owned(), UtcNanos(1)).unwrap(), 0);
+        assert_eq!(job.deliver((3, "ab"), usb(), "t1".to_owned(), UtcNanos(1)).unwrap_err().kind, Kind::Conflict);
+        job.delivery(0).unwrap().enter(DeliveryState::Failed, UtcNanos(2));
+        assert_eq!(job.deliver((3, "ab"), usb(), "t1".to_owned(), UtcNanos(3)).unwrap(), 1);
+        assert_eq!(job.delivery(1).unwrap().token, "t0", "what lies there is gone on with");
+        job.delivery(1).unwrap().enter(DeliveryState::Done, UtcNanos(4));
+        for turn in 0..40 {
+            let number = job.deliver((3, "ab"), usb(), format!("u{turn}"), UtcNanos(5)).unwrap();
+            assert_eq!(job.delivery(number).unwrap().token, format!("u{turn}"));
+            job.delivery(number).unwrap().enter(DeliveryState::Done, UtcNanos(6));
+            assert!(job.deliveries.len() <= DELIVERIES_MAX);
+        }
+        assert_eq!(job.delivery(41).unwrap().number, 41, "numbers are not used again");
+    }
+
+    #[test]
+    fn a_row_of_an_older_program_is_read() {
+        let mut json = serde_json::to_value(ready()).unwrap();
+        let row = json.as_object_mut().unwrap();
+        for name in ["attempts", "deliveries"] {
+            row.remove(name).unwrap();
+        }
+        let made = row["made"].as_object_mut().unwrap();
+        for name in ["witnesses", "proven"] {
+            made.remove(name).unwrap();
+        }
+        assert_eq!(serde_json::from_value::<Job>(json).unwrap(), ready());
     }
 
     #[test]

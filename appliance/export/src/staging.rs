@@ -1,4 +1,4 @@
-//! The folder in which bundles lie until they are fetched: `exports/<number>` whole, `exports/making-<number>` while one is written. The only I/O of this crate.
+//! The folder in which bundles lie until they are fetched: `exports/<number>` whole, `exports/making-<number>` while one is written. All I/O of this crate is here and in [`crate::sink`].
 
 use crate::job::FileRow;
 use crate::{Error, Result};
@@ -7,12 +7,15 @@ use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use watchbook_base::Kind;
+use watchbook_evidence::bundle::is_file_name;
 use watchbook_evidence::{hex, sha256};
 
 /// Bytes after which what was written goes to the disk: a queue of dirty pages would hold up the ring's next sync on the same disk.
 const SYNC_BYTES: u64 = 8 << 20;
 /// Room that an export leaves free.
 pub const RESERVE_BYTES: u64 = 256 << 20;
+/// Of that, what is left when it is broken off: others fill the same disk meanwhile, and recording and its index must go on.
+const RESERVE_BYTES_MIN: u64 = RESERVE_BYTES / 2;
 /// Bytes of one read of a file that is handed out.
 const READ_BYTES_MAX: u64 = 1 << 20;
 
@@ -30,6 +33,25 @@ pub struct NewFile {
     hash: Hashing,
     bytes: u64,
     unsynced: u64,
+}
+
+/// A file of a whole bundle.
+pub struct StagedFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl StagedFile {
+    /// A part of it, at most 1 MiB.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn read(&self, offset: u64, len: u64) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; usize::try_from(len.min(READ_BYTES_MAX)).unwrap_or(0)];
+        let failed = |error: std::io::Error| Error::io(place("reading", &self.path), &error);
+        self.file.read_exact_at(&mut bytes, offset).map_err(failed)?;
+        Ok(bytes)
+    }
 }
 
 struct Hashing {
@@ -124,6 +146,7 @@ impl Staging {
     /// # Errors
     /// When it cannot be made.
     pub fn file(&self, export: u64, name: &str, whole: bool) -> Result<NewFile> {
+        check_name(name)?;
         let dir = if whole { self.bundle(export) } else { self.making(export) };
         let path = dir.join(format!(".{name}"));
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
@@ -142,6 +165,49 @@ impl Staging {
         file.finish()
     }
 
+    /// Writes a whole file into a whole bundle, hidden beside the one of that name, for [`Staging::name_beside`]. Durable when it returns.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn put_beside(&self, export: u64, (name, bytes): (&str, &[u8])) -> Result<FileRow> {
+        let mut file = self.file(export, name, true)?;
+        file.write(bytes)?;
+        let failed = |error: std::io::Error| Error::io(place("writing", &file.path), &error);
+        file.file.sync_all().map_err(failed)?;
+        Ok(row_of(name, bytes))
+    }
+
+    /// Gives files that were put beside those of the same names these names. Durable when it returns.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn name_beside(&self, export: u64, names: &[&str]) -> Result<()> {
+        let dir = self.bundle(export);
+        for name in names {
+            check_name(name)?;
+            let to = dir.join(name);
+            std::fs::rename(dir.join(format!(".{name}")), &to)
+                .map_err(|error| Error::io(place("naming", &to), &error))?;
+        }
+        sync_dir(&dir)
+    }
+
+    /// A file of a whole bundle, held open: it stays what it is when another takes its name.
+    ///
+    /// # Errors
+    /// When it is not there or has another length.
+    pub fn open_file(&self, export: u64, row: &FileRow) -> Result<StagedFile> {
+        check_name(&row.name)?;
+        let path = self.bundle(export).join(&row.name);
+        let failed = |error: std::io::Error| Error::io(place("opening", &path), &error);
+        let file = File::open(&path).map_err(failed)?;
+        if file.metadata().map_err(failed)?.len() != row.bytes {
+            let message = format!("{}: it is not what was made; ask for the export anew", place("opening", &path));
+            return Err(Error::new(Kind::Corrupt, message));
+        }
+        Ok(StagedFile { file, path })
+    }
+
     /// The bundle is whole: it gets its name. Durable when it returns.
     ///
     /// # Errors
@@ -154,14 +220,6 @@ impl Staging {
         sync_dir(&self.dir)
     }
 
-    /// What was put into a whole bundle stays there.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn sync(&self, export: u64) -> Result<()> {
-        sync_dir(&self.bundle(export))
-    }
-
     /// Deletes a bundle, whole or not.
     ///
     /// # Errors
@@ -169,19 +227,6 @@ impl Staging {
     pub fn remove(&self, export: u64) -> Result<()> {
         remove(&self.making(export))?;
         remove(&self.bundle(export))
-    }
-
-    /// A part of a file of a whole bundle, at most 1 MiB.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn read(&self, export: u64, name: &str, (offset, len): (u64, u64)) -> Result<Vec<u8>> {
-        let path = self.bundle(export).join(name);
-        let what = || place("reading", &path);
-        let file = File::open(&path).map_err(|error| Error::io(what(), &error))?;
-        let mut bytes = vec![0; usize::try_from(len.min(READ_BYTES_MAX)).unwrap_or(0)];
-        file.read_exact_at(&mut bytes, offset).map_err(|error| Error::io(what(), &error))?;
-        Ok(bytes)
     }
 }
 
@@ -201,6 +246,14 @@ impl NewFile {
         if self.unsynced >= SYNC_BYTES {
             self.file.sync_data().map_err(failed)?;
             self.unsynced = 0;
+            let stat = rustix::fs::fstatvfs(&self.file).map_err(|error| failed(error.into()))?;
+            if stat.f_bavail.saturating_mul(stat.f_frsize) < RESERVE_BYTES_MIN {
+                let message = format!(
+                    "{}: the disk is nearly full, and what is left is for recording. Have an admin make room, then ask again",
+                    place("writing", path)
+                );
+                return Err(Error::new(Kind::Exhausted, message));
+            }
         }
         Ok(())
     }
@@ -224,6 +277,16 @@ impl NewFile {
         std::fs::rename(hidden, &self.path).map_err(failed)?;
         let sha256 = hex(&self.hash.sha256.finish());
         Ok(FileRow { name: self.name, bytes: self.bytes, sha256, crc32: self.hash.crc32.finalize() })
+    }
+}
+
+/// A name never leads out of the folder.
+fn check_name(name: &str) -> Result<()> {
+    match is_file_name(name) {
+        true => Ok(()),
+        false => {
+            Err(Error::new(Kind::Internal, format!("looking for {name:?} in a bundle: it is no name of a file in one")))
+        }
     }
 }
 
@@ -267,12 +330,16 @@ mod tests {
         staging.begin(7).unwrap();
         staging.put(7, ("a", b"hello"), false).unwrap();
         staging.finish(7).unwrap();
-        staging.put(7, ("b", b"more"), true).unwrap();
-        staging.sync(7).unwrap();
+        let file = staging.open_file(7, &row).unwrap();
+        assert_eq!(staging.put_beside(7, ("a", b"other")).unwrap(), row_of("a", b"other"));
+        assert_eq!(staging.open_file(7, &row).unwrap().read(0, 5).unwrap(), b"hello", "it has no name yet");
+        staging.name_beside(7, &["a"]).unwrap();
+        assert_eq!(staging.open_file(7, &row).unwrap().read(0, 5).unwrap(), b"other");
+        assert!(staging.open_file(7, &row_of("a", b"longer")).is_err());
         let staging = Staging::open(&place).unwrap();
         assert_eq!(staging.whole().unwrap(), [7]);
-        assert_eq!(staging.read(7, "a", (1, 3)).unwrap(), b"ell");
-        assert!(staging.read(7, "a", (3, 3)).is_err());
+        assert_eq!(file.read(1, 3).unwrap(), b"ell", "whoever has it open reads what it was");
+        assert!(file.read(3, 3).is_err());
         staging.remove(7).unwrap();
         assert!(staging.names().unwrap().is_empty());
     }
@@ -282,6 +349,32 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let staging = Staging::open(dir.path()).unwrap();
         assert_eq!(staging.check_room(u64::MAX / 2).unwrap_err().kind, Kind::Exhausted);
+    }
+
+    #[test]
+    fn no_name_leads_out_of_the_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("secret"), b"key").unwrap();
+        let staging = Staging::open(&dir.path().join("exports")).unwrap();
+        staging.begin(7).unwrap();
+        staging.finish(7).unwrap();
+        for name in ["../../secret", "..", "", ".hidden", "a/b", "/etc/passwd"] {
+            assert!(staging.open_file(7, &row_of(name, b"key")).is_err(), "{name:?}");
+            assert!(staging.put(7, (name, b"x"), true).is_err(), "{name:?}");
+        }
+        assert_eq!(std::fs::read(dir.path().join("secret")).unwrap(), b"key");
+    }
+
+    #[test]
+    fn what_is_left_of_the_disk_stays_for_recording() {
+        let dir = tempfile::tempdir().unwrap();
+        let Some(_disk) = crate::mounts::Tmpfs::mount(dir.path(), "size=64m") else { return };
+        let staging = Staging::open(&dir.path().join("exports")).unwrap();
+        staging.begin(7).unwrap();
+        let mut file = staging.file(7, "a", false).unwrap();
+        let written = (0..9).try_for_each(|_| file.write(&[1; 1 << 20]));
+        let error = written.unwrap_err();
+        assert!(error.kind == Kind::Exhausted && error.message.contains("for recording"), "{error}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use crate::{Error, Result};
 use watchbook_base::Kind;
+use watchbook_evidence::bundle::is_file_name;
 
 /// What an archive holds of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,13 +63,14 @@ impl Zip {
     /// Plans an archive of `entries`.
     ///
     /// # Errors
-    /// `InvalidInput` for more than 65,534 of them, or a name of more than 65,535 bytes.
+    /// `InvalidInput` for more than 65,534 of them, for a name twice, and for one that no file of a bundle has: whoever unpacks the archive gets files in one folder.
     pub fn plan(entries: &[Entry]) -> Result<Self> {
-        let long = entries.iter().any(|entry| entry.name.len() > usize::from(u16::MAX));
-        let Some(count) = u16::try_from(entries.len()).ok().filter(|count| *count < u16::MAX && !long) else {
+        let names: std::collections::BTreeSet<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+        let good = names.len() == entries.len() && names.iter().all(|name| is_file_name(name));
+        let Some(count) = u16::try_from(entries.len()).ok().filter(|count| *count < u16::MAX && good) else {
             return Err(Error::new(
                 Kind::InvalidInput,
-                "planning an archive: it has too many files, or too long a name",
+                "planning an archive: it has too many files, or a name that is there twice or that no file of a bundle has",
             ));
         };
         let mut zip = Self { parts: Vec::new(), len: 0 };
@@ -260,6 +262,14 @@ mod tests {
         std::fs::write(&file, bytes).unwrap();
         let code = "import sys,zipfile; z=zipfile.ZipFile(sys.argv[1]); print(z.testzip(), [(i.filename, z.read(i).decode()) for i in z.infolist()])";
         assert_eq!(python(code, &file), "None [('a.txt', 'hello'), ('empty', ''), ('b.txt', 'ខ្ញុំ')]");
+    }
+
+    #[test]
+    fn nobody_unpacks_a_file_elsewhere() {
+        for names in [&["../a"][..], &["/a"], &["a/b"], &["a", "a"], &["a\u{202e}b"], &[""]] {
+            let entries: Vec<Entry> = names.iter().map(|name| entry(name, 1, 0)).collect();
+            assert_eq!(Zip::plan(&entries).unwrap_err().kind, Kind::InvalidInput, "{names:?}");
+        }
     }
 
     #[test]

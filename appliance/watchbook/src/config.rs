@@ -29,10 +29,65 @@ pub struct Config {
     pub plugins: Plugins,
     /// Where cameras may be.
     pub cameras: CameraNetworks,
+    /// Where released exports can be written to.
+    pub exports: Exports,
     /// What the public page says of the station.
     pub public: Public,
     /// Cameras to add at the first start, while there are none.
     pub camera: Vec<SeedCamera>,
+}
+
+/// Where released exports can be written to, besides a browser. No path ever comes from a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Exports {
+    /// Directories, by name; at most [`EXPORT_SINKS_MAX`].
+    pub sinks: Vec<ExportSink>,
+    /// Below it removable disks are mounted, each in a directory of its own. Empty: none are used.
+    pub usb_root: PathBuf,
+}
+
+/// A directory for exports.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExportSink {
+    /// Name on the page and in the audit log, 1 to 64 bytes.
+    pub name: String,
+    /// An absolute path.
+    pub dir: PathBuf,
+}
+
+/// Directories for exports.
+const EXPORT_SINKS_MAX: usize = 16;
+
+impl Exports {
+    fn check(&self) -> std::result::Result<(), String> {
+        if self.sinks.len() > EXPORT_SINKS_MAX {
+            return Err(format!(
+                "exports.sinks names {} directories; at most {EXPORT_SINKS_MAX} are allowed",
+                self.sinks.len()
+            ));
+        }
+        let mut names = std::collections::BTreeSet::new();
+        for ExportSink { name, dir } in &self.sinks {
+            if !watchbook_export::delivery::is_name(name) {
+                return Err(format!(
+                    "exports.sinks has the name {name:?}; 1 to 64 bytes without / and \\ are allowed, and no dot in front"
+                ));
+            }
+            if !names.insert(name) {
+                return Err(format!("exports.sinks has the name {name:?} twice"));
+            }
+            if !dir.is_absolute() {
+                return Err(format!("exports.sinks: the dir of {name:?} is {}; it must begin with /", dir.display()));
+            }
+        }
+        let root = &self.usb_root;
+        match root.as_os_str().is_empty() || root.is_absolute() && root.parent().is_some() {
+            true => Ok(()),
+            false => Err(format!("exports.usb_root is {}; it must be a directory and begin with /", root.display())),
+        }
+    }
 }
 
 /// The public page.
@@ -239,6 +294,7 @@ impl Config {
             ));
         }
         storage.check_rings()?;
+        self.exports.check()?;
         watchbook_capture::Networks::parse(&self.cameras.networks)
             .map_err(|error| format!("cameras.networks: {error}"))?;
         if !(50..=COMMIT_INTERVAL_MS_MAX).contains(&storage.commit_interval_ms) {
@@ -287,6 +343,11 @@ mod tests {
             ("[[storage.disk]]\nring_dir = '/var/lib/watchbook/ring'\nring_gib = 2.0", "two disks"),
             ("[[storage.disk]]\nring_gib = 2.0", "ring_dir"),
             ("[web]\nlisten = 'everywhere'", "listen"),
+            ("[exports]\nusb_root = 'media'", "exports.usb_root"),
+            ("[exports]\nusb_root = '/'", "exports.usb_root"),
+            ("[[exports.sinks]]\nname = 'a/b'\ndir = '/x'", "exports.sinks"),
+            ("[[exports.sinks]]\nname = 'a'\ndir = 'x'", "exports.sinks"),
+            ("[[exports.sinks]]\nname = 'a'\ndir = '/x'\n[[exports.sinks]]\nname = 'a'\ndir = '/y'", "twice"),
             ("[cameras]\nnetworks = ['10.0.0.0/8', 'the yard']", "cameras.networks"),
         ] {
             let dir = tempfile::tempdir().unwrap();

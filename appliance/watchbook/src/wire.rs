@@ -36,7 +36,7 @@ use watchbook_base::{Clock, Kind, TimeRange};
 use watchbook_store::register::Register;
 use watchbook_store::{Erased, Holds, Keys, Store, VaultConfig};
 use watchbook_web::ports::{CameraConfig, Cameras as _, Ports, StreamConfig};
-use watchbook_web::{App, AppParts, CaseBook, HashCost, LiveHub, api};
+use watchbook_web::{App, AppParts, CaseBook, HashCost, LiveHub, Rights, api};
 
 /// Days that a camera of the configuration file keeps footage at most, as the page's own default.
 const SEED_RETENTION_DAYS: u32 = 7;
@@ -112,14 +112,14 @@ impl Station {
         let reports = report_desk::start(&runtime, sources, &cameras, &config.public.contact).map_err(web_error)?;
         let means = Means { reader: store.reader(), journal, plugins: Arc::clone(&plugins), program_dir };
         let rederivations = rederivations_of(means, &register, &book)?;
-        let exports = open_exports(&store, (&checkpoints, &cameras), (&register, &keys, &book), &state_dir)?;
+        let (exports, cases) = open_exports(config, (&store, &checkpoints, &cameras), (&register, &keys, &book))?;
         let proposals = Arc::new(ProposalDesk::open(register, Arc::clone(&book), rules).map_err(web_error)?);
         let started = proposals.start(rule_work, analysis, Arc::clone(&cameras));
         started.map_err(|error| Error::io("starting the thread for rules", &error))?;
         keep_ages(&store, &book, &holds)?;
         let ports = Ports {
             register: book.clone(),
-            cases: Arc::new(CaseBook::load(book.clone()).map_err(web_error)?),
+            cases,
             audit: book,
             cameras: cameras.clone(),
             devices,
@@ -210,13 +210,14 @@ fn watch_dev_mode(runtime: &tokio::runtime::Handle, plugins: Weak<PluginDesk>) {
     });
 }
 
-/// The exports, with the thread that makes them.
+/// The exports, with the threads that make them and write them to other disks; and the cases, in which each is asked for.
 fn open_exports(
-    store: &Store,
-    (keeper, cameras): (&Arc<LogKeeper>, &Arc<CameraDesk>),
+    config: &Config,
+    (store, keeper, cameras): (&Store, &Arc<LogKeeper>, &Arc<CameraDesk>),
     (register, keys, book): (&Arc<Register>, &Arc<Keys>, &Arc<Book>),
-    state_dir: &Path,
-) -> Result<Arc<ExportDesk>> {
+) -> Result<(Arc<ExportDesk>, Arc<CaseBook>)> {
+    let book = Arc::clone(book);
+    let cases = Arc::new(CaseBook::load(book.clone()).map_err(web_error)?);
     let means = exports::Means {
         reader: store.reader(),
         writer: store.writer(),
@@ -224,11 +225,13 @@ fn open_exports(
         keeper: Arc::clone(keeper),
         cameras: Arc::clone(cameras),
         sealing: exports::Sealing::new(Arc::clone(register), Arc::clone(keys)),
+        rights: Rights::new(book.clone(), cases.clone(), Arc::new(SystemClock)),
+        places: exports::Places::new(&config.exports),
     };
-    let desk = ExportDesk::open(means, Arc::clone(register), Arc::clone(book), &state_dir.join(EXPORTS_DIR));
+    let desk = ExportDesk::open(means, Arc::clone(register), book, &config.storage.state_dir.join(EXPORTS_DIR));
     let desk = Arc::new(desk.map_err(web_error)?);
-    desk.start().map_err(|error| Error::io("starting the thread that makes exports", &error))?;
-    Ok(desk)
+    desk.start().map_err(|error| Error::io("starting the threads that make exports", &error))?;
+    Ok((desk, cases))
 }
 
 fn app_of(ports: Ports, live: Arc<LiveHub>) -> Result<App> {

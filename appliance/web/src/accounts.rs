@@ -7,7 +7,7 @@ mod session;
 mod throttle;
 mod totp;
 
-pub(crate) use book::{AccountBook, Who};
+pub(crate) use book::{AccountBook, Who, subject_of};
 pub use password::HashCost;
 pub(crate) use password::random;
 pub(crate) use session::{SESSION_MAX_S, SessionKey};

@@ -33,8 +33,9 @@ pub use disks::{
     Pressure, Scrub, VaultHealth,
 };
 pub use exports::{
-    Export, ExportAnswer, ExportEstimate, ExportFile, ExportList, ExportMade, ExportMissing, ExportProgress,
-    ExportRefuseRequest, ExportReleaseRequest, ExportRequest, ExportState, RecipientClassName,
+    Export, ExportAnswer, ExportDeliverRequest, ExportDelivery, ExportDeliveryState, ExportEstimate, ExportFile,
+    ExportList, ExportMade, ExportMissing, ExportProgress, ExportRefuseRequest, ExportReleaseRequest, ExportRequest,
+    ExportSink, ExportSinkKind, ExportSinkList, ExportState, RecipientClassName,
 };
 pub use follow::{
     DeviceAcceptance, DeviceEvents, DeviceMasks, DeviceSettings, DeviceState, DeviceStatus, OtherCamera, PtzPosition,

@@ -80,6 +80,8 @@ pub(crate) enum Permission {
     Compares(fn(&Asked<'_>, Option<&CameraConfig>) -> Result<Action, Error>),
     /// The same for what is done with or inside the case that the path or the query names as `case`; without it when there is no such case.
     InCase(fn(&Asked<'_>, Option<&Case>) -> Result<Action, Error>),
+    /// The same for what is done with the export in the path: the gate is told who asked for it, of what, and of its case as it is then.
+    OfExport(fn(&Asked<'_>) -> Result<Action, Error>),
 }
 
 /// What is stored of what is asked about, as far as it is known.
@@ -99,7 +101,7 @@ impl Permission {
     pub(crate) fn action(self, asked: &Asked<'_>, stored: Stored<'_>) -> Option<Result<Action, Error>> {
         match self {
             Self::Public { .. } => None,
-            Self::Asks(ask) => Some(ask(asked)),
+            Self::Asks(ask) | Self::OfExport(ask) => Some(ask(asked)),
             Self::Compares(ask) => Some(ask(asked, stored.camera)),
             Self::InCase(ask) => Some(ask(asked, stored.case)),
         }

@@ -103,14 +103,16 @@ pub(crate) fn answer(call: &Call, turn: Turn, video: Video) -> Result<Response, 
     Ok(response)
 }
 
-/// Whether the session that began a download may still have what it began, in its case as it is then: asked before each chunk.
+/// Whether the session that began a download may still have what it began, in its case and of its export as they are then: asked before each chunk.
 fn still_allowed(call: &Call) -> Result<impl Fn() -> bool + Send + Unpin + 'static + use<>, Problem> {
     let (app, session, action) = (call.app.clone(), call.who()?.session, call.grant()?.action().clone());
     let case = call.who()?.subject.case.as_ref().map(|found| found.case.number.clone());
+    let export = call.who()?.subject.export.as_ref().map(|found| found.export);
     Ok(move || {
         let Some(mut subject) = app.accounts().subject_now(&session) else { return false };
-        // Cases are in memory: this does not wait.
+        // Cases and exports are in memory: this does not wait.
         subject.case = case.as_deref().and_then(|number| app.case_at_once(number).ok().flatten());
+        subject.export = export.and_then(|export| app.ports().exports.facts(export));
         decide(&subject, &action).is_ok()
     })
 }
@@ -181,7 +183,7 @@ impl<F: Fn() -> bool + Unpin> http_body::Body for Download<F> {
         let read = read.unwrap_or_else(|_| Err(Error::new(Kind::Internal, "the read was broken off")));
         let chunk = match (self.still_allowed)() {
             true => read,
-            false => Err(Error::new(Kind::Denied, "the session has ended")),
+            false => Err(Error::new(Kind::Denied, "the session has ended, or what it may has changed")),
         };
         let chunk = chunk.and_then(|chunk| self.take(&chunk).map(|()| chunk));
         match chunk {

@@ -189,9 +189,11 @@ pub fn now_ms() -> i64 {
 
 fn write_config(dir: &Path, plugins: &Path) {
     let config = format!(
-        "[web]\nlisten = \"127.0.0.1:0\"\n\n[storage]\nstate_dir = {:?}\nring_dir = {:?}\nring_gib = 0.5\nsegment_mib = 16\n\n[plugins]\ndir = {plugins:?}\n\n[cameras]\nnetworks = [\"127.0.0.1\"]\n",
+        "[web]\nlisten = \"127.0.0.1:0\"\n\n[storage]\nstate_dir = {:?}\nring_dir = {:?}\nring_gib = 0.5\nsegment_mib = 16\n\n[plugins]\ndir = {plugins:?}\n\n[cameras]\nnetworks = [\"127.0.0.1\"]\n\n[exports]\nusb_root = {:?}\n\n[[exports.sinks]]\nname = \"share\"\ndir = {:?}\n",
         dir.join("state"),
         dir.join("ring"),
+        dir.join("media"),
+        dir.join("share"),
     );
     std::fs::write(dir.join("watchbook.toml"), config).expect("the temporary directory takes a file");
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::case::{Case, CaseNow, Purpose};
+use crate::export::ExportNow;
 use crate::role::Roles;
 use proptest::prelude::*;
 use std::sync::Mutex;
@@ -74,6 +75,28 @@ fn request_export(camera: CameraId, range: TimeRange) -> Action {
     Action::RequestExport { export: 1, case: "7/26".into(), cameras: vec![camera], range, recipient_class }
 }
 
+/// What the gate is told of the export that an action is about: asked for by account 7 where it is for its own, else by account 8.
+fn about(subject: Subject, action: &Action) -> Subject {
+    let asked_by = if matches!(action, Action::CancelExport { .. } | Action::DeliverExport { .. }) { 7 } else { 8 };
+    Subject { export: Some(export(asked_by)), ..subject }
+}
+
+fn export(asked_by: u32) -> ExportNow {
+    ExportNow { export: 1, asked_by, case: "7/26".into(), cameras: vec![camera(1)], range: range(0, 10) }
+}
+
+fn answers() -> [Action; 2] {
+    let manifest_sha256 = || "ab".to_owned();
+    [
+        Action::ReleaseExport { export: 1, manifest_sha256: manifest_sha256() },
+        Action::RefuseExport { export: 1, manifest_sha256: manifest_sha256(), reason: "x".into() },
+    ]
+}
+
+fn deliver() -> Action {
+    Action::DeliverExport { export: 1, manifest_sha256: "ab".into(), sink: "download".into() }
+}
+
 /// Every action on camera 1, with the roles that may do it. `None`: the act itself is the proof, so anybody may try.
 fn table() -> Vec<(Action, Option<Vec<Role>>)> {
     use Role::{Admin, Approver, Auditor, Investigator, Viewer};
@@ -106,12 +129,9 @@ fn table() -> Vec<(Action, Option<Vec<Role>>)> {
         (Action::PlaceHold { case: "7/26".into(), cameras: vec![one], range: window }, Some(vec![Investigator])),
         (request_export(one, window), Some(vec![Investigator])),
         (Action::CancelExport { export: 1 }, Some(vec![Investigator])),
-        (Action::ReleaseExport { export: 1, manifest_sha256: "ab".into() }, Some(vec![Approver])),
-        (Action::RefuseExport { export: 1, manifest_sha256: "ab".into(), reason: "x".into() }, Some(vec![Approver])),
-        (
-            Action::DeliverExport { export: 1, manifest_sha256: "ab".into(), sink: "download".into() },
-            Some(vec![Investigator]),
-        ),
+        (answers()[0].clone(), Some(vec![Approver])),
+        (answers()[1].clone(), Some(vec![Approver])),
+        (deliver(), Some(vec![Investigator])),
         (Action::ReadExports, Some(vec![Investigator, Approver, Auditor])),
         (Action::Erase { camera: one, hours: 1, range: window }, Some(vec![])),
         (Action::ReleaseHold { hold: 1 }, Some(vec![Approver])),
@@ -176,11 +196,11 @@ fn each_role_may_do_what_the_table_says_and_nothing_else() {
     for (action, allowed) in table() {
         for role in Role::ALL {
             let expected = allowed.as_ref().is_none_or(|roles| roles.contains(&role));
-            assert_eq!(decide(&subject(&[role]), &action).is_ok(), expected, "{role:?} and {action:?}");
+            assert_eq!(decide(&about(subject(&[role]), &action), &action).is_ok(), expected, "{role:?} and {action:?}");
         }
         let nobody = decide(&Subject::nobody(), &action);
         assert_eq!(nobody, if allowed.is_none() { Ok(()) } else { Err(Refusal::SignInFirst) }, "nobody and {action:?}");
-        let roleless = decide(&subject(&[]), &action);
+        let roleless = decide(&about(subject(&[]), &action), &action);
         assert_eq!(roleless.is_ok(), allowed.is_none(), "an account without roles and {action:?}");
     }
 }
@@ -245,6 +265,66 @@ fn a_case_is_opened_for_others_with_a_fresh_factor() {
     assert_eq!(decide(&stale, &Action::CloseCase { case: "7/26".into() }), Ok(()));
     let own = decide(&all, &Action::ChangeCase { case: "7/26".into(), what: "expires".into() });
     assert!(own.unwrap_err().to_string().contains("another approver"), "who works in it does not widen it");
+}
+
+#[test]
+fn two_people_stand_behind_what_leaves_the_box() {
+    let own = |action: Action, export: Option<ExportNow>| decide(&Subject { export, ..subject(&Role::ALL) }, &action);
+    let says = |refusal: Result<(), Refusal>| refusal.unwrap_err().to_string();
+    for action in answers() {
+        let refusal = says(own(action.clone(), Some(export(7))));
+        assert!(refusal.contains("somebody else"), "also with every role: {refusal}");
+        assert_eq!(own(action.clone(), Some(export(8))), Ok(()));
+        assert!(says(own(action.clone(), None)).contains("no export 1"), "the gate must know who asked");
+        assert!(own(action, Some(ExportNow { export: 2, ..export(8) })).is_err(), "another export");
+    }
+    let stale = Subject { factor_fresh: false, export: Some(export(8)), ..subject(&Role::ALL) };
+    assert_eq!(decide(&stale, &answers()[0]), Err(Refusal::FactorNeeded));
+    for action in [deliver(), Action::CancelExport { export: 1 }] {
+        assert_eq!(own(action.clone(), Some(export(7))), Ok(()));
+        assert!(says(own(action.clone(), Some(export(8)))).contains("another account"));
+        assert!(own(action, None).is_err());
+    }
+}
+
+#[test]
+fn footage_leaves_while_the_account_has_its_cameras_and_its_case() {
+    let other = |export: ExportNow| ExportNow { cameras: vec![camera(1), camera(2)], ..export };
+    let refused = |subject: Subject, action: &Action| decide(&subject, action).unwrap_err().to_string();
+    let asks = |export: ExportNow| Subject { export: Some(export), ..subject(&Role::ALL) };
+    for action in answers() {
+        assert!(refused(asks(other(export(8))), &action).contains("camera 2"));
+    }
+    assert!(refused(asks(other(export(7))), &deliver()).contains("camera 2"));
+    assert_eq!(
+        decide(&asks(other(export(7))), &Action::CancelExport { export: 1 }),
+        Ok(()),
+        "giving up needs no right"
+    );
+    let with = |case: Case, now: i64| {
+        let case = Some(CaseNow { case, now: UtcNanos(now) });
+        decide(&Subject { case, ..asks(export(7)) }, &deliver())
+    };
+    let outside = |why| Err(Refusal::OutsideCase(why));
+    assert_eq!(with(case(), 5), Ok(()));
+    assert_eq!(with(case(), 1000), outside(CaseRefusal::Expired("7/26".into())));
+    assert_eq!(with(Case { closed: Some(UtcNanos(4)), ..case() }, 5), outside(CaseRefusal::Closed("7/26".into())));
+    let others = Case { investigators: [8].into(), ..case() };
+    assert_eq!(with(others, 5), outside(CaseRefusal::NotNamed("7/26".into())));
+    let without = Case { cameras: [camera(2)].into(), ..case() };
+    assert_eq!(with(without, 5), outside(CaseRefusal::OtherCamera("7/26".into(), camera(1))));
+    let narrow = Case { range: range(0, 9), ..case() };
+    assert_eq!(with(narrow, 5), outside(CaseRefusal::OutsideWindow("7/26".into(), range(0, 9))));
+    let unknown = outside(CaseRefusal::Unknown("7/26".into()));
+    assert_eq!(decide(&Subject { case: None, ..asks(export(7)) }, &deliver()), unknown);
+}
+
+#[test]
+fn a_delivery_goes_where_its_entry_says_alone() {
+    let subject = Subject { export: Some(export(7)), ..subject(&[Role::Investigator]) };
+    let grant = open(&subject, deliver(), &MemoryLog::default()).unwrap();
+    assert!(grant.covers_delivery(1, "ab", "download") && !grant.covers_delivery(1, "ab", "usb/COURT"));
+    assert!(!grant.covers_delivery(2, "ab", "download") && !grant.covers_delivery(1, "ac", "download"));
 }
 
 #[test]
@@ -383,8 +463,8 @@ proptest! {
         let set = |bits: u8| -> Roles { Role::ALL.into_iter().enumerate().filter(|(i, _)| bits >> i & 1 == 1).map(|(_, r)| r).collect() };
         let with = |roles: Roles| Subject { roles, ..subject(&[]) };
         for (action, _) in table() {
-            let before = decide(&with(set(bits)), &action).is_ok();
-            prop_assert!(!before || decide(&with(set(bits | more)), &action).is_ok(), "{:?}", action);
+            let before = decide(&about(with(set(bits)), &action), &action).is_ok();
+            prop_assert!(!before || decide(&about(with(set(bits | more)), &action), &action).is_ok(), "{:?}", action);
         }
     }
 }

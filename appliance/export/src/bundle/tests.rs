@@ -18,6 +18,8 @@ struct Box_ {
     log: Vec<Leaf>,
     damaged: Option<At>,
     reasons: Vec<Reason>,
+    /// Leaves of gaps that the recorder wrote.
+    gaps: Vec<Known>,
     written: u64,
 }
 
@@ -50,7 +52,7 @@ impl Box_ {
             };
             log[segment.leaf as usize] = leaf(record.body());
         }
-        Self { log, damaged: None, reasons: Vec::new(), written: 0 }
+        Self { log, damaged: None, reasons: Vec::new(), gaps: Vec::new(), written: 0 }
     }
 }
 
@@ -70,6 +72,10 @@ impl Source for Box_ {
 
     fn reasons(&mut self, _: StreamId, _: TimeRange) -> Result<Vec<Reason>> {
         Ok(self.reasons.clone())
+    }
+
+    fn known(&mut self, _: StreamId, _: TimeRange) -> Result<Vec<Known>> {
+        Ok(self.gaps.clone())
     }
 
     fn tell(&mut self, holes: &[(StreamId, Hole)]) -> Result<Vec<u64>> {
@@ -235,6 +241,22 @@ fn missing_time_is_told_with_its_reasons() {
     assert_eq!(told, [(10, 12, "camera_gone"), (12, 15, "not_stored")]);
     let text = String::from_utf8(files.0["certificate-en.txt"].clone()).unwrap();
     assert!(text.contains("complete: false") && text.contains("camera_gone"), "{text}");
+}
+
+#[test]
+fn missing_time_that_the_log_has_is_not_told_again() {
+    let mut box_ = Box_::new();
+    let gone = TimeRange { start: UtcNanos(10 * SECOND), end: UtcNanos(12 * SECOND) };
+    box_.reasons = vec![Reason { range: gone, reason: "camera_gone".to_owned() }];
+    let stream = footage().stream;
+    let hole = Hole { start: gone.start, end: gone.end, reason: "camera_gone".to_owned() };
+    let leaf = box_.tell(&[(stream, hole)]).unwrap()[0];
+    box_.gaps = vec![Known { leaf, start: gone.start, end: gone.end }];
+    let before = box_.log.len();
+    let (made, _, findings) = verdict(&mut box_, &order(12));
+    assert_eq!(findings, [""; 0]);
+    assert_eq!(box_.log.len(), before + 1, "the leaf of the export alone");
+    assert!(made.leaves.contains(&leaf) && made.missing.len() == 1, "{made:?}");
 }
 
 #[test]

@@ -1,50 +1,57 @@
-//! Exports: a thread that makes one bundle after the other, and what people do with them.
+//! Exports: a thread that makes one bundle after the other, one that writes released ones to other disks, and what people do with them.
 //!
-//! Recording comes first: the thread rests while footage waits for a disk, and what it writes goes to the disk in small pieces.
+//! Recording comes first: both threads rest while footage waits for a disk, and what they write goes to the disk in small pieces. What an account may is looked at when it asks, again
+//! before its export is made or written, and again before each piece of it goes out.
 
+mod carry;
+mod ledger;
+mod making;
+mod permit;
+mod places;
+mod release;
 mod sealing;
+mod shown;
 mod source;
+mod told;
 
+pub use places::Places;
 pub use sealing::Sealing;
 
 use super::book::Book;
 use super::desk::{CameraDesk, stored};
 use super::log_keeper::LogKeeper;
-use super::log_keys;
+use ledger::{Ledger, Topic};
+use permit::{Asked, permit};
 use source::RingSource;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 use watchbook_access::{Action, Grant};
 use watchbook_base::clock::SystemClock;
 use watchbook_base::{CameraId, Clock as _, Kind, TimeRange, TrackRole, UtcNanos};
-use watchbook_evidence::bundle::{CHECKPOINT, LeafEntry, PROOFS};
-use watchbook_evidence::record::Record;
-use watchbook_export::bundle::{Maker, make, proofs, survey};
-use watchbook_export::job::{Answer, CameraOf, FileRow, Job, KEPT_MAX, MissingRow, Order, State, WAITING_MAX};
-use watchbook_export::staging::{RESERVE_BYTES, Staging};
+use watchbook_export::bundle::{Maker, make, survey};
+use watchbook_export::job::{CameraOf, Job, Made, Order, State};
+use watchbook_export::staging::{RESERVE_BYTES, StagedFile, Staging};
 use watchbook_export::zip::{Entry, Piece, Zip};
 use watchbook_media::{ByteFile, SpanSource};
-use watchbook_store::register::{Change, Namespace, Register};
+use watchbook_store::register::Register;
 use watchbook_store::{Disks, Reader, Writer};
-use watchbook_web::api;
 use watchbook_web::error::Error;
 use watchbook_web::ports::{self, Cameras as _};
+use watchbook_web::{Rights, api};
 
 type Result<T> = core::result::Result<T, Error>;
 
-/// Rows of the register begin with it, followed by the number, big-endian.
-const PREFIX: &[u8] = b"export/";
-/// How often it is looked for bundles whose time is over, and for releases that wait for a signature.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// How long the hashes of footage may take to come into the log, each time it is tried.
 const LEAVES_PATIENCE: Duration = Duration::from_secs(30);
 /// Attempts to have them there.
 const LEAVES_ATTEMPTS: u32 = 10;
 /// Bytes a second that are expected before anything was measured.
 const BYTES_PER_S: u64 = 50 << 20;
+/// Fewer are not believed: what is measured of a few bytes says nothing.
+const BYTES_PER_S_MIN: u64 = 1 << 20;
 /// Missing stretches of one export that are shown.
 const MISSING_MAX: usize = 200;
 
@@ -62,6 +69,10 @@ pub struct Means {
     pub cameras: Arc<CameraDesk>,
     /// What masters are sealed with.
     pub sealing: Sealing,
+    /// What an account may at the moment at which it is asked.
+    pub rights: Rights,
+    /// Where else than to a browser bundles go.
+    pub places: Places,
 }
 
 /// The exports of the station.
@@ -70,33 +81,24 @@ pub struct ExportDesk {
     register: Arc<Register>,
     log: Arc<Book>,
     staging: Staging,
-    jobs: Mutex<Jobs>,
-    changed: Condvar,
-    /// Held while somebody's answer takes effect.
-    answering: Mutex<()>,
-    bytes_per_s: AtomicU64,
-}
-
-#[derive(Default)]
-struct Jobs {
-    by_number: BTreeMap<u64, Job>,
+    ledger: Arc<Ledger>,
     /// What the gate gave for those that are to be made. One that a restart broke off has none until it is asked again.
-    grants: HashMap<u64, Arc<Grant>>,
-    making: Option<Making>,
-    stopped: bool,
-}
-
-/// The export that is being made.
-#[derive(Clone, Copy, Default)]
-struct Making {
-    export: u64,
-    done_bytes: u64,
-    total_bytes: u64,
-    without_leaf: u64,
+    grants: Mutex<HashMap<u64, Arc<Grant>>>,
+    carrying: carry::Waiting,
+    /// Held while proofs are made.
+    proving: Mutex<()>,
+    /// Held by who gives files of a released bundle other contents, and by who opens them.
+    swapping: RwLock<()>,
+    bytes_per_s: AtomicU64,
 }
 
 fn exported(error: watchbook_export::Error) -> Error {
     Error::new(error.kind, error.message)
+}
+
+/// What is wrong and what can be done about it.
+fn sentence(error: &Error) -> String {
+    [Some(&error.message), error.next_step.as_ref()].into_iter().flatten().cloned().collect::<Vec<_>>().join(". ")
 }
 
 fn other_grant() -> Error {
@@ -107,122 +109,73 @@ fn unknown(export: u64) -> Error {
     Error::not_found(format!("there is no export {export}")).next("Look at the list of exports.")
 }
 
-fn put(job: &Job) -> Change {
-    let value = serde_json::to_vec(job).expect("names, numbers and strings always have a JSON form");
-    Change::put(Namespace::Setting, [PREFIX, &job.id.to_be_bytes()].concat(), value)
-}
-
 impl ExportDesk {
-    /// Reads what is kept; bundles lie in `dir`. What is there of an export that nobody knows is removed.
+    /// Reads what is kept; bundles lie in `dir`. What is there of an export that has ended is removed; what belongs to a row that cannot be read stays.
     ///
     /// # Errors
     /// When the register or the folder cannot be read.
     pub fn open(means: Means, register: Arc<Register>, log: Arc<Book>, dir: &Path) -> Result<Self> {
-        let mut jobs = Jobs::default();
-        for entry in register.scan(Namespace::Setting, PREFIX).map_err(stored)? {
-            match serde_json::from_slice::<Job>(&entry.value) {
-                Ok(job) => drop(jobs.by_number.insert(job.id, job)),
-                Err(error) => tracing::error!(%error, "an export in the register cannot be read and is left out"),
-            }
-        }
+        let ledger = Arc::new(Ledger::open(Arc::clone(&register), Arc::new(SystemClock))?);
         let staging = Staging::open(dir).map_err(exported)?;
-        for export in staging.whole().map_err(exported)? {
-            if !jobs.by_number.get(&export).is_some_and(|job| job.state.is_staged()) {
-                staging.remove(export).map_err(exported)?;
-            }
-        }
-        let (jobs, bytes_per_s) = (Mutex::new(jobs), AtomicU64::new(BYTES_PER_S));
-        Ok(Self {
+        let desk = Self {
             means,
             register,
             log,
             staging,
-            jobs,
-            changed: Condvar::new(),
-            answering: Mutex::new(()),
-            bytes_per_s,
-        })
+            ledger,
+            grants: Mutex::default(),
+            carrying: Mutex::default(),
+            proving: Mutex::new(()),
+            swapping: RwLock::new(()),
+            bytes_per_s: AtomicU64::new(BYTES_PER_S),
+        };
+        desk.tidy_up();
+        desk.miss_lost_files()?;
+        Ok(desk)
     }
 
-    /// Starts the thread that makes bundles. It ends with [`ExportDesk::stop`].
+    /// Starts the threads. They end with [`ExportDesk::stop`].
     ///
     /// # Errors
     /// The operating system's.
     pub fn start(self: &Arc<Self>) -> std::io::Result<()> {
-        let desk = Arc::clone(self);
-        std::thread::Builder::new().name("exports".to_owned()).spawn(move || desk.run()).map(drop)
+        let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        let (makes, carries) = (Arc::clone(self), Arc::clone(self));
+        named("exports").spawn(move || makes.run())?;
+        named("export places").spawn(move || carries.carry_all()).map(drop)
     }
 
-    /// Ends the thread. What is being made is made anew after the next start.
+    /// Ends the threads. What is being made is made anew after the next start, what is being written is gone on with.
     pub fn stop(&self) {
-        self.jobs().stopped = true;
-        self.changed.notify_all();
-    }
-
-    fn jobs(&self) -> MutexGuard<'_, Jobs> {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ledger.stop();
     }
 
     fn run(&self) {
-        while let Some(next) = self.next() {
+        while let Some(next) = self.ledger.next_to_make() {
             if let Some(job) = next {
-                self.work(job);
+                making::work(&self.ledger, &self.staging, job.id, &|job| self.make(job));
+                self.grants().remove(&job.id);
             }
-            self.look_after();
+            self.expire();
+            self.prove_all();
+            self.tidy_up();
         }
     }
 
-    /// The export that is to be made next; `Some(None)`: there is none, after a while. `None`: the thread is to end.
-    fn next(&self) -> Option<Option<Job>> {
-        let waits = |jobs: &Jobs| jobs.by_number.values().find(|job| job.state == State::Making).cloned();
-        let idle = |jobs: &mut Jobs| !jobs.stopped && waits(jobs).is_none();
-        let waited = self.changed.wait_timeout_while(self.jobs(), LOOK_EVERY, idle);
-        let (mut jobs, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        if jobs.stopped {
-            return None;
-        }
-        let job = waits(&jobs);
-        let making = |job: &Job| Making { export: job.id, total_bytes: job.estimate_bytes, ..Making::default() };
-        jobs.making = job.as_ref().map(making);
-        Some(job)
-    }
-
-    /// Makes one.
-    fn work(&self, mut job: Job) {
-        let began = std::time::Instant::now();
-        let made = self.make(&job);
-        let mut jobs = self.jobs();
-        let making = jobs.making.take().unwrap_or_default();
-        let wanted = jobs.by_number.get(&job.id).is_some_and(|job| job.state == State::Making);
-        if !wanted || (made.is_err() && jobs.stopped) {
-            return;
-        }
-        let now = SystemClock.utc();
-        match made {
-            Ok(made) => {
-                let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
-                let rate = making.done_bytes.saturating_mul(1000) / millis;
-                self.bytes_per_s.store(rate.max(1 << 20), Ordering::Relaxed);
-                job.made = Some(made);
-                job.enter(State::Ready, now);
-            }
-            Err(error) => {
-                tracing::error!(export = job.id, %error, "an export could not be made");
-                job.trouble = error.message;
-                job.enter(State::Failed, now);
-            }
-        }
-        jobs.grants.remove(&job.id);
-        if let Err(error) = self.keep(&mut jobs, job.clone()) {
-            tracing::error!(export = job.id, %error, "an export is made anew because the register could not be written");
-        }
-        drop(jobs);
-        if job.has_ended() {
-            self.remove_files(job.id);
+    fn tidy_up(&self) {
+        if let Err(error) = making::tidy_up(&self.ledger, &self.staging) {
+            let sentence =
+                format!("Files of exports that have ended could not be deleted; it is tried again: {}", error.message);
+            self.ledger.say(Topic::Files, sentence);
         }
     }
 
-    fn make(&self, job: &Job) -> Result<watchbook_export::job::Made> {
+    fn grants(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Grant>>> {
+        self.grants.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn make(&self, job: &Job) -> Result<Made> {
+        let began = Instant::now();
         let grant = self.grant(job)?;
         let mut source = RingSource::new(self, job, &grant);
         let order = &job.order;
@@ -231,7 +184,7 @@ impl ExportDesk {
             if surveyed.without_leaf == 0 {
                 break;
             }
-            self.tell(job.id, |making| making.without_leaf = surveyed.without_leaf);
+            self.ledger.tell_making(job.id, |making| making.without_leaf = surveyed.without_leaf);
             self.means.disks.commit_leaves_now(LEAVES_PATIENCE).map_err(stored)?;
             surveyed = survey(order, &mut source).map_err(exported)?;
         }
@@ -239,7 +192,7 @@ impl ExportDesk {
             let message = format!("the hashes of {} runs of footage are not in the audit log", surveyed.without_leaf);
             return Err(Error::new(Kind::Unavailable, message).next("Look at the health page, then ask again."));
         }
-        self.tell(job.id, |making| (making.without_leaf, making.total_bytes) = (0, surveyed.bytes));
+        self.ledger.tell_making(job.id, |making| (making.without_leaf, making.total_bytes) = (0, surveyed.bytes));
         self.staging.check_room(surveyed.bytes.saturating_add(surveyed.bytes / 16)).map_err(exported)?;
         let origin = self.means.keeper.origin();
         let key = self.means.sealing.key(&origin)?;
@@ -251,17 +204,19 @@ impl ExportDesk {
             files: player(),
             now: SystemClock.utc(),
         };
-        make(job.id, (order, &surveyed), &maker, &mut source, &self.staging).map_err(exported)
+        let made = make(job.id, (order, &surveyed), &maker, &mut source, &self.staging).map_err(exported)?;
+        let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+        let rate = surveyed.bytes.saturating_mul(1000) / millis;
+        self.bytes_per_s.store(rate.max(BYTES_PER_S_MIN), Ordering::Relaxed);
+        Ok(made)
     }
 
-    /// What the gate gave; after a restart it is asked again, in the name of whoever asked, as they were then.
+    /// Looked at anew each time: rights, case and cameras may have changed since it was asked for.
     fn grant(&self, job: &Job) -> Result<Arc<Grant>> {
-        if let Some(grant) = self.jobs().grants.get(&job.id) {
-            return Ok(Arc::clone(grant));
-        }
-        let opened = watchbook_access::open(&job.order.subject(), job.order.action(job.id), &*self.log);
-        let grant = opened.map_err(|refusal| Error::new(Kind::Denied, refusal.to_string()))?;
-        Ok(Arc::clone(self.jobs().grants.entry(job.id).or_insert(Arc::new(grant))))
+        let (account, case) = (job.order.account, job.order.case.clone());
+        let asked = Asked { account, case, export: None, action: job.order.action(job.id) };
+        let known = self.grants().get(&job.id).cloned();
+        permit(&self.means.rights, &*self.log, asked, known)
     }
 
     /// How far the camera's clock was from ours at the reading nearest to the footage, in a sentence; empty when it tells none.
@@ -273,105 +228,6 @@ impl ExportDesk {
         })
     }
 
-    fn tell(&self, export: u64, change: impl FnOnce(&mut Making)) {
-        if let Some(making) = self.jobs().making.as_mut().filter(|making| making.export == export) {
-            change(making);
-        }
-    }
-
-    /// Writes a row, and then believes it.
-    fn keep(&self, jobs: &mut Jobs, job: Job) -> Result<()> {
-        self.register.apply(&[put(&job)]).map_err(stored)?;
-        jobs.by_number.insert(job.id, job);
-        Ok(())
-    }
-
-    fn get(&self, export: u64) -> Result<Job> {
-        self.jobs().by_number.get(&export).cloned().ok_or_else(|| unknown(export))
-    }
-
-    fn remove_files(&self, export: u64) {
-        if let Err(error) = self.staging.remove(export) {
-            tracing::error!(export, %error, "the files of an export could not be deleted; the next start tries again");
-        }
-    }
-
-    /// Deletes what nobody came for, and finishes releases that waited for a signature.
-    fn look_after(&self) {
-        let now = SystemClock.utc();
-        let all: Vec<Job> = self.jobs().by_number.values().cloned().collect();
-        for job in all {
-            let is_over = job.expires().is_some_and(|end| end <= now);
-            if is_over && job.answer.is_none() | (job.state == State::Released) {
-                let mut expired = job.clone();
-                expired.enter(State::Expired, now);
-                let kept = self.keep(&mut self.jobs(), expired);
-                match kept {
-                    Ok(()) => self.remove_files(job.id),
-                    Err(error) => tracing::error!(export = job.id, %error, "an export could not be let go"),
-                }
-            } else if job.state == State::Ready
-                && job.answer.is_some()
-                && let Err(error) = self.finish_release(job.id)
-            {
-                tracing::warn!(export = job.id, %error, "a released export waits for its proofs");
-            }
-        }
-    }
-
-    /// Puts proofs and checkpoint into a bundle that somebody has released.
-    fn finish_release(&self, export: u64) -> Result<Job> {
-        let _one = self.answering.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut job = self.get(export)?;
-        let leaf = job.answer.as_ref().and_then(|answer| answer.leaf);
-        let (Some(leaf), Some(made), State::Ready) = (leaf, job.made.as_mut(), job.state) else { return Ok(job) };
-        let checkpoint = self.means.keeper.checkpoint_with(leaf)?;
-        let size = checkpoint.checkpoint().root.size;
-        let mut entry = |index: u64| {
-            let refused = |error: watchbook_store::Error| watchbook_export::Error::new(error.kind, error.message);
-            let row = self.register.audit_entries(index, 1).map_err(refused)?.pop();
-            let row = row.filter(|row| row.index == index);
-            let row = row.ok_or_else(|| {
-                watchbook_export::Error::new(Kind::NotFound, format!("there is no audit entry {index}"))
-            })?;
-            let path = self.register.audit_inclusion(index, size).map_err(refused)?;
-            LeafEntry::new(index, &row.leaf, &path)
-                .map_err(|error| watchbook_export::Error::new(Kind::Corrupt, format!("audit entry {index}: {error}")))
-        };
-        // Whoever trusts a key that the log had before follows it to the one of now.
-        let changes = log_keys::leaves(&self.register)?.into_iter().filter(|change| *change < size);
-        let leaves: Vec<u64> = made.leaves.iter().copied().chain(changes).collect();
-        let proofs = proofs(&leaves, leaf, &mut entry).map_err(exported)?;
-        let mut rows: Vec<FileRow> = Vec::new();
-        for named in [(PROOFS, proofs.as_slice()), (CHECKPOINT, checkpoint.to_text().as_bytes())] {
-            rows.push(self.staging.put(export, named, true).map_err(exported)?);
-        }
-        self.staging.sync(export).map_err(exported)?;
-        made.files.retain(|file| rows.iter().all(|row| row.name != file.name));
-        made.files.extend(rows);
-        made.files.sort_by(|a, b| a.name.cmp(&b.name));
-        job.enter(State::Released, SystemClock.utc());
-        self.keep(&mut self.jobs(), job.clone())?;
-        Ok(job)
-    }
-
-    /// Forgets the oldest exports that have ended.
-    fn make_room(&self, jobs: &mut Jobs) -> Result<()> {
-        let over = (jobs.by_number.len() + 1).saturating_sub(KEPT_MAX);
-        let ended: Vec<u64> =
-            jobs.by_number.values().filter(|job| job.has_ended()).map(|job| job.id).take(over).collect();
-        for export in ended {
-            let key = [PREFIX, &export.to_be_bytes()].concat();
-            self.register.apply(&[Change::delete(Namespace::Setting, key)]).map_err(stored)?;
-            jobs.by_number.remove(&export);
-        }
-        match jobs.by_number.len() < KEPT_MAX {
-            true => Ok(()),
-            false => Err(Error::new(Kind::Exhausted, format!("there are {KEPT_MAX} exports that have not ended"))
-                .next("Have them released, refused or cancelled first.")),
-        }
-    }
-
     fn stored_bytes(&self, cameras: &[CameraId], range: TimeRange) -> Result<u64> {
         let mut bytes = 0;
         for camera in cameras {
@@ -380,76 +236,6 @@ impl ExportDesk {
             }
         }
         Ok(bytes)
-    }
-
-    fn shown(jobs: &Jobs, job: &Job) -> api::Export {
-        let before_it = jobs.by_number.range(..job.id).filter(|(_, job)| job.state == State::Making).count();
-        let progress = (job.state == State::Making).then(|| {
-            let making = jobs.making.filter(|making| making.export == job.id).unwrap_or_default();
-            api::ExportProgress {
-                done_bytes: making.done_bytes,
-                total_bytes: making.total_bytes.max(job.estimate_bytes * u64::from(making.total_bytes == 0)),
-                before_it: u32::try_from(before_it).unwrap_or(u32::MAX),
-                without_leaf: making.without_leaf,
-            }
-        });
-        let order = &job.order;
-        api::Export {
-            id: job.id.to_string(),
-            case: order.case.clone(),
-            cameras: order.cameras.iter().map(|of| of.camera).collect(),
-            start_utc_ms: order.range.start.as_ms(),
-            end_utc_ms: order.range.end.as_ms(),
-            recipient_class: order.recipient_class,
-            recipient: order.recipient.clone(),
-            asked_by: order.account,
-            asked_by_name: None,
-            asked_utc_ms: order.asked.as_ms(),
-            state: state(job.state),
-            since_utc_ms: job.since.as_ms(),
-            progress,
-            made: job.made.as_ref().map(made_shown),
-            answer: job.answer.as_ref().map(|answer| api::ExportAnswer {
-                account: answer.account,
-                account_name: None,
-                at_utc_ms: answer.at.as_ms(),
-                reason: answer.reason.clone(),
-            }),
-            trouble: (!job.trouble.is_empty()).then(|| job.trouble.clone()),
-            expires_utc_ms: job.expires().map(UtcNanos::as_ms),
-            delivered_utc_ms: job.delivered_at.map(UtcNanos::as_ms),
-        }
-    }
-
-    fn release(&self, answer: ports::ExportAnswer) -> Result<Job> {
-        {
-            let _one = self.answering.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut job = self.get(answer.export)?;
-            job.may_answer(answer.account, &answer.manifest_sha256).map_err(exported)?;
-            let (account, at) = (answer.account, SystemClock.utc());
-            let record =
-                Record::Export { account: job.order.account, approver: account, manifest: answer.manifest_sha256 };
-            let answered = |leaf| Answer { account, at, reason: String::new(), leaf: Some(leaf) };
-            // The leaf and the row that says so: both or nothing.
-            let leaf = self.register.append_records(core::slice::from_ref(&record), |leaf| {
-                vec![put(&Job { answer: Some(answered(leaf)), ..job.clone() })]
-            });
-            job.answer = Some(answered(leaf.map_err(stored)?));
-            self.jobs().by_number.insert(job.id, job);
-        }
-        self.finish_release(answer.export)
-    }
-
-    fn refuse(&self, answer: ports::ExportAnswer, reason: String) -> Result<Job> {
-        let _one = self.answering.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut job = self.get(answer.export)?;
-        job.may_answer(answer.account, &answer.manifest_sha256).map_err(exported)?;
-        let at = SystemClock.utc();
-        job.answer = Some(Answer { account: answer.account, at, reason, leaf: None });
-        job.enter(State::Refused, at);
-        self.keep(&mut self.jobs(), job.clone())?;
-        self.remove_files(job.id);
-        Ok(job)
     }
 }
 
@@ -461,8 +247,23 @@ fn player() -> Vec<(&'static str, &'static [u8])> {
 
 impl ports::Exports for ExportDesk {
     fn list(&self) -> Result<Vec<api::Export>> {
-        let jobs = self.jobs();
-        Ok(jobs.by_number.values().rev().map(|job| Self::shown(&jobs, job)).collect())
+        Ok(self.ledger.list().iter().map(|job| self.shown(job)).collect())
+    }
+
+    fn facts(&self, export: u64) -> Option<watchbook_access::ExportNow> {
+        self.ledger.facts(export)
+    }
+
+    fn troubles(&self) -> Vec<String> {
+        self.ledger.troubles()
+    }
+
+    fn sinks(&self) -> Result<api::ExportSinkList> {
+        Ok(self.means.places.list())
+    }
+
+    fn deliver(&self, grant: Arc<Grant>, delivery: ports::ExportDelivery) -> Result<api::Export> {
+        self.ask_delivery(grant, &delivery)
     }
 
     fn estimate(&self, cameras: &[CameraId], range: TimeRange) -> Result<api::ExportEstimate> {
@@ -498,40 +299,28 @@ impl ports::Exports for ExportDesk {
             return Err(other_grant());
         }
         let job = Job::new(export, order, estimate_bytes);
-        let mut jobs = self.jobs();
-        if jobs.by_number.contains_key(&export) {
-            return Err(Error::new(Kind::Conflict, format!("the number {export} is taken")).next("Ask again."));
-        }
-        let waiting = jobs.by_number.values().filter(|job| job.state == State::Making).count();
-        if waiting >= WAITING_MAX {
-            let message = format!("{WAITING_MAX} exports wait to be made already");
-            return Err(Error::new(Kind::Exhausted, message).next("Wait until one is done, or cancel one."));
-        }
-        self.make_room(&mut jobs)?;
-        jobs.grants.insert(job.id, grant);
-        self.keep(&mut jobs, job.clone())?;
-        let shown = Self::shown(&jobs, &job);
-        drop(jobs);
-        self.changed.notify_all();
-        Ok(shown)
+        // The thread asks for the grant as soon as the row is there.
+        let mut grants = self.grants();
+        self.ledger.add(job.clone())?;
+        grants.insert(export, grant);
+        drop(grants);
+        Ok(self.shown(&job))
     }
 
     fn cancel(&self, _: &Grant, export: u64, account: u32) -> Result<api::Export> {
-        let _one = self.answering.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut jobs = self.jobs();
-        let mut job = jobs.by_number.get(&export).cloned().ok_or_else(|| unknown(export))?;
-        job.may_cancel(account).map_err(exported)?;
-        let is_being_made = jobs.making.is_some_and(|making| making.export == export);
-        job.enter(State::Cancelled, SystemClock.utc());
-        jobs.grants.remove(&export);
-        self.keep(&mut jobs, job.clone())?;
-        let shown = Self::shown(&jobs, &job);
-        drop(jobs);
+        let (job, was) = self.ledger.change(export, |job, now| {
+            job.may_cancel(account)?;
+            let was = job.state;
+            job.enter(State::Cancelled, now);
+            Ok(was)
+        })?;
+        let is_being_made = self.ledger.progress().0.is_some_and(|making| making.export == export);
         // What is being written goes when its thread sees that it is not wanted.
-        if !is_being_made {
-            self.remove_files(export);
+        if !(was == State::Making && is_being_made) {
+            self.grants().remove(&export);
+            making::remove_files(&self.ledger, &self.staging, export);
         }
-        Ok(shown)
+        Ok(self.shown(&job))
     }
 
     fn answer(&self, grant: &Grant, answer: ports::ExportAnswer) -> Result<api::Export> {
@@ -546,68 +335,37 @@ impl ports::Exports for ExportDesk {
             None => self.release(answer)?,
             Some(reason) => self.refuse(answer, reason)?,
         };
-        Ok(Self::shown(&self.jobs(), &job))
+        Ok(self.shown(&job))
     }
 
     fn open(&self, grant: &Grant, export: u64, account: u32, manifest_sha256: &str) -> Result<ports::ExportFile> {
-        if !grant.covers_delivery(export, manifest_sha256) {
+        if !grant.covers_delivery(export, manifest_sha256, ports::DOWNLOAD) {
             return Err(Error::new(Kind::Denied, "handing an export out: the grant is for something else"));
         }
-        let mut job = self.get(export)?;
-        let files = job.may_have(account, manifest_sha256).map_err(exported)?.files.clone();
-        let entries: Vec<Entry> =
-            files.iter().map(|file| Entry { name: file.name.clone(), bytes: file.bytes, crc32: file.crc32 }).collect();
+        let (made, files) = self.open_files(export, account, manifest_sha256)?;
+        let entries: Vec<Entry> = made
+            .files
+            .iter()
+            .map(|file| Entry { name: file.name.clone(), bytes: file.bytes, crc32: file.crc32 })
+            .collect();
         let zip = Zip::plan(&entries).map_err(exported)?;
-        let released = job.since;
-        if job.delivered_at.is_none() {
-            job.delivered_at = Some(SystemClock.utc());
-            self.keep(&mut self.jobs(), job)?;
-        }
-        let file = Arc::new(Archive { staging: self.staging.clone(), export, entries, zip });
-        Ok(ports::ExportFile { file, released })
+        self.ledger.change(export, |job, now| {
+            job.may_have(account, manifest_sha256)?;
+            job.delivered_at = job.delivered_at.or(Some(now));
+            Ok(())
+        })?;
+        let (ledger, manifest_sha256) = (Arc::clone(&self.ledger), manifest_sha256.to_owned());
+        let file = Arc::new(Archive { ledger, export, manifest_sha256, files, zip });
+        Ok(ports::ExportFile { file, proven: made.proven.unwrap_or(made.at) })
     }
 }
 
-fn state(state: State) -> api::ExportState {
-    match state {
-        State::Making => api::ExportState::Making,
-        State::Ready => api::ExportState::Ready,
-        State::Released => api::ExportState::Released,
-        State::Refused => api::ExportState::Refused,
-        State::Failed => api::ExportState::Failed,
-        State::Cancelled => api::ExportState::Cancelled,
-        State::Expired => api::ExportState::Expired,
-    }
-}
-
-fn made_shown(made: &watchbook_export::job::Made) -> api::ExportMade {
-    let missing = |row: &MissingRow| api::ExportMissing {
-        camera: row.camera,
-        is_sound: row.is_sound,
-        start_utc_ms: row.range.start.as_ms(),
-        end_utc_ms: row.range.end.as_ms(),
-        reason: row.reason.clone(),
-    };
-    let file =
-        |file: &FileRow| api::ExportFile { name: file.name.clone(), bytes: file.bytes, sha256: file.sha256.clone() };
-    api::ExportMade {
-        manifest_sha256: made.manifest_sha256.clone(),
-        bytes: made.bytes(),
-        runs: made.runs,
-        complete: made.is_complete(),
-        delivered_start_utc_ms: made.delivered.map(|range| range.start.as_ms()),
-        delivered_end_utc_ms: made.delivered.map(|range| range.end.as_ms()),
-        missing: made.missing.iter().take(MISSING_MAX).map(missing).collect(),
-        missing_count: u64::try_from(made.missing.len()).unwrap_or(u64::MAX),
-        files: made.files.iter().map(file).collect(),
-    }
-}
-
-/// A bundle as one file.
+/// A bundle as one file, for as long as it is released.
 struct Archive {
-    staging: Staging,
+    ledger: Arc<Ledger>,
     export: u64,
-    entries: Vec<Entry>,
+    manifest_sha256: String,
+    files: Vec<StagedFile>,
     zip: Zip,
 }
 
@@ -622,14 +380,19 @@ impl ByteFile for Archive {
         len_max: usize,
         _: &dyn SpanSource,
     ) -> core::result::Result<bytes::Bytes, watchbook_media::Error> {
+        let failed =
+            |error: watchbook_export::Error| watchbook_media::Error { kind: error.kind, message: error.message };
         let len_max = u64::try_from(len_max.min(watchbook_media::byte_file::CHUNK_BYTES_MAX)).unwrap_or(0);
         let bytes = match self.zip.piece(offset, len_max) {
             None => Vec::new(),
             Some(Piece::Bytes(bytes)) => bytes,
             Some(Piece::File { file, offset, len }) => {
-                let name = self.entries.get(file).map(|entry| entry.name.as_str()).unwrap_or_default();
-                let read = self.staging.read(self.export, name, (offset, len));
-                read.map_err(|error| watchbook_media::Error { kind: error.kind, message: error.message })?
+                if !self.ledger.is_released(self.export, &self.manifest_sha256) {
+                    let message = format!("handing export {} out: its time is over", self.export);
+                    return Err(failed(watchbook_export::Error::new(Kind::Conflict, message)));
+                }
+                let none = || watchbook_export::Error::new(Kind::Internal, "an archive has a file that is not there");
+                self.files.get(file).ok_or_else(none).and_then(|file| file.read(offset, len)).map_err(failed)?
             }
         };
         Ok(bytes.into())

@@ -176,6 +176,15 @@ impl LogKeeper {
         })
     }
 
+    /// The longest checkpoint that witnesses have signed, when it has leaf `leaf`.
+    ///
+    /// # Errors
+    /// When the register cannot be read.
+    pub fn cosigned_with(&self, leaf: u64) -> Result<Option<SignedCheckpoint>> {
+        let cosigned = self.with_log(|log| self.witnesses.cosigned(log))?;
+        Ok(cosigned.filter(|cosigned| cosigned.checkpoint().root.size > leaf))
+    }
+
     /// Signs, and makes that durable in the register before anybody sees it; what `is_kept` there already is compared with all that is known all the same, before it goes
     /// to the second place. In a sentence: why not; what a person must look at is a refusal.
     fn sign(&self, keeper: &mut Keeper, now: Root, is_kept: bool) -> core::result::Result<SignedCheckpoint, String> {

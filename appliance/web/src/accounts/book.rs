@@ -92,6 +92,16 @@ struct Station {
     last_account: u32,
 }
 
+/// An account as the register has it, which is how it is: every change is there before it is in force. `None`: it is gone. Blocking.
+///
+/// # Errors
+/// When the register cannot be read, or its row cannot be understood.
+pub(crate) fn subject_of(register: &dyn Register, id: u32) -> Result<Option<Subject>, Error> {
+    let row = register.list(Space::Account)?.into_iter().find(|(key, _)| *key == id.to_be_bytes());
+    let account: Option<Account> = row.map(|(_, row)| decode("an account", &row)).transpose()?;
+    Ok(account.map(|account| account.subject(false)))
+}
+
 #[derive(Default)]
 struct State {
     station: Station,

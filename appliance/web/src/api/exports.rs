@@ -55,6 +55,8 @@ pub struct ExportProgress {
     pub before_it: u32,
     /// Runs of footage whose hashes are not in the audit log yet; it waits for them.
     pub without_leaf: u64,
+    /// Seconds until it is made, counted from when its turn comes; an estimate.
+    pub seconds_left: u64,
 }
 
 /// Time that is not in a bundle.
@@ -71,6 +73,83 @@ pub struct ExportMissing {
     pub end_utc_ms: i64,
     /// Why: the reason of a gap, `damaged` or `not_stored`.
     pub reason: String,
+}
+
+/// What kind of place a bundle is written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ExportSinkKind {
+    /// A directory that the configuration file names.
+    Directory,
+    /// A disk that is plugged in.
+    Usb,
+}
+
+/// A place that bundles can be written to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ExportSink {
+    /// What it is asked for by, such as `usb/COURT`.
+    pub id: String,
+    /// What kind.
+    pub kind: ExportSinkKind,
+    /// Its name among those.
+    pub name: String,
+    /// Bytes that can be written there; null when it does not say.
+    pub free_bytes: Option<u64>,
+    /// Why nothing can be written there now, in plain English; null when it can.
+    pub trouble: Option<String>,
+}
+
+/// Answer of the list of places.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ExportSinkList {
+    /// By kind and name.
+    pub sinks: Vec<ExportSink>,
+    /// Disks that are plugged in are found; otherwise the configuration file names no place for them.
+    pub usb: bool,
+}
+
+/// How far a bundle is on its way to a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ExportDeliveryState {
+    /// Others come first.
+    Waiting,
+    /// Its files are written.
+    Writing,
+    /// Its files are read back and compared.
+    Checking,
+    /// Every file was read back and is what was released.
+    Done,
+    /// It could not be written.
+    Failed,
+}
+
+/// A bundle on its way to a place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ExportDelivery {
+    /// Number within its export.
+    pub number: u32,
+    /// What kind of place.
+    pub kind: ExportSinkKind,
+    /// Name of the place.
+    pub name: String,
+    /// How far it is.
+    pub state: ExportDeliveryState,
+    /// Bytes that are written, or read back.
+    pub done_bytes: u64,
+    /// Bytes that are to be written, and then to be read back.
+    pub total_bytes: u64,
+    /// Seconds until it is done, once that can be told; an estimate.
+    pub seconds_left: Option<u64>,
+    /// When it was asked for.
+    pub asked_utc_ms: i64,
+    /// Since when it is done, has failed or waits.
+    pub since_utc_ms: i64,
+    /// The folder there, when it is done.
+    pub folder: Option<String>,
+    /// Why it failed and what can be done, in plain English; null when it did not.
+    pub trouble: Option<String>,
 }
 
 /// A file of a bundle.
@@ -105,6 +184,8 @@ pub struct ExportMade {
     pub missing_count: u64,
     /// What is in it.
     pub files: Vec<ExportFile>,
+    /// Witnesses that have signed the checkpoint in it. None: only the log itself has, until a witness' signature that covers the export is brought home; it is then put in.
+    pub witnesses: Vec<String>,
 }
 
 /// What a second person said.
@@ -159,8 +240,10 @@ pub struct Export {
     pub trouble: Option<String>,
     /// When its files are deleted; null when there are none.
     pub expires_utc_ms: Option<i64>,
-    /// When it was first downloaded; null before.
+    /// When it first left the box whole or was first downloaded; null before.
     pub delivered_utc_ms: Option<i64>,
+    /// Where else than to a browser it went or goes, oldest first.
+    pub deliveries: Vec<ExportDelivery>,
 }
 
 /// Answer of the list of exports.
@@ -168,6 +251,8 @@ pub struct Export {
 pub struct ExportList {
     /// Newest first; those all of whose cameras are the account's.
     pub exports: Vec<Export>,
+    /// What is wrong with exports as a whole, in plain English.
+    pub troubles: Vec<String>,
 }
 
 /// What an export would take.
@@ -207,6 +292,16 @@ pub struct ExportRequest {
 pub struct ExportReleaseRequest {
     /// SHA-256 of the manifest that was looked at, lower-case hexadecimal.
     pub manifest_sha256: String,
+}
+
+/// Has a released export written to a place.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExportDeliverRequest {
+    /// SHA-256 of the manifest that was released, lower-case hexadecimal.
+    pub manifest_sha256: String,
+    /// Id of the place.
+    pub sink: String,
 }
 
 /// Refuses an export.

@@ -3,9 +3,12 @@
 use crate::api;
 use crate::error::Error;
 use std::sync::Arc;
-use watchbook_access::{CaseNow, Grant, RecipientClass, Roles};
+use watchbook_access::{CaseNow, ExportNow, Grant, RecipientClass, Roles};
 use watchbook_base::{CameraId, TimeRange, UtcNanos};
 use watchbook_media::ByteFile;
+
+/// The way out that is no place: a browser asks for the bundle. It stands in the log as the sink.
+pub const DOWNLOAD: &str = "download";
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +27,7 @@ pub struct ExportOrder {
     pub account: u32,
     /// Name of the account, for the certificate.
     pub account_name: String,
-    /// The case as it was when the gate was asked, and the roles of the account: by both an export that a restart broke off goes on.
+    /// The case as it was when the gate was asked, and the roles of the account: what was true then. What the account may at any later moment is looked at then.
     pub of: (CaseNow, Roles),
 }
 
@@ -41,12 +44,25 @@ pub struct ExportAnswer {
     pub refusal: Option<String>,
 }
 
+/// A bundle that is to be written to a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportDelivery {
+    /// Number of the export.
+    pub export: u64,
+    /// SHA-256 of the manifest that was released, lower-case hexadecimal.
+    pub manifest_sha256: String,
+    /// Where to: the id of one of [`Exports::sinks`].
+    pub sink: String,
+    /// Who asks.
+    pub account: u32,
+}
+
 /// A bundle on its way out.
 pub struct ExportFile {
     /// The archive.
     pub file: Arc<dyn ByteFile>,
-    /// When it was released.
-    pub released: UtcNanos,
+    /// When its proofs were made: an archive with others has other bytes.
+    pub proven: UtcNanos,
 }
 
 /// The exports of the station.
@@ -56,6 +72,25 @@ pub trait Exports: Send + Sync {
     /// # Errors
     /// When they cannot be read.
     fn list(&self) -> Result<Vec<api::Export>, Error>;
+
+    /// What the gate is told of an export; `None` for an unknown one. It waits for no disk: it is asked before each chunk of a file that is sent.
+    fn facts(&self, export: u64) -> Option<ExportNow>;
+
+    /// What is wrong with exports as a whole, in sentences.
+    fn troubles(&self) -> Vec<String>;
+
+    /// Where bundles can be written to at this moment.
+    ///
+    /// # Errors
+    /// When it cannot be looked up.
+    fn sinks(&self) -> Result<api::ExportSinkList, Error>;
+
+    /// Has a released bundle written to a place. `grant` must be for its delivery there.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown export or place; `Denied` for anybody but whoever asked for it; `Conflict` when it is not released or on its way there already; `Exhausted` when
+    /// there is no room, or too many wait.
+    fn deliver(&self, grant: Arc<Grant>, delivery: ExportDelivery) -> Result<api::Export, Error>;
 
     /// Bytes and seconds that an export would take; estimates.
     ///

@@ -95,6 +95,11 @@ impl Arguments {
         text.parse().ok().and_then(CameraId::new).ok_or_else(|| Error::not_found("there is no camera with this number"))
     }
 
+    pub(crate) fn export(&self) -> Result<u64, Error> {
+        let unknown = |_| Error::not_found("there is no export with this number").next("Look at the list of exports.");
+        self.text("export").unwrap_or_default().parse().map_err(unknown)
+    }
+
     pub(crate) fn account(&self) -> Result<u32, Error> {
         let text = self.text("account").unwrap_or_default();
         text.parse().map_err(|_| Error::not_found("there is no account with this number"))
@@ -302,6 +307,16 @@ async fn action_of(
             Ok(None) => Some(action),
             Err(error) => Some(Err(error)),
         },
+        Permission::OfExport(_) => {
+            let found = asked.path.export().ok().and_then(|export| app.ports().exports.facts(export));
+            if let Some(found) = found {
+                match app.case_now(&found.case).await {
+                    Ok(case) => (who.subject.case, who.subject.export) = (case, Some(found)),
+                    Err(error) => return Some(Err(error)),
+                }
+            }
+            Some(action)
+        }
         _ => Some(action),
     }
 }

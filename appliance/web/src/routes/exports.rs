@@ -26,6 +26,8 @@ const CAMERAS_MAX: usize = 64;
 const RECIPIENT_BYTES_MAX: usize = 256;
 /// Why not.
 const REASON_BYTES_MAX: usize = 1024;
+/// Id of a place.
+const SINK_BYTES_MAX: usize = 80;
 const HEADERS: &[&str] = &["Content-Disposition"];
 const READ: AuditRule =
     AuditRule::FirstIn { window_s: 3600, because: "the page polls it while it is open, and it shows no footage" };
@@ -90,6 +92,18 @@ fn rows_of_all() -> Vec<Route> {
             )
         },
         Route {
+            audit: READ,
+            answer: Answer::Json(200, Shape::of::<api::ExportSinkList>()),
+            handler: handler!(sinks),
+            ..row(
+                Method::GET,
+                "/api/v1/exports/sinks",
+                "export_sinks",
+                "Places that a released export can be written to: directories of the configuration file, and disks that are plugged in.",
+                reads,
+            )
+        },
+        Route {
             body_bytes_max: SMALL_BODY,
             request: Some(Shape::of::<api::ExportRequest>()),
             answer: Answer::Json(201, Shape::of::<api::Export>()),
@@ -112,7 +126,7 @@ fn rows_of_one() -> Vec<Route> {
             "/api/v1/exports/{export}/cancel",
             "cancel_export",
             "Gives an export up that one asked for, before it is released.",
-            Permission::Asks(|asked| Ok(Action::CancelExport { export: number(asked.path)? })),
+            Permission::OfExport(|asked| Ok(Action::CancelExport { export: asked.path.export()? })),
         ),
         Route {
             body_bytes_max: SMALL_BODY,
@@ -123,7 +137,7 @@ fn rows_of_one() -> Vec<Route> {
                 "/api/v1/exports/{export}/release",
                 "release_export",
                 "Releases an export that another person asked for, with a fresh second factor. 409 when its manifest is another one: nothing is released then.",
-                Permission::Asks(asked_release),
+                Permission::OfExport(asked_release),
             )
         },
         Route {
@@ -135,7 +149,19 @@ fn rows_of_one() -> Vec<Route> {
                 "/api/v1/exports/{export}/refuse",
                 "refuse_export",
                 "Refuses an export that another person asked for, with a reason. Its files are deleted.",
-                Permission::Asks(asked_refuse),
+                Permission::OfExport(asked_refuse),
+            )
+        },
+        Route {
+            body_bytes_max: SMALL_BODY,
+            request: Some(Shape::of::<api::ExportDeliverRequest>()),
+            handler: handler!(deliver),
+            ..row(
+                Method::POST,
+                "/api/v1/exports/{export}/deliver",
+                "deliver_export",
+                "Has the released bundle written to a place, for whoever asked for it. It is read back and compared; how far that is stands with the export.",
+                Permission::OfExport(asked_delivery),
             )
         },
         Route {
@@ -148,18 +174,10 @@ fn rows_of_one() -> Vec<Route> {
                 "/api/v1/exports/{export}/bundle.zip",
                 "export_bundle",
                 "The released bundle as one ZIP, for whoever asked for it.",
-                Permission::Asks(asked_delivery),
+                Permission::OfExport(asked_download),
             )
         },
     ]
-}
-
-fn unknown() -> Error {
-    Error::not_found("there is no export with this number").next("Look at the list of exports.")
-}
-
-fn number(path: &Arguments) -> Result<u64, Error> {
-    path.text("export").unwrap_or_default().parse().map_err(|_| unknown())
 }
 
 /// A SHA-256 in lower-case hexadecimal.
@@ -190,24 +208,38 @@ fn fresh_number() -> Result<u64, Error> {
 fn asked_release(asked: &Asked<'_>) -> Result<Action, Error> {
     let request = asked.json::<api::ExportReleaseRequest>()?;
     let manifest_sha256 = request.map(|request| hash(&request.manifest_sha256)).transpose()?.unwrap_or_default();
-    Ok(Action::ReleaseExport { export: number(asked.path)?, manifest_sha256 })
+    Ok(Action::ReleaseExport { export: asked.path.export()?, manifest_sha256 })
 }
 
 fn asked_refuse(asked: &Asked<'_>) -> Result<Action, Error> {
     let Some(request) = asked.json::<api::ExportRefuseRequest>()? else {
         let (manifest_sha256, reason) = (String::new(), String::new());
-        return Ok(Action::RefuseExport { export: number(asked.path)?, manifest_sha256, reason });
+        return Ok(Action::RefuseExport { export: asked.path.export()?, manifest_sha256, reason });
     };
     let (manifest_sha256, reason) = (hash(&request.manifest_sha256)?, reason(&request.reason)?);
-    Ok(Action::RefuseExport { export: number(asked.path)?, manifest_sha256, reason })
+    Ok(Action::RefuseExport { export: asked.path.export()?, manifest_sha256, reason })
 }
 
-fn asked_delivery(asked: &Asked<'_>) -> Result<Action, Error> {
+fn asked_download(asked: &Asked<'_>) -> Result<Action, Error> {
     let manifest_sha256 = match asked.query.text(MANIFEST.name) {
         Some(text) => hash(text)?,
         None => return Err(Error::invalid("manifest_sha256 is missing")),
     };
-    Ok(Action::DeliverExport { export: number(asked.path)?, manifest_sha256, sink: "download".to_owned() })
+    Ok(Action::DeliverExport { export: asked.path.export()?, manifest_sha256, sink: ports::DOWNLOAD.to_owned() })
+}
+
+fn asked_delivery(asked: &Asked<'_>) -> Result<Action, Error> {
+    let export = asked.path.export()?;
+    let Some(request) = asked.json::<api::ExportDeliverRequest>()? else {
+        let (manifest_sha256, sink) = (String::new(), String::new());
+        return Ok(Action::DeliverExport { export, manifest_sha256, sink });
+    };
+    let sink = check::line("sink", &request.sink, SINK_BYTES_MAX)?;
+    // A place has a kind and a name; what has none is another way out.
+    if !sink.contains('/') {
+        return Err(Error::invalid("sink must be the id of one of the places that the list of places has"));
+    }
+    Ok(Action::DeliverExport { export, manifest_sha256: hash(&request.manifest_sha256)?, sink })
 }
 
 fn reason(text: &str) -> Result<String, Error> {
@@ -256,9 +288,14 @@ async fn list(call: Call) -> Result<Response, Problem> {
     let list = call.blocking(move |app| {
         let exports = app.ports().exports.list()?;
         let seen = exports.into_iter().filter(|export| export.cameras.iter().all(|camera| subject.covers(*camera)));
-        Ok(api::ExportList { exports: seen.map(|export| named(app, export)).collect() })
+        let exports = seen.map(|export| named(app, export)).collect();
+        Ok(api::ExportList { exports, troubles: app.ports().exports.troubles() })
     });
     ok(&list.await?)
+}
+
+async fn sinks(call: Call) -> Result<Response, Problem> {
+    ok(&call.blocking(|app| app.ports().exports.sinks()).await?)
 }
 
 /// With the names of the accounts.
@@ -287,9 +324,6 @@ async fn estimate(call: Call) -> Result<Response, Problem> {
 async fn request(call: Call) -> Result<Response, Problem> {
     let request: api::ExportRequest = call.json()?;
     let Checked { case, cameras, range, recipient } = Checked::of(&request)?;
-    if range.end > call.app.clock().utc() {
-        return Err(Error::invalid("to_utc_ms lies in the future").next("Ask again when that time has passed.").into());
-    }
     let Subject { account, roles, case: found, .. } = call.who()?.subject.clone();
     let within = found.ok_or_else(|| Error::new(Kind::Internal, "this row was opened without its case"))?;
     let account = account.unwrap_or_default();
@@ -298,15 +332,20 @@ async fn request(call: Call) -> Result<Response, Problem> {
     let of = (within, roles);
     let order = ExportOrder { case, cameras, range, recipient_class, recipient, account, account_name, of };
     let grant = Arc::clone(call.grant()?);
-    let asked = call.blocking(move |app| Ok(named(app, app.ports().exports.request(grant, order)?)));
-    json(StatusCode::CREATED, &asked.await?)
+    let asked = call.blocking(move |app| {
+        if range.end > app.clock().utc() {
+            return Err(Error::invalid("to_utc_ms lies in the future").next("Ask again when that time has passed."));
+        }
+        Ok(named(app, app.ports().exports.request(grant, order)?))
+    });
+    json(StatusCode::CREATED, &came_of_it(&call, asked.await).await?)
 }
 
 async fn cancel(call: Call) -> Result<Response, Problem> {
-    let (export, grant) = (number(&call.path)?, Arc::clone(call.grant()?));
+    let (export, grant) = (call.path.export()?, Arc::clone(call.grant()?));
     let account = account(&call)?;
     let done = call.blocking(move |app| Ok(named(app, app.ports().exports.cancel(&grant, export, account)?)));
-    answered(&call, done.await).await
+    ok(&came_of_it(&call, done.await).await?)
 }
 
 async fn release(call: Call) -> Result<Response, Problem> {
@@ -320,73 +359,47 @@ async fn refuse(call: Call) -> Result<Response, Problem> {
     answer(call, request.manifest_sha256, Some(refusal)).await
 }
 
-/// The account has all cameras of the export, now.
-fn covered(app: &App, export: u64, subject: &Subject, next: &str) -> Result<(), Error> {
-    let found = app.ports().exports.list()?.into_iter().find(|row| row.id == export.to_string()).ok_or_else(unknown)?;
-    match found.cameras.iter().find(|camera| !subject.covers(**camera)) {
-        None => Ok(()),
-        Some(other) => {
-            let why = format!("export {export} has camera {other}, which is not among the cameras of this account");
-            Err(Error::new(Kind::Denied, why).next(next))
-        }
-    }
+async fn answer(call: Call, manifest_sha256: String, refusal: Option<String>) -> Result<Response, Problem> {
+    let (export, account, grant) = (call.path.export()?, account(&call)?, Arc::clone(call.grant()?));
+    let answer = ports::ExportAnswer { export, manifest_sha256, account, refusal };
+    let done = call.blocking(move |app| Ok(named(app, app.ports().exports.answer(&grant, answer)?)));
+    ok(&came_of_it(&call, done.await).await?)
 }
 
-async fn answer(call: Call, manifest_sha256: String, refusal: Option<String>) -> Result<Response, Problem> {
-    let (export, account, grant) = (number(&call.path)?, account(&call)?, Arc::clone(call.grant()?));
-    let subject = call.who()?.subject.clone();
-    let answer = ports::ExportAnswer { export, manifest_sha256, account, refusal };
-    let done = call.blocking(move |app| {
-        covered(app, export, &subject, "Ask an approver who has all of its cameras.")?;
-        Ok(named(app, app.ports().exports.answer(&grant, answer)?))
-    });
-    answered(&call, done.await).await
+async fn deliver(call: Call) -> Result<Response, Problem> {
+    let request: api::ExportDeliverRequest = call.json()?;
+    let (export, account, grant) = (call.path.export()?, account(&call)?, Arc::clone(call.grant()?));
+    let (manifest_sha256, sink) = (request.manifest_sha256, check::line("sink", &request.sink, SINK_BYTES_MAX)?);
+    let delivery = ports::ExportDelivery { export, manifest_sha256, sink, account };
+    let done = call.blocking(move |app| Ok(named(app, app.ports().exports.deliver(grant, delivery)?)));
+    ok(&came_of_it(&call, done.await).await?)
 }
 
 fn account(call: &Call) -> Result<u32, Problem> {
     Ok(call.who()?.subject.account.unwrap_or_default())
 }
 
-/// The answer; where the export is not in a state for what the gate allowed, the log says that it was refused.
-async fn answered(call: &Call, done: Result<api::Export, Problem>) -> Result<Response, Problem> {
-    match done {
-        Ok(export) => ok(&export),
-        Err(problem) => {
-            let action = call.grant()?.action().clone();
-            call.app.gate().note(entry(call.who()?.subject.account, action, Some(problem.detail()))).await?;
-            Err(problem)
-        }
+/// What came of what the gate allowed. Where nothing did, because the export is not in a state for it or there is no room, the log says that it was refused, beside the entry that allowed it.
+async fn came_of_it<T>(call: &Call, done: Result<T, Problem>) -> Result<T, Problem> {
+    if let Err(problem) = &done {
+        let action = call.grant()?.action().clone();
+        call.app.gate().note(entry(call.who()?.subject.account, action, Some(problem.detail()))).await?;
     }
+    done
 }
 
 async fn bundle(call: Call) -> Result<Response, Problem> {
-    let (export, account, grant) = (number(&call.path)?, account(&call)?, Arc::clone(call.grant()?));
+    let (export, account, grant) = (call.path.export()?, account(&call)?, Arc::clone(call.grant()?));
     let manifest = hash(call.query.text(MANIFEST.name).unwrap_or_default())?;
-    let turn = video::turn(&call).await?;
+    let turn = came_of_it(&call, video::turn(&call).await).await?;
     let opened = {
-        let (manifest, subject) = (manifest.clone(), call.who()?.subject.clone());
-        call.blocking(move |app| {
-            covered(
-                app,
-                export,
-                &subject,
-                "Ask an admin for its cameras, or somebody who has them to ask for it anew.",
-            )?;
-            app.ports().exports.open(&grant, export, account, &manifest)
-        })
-        .await
+        let manifest = manifest.clone();
+        call.blocking(move |app| app.ports().exports.open(&grant, export, account, &manifest)).await
     };
-    let opened = match opened {
-        Ok(opened) => opened,
-        Err(problem) => {
-            let action = call.grant()?.action().clone();
-            call.app.gate().note(entry(Some(account), action, Some(problem.detail()))).await?;
-            return Err(problem);
-        }
-    };
+    let opened = came_of_it(&call, opened).await?;
     let name = format!("attachment; filename=\"watchbook-export-{export}.zip\"");
     let name = HeaderValue::try_from(name).unwrap_or(HeaderValue::from_static("attachment"));
-    let etag = video::etag(&format!("export {export} {manifest} {}", opened.released.0), []);
+    let etag = video::etag(&format!("export {export} {manifest} {}", opened.proven.0), []);
     let headers = vec![(header::CONTENT_DISPOSITION, name)];
     let kind = "application/zip";
     video::answer(&call, turn, Video { file: opened.file, source: Arc::new(NoFootage), etag, headers, kind })

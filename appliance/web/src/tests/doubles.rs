@@ -9,7 +9,7 @@ mod rederive;
 mod report;
 mod storage;
 
-pub(super) use exports::MANIFEST;
+pub(super) use exports::{MANIFEST, SINK};
 pub(super) use log::{CHECKPOINT, SIGNED};
 pub(super) use plugins::{KEY, MemoryPlugins, OTHER_KEY, PLUGIN, WAITING};
 pub(super) use proposals::{MemoryProposals, proposal};
@@ -135,6 +135,8 @@ pub(super) struct MemoryBox {
     pub(super) turned_again: Condvar,
     pub(super) device_alarms: Mutex<Vec<api::Alarm>>,
     pub(super) calls: AtomicUsize,
+    /// Who asked for export 1, when it is not account 3. Account 8 asked for export 8.
+    pub(super) asked_by: Mutex<Option<u32>>,
     /// A change by somebody else, made just before the next update.
     pub(super) before_update: Mutex<Option<OtherChange>>,
 }

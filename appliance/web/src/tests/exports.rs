@@ -1,6 +1,6 @@
 //! Exports: what the gate keeps of them.
 
-use super::doubles::{MANIFEST, START_MS};
+use super::doubles::{MANIFEST, SINK, START_MS};
 use super::station::{Ask, Station, assert_problem};
 use serde_json::json;
 use watchbook_access::{Action, Outcome, Role};
@@ -18,8 +18,70 @@ async fn an_export_is_asked_for_inside_a_case_and_never_of_the_future() {
     assert_eq!(answer.status, 201, "{answer:?}");
     let answer = station.post("/api/v1/exports", &asker, &request("no such case", START_MS + 1000)).await;
     assert_eq!(answer.status, 403, "{answer:?}");
+    let before = station.audit.count();
     let answer = station.post("/api/v1/exports", &asker, &request("7/26", START_MS + 900_000)).await;
     assert!(!answer.status.is_success(), "{answer:?}");
+    refused_at_last(&station, before, "future");
+}
+
+/// What the gate allowed came to nothing, and the log says so.
+fn refused_at_last(station: &Station, before: usize, why: &str) {
+    let entries = station.audit.since(before);
+    assert_eq!(entries.len(), 2, "{entries:?}");
+    assert!(entries[0].outcome == Outcome::Allowed && entries[0].action == entries[1].action, "{entries:?}");
+    assert!(matches!(&entries[1].outcome, Outcome::Refused(said) if said.contains(why)), "{entries:?}");
+}
+
+#[tokio::test]
+async fn what_goes_out_goes_to_whoever_asked_while_the_case_is_open() {
+    let station = Station::new();
+    let admin = station.claim(false).await;
+    let asker = station.account(&admin, "Asker", &[Role::Investigator], None).await;
+    let other = station.account(&admin, "Other", &[Role::Investigator], None).await;
+    *station.inner.asked_by.lock().unwrap() = Some(2);
+    let download = format!("/api/v1/exports/1/bundle.zip?manifest_sha256={MANIFEST}");
+    let body = json!({"manifest_sha256": MANIFEST, "sink": SINK});
+    let deliver = "/api/v1/exports/1/deliver";
+    assert_problem(&station.get(&download, &other).await, 403, "denied");
+    assert_problem(&station.post(deliver, &other, &body).await, 403, "denied");
+    assert_problem(&station.post("/api/v1/exports/1/cancel", &other, &json!({})).await, 413, "too-large");
+    assert_problem(&station.send(Ask::new("POST", "/api/v1/exports/1/cancel").by(&other)).await, 403, "denied");
+    assert_eq!(station.post(deliver, &asker, &body).await.status, 200);
+    for (sink, status) in [("usb/OTHER", 404), ("download", 422), ("", 422), (&*"a/".repeat(90), 422)] {
+        let answer = station.post(deliver, &asker, &json!({"manifest_sha256": MANIFEST, "sink": sink})).await;
+        assert_eq!(answer.status, status, "{sink:?}: {answer:?}");
+    }
+    let before = station.audit.count();
+    let nowhere = json!({"manifest_sha256": MANIFEST, "sink": "usb/OTHER"});
+    assert_eq!(station.post(deliver, &asker, &nowhere).await.status, 404);
+    refused_at_last(&station, before, "no such place");
+    // An export that nobody knows.
+    let unknown = format!("/api/v1/exports/5/bundle.zip?manifest_sha256={MANIFEST}");
+    assert_problem(&station.get(&unknown, &asker).await, 403, "denied");
+    assert_eq!(station.get(&download, &asker).await.status, 200);
+    let closing = Ask::new("POST", "/api/v1/cases/7%2F26/close").by(&asker);
+    assert_eq!(station.send(closing).await.status, 200);
+    assert_problem(&station.get(&download, &asker).await, 403, "denied");
+    assert_problem(&station.post(deliver, &asker, &body).await, 403, "denied");
+}
+
+#[tokio::test]
+async fn nobody_releases_or_refuses_their_own() {
+    let station = Station::new();
+    let admin = station.claim(true).await;
+    *station.inner.asked_by.lock().unwrap() = Some(1);
+    station.second_factor(&admin).await;
+    let before = station.audit.count();
+    let own = station.post("/api/v1/exports/1/release", &admin, &json!({"manifest_sha256": MANIFEST})).await;
+    assert_problem(&own, 403, "denied");
+    let refusal = json!({"manifest_sha256": MANIFEST, "reason": "x"});
+    assert_problem(&station.post("/api/v1/exports/1/refuse", &admin, &refusal).await, 403, "denied");
+    let entries = station.audit.since(before);
+    assert!(entries.iter().all(|entry| matches!(entry.outcome, Outcome::Refused(_))), "the gate itself: {entries:?}");
+    assert_eq!(
+        station.post("/api/v1/exports/8/release", &admin, &json!({"manifest_sha256": MANIFEST})).await.status,
+        200
+    );
 }
 
 #[tokio::test]
@@ -46,6 +108,7 @@ async fn a_bundle_comes_whole_or_in_part_with_one_entry() {
     let station = Station::new();
     let admin = station.claim(false).await;
     let asker = station.account(&admin, "Asker", &[Role::Investigator], None).await;
+    *station.inner.asked_by.lock().unwrap() = Some(2);
     let before = station.audit.count();
     let path = format!("/api/v1/exports/1/bundle.zip?manifest_sha256={MANIFEST}");
     let whole = station.get(&path, &asker).await;

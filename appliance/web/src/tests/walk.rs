@@ -1,6 +1,6 @@
 //! Every row of the table, as nobody and as every role.
 
-use super::doubles::{CHECKPOINT, DISK, EVENT, FOUND, KEY, MANIFEST, OTHER_KEY, PLUGIN, START_MS, WAITING};
+use super::doubles::{CHECKPOINT, DISK, EVENT, FOUND, KEY, MANIFEST, OTHER_KEY, PLUGIN, SINK, START_MS, WAITING};
 use super::station::{Ask, CAMERA_PASSWORD, CASE, OTHER_CASE, PASSWORD, Station, assert_problem};
 use crate::routes::{AuditRule, Permission, Route, table};
 use axum::http::{Method, StatusCode};
@@ -11,8 +11,10 @@ use watchbook_access::Role;
 use watchbook_base::CameraId;
 
 fn path_of(row: &Route) -> String {
+    // One's own, or that of another account.
+    let export = if matches!(row.id, "release_export" | "refuse_export") { "8" } else { "1" };
     let path =
-        row.path.replace("{camera}", "1").replace("{account}", "2").replace("{hold}", "1").replace("{export}", "1");
+        row.path.replace("{camera}", "1").replace("{account}", "2").replace("{hold}", "1").replace("{export}", export);
     let case = if row.id == "close_case" { CASE } else { OTHER_CASE };
     path.replace("{case}", &case.replace('/', "%2F"))
         .replace("{disk}", DISK)
@@ -96,6 +98,7 @@ fn body(id: &str) -> Option<Value> {
         "request_export" => json!({
             "case": CASE, "cameras": [1], "from_utc_ms": START_MS + 1000, "to_utc_ms": START_MS + 2000, "recipient_class": "court", "recipient": "Clerk"
         }),
+        "deliver_export" => json!({"manifest_sha256": MANIFEST, "sink": SINK}),
         "release_export" => json!({"manifest_sha256": MANIFEST}),
         "refuse_export" => json!({"manifest_sha256": MANIFEST, "reason": "not needed"}),
         "decide_proposal" => json!({"decision": "accept"}),
@@ -208,8 +211,8 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
             &[Investigator, Approver, Auditor, Admin]
         }
         "cases" => &[Investigator, Approver, Auditor, Admin],
-        "exports" | "estimate_export" => &[Investigator, Approver, Auditor],
-        "request_export" | "cancel_export" | "export_bundle" => &[Investigator],
+        "exports" | "export_sinks" | "estimate_export" => &[Investigator, Approver, Auditor],
+        "request_export" | "cancel_export" | "export_bundle" | "deliver_export" => &[Investigator],
         "release_export" | "refuse_export" => &[Approver],
         "close_case" => &[Investigator, Approver],
         "release_hold" | "open_case" | "change_case" => &[Approver],
@@ -365,6 +368,7 @@ async fn with_secrets() -> (Station, String) {
     let station = Station::new();
     let cookie = station.claim(true).await;
     station.account(&cookie, "Other", &[Role::Viewer], None).await;
+    *station.inner.asked_by.lock().unwrap() = Some(1);
     let mut cameras = station.inner.cameras.lock().unwrap();
     let config = cameras.get_mut(&CameraId::new(1).unwrap()).unwrap();
     config.main.url = "rtsp://192.0.2.20/user=admin&password=canary-path&channel=1".into();

@@ -15,6 +15,7 @@ mod footage_log;
 mod inference;
 mod jpeg;
 mod loss;
+mod places;
 mod record;
 mod rederive;
 mod report;

@@ -12,14 +12,14 @@ use watchbook_e2e::recorder::program;
 use watchbook_evidence::{SignedCheckpoint, VerifierKey};
 
 /// Somebody outside with a laptop.
-struct Outside<'a> {
+pub struct Outside<'a> {
     dir: &'a Path,
     /// Public.
-    key: VerifierKey,
+    pub key: VerifierKey,
 }
 
 impl<'a> Outside<'a> {
-    fn new(dir: &'a Path) -> Self {
+    pub fn new(dir: &'a Path) -> Self {
         let mut keygen = Command::new(program("watchbook-witness"));
         let made =
             keygen.args(["keygen", "--name", "ngo.example/w1", "--key"]).arg(dir.join("w.key")).output().unwrap();
@@ -36,14 +36,14 @@ impl<'a> Outside<'a> {
         witness.output().unwrap()
     }
 
-    fn trusts(&self, log: &Value) {
+    pub fn trusts(&self, log: &Value) {
         let (key, origin) = (log["key"].as_str().unwrap(), log["origin"].as_str().unwrap());
         let trusted = self.run("trust", &[("--log", Path::new(key)), ("--origin", Path::new(origin))]);
         assert!(trusted.status.success(), "{trusted:?}");
     }
 
     /// The exit code, and the lines when it is 0.
-    fn cosigns(&self, request: &[u8]) -> (i32, String) {
+    pub fn cosigns(&self, request: &[u8]) -> (i32, String) {
         let (asked, out): (PathBuf, PathBuf) = (self.dir.join("request"), self.dir.join("cosignature"));
         std::fs::write(&asked, request).unwrap();
         let key = self.dir.join("w.key");
@@ -53,11 +53,11 @@ impl<'a> Outside<'a> {
     }
 }
 
-fn request(recorder: &Recorder, old: u64) -> Vec<u8> {
+pub fn request(recorder: &Recorder, old: u64) -> Vec<u8> {
     recorder.client.get(&format!("/api/v1/log/witness-request?old_entries={old}")).ok().body
 }
 
-fn import(recorder: &mut Recorder, text: &str) -> watchbook_e2e::client::Answer {
+pub fn import(recorder: &mut Recorder, text: &str) -> watchbook_e2e::client::Answer {
     recorder.client.send("POST", "/api/v1/log/cosignatures", &json!({ "text": text }))
 }
 

@@ -1,20 +1,19 @@
 //! Where the footage of an export comes from: the ring, with the grant that was given for it.
 
-use super::{ExportDesk, Job};
+use super::{ExportDesk, Job, told};
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use watchbook_access::Grant;
 use watchbook_base::clock::SystemClock;
 use watchbook_base::{Clock as _, Kind, StreamId, TimeRange};
-use watchbook_evidence::record::Record;
 use watchbook_export::bundle::Source;
-use watchbook_export::holes::{Hole, Reason};
-use watchbook_export::job::State;
+use watchbook_export::holes::{Hole, Known, Reason};
 use watchbook_export::plan::{At, Logged, Near, Segment, Stream};
 use watchbook_export::{Error, Result};
 use watchbook_store::config::PENDING_BYTES_MAX;
-use watchbook_store::{LoggedFootage, RunInLeaf};
+use watchbook_store::register::GapLeaf;
+use watchbook_store::{LoggedFootage, RunInLeaf, Writer};
 
 /// A share of the room for waiting footage that is taken means that the disks are late: as for the scrub.
 const LATE_PERCENT: u64 = 20;
@@ -22,6 +21,9 @@ const LATE_PERCENT: u64 = 20;
 const REST: Duration = Duration::from_millis(200);
 /// The thread rests for so long at most before it writes on: an export that never ends helps nobody.
 const REST_MAX: Duration = Duration::from_secs(60);
+
+/// Leaves of gaps are looked for so much beyond what was asked for, in ns: where a clock was set back they lie a little outside.
+const KNOWN_MORE: i64 = 2 * watchbook_base::time::NANOS_PER_SEC;
 
 /// The ring, for one export.
 pub(super) struct RingSource<'a> {
@@ -41,10 +43,11 @@ impl<'a> RingSource<'a> {
     }
 
     fn wanted(&self) -> Result<()> {
-        let jobs = self.desk.jobs();
-        match jobs.by_number.get(&self.job.id).map(|job| job.state) {
-            Some(State::Making) if !jobs.stopped => Ok(()),
-            _ => Err(Error::new(Kind::Conflict, format!("making export {}: it is not wanted any more", self.job.id))),
+        match self.desk.ledger.is_wanted(self.job.id) {
+            true => Ok(()),
+            false => {
+                Err(Error::new(Kind::Conflict, format!("making export {}: it is not wanted any more", self.job.id)))
+            }
         }
     }
 }
@@ -86,33 +89,35 @@ impl Source for RingSource<'_> {
         Ok(gaps.iter().map(Reason::from).collect())
     }
 
+    fn known(&mut self, stream: StreamId, range: TimeRange) -> Result<Vec<Known>> {
+        let wide = TimeRange { start: range.start.plus_nanos(-KNOWN_MORE), end: range.end.plus_nanos(KNOWN_MORE) };
+        let recorded = self.desk.register.gap_leaves(stream, wide).map_err(stored)?;
+        let known = |leaf: &GapLeaf| Known { leaf: leaf.leaf, start: leaf.range.start, end: leaf.range.end };
+        let mut all: Vec<Known> = recorded.iter().map(known).collect();
+        all.extend(told::known(&self.desk.register, stream)?);
+        all.sort_by_key(|known| (known.start, known.leaf));
+        Ok(all)
+    }
+
     fn tell(&mut self, holes: &[(StreamId, Hole)]) -> Result<Vec<u64>> {
-        if holes.is_empty() {
-            return Ok(Vec::new());
-        }
-        let record = |(stream, hole): &(StreamId, Hole)| Record::Gap {
-            end_ns: hole.end.0.to_string(),
-            reason: hole.reason.clone(),
-            start_ns: hole.start.0.to_string(),
-            stream: stream.to_u32(),
-        };
-        let records: Vec<Record> = holes.iter().map(record).collect();
-        let first = self.desk.register.append_records(&records, |_| Vec::new()).map_err(stored)?;
-        Ok((first..).take(holes.len()).collect())
+        told::tell(&self.desk.register, holes)
     }
 
     fn go_on(&mut self, bytes: u64) -> Result<()> {
-        self.desk.tell(self.job.id, |making| making.done_bytes += bytes);
-        let began = Instant::now();
-        loop {
-            self.wanted()?;
-            let waiting = self.desk.means.writer.stats().pending_bytes;
-            if waiting.saturating_mul(100) < PENDING_BYTES_MAX.saturating_mul(LATE_PERCENT)
-                || began.elapsed() >= REST_MAX
-            {
-                return Ok(());
-            }
-            std::thread::sleep(REST);
+        self.desk.ledger.tell_making(self.job.id, |making| making.done_bytes += bytes);
+        rest(&self.desk.means.writer, &|| self.wanted())
+    }
+}
+
+/// Waits while recording needs the disk, at most [`REST_MAX`].
+pub(super) fn rest(writer: &Writer, wanted: &dyn Fn() -> Result<()>) -> Result<()> {
+    let began = Instant::now();
+    loop {
+        wanted()?;
+        let waiting = writer.stats().pending_bytes;
+        if waiting.saturating_mul(100) < PENDING_BYTES_MAX.saturating_mul(LATE_PERCENT) || began.elapsed() >= REST_MAX {
+            return Ok(());
         }
+        std::thread::sleep(REST);
     }
 }

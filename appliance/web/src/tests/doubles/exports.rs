@@ -5,6 +5,9 @@ use super::*;
 /// Hash of its manifest.
 pub(in crate::tests) const MANIFEST: &str = "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
 
+/// Where it can be written to.
+pub(in crate::tests) const SINK: &str = "usb/COURT";
+
 /// Asked for by account 3.
 fn export(state: api::ExportState) -> api::Export {
     api::Export {
@@ -26,6 +29,7 @@ fn export(state: api::ExportState) -> api::Export {
         trouble: None,
         expires_utc_ms: None,
         delivered_utc_ms: None,
+        deliveries: Vec::new(),
     }
 }
 
@@ -33,6 +37,35 @@ impl Exports for MemoryBox {
     fn list(&self) -> Result<Vec<api::Export>, Error> {
         self.called();
         Ok(vec![export(api::ExportState::Ready)])
+    }
+
+    fn facts(&self, export: u64) -> Option<watchbook_access::ExportNow> {
+        let range = TimeRange { start: UtcNanos::from_ms(START_MS), end: UtcNanos::from_ms(START_MS + 1000) };
+        let cameras = vec![CameraId::new(1).unwrap()];
+        let asked_by = match export {
+            1 => self.asked_by.lock().unwrap().unwrap_or(3),
+            8 => 8,
+            _ => return None,
+        };
+        Some(watchbook_access::ExportNow { export, asked_by, case: "7/26".into(), cameras, range })
+    }
+
+    fn troubles(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn sinks(&self) -> Result<api::ExportSinkList, Error> {
+        self.called();
+        Ok(api::ExportSinkList { sinks: Vec::new(), usb: true })
+    }
+
+    fn deliver(&self, grant: Arc<Grant>, delivery: ExportDelivery) -> Result<api::Export, Error> {
+        self.called();
+        assert!(grant.covers_delivery(delivery.export, &delivery.manifest_sha256, &delivery.sink));
+        match delivery.sink == SINK {
+            true => Ok(export(api::ExportState::Released)),
+            false => Err(Error::not_found("there is no such place")),
+        }
     }
 
     fn estimate(&self, _: &[CameraId], _: TimeRange) -> Result<api::ExportEstimate, Error> {
@@ -66,8 +99,8 @@ impl Exports for MemoryBox {
 
     fn open(&self, grant: &Grant, export: u64, _: u32, manifest: &str) -> Result<ExportFile, Error> {
         self.called();
-        assert!(grant.covers_delivery(export, manifest));
-        Ok(ExportFile { file: Arc::new(Archive), released: UtcNanos(0) })
+        assert!(grant.covers_delivery(export, manifest, DOWNLOAD));
+        Ok(ExportFile { file: Arc::new(Archive), proven: UtcNanos(0) })
     }
 }
 

@@ -35,6 +35,7 @@ import type {
   ExportEstimate,
   ExportInput,
   ExportList,
+  ExportSinkList,
   FoundDeviceList,
   Health,
   Hold,
@@ -193,6 +194,8 @@ export const api = {
   askExport: (input: ExportInput) => call<Export>("POST", "/exports", input),
   cancelExport: (id: string) => call<Export>("POST", `/exports/${encodeURIComponent(id)}/cancel`),
   releaseExport: (id: string, manifest_sha256: string) => call<Export>("POST", `/exports/${encodeURIComponent(id)}/release`, { manifest_sha256 }),
+  exportSinks: () => call<ExportSinkList>("GET", "/exports/sinks"),
+  deliverExport: (id: string, manifest_sha256: string, sink: string) => call<Export>("POST", `/exports/${encodeURIComponent(id)}/deliver`, { manifest_sha256, sink }),
   refuseExport: (id: string, manifest_sha256: string, reason: string) => call<Export>("POST", `/exports/${encodeURIComponent(id)}/refuse`, { manifest_sha256, reason }),
 
   holds: () => call<HoldList>("GET", "/holds"),

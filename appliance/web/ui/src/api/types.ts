@@ -118,6 +118,9 @@ export type Purpose = Schemas["Purpose"];
 
 export type Export = Schemas["Export"];
 export type ExportList = Schemas["ExportList"];
+export type ExportSink = Schemas["ExportSink"];
+export type ExportSinkList = Schemas["ExportSinkList"];
+export type ExportDelivery = Schemas["ExportDelivery"];
 export type ExportEstimate = Schemas["ExportEstimate"];
 export type ExportInput = Schemas["ExportRequest"];
 export type RecipientClass = Schemas["RecipientClass"];

@@ -14,6 +14,7 @@ import { Confirm, Empty, Loading, Moment, Note, Problem, TextField } from "../ui
 import { Progress } from "../ui/progress";
 import { NothingFound, Search } from "../ui/search";
 import { withSecondFactor } from "../ui/second-factor";
+import { Deliveries, WriteTo } from "./export-places";
 
 const EVERY_MS = 3_000;
 const MISSING_LISTED = 8;
@@ -38,6 +39,12 @@ export function ExportsPage() {
       </div>
       <p class="muted lead">{t("exports.what")}</p>
       <Problem problem={list.problem} retry={list.reload} />
+      {list.data?.troubles.map((trouble) => (
+        <Note key={trouble} kind="bad">
+          <p>{trouble}</p>
+          <p class="note-next">{t("exports.trouble.next")}</p>
+        </Note>
+      ))}
       {list.data === null && list.problem === null && <Loading />}
       {all.length > 0 && (
         <div class="segmented" role="group" aria-label={t("exports.which")}>
@@ -111,6 +118,8 @@ function ExportCard({ item, reload }: { item: Export; reload: () => void }) {
         <Next item={item} own={own} />
       </div>
       <Made item={item} />
+      <Deliveries item={item} />
+      {own && item.state === "released" && <WriteTo item={item} reload={reload} />}
       {item.state === "ready" && !own && has(session.value, "approver") && <Answer item={item} reload={reload} />}
     </li>
   );
@@ -125,7 +134,10 @@ function Next({ item, own }: { item: Export; own: boolean }) {
     return (
       <>
         <Progress label={t("exports.making")} share={share} />
-        <p class="muted">{t("exports.making.of", { done: sizeText(progress.done_bytes), total: sizeText(progress.total_bytes) })}</p>
+        <p class="muted">
+          {t("exports.making.of", { done: sizeText(progress.done_bytes), total: sizeText(progress.total_bytes) })} · {t("exports.left", { time: durationText(progress.seconds_left * 1000) })}
+        </p>
+        {progress.without_leaf > 0 && <p class="muted">{t("exports.making.log", { count: progress.without_leaf })}</p>}
       </>
     );
   }
@@ -145,7 +157,7 @@ function Next({ item, own }: { item: Export; own: boolean }) {
 }
 
 /** What is in it: an approver reads this before the answer. */
-function Made({ item: { made } }: { item: Export }) {
+function Made({ item: { made, state } }: { item: Export }) {
   if (made === null) return null;
   return (
     <details>
@@ -180,6 +192,7 @@ function Made({ item: { made } }: { item: Export }) {
       <p>
         {t("exports.manifest")} <code class="break">{made.manifest_sha256}</code>
       </p>
+      {state === "released" && <p>{made.witnesses.length > 0 ? t("exports.witnessed", { names: made.witnesses.join(", ") }) : t("exports.not_witnessed")}</p>}
     </details>
   );
 }
