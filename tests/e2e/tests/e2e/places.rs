@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's")]
 
-use super::checkpoint::log;
+use super::checkpoint::{log, wait_kept};
 use super::witness::{Outside, import};
 use crate::cameras::gst;
 use crate::not_tested;
@@ -211,6 +211,7 @@ fn a_bundle_gets_the_signature_of_a_witness_when_it_comes_home() {
     let key = json!({ "key": witness.key.to_string() });
     drop(station.recorder.client.send("POST", "/api/v1/log/witnesses", &key).ok());
     // One that is older than the export proves nothing of it.
+    drop(wait_kept(&station.recorder, 2));
     let cosign = |station: &mut Station, old: u64| {
         let (code, line) = witness.cosigns(&super::witness::request(&station.recorder, old));
         assert_eq!(code, 0);
