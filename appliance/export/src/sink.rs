@@ -27,7 +27,7 @@ const SYNC_BYTES: u64 = 8 << 20;
 /// Largest file of a FAT file system.
 const FAT_FILE_BYTES_MAX: u64 = 0xFFFF_FFFF;
 /// Types of file systems with that limit: `MSDOS_SUPER_MAGIC` of `linux/magic.h`.
-const FAT: i64 = 0x4D44;
+const FAT: fs::FsWord = 0x4D44;
 /// What folders and directories take beside the files.
 const SPARE_BYTES: u64 = 1 << 20;
 
@@ -137,9 +137,7 @@ impl Place {
             return Err(errno("writing", shown, Errno::ROFS));
         }
         let kind = fs::fstatfs(&self.dir).map_err(|error| errno("asking for its kind", shown, error))?.f_type;
-        if let Some(large) =
-            files.iter().find(|file| file.bytes > FAT_FILE_BYTES_MAX).filter(|_| i64::from(kind) == FAT)
-        {
+        if let Some(large) = files.iter().find(|file| file.bytes > FAT_FILE_BYTES_MAX).filter(|_| kind == FAT) {
             let message = format!(
                 "{} has {} MiB, and {shown} has a file system (FAT) whose files have less than 4096. Use a disk with exFAT or ext4, or ask for less time",
                 large.name,
