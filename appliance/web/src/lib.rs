@@ -25,6 +25,7 @@ mod page;
 mod places;
 pub mod ports;
 mod range;
+mod requests;
 mod routes;
 mod server;
 mod spared;
@@ -39,6 +40,7 @@ pub use error::Error;
 pub use headers::{COOKIE, CSRF_HEADER};
 pub use live::LiveHub;
 pub use openapi::openapi;
+pub use requests::Office;
 pub use server::{PRE_ROLL, router, serve};
 
 #[cfg(test)]

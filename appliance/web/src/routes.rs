@@ -25,8 +25,10 @@ pub(crate) mod ptz;
 pub(crate) mod publishers;
 pub(crate) mod rederive;
 pub(crate) mod report;
+pub(crate) mod requests;
 pub(crate) mod retention;
 pub(crate) mod sessions;
+pub(crate) mod signs;
 pub(crate) mod station;
 
 use crate::error::{Error, Problem};
@@ -81,6 +83,8 @@ pub(crate) enum Permission {
     Compares(fn(&Asked<'_>, Option<&CameraConfig>) -> Result<Action, Error>),
     /// The same for what is done with or inside the case that the path or the query names as `case`; without it when there is no such case.
     InCase(fn(&Asked<'_>, Option<&Case>) -> Result<Action, Error>),
+    /// The same for what is done with a request of somebody who may be in the footage: with what is known of it, for whoever may.
+    OfRequest(fn(&Asked<'_>, Option<&requests::Facts>) -> Result<Action, Error>),
 }
 
 /// What is stored of what is asked about, as far as it is known.
@@ -88,6 +92,7 @@ pub(crate) enum Permission {
 pub(crate) struct Stored<'a> {
     pub(crate) camera: Option<&'a CameraConfig>,
     pub(crate) case: Option<&'a Case>,
+    pub(crate) request: Option<&'a requests::Facts>,
 }
 
 impl Permission {
@@ -103,6 +108,7 @@ impl Permission {
             Self::Asks(ask) => Some(ask(asked)),
             Self::Compares(ask) => Some(ask(asked, stored.camera)),
             Self::InCase(ask) => Some(ask(asked, stored.case)),
+            Self::OfRequest(ask) => Some(ask(asked, stored.request)),
         }
     }
 }
@@ -212,6 +218,8 @@ pub(crate) fn table() -> Vec<Route> {
     rows.extend(audit::rows());
     rows.extend(log::rows());
     rows.extend(report::rows());
+    rows.extend(requests::rows());
+    rows.extend(signs::rows());
     rows.extend(health::rows());
     rows.extend(disks::rows());
     rows.extend(retention::rows());

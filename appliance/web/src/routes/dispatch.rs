@@ -1,9 +1,11 @@
 //! The one way from a request to a handler: same-site check, session, body, gate, handler. A handler runs only with what these steps gave it.
 
+use super::requests::Wanted;
 use super::{AuditRule, Permission, Route, SETTINGS_BODY, Stored};
 use crate::accounts::Who;
 use crate::app::App;
 use crate::error::{Error, Problem};
+use crate::gate::entry;
 use crate::{headers, server::Peer};
 use axum::RequestPartsExt;
 use axum::body::Body;
@@ -287,7 +289,7 @@ async fn action_of(
             let Ok(camera) = asked.path.camera() else { return Some(action) };
             let ports = app.clone();
             match blocking(move || ports.ports().cameras.get(camera)).await {
-                Ok(row) => permission.action(asked, Stored { camera: Some(&row.config), case: None }),
+                Ok(row) => permission.action(asked, Stored { camera: Some(&row.config), ..Stored::default() }),
                 // The handler says so.
                 Err(error) if error.kind == Kind::NotFound => Some(action),
                 Err(error) => Some(Err(error)),
@@ -295,15 +297,33 @@ async fn action_of(
         }
         Permission::InCase(_) => match app.case_now(&asked.case_number()).await {
             Ok(Some(found)) => {
-                let action = permission.action(asked, Stored { camera: None, case: Some(&found.case) });
+                let action = permission.action(asked, Stored { case: Some(&found.case), ..Stored::default() });
                 who.subject.case = Some(found);
                 action
             }
             Ok(None) => Some(action),
             Err(error) => Some(Err(error)),
         },
+        Permission::OfRequest(_) if action.as_ref().is_ok_and(may) => {
+            Some(of_request(app, permission, asked, who).await)
+        }
         _ => Some(action),
     }
+}
+
+/// What is done with a request, as far as it can be. Whoever may, but tries what cannot be, stands in the log as refused.
+async fn of_request(app: &App, permission: Permission, asked: &Asked<'_>, who: &Who) -> Result<Action, Error> {
+    let action = |stored| permission.action(asked, stored).unwrap_or(Ok(Action::ReadSubjectRequests));
+    let (wanted, ports) = (Wanted::of(asked, &who.subject), app.clone());
+    let facts = blocking(move || wanted.facts(&ports)).await?;
+    let checked = action(Stored { request: Some(&facts), ..Stored::default() });
+    if let Err(error) = &checked {
+        let refused = entry(who.subject.account, action(Stored::default())?, Some(&error.message));
+        if let Err(problem) = app.gate().note(refused).await {
+            return Err(Error::new(Kind::Unavailable, problem.detail()));
+        }
+    }
+    checked
 }
 
 async fn path_arguments(parts: &mut Parts) -> Result<Arguments, Problem> {
