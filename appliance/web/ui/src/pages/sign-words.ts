@@ -35,7 +35,7 @@ const EN = {
   "processing.some": "It is recorded. Programs that look at the pictures:",
   "processing.no_faces": "No faces are recognised, and nobody is followed by name.",
   "storage.where": "In the station, encrypted. It is made unreadable after {days} days at the latest, unless it is kept for a case.",
-  "access.who": "On duty: live pictures. Recorded pictures: named investigators alone, inside a case that another person has opened. Copies leave only when a second person releases them. Each look is in a log that cannot be changed.",
+  "access.who": "On duty: live pictures. Recorded pictures: named investigators alone, inside a case that another person has opened, or in an emergency of half an hour, which is reviewed. Copies leave only when a second person releases them. Each look is written into a log, and who changes that later is found out.",
   "access.own": "If you may be in the pictures, ask for yours: {contact}. You are answered within {days} days.",
 };
 type Word = keyof typeof EN;
@@ -65,7 +65,7 @@ const KM: Record<Word, string> = {
   "processing.some": "វាត្រូវបានថតទុក។ កម្មវិធីដែលមើលរូបភាព៖",
   "processing.no_faces": "គ្មានការសម្គាល់មុខ ហើយគ្មាននរណាត្រូវបានតាមដានតាមឈ្មោះទេ។",
   "storage.where": "ក្នុងស្ថានីយ ដោយមានការអ៊ិនគ្រីប។ វាត្រូវបានធ្វើឱ្យអានមិនបានយ៉ាងយូរក្រោយ {days} ថ្ងៃ លើកលែងតែរក្សាទុកសម្រាប់សំណុំរឿង។",
-  "access.who": "អ្នកប្រចាំការ៖ រូបភាពផ្ទាល់។ រូបភាពដែលថតទុក៖ មានតែអ្នកស៊ើបអង្កេតដែលមានឈ្មោះ ក្នុងសំណុំរឿងដែលមនុស្សផ្សេងបានបើក។ ច្បាប់ចម្លងចេញបានតែពេលមនុស្សទីពីរអនុញ្ញាត។ ការមើលនីមួយៗមានក្នុងកំណត់ហេតុដែលមិនអាចកែបាន។",
+  "access.who": "អ្នកប្រចាំការ៖ រូបភាពផ្ទាល់។ រូបភាពដែលថតទុក៖ មានតែអ្នកស៊ើបអង្កេតដែលមានឈ្មោះ ក្នុងសំណុំរឿងដែលមនុស្សផ្សេងបានបើក ឬក្នុងគ្រាអាសន្នកន្លះម៉ោង ដែលត្រូវបានពិនិត្យ។ ច្បាប់ចម្លងចេញបានតែពេលមនុស្សទីពីរអនុញ្ញាត។ ការមើលនីមួយៗត្រូវកត់ក្នុងកំណត់ហេតុ ហើយការកែវាក្រោយមកត្រូវបានរកឃើញ។",
   "access.own": "បើអ្នកអាចមានក្នុងរូបភាព សូមសុំរូបភាពរបស់អ្នក៖ {contact}។ អ្នកនឹងទទួលចម្លើយក្នុងរយៈពេល {days} ថ្ងៃ។",
 };
 
