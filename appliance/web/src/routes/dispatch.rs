@@ -281,6 +281,19 @@ async fn action_of(
     permission: Permission,
     asked: &Asked<'_>,
     who: &mut Who,
+) -> Option<Result<Action, Problem>> {
+    match permission {
+        Permission::OfRequest(_) => Some(of_request(app, permission, asked, who).await),
+        _ => Some(compared(app, permission, asked, who).await?.map_err(Problem::from)),
+    }
+}
+
+/// The same with what is stored of a camera or a case.
+async fn compared(
+    app: &App,
+    permission: Permission,
+    asked: &Asked<'_>,
+    who: &mut Who,
 ) -> Option<Result<Action, Error>> {
     let action = permission.action(asked, Stored::default())?;
     let may = |action: &Action| watchbook_access::decide(&who.subject, action).is_ok();
@@ -304,26 +317,24 @@ async fn action_of(
             Ok(None) => Some(action),
             Err(error) => Some(Err(error)),
         },
-        Permission::OfRequest(_) if action.as_ref().is_ok_and(may) => {
-            Some(of_request(app, permission, asked, who).await)
-        }
         _ => Some(action),
     }
 }
 
 /// What is done with a request, as far as it can be. Whoever may, but tries what cannot be, stands in the log as refused.
-async fn of_request(app: &App, permission: Permission, asked: &Asked<'_>, who: &Who) -> Result<Action, Error> {
+async fn of_request(app: &App, permission: Permission, asked: &Asked<'_>, who: &Who) -> Result<Action, Problem> {
     let action = |stored| permission.action(asked, stored).unwrap_or(Ok(Action::ReadSubjectRequests));
+    let tried = action(Stored::default())?;
+    if watchbook_access::decide(&who.subject, &tried).is_err() {
+        return Ok(tried);
+    }
     let (wanted, ports) = (Wanted::of(asked, &who.subject), app.clone());
     let facts = blocking(move || wanted.facts(&ports)).await?;
     let checked = action(Stored { request: Some(&facts), ..Stored::default() });
     if let Err(error) = &checked {
-        let refused = entry(who.subject.account, action(Stored::default())?, Some(&error.message));
-        if let Err(problem) = app.gate().note(refused).await {
-            return Err(Error::new(Kind::Unavailable, problem.detail()));
-        }
+        app.gate().note(entry(who.subject.account, tried, Some(&error.message))).await?;
     }
-    checked
+    Ok(checked?)
 }
 
 async fn path_arguments(parts: &mut Parts) -> Result<Arguments, Problem> {
