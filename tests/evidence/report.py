@@ -32,6 +32,7 @@ CHANGES = {
     "log": ["change_log_key", "trust_witness", "distrust_witness"],
     "plugins": ["install_plugin", "approve_plugin", "reject_plugin", "roll_back_plugin", "remove_plugin", "trust_publisher", "distrust_publisher", "set_plugin_dev_mode", "set_plugin_tried_out"],
 }
+REFUSALS = ["no_footage", "not_identified", "rights_of_others", "inquiry", "unfounded", "other_law"]
 POLICY = ["purpose", "enabled", "removed", "retention_days_max", "audio", "masks", "plugins"]
 
 
@@ -245,10 +246,45 @@ def report(entries, month, is_over):
             "failed_sign_ins": shown(sum(entry.action == "sign_in" for entry in refused)),
         },
         "reviews": {"drawn": shown(reviewed["drawn"]), "answered": split(answered), "unreviewed": shown(len(waiting))},
+        "subject_requests": subject_requests(entries, (start, end, newest), shown, split),
         "configuration": split({word: count(*actions) for word, actions in CHANGES.items()}),
         "policy_changes": changes[:500],
         "policy_changes_more": max(0, len(changes) - 500),
     }
+
+
+def subject_requests(entries, bounds_ns, shown, split):
+    """What became of the requests of people who may be in the footage: only those that wait can be answered, refused, withdrawn or given more time, in the order of the log."""
+    start, end, newest = bounds_ns
+    deadline_of, counts, refused = {}, dict.fromkeys(("received", "extended", "answered", "answered_late", "withdrawn"), 0), dict.fromkeys(REFUSALS, 0)
+    for entry in entries:
+        if not entry.allowed or not entry.action.endswith("_subject_request"):
+            continue
+        inside, request, act = start <= entry.ns < end, entry.name("request"), entry.action.removesuffix("_subject_request")
+        if act == "register":
+            counts["received"] += inside
+            deadline_of[request] = entry.number("due_utc_ms")
+            continue
+        if request not in deadline_of or act not in ("extend", "answer", "refuse", "withdraw"):
+            continue
+        if act == "extend":
+            counts["extended"] += inside
+            deadline_of[request] = entry.number("due_utc_ms")
+            continue
+        deadline = deadline_of.pop(request)
+        if not inside:
+            continue
+        if act == "answer":
+            counts["answered"] += 1
+            counts["answered_late"] += entry.ns // 1_000_000 > deadline
+        elif act == "withdraw":
+            counts["withdrawn"] += 1
+        else:
+            why = entry.text("why") if entry.text("why") in REFUSALS else "other"
+            refused[why] = refused.get(why, 0) + 1
+    overdue = sum(newest // 1_000_000 > deadline for deadline in deadline_of.values())
+    told = {word: shown(count) for word, count in counts.items()}
+    return {**told, "refused": split(refused), "waiting": shown(len(deadline_of)), "overdue": shown(overdue), "any_overdue": overdue > 0}
 
 
 def policies(entries, start, end):

@@ -1,6 +1,7 @@
 //! What can be asked for. One variant per thing that the log must be able to tell apart.
 
 use crate::case::Purpose;
+use crate::request::{DisclosedTo, Extension, Refusing};
 use serde::Serialize;
 use watchbook_base::{CameraId, TimeRange};
 
@@ -128,6 +129,61 @@ pub enum Action {
     },
     /// Read the list of exports: cases, cameras, intervals; no pictures.
     ReadExports,
+    /// Read the requests of those who may be in the footage: numbers, deadlines, cameras, intervals; no pictures.
+    ReadSubjectRequests,
+    /// Take up somebody's request for footage of themselves. Of who asks the log knows nothing but this number.
+    RegisterSubjectRequest {
+        /// Number that the request gets; 0 where nothing was sent that could be one.
+        request: u64,
+        /// When it was received.
+        received_utc_ms: i64,
+        /// When it must be answered.
+        due_utc_ms: i64,
+    },
+    /// Change what a request says of the footage, or who handles it.
+    ChangeSubjectRequest {
+        /// Its number.
+        request: u64,
+        /// Names of what changes, never the words themselves.
+        what: String,
+    },
+    /// Look for the footage of a request, in a case that was opened for it.
+    SearchForSubjectRequest {
+        /// Its number.
+        request: u64,
+        /// Number of the case.
+        case: String,
+    },
+    /// Give a request more time, once.
+    ExtendSubjectRequest {
+        /// Its number.
+        request: u64,
+        /// When it must be answered now.
+        due_utc_ms: i64,
+        /// Why.
+        why: Extension,
+    },
+    /// A request was answered with a copy, which a second person has released.
+    AnswerSubjectRequest {
+        /// Its number.
+        request: u64,
+        /// Number of the export.
+        export: u64,
+        /// Who was given it.
+        to: DisclosedTo,
+    },
+    /// Refuse a request that another one handles.
+    RefuseSubjectRequest {
+        /// Its number.
+        request: u64,
+        /// Why.
+        why: Refusing,
+    },
+    /// Whoever asked does not want it any more.
+    WithdrawSubjectRequest {
+        /// Its number.
+        request: u64,
+    },
     /// Derive an event again: its footage goes through the plugin that gave it, and what comes out is compared. Nobody sees a picture.
     Rederive {
         /// Where it happened.

@@ -277,7 +277,14 @@ fn needed(action: &Action) -> Result<(&'static [Role], &[CameraId]), &'static st
         Action::SearchEvents { camera, .. } => (&[Role::Investigator], camera.as_slice()),
         // How long footage stays, and what is kept for which case, is for those who answer for it. A viewer sees live pictures only.
         Action::ReadRetention { camera } => (&RECORD_KEEPERS, camera.as_slice()),
-        Action::ReadHolds | Action::ReadCases => (&RECORD_KEEPERS, &[]),
+        Action::ReadHolds | Action::ReadCases | Action::ReadSubjectRequests => (&RECORD_KEEPERS, &[]),
+        Action::RegisterSubjectRequest { .. }
+        | Action::ChangeSubjectRequest { .. }
+        | Action::SearchForSubjectRequest { .. }
+        | Action::ExtendSubjectRequest { .. }
+        | Action::AnswerSubjectRequest { .. }
+        | Action::RefuseSubjectRequest { .. }
+        | Action::WithdrawSubjectRequest { .. } => (who_acts_on_requests(action), &[]),
         Action::OpenCase { cameras, emergency: true, .. } => (&[Role::Investigator], cameras),
         Action::OpenCase { cameras, .. } => (&[Role::Approver], cameras),
         // Whoever works in it gives it up when they are done; nobody sees more afterwards.
@@ -329,6 +336,17 @@ fn needed(action: &Action) -> Result<(&'static [Role], &[CameraId]), &'static st
         | Action::PublishReport { .. }
         | Action::DrawReviews { .. } => return Err(by_itself(action)),
     })
+}
+
+/// Who does what with the request of somebody who may be in the footage. Whoever takes it up at the counter needs no footage; whoever looks for it works in a case that an
+/// approver opened; no to somebody, and more time, are an approver's.
+fn who_acts_on_requests(action: &Action) -> &'static [Role] {
+    match action {
+        Action::SearchForSubjectRequest { .. } => &[Role::Investigator, Role::Approver],
+        Action::AnswerSubjectRequest { .. } => &[Role::Investigator],
+        Action::ExtendSubjectRequest { .. } | Action::RefuseSubjectRequest { .. } => &[Role::Approver],
+        _ => &[Role::Investigator, Role::Admin],
+    }
 }
 
 /// Why nobody can ask for what the recorder does by itself.

@@ -11,10 +11,12 @@ pub mod action;
 pub mod case;
 pub mod export;
 pub mod gate;
+pub mod request;
 pub mod role;
 
 pub use action::{Action, RecipientClass, RecordedMinutes};
 pub use case::{Case, CaseNow, CaseRefusal, Purpose};
 pub use export::ExportNow;
 pub use gate::{AuditEntry, AuditError, AuditLog, Grant, Outcome, Refusal, decide, open};
+pub use request::{DisclosedTo, Extension, Refusing};
 pub use role::{Role, Roles, Subject};

@@ -15,6 +15,7 @@
 //! | emergency cases | `open_case` with `emergency` |
 //! | refused | entries with a refusal; failed sign-ins are told apart. Refusals that the recorder only counts, because they came too fast, are in no entry |
 //! | reviews | `draw_reviews`, `answer_review`; nobody answers for their own access |
+//! | requests | `register_subject_request` and what became of it: see [`requests`] |
 //! | configuration | `change_config`, `change_account` and what changes plugins, disks, the log's key and its witnesses |
 //! | policy changes | each `state_policy` that differs from the one before |
 //!
@@ -24,6 +25,7 @@ pub mod anomaly;
 mod carry;
 pub mod cells;
 mod month;
+pub mod requests;
 pub mod sample;
 mod text;
 
@@ -114,6 +116,7 @@ struct Counts {
     cameras: BTreeMap<u64, OfCamera>,
     policy_changes: Vec<Value>,
     policy_changes_more: u64,
+    requests: requests::Counts,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -194,6 +197,7 @@ impl Tally {
             return;
         }
         self.carry_on((index, utc), action, &entry);
+        requests::take(&mut self.carry.requests, counts.then_some(&mut self.counts.requests), utc, action, &entry);
         if counts {
             self.count_act(action, &entry);
         }
@@ -378,6 +382,7 @@ impl Tally {
                 "answered": split(&counts.answers, exactness),
                 "unreviewed": waiting(self.carry.drawn().len()),
             },
+            "subject_requests": requests::json(&self.carry.requests, &counts.requests, self.newest, exactness),
             "configuration": split(&counts.configuration, exactness),
             "policy_changes": counts.policy_changes,
             "policy_changes_more": counts.policy_changes_more,

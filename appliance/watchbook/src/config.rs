@@ -16,6 +16,10 @@ const CONFIG_BYTES_MAX: u64 = 1 << 20;
 const SEGMENT_MIB_MIN: u64 = 16;
 /// At most a second is lost at a power cut: a commit interval, and the commit that is under way.
 const COMMIT_INTERVAL_MS_MAX: u64 = 500;
+/// What the station says of itself: a line on a sign.
+const PUBLIC_BYTES_MAX: usize = 512;
+/// Nobody waits longer for an answer, or for more time.
+const REQUEST_DAYS_MAX: u32 = 92;
 
 /// A whole configuration file.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -90,12 +94,69 @@ impl Exports {
     }
 }
 
-/// The public page.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+/// The public page, the signs beside cameras, and what people may expect who were recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Public {
+    /// Name of the station, as it stands on signs.
+    pub name: String,
     /// Whom somebody asks who was recorded, or wants to complain: an office, a telephone number, an address. Everybody can read it.
     pub contact: String,
+    /// Where the public reaches the page, as `http://192.168.10.2:8080`: the code on signs leads there. Empty: the address at which the sign was made.
+    pub address: String,
+    /// Somebody who asks for footage of themselves is answered within so many days.
+    pub request_answer_days: u32,
+    /// How many more days that may take, once and with a reason.
+    pub request_extension_days: u32,
+}
+
+impl Default for Public {
+    fn default() -> Self {
+        let office = watchbook_web::Office::default();
+        Self {
+            name: office.name,
+            contact: office.contact,
+            address: office.address,
+            request_answer_days: office.answer_days,
+            request_extension_days: office.extension_days,
+        }
+    }
+}
+
+impl Public {
+    /// As the page needs it.
+    #[must_use]
+    pub fn office(&self) -> watchbook_web::Office {
+        let plain = |text: &str| text.trim().to_owned();
+        watchbook_web::Office {
+            name: plain(&self.name),
+            contact: plain(&self.contact),
+            address: plain(&self.address).trim_end_matches('/').to_owned(),
+            answer_days: self.request_answer_days,
+            extension_days: self.request_extension_days,
+        }
+    }
+
+    fn check(&self) -> std::result::Result<(), String> {
+        for (key, text) in [("name", &self.name), ("contact", &self.contact), ("address", &self.address)] {
+            if text.len() > PUBLIC_BYTES_MAX || text.chars().any(char::is_control) {
+                return Err(format!("public.{key} may have {PUBLIC_BYTES_MAX} bytes at most, on one line"));
+            }
+        }
+        let address = self.address.trim();
+        let web =
+            ["http://", "https://"].iter().any(|scheme| address.len() > scheme.len() && address.starts_with(scheme));
+        if !(address.is_empty() || web) || address.contains([' ', '#', '?']) {
+            return Err(format!("public.address is {address:?}; it looks like http://192.168.10.2:8080"));
+        }
+        let (answer, extension) = (self.request_answer_days, self.request_extension_days);
+        if !(1..=REQUEST_DAYS_MAX).contains(&answer) || extension > REQUEST_DAYS_MAX {
+            return Err(format!(
+                "public.request_answer_days is {answer} and public.request_extension_days {extension}; 1 to {REQUEST_DAYS_MAX} and 0 to {REQUEST_DAYS_MAX} are allowed"
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// The page.
@@ -295,6 +356,7 @@ impl Config {
         }
         storage.check_rings()?;
         self.exports.check()?;
+        self.public.check()?;
         watchbook_capture::Networks::parse(&self.cameras.networks)
             .map_err(|error| format!("cameras.networks: {error}"))?;
         if !(50..=COMMIT_INTERVAL_MS_MAX).contains(&storage.commit_interval_ms) {
@@ -348,6 +410,10 @@ mod tests {
             ("[[exports.sinks]]\nname = 'a/b'\ndir = '/x'", "exports.sinks"),
             ("[[exports.sinks]]\nname = 'a'\ndir = 'x'", "exports.sinks"),
             ("[[exports.sinks]]\nname = 'a'\ndir = '/x'\n[[exports.sinks]]\nname = 'a'\ndir = '/y'", "twice"),
+            ("[public]\nrequest_answer_days = 0", "request_answer_days"),
+            ("[public]\nrequest_extension_days = 93", "request_extension_days"),
+            ("[public]\naddress = 'javascript:alert(1)'", "public.address"),
+            ("[public]\nname = \"two\\nlines\"", "public.name"),
             ("[cameras]\nnetworks = ['10.0.0.0/8', 'the yard']", "cameras.networks"),
         ] {
             let dir = tempfile::tempdir().unwrap();

@@ -36,7 +36,7 @@ use watchbook_base::{Clock, Kind, TimeRange};
 use watchbook_store::register::Register;
 use watchbook_store::{Erased, Holds, Keys, Store, VaultConfig};
 use watchbook_web::ports::{CameraConfig, Cameras as _, Ports, StreamConfig};
-use watchbook_web::{App, AppParts, CaseBook, HashCost, LiveHub, Rights, api};
+use watchbook_web::{App, AppParts, CaseBook, HashCost, LiveHub, Office, Rights, api};
 
 /// Days that a camera of the configuration file keeps footage at most, as the page's own default.
 const SEED_RETENTION_DAYS: u32 = 7;
@@ -136,7 +136,7 @@ impl Station {
             secrets: Arc::new(Wrapping(keys)),
             reports: Arc::clone(&reports) as _,
         };
-        let app = app_of(ports, live)?;
+        let app = app_of(ports, live, config.public.office())?;
         Ok(Self { store, holds, exports, cameras, app, state_dir, checkpoints, reports })
     }
 
@@ -234,9 +234,9 @@ fn open_exports(
     Ok((desk, cases))
 }
 
-fn app_of(ports: Ports, live: Arc<LiveHub>) -> Result<App> {
+fn app_of(ports: Ports, live: Arc<LiveHub>, office: Office) -> Result<App> {
     let (clock, version) = (Arc::new(SystemClock), env!("CARGO_PKG_VERSION").to_owned());
-    App::load(AppParts { ports, live, clock, hash_cost: HashCost::default(), version }).map_err(web_error)
+    App::load(AppParts { ports, live, clock, hash_cost: HashCost::default(), version, office }).map_err(web_error)
 }
 
 /// Signs the audit log while it grows.

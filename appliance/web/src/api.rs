@@ -17,7 +17,9 @@ mod plugins;
 mod proposals;
 mod rederive;
 mod report;
+mod requests;
 mod retention;
+mod sign;
 mod station;
 
 pub use camera::{
@@ -74,5 +76,11 @@ pub use rederive::{
     RederivationRefusal, RederivationRequest, RederivationResult, RederivationState,
 };
 pub use report::{Anomaly, AnomalyList, ReportList, ReportMonth, Review, ReviewAnswer, ReviewList};
+pub use requests::{
+    DisclosedToName, ExtensionName, RefusingName, SubjectRequest, SubjectRequestAnswer, SubjectRequestDisclosure,
+    SubjectRequestEnded, SubjectRequestExtend, SubjectRequestExtended, SubjectRequestInput, SubjectRequestList,
+    SubjectRequestPatch, SubjectRequestRefusal, SubjectRequestRefuse, SubjectRequestSearch, SubjectRequestState,
+};
 pub use retention::{Erasure, ErasureList, Retention, RetentionList};
+pub use sign::{CameraSign, Sign, SignMissing, SignPlugin, SignQuestion, SignWants};
 pub use station::{CameraHealth, ClockHealth, Health, LiveHealth, ProblemBody, RingHealth, Status, SyncStateName};

@@ -6,6 +6,7 @@ use crate::gate::Gate;
 use crate::live::{LiveHub, VIEWERS_PER_SESSION_MAX};
 use crate::places::Places;
 use crate::ports::Ports;
+use crate::requests::{Office, RequestBook};
 use crate::routes::dispatch::blocking;
 use crate::turning::Turning;
 use std::sync::Arc;
@@ -40,6 +41,8 @@ pub struct AppParts {
     pub hash_cost: HashCost,
     /// Version of the program.
     pub version: String,
+    /// What the station says of itself to everybody.
+    pub office: Office,
 }
 
 /// The web application. Clones share everything.
@@ -59,6 +62,7 @@ struct Inner {
     viewers_by_session: Places,
     chunk_reads: Arc<Semaphore>,
     turning: Turning,
+    requests: RequestBook,
 }
 
 impl App {
@@ -69,6 +73,7 @@ impl App {
     pub fn load(parts: AppParts) -> Result<Self, Error> {
         let accounts = AccountBook::load(&parts.ports, Arc::clone(&parts.clock), parts.hash_cost)?;
         let gate = Gate::new(Arc::clone(&parts.ports.audit), Arc::clone(&parts.clock));
+        let requests = RequestBook::load(Arc::clone(&parts.ports.register))?;
         Ok(Self(Arc::new(Inner {
             parts,
             accounts,
@@ -82,6 +87,7 @@ impl App {
             viewers_by_session: Places::new(VIEWERS_PER_SESSION_MAX),
             chunk_reads: Arc::new(Semaphore::new(CHUNK_READS_MAX)),
             turning: Turning::default(),
+            requests,
         })))
     }
 
@@ -116,6 +122,14 @@ impl App {
     pub(crate) fn case_at_once(&self, number: &str) -> Result<Option<CaseNow>, Error> {
         let found = self.ports().cases.get(number)?;
         Ok(found.map(|case| CaseNow { case, now: self.clock().utc() }))
+    }
+
+    pub(crate) fn requests(&self) -> &RequestBook {
+        &self.0.requests
+    }
+
+    pub(crate) fn office(&self) -> &Office {
+        &self.0.parts.office
     }
 
     pub(crate) fn live(&self) -> &LiveHub {

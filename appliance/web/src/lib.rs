@@ -25,6 +25,7 @@ mod page;
 mod places;
 pub mod ports;
 mod range;
+mod requests;
 mod rights;
 mod routes;
 mod server;
@@ -40,6 +41,7 @@ pub use error::Error;
 pub use headers::{COOKIE, CSRF_HEADER};
 pub use live::LiveHub;
 pub use openapi::openapi;
+pub use requests::Office;
 pub use rights::Rights;
 pub use server::{PRE_ROLL, router, serve};
 

@@ -111,7 +111,7 @@ fn operation(row: &Route) -> OperationBuilder {
 fn who_may(row: &Route) -> String {
     match row.permission {
         Permission::Public { because } => format!("Open to anybody: {because}."),
-        Permission::Asks(_) | Permission::Compares(_) => "Asks the gate.".to_owned(),
+        Permission::Asks(_) | Permission::Compares(_) | Permission::OfRequest(_) => "Asks the gate.".to_owned(),
         Permission::OfExport(_) => "Asks the gate about the export as it is then.".to_owned(),
         Permission::InCase(_) => "Asks the gate about the case as it is then.".to_owned(),
     }

@@ -24,8 +24,10 @@ pub(crate) mod ptz;
 pub(crate) mod publishers;
 pub(crate) mod rederive;
 pub(crate) mod report;
+pub(crate) mod requests;
 pub(crate) mod retention;
 pub(crate) mod sessions;
+pub(crate) mod signs;
 pub(crate) mod station;
 
 use crate::error::{Error, Problem};
@@ -82,6 +84,8 @@ pub(crate) enum Permission {
     InCase(fn(&Asked<'_>, Option<&Case>) -> Result<Action, Error>),
     /// The same for what is done with the export in the path: the gate is told who asked for it, of what, and of its case as it is then.
     OfExport(fn(&Asked<'_>) -> Result<Action, Error>),
+    /// The same for what is done with a request of somebody who may be in the footage: with what is known of it, for whoever may.
+    OfRequest(fn(&Asked<'_>, Option<&requests::Facts>) -> Result<Action, Error>),
 }
 
 /// What is stored of what is asked about, as far as it is known.
@@ -89,6 +93,7 @@ pub(crate) enum Permission {
 pub(crate) struct Stored<'a> {
     pub(crate) camera: Option<&'a CameraConfig>,
     pub(crate) case: Option<&'a Case>,
+    pub(crate) request: Option<&'a requests::Facts>,
 }
 
 impl Permission {
@@ -104,6 +109,7 @@ impl Permission {
             Self::Asks(ask) | Self::OfExport(ask) => Some(ask(asked)),
             Self::Compares(ask) => Some(ask(asked, stored.camera)),
             Self::InCase(ask) => Some(ask(asked, stored.case)),
+            Self::OfRequest(ask) => Some(ask(asked, stored.request)),
         }
     }
 }
@@ -212,6 +218,8 @@ pub(crate) fn table() -> Vec<Route> {
     rows.extend(audit::rows());
     rows.extend(log::rows());
     rows.extend(report::rows());
+    rows.extend(requests::rows());
+    rows.extend(signs::rows());
     rows.extend(health::rows());
     rows.extend(disks::rows());
     rows.extend(retention::rows());

@@ -15,6 +15,7 @@ mod proposals;
 mod ptz;
 mod rederive;
 mod report;
+mod requests;
 mod station;
 mod storage;
 mod video;

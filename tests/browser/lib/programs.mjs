@@ -103,8 +103,8 @@ export async function startBadCamera(dir) {
   return program;
 }
 
-/** The recorder with an empty station in a new directory. */
-export async function startRecorder() {
+/** The recorder with an empty station in a new directory. `more`: what else stands in its configuration file. */
+export async function startRecorder(more = "") {
   const bin = process.env.WATCHBOOK_BIN;
   if (bin === undefined) throw new Error("WATCHBOOK_BIN is not set: the path of the program watchbook");
   const dir = await mkdtemp(join(tmpdir(), "watchbook-browser-"));
@@ -121,7 +121,7 @@ segment_mib = 64
 dir = "${plugins}"
 [cameras]
 networks = ["127.0.0.1"]
-`;
+${more}`;
   await writeFile(join(dir, "watchbook.toml"), config);
   // Where a second disk would be mounted.
   await mkdir(join(dir, "disk2"));

@@ -114,6 +114,23 @@ fn table() -> Vec<(Action, Option<Vec<Role>>)> {
         (open_case(&[7], true), Some(vec![Investigator])),
         (Action::ChangeCase { case: "9/26".into(), what: "expires".into() }, Some(vec![Approver])),
         (Action::CloseCase { case: "7/26".into() }, Some(vec![Investigator, Approver])),
+        (Action::ReadSubjectRequests, keepers()),
+        (
+            Action::RegisterSubjectRequest { request: 1, received_utc_ms: 0, due_utc_ms: 1 },
+            Some(vec![Investigator, Admin]),
+        ),
+        (Action::ChangeSubjectRequest { request: 1, what: "cameras".into() }, Some(vec![Investigator, Admin])),
+        (Action::SearchForSubjectRequest { request: 1, case: "7/26".into() }, Some(vec![Investigator, Approver])),
+        (
+            Action::ExtendSubjectRequest { request: 1, due_utc_ms: 2, why: crate::Extension::Complex },
+            Some(vec![Approver]),
+        ),
+        (
+            Action::AnswerSubjectRequest { request: 1, export: 2, to: crate::DisclosedTo::DataSubject },
+            Some(vec![Investigator]),
+        ),
+        (Action::RefuseSubjectRequest { request: 1, why: crate::Refusing::NoFootage }, Some(vec![Approver])),
+        (Action::WithdrawSubjectRequest { request: 1 }, Some(vec![Investigator, Admin])),
         (Action::Rederive { camera: one, event: 1, range: window }, Some(vec![Investigator])),
         (Action::CancelRederive { camera: one, event: 1 }, Some(vec![Investigator])),
         (rederived(one), Some(vec![])),

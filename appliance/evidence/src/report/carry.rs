@@ -53,6 +53,9 @@ pub struct Carry {
     draw_from: u64,
     /// When the last draw was written, or the first entry.
     drawn_at: Option<UtcNanos>,
+    /// Requests of people who may be in the footage, which wait for an answer.
+    #[serde(default)]
+    pub(super) requests: super::requests::Waiting,
 }
 
 /// Words by name; the oldest makes room.

@@ -46,6 +46,7 @@ pub fn text(report: &Value) -> String {
     out.row("Not yet looked at by the auditor", &report["emergency_cases"]["unreviewed"]);
     let overdue = if report["emergency_cases"]["any_overdue"] == true { "yes" } else { "no" };
     out.row("Any not looked at within 72 hours", &Value::from(overdue));
+    requests(&mut out, &report["subject_requests"]);
     out.part("Refused");
     out.row("Attempts that were refused", &report["refused"]["attempts"]);
     out.row("Failed sign-ins", &report["refused"]["failed_sign_ins"]);
@@ -66,6 +67,20 @@ pub fn text(report: &Value) -> String {
         out.line(&format!("and {more} more"));
     }
     out.0
+}
+
+fn requests(out: &mut Lines, requests: &Value) {
+    out.part("Requests of people who may be in the footage");
+    out.row("Received", &requests["received"]);
+    out.row("Answered with a copy", &requests["answered"]);
+    out.row("  of them after the deadline", &requests["answered_late"]);
+    out.row("Given more time", &requests["extended"]);
+    out.row("Withdrawn", &requests["withdrawn"]);
+    out.row("Waiting for an answer", &requests["waiting"]);
+    out.row("Past their deadline", &requests["overdue"]);
+    out.row("Any past its deadline", &Value::from(if requests["any_overdue"] == true { "yes" } else { "no" }));
+    out.line("Refused, by reason:");
+    out.split(&requests["refused"]);
 }
 
 fn cameras(out: &mut Lines, report: &Value) {

@@ -13,6 +13,8 @@ const SECOND: i64 = 1_000_000_000;
 /// Four hours before December 2026 (`date -u -d 2026-12-01 +%s` is 1796083200).
 const START_NS: i64 = (1_796_083_200 - 4 * 3600) * SECOND;
 
+const START_MS: u64 = (1_796_083_200 - 4 * 3600) * 1000;
+
 /// A log, entry by entry.
 #[derive(Default)]
 struct Log {
@@ -91,6 +93,19 @@ fn body(kind: u8, n: u64, account: u64) -> Value {
         13 => {
             json!({"action": of(&["place_hold", "release_hold", "change_config", "change_account", "approve_plugin", "retire_disk", "export"])})
         }
+        18 | 19 => {
+            json!({"action": "register_subject_request", "request": n % 12, "due_utc_ms": START_MS + n * 60_000})
+        }
+        20 => {
+            json!({"action": "extend_subject_request", "request": n % 12, "due_utc_ms": START_MS + n * 90_000, "why": "complex"})
+        }
+        21 => json!({"action": "answer_subject_request", "request": n % 12, "export": 1, "to": "data_subject"}),
+        22 => {
+            json!({"action": "refuse_subject_request", "request": n % 12, "why": of(&["no_footage", "inquiry", "because"])})
+        }
+        23 => {
+            json!({"action": of(&["withdraw_subject_request", "change_subject_request", "search_for_subject_request"]), "request": n % 12})
+        }
         14 => json!({"action": "answer_review", "entry": n, "ok": n.is_multiple_of(2), "reason": ""}),
         15 => {
             return json!({"kind": "gap", "end_ns": (n * 7_000_000_000).to_string(), "reason": of(&["camera gone", "restart"]), "start_ns": "1", "stream": 256 * (n % 4) + n % 2});
@@ -111,7 +126,7 @@ fn the_script_recomputes_every_number_of_logs_of_all_kinds_of_entries() {
         TestRng::from_seed(RngAlgorithm::ChaCha, &[5; 32]),
     );
     // Minutes between entries, so that the month changes; a clock that goes back now and then.
-    let entries = prop::collection::vec((0_u8..18, 0_u64..120, 1_u64..4, -1_i64..6), 40..160);
+    let entries = prop::collection::vec((0_u8..24, 0_u64..120, 1_u64..4, -1_i64..6), 40..160);
     let many = runner.run(&entries, |entries| {
         let (mut log, mut at) = (Log::default(), START_NS);
         for (turn, (kind, n, account, minutes)) in entries.iter().enumerate() {

@@ -168,6 +168,8 @@ pub enum AlarmKind {
     SecondFactorRemoved,
     /// An investigator opened a case alone, and nobody has reviewed it yet.
     Emergency,
+    /// Somebody asked for footage of themselves, and the time to answer is over.
+    SubjectRequestOverdue,
 }
 
 /// Something that is wrong and needs somebody: about the storage, or a camera.

@@ -102,6 +102,10 @@ fn names_in_the_schema_are_those_of_the_types_behind_them() {
     assert_eq!(listed("Role"), names(Role::ALL));
     assert_eq!(listed("SyncState"), names([SyncState::Unknown, SyncState::Synchronised, SyncState::Unsynchronised]));
     assert_eq!(listed("Importance"), names([Importance::Low, Importance::Normal, Importance::High]));
+    assert_eq!(listed("SubjectRequestRefusing"), names(watchbook_access::Refusing::ALL));
+    use watchbook_access::{DisclosedTo, Extension};
+    assert_eq!(listed("SubjectRequestExtending"), names([Extension::Complex, Extension::ManyRequests]));
+    assert_eq!(listed("SubjectRequestReceiver"), names([DisclosedTo::DataSubject, DisclosedTo::Representative]));
     assert_eq!(listed("TrackRole"), names(TrackRole::ALL));
     assert_eq!(listed("VideoRole"), ["main_video", "sub_video"].map(str::to_owned).into());
 }

@@ -14,6 +14,8 @@ pub enum Space {
     Session = 3,
     /// One row a case, keyed by its number.
     Case = 4,
+    /// One row a request of somebody who may be in the footage, keyed by its number, big-endian.
+    Request = 5,
 }
 
 /// One change of the register.

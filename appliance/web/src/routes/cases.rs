@@ -329,7 +329,7 @@ async fn close(call: Call) -> Result<Response, Problem> {
 }
 
 /// What did not come to pass is in the log as refused, beside the entry that the gate wrote before it was tried.
-async fn noted<T>(call: &Call, action: Action, done: Result<T, Problem>) -> Result<T, Problem> {
+pub(crate) async fn noted<T>(call: &Call, action: Action, done: Result<T, Problem>) -> Result<T, Problem> {
     if let Err(problem) = &done {
         call.app.gate().note(entry(call.who()?.subject.account, action, Some(problem.detail()))).await?;
     }

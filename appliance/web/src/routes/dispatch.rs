@@ -1,9 +1,11 @@
 //! The one way from a request to a handler: same-site check, session, body, gate, handler. A handler runs only with what these steps gave it.
 
+use super::requests::Wanted;
 use super::{AuditRule, Permission, Route, SETTINGS_BODY, Stored};
 use crate::accounts::Who;
 use crate::app::App;
 use crate::error::{Error, Problem};
+use crate::gate::entry;
 use crate::{headers, server::Peer};
 use axum::RequestPartsExt;
 use axum::body::Body;
@@ -284,6 +286,19 @@ async fn action_of(
     permission: Permission,
     asked: &Asked<'_>,
     who: &mut Who,
+) -> Option<Result<Action, Problem>> {
+    match permission {
+        Permission::OfRequest(_) => Some(of_request(app, permission, asked, who).await),
+        _ => Some(compared(app, permission, asked, who).await?.map_err(Problem::from)),
+    }
+}
+
+/// The same with what is stored of a camera or a case.
+async fn compared(
+    app: &App,
+    permission: Permission,
+    asked: &Asked<'_>,
+    who: &mut Who,
 ) -> Option<Result<Action, Error>> {
     let action = permission.action(asked, Stored::default())?;
     let may = |action: &Action| watchbook_access::decide(&who.subject, action).is_ok();
@@ -292,7 +307,7 @@ async fn action_of(
             let Ok(camera) = asked.path.camera() else { return Some(action) };
             let ports = app.clone();
             match blocking(move || ports.ports().cameras.get(camera)).await {
-                Ok(row) => permission.action(asked, Stored { camera: Some(&row.config), case: None }),
+                Ok(row) => permission.action(asked, Stored { camera: Some(&row.config), ..Stored::default() }),
                 // The handler says so.
                 Err(error) if error.kind == Kind::NotFound => Some(action),
                 Err(error) => Some(Err(error)),
@@ -300,7 +315,7 @@ async fn action_of(
         }
         Permission::InCase(_) => match app.case_now(&asked.case_number()).await {
             Ok(Some(found)) => {
-                let action = permission.action(asked, Stored { camera: None, case: Some(&found.case) });
+                let action = permission.action(asked, Stored { case: Some(&found.case), ..Stored::default() });
                 who.subject.case = Some(found);
                 action
             }
@@ -319,6 +334,22 @@ async fn action_of(
         }
         _ => Some(action),
     }
+}
+
+/// What is done with a request, as far as it can be. Whoever may, but tries what cannot be, stands in the log as refused.
+async fn of_request(app: &App, permission: Permission, asked: &Asked<'_>, who: &Who) -> Result<Action, Problem> {
+    let action = |stored| permission.action(asked, stored).unwrap_or(Ok(Action::ReadSubjectRequests));
+    let tried = action(Stored::default())?;
+    if watchbook_access::decide(&who.subject, &tried).is_err() {
+        return Ok(tried);
+    }
+    let (wanted, ports) = (Wanted::of(asked, &who.subject), app.clone());
+    let facts = blocking(move || wanted.facts(&ports)).await?;
+    let checked = action(Stored { request: Some(&facts), ..Stored::default() });
+    if let Err(error) = &checked {
+        app.gate().note(entry(who.subject.account, tried, Some(&error.message))).await?;
+    }
+    Ok(checked?)
 }
 
 async fn path_arguments(parts: &mut Parts) -> Result<Arguments, Problem> {

@@ -45,6 +45,7 @@ async fn health(call: Call) -> Result<Response, Problem> {
             part(ports.health.damaged(subject.cameras.as_ref(), DAMAGED_MAX), "damaged footage", &mut unreadable);
         let mut alarms = part(ports.health.alarms(), "the alarms", &mut unreadable);
         alarms.extend(part(super::cases::alarms(app), "the cases", &mut unreadable));
+        alarms.extend(super::requests::alarm(app));
         alarms.extend(unreadable);
         let seen =
             |alarm: &api::Alarm| alarm.camera.and_then(CameraId::new).is_none_or(|camera| subject.covers(camera));

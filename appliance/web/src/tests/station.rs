@@ -147,6 +147,7 @@ impl Station {
             clock: Arc::new(clock.clone()),
             hash_cost: HashCost { memory_kib: 8, passes: 1 },
             version: "0.0.0".into(),
+            office: crate::Office { name: "Station 7".into(), contact: "Room 3".into(), ..crate::Office::default() },
         })
         .unwrap();
         Self { router: router(&app), app, clock, register, audit, inner, footage, holds, live }

@@ -1,13 +1,15 @@
 //! Every row of the table, as nobody and as every role.
 
 use super::doubles::{CHECKPOINT, DISK, EVENT, FOUND, KEY, MANIFEST, OTHER_KEY, PLUGIN, SINK, START_MS, WAITING};
-use super::station::{Ask, CAMERA_PASSWORD, CASE, OTHER_CASE, PASSWORD, Station, assert_problem};
+use super::requests::{SUBJECT_CASE, request};
+use super::station::{Ask, CAMERA_PASSWORD, CASE, OTHER_CASE, PASSWORD, Station, assert_problem, wide_case};
+use crate::requests::StoredRequest;
 use crate::routes::{AuditRule, Permission, Route, table};
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
-use watchbook_access::Role;
+use watchbook_access::{Case, Purpose, Role};
 use watchbook_base::CameraId;
 
 fn path_of(row: &Route) -> String {
@@ -24,6 +26,7 @@ fn path_of(row: &Route) -> String {
         .replace("{event}", EVENT)
         .replace("{preset}", "1")
         .replace("{entry}", "7")
+        .replace("{request}", "1")
 }
 
 /// A request that is right in every way but perhaps its sender.
@@ -104,6 +107,16 @@ fn body(id: &str) -> Option<Value> {
         "decide_proposal" => json!({"decision": "accept"}),
         "rederive" => json!({"start_utc_ms": START_MS + 60_000}),
         "release_hold" => json!({"reason": "case closed"}),
+        "register_subject_request" => json!({
+            "reference": "SR 1/26", "received_utc_ms": START_MS, "cameras": [1], "from_utc_ms": START_MS, "to_utc_ms": START_MS + 1000, "place": "at the gate"
+        }),
+        "change_subject_request" => json!({"place": "at the other gate"}),
+        "search_for_subject_request" => json!({"case": SUBJECT_CASE}),
+        "extend_subject_request" => json!({"days": 7, "why": "complex", "words": "two hundred others are in it"}),
+        "answer_subject_request" => {
+            json!({"export": "2", "to": "data_subject", "reference": "SR 1/26", "why": "asked for it"})
+        }
+        "refuse_subject_request" => json!({"why": "no_footage", "words": "nothing was recorded then"}),
         "answer_review" => json!({"ok": false, "reason": "not his case"}),
         _ => return None,
     })
@@ -112,6 +125,9 @@ fn body(id: &str) -> Option<Value> {
 /// A request that succeeds when whoever has this session may: the station has what it is about, and a code is right.
 async fn ready(station: &Station, row: &Route, cookie: &str) -> Ask {
     let code = |key: &str| json!({"code": station.code(key)});
+    if row.path.contains("{request}") {
+        keep_request(station);
+    }
     let body = match row.id {
         "confirm_second_factor" => {
             let password = json!({"password": PASSWORD});
@@ -149,6 +165,13 @@ async fn ready(station: &Station, row: &Route, cookie: &str) -> Ask {
     }
 }
 
+/// Request 1, taken up by account 50 and looked for in the case of the released export; beside it a case in which it may be looked for.
+fn keep_request(station: &Station) {
+    let case = Case { number: SUBJECT_CASE.into(), purpose: Purpose::SubjectRequest, ..wide_case() };
+    station.app.ports().cases.open(Case { investigators: [3].into(), ..case }).unwrap();
+    station.app.requests().open(StoredRequest { case: Some("7/26".into()), ..request(1) }).unwrap();
+}
+
 /// Who may, written down by hand. Rows that are not here are open to anybody.
 fn allowed(id: &str) -> Option<&'static [Role]> {
     use Role::{Admin, Approver, Auditor, Investigator, Viewer};
@@ -161,6 +184,7 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
         | "cameras"
         | "camera"
         | "camera_clock"
+        | "camera_sign"
         | "plugins"
         | "plugin_abi"
         | "plugin_dev_mode"
@@ -215,6 +239,11 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
         "request_export" | "cancel_export" | "export_bundle" | "deliver_export" => &[Investigator],
         "release_export" | "refuse_export" => &[Approver],
         "close_case" => &[Investigator, Approver],
+        "subject_requests" => &[Investigator, Approver, Auditor, Admin],
+        "register_subject_request" | "change_subject_request" | "withdraw_subject_request" => &[Investigator, Admin],
+        "search_for_subject_request" => &[Investigator, Approver],
+        "answer_subject_request" => &[Investigator],
+        "extend_subject_request" | "refuse_subject_request" => &[Approver],
         "release_hold" | "open_case" | "change_case" => &[Approver],
         "live" => &[Viewer],
         "audit" | "log_witness_request" | "trust_log_witness" | "distrust_log_witness" | "import_cosignatures" => {
@@ -322,7 +351,7 @@ async fn an_account_without_the_camera_gets_nothing_of_it() {
             let cameras = station.inner.cameras.lock().unwrap().clone();
             let answer = station.send(good_request(&row).by(&cookie)).await;
             match row.id {
-                "camera" | "camera_clock" => assert_problem(&answer, 404, "not-found"),
+                "camera" | "camera_clock" | "camera_sign" => assert_problem(&answer, 404, "not-found"),
                 _ => assert_problem(&answer, 403, "denied"),
             }
             assert_eq!(*station.inner.cameras.lock().unwrap(), cameras, "{role:?} {}", row.id);

@@ -23,7 +23,11 @@ import { PeoplePage } from "./pages/people";
 import { PluginsPage } from "./pages/plugins";
 import { ProposalsPage } from "./pages/proposals";
 import { ReportPage } from "./pages/report";
+import { RequestNew } from "./pages/request-new";
+import { RequestPage } from "./pages/request-one";
+import { RequestsPage } from "./pages/requests";
 import { ReviewsPage } from "./pages/reviews";
+import { SignPage } from "./pages/sign";
 import { TimelinePage } from "./pages/timeline";
 import { Wall } from "./pages/wall";
 import { Claim, SignIn } from "./pages/welcome";
@@ -39,6 +43,7 @@ const NAV: readonly { page: PageName; hash: string; text: Key }[] = [
   { page: "proposals", hash: link.proposals, text: "nav.proposals" },
   { page: "cases", hash: link.cases, text: "nav.cases" },
   { page: "exports", hash: link.exports, text: "nav.exports" },
+  { page: "requests", hash: link.requests, text: "nav.requests" },
   { page: "holds", hash: link.holds, text: "nav.holds" },
   { page: "cameras", hash: link.cameras, text: "nav.cameras" },
   { page: "plugins", hash: link.plugins, text: "nav.plugins" },
@@ -49,7 +54,7 @@ const NAV: readonly { page: PageName; hash: string; text: Key }[] = [
 ];
 
 /** Pages that are reached from another one light up that one in the navigation. */
-const NAV_PARENT: Partial<Record<PageName, PageName>> = { live: "wall", camera_edit: "cameras", case_new: "cases", hold_new: "holds" };
+const NAV_PARENT: Partial<Record<PageName, PageName>> = { live: "wall", camera_edit: "cameras", case_new: "cases", hold_new: "holds", request: "requests", request_new: "requests", sign: "cameras" };
 
 export function App() {
   // Reading the locale here redraws the whole page when it changes.
@@ -160,6 +165,14 @@ function Page({ here }: { here: Route }) {
       return <ProposalsPage />;
     case "exports":
       return <ExportsPage />;
+    case "requests":
+      return <RequestsPage />;
+    case "request":
+      return <RequestPage key={here.id} id={here.id ?? 0} />;
+    case "request_new":
+      return <RequestNew />;
+    case "sign":
+      return <SignPage key={here.id} id={here.id ?? 0} />;
     case "cases":
       return <CasesPage />;
     case "case_new":

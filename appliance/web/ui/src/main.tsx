@@ -9,6 +9,7 @@ import "./style/forms.css";
 import "./style/plugins.css";
 import "./style/ptz.css";
 import "./style/report.css";
+import "./style/sign.css";
 import "./style/storage.css";
 import "./style/wall.css";
 import "./style/timeline.css";

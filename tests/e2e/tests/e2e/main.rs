@@ -21,6 +21,7 @@ mod rederive;
 mod report;
 mod served;
 mod storage;
+mod subject;
 mod witness;
 
 /// A test that lacks something passes, and `make test` says so at its end.

@@ -11,7 +11,7 @@ use watchbook_e2e::recorder::{SOON, now_ms};
 use watchbook_e2e::{Client, Recorder, wait_for};
 
 /// The whole log, page by page.
-fn copy_of(recorder: &Recorder, dir: &Path) -> std::path::PathBuf {
+pub(crate) fn copy_of(recorder: &Recorder, dir: &Path) -> std::path::PathBuf {
     let (mut copy, mut from) = (Vec::new(), 0);
     loop {
         let page = recorder.client.get(&format!("/api/v1/log/leaves?from={from}")).ok();
@@ -27,7 +27,7 @@ fn copy_of(recorder: &Recorder, dir: &Path) -> std::path::PathBuf {
     path
 }
 
-fn script(copy: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn script(copy: &Path, arguments: &[&str]) -> Output {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../evidence/report.py");
     Command::new("python3").arg("-B").arg(script).arg(copy).args(arguments).output().expect("python3 is installed")
 }

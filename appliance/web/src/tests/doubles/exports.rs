@@ -36,7 +36,9 @@ fn export(state: api::ExportState) -> api::Export {
 impl Exports for MemoryBox {
     fn list(&self) -> Result<Vec<api::Export>, Error> {
         self.called();
-        Ok(vec![export(api::ExportState::Ready)])
+        let recipient_class = watchbook_access::RecipientClass::DataSubject;
+        let released = api::Export { id: "2".into(), recipient_class, ..export(api::ExportState::Released) };
+        Ok(vec![export(api::ExportState::Ready), released])
     }
 
     fn facts(&self, export: u64) -> Option<watchbook_access::ExportNow> {

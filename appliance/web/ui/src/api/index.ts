@@ -17,6 +17,7 @@ import type {
   CameraInput,
   CameraList,
   CameraPatch,
+  CameraSign,
   Case,
   CaseInput,
   CaseList,
@@ -69,6 +70,13 @@ import type {
   ReviewList,
   Session,
   Status,
+  SubjectRequest,
+  SubjectRequestAnswer,
+  SubjectRequestExtend,
+  SubjectRequestInput,
+  SubjectRequestList,
+  SubjectRequestPatch,
+  SubjectRequestRefuse,
   TestInput,
   TestResult,
   TrackRole,
@@ -95,6 +103,8 @@ const window = ({ from, to }: Window) => ({ from_utc_ms: Math.floor(from), to_ut
 const counted = ({ camera, bucket, ...range }: CountAsk) => query({ ...window(range), camera, bucket, utc_offset_minutes: -new Date(range.to).getTimezoneOffset() });
 
 const rederive = (event: WatchEvent) => `/cameras/${event.camera}/events/${encodeURIComponent(event.id)}/rederive`;
+
+const request = (id: number) => `/subject-requests/${id}`;
 
 const plugin = (id: string) => `/plugins/${encodeURIComponent(id)}`;
 
@@ -197,6 +207,16 @@ export const api = {
   exportSinks: () => call<ExportSinkList>("GET", "/exports/sinks"),
   deliverExport: (id: string, manifest_sha256: string, sink: string) => call<Export>("POST", `/exports/${encodeURIComponent(id)}/deliver`, { manifest_sha256, sink }),
   refuseExport: (id: string, manifest_sha256: string, reason: string) => call<Export>("POST", `/exports/${encodeURIComponent(id)}/refuse`, { manifest_sha256, reason }),
+
+  requests: () => call<SubjectRequestList>("GET", "/subject-requests"),
+  registerRequest: (input: SubjectRequestInput) => call<SubjectRequest>("POST", "/subject-requests", input),
+  changeRequest: (id: number, input: SubjectRequestPatch) => call<SubjectRequest>("PATCH", request(id), input),
+  searchForRequest: (id: number, number: string) => call<SubjectRequest>("POST", `${request(id)}/search`, { case: number }),
+  extendRequest: (id: number, input: SubjectRequestExtend) => call<SubjectRequest>("POST", `${request(id)}/extend`, input),
+  answerRequest: (id: number, input: SubjectRequestAnswer) => call<SubjectRequest>("POST", `${request(id)}/answer`, input),
+  refuseRequest: (id: number, input: SubjectRequestRefuse) => call<SubjectRequest>("POST", `${request(id)}/refuse`, input),
+  withdrawRequest: (id: number) => call<SubjectRequest>("POST", `${request(id)}/withdraw`),
+  sign: (camera: number) => call<CameraSign>("GET", `/cameras/${camera}/sign`),
 
   holds: () => call<HoldList>("GET", "/holds"),
   estimateHold: (cameras: readonly number[], range: Window) => call<HoldEstimate>("GET", `/holds/estimate${query({ ...window(range), cameras: cameras.join(",") })}`),

@@ -125,6 +125,18 @@ export type ExportEstimate = Schemas["ExportEstimate"];
 export type ExportInput = Schemas["ExportRequest"];
 export type RecipientClass = Schemas["RecipientClass"];
 
+export type SubjectRequest = Schemas["SubjectRequest"];
+export type SubjectRequestList = Schemas["SubjectRequestList"];
+export type SubjectRequestInput = Schemas["SubjectRequestInput"];
+export type SubjectRequestPatch = Schemas["SubjectRequestPatch"];
+export type SubjectRequestExtend = Schemas["SubjectRequestExtend"];
+export type SubjectRequestAnswer = Schemas["SubjectRequestAnswer"];
+export type SubjectRequestRefuse = Schemas["SubjectRequestRefuse"];
+
+export type CameraSign = Schemas["CameraSign"];
+export type Sign = Schemas["Sign"];
+export type SignMissing = Schemas["SignMissing"];
+
 export type Hold = Schemas["Hold"];
 export type HoldList = Schemas["HoldList"];
 export type HoldInput = Schemas["HoldRequest"];
@@ -176,6 +188,17 @@ export interface PublicReport {
   gaps: PublicSplit;
   emergency_cases: { opened: PublicCount; unreviewed: PublicCount; overdue: PublicCount; any_overdue: boolean };
   refused: { attempts: PublicCount; failed_sign_ins: PublicCount };
+  subject_requests: {
+    received: PublicCount;
+    extended: PublicCount;
+    answered: PublicCount;
+    answered_late: PublicCount;
+    refused: PublicSplit;
+    withdrawn: PublicCount;
+    waiting: PublicCount;
+    overdue: PublicCount;
+    any_overdue: boolean;
+  };
   reviews: { drawn: PublicCount; answered: PublicSplit; unreviewed: PublicCount };
   configuration: PublicSplit;
   policy_changes: { at_utc_ms: number; camera: number; from: PublicPolicy | null; to: PublicPolicy }[];

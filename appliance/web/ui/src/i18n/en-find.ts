@@ -6,6 +6,7 @@ import { factorWords } from "./en-factor";
 import { jpegWords } from "./en-jpeg";
 import { logWords } from "./en-log";
 import { reportWords } from "./en-report";
+import { subjectWords } from "./en-subject";
 
 /** English, for finding cameras on the network. */
 export const findWords = {
@@ -17,6 +18,7 @@ export const findWords = {
   ...jpegWords,
   ...logWords,
   ...reportWords,
+  ...subjectWords,
   "find.title": "Find the camera",
   "find.what": "Cameras that speak ONVIF say what they are and where their streams are. Otherwise enter the addresses below.",
   "find.search": "Search the network",

@@ -7,6 +7,7 @@ import { factorWords } from "./km-factor";
 import { jpegWords } from "./km-jpeg";
 import { logWords } from "./km-log";
 import { reportWords } from "./km-report";
+import { subjectWords } from "./km-subject";
 
 /** Khmer, for finding cameras on the network. */
 export const findWords: Record<keyof typeof english, string> = {
@@ -18,6 +19,7 @@ export const findWords: Record<keyof typeof english, string> = {
   ...jpegWords,
   ...logWords,
   ...reportWords,
+  ...subjectWords,
   "find.title": "ស្វែងរកកាមេរ៉ា",
   "find.what": "កាមេរ៉ាដែលប្រើ ONVIF អាចប្រាប់ថាវាជាអ្វី និងស្ទ្រីមរបស់វានៅទីណា។ បើមិនដូច្នេះទេ សូមបញ្ចូលអាសយដ្ឋាននៅខាងក្រោម។",
   "find.search": "ស្វែងរកក្នុងបណ្ដាញ",

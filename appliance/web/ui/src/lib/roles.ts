@@ -25,6 +25,10 @@ export const PAGE_ROLES: Record<PageName, readonly Role[]> = {
   health: [],
   audit: ["auditor"],
   reviews: ["auditor"],
+  requests: KEEPERS,
+  request: KEEPERS,
+  request_new: ["investigator", "admin"],
+  sign: ["admin", "auditor"],
   account: [],
   unknown: [],
 };

@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 
-export type PageName = "wall" | "live" | "timeline" | "cameras" | "camera_edit" | "counts" | "proposals" | "cases" | "case_new" | "exports" | "holds" | "hold_new" | "plugins" | "people" | "health" | "audit" | "reviews" | "account" | "unknown";
+export type PageName = "wall" | "live" | "timeline" | "cameras" | "camera_edit" | "counts" | "proposals" | "cases" | "case_new" | "exports" | "holds" | "hold_new" | "plugins" | "people" | "health" | "audit" | "requests" | "request" | "request_new" | "sign" | "reviews" | "account" | "unknown";
 
 /** The one page that has an address of its own: everybody may open it, and it can be printed on a sign. */
 export const REPORT_PATH = "/report";
@@ -29,6 +29,7 @@ const PLAIN: Record<string, PageName> = {
   health: "health",
   audit: "audit",
   reviews: "reviews",
+  requests: "requests",
   account: "account",
 };
 
@@ -40,6 +41,7 @@ export function parseRoute(hash: string): Route {
   const [first = "", second, third] = parts;
   const number = second !== undefined && /^\d{1,9}$/.test(second) ? Number(second) : null;
   const at = (page: PageName, id: number | null): Route => ({ page, id, query });
+  if (first === "cameras" && number !== null && third === "sign" && parts.length === 3) return at("sign", number);
   if (parts.length <= 1) return at(PLAIN[first] ?? "unknown", null);
   if (third !== undefined) return at("unknown", null);
   if (first === "live" && number !== null) return at("live", number);
@@ -48,6 +50,9 @@ export function parseRoute(hash: string): Route {
   if (first === "cameras" && second === "new") return at("camera_edit", null);
   if (first === "cases" && second === "new") return at("case_new", null);
   if (first === "holds" && second === "new") return at("hold_new", null);
+  if (first === "requests" && second === "new") return at("request_new", null);
+  // Numbers of requests have up to ten digits.
+  if (first === "requests" && second !== undefined && /^\d{1,10}$/.test(second)) return at("request", Number(second));
   return at("unknown", null);
 }
 
@@ -63,11 +68,18 @@ export const link = {
   cameras: "#/cameras",
   cameraNew: "#/cameras/new",
   cameraEdit: (id: number) => `#/cameras/${id}`,
+  sign: (id: number) => `#/cameras/${id}/sign`,
   counts: "#/counts",
   proposals: "#/proposals",
   cases: "#/cases",
   exports: "#/exports",
   caseNew: "#/cases/new",
+  /** For a request, with what it says of the footage. */
+  caseFor: (request: number, cameras: readonly number[], range: { start: number; end: number }) =>
+    `#/cases/new?request=${request}&cameras=${cameras.join(",")}&from=${range.start}&to=${range.end}`,
+  requests: "#/requests",
+  request: (id: number) => `#/requests/${id}`,
+  requestNew: "#/requests/new",
   holds: "#/holds",
   /** With what is known already: cameras and interval. */
   holdNew: (cameras: readonly number[] = [], range?: { start: number; end: number }) =>

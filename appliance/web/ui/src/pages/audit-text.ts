@@ -43,6 +43,7 @@ export function detailText(entry: AuditEntry): string {
   if (Array.isArray(subject["names"])) parts.push(subject["names"].map(String).join(", "));
   if (entry.action === "set_plugin_dev_mode") parts.push(t("dev.hours.count", { count: Number(subject["hours"]) }));
   if (entry.action === "set_plugin_tried_out") parts.push(t(subject["on"] === true ? "tried_out.on" : "tried_out.off"));
+  parts.push(...requestParts(subject));
   if (typeof account === "number") parts.push(`#${account}`);
   if (typeof what === "string") parts.push(entry.action === "note_camera" ? word("noted", what) : what);
   if (typeof subject["detail"] === "string") parts.push(subject["detail"]);
@@ -50,6 +51,17 @@ export function detailText(entry: AuditEntry): string {
   const interval = rangeText(range);
   if (interval !== null) parts.push(interval);
   return parts.join(" · ");
+}
+
+/** Of a request for footage of oneself: its number, its deadline, and words out of lists. */
+function requestParts(subject: AuditEntry["subject"]): string[] {
+  if (typeof subject["request"] !== "number") return [];
+  const parts = [t("requests.one", { id: subject["request"] })];
+  if (typeof subject["due_utc_ms"] === "number") parts.push(`${t("request.due")} ${dateTimeText(subject["due_utc_ms"])}`);
+  if (typeof subject["export"] === "number") parts.push(t("request.export", { id: subject["export"] }));
+  if (typeof subject["to"] === "string") parts.push(word("request.to", subject["to"]));
+  if (typeof subject["why"] === "string") parts.push(word("request.why", subject["why"]));
+  return parts;
 }
 
 /** Whose runs a hash of footage is about. A stream's number is its camera's times 256 and its role. */

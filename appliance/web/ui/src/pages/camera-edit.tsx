@@ -101,6 +101,11 @@ function Editor({ camera, reload }: { camera: Camera | null; reload: () => void 
         <h1>{camera?.name ?? t("cameras.add")}</h1>
       </div>
       {camera !== null && <StateLine camera={camera} />}
+      {camera !== null && (
+        <p>
+          <a href={link.sign(camera.id)}>{t("sign.open")}</a>
+        </p>
+      )}
       {camera === null && <LocalCameras form={form} change={change} />}
       {camera === null && <CameraFinder form={form} change={change} />}
       <form class="panel" onSubmit={submit}>

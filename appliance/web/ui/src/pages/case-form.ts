@@ -1,6 +1,8 @@
 /** The fields of a case as they are chosen, and what the recorder gets from them. Pure. */
 
 import type { Case, CaseInput, CasePatch, Purpose } from "../api/types";
+import { holdFromQuery } from "./hold-form";
+import { requestLabel } from "./request-form";
 
 export const PURPOSES: readonly Purpose[] = [
   "traffic_collision",
@@ -34,6 +36,21 @@ export interface CaseForm {
 /** The last hour, of no camera, for a week. */
 export function emptyCase(now: number): CaseForm {
   return { case: "", purpose: "traffic_collision", cameras: [], from: now - 3_600_000, to: now, expires: now + 7 * DAY_MS, people: [] };
+}
+
+/** The request that the address names. */
+export function requestOf(query: URLSearchParams): number | null {
+  const text = query.get("request");
+  return text !== null && /^[1-9]\d{0,9}$/.test(text) ? Number(text) : null;
+}
+
+/** What the address knows of a case for a request: `request=7&cameras=1,4&from=…&to=…`. Without a request an empty one. */
+export function caseFromQuery(query: URLSearchParams, now: number): CaseForm {
+  const request = requestOf(query);
+  const empty = emptyCase(now);
+  if (request === null) return empty;
+  const { cameras, from, to } = holdFromQuery(query, now);
+  return { ...empty, case: requestLabel(request), purpose: "subject_request", cameras, from, to };
 }
 
 export function formOf(found: Case): CaseForm {

@@ -4,17 +4,18 @@ import { useState } from "preact/hooks";
 import { api } from "../api";
 import { t } from "../i18n";
 import { useAct, useLoaded, useTitle } from "../lib/hooks";
-import { go, link } from "../lib/router";
+import { go, link, route } from "../lib/router";
 import { nowMs } from "../lib/session";
 import { Icon } from "../ui/icon";
 import { Note, Problem, Select, TextField } from "../ui/parts";
 import { withSecondFactor } from "../ui/second-factor";
 import { CaseFields } from "./case-fields";
-import { type CaseForm, caseInput, caseProblem, emptyCase, PURPOSES } from "./case-form";
+import { type CaseForm, caseFromQuery, caseInput, caseProblem, PURPOSES, requestOf } from "./case-form";
 
 export function CaseNew() {
   useTitle(t("cases.add"));
-  const [form, setForm] = useState<CaseForm>(() => emptyCase(nowMs()));
+  const [form, setForm] = useState<CaseForm>(() => caseFromQuery(route.value.query, nowMs()));
+  const request = requestOf(route.value.query);
   const change = (part: Partial<CaseForm>) => setForm((old) => ({ ...old, ...part }));
   const list = useLoaded(api.cases, "cases");
   const act = useAct();
@@ -23,7 +24,8 @@ export function CaseNew() {
     event.preventDefault();
     act.run(async () => {
       await withSecondFactor(() => api.openCase(caseInput(form)));
-      go(link.cases);
+      if (request !== null) await api.searchForRequest(request, form.case.trim());
+      go(request === null ? link.cases : link.request(request));
     });
   };
   return (
@@ -35,6 +37,7 @@ export function CaseNew() {
         <h1>{t("cases.add")}</h1>
       </div>
       <p class="muted lead">{t("cases.what")}</p>
+      {request !== null && <Note kind="info">{t("case.for_request", { id: request })}</Note>}
       <form class="panel" onSubmit={submit}>
         <div class="pair pair-even">
           <TextField label={t("case.number")} hint={t("case.number.hint")} value={form.case} change={(text) => change({ case: text })} required maxLength={64} focus />

@@ -102,6 +102,7 @@ function Report({ report }: { report: PublicReport }) {
         <Row name={t("report.emergency.opened")} count={emergency.opened} />
         <Row name={t("report.emergency.unreviewed")} count={emergency.unreviewed} />
       </Part>
+      <Requests requests={report.subject_requests} />
       <Part title={t("report.refused")}>
         <Row name={t("report.refused.attempts")} count={report.refused.attempts} />
         <Row name={t("report.refused.sign_ins")} count={report.refused.failed_sign_ins} />
@@ -113,6 +114,28 @@ function Report({ report }: { report: PublicReport }) {
       <Part title={t("report.gaps")} split={report.gaps} />
       <Part title={t("report.configuration")} split={report.configuration} />
       <Changes report={report} />
+    </>
+  );
+}
+
+function Requests({ requests }: { requests: PublicReport["subject_requests"] }) {
+  return (
+    <>
+      <Part title={t("report.requests")}>
+        <Row name={t("report.requests.received")} count={requests.received} />
+        <Row name={t("report.requests.answered")} count={requests.answered} />
+        <Row name={t("report.requests.late")} count={requests.answered_late} />
+        <Row name={t("report.requests.extended")} count={requests.extended} />
+        <Row name={t("report.requests.withdrawn")} count={requests.withdrawn} />
+        <Row name={t("report.requests.waiting")} count={requests.waiting} />
+        <Row name={t("report.requests.overdue")} count={requests.overdue} />
+      </Part>
+      {requests.any_overdue && (
+        <Note kind="bad">
+          <p data-requests-overdue>{t("report.requests.any_overdue")}</p>
+        </Note>
+      )}
+      <Part title={t("report.requests.refused")} split={requests.refused} />
     </>
   );
 }
