@@ -10,9 +10,11 @@
 pub mod action;
 pub mod case;
 pub mod gate;
+pub mod policy;
 pub mod role;
 
 pub use action::{Action, RecipientClass, RecordedMinutes};
 pub use case::{Case, CaseNow, CaseRefusal, Purpose};
 pub use gate::{AuditEntry, AuditError, AuditLog, Grant, Outcome, Refusal, decide, open};
+pub use policy::{Profile, Rules};
 pub use role::{Role, Roles, Subject};

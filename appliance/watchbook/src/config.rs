@@ -41,6 +41,8 @@ pub struct Config {
 pub struct Public {
     /// Whom somebody asks who was recorded, or wants to complain: an office, a telephone number, an address. Everybody can read it.
     pub contact: String,
+    /// The station's own policies, one `.toml` file each; empty: it has none.
+    pub policies_dir: PathBuf,
 }
 
 /// The page.
@@ -189,6 +191,9 @@ pub struct SeedCamera {
     pub main_url: String,
     /// Sub stream.
     pub sub_url: Option<String>,
+    /// What it is there for, for everybody to read. Without one the camera is added switched off.
+    #[serde(default)]
+    pub purpose: String,
     /// `tcp` or `udp`.
     #[serde(default = "tcp")]
     pub transport: String,

@@ -19,6 +19,7 @@ pub(crate) mod live;
 pub(crate) mod log;
 pub(crate) mod playback;
 pub(crate) mod plugins;
+pub(crate) mod policies;
 pub(crate) mod proposals;
 pub(crate) mod ptz;
 pub(crate) mod publishers;
@@ -210,6 +211,7 @@ pub(crate) fn table() -> Vec<Route> {
     rows.extend(audit::rows());
     rows.extend(log::rows());
     rows.extend(report::rows());
+    rows.extend(policies::rows());
     rows.extend(health::rows());
     rows.extend(disks::rows());
     rows.extend(retention::rows());

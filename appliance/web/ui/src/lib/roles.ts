@@ -25,6 +25,7 @@ export const PAGE_ROLES: Record<PageName, readonly Role[]> = {
   health: [],
   audit: ["auditor"],
   reviews: ["auditor"],
+  policy: KEEPERS,
   account: [],
   unknown: [],
 };

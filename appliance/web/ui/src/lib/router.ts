@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 
-export type PageName = "wall" | "live" | "timeline" | "cameras" | "camera_edit" | "counts" | "proposals" | "cases" | "case_new" | "exports" | "holds" | "hold_new" | "plugins" | "people" | "health" | "audit" | "reviews" | "account" | "unknown";
+export type PageName = "wall" | "live" | "timeline" | "cameras" | "camera_edit" | "counts" | "proposals" | "cases" | "case_new" | "exports" | "holds" | "hold_new" | "plugins" | "people" | "health" | "audit" | "reviews" | "policy" | "account" | "unknown";
 
 /** The one page that has an address of its own: everybody may open it, and it can be printed on a sign. */
 export const REPORT_PATH = "/report";
@@ -29,6 +29,7 @@ const PLAIN: Record<string, PageName> = {
   health: "health",
   audit: "audit",
   reviews: "reviews",
+  policy: "policy",
   account: "account",
 };
 
@@ -79,6 +80,7 @@ export const link = {
   /** The entries about one thing. */
   auditOf: (search: string) => `#/audit?search=${encodeURIComponent(search)}`,
   reviews: "#/reviews",
+  policy: "#/policy",
   account: "#/account",
 };
 
