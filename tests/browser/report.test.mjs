@@ -75,6 +75,24 @@ describe("the public report", { concurrency: 1 }, () => {
     await stranger.screenshot({ path: `${world.shots}/report-print.png`, fullPage: true });
   });
 
+  it("shows the policy, and a looser one waits for a second person", async () => {
+    await stranger.locator('[data-policy="kh-default"]').waitFor();
+    await page.goto(`${BASE_URL}#/policy`);
+    await page.locator('[data-policy-now="kh-default"]').waitFor();
+    await page.getByLabel("Search policies").fill("kingdom");
+    const uk = page.locator('[data-policy="uk"]');
+    await uk.locator("summary").click();
+    assert.match(await uk.locator('[data-rule="retention_days_max"]').innerText(), /30[^]*31[^]*looser/);
+    await uk.getByRole("button", { name: "Propose" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Propose" }).click();
+    const proposed = page.locator('[data-policy-proposed="uk"]');
+    await proposed.getByText("nobody loosens the policy alone").waitFor();
+    assert.equal(await proposed.getByRole("button", { name: "Accept" }).count(), 0, "not by whoever proposed it");
+    await page.shot("policy");
+    await proposed.getByRole("button", { name: "Put aside" }).click();
+    await proposed.waitFor({ state: "detached" });
+  });
+
   it("has a queue of reviews for the auditor, and a list of what stands out", async () => {
     await page.goto(`${BASE_URL}#/reviews`);
     // Where the files before have opened an emergency, it waits for an answer.

@@ -53,12 +53,14 @@ networks = ["127.0.0.1"]
 
 [[camera]]
 name = "Square"
+purpose = "Traffic on the square"
 main_url = "${url}main"
 sub_url = "${url}sub"
 plugins = ["org.watchbook.motion"]
 
 [[camera]]
 name = "$second"
+purpose = "Traffic at the second place"
 main_url = "${url}main2"
 sub_url = "${url}sub2"
 plugins = ["org.watchbook.motion", "org.watchbook.crossing"]

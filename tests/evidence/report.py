@@ -5,8 +5,9 @@ Standard library only. The copy is what GET /api/v1/log/leaves gives, page after
 bytes, time of 8 bytes little-endian in ns since 1970, body).
 
     report.py COPY --month 2026-11 [--entries N] [--open]   prints the report, byte for byte as the recorder gives it
+    report.py COPY --shown FILE                             FILE is what the recorder gives of a month that is not over; prints after how many entries
     report.py COPY --published                              each published report's hash is that of what is recomputed
-    report.py COPY --draws                                  each draw's root is the log's; prints what was drawn, one draw a line
+    report.py COPY --draws                                  each draw comes from the root that the rule names; prints what was drawn, one draw a line
     report.py COPY --checkpoint FILE [--log KEY]            the copy is what the checkpoint is about; with KEY it must be signed by it
 Exit code 0: all is as it should be. 1: something is not; a sentence says what.
 """
@@ -30,6 +31,7 @@ CHANGES = {
     "cameras_and_settings": ["change_config", "accept_camera"],
     "disks": ["add_disk", "accept_disk", "retire_disk"],
     "log": ["change_log_key", "trust_witness", "distrust_witness"],
+    "policy": ["propose_policy", "accept_policy", "withdraw_policy"],
     "plugins": ["install_plugin", "approve_plugin", "reject_plugin", "roll_back_plugin", "remove_plugin", "trust_publisher", "distrust_publisher", "set_plugin_dev_mode", "set_plugin_tried_out"],
 }
 REFUSALS = ["no_footage", "not_identified", "rights_of_others", "inquiry", "unfounded", "other_law"]
@@ -121,7 +123,34 @@ def month_of(ns):
     return f"{moment.year:04}-{moment.month:02}"
 
 
+def beginning(entries, month, before):
+    """First entry of a month's stretch: where the newest earlier report ended, of those that were published before entry `before` and not replaced."""
+    valid = []
+    for entry in entries[:before]:
+        if entry.allowed and entry.action == "publish_report":
+            valid = [one for one in valid if one[0] < entry.text("month")] + [(entry.text("month"), entry.number("entries"))]
+    return max((one for one in valid if one[0] < month), default=("", 0))[1]
+
+
 # --------------------------------------------------------------------------------------------------------------------------------- the reviews
+
+
+def week_of(ns):
+    """Weeks begin on Monday 00:00 UTC; 1970-01-01 was a Thursday."""
+    return (ns // (86_400 * SECOND) + 3) // 7
+
+
+def due(entries):
+    """{entry of a draw: how many entries its root must be of}: up to and with the first one after the draw before that is dated in another week."""
+    week, wanted, told = None, None, {}
+    for entry in entries:
+        week = week_of(entry.ns) if week is None else week
+        if wanted is None and week_of(entry.ns) != week:
+            wanted = entry.index + 1
+        if entry.allowed and entry.action == "draw_reviews":
+            told[entry.index] = wanted
+            week, wanted = week_of(entries[wanted - 1].ns) if wanted else week, None
+    return told
 
 
 def draws(entries):
@@ -138,19 +167,19 @@ def draws(entries):
             these = [index for index in pool if index < until]
             pool = [index for index in pool if index >= until]
             ranked = sorted(these, key=lambda index: hashlib.sha256(seed + index.to_bytes(8, "big")).digest())
-            told.append((entry, sorted(ranked[: max(5, -(-len(these) * 2 // 100))])))
+            told.append((entry, sorted(ranked[: max(entry.number("at_least"), -(-len(these) * entry.number("percent") // 100))])))
     return told
 
 
-def reviews(entries, start, end):
-    """What was drawn and answered in the month, and what waits at the end: drawn accesses, emergency cases."""
+def reviews(entries, begin):
+    """What was drawn and answered from entry `begin` on, and what waits at the end: drawn accesses, emergency cases."""
     by_draw = {entry.index: drawn for entry, drawn in draws(entries)}
     waiting, emergencies = {}, {}
     counts = {"drawn": 0, "ok": 0, "not_ok": 0}
     for entry in entries:
         if not entry.allowed:
             continue
-        inside = start <= entry.ns < end
+        inside = entry.index >= begin
         if entry.action == "open_case" and entry.body.get("emergency") is True:
             emergencies[entry.index] = entry.ns
         if entry.index in by_draw:
@@ -172,11 +201,13 @@ def reviews(entries, start, end):
 # ---------------------------------------------------------------------------------------------------------------------------------- the report
 
 
-def report(entries, month, is_over):
+def report(entries, month, is_over, begin):
     start, end = bounds(month)
-    inside = [entry for entry in entries if start <= entry.ns < end]
+    inside = entries[begin:]
     acts = [entry for entry in inside if entry.allowed]
-    newest = min(max(start, entries[-1].ns), end) if entries else start
+    newest = min(max(start, entries[-1].ns), end) if inside else start
+    if not is_over:
+        newest -= newest % (3600 * SECOND)
 
     def shown(count):
         return "<5" if count < 5 else count if is_over else count // 5 * 5
@@ -194,7 +225,7 @@ def report(entries, month, is_over):
     for entry in entries:
         if not entry.allowed:
             continue
-        counts = start <= entry.ns < end
+        counts = entry.index >= begin
         if entry.action == "open_case":
             purpose_of[entry.name("case")] = entry.text("purpose") if entry.text("purpose") in PURPOSES else "other"
         elif entry.action == "request_export":
@@ -207,10 +238,13 @@ def report(entries, month, is_over):
             released[recipient] = released.get(recipient, 0) + 1
 
     emergency = [entry for entry in acts if entry.action == "open_case" and entry.body.get("emergency") is True]
-    reviewed, waiting, emergencies = reviews(entries, start, end)
+    reviewed, waiting, emergencies = reviews(entries, begin)
     overdue = sum(newest - opened > 72 * 3600 * SECOND for opened in emergencies.values())
     refused = [entry for entry in inside if entry.action is not None and not entry.allowed]
-    cameras, changes = policies(entries, start, end)
+    cameras, changes = policies(entries, begin)
+    station, station_changes = station_policies(entries, begin)
+    rules = station["rules"] if station else {}
+    beyond = [camera for camera in cameras.values() if camera["enabled"] and (camera["retention_days_max"] > rules.get("retention_days_max", 1 << 64) or (camera["audio"] and rules.get("sound") is False))]
     gaps = {}
     for entry in inside:
         stream = gap_of(entry)
@@ -219,14 +253,17 @@ def report(entries, month, is_over):
             gaps[reason] = gaps.get(reason, 0) + 1
     answered = {word: reviewed[word] for word in ("ok", "not_ok")}
     return {
-        "version": 1,
+        "version": 2,
         "month": month,
         "from_utc_ms": start // 1_000_000,
         "to_utc_ms": end // 1_000_000,
         "over": is_over,
-        "log_entries": len(entries),
+        "from_entry": begin,
+        "log_entries": len(entries) if is_over else len(entries) // 1000 * 1000,
         "as_of_utc_ms": newest // 1_000_000,
-        "cameras": hours(cameras, inside, acts),
+        "cameras": hours(cameras, inside, acts, shown),
+        "cameras_beyond_policy": len(beyond),
+        "cameras_without_purpose": sum(1 for camera in cameras.values() if camera["enabled"] and camera["purpose"] == ""),
         "views": split(views),
         "live_views": shown(count("live")),
         "cases_opened": shown(count("open_case") - len(emergency)),
@@ -246,21 +283,23 @@ def report(entries, month, is_over):
             "failed_sign_ins": shown(sum(entry.action == "sign_in" for entry in refused)),
         },
         "reviews": {"drawn": shown(reviewed["drawn"]), "answered": split(answered), "unreviewed": shown(len(waiting))},
-        "subject_requests": subject_requests(entries, (start, end, newest), shown, split),
+        "subject_requests": subject_requests(entries, begin, newest, shown, split),
         "configuration": split({word: count(*actions) for word, actions in CHANGES.items()}),
+        "policy": station,
+        "station_policy_changes": station_changes[:100],
+        "station_policy_changes_more": max(0, len(station_changes) - 100),
         "policy_changes": changes[:500],
         "policy_changes_more": max(0, len(changes) - 500),
     }
 
 
-def subject_requests(entries, bounds_ns, shown, split):
+def subject_requests(entries, begin, newest, shown, split):
     """What became of the requests of people who may be in the footage: only those that wait can be answered, refused, withdrawn or given more time, in the order of the log."""
-    start, end, newest = bounds_ns
     deadline_of, counts, refused = {}, dict.fromkeys(("received", "extended", "answered", "answered_late", "withdrawn"), 0), dict.fromkeys(REFUSALS, 0)
     for entry in entries:
         if not entry.allowed or not entry.action.endswith("_subject_request"):
             continue
-        inside, request, act = start <= entry.ns < end, entry.name("request"), entry.action.removesuffix("_subject_request")
+        inside, request, act = entry.index >= begin, entry.name("request"), entry.action.removesuffix("_subject_request")
         if act == "register":
             counts["received"] += inside
             deadline_of[request] = entry.number("due_utc_ms")
@@ -287,7 +326,7 @@ def subject_requests(entries, bounds_ns, shown, split):
     return {**told, "refused": split(refused), "waiting": shown(len(deadline_of)), "overdue": shown(overdue), "any_overdue": overdue > 0}
 
 
-def policies(entries, start, end):
+def policies(entries, begin):
     now, changes = {}, []
     for entry in entries:
         if not entry.allowed or entry.action != "state_policy":
@@ -296,8 +335,22 @@ def policies(entries, start, end):
         policy = {name: entry.body[name] for name in POLICY}
         before = now.get(camera)
         now[camera] = policy
-        if before != policy and start <= entry.ns < end:
+        if before != policy and entry.index >= begin:
             changes.append({"at_utc_ms": entry.ns // 1_000_000, "camera": camera, "from": before, "to": policy})
+    return now, changes
+
+
+def station_policies(entries, begin):
+    """The station's policy as the log said it last, and what changed from entry `begin` on."""
+    now, changes = None, []
+    for entry in entries:
+        if not entry.allowed or entry.action != "state_rules":
+            continue
+        now, before = {name: entry.body[name] for name in ("policy", "version", "policy_sha256")}, now
+        # Numbers and switches alone.
+        now["rules"] = {name: value for name, value in entry.body["rules"].items() if isinstance(value, int) and (value is True or value is False or value >= 0)}
+        if before != now and entry.index >= begin:
+            changes.append({"at_utc_ms": entry.ns // 1_000_000, "from": before, "to": now})
     return now, changes
 
 
@@ -307,7 +360,7 @@ def gap_of(entry):
     return stream // 256 if stream and stream % 256 == 0 else None
 
 
-def hours(cameras, inside, acts):
+def hours(cameras, inside, acts, shown):
     rows = []
     for camera in sorted(cameras):
         told = [one for entry in acts if entry.action == "record_hours" for one in entry.body["cameras"] if one["camera"] == camera]
@@ -317,9 +370,9 @@ def hours(cameras, inside, acts):
             "camera": camera,
             "recorded_minutes": sum(one["minutes"] for one in told),
             "gap_seconds": sum(max(0, int(gap.text("end_ns")) - int(gap.text("start_ns"))) // SECOND for gap in gaps),
-            "erased_hours": sum(entry.number("hours") for entry in acts if entry.action == "erase" and entry.number("camera") == camera),
+            "erased_hours": shown(sum(entry.number("hours") for entry in acts if entry.action == "erase" and entry.number("camera") == camera)),
         }
-        if not row["removed"] or row["recorded_minutes"] or row["gap_seconds"] or row["erased_hours"]:
+        if not row["removed"] or row["recorded_minutes"] or row["gap_seconds"] or row["erased_hours"] != "<5":
             rows.append(row)
     return rows
 
@@ -336,7 +389,9 @@ def check_published(entries):
     for entry in published:
         month, size = entry.text("month"), entry.number("entries")
         need(size <= entry.index, f"the report of {month} is about entries that were written after it")
-        digest = hashlib.sha256(spelt(report(entries[:size], month, True))).hexdigest()
+        begin = beginning(entries, month, entry.index)
+        need(begin < size, f"the report of {month} that entry {entry.index} publishes is about nothing")
+        digest = hashlib.sha256(spelt(report(entries[:size], month, True, begin))).hexdigest()
         need(digest == entry.text("report_sha256"), f"the report of {month} is not what entry {entry.index} says: {digest}")
         print(f"{month} {digest}")
 
@@ -344,13 +399,28 @@ def check_published(entries):
 def check_draws(entries):
     told = draws(entries)
     sizes = [entry.number("entries") for entry, _ in told]
-    found, begin = roots(entries, sizes), 0
+    found, wanted, begin = roots(entries, sizes), due(entries), 0
     for (entry, drawn), size in zip(told, sizes):
         need(size <= entry.index, f"draw {entry.index} comes from a checkpoint that was signed after it")
+        need(size == wanted[entry.index], f"draw {entry.index} comes from {size} entries, and not from the first of the week on: {wanted[entry.index]}")
+        need(entry.number("percent") >= 2 and entry.number("at_least") >= 5, f"draw {entry.index} takes less than the least")
         need(found[size].hex() == entry.text("root"), f"draw {entry.index} comes from a root that the log never had")
         need(entry.number("from") == begin, f"draw {entry.index} leaves entries out, or draws from some twice")
         begin = size
         print(entry.index, *drawn)
+
+
+def check_shown(entries, path):
+    """Which number of entries gives these bytes; the newest is tried first. After a leaf of footage nothing is different."""
+    with open(path, "rb") as file:
+        data = file.read()
+    given = json.loads(data)
+    month, least = given["month"], given["log_entries"]
+    for size in range(min(len(entries), least + 999), least - 1, -1):
+        changes = size in (0, len(entries), least) or entries[size - 1].body.get("kind") != "segment" or entries[size - 1].ns // (3600 * SECOND) != entries[size - 2].ns // (3600 * SECOND)
+        if changes and spelt(report(entries[:size], month, False, beginning(entries, month, size))) == data:
+            return print(f"{month} after {size} entries")
+    raise Wrong(f"no number of entries from {least} on gives this report of {month}")
 
 
 def check_checkpoint(entries, path, key):
@@ -371,6 +441,7 @@ def main():
     parser.add_argument("--month")
     parser.add_argument("--entries", type=int)
     parser.add_argument("--open", action="store_true")
+    parser.add_argument("--shown")
     parser.add_argument("--published", action="store_true")
     parser.add_argument("--draws", action="store_true")
     parser.add_argument("--checkpoint")
@@ -383,8 +454,11 @@ def main():
         check_published(entries)
     if asked.draws:
         check_draws(entries)
+    if asked.shown is not None:
+        check_shown(entries, asked.shown)
     if asked.month is not None:
-        sys.stdout.buffer.write(spelt(report(entries[: asked.entries], asked.month, not asked.open)))
+        entries = entries[: asked.entries]
+        sys.stdout.buffer.write(spelt(report(entries, asked.month, not asked.open, beginning(entries, asked.month, len(entries)))))
 
 
 if __name__ == "__main__":

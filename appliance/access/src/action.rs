@@ -1,6 +1,7 @@
 //! What can be asked for. One variant per thing that the log must be able to tell apart.
 
 use crate::case::Purpose;
+use crate::policy::Rules;
 use crate::request::{DisclosedTo, Extension, Refusing};
 use serde::Serialize;
 use watchbook_base::{CameraId, TimeRange};
@@ -450,6 +451,44 @@ pub enum Action {
         /// Plugins that look at it, by id.
         plugins: Vec<String>,
     },
+    /// Read which policies there are, and which one somebody proposed.
+    ReadPolicies,
+    /// Propose a policy. One that loosens nothing is in force at once, another one when somebody else accepts it.
+    ProposePolicy {
+        /// Its id.
+        policy: String,
+        /// Its version.
+        version: u32,
+        /// SHA-256 of its file, lower-case hex.
+        policy_sha256: String,
+    },
+    /// Bring a policy into force that somebody else proposed.
+    AcceptPolicy {
+        /// Its id.
+        policy: String,
+        /// Its version.
+        version: u32,
+        /// SHA-256 of its file, lower-case hex.
+        policy_sha256: String,
+        /// Whoever proposed it.
+        proposed_by: u32,
+    },
+    /// Put a policy aside that somebody proposed.
+    WithdrawPolicy {
+        /// SHA-256 of its file, lower-case hex.
+        policy_sha256: String,
+    },
+    /// The policy that is in force, where the log says another one. The recorder notes it by itself; nobody can ask for it.
+    StateRules {
+        /// Its id.
+        policy: String,
+        /// Its version.
+        version: u32,
+        /// SHA-256 of its file, lower-case hex.
+        policy_sha256: String,
+        /// What is held to.
+        rules: Rules,
+    },
     /// How long cameras were recorded. The recorder notes it by itself; nobody can ask for it.
     RecordHours {
         /// Since when it was counted.
@@ -470,10 +509,14 @@ pub enum Action {
     DrawReviews {
         /// From those in the entries from this number on.
         from: u64,
-        /// Up to this one, which is not included: the size of the checkpoint that the draw comes from.
+        /// Up to this one, which is not included: the last before it is the first that is dated in another week than the draw before.
         entries: u64,
-        /// Root of that checkpoint, lower-case hex.
+        /// Root of the log up to there, lower-case hex: what the draw comes from.
         root: String,
+        /// So many of a hundred are drawn.
+        percent: usize,
+        /// At least so many, as long as there are so many.
+        at_least: usize,
     },
     /// Read which accesses are to be looked at, and what stands out in the log.
     ReadReviews,

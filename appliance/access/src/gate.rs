@@ -204,6 +204,12 @@ impl Grant {
         self.cameras.as_ref()
     }
 
+    /// True when this grant lets the policy with this file that `proposed_by` proposed come into force.
+    #[must_use]
+    pub fn covers_policy(&self, sha256: &str, by: u32) -> bool {
+        matches!(&self.action, Action::AcceptPolicy { policy_sha256, proposed_by, .. } if policy_sha256 == sha256 && *proposed_by == by)
+    }
+
     /// True when this grant lets `camera` be watched live.
     #[must_use]
     pub fn covers_live(&self, camera: CameraId) -> bool {
@@ -249,8 +255,10 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
     of_export(subject, action)?;
     match action {
         Action::OpenCase { .. } | Action::ChangeCase { .. } if !subject.factor_fresh => Err(Refusal::FactorNeeded),
-        // Footage leaves the box: the password alone is not enough.
-        Action::ReleaseExport { .. } if !subject.factor_fresh => Err(Refusal::FactorNeeded),
+        // Footage leaves the box, or more of it is allowed: the password alone is not enough.
+        Action::ReleaseExport { .. } | Action::AcceptPolicy { .. } if !subject.factor_fresh => {
+            Err(Refusal::FactorNeeded)
+        }
         Action::Playback { camera, range, case } => inside(subject, case, *camera, *range),
         Action::RequestExport { case, cameras, range, .. } => {
             cameras.iter().try_for_each(|camera| inside(subject, case, *camera, *range))
@@ -266,18 +274,15 @@ fn needed(action: &Action) -> Result<(&'static [Role], &[CameraId]), &'static st
         Action::Claim | Action::SignIn { .. } | Action::SignOut => (&Role::ALL, &[]),
         Action::ChangeOwnAccount | Action::SetUpSecondFactor | Action::EnterSecondFactor => (&Role::ALL, &[]),
         Action::Live { camera } => (&[Role::Viewer], slice::from_ref(camera)),
-        Action::Timeline { camera } | Action::Playback { camera, .. } => {
-            (&[Role::Investigator], slice::from_ref(camera))
-        }
-        // It shows no picture, but what comes out tells of footage, and it costs as much as playing it: whoever may play it. An auditor reads in the log what
-        // came out.
-        Action::Rederive { camera, .. } | Action::CancelRederive { camera, .. } => {
-            (&[Role::Investigator], slice::from_ref(camera))
-        }
+        // To derive again shows no picture, but what comes out tells of footage, and it costs as much as playing it: whoever may play it.
+        Action::Timeline { camera }
+        | Action::Playback { camera, .. }
+        | Action::Rederive { camera, .. }
+        | Action::CancelRederive { camera, .. } => (&[Role::Investigator], slice::from_ref(camera)),
         Action::SearchEvents { camera, .. } => (&[Role::Investigator], camera.as_slice()),
         // How long footage stays, and what is kept for which case, is for those who answer for it. A viewer sees live pictures only.
         Action::ReadRetention { camera } => (&RECORD_KEEPERS, camera.as_slice()),
-        Action::ReadHolds | Action::ReadCases | Action::ReadSubjectRequests => (&RECORD_KEEPERS, &[]),
+        Action::ReadHolds | Action::ReadCases | Action::ReadSubjectRequests | Action::ReadPolicies => (&RECORD_KEEPERS, &[]),
         Action::RegisterSubjectRequest { .. }
         | Action::ChangeSubjectRequest { .. }
         | Action::SearchForSubjectRequest { .. }
@@ -290,12 +295,11 @@ fn needed(action: &Action) -> Result<(&'static [Role], &[CameraId]), &'static st
         // Whoever works in it gives it up when they are done; nobody sees more afterwards.
         Action::CloseCase { .. } => (&[Role::Investigator, Role::Approver], &[]),
         // The ring does not wait for a second signature: whoever may play footage may keep it. Giving it up destroys it, so somebody else does that.
-        Action::PlaceHold { cameras, .. } => (&[Role::Investigator], cameras),
+        Action::PlaceHold { cameras, .. } | Action::RequestExport { cameras, .. } => (&[Role::Investigator], cameras),
         Action::ChangeCase { .. }
         | Action::ReleaseHold { .. }
         | Action::ReleaseExport { .. }
         | Action::RefuseExport { .. } => (&[Role::Approver], &[]),
-        Action::RequestExport { cameras, .. } => (&[Role::Investigator], cameras),
         Action::CancelExport { .. } | Action::DeliverExport { .. } => (&[Role::Investigator], &[]),
         Action::ReadExports => (&[Role::Investigator, Role::Approver, Role::Auditor], &[]),
         // What follows from a decision, such as a hold, asks for its own right.
@@ -317,7 +321,9 @@ fn needed(action: &Action) -> Result<(&'static [Role], &[CameraId]), &'static st
         | Action::SetPluginDevMode { .. }
         | Action::SetPluginTriedOut { .. } => (&[Role::Admin], &[]),
         Action::AddDisk { .. } | Action::AcceptDisk { .. } | Action::RetireDisk { .. } => (&[Role::Admin], &[]),
+        Action::AcceptPolicy { .. } | Action::WithdrawPolicy { .. } => (&[Role::Approver, Role::Admin], &[]),
         Action::ReadAccounts
+        | Action::ProposePolicy { .. }
         | Action::ChangeAccount { .. }
         | Action::RemoveSecondFactor { .. }
         | Action::ChangeLogKey { .. } => (&[Role::Admin], &[]),
@@ -332,6 +338,7 @@ fn needed(action: &Action) -> Result<(&'static [Role], &[CameraId]), &'static st
         | Action::Rederived { .. }
         | Action::NoteCamera { .. }
         | Action::StatePolicy { .. }
+        | Action::StateRules { .. }
         | Action::RecordHours { .. }
         | Action::PublishReport { .. }
         | Action::DrawReviews { .. } => return Err(by_itself(action)),
@@ -382,6 +389,10 @@ fn of_others(subject: &Subject, action: &Action) -> Result<(), Refusal> {
         Action::ChangeCase { case, .. } if works_in(subject, case) => {
             Err(Refusal::NotAllowed("who works in a case does not change it: ask another approver".to_owned()))
         }
+        // Also in a station of one person: nobody loosens alone what the public was told.
+        Action::AcceptPolicy { proposed_by, .. } if own(proposed_by) => Err(Refusal::NotAllowed(
+            "who proposed a policy does not accept it: another admin or an approver does".to_owned(),
+        )),
         // Whoever has the password alone would have another factor in no time.
         Action::RemoveSecondFactor { account } if subject.account == Some(*account) => Err(Refusal::NotAllowed(
             "nobody takes their own second factor away: put another one in its place, or ask another admin".to_owned(),

@@ -11,6 +11,7 @@ pub mod action;
 pub mod case;
 pub mod export;
 pub mod gate;
+pub mod policy;
 pub mod request;
 pub mod role;
 
@@ -18,5 +19,6 @@ pub use action::{Action, RecipientClass, RecordedMinutes};
 pub use case::{Case, CaseNow, CaseRefusal, Purpose};
 pub use export::ExportNow;
 pub use gate::{AuditEntry, AuditError, AuditLog, Grant, Outcome, Refusal, decide, open};
+pub use policy::{Profile, Rules};
 pub use request::{DisclosedTo, Extension, Refusing};
 pub use role::{Role, Roles, Subject};

@@ -1,7 +1,15 @@
 //! The transparency report: what the station did in a month, computed from the audit log's entries and nothing else, so that whoever has the log can compute it, too.
 //!
-//! Entries are taken one after the other, in the order of the log. An entry counts for the month in which its time lies; what earlier ones said of cameras, cases and
-//! exports is carried along, within named bounds. Names of people are neither needed nor known.
+//! Entries are taken one after the other, in the order of the log; what earlier ones said of cameras, cases and exports is carried along, within named bounds. Names of
+//! people are neither needed nor known.
+//!
+//! **Which entries a report is about.** Each report is about one stretch of the log, and each entry counts in the one in whose stretch it lies, whatever its own time says:
+//! a clock that was wrong for a while changes when a report ends, and not whether something is counted. `publish_report` names a month and `entries`: the stretch ends before
+//! that number. It begins where the newest earlier month's report ended, or at the first entry. A report of the same or an earlier month that is published later takes the
+//! place of those that it covers: they were published by a clock that was ahead. A month without an entry has no report.
+//!
+//! While a month lasts, its report shows counts in whole fives, the number of entries in whole thousands and the time in whole hours, so that somebody who looks again and
+//! again does not see single acts.
 //!
 //! | in the report | entries |
 //! |---|---|
@@ -16,8 +24,12 @@
 //! | refused | entries with a refusal; failed sign-ins are told apart. Refusals that the recorder only counts, because they came too fast, are in no entry |
 //! | reviews | `draw_reviews`, `answer_review`; nobody answers for their own access |
 //! | requests | `register_subject_request` and what became of it: see [`requests`] |
+//! | cameras without a purpose | the last `state_policy` of each: recorded, and nobody said what for |
 //! | configuration | `change_config`, `change_account` and what changes plugins, disks, the log's key and its witnesses |
 //! | policy changes | each `state_policy` that differs from the one before |
+//! | policy | the last `state_rules`: id, version, SHA-256 of the file, and its numbers |
+//! | changes of the policy | each `state_rules` that differs from the one before |
+//! | cameras beyond the policy | the last `state_policy` of each against the last `state_rules`: recorded, and `retention_days_max` is larger, or sound is recorded that may not be |
 //!
 //! `tests/evidence/report.py` computes all of it again from this table.
 
@@ -29,23 +41,31 @@ pub mod requests;
 pub mod sample;
 mod text;
 
-pub use carry::{Carry, Policy};
+pub use carry::{Carry, Policy, StationPolicy};
 pub use month::{Month, week_of};
 pub use text::text;
 
 use crate::text::hash_of_hex;
-use cells::{Exactness, cell, split};
+use cells::{Exactness, SMALL, cell, split};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use watchbook_base::UtcNanos;
 use watchbook_base::time::NANOS_PER_SEC;
 
 /// Version of the report's form.
-pub const VERSION: u64 = 1;
+pub const VERSION: u64 = 2;
 /// An emergency case that no auditor answered for within so long is overdue.
 pub const EMERGENCY_REVIEW_S: i64 = 72 * 3600;
+/// The number of entries of a month that is not over is shown in whole steps of so many: hours of what cameras alone write.
+pub const ENTRIES_STEP: u64 = 1000;
+/// Its time is shown in whole steps of so long.
+pub const AS_OF_STEP_S: i64 = 3600;
 /// Changes of policies that one report lists; more are counted.
 const POLICY_CHANGES_MAX: usize = 500;
+/// Changes of the station's policy that one report lists; more are counted.
+const STATION_POLICY_CHANGES_MAX: usize = 100;
+/// Numbers of one policy.
+const RULES_MAX: usize = 32;
 /// Words of one split, such as reasons of gaps; further ones count as [`OTHER`].
 const WORDS_MAX: usize = 32;
 /// Cameras with hours or gaps in one month.
@@ -72,11 +92,12 @@ pub const PURPOSES: [&str; 9] = [
 /// Who may be given footage.
 pub const RECIPIENTS: [&str; 6] = ["police", "prosecutor", "court", "defence", "data_subject", "other_authority"];
 /// What is counted of the configuration: word in the report, actions.
-const CONFIGURATION: [(&str, &[&str]); 5] = [
+const CONFIGURATION: [(&str, &[&str]); 6] = [
     ("accounts", &["change_account", "remove_second_factor"]),
     ("cameras_and_settings", &["change_config", "accept_camera"]),
     ("disks", &["add_disk", "accept_disk", "retire_disk"]),
     ("log", &["change_log_key", "trust_witness", "distrust_witness"]),
+    ("policy", &["propose_policy", "accept_policy", "withdraw_policy"]),
     (
         "plugins",
         &[
@@ -97,6 +118,8 @@ const CONFIGURATION: [(&str, &[&str]); 5] = [
 #[derive(Clone, Debug)]
 pub struct Tally {
     month: Month,
+    /// First entry of its stretch of the log.
+    from: u64,
     /// Entries that were taken: all below this number.
     entries: u64,
     /// Time of the last entry that was taken, not before and not behind the month.
@@ -117,6 +140,8 @@ struct Counts {
     policy_changes: Vec<Value>,
     policy_changes_more: u64,
     requests: requests::Counts,
+    station_policy_changes: Vec<Value>,
+    station_policy_changes_more: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -127,15 +152,15 @@ struct OfCamera {
 }
 
 impl Tally {
-    /// Of a month, before the first entry.
+    /// Of a month whose stretch of the log begins with the first entry.
     #[must_use]
     pub fn new(month: Month) -> Self {
         Self::going_on(month, 0, Carry::default())
     }
 
-    /// Of a month, of a log whose first `entries` entries left `carry`.
+    /// Of a month whose stretch begins with entry `from`, of a log whose entries before it left `carry`.
     #[must_use]
-    pub fn going_on(month: Month, entries: u64, carry: Carry) -> Self {
+    pub fn going_on(month: Month, from: u64, carry: Carry) -> Self {
         let words = |words: &[&str]| words.iter().map(|word| ((*word).to_owned(), 0)).collect::<BTreeMap<_, _>>();
         let mut views = words(&PURPOSES);
         views.extend([(NO_CASE.to_owned(), 0), (OTHER.to_owned(), 0)]);
@@ -146,7 +171,7 @@ impl Tally {
             answers: words(&["not_ok", "ok"]),
             ..Counts::default()
         };
-        Self { month, entries, newest: month.start(), carry, counts }
+        Self { month, from, entries: from, newest: month.start(), carry, counts }
     }
 
     /// The month.
@@ -167,7 +192,7 @@ impl Tally {
         &self.carry
     }
 
-    /// The same log goes on in another month.
+    /// The same log goes on with another month.
     #[must_use]
     pub fn next(self, month: Month) -> Self {
         Self::going_on(month, self.entries, self.carry)
@@ -177,32 +202,27 @@ impl Tally {
     pub fn take(&mut self, index: u64, utc: UtcNanos, body: &[u8]) {
         self.entries = index.saturating_add(1);
         self.newest = utc.clamp(self.month.start(), self.month.end());
-        self.carry.begun(utc);
+        self.carry.seen(index, utc);
         if body.starts_with(SEGMENT) {
             return;
         }
         let Ok(Value::Object(entry)) = serde_json::from_slice(body) else { return };
-        let counts = self.month.contains(utc);
         if entry.get("kind").and_then(Value::as_str) == Some("gap") {
-            if counts {
-                self.gap(&entry);
-            }
+            self.gap(&entry);
             return;
         }
         let Some(action) = entry.get("action").and_then(Value::as_str) else { return };
         if entry.get("outcome").and_then(Value::as_str) != Some("allowed") {
-            if counts {
-                self.count(if action == "sign_in" { "failed_sign_ins" } else { "refused" });
-            }
+            self.count(if action == "sign_in" { "failed_sign_ins" } else { "refused" });
             return;
         }
         self.carry_on((index, utc), action, &entry);
-        requests::take(&mut self.carry.requests, counts.then_some(&mut self.counts.requests), utc, action, &entry);
-        if counts {
-            self.count_act(action, &entry);
-        }
-        if action == "state_policy" {
-            self.policy(utc, &entry, counts);
+        requests::take(&mut self.carry.requests, &mut self.counts.requests, utc, action, &entry);
+        self.count_act(action, &entry);
+        match action {
+            "state_policy" => self.policy(utc, &entry),
+            "state_rules" => self.station_policy(utc, &entry),
+            _ => {}
         }
     }
 
@@ -226,14 +246,11 @@ impl Tally {
             "playback" | "export" | "deliver_export" => self.carry.access(index, account),
             "draw_reviews" => {
                 let seed = hash_of_hex(text_of(entry, "root")).unwrap_or_default();
-                let drawn = self.carry.draw(number(entry, "entries").min(index), &seed, utc);
-                if self.month.contains(utc) {
-                    *self.counts.words.entry("drawn").or_default() += drawn;
-                }
+                let drawn = self.carry.draw(number(entry, "entries").min(index), &seed, share(entry));
+                *self.counts.words.entry("drawn").or_default() += drawn;
             }
             "answer_review" => {
-                let waited = self.carry.answered(number(entry, "entry"), account);
-                if waited && self.month.contains(utc) {
+                if self.carry.answered(number(entry, "entry"), account) {
                     let ok = entry.get("ok").and_then(Value::as_bool) == Some(true);
                     add(&mut self.counts.answers, if ok { "ok" } else { "not_ok" }, 1);
                 }
@@ -304,7 +321,7 @@ impl Tally {
         }
     }
 
-    fn policy(&mut self, utc: UtcNanos, entry: &Map<String, Value>, counts: bool) {
+    fn policy(&mut self, utc: UtcNanos, entry: &Map<String, Value>) {
         let camera = number(entry, "camera");
         let truth = |name: &str| entry.get(name).and_then(Value::as_bool) == Some(true);
         let plugins = entry.get("plugins").and_then(Value::as_array).into_iter().flatten();
@@ -318,9 +335,6 @@ impl Tally {
             plugins: plugins.filter_map(|plugin| Some(plugin.as_str()?.to_owned())).collect(),
         };
         let Some(before) = self.carry.state_policy(camera, policy.clone()) else { return };
-        if !counts {
-            return;
-        }
         if self.counts.policy_changes.len() >= POLICY_CHANGES_MAX {
             self.counts.policy_changes_more += 1;
             return;
@@ -328,6 +342,27 @@ impl Tally {
         let before = before.map_or(Value::Null, |before| policy_json(&before));
         let change = json!({"at_utc_ms": utc.as_ms(), "camera": camera, "from": before, "to": policy_json(&policy)});
         self.counts.policy_changes.push(change);
+    }
+
+    fn station_policy(&mut self, utc: UtcNanos, entry: &Map<String, Value>) {
+        let rules = entry.get("rules").and_then(Value::as_object).into_iter().flatten();
+        let plain = rules.filter(|(_, value)| value.is_u64() || value.is_boolean()).take(RULES_MAX);
+        let policy = StationPolicy {
+            policy: text_of(entry, "policy").to_owned(),
+            version: number(entry, "version"),
+            policy_sha256: text_of(entry, "policy_sha256").to_owned(),
+            rules: plain.map(|(name, value)| (name.clone(), value.clone())).collect(),
+        };
+        let before = self.carry.station.replace(policy.clone());
+        if before.as_ref() == Some(&policy) {
+            return;
+        }
+        if self.counts.station_policy_changes.len() >= STATION_POLICY_CHANGES_MAX {
+            self.counts.station_policy_changes_more += 1;
+            return;
+        }
+        let change = json!({"at_utc_ms": utc.as_ms(), "from": before, "to": policy});
+        self.counts.station_policy_changes.push(change);
     }
 
     fn count(&mut self, word: &'static str) {
@@ -345,7 +380,9 @@ impl Tally {
         let exactness = if over { Exactness::Exact } else { Exactness::Fives };
         let count = |word: &str| cell(self.counts.words.get(word).copied().unwrap_or_default(), exactness);
         let waiting = |count: usize| cell(u64::try_from(count).unwrap_or(u64::MAX), exactness);
-        let overdue = self.overdue();
+        let (log_entries, as_of) = self.as_shown(over);
+        let overdue = self.overdue(as_of);
+        let nobody_said = |policy: &&Policy| policy.enabled && policy.purpose.is_empty();
         let released = split(&self.counts.recipients, exactness);
         let counts = &self.counts;
         json!({
@@ -354,9 +391,12 @@ impl Tally {
             "from_utc_ms": self.month.start().as_ms(),
             "to_utc_ms": self.month.end().as_ms(),
             "over": over,
-            "log_entries": self.entries,
-            "as_of_utc_ms": self.newest.as_ms(),
-            "cameras": self.cameras_json(),
+            "from_entry": self.from,
+            "log_entries": log_entries,
+            "as_of_utc_ms": as_of.as_ms(),
+            "cameras": self.cameras_json(exactness),
+            "cameras_beyond_policy": self.beyond_policy(),
+            "cameras_without_purpose": self.carry.policies().values().filter(nobody_said).count(),
             "views": split(&counts.views, exactness),
             "live_views": count("live"),
             "cases_opened": count("cases"),
@@ -384,22 +424,45 @@ impl Tally {
             },
             "subject_requests": requests::json(&self.carry.requests, &counts.requests, self.newest, exactness),
             "configuration": split(&counts.configuration, exactness),
+            "policy": self.carry.station,
+            "station_policy_changes": counts.station_policy_changes,
+            "station_policy_changes_more": counts.station_policy_changes_more,
             "policy_changes": counts.policy_changes,
             "policy_changes_more": counts.policy_changes_more,
         })
     }
 
-    /// Emergency cases that nobody answered for in time.
-    fn overdue(&self) -> usize {
-        let limit = EMERGENCY_REVIEW_S * NANOS_PER_SEC;
-        self.carry.emergencies().values().filter(|(_, opened)| self.newest.nanos_since(*opened) > limit).count()
+    /// How many entries it is about, and up to when.
+    fn as_shown(&self, over: bool) -> (u64, UtcNanos) {
+        if over {
+            return (self.entries, self.newest);
+        }
+        // A month begins with a whole hour.
+        let step = AS_OF_STEP_S * NANOS_PER_SEC;
+        (self.entries - self.entries % ENTRIES_STEP, UtcNanos(self.newest.0.div_euclid(step).saturating_mul(step)))
     }
 
-    fn cameras_json(&self) -> Vec<Value> {
+    /// Cameras with settings from before the policy, which it would not allow now.
+    fn beyond_policy(&self) -> usize {
+        let rule = |name: &str| self.carry.station.as_ref().and_then(|policy| policy.rules.get(name));
+        let days_max = rule("retention_days_max").and_then(Value::as_u64).unwrap_or(u64::MAX);
+        let silent = rule("sound").and_then(Value::as_bool) == Some(false);
+        let beyond =
+            |policy: &&Policy| policy.enabled && (policy.retention_days_max > days_max || (silent && policy.audio));
+        self.carry.policies().values().filter(beyond).count()
+    }
+
+    /// Emergency cases that nobody answered for in time.
+    fn overdue(&self, as_of: UtcNanos) -> usize {
+        let limit = EMERGENCY_REVIEW_S * NANOS_PER_SEC;
+        self.carry.emergencies().values().filter(|(_, opened)| as_of.nanos_since(*opened) > limit).count()
+    }
+
+    fn cameras_json(&self, exactness: Exactness) -> Vec<Value> {
         let of = |camera: &u64| self.counts.cameras.get(camera).copied().unwrap_or_default();
         let there = |(camera, policy): &(&u64, &Policy)| {
             let of = of(camera);
-            !policy.removed || of.minutes + of.gap_s + of.erased_hours > 0
+            !policy.removed || of.minutes > 0 || of.gap_s > 0 || of.erased_hours >= SMALL
         };
         let row = |(camera, policy): (&u64, &Policy)| {
             let of = of(camera);
@@ -408,7 +471,7 @@ impl Tally {
                 row.insert("camera".to_owned(), json!(camera));
                 row.insert("recorded_minutes".to_owned(), json!(of.minutes));
                 row.insert("gap_seconds".to_owned(), json!(of.gap_s));
-                row.insert("erased_hours".to_owned(), json!(of.erased_hours));
+                row.insert("erased_hours".to_owned(), cell(of.erased_hours, exactness));
             }
             row
         };
@@ -460,6 +523,15 @@ fn name_of(entry: &Map<String, Value>, name: &str) -> String {
 
 fn number(entry: &Map<String, Value>, name: &str) -> u64 {
     entry.get(name).and_then(Value::as_u64).unwrap_or_default()
+}
+
+/// How many accesses a draw takes; one that does not say takes the least.
+fn share(entry: &Map<String, Value>) -> sample::Share {
+    let said = |name: &str| entry.get(name).and_then(Value::as_u64).and_then(|number| usize::try_from(number).ok());
+    sample::Share {
+        percent: said("percent").unwrap_or(sample::LEAST.percent).min(100),
+        at_least: said("at_least").unwrap_or(sample::LEAST.at_least),
+    }
 }
 
 fn known(words: &[&str], word: &str) -> String {

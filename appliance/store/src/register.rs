@@ -351,6 +351,15 @@ impl Register {
         TiledTree::new(&tiles, size).prove_consistency(old).map_err(tiles::tile_error)
     }
 
+    /// Root of the first `size` entries. Reads a few tiles.
+    ///
+    /// # Errors
+    /// As [`Register::audit_inclusion`].
+    pub fn audit_root_of(&self, size: u64) -> Result<Root> {
+        self.within(size)?;
+        TiledTree::new(&AuditTiles(&*self.kv), size).root().map_err(tiles::tile_error)
+    }
+
     /// Makes the tiles of the audit log anew from its entries. Nothing is appended meanwhile.
     ///
     /// # Errors

@@ -108,6 +108,8 @@ pub struct Public {
     pub request_answer_days: u32,
     /// How many more days that may take, once and with a reason.
     pub request_extension_days: u32,
+    /// The station's own policies, one `.toml` file each; empty: it has none.
+    pub policies_dir: PathBuf,
 }
 
 impl Default for Public {
@@ -119,6 +121,7 @@ impl Default for Public {
             address: office.address,
             request_answer_days: office.answer_days,
             request_extension_days: office.extension_days,
+            policies_dir: PathBuf::new(),
         }
     }
 }
@@ -305,6 +308,9 @@ pub struct SeedCamera {
     pub main_url: String,
     /// Sub stream.
     pub sub_url: Option<String>,
+    /// What it is there for, for everybody to read. Without one the camera is added switched off.
+    #[serde(default)]
+    pub purpose: String,
     /// `tcp` or `udp`.
     #[serde(default = "tcp")]
     pub transport: String,

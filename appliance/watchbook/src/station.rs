@@ -19,6 +19,7 @@ pub mod minutes;
 pub mod plugin_log;
 pub mod plugin_shown;
 pub mod plugins;
+pub mod policies;
 pub mod probe;
 pub mod proposals;
 pub mod rederive;

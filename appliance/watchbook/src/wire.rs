@@ -20,6 +20,7 @@ use crate::station::holds::HoldDesk;
 use crate::station::in_force::Journal;
 use crate::station::log_keeper::{self, LogKeeper};
 use crate::station::plugins::{PluginDesk, Shelf, Staffed};
+use crate::station::policies::PolicyDesk;
 use crate::station::proposals::{ProposalDesk, RuleFeed};
 use crate::station::rederive::{Means, RederiveDesk};
 use crate::station::report_desk::{self, ReportDesk};
@@ -35,11 +36,9 @@ use watchbook_base::fs::{Fs, RealFs};
 use watchbook_base::{Clock, Kind, TimeRange};
 use watchbook_store::register::Register;
 use watchbook_store::{Erased, Holds, Keys, Store, VaultConfig};
-use watchbook_web::ports::{CameraConfig, Cameras as _, Ports, StreamConfig};
+use watchbook_web::ports::{CameraConfig, Cameras as _, Policies as _, Ports, StreamConfig};
 use watchbook_web::{App, AppParts, CaseBook, HashCost, LiveHub, Office, Rights, api};
 
-/// Days that a camera of the configuration file keeps footage at most, as the page's own default.
-const SEED_RETENTION_DAYS: u32 = 7;
 /// File in the state directory that holds the claim code of an unclaimed station, readable by its owner alone.
 const CLAIM_FILE: &str = "claim-code";
 
@@ -102,13 +101,12 @@ impl Station {
         let cameras = cameras.and_then(|cameras| followed(cameras).keep_ages(store.retention()));
         let cameras = Arc::new(cameras.map_err(web_error)?);
         cameras.heed(notices);
-        seed(&cameras, &config.camera)?;
+        let policies = policies(&register, &cameras, config)?;
         let ring = Arc::new(Ring { reader: store.reader(), writer: store.writer(), disks: store.disks() });
         let plugins = Arc::new(staffed.desk(Arc::clone(&cameras)));
-        watch_dev_mode(&runtime, Arc::downgrade(&plugins));
-        watch_clocks(&runtime, Arc::downgrade(&cameras));
+        watch(&runtime, &plugins, &cameras);
         let checkpoints = sign_checkpoints(&runtime, LogKeeper::open(&register, &keys, &config.storage.ring_dir));
-        let sources = report_desk::sources(&register, &checkpoints, minutes);
+        let sources = report_desk::sources(&register, &checkpoints, minutes, &policies);
         let reports = report_desk::start(&runtime, sources, &cameras, &config.public.contact).map_err(web_error)?;
         let means = Means { reader: store.reader(), journal, plugins: Arc::clone(&plugins), program_dir };
         let rederivations = rederivations_of(means, &register, &book)?;
@@ -135,6 +133,7 @@ impl Station {
             checkpoints: Arc::clone(&checkpoints) as _,
             secrets: Arc::new(Wrapping(keys)),
             reports: Arc::clone(&reports) as _,
+            policies,
         };
         let app = app_of(ports, live, config.public.office())?;
         Ok(Self { store, holds, exports, cameras, app, state_dir, checkpoints, reports })
@@ -196,6 +195,12 @@ impl Station {
     }
 }
 
+/// What is looked at now and then.
+fn watch(runtime: &tokio::runtime::Handle, plugins: &Arc<PluginDesk>, cameras: &Arc<CameraDesk>) {
+    watch_dev_mode(runtime, Arc::downgrade(plugins));
+    watch_clocks(runtime, Arc::downgrade(cameras));
+}
+
 /// Stops unsigned plugins within a minute of the end of developer mode.
 fn watch_dev_mode(runtime: &tokio::runtime::Handle, plugins: Weak<PluginDesk>) {
     runtime.spawn(async move {
@@ -208,6 +213,14 @@ fn watch_dev_mode(runtime: &tokio::runtime::Handle, plugins: Weak<PluginDesk>) {
             }
         }
     });
+}
+
+/// What the station holds to; the cameras that the configuration file brings along begin under it.
+fn policies(register: &Arc<Register>, cameras: &CameraDesk, config: &Config) -> Result<Arc<PolicyDesk>> {
+    let desk = PolicyDesk::open(Arc::clone(register), Arc::new(SystemClock), &config.public.policies_dir);
+    let desk = Arc::new(desk.map_err(web_error)?);
+    seed(cameras, &config.camera, &desk)?;
+    Ok(desk)
 }
 
 /// The exports, with the threads that make them and write them to other disks; and the cases, in which each is asked for.
@@ -358,7 +371,7 @@ fn keep_ages(store: &Store, book: &Arc<Book>, holds: &Arc<HoldDesk>) -> Result<(
 }
 
 /// Adds the cameras of the configuration file to a station that has none.
-fn seed(cameras: &CameraDesk, seeds: &[SeedCamera]) -> Result<()> {
+fn seed(cameras: &CameraDesk, seeds: &[SeedCamera], policies: &PolicyDesk) -> Result<()> {
     if cameras.count() > 0 {
         return Ok(());
     }
@@ -392,15 +405,22 @@ fn seed(cameras: &CameraDesk, seeds: &[SeedCamera]) -> Result<()> {
             password: credentials.map(|credentials| api::Secret::new(credentials.password)),
             record_audio: false,
             audio_purpose: String::new(),
-            purpose: String::new(),
+            purpose: seed.purpose.trim().to_owned(),
             certificate: None,
-            enabled: true,
+            // Nothing is recorded before somebody says what for; the page has an alarm about it.
+            enabled: !seed.purpose.trim().is_empty(),
             masks: Vec::new(),
-            retention_days_max: SEED_RETENTION_DAYS,
+            retention_days_max: policies.in_force().rules.retention_days,
             importance: watchbook_base::Importance::default(),
             plugins: seed.plugins.iter().map(plugin).collect(),
             device: None,
         };
+        if !config.enabled {
+            tracing::warn!(
+                camera = config.name,
+                "the configuration file does not say what this camera is there for; it is added switched off. State a purpose on the page"
+            );
+        }
         cameras.create(config).map_err(web_error)?;
     }
     Ok(())

@@ -14,6 +14,7 @@ mod local;
 mod log;
 mod people;
 mod plugins;
+mod policies;
 mod proposals;
 mod rederive;
 mod report;
@@ -66,6 +67,9 @@ pub use plugins::{
     PluginDevModeRequest, PluginInput, PluginJudgement, PluginKind, PluginLimits, PluginList, PluginLog, PluginLogLine,
     PluginModel, PluginOrigin, PluginPackage, PluginPublisher, PluginPublisherList, PluginPublisherRequest,
     PluginSigner, PluginState, PluginTriedOut, PluginTriedOutRequest, PluginVersion,
+};
+pub use policies::{
+    OfferedPolicy, Policy, PolicyAcceptRequest, PolicyList, PolicyRequest, PolicyRules, ProposedPolicy, PublicPolicy,
 };
 pub use proposals::{
     Decision, Proposal, ProposalClip, ProposalDecided, ProposalDecisionRequest, ProposalEvent, ProposalKind,

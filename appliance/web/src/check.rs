@@ -2,10 +2,12 @@
 
 use crate::api::{Point, Secret, StreamAddress, Transport, Zone};
 use crate::error::Error;
-use crate::ports::StreamConfig;
+use crate::ports::{CameraConfig, StreamConfig};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use url::Url;
+use watchbook_access::Rules;
+use watchbook_access::policy::RETENTION_DAYS_MAX;
 use watchbook_base::CameraId;
 use watchbook_base::limits::{CAMERAS_MAX, EVENT_WORD_BYTES_MAX, NAME_BYTES_MAX, URL_BYTES_MAX};
 
@@ -19,8 +21,6 @@ pub(crate) const SETTINGS_BYTES_MAX: usize = 4096;
 pub(crate) const CREDENTIAL_BYTES_MAX: usize = 256;
 /// What sound is recorded for: a sentence.
 pub(crate) const AUDIO_PURPOSE_BYTES_MAX: usize = 256;
-/// Longest retention without a signed policy.
-pub(crate) const RETENTION_DAYS_MAX: u32 = 30;
 /// The path of a directory: far below the 4096 that Linux allows, enough for any mount point.
 const DIR_BYTES_MAX: usize = 512;
 /// A pebibyte, as in the configuration file.
@@ -259,6 +259,30 @@ pub(crate) fn purpose(text: &str) -> Result<String, Error> {
         return Err(error.next("Everybody can read it in the public report; write it in a few words."));
     }
     Ok(text)
+}
+
+/// What the station's policy says of a camera's settings as they become, and that nothing is recorded before somebody says what for. A camera that is switched off records
+/// nothing; what it has recorded stays no longer than before.
+pub(crate) fn by_policy(before: Option<&CameraConfig>, after: &CameraConfig, rules: &Rules) -> Result<(), Error> {
+    if after.enabled {
+        purpose(&after.purpose)?;
+    }
+    let days = after.retention_days_max;
+    let as_before = before.is_some_and(|before| before.retention_days_max == days);
+    if days > rules.retention_days_max && (after.enabled || !as_before) {
+        let most = rules.retention_days_max;
+        return Err(Error::invalid(format!(
+            "retention_days_max is {days}, and the station's policy allows {most} at most"
+        ))
+        .next(
+            "Choose fewer days. Footage that a case needs longer is kept by a hold; another policy takes two people.",
+        ));
+    }
+    if after.enabled && after.record_audio && !rules.sound {
+        return Err(Error::invalid("the station's policy does not allow sound to be recorded")
+            .next("Switch sound off for this camera. Another policy takes two people."));
+    }
+    Ok(())
 }
 
 /// SHA-256 of a certificate in one spelling: `AB:CD:…`, 95 characters. Takes 64 hexadecimal digits, with or without colons and spaces.

@@ -7,6 +7,7 @@ mod cases;
 mod exports;
 mod log;
 mod marks;
+mod policies;
 mod register;
 mod report;
 mod secrets;
@@ -15,6 +16,7 @@ pub use cases::{CaseChange, Cases};
 pub use exports::{DOWNLOAD, ExportAnswer, ExportDelivery, ExportFile, ExportOrder, Exports};
 pub use log::{AuditBook, AuditKind, AuditPage, AuditRecord, Checkpoints};
 pub use marks::{Damaged, ImpairedList};
+pub use policies::{Policies, PolicyProposal};
 pub use register::{Change, Register, RegisterRow, Space};
 pub use report::{PublicReport, Reports, StoredLeaf, WaitingReview};
 pub use secrets::{SECRET_BYTES, Secrets};
@@ -66,6 +68,8 @@ pub struct Ports {
     pub secrets: Arc<dyn Secrets>,
     /// What is computed from the audit log.
     pub reports: Arc<dyn Reports>,
+    /// What the station holds to.
+    pub policies: Arc<dyn Policies>,
 }
 
 /// Settings of one camera as they are stored. Its password is in there: it goes to the register and to capture, never into an answer.

@@ -19,6 +19,7 @@ pub(crate) mod live;
 pub(crate) mod log;
 pub(crate) mod playback;
 pub(crate) mod plugins;
+pub(crate) mod policies;
 pub(crate) mod proposals;
 pub(crate) mod ptz;
 pub(crate) mod publishers;
@@ -220,6 +221,7 @@ pub(crate) fn table() -> Vec<Route> {
     rows.extend(report::rows());
     rows.extend(requests::rows());
     rows.extend(signs::rows());
+    rows.extend(policies::rows());
     rows.extend(health::rows());
     rows.extend(disks::rows());
     rows.extend(retention::rows());

@@ -11,6 +11,7 @@ mod live;
 mod log;
 mod page;
 mod plugins;
+mod policies;
 mod proposals;
 mod ptz;
 mod rederive;

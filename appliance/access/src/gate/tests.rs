@@ -183,13 +183,27 @@ fn table() -> Vec<(Action, Option<Vec<Role>>)> {
         (Action::DistrustWitness { witness: "w".into() }, Some(vec![Auditor])),
         (Action::ImportCosignatures { names: vec!["w".into()] }, Some(vec![Auditor])),
         (Action::ChangeLogKey { reason: "x".into() }, Some(vec![Admin])),
+        (Action::ReadPolicies, keepers()),
+        (Action::ProposePolicy { policy: "uk".into(), version: 1, policy_sha256: "ab".into() }, Some(vec![Admin])),
+        (accept_policy(3), Some(vec![Approver, Admin])),
+        (Action::WithdrawPolicy { policy_sha256: "ab".into() }, Some(vec![Approver, Admin])),
+        (state_rules(), Some(vec![])),
         (Action::ReadReviews, Some(vec![Auditor])),
         (Action::AnswerReview { entry: 7, ok: true, reason: String::new() }, Some(vec![Auditor])),
-        (Action::DrawReviews { from: 0, entries: 7, root: String::new() }, Some(vec![])),
+        (Action::DrawReviews { from: 0, entries: 7, root: String::new(), percent: 2, at_least: 5 }, Some(vec![])),
         (Action::PublishReport { month: "2026-11".into(), entries: 7, report_sha256: String::new() }, Some(vec![])),
         (Action::RecordHours { range: window, cameras: Vec::new() }, Some(vec![])),
         (policy(one), Some(vec![])),
     ]
+}
+
+fn accept_policy(proposed_by: u32) -> Action {
+    Action::AcceptPolicy { policy: "uk".into(), version: 1, policy_sha256: "ab".into(), proposed_by }
+}
+
+fn state_rules() -> Action {
+    let rules = crate::policy::Rules::WIDEST;
+    Action::StateRules { policy: "uk".into(), version: 1, policy_sha256: "ab".into(), rules }
 }
 
 fn policy(camera: CameraId) -> Action {
@@ -342,6 +356,17 @@ fn a_delivery_goes_where_its_entry_says_alone() {
     let grant = open(&subject, deliver(), &MemoryLog::default()).unwrap();
     assert!(grant.covers_delivery(1, "ab", "download") && !grant.covers_delivery(1, "ab", "usb/COURT"));
     assert!(!grant.covers_delivery(2, "ab", "download") && !grant.covers_delivery(1, "ac", "download"));
+}
+
+#[test]
+fn a_policy_is_accepted_by_somebody_else_with_a_fresh_factor() {
+    let all = subject(&Role::ALL);
+    let own = decide(&all, &accept_policy(7));
+    assert!(own.unwrap_err().to_string().contains("another admin"), "also with every role");
+    let stale = Subject { factor_fresh: false, ..all.clone() };
+    assert_eq!(decide(&stale, &accept_policy(3)), Err(Refusal::FactorNeeded));
+    let grant = open(&all, accept_policy(3), &MemoryLog::default()).unwrap();
+    assert!(grant.covers_policy("ab", 3) && !grant.covers_policy("ac", 3) && !grant.covers_policy("ab", 4));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What a report must know of the log before its month: who looks for which purpose stands in the entry that opened the case, not in the one that looked.
 
-use super::sample;
+use super::month::week_of;
+use super::sample::{self, Share};
 use crate::Hash;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -8,7 +9,8 @@ use watchbook_base::UtcNanos;
 
 /// Cases and exports that are remembered, the newest of each: ten years of 15 a day, about 100 bytes each.
 const REMEMBERED_MAX: usize = 1 << 16;
-/// Accesses of a week that take part in the draw: 100 a minute day and night, 8 bytes each. Those behind take part in the next.
+/// Accesses of a week that take part in the draw: 100 a minute day and night, 16 bytes each. Further ones cannot be drawn, and whoever recomputes the draws, where
+/// there is no such bound, then finds another result: it does not go unseen.
 const ACCESSES_MAX: usize = 1 << 20;
 /// Accesses that wait for an auditor: 40 years of the least that is drawn.
 const WAITING_MAX: usize = 1 << 14;
@@ -34,11 +36,26 @@ pub struct Policy {
     pub plugins: Vec<String>,
 }
 
+/// The policy of the station, as the log says it. The log has numbers and switches in `rules`, each by its name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationPolicy {
+    /// Its id.
+    pub policy: String,
+    /// Its version.
+    pub version: u64,
+    /// SHA-256 of its file, lower-case hex.
+    pub policy_sha256: String,
+    /// Its numbers: JSON numbers and truth values alone, at most 32.
+    pub rules: BTreeMap<String, serde_json::Value>,
+}
+
 /// State between months. All of it follows from the entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Carry {
     /// By camera.
     pub(super) policies: BTreeMap<u64, Policy>,
+    /// The station's.
+    pub(super) station: Option<StationPolicy>,
     /// Purpose by case, and the entry that said so.
     pub(super) cases: Remembered,
     /// Class of the recipient by export.
@@ -51,8 +68,10 @@ pub struct Carry {
     emergencies: BTreeMap<u64, (u64, UtcNanos)>,
     /// End of the last draw: entries from here on are still to be drawn from.
     draw_from: u64,
-    /// When the last draw was written, or the first entry.
-    drawn_at: Option<UtcNanos>,
+    /// Week of the entry that the last draw came from, or of the first entry.
+    week: Option<i64>,
+    /// The first entry after the last draw that is dated in another week, and which: the next draw comes from the log up to and with it.
+    due: Option<(u64, i64)>,
     /// Requests of people who may be in the footage, which wait for an answer.
     #[serde(default)]
     pub(super) requests: super::requests::Waiting,
@@ -85,6 +104,12 @@ impl Carry {
         &self.policies
     }
 
+    /// What the log says of the station's policy.
+    #[must_use]
+    pub fn station_policy(&self) -> Option<&StationPolicy> {
+        self.station.as_ref()
+    }
+
     /// Accesses that were drawn and wait for an auditor: entry and account.
     #[must_use]
     pub fn drawn(&self) -> &BTreeMap<u64, u64> {
@@ -97,10 +122,16 @@ impl Carry {
         &self.emergencies
     }
 
-    /// First entry that no draw was about, and when the last draw was written; before the first draw, when the first entry was.
+    /// First entry that no draw was about.
     #[must_use]
-    pub fn draw_from(&self) -> (u64, Option<UtcNanos>) {
-        (self.draw_from, self.drawn_at)
+    pub fn draw_from(&self) -> u64 {
+        self.draw_from
+    }
+
+    /// How many entries the log has from which the next draw comes; `None` while the week is not over.
+    #[must_use]
+    pub fn draw_due(&self) -> Option<u64> {
+        self.due.map(|(entry, _)| entry.saturating_add(1))
     }
 
     /// How many accesses are still to be drawn from.
@@ -109,8 +140,13 @@ impl Carry {
         self.accesses.len()
     }
 
-    pub(super) fn begun(&mut self, utc: UtcNanos) {
-        self.drawn_at.get_or_insert(utc);
+    /// An entry is there, whatever it is about.
+    pub(super) fn seen(&mut self, entry: u64, utc: UtcNanos) {
+        let week = week_of(utc);
+        // Another week, not a later one: where the clock was set forward and back there is a draw more, and draws do not wait for years.
+        if *self.week.get_or_insert(week) != week {
+            self.due.get_or_insert((entry, week));
+        }
     }
 
     /// Sets what a camera is for; what was there before, if it was something else.
@@ -135,12 +171,15 @@ impl Carry {
     }
 
     /// The accesses below entry `entries` that no draw was about are drawn from; gives how many were drawn.
-    pub(super) fn draw(&mut self, entries: u64, seed: &Hash, utc: UtcNanos) -> u64 {
+    pub(super) fn draw(&mut self, entries: u64, seed: &Hash, share: Share) -> u64 {
         let (of_week, later): (BTreeMap<u64, u64>, BTreeMap<u64, u64>) =
             core::mem::take(&mut self.accesses).into_iter().partition(|(entry, _)| *entry < entries);
         self.accesses = later.into_iter().collect();
-        (self.draw_from, self.drawn_at) = (entries.max(self.draw_from), Some(utc));
-        let drawn = sample::draw(seed, &of_week.keys().copied().collect::<Vec<_>>());
+        self.draw_from = entries.max(self.draw_from);
+        if let Some((_, week)) = self.due.take() {
+            self.week = Some(week);
+        }
+        let drawn = sample::draw(seed, &of_week.keys().copied().collect::<Vec<_>>(), share);
         let count = u64::try_from(drawn.len()).unwrap_or(u64::MAX);
         let room = WAITING_MAX.saturating_sub(self.drawn.len());
         self.drawn.extend(of_week.into_iter().filter(|(entry, _)| drawn.contains(entry)).take(room));

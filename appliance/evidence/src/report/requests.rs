@@ -46,18 +46,16 @@ impl Default for Counts {
     }
 }
 
-/// Takes an act that was allowed; `counts` is the month's where its time lies in it.
+/// Takes an act that was allowed.
 pub(super) fn take(
     waiting: &mut Waiting,
-    counts: Option<&mut Counts>,
+    counts: &mut Counts,
     utc: UtcNanos,
     action: &str,
     entry: &Map<String, Value>,
 ) {
     let waiting = &mut waiting.0;
     let (name, due) = (name_of(entry, "request"), number(entry, "due_utc_ms"));
-    let mut unread = Counts::default();
-    let counts = counts.unwrap_or(&mut unread);
     if action == "register_subject_request" {
         counts.received += 1;
         if waiting.len() < WAITING_MAX {

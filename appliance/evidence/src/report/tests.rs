@@ -128,6 +128,32 @@ fn cameras_are_as_the_log_said_last_and_changes_of_what_they_are_for_are_listed(
 }
 
 #[test]
+fn the_policy_is_as_the_log_said_last_with_its_changes_and_what_is_beyond_it() {
+    let mut log = Log::new();
+    let rules = |days: u64, sound: bool| json!({"policy": "kh-default", "version": 1, "policy_sha256": "ab", "rules": {"retention_days_max": days, "sound": sound}});
+    let camera = |number: u64, days: u64, audio: bool| json!({"camera": number, "purpose": "p", "enabled": true, "retention_days_max": days, "audio": audio});
+    assert_eq!(log.report()["policy"], Value::Null);
+    log.act("state_rules", rules(30, true));
+    log.act("state_rules", rules(30, true));
+    for (number, days, audio) in [(1, 7, false), (2, 30, false), (3, 7, true)] {
+        log.act("state_policy", camera(number, days, audio));
+    }
+    assert_eq!(log.report()["cameras_beyond_policy"], 0);
+    log.act("propose_policy", json!({"policy": "kh-default"}));
+    log.act("state_rules", rules(8, false));
+    let report = log.report();
+    assert_eq!(
+        (&report["policy"]["rules"]["retention_days_max"], &report["cameras_beyond_policy"]),
+        (&json!(8), &json!(2))
+    );
+    let changes = report["station_policy_changes"].as_array().unwrap();
+    assert_eq!((changes.len(), &changes[1]["from"]["rules"]["sound"]), (2, &json!(true)));
+    let text = text(&report);
+    assert!(text.contains("retention days max 30 -> 8, sound true -> false"), "{text}");
+    assert!(text.contains("which it would not allow: 2") && text.contains("SHA-256 of its file: ab"), "{text}");
+}
+
+#[test]
 fn refused_attempts_failed_sign_ins_and_changes_are_counted_apart() {
     let mut log = Log::new();
     (0..8).for_each(|_| log.refused("sign_in"));
@@ -142,9 +168,23 @@ fn refused_attempts_failed_sign_ins_and_changes_are_counted_apart() {
 }
 
 #[test]
-fn an_unfinished_month_counts_in_fives() {
+fn an_unfinished_month_counts_in_fives_and_does_not_show_when_something_was_done() {
     let mut log = Log::new();
+    log.acts(1, "erase", &json!({"camera": 2, "hours": 9}));
+    log.act("state_policy", json!({"camera": 2, "purpose": "", "enabled": true}));
+    log.at_s += 59 * 60 + 59;
     log.acts(9, "live", &json!({"camera": 1}));
+    let open = log.tally.report(false);
+    assert_eq!((&open["log_entries"], &open["as_of_utc_ms"]), (&json!(0), &json!(MONDAY_S * 1000)));
+    assert_eq!(
+        (&open["cameras"][0]["erased_hours"], &log.report()["cameras"][0]["erased_hours"]),
+        (&json!(5), &json!(9))
+    );
+    assert_eq!(open["cameras_without_purpose"], 1);
+    let told = log.tally.entries();
+    log.acts(2, "sign_in", &json!({}));
+    assert_eq!(log.tally.report(false), open, "two more entries are not to be seen");
+    assert!(log.tally.entries() > told);
     assert_eq!(
         (log.tally.report(false)["live_views"].clone(), log.report()["live_views"].clone()),
         (json!(5), json!(9))
@@ -152,13 +192,16 @@ fn an_unfinished_month_counts_in_fives() {
 }
 
 #[test]
-fn an_entry_counts_for_the_month_of_its_time_and_rubbish_for_nothing() {
+fn an_entry_counts_in_its_stretch_whatever_its_time_says_and_rubbish_for_nothing() {
     let mut log = Log::new();
-    log.at_s = month().start().0 / NANOS_PER_SEC - 1;
+    log.at_s = 0;
     log.acts(9, "live", &json!({"camera": 1}));
     log.at_s = month().end().0 / NANOS_PER_SEC;
     log.acts(9, "live", &json!({"camera": 1}));
-    assert_eq!(log.report()["live_views"], "<5");
+    assert_eq!(log.report()["live_views"], 18);
+    assert_eq!(log.report()["as_of_utc_ms"], month().end().as_ms());
+    let next = log.tally.clone().next(month().next()).report(true);
+    assert_eq!((&next["live_views"], &next["from_entry"]), (&json!("<5"), &json!(18)));
     let before = log.report();
     for rubbish in [
         &b""[..],
@@ -186,7 +229,7 @@ fn accesses_of_a_week_are_drawn_by_a_root_and_wait_until_they_are_answered() {
     let seed = [7; 32];
     log.act("draw_reviews", json!({"entries": boundary, "root": crate::hex(&seed)}));
     let drawn = log.tally.carry().drawn().clone();
-    let again = sample::draw(&seed, &(0..boundary).collect::<Vec<_>>());
+    let again = sample::draw(&seed, &(0..boundary).collect::<Vec<_>>(), sample::LEAST);
     assert!(drawn.keys().eq(&again) && drawn.values().all(|account| *account == 3), "of the first forty alone");
     assert_eq!((drawn.len(), log.tally.carry().accesses()), (5, 10));
     assert_eq!(log.report()["reviews"]["drawn"], 5);

@@ -19,13 +19,21 @@ pub fn text(report: &Value) -> String {
     let state =
         if report["over"] == true { "complete" } else { "not over yet: counts are rounded down to whole fives" };
     out.title(&format!("What this station did with its cameras, {}", word(&report["month"])));
-    out.line(&format!(
-        "{state}. Computed from the first {} entries of the audit log, up to {} UTC.",
-        report["log_entries"],
-        day("as_of_utc_ms")
-    ));
+    let (from, below) = (&report["from_entry"], &report["log_entries"]);
+    let entries = match report["over"] == true {
+        true => format!("from entry {from} of the audit log up to, and without, {below}"),
+        false => format!("from entry {from} of the audit log on, which has at least {below}"),
+    };
+    out.line(&format!("{state}. Computed {entries}; as of {} UTC.", day("as_of_utc_ms")));
     out.line("<5: fewer than five, or none. \u{2265}: at least; the exact sum would give a small number away.");
+    policy(&mut out, &report["policy"]);
     cameras(&mut out, report);
+    if let Some(some @ 1..) = report["cameras_without_purpose"].as_u64() {
+        out.line(&format!("Recorded although nobody said what for: {some}"));
+    }
+    if let Some(some @ 1..) = report["cameras_beyond_policy"].as_u64() {
+        out.line(&format!("Recorded with settings from before the policy, which it would not allow: {some}"));
+    }
     out.part("Who looked at footage, for what (one look is one stretch of footage)");
     out.split(&report["views"]);
     out.row("Looks at live pictures", &report["live_views"]);
@@ -58,6 +66,19 @@ pub fn text(report: &Value) -> String {
     out.split(&report["gaps"]);
     out.part("Changes of the configuration");
     out.split(&report["configuration"]);
+    changes(&mut out, report);
+    out.0
+}
+
+fn changes(out: &mut Lines, report: &Value) {
+    out.part("Changes of the station's policy");
+    for change in report["station_policy_changes"].as_array().into_iter().flatten() {
+        let at = UtcNanos::from_ms(change["at_utc_ms"].as_i64().unwrap_or_default()).to_string();
+        out.line(&format!("{} {}", at.get(..10).unwrap_or_default(), changed_rules(change)));
+    }
+    if let Some(more @ 1..) = report["station_policy_changes_more"].as_u64() {
+        out.line(&format!("and {more} more"));
+    }
     out.part("Changes of what cameras are for");
     for change in report["policy_changes"].as_array().into_iter().flatten() {
         let at = UtcNanos::from_ms(change["at_utc_ms"].as_i64().unwrap_or_default()).to_string();
@@ -66,7 +87,33 @@ pub fn text(report: &Value) -> String {
     if let Some(more @ 1..) = report["policy_changes_more"].as_u64() {
         out.line(&format!("and {more} more"));
     }
-    out.0
+}
+
+fn policy(out: &mut Lines, policy: &Value) {
+    out.part("The station's policy");
+    if policy.is_null() {
+        return out.line("The log does not say.");
+    }
+    out.line(&format!("{} version {}", word(&policy["policy"]), policy["version"]));
+    out.line(&format!("SHA-256 of its file: {}", word(&policy["policy_sha256"])));
+    for (name, value) in policy["rules"].as_object().into_iter().flatten() {
+        out.row(&format!("  {}", name.replace('_', " ")), value);
+    }
+}
+
+/// What is different in the station's policy, number by number.
+fn changed_rules(change: &Value) -> String {
+    let (from, to) = (&change["from"], &change["to"]);
+    let named = |policy: &Value| format!("{} version {}", word(&policy["policy"]), policy["version"]);
+    if from.is_null() {
+        return format!("first stated: {}", named(to));
+    }
+    let rules = to["rules"].as_object().into_iter().flatten();
+    let different = rules.filter(|(name, value)| from["rules"][name.as_str()] != **value);
+    let different: Vec<String> = different
+        .map(|(name, value)| format!("{} {} -> {value}", name.replace('_', " "), from["rules"][name.as_str()]))
+        .collect();
+    format!("{} -> {}: {}", named(from), named(to), different.join(", "))
 }
 
 fn requests(out: &mut Lines, requests: &Value) {
@@ -105,7 +152,7 @@ fn cameras(out: &mut Lines, report: &Value) {
             "  recorded {} h {} min; without footage {gap_minutes} min; erased {} h",
             minutes / 60,
             minutes % 60,
-            camera["erased_hours"]
+            word(&camera["erased_hours"])
         ));
     }
 }

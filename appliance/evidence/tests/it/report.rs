@@ -21,6 +21,8 @@ struct Log {
     leaves: Vec<Leaf>,
     tree: Frontier,
     drawn_from: u64,
+    /// Where the last report of November ended.
+    published: u64,
 }
 
 impl Log {
@@ -31,16 +33,27 @@ impl Log {
         self.leaves.push(leaf);
     }
 
+    /// A week passes; what is drawn comes from the log up to and with the first entry after it, whatever else is written before.
     fn draw(&mut self, at_ns: i64) {
+        self.push(at_ns, &body(11, 0, 2));
         let root = self.tree.root();
-        let body = json!({"account": null, "action": "draw_reviews", "from": self.drawn_from, "entries": root.size, "root": hex(&root.hash), "outcome": "allowed"});
+        self.push(at_ns, &body(1, 0, 2));
+        let body = json!({
+            "account": null, "action": "draw_reviews", "from": self.drawn_from, "entries": root.size, "root": hex(&root.hash), "outcome": "allowed",
+            "percent": 2 + root.size % 9, "at_least": 5 + root.size % 3
+        });
         self.drawn_from = root.size;
         self.push(at_ns, &body);
     }
 
+    /// November is about all entries: each of its reports replaces the one before. December begins where the last one of them ended.
     fn tally(&self, month: &str) -> Tally {
-        let mut tally = Tally::new(Month::parse(month).unwrap());
+        let november = Month::parse("2026-11").unwrap();
+        let mut tally = Tally::new(november);
         for (index, leaf) in (0..).zip(&self.leaves) {
+            if month == "2026-12" && index == self.published {
+                tally = tally.next(november.next());
+            }
             tally.take(index, leaf.utc, &leaf.body);
         }
         tally
@@ -49,6 +62,7 @@ impl Log {
     fn publish(&mut self, at_ns: i64, month: &str) {
         let report = bytes(&self.tally(month).report(true));
         let entries = self.leaves.len();
+        self.published = u64::try_from(entries).unwrap();
         self.push(at_ns, &json!({"account": null, "action": "publish_report", "month": month, "entries": entries, "report_sha256": hex(&sha256(&report)), "outcome": "allowed"}));
     }
 
@@ -82,7 +96,7 @@ fn body(kind: u8, n: u64, account: u64) -> Value {
         6 => json!({"action": "deliver_export", "export": n % 8}),
         7 => json!({"action": "refuse_export", "export": n % 8, "reason": "ទូលាយពេក"}),
         8 => {
-            json!({"action": "state_policy", "camera": n % 3 + 1, "purpose": "ចរាចរណ៍ \"bridge\"\t", "enabled": n.is_multiple_of(2), "removed": n.is_multiple_of(5), "retention_days_max": n % 4, "audio": false, "masks": 1, "plugins": ["a", "b"]})
+            json!({"action": "state_policy", "camera": n % 3 + 1, "purpose": "ចរាចរណ៍ \"bridge\"\t", "enabled": n.is_multiple_of(2), "removed": n.is_multiple_of(5), "retention_days_max": n % 4, "audio": n.is_multiple_of(3), "masks": 1, "plugins": ["a", "b"]})
         }
         9 => {
             json!({"action": "record_hours", "cameras": [{"camera": n % 3 + 1, "minutes": n}, {"camera": 9, "minutes": 1}]})
@@ -110,6 +124,10 @@ fn body(kind: u8, n: u64, account: u64) -> Value {
         15 => {
             return json!({"kind": "gap", "end_ns": (n * 7_000_000_000).to_string(), "reason": of(&["camera gone", "restart"]), "start_ns": "1", "stream": 256 * (n % 4) + n % 2});
         }
+        16 => {
+            json!({"action": "state_rules", "policy": of(&["kh-default", "uk"]), "version": n % 2 + 1, "policy_sha256": "ab", "rules": {"retention_days_max": n % 3, "sound": n.is_multiple_of(4), "faces": "none"}})
+        }
+        17 => json!({"action": of(&["propose_policy", "accept_policy", "withdraw_policy"]), "policy": "uk"}),
         _ => return json!({"kind": "segment", "recording": n, "root": "00", "runs": 1, "stream": 256}),
     };
     let refused = kind != 14 && n % 7 == 1;
@@ -133,6 +151,7 @@ fn the_script_recomputes_every_number_of_logs_of_all_kinds_of_entries() {
             at += minutes * 60 * SECOND;
             log.push(at, &body(*kind, *n, *account));
             if turn % 37 == 36 {
+                at += 7 * 86_400 * SECOND;
                 log.draw(at);
             }
             if turn % 50 == 49 {
@@ -161,7 +180,7 @@ fn the_script_finds_a_report_that_was_embellished_and_a_draw_that_was_chosen() {
     let dir = tempfile::tempdir().unwrap();
     let mut log = Log::default();
     (0..30).for_each(|_| log.push(START_NS, &body(1, 3, 2)));
-    log.draw(START_NS);
+    log.draw(START_NS + 7 * 86_400 * SECOND);
     log.publish(START_NS, "2026-11");
     assert!(script(&log.written(dir.path()), &["--published", "--draws"]).status.success());
 
@@ -178,11 +197,16 @@ fn the_script_finds_a_report_that_was_embellished_and_a_draw_that_was_chosen() {
     log.leaves = whole.clone();
     // A seed that somebody liked better.
     let root = log.tree.root();
-    let body = String::from_utf8(whole[30].body.clone()).unwrap();
+    let body = String::from_utf8(whole[32].body.clone()).unwrap();
     let seed: Value = serde_json::from_str(&body).unwrap();
     replaced(&mut log, seed["root"].as_str().unwrap(), &hex(&root.hash));
     let output = script(&log.written(dir.path()), &["--draws"]);
     assert!(String::from_utf8_lossy(&output.stderr).contains("a root that the log never had"), "{output:?}");
+    log.leaves = whole.clone();
+    // Somebody waited until the log looked better, and then drew from all of it.
+    replaced(&mut log, "\"entries\":31", "\"entries\":32");
+    let output = script(&log.written(dir.path()), &["--draws"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("not from the first of the week on"), "{output:?}");
     log.leaves = whole.clone();
     replaced(&mut log, "\"from\":0", "\"from\":9");
     let output = script(&log.written(dir.path()), &["--draws"]);

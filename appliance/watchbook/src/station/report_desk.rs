@@ -4,11 +4,13 @@
 //! Everything shown is computed before anybody asks. In the register: each report of a month that is over, and what was carried along from it, so that a start reads
 //! the log of one month and not all of it.
 
+mod months;
 mod tick;
 
 use super::desk::{CameraDesk, stored};
 use super::log_keeper::LogKeeper;
 use super::minutes::Minutes;
+use super::policies::PolicyDesk;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,8 +38,6 @@ const PAGE: usize = 1000;
 
 /// Behind it: each closed month's report.
 const MONTH_PREFIX: &[u8] = b"report/month/";
-/// What was carried along at the end of the last closed month.
-const CARRY: &[u8] = b"report/carry";
 
 type Result<T> = core::result::Result<T, Error>;
 
@@ -52,6 +52,8 @@ pub struct Sources {
     pub signed: Signed,
     /// For how long cameras are recorded.
     pub minutes: Arc<Minutes>,
+    /// What the station holds to; `None`: nothing is stated of it.
+    pub policies: Option<Arc<PolicyDesk>>,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }
@@ -69,9 +71,15 @@ pub struct ReportDesk {
 }
 
 /// What the recorder's own desk learns from.
-pub fn sources(register: &Arc<Register>, checkpoints: &Arc<LogKeeper>, minutes: Arc<Minutes>) -> Sources {
+pub fn sources(
+    register: &Arc<Register>,
+    checkpoints: &Arc<LogKeeper>,
+    minutes: Arc<Minutes>,
+    policies: &Arc<PolicyDesk>,
+) -> Sources {
     let (register, checkpoints) = (Arc::clone(register), Arc::clone(checkpoints));
-    Sources { register, signed: Arc::new(move || checkpoints.shown()), minutes, clock: Arc::new(SystemClock) }
+    let (signed, policies) = (Arc::new(move || checkpoints.shown()), Some(Arc::clone(policies)));
+    Sources { register, signed, minutes, policies, clock: Arc::new(SystemClock) }
 }
 
 /// Counts from now on.
@@ -103,16 +111,35 @@ struct Counting {
     tally: Option<Tally>,
     /// Since when recorded minutes were not written down.
     minutes_since: UtcNanos,
+    /// The clock is so far back that it is not believed.
+    clock_doubted: bool,
 }
 
 #[derive(Default)]
 struct Shown {
-    current: Option<(Month, PublicReport)>,
+    current: Option<Current>,
     closed: BTreeMap<Month, PublicReport>,
     months: BTreeMap<Month, String>,
     waiting: Vec<(u64, Option<UtcNanos>)>,
     /// Those that waited a moment ago, too.
     waited: BTreeSet<u64>,
+}
+
+/// The report of the month that is not over, made anew when there are more entries.
+struct Current {
+    month: Month,
+    /// It is about those below this number.
+    entries: u64,
+    report: PublicReport,
+    report_sha256: String,
+}
+
+impl Current {
+    fn of(tally: &Tally) -> Self {
+        let report = public(report::bytes(&tally.report(false)));
+        let report_sha256 = hex(&sha256(&report.json));
+        Self { month: tally.month(), entries: tally.entries(), report, report_sha256 }
+    }
 }
 
 impl ReportDesk {
@@ -133,7 +160,7 @@ impl ReportDesk {
             sources,
             cameras,
             contact: contact.trim().to_owned(),
-            counting: Mutex::new(Counting { tally: None, minutes_since }),
+            counting: Mutex::new(Counting { tally: None, minutes_since, clock_doubted: false }),
             shown: Mutex::new(shown),
             ending: AtomicBool::new(false),
         })
@@ -181,8 +208,8 @@ impl Reports for ReportDesk {
         {
             let shown = self.shown();
             let current = shown.current.as_ref();
-            if let Some((_, report)) = current.filter(|(month, _)| wanted.is_none_or(|wanted| wanted == *month)) {
-                return Ok(report.clone());
+            if let Some(current) = current.filter(|current| wanted.is_none_or(|wanted| wanted == current.month)) {
+                return Ok(current.report.clone());
             }
             let Some(wanted) = wanted else {
                 let error = Error::new(watchbook_base::Kind::Unavailable, "the log is still being counted");
@@ -209,7 +236,7 @@ impl Reports for ReportDesk {
 
     fn list(&self) -> api::ReportList {
         let shown = self.shown();
-        let current = shown.current.iter().map(|(month, report)| (*month, false, hex(&sha256(&report.json))));
+        let current = shown.current.iter().map(|current| (current.month, false, current.report_sha256.clone()));
         let closed = shown.months.iter().rev().map(|(month, sha256)| (*month, true, sha256.clone()));
         let months = current.chain(closed).map(|(month, over, report_sha256)| api::ReportMonth {
             month: month.to_string(),

@@ -319,7 +319,7 @@ pub struct CameraRequest {
     /// What the sound is recorded for: at most 256 bytes. It stands in the audit log.
     #[serde(default)]
     pub audio_purpose: String,
-    /// What the camera is there for: at most 256 bytes. It stands in the audit log and in the public report, which says so when it is empty.
+    /// What the camera is there for: at most 256 bytes, and not empty unless the camera is switched off. It stands in the audit log and in the public report.
     #[serde(default)]
     pub purpose: String,
     /// SHA-256 of the certificate to trust for `rtsps` and `https` addresses: 64 hexadecimal digits, with or without colons.
@@ -331,9 +331,9 @@ pub struct CameraRequest {
     /// At most 16 polygons of 3 to 32 corners.
     #[serde(default)]
     pub masks: Vec<Vec<Point>>,
-    /// 1 to 30; default 7. Older footage is made unreadable within an hour.
-    #[serde(default = "week")]
-    pub retention_days_max: u32,
+    /// From 1 to what the station's policy allows; what the policy says when left out. Older footage is made unreadable within an hour.
+    #[serde(default)]
+    pub retention_days_max: Option<u32>,
     /// Default normal.
     #[serde(default)]
     #[schema(value_type = Option<ImportanceName>)]
@@ -345,10 +345,6 @@ pub struct CameraRequest {
 
 fn yes() -> bool {
     true
-}
-
-fn week() -> u32 {
-    7
 }
 
 /// Changes of a camera: what is left out stays.
@@ -385,7 +381,7 @@ pub struct CameraPatch {
     pub enabled: Option<bool>,
     /// At most 16 polygons of 3 to 32 corners.
     pub masks: Option<Vec<Vec<Point>>>,
-    /// 1 to 30. A smaller number erases what is older within an hour, for good.
+    /// From 1 to what the station's policy allows. A smaller number erases what is older within an hour, for good.
     pub retention_days_max: Option<u32>,
     /// Whose pictures are dropped first when the disk is too slow.
     #[schema(value_type = Option<ImportanceName>)]

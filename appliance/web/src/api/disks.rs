@@ -152,6 +152,10 @@ pub enum AlarmKind {
     CameraFrozen,
     /// Cameras send pictures without any detail.
     CameraCovered,
+    /// Nobody said what cameras are there for.
+    CameraWithoutPurpose,
+    /// Cameras are recorded in a way that the station's policy does not allow any more.
+    CameraBeyondPolicy,
     /// The state of the storage cannot be read.
     StorageUnreadable,
     /// Another camera answers where one was.

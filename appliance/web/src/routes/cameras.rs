@@ -13,7 +13,7 @@ use crate::ports::{CameraConfig, CameraProbe, CameraRow, StreamConfig};
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use std::sync::Arc;
-use watchbook_access::{Action, Role, Subject};
+use watchbook_access::{Action, Role, Rules, Subject};
 use watchbook_base::{CameraId, Kind};
 
 const PATH: &str = "/api/v1/cameras";
@@ -135,7 +135,7 @@ fn change(asked: &Asked<'_>, what: &str) -> Result<Action, Error> {
 
 /// A new camera, in the words of what it begins with.
 fn asked_create(asked: &Asked<'_>) -> Action {
-    let config = serde_json::from_slice(asked.body).ok().and_then(|request| config_of(request).ok());
+    let config = serde_json::from_slice(asked.body).ok().and_then(|request| config_of(request, asked.rules).ok());
     // What is refused below is not taken into the log either.
     let names = || format!("new camera, refused as it was sent: {}", asked.field_names());
     Action::ChangeConfig { camera: None, what: config.map_or_else(names, |config| camera_change::told_new(&config)) }
@@ -144,7 +144,7 @@ fn asked_create(asked: &Asked<'_>) -> Action {
 /// A change of settings, in the words of what becomes different; of a camera that is not there and for somebody who may not, the settings' names alone.
 fn asked_update(asked: &Asked<'_>, stored: Option<&CameraConfig>) -> Result<Action, Error> {
     let different = stored.and_then(|before| {
-        let after = patched(before.clone(), serde_json::from_slice(asked.body).ok()?).ok()?;
+        let after = changed(before, serde_json::from_slice(asked.body).ok()?, asked.rules).ok()?;
         Some(camera_change::told(before, &after))
     });
     let names = || match stored {
@@ -242,7 +242,7 @@ async fn clock(call: Call) -> Result<Response, Problem> {
 }
 
 async fn create(call: Call) -> Result<Response, Problem> {
-    let config = config_of(call.json()?)?;
+    let config = config_of(call.json()?, &call.app.ports().policies.in_force().rules)?;
     let created = call.blocking(move |app| app.ports().cameras.create(config)).await;
     let row = unless_refused(&call, created).await?;
     json(StatusCode::CREATED, &shown(row, &call.who()?.subject))
@@ -266,7 +266,7 @@ async fn update(call: Call) -> Result<Response, Problem> {
     let row = call
         .blocking(move |app| {
             let change = |config: &mut CameraConfig| {
-                let after = patched(config.clone(), patch)?;
+                let after = changed(config, patch, &app.ports().policies.in_force().rules)?;
                 let what = camera_change::told(config, &after);
                 if logged != (Action::ChangeConfig { camera: Some(camera), what }) {
                     let message = format!("the settings of camera {camera} were changed by somebody else meanwhile");
@@ -345,7 +345,7 @@ fn probe_of_stored(config: CameraConfig, request: api::CameraTest) -> Result<Cam
 }
 
 /// A checked new camera.
-fn config_of(request: api::CameraRequest) -> Result<CameraConfig, Error> {
+fn config_of(request: api::CameraRequest, rules: &Rules) -> Result<CameraConfig, Error> {
     let (main, found) = address("main", &request.main, &[])?;
     let sub = request.sub.as_ref().map(|sub| address("sub", sub, &[])).transpose()?;
     check::masks(&request.masks)?;
@@ -361,12 +361,13 @@ fn config_of(request: api::CameraRequest) -> Result<CameraConfig, Error> {
         certificate: check::certificate(request.certificate_sha256)?,
         enabled: request.enabled,
         masks: request.masks,
-        retention_days_max: check::retention_days(request.retention_days_max)?,
+        retention_days_max: check::retention_days(request.retention_days_max.unwrap_or(rules.retention_days))?,
         importance: request.importance,
         plugins: Vec::new(),
         device: None,
     };
     config.device = request.device.map(|device| device_of(&config, device)).transpose()?;
+    check::by_policy(None, &config, rules)?;
     Ok(config)
 }
 
@@ -382,6 +383,13 @@ fn device_of(config: &CameraConfig, device: api::DeviceSettings) -> Result<api::
         return Err(error.next("Ask the camera again at the address that its stream comes from."));
     }
     Ok(api::DeviceSettings { url, ..device })
+}
+
+/// `before` with the changes of `patch`, checked, also against the station's policy.
+fn changed(before: &CameraConfig, patch: api::CameraPatch, rules: &Rules) -> Result<CameraConfig, Error> {
+    let after = patched(before.clone(), patch)?;
+    check::by_policy(Some(before), &after, rules)?;
+    Ok(after)
 }
 
 /// `config` with the changes of `patch`, checked. A stored password goes only to the host and port it was stored for: an admin could else read

@@ -233,7 +233,7 @@ async fn open(call: Call) -> Result<Response, Problem> {
             emergency,
             reviewed: None,
         };
-        case.check(now).map_err(invalid)?;
+        call.app.ports().policies.in_force().rules.check_case(&case, now).map_err(invalid)?;
         are_investigators(&call.app, &case)?;
         call.blocking(move |app| {
             one_emergency(app, &case, now)?;
@@ -285,7 +285,7 @@ async fn change(call: Call) -> Result<Response, Problem> {
                             .next("Open another one."));
                     }
                     let new = patched(case.clone(), patch)?;
-                    new.check(now).map_err(invalid)?;
+                    app.ports().policies.in_force().rules.check_case(&new, now).map_err(invalid)?;
                     if own.is_some_and(|own| new.investigators.contains(&own)) {
                         return Err(Error::new(Kind::Denied, "nobody makes themselves an investigator of a case")
                             .next("Ask another approver."));

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::time::timeout;
-use watchbook_access::{Action, Grant};
+use watchbook_access::{Action, Grant, Rules};
 use watchbook_base::{CameraId, Kind, StreamId, TimeRange, TrackRole, UtcNanos};
 
 /// A body must have arrived by then: 64 KiB at 4 kB/s.
@@ -38,6 +38,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) query: &'a Arguments,
     /// The whole body; empty while a caller who is not signed in is refused.
     pub(crate) body: &'a [u8],
+    /// What the station's policy allows.
+    pub(crate) rules: &'a Rules,
 }
 
 impl Asked<'_> {
@@ -244,7 +246,8 @@ async fn serve(app: App, route: &'static Route, mut parts: Parts, body: Body) ->
     let path = path_arguments(&mut parts).await?;
     let query = query_arguments(route, parts.uri.query().unwrap_or_default())?;
     let mut who = headers::session_token(&parts.headers).and_then(|token| app.accounts().who(&token));
-    let unread = Asked { path: &path, query: &query, body: &[] };
+    let policy = app.ports().policies.in_force();
+    let unread = Asked { path: &path, query: &query, body: &[], rules: &policy.rules };
     if who.is_none()
         && let Some(action) = route.permission.action(&unread, Stored::default())
     {
@@ -265,7 +268,7 @@ async fn serve(app: App, route: &'static Route, mut parts: Parts, body: Body) ->
         _ => None,
     };
     let body = read_body(route, body).await?;
-    let asked = Asked { path: &path, query: &query, body: &body };
+    let asked = Asked { path: &path, query: &query, body: &body, rules: &policy.rules };
     let grant = match &mut who {
         Some(who) => match action_of(&app, route.permission, &asked, who).await {
             Some(action) => Some(app.gate().open(who, action?, route.audit).await?),

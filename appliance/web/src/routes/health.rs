@@ -4,10 +4,10 @@ use super::dispatch::{Call, ok};
 use super::{Answer, NO_BODY, Permission, Route, Shape, cameras, handler};
 use crate::api;
 use crate::error::{Error, Problem};
-use crate::ports::{CameraRow, Damaged, Pressure};
+use crate::ports::{CameraConfig, CameraRow, Damaged, Pressure};
 use axum::http::Method;
 use axum::response::Response;
-use watchbook_access::Action;
+use watchbook_access::{Action, Rules};
 use watchbook_base::{CameraId, TrackRole, UtcNanos};
 
 /// Damaged runs in one answer; the timeline shows all of them.
@@ -54,6 +54,7 @@ async fn health(call: Call) -> Result<Response, Problem> {
         alarms.extend(app.accounts().alarms());
         let cameras: Vec<CameraRow> = ports.cameras.list()?.into_iter().filter(|row| subject.covers(row.id)).collect();
         alarms.extend(blind(&cameras));
+        alarms.extend(beyond(&cameras, &ports.policies.in_force().rules));
         let (viewers, skipped_pictures) = app.live().counts();
         Ok(api::Health {
             alarms,
@@ -93,10 +94,7 @@ fn blind(cameras: &[CameraRow]) -> impl Iterator<Item = api::Alarm> {
     let alarm = |sight: SightKind, kind: AlarmKind, what: &str| {
         let seen = cameras.iter().filter_map(|row| Some((row, row.state.sight.filter(|seen| seen.kind == sight)?)));
         let since_utc_ms = seen.clone().map(|(_, seen)| seen.since_utc_ms).min()?;
-        let names: Vec<&str> = seen.map(|(row, _)| row.config.name.as_str()).collect();
-        let (told, more) = names.split_at(names.len().min(NAMES_MAX));
-        let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
-        let text = format!("{what}: {}{more}", told.join(", "));
+        let text = format!("{what}: {}", names_of(seen.map(|(row, _)| row.config.name.as_str()))?);
         Some(api::Alarm { kind, disk: None, camera: None, since_utc_ms: Some(since_utc_ms), text })
     };
     let frozen =
@@ -108,6 +106,46 @@ fn blind(cameras: &[CameraRow]) -> impl Iterator<Item = api::Alarm> {
     ]
     .into_iter()
     .flatten()
+}
+
+/// An alarm for each way in which cameras are not as a change of their settings would have to leave them, with their names.
+fn beyond(cameras: &[CameraRow], rules: &Rules) -> impl Iterator<Item = api::Alarm> {
+    use api::AlarmKind::{CameraBeyondPolicy, CameraWithoutPurpose};
+    let alarm = |kind: api::AlarmKind, what: &str, is: &dyn Fn(&CameraConfig) -> bool| {
+        let names = names_of(cameras.iter().filter(|row| is(&row.config)).map(|row| row.config.name.as_str()))?;
+        Some(api::Alarm { kind, disk: None, camera: None, since_utc_ms: None, text: format!("{what}: {names}") })
+    };
+    let silent = |config: &CameraConfig| config.purpose.is_empty();
+    [
+        alarm(
+            CameraWithoutPurpose,
+            "Nobody said what these cameras are there for, and they are recorded: their settings are older than the rule. State a purpose in the settings of each; the public              report counts them. Cameras",
+            &|config| config.enabled && silent(config),
+        ),
+        alarm(
+            CameraWithoutPurpose,
+            "Nobody said what these cameras are there for, so they are not recorded. State a purpose in the settings of each, then switch it on. Cameras",
+            &|config| !config.enabled && silent(config),
+        ),
+        alarm(
+            CameraBeyondPolicy,
+            "These cameras keep footage longer, or record sound, than the station's policy allows since it was changed. Change their settings; until then they are recorded as              before, and the public report counts them. Cameras",
+            &|config| {
+                config.enabled
+                    && (config.retention_days_max > rules.retention_days_max || (config.record_audio && !rules.sound))
+            },
+        ),
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// The first names, and how many more; `None` when there are none.
+fn names_of<'a>(names: impl Iterator<Item = &'a str>) -> Option<String> {
+    let names: Vec<&str> = names.collect();
+    let (told, more) = names.split_at(names.len().min(NAMES_MAX));
+    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    (!told.is_empty()).then(|| format!("{}{more}", told.join(", ")))
 }
 
 fn shown_camera(row: CameraRow) -> api::CameraHealth {
@@ -149,7 +187,7 @@ fn ordered(pressure: &Pressure, cameras: &[CameraRow]) -> api::Pressure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::{CameraConfig, StreamConfig};
+    use crate::ports::StreamConfig;
     use watchbook_base::Importance;
 
     fn row(number: u32, name: &str, sight: Option<(api::SightKind, i64)>) -> CameraRow {
@@ -175,6 +213,35 @@ mod tests {
         let sight = sight.map(|(kind, since_utc_ms)| api::Sight { kind, since_utc_ms });
         let state = api::CameraStates { main, sub: None, sight };
         CameraRow { id: CameraId::new(number).unwrap(), config, state, device: None }
+    }
+
+    #[test]
+    fn cameras_that_nobody_stated_a_purpose_for_or_that_the_policy_would_refuse_are_named() {
+        let with = |name: &str, change: &dyn Fn(&mut CameraConfig)| {
+            let mut row = row(1, name, None);
+            row.config.purpose = "Traffic".to_owned();
+            change(&mut row.config);
+            row
+        };
+        let rules = Rules { sound: false, retention_days_max: 7, ..Rules::WIDEST };
+        assert_eq!(beyond(&[with("Gate", &|_| ())], &rules).count(), 0);
+        let rows = [
+            with("Gate", &|config| config.purpose = String::new()),
+            with("Yard", &|config| (config.purpose, config.enabled) = (String::new(), false)),
+            with("Hall", &|config| config.retention_days_max = 8),
+            with("Door", &|config| config.record_audio = true),
+        ];
+        let told: Vec<_> = beyond(&rows, &rules).collect();
+        let ends: Vec<_> = told.iter().map(|alarm| (alarm.kind, alarm.text.rsplit(": ").next().unwrap())).collect();
+        let purpose = api::AlarmKind::CameraWithoutPurpose;
+        assert_eq!(
+            ends,
+            [
+                (purpose, "Cameras: Gate".trim_start_matches("Cameras: ")),
+                (purpose, "Yard"),
+                (api::AlarmKind::CameraBeyondPolicy, "Hall, Door")
+            ]
+        );
     }
 
     #[test]

@@ -33,8 +33,7 @@ async fn addresses_and_user_names_are_for_admins() {
 async fn a_user_name_in_the_address_is_split_off() {
     let station = Station::new();
     let admin = station.claim(false).await;
-    let body =
-        json!({"name": "Yard", "main": {"url": "rtsp://us%65r:p%40ss@192.0.2.9:8554/a?b=c", "transport": "udp"}});
+    let body = json!({"name": "Yard", "main": {"url": "rtsp://us%65r:p%40ss@192.0.2.9:8554/a?b=c", "transport": "udp"}, "purpose": "Traffic"});
     let camera = station.post("/api/v1/cameras", &admin, &body).await.json();
     assert_eq!(camera["main"], json!({"url": "rtsp://192.0.2.9:8554/a?b=c", "transport": "udp", "interval_ms": null}));
     assert_eq!((&camera["username"], &camera["has_password"]), (&json!("user"), &json!(true)));
@@ -100,7 +99,7 @@ async fn hostile_addresses_reach_nothing() {
             let body = if path.ends_with("test") {
                 json!({"main": {"url": url}})
             } else {
-                json!({"name": "x", "main": {"url": url}})
+                json!({"name": "x", "main": {"url": url}, "purpose": "Traffic"})
             };
             assert_problem(&station.post(path, &admin, &body).await, 422, "invalid-input");
         }
@@ -226,7 +225,7 @@ async fn a_password_in_the_address_is_kept_by_its_placeholder_at_its_own_host_al
     for (path, body) in [
         ("/api/v1/cameras/test", json!({"camera": 1, "main": {"url": elsewhere}})),
         ("/api/v1/cameras/test", json!({"main": {"url": shown}})),
-        ("/api/v1/cameras", json!({"name": "x", "main": {"url": shown}})),
+        ("/api/v1/cameras", json!({"name": "x", "main": {"url": shown}, "purpose": "Traffic"})),
     ] {
         assert_problem(&station.post(path, &admin, &body).await, 422, "invalid-input");
     }
@@ -352,7 +351,8 @@ async fn a_certificate_is_trusted_by_an_admin_for_one_place_and_the_log_says_so(
         "what follows from a change by itself is said, too"
     );
     for wrong in ["", "AB", &CERTIFICATE[3..], &format!("{CERTIFICATE}:00"), &CERTIFICATE.replace("BA", "XY")] {
-        let body = json!({"name": "x", "main": main("rtsps://192.0.2.9/"), "certificate_sha256": wrong});
+        let body =
+            json!({"name": "x", "main": main("rtsps://192.0.2.9/"), "certificate_sha256": wrong, "purpose": "Traffic"});
         let answer = station.post("/api/v1/cameras", &admin, &body).await;
         if wrong.is_empty() {
             assert_eq!(answer.json()["certificate_sha256"], Value::Null);
@@ -366,7 +366,7 @@ async fn a_certificate_is_trusted_by_an_admin_for_one_place_and_the_log_says_so(
 async fn encrypted_addresses_are_for_tcp_alone() {
     let station = Station::new();
     let admin = station.claim(false).await;
-    let body = json!({"name": "x", "main": {"url": "rtsps://192.0.2.9/", "transport": "udp"}});
+    let body = json!({"name": "x", "main": {"url": "rtsps://192.0.2.9/", "transport": "udp"}, "purpose": "Traffic"});
     let answer = station.post("/api/v1/cameras", &admin, &body).await;
     assert_problem(&answer, 422, "invalid-input");
     assert!(answer.json()["detail"].as_str().is_some_and(|detail| detail.contains("over UDP would not be")));
@@ -391,6 +391,39 @@ async fn sound_is_recorded_for_a_purpose_that_the_log_has() {
     assert_eq!(patch(&station, &admin, &json!({"record_audio": false, "audio_purpose": ""})).await.status, 200);
     let last = last_change(&station, &admin).await;
     assert_eq!(last, "sound: for \"Interviews at the desk, case 12/26\" -> none");
+}
+
+#[tokio::test]
+async fn nothing_is_recorded_before_somebody_says_what_for() {
+    let station = Station::new();
+    let admin = station.claim(true).await;
+    let main = json!({"url": "rtsp://192.0.2.9/s"});
+    for purpose in ["", "  "] {
+        let answer =
+            station.post("/api/v1/cameras", &admin, &json!({"name": "Yard", "main": main, "purpose": purpose})).await;
+        assert_problem(&answer, 422, "invalid-input");
+        assert!(answer.json()["detail"].as_str().unwrap().contains("purpose must say what the camera is there for"));
+    }
+    let off = json!({"name": "Yard", "main": main, "enabled": false});
+    let made = station.post("/api/v1/cameras", &admin, &off).await;
+    assert_eq!(made.status, 201, "what is switched off needs none yet");
+    let id = made.json()["id"].as_u64().unwrap();
+    let change = |body: Value| station.send(Ask::new("PATCH", &format!("/api/v1/cameras/{id}")).json(&body).by(&admin));
+    assert_problem(&change(json!({"enabled": true})).await, 422, "invalid-input");
+    assert_eq!(change(json!({"enabled": true, "purpose": "Traffic"})).await.status, 200);
+
+    // One from before the rule is recorded on; the first change of it says what for, or switches it off.
+    let camera = CameraId::new(1).unwrap();
+    station.inner.cameras.lock().unwrap().get_mut(&camera).unwrap().purpose = String::new();
+    let alarms = station.get("/api/v1/health", &admin).await.json()["alarms"].clone();
+    let alarm = alarms.as_array().unwrap().iter().find(|alarm| alarm["kind"] == "camera_without_purpose").unwrap();
+    assert!(alarm["text"].as_str().is_some_and(|text| text.ends_with("Gate")), "{alarm}");
+    assert_problem(&patch(&station, &admin, &json!({"name": "Other"})).await, 422, "invalid-input");
+    assert_eq!(last_change(&station, &admin).await, "refused as it was sent: name");
+    assert_eq!(patch(&station, &admin, &json!({"enabled": false})).await.status, 200);
+    assert_eq!(patch(&station, &admin, &json!({"enabled": true, "purpose": "Traffic"})).await.status, 200);
+    let alarms = station.get("/api/v1/health", &admin).await.json()["alarms"].clone();
+    assert!(alarms.as_array().unwrap().iter().all(|alarm| alarm["kind"] != "camera_without_purpose"), "{alarms}");
 }
 
 #[tokio::test]

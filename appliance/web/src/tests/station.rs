@@ -1,6 +1,6 @@
 //! A station on doubles, and a client that speaks to its router without a network.
 
-use super::doubles::{MemoryAudit, MemoryBox, MemoryFootage, MemoryHolds, MemoryRegister, START_MS};
+use super::doubles::{MemoryAudit, MemoryBox, MemoryFootage, MemoryHolds, MemoryPolicies, MemoryRegister, START_MS};
 use crate::api::{Point, Transport};
 use crate::ports::{CameraConfig, Ports, StreamConfig};
 use crate::server::Peer;
@@ -140,6 +140,7 @@ impl Station {
             cases: Arc::new(CaseBook::load(Arc::clone(&register) as _).unwrap()),
             secrets: Arc::clone(&inner) as _,
             reports: Arc::clone(&inner) as _,
+            policies: Arc::<MemoryPolicies>::default(),
         };
         let app = App::load(AppParts {
             ports,
@@ -259,7 +260,7 @@ fn camera_config() -> CameraConfig {
         password: Some(crate::api::Secret::new(CAMERA_PASSWORD.into())),
         record_audio: false,
         audio_purpose: String::new(),
-        purpose: String::new(),
+        purpose: "Traffic at the gate".into(),
         certificate: None,
         enabled: true,
         masks: vec![vec![Point { x: 0.0, y: 0.0 }, Point { x: 0.5, y: 0.0 }, Point { x: 0.0, y: 0.5 }]],

@@ -36,7 +36,9 @@ async fn streams_stand_in_the_order_in_which_they_are_dropped() {
     let station = Station::new();
     let admin = station.claim(false).await;
     let mut ask = Ask::new("POST", "/api/v1/cameras").by(&admin);
-    ask = ask.json(&json!({"name": "Yard", "main": {"url": "rtsp://192.0.2.9/s"}, "importance": "low"}));
+    ask = ask.json(
+        &json!({"name": "Yard", "main": {"url": "rtsp://192.0.2.9/s"}, "importance": "low", "purpose": "Traffic"}),
+    );
     assert_eq!(station.send(ask).await.json()["importance"], "low");
     let patch = Ask::new("PATCH", "/api/v1/cameras/1").by(&admin).json(&json!({"importance": "high"}));
     assert_eq!(station.send(patch).await.json()["importance"], "high");

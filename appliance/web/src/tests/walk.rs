@@ -1,6 +1,6 @@
 //! Every row of the table, as nobody and as every role.
 
-use super::doubles::{CHECKPOINT, DISK, EVENT, FOUND, KEY, MANIFEST, OTHER_KEY, PLUGIN, SINK, START_MS, WAITING};
+use super::doubles::{CHECKPOINT, DISK, EVENT, FOUND, KEY, MANIFEST, OTHER_KEY, PLUGIN, SINK, START_MS, WAITING, policy_sha256};
 use super::requests::{SUBJECT_CASE, request};
 use super::station::{Ask, CAMERA_PASSWORD, CASE, OTHER_CASE, PASSWORD, Station, assert_problem, wide_case};
 use crate::requests::StoredRequest;
@@ -73,7 +73,9 @@ fn body(id: &str) -> Option<Value> {
         "change_password" => json!({"old": PASSWORD, "new": "another long sentence"}),
         "create_account" => json!({"name": "New", "password": PASSWORD, "roles": ["viewer"]}),
         "change_account" => json!({"name": "Renamed"}),
-        "create_camera" => json!({"name": "Yard", "main": address, "password": "canary-given"}),
+        "create_camera" => {
+            json!({"name": "Yard", "main": address, "password": "canary-given", "purpose": "Traffic in the yard"})
+        }
         "change_camera" => json!({"name": "Yard", "main": address, "password": "canary-given"}),
         "test_camera" => json!({"main": address, "password": "canary-given"}),
         "inspect_camera" => json!({"url": "http://192.0.2.9/", "username": "u", "password": "canary-given"}),
@@ -98,6 +100,13 @@ fn body(id: &str) -> Option<Value> {
         "trust_log_witness" => json!({"key": "w1+00000000+BAAA"}),
         "import_cosignatures" => json!({"text": CHECKPOINT}),
         "change_log_key" => json!({"reason": "yearly"}),
+        "propose_policy" => policy("strict"),
+        "withdraw_policy" => policy("longer"),
+        "accept_policy" => {
+            let mut body = policy("longer");
+            body["proposed_by"] = json!(50);
+            body
+        }
         "request_export" => json!({
             "case": CASE, "cameras": [1], "from_utc_ms": START_MS + 1000, "to_utc_ms": START_MS + 2000, "recipient_class": "court", "recipient": "Clerk"
         }),
@@ -122,6 +131,10 @@ fn body(id: &str) -> Option<Value> {
     })
 }
 
+fn policy(id: &str) -> Value {
+    json!({"policy": id, "version": 1, "policy_sha256": policy_sha256(id)})
+}
+
 /// A request that succeeds when whoever has this session may: the station has what it is about, and a code is right.
 async fn ready(station: &Station, row: &Route, cookie: &str) -> Ask {
     let code = |key: &str| json!({"code": station.code(key)});
@@ -143,7 +156,7 @@ async fn ready(station: &Station, row: &Route, cookie: &str) -> Ask {
             station.second_factor(&station.sign_in("Other").await).await;
             None
         }
-        "release_export" => {
+        "release_export" | "accept_policy" => {
             station.second_factor(cookie).await;
             body(row.id)
         }
@@ -215,6 +228,7 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
         | "plugin_log"
         | "plugin_publishers"
         | "change_log_key"
+        | "propose_policy"
         | "trust_publisher"
         | "distrust_publisher"
         | "set_plugin_dev_mode"
@@ -234,6 +248,8 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
         "retention_list" | "retention" | "erasures" | "holds" | "estimate_hold" => {
             &[Investigator, Approver, Auditor, Admin]
         }
+        "policies" => &[Investigator, Approver, Auditor, Admin],
+        "accept_policy" | "withdraw_policy" => &[Approver, Admin],
         "cases" => &[Investigator, Approver, Auditor, Admin],
         "exports" | "export_sinks" | "estimate_export" => &[Investigator, Approver, Auditor],
         "request_export" | "cancel_export" | "export_bundle" | "deliver_export" => &[Investigator],
@@ -269,6 +285,7 @@ fn every_row_says_who_and_what_is_kept_in_a_way_that_fits() {
         "report",
         "report_text",
         "reports",
+        "policy",
     ]
     .into();
     for row in table() {

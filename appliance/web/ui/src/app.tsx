@@ -22,6 +22,7 @@ import { LiveOne } from "./pages/live-one";
 import { PeoplePage } from "./pages/people";
 import { PluginsPage } from "./pages/plugins";
 import { ProposalsPage } from "./pages/proposals";
+import { PolicyPage } from "./pages/policy";
 import { ReportPage } from "./pages/report";
 import { RequestNew } from "./pages/request-new";
 import { RequestPage } from "./pages/request-one";
@@ -51,6 +52,7 @@ const NAV: readonly { page: PageName; hash: string; text: Key }[] = [
   { page: "health", hash: link.health, text: "nav.health" },
   { page: "audit", hash: link.audit, text: "nav.audit" },
   { page: "reviews", hash: link.reviews, text: "nav.reviews" },
+  { page: "policy", hash: link.policy, text: "nav.policy" },
 ];
 
 /** Pages that are reached from another one light up that one in the navigation. */
@@ -161,6 +163,8 @@ function Page({ here }: { here: Route }) {
       return <CountsPage />;
     case "reviews":
       return <ReviewsPage />;
+    case "policy":
+      return <PolicyPage />;
     case "proposals":
       return <ProposalsPage />;
     case "exports":

@@ -106,7 +106,11 @@ fn an_address_outside_the_camera_networks_is_connected_to_by_nobody() {
     let source = |url: &str| serde_json::json!({ "url": url, "transport": "tcp" });
     for url in [&elsewhere, "rtsp://169.254.169.254/latest/meta-data/", "rtsp://192.168.1.10/", "rtsp://2130706434/"] {
         for (method, path, body) in [
-            ("POST", "/api/v1/cameras".to_owned(), serde_json::json!({ "name": "Other", "main": source(url) })),
+            (
+                "POST",
+                "/api/v1/cameras".to_owned(),
+                serde_json::json!({ "name": "Other", "main": source(url), "purpose": "A test" }),
+            ),
             ("PATCH", format!("/api/v1/cameras/{}", camera.id), serde_json::json!({ "main": source(url) })),
         ] {
             let answer = recorder.client.send(method, &path, &body);

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Command, Output};
 use watchbook_e2e::recorder::{SOON, now_ms};
-use watchbook_e2e::{Client, Recorder, wait_for};
+use watchbook_e2e::release::Approver;
+use watchbook_e2e::{Client, Recorder, case, wait_for};
 
 /// The whole log, page by page.
 pub(crate) fn copy_of(recorder: &Recorder, dir: &Path) -> std::path::PathBuf {
@@ -91,15 +92,17 @@ fn a_script_with_the_log_alone_computes_the_public_report_again() {
     assert_eq!(seen["views"]["by"]["equipment_check"], 5, "{seen}");
     assert_eq!((&seen["holds"]["placed"], &seen["exports"]["requested"]), (&json!("<5"), &json!("<5")));
 
-    // The same bytes, from the auditor's copy. Whatever was written in between is left out by the number of entries.
+    // The same bytes, from the auditor's copy: for one of the numbers of entries that it may be about.
     let (_, bytes) = report(&anybody);
     let shown: Value = serde_json::from_slice(&bytes).unwrap();
     let copy = copy_of(&recorder, dir.path());
-    let (month, entries) = (shown["month"].as_str().unwrap(), shown["log_entries"].to_string());
-    let again = script(&copy, &["--month", month, "--entries", &entries, "--open"]);
+    let month = shown["month"].as_str().unwrap();
+    let file = recorder.save(&bytes, "shown");
+    let again = script(&copy, &["--shown", file.to_str().unwrap()]);
     assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
-    assert_eq!(String::from_utf8(again.stdout).unwrap(), String::from_utf8(bytes).unwrap());
-    let exact = script(&copy, &["--month", month, "--entries", &entries]);
+    let told = String::from_utf8(again.stdout).unwrap();
+    let entries = told.split_whitespace().nth(2).unwrap();
+    let exact = script(&copy, &["--month", month, "--entries", entries]);
     let exact: Value = serde_json::from_slice(&exact.stdout).unwrap();
     assert_eq!((&exact["refused"]["failed_sign_ins"], &exact["refused"]["attempts"]), (&json!(5), &json!(6)));
 
@@ -122,4 +125,68 @@ fn a_script_with_the_log_alone_computes_the_public_report_again() {
     }
     assert!(now_ms() > shown["as_of_utc_ms"].as_i64().unwrap());
     assert_eq!(anybody.get("/api/v1/log/leaves?from=0").status, 401);
+}
+
+/// The policy of this id that is offered, as a request names it.
+fn offered(recorder: &Recorder, id: &str) -> Value {
+    let list = recorder.client.get("/api/v1/policies").ok().json();
+    let offered = list["offered"].as_array().unwrap().iter().find(|one| one["policy"]["policy"] == id).unwrap();
+    let policy = &offered["policy"];
+    json!({"policy": id, "version": policy["version"], "policy_sha256": policy["policy_sha256"]})
+}
+
+#[test]
+fn a_retention_above_the_policy_takes_a_second_person_and_stands_in_the_public_report() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::claim(dir.path());
+    let mut anybody = Client::new(&format!("http://{}", recorder.client.authority()));
+    let policy = anybody.get("/api/v1/policy").ok().json();
+    assert_eq!(
+        (&policy["in_force"]["policy"], &policy["in_force"]["rules"]["retention_days_max"]),
+        (&json!("kh-default"), &json!(30))
+    );
+    // An address that is never connected to: nothing is recorded in this test.
+    let main = json!({"url": "rtsp://127.0.0.1:9/none", "transport": "tcp"});
+    let camera = json!({"name": "Gate", "main": main, "purpose": "Traffic at the gate", "retention_days_max": 31});
+    let refused = recorder.client.send("POST", "/api/v1/cameras", &camera);
+    let said = String::from_utf8_lossy(&refused.body).into_owned();
+    assert!(refused.status == 422 && said.contains("policy allows 30"), "{said}");
+
+    // The one person of the station proposes, and cannot accept, whatever factor they have.
+    let uk = offered(&recorder, "uk");
+    let list = recorder.client.send("POST", "/api/v1/policies/propose", &uk).ok().json();
+    assert_eq!((&list["in_force"]["policy"], &list["proposed"]["account"]), (&json!("kh-default"), &json!(1)));
+    drop(case::second_factor(&mut recorder.client, "a long enough passphrase"));
+    let mut accept = uk.clone();
+    accept["proposed_by"] = json!(1);
+    assert_eq!(recorder.client.send("POST", "/api/v1/policies/accept", &accept).status, 403);
+    assert_eq!(recorder.client.send("POST", "/api/v1/cameras", &camera).status, 422);
+    let mut approver = Approver::new(&mut recorder);
+    drop(approver.client.send("POST", "/api/v1/policies/accept", &accept).ok());
+    drop(recorder.client.send("POST", "/api/v1/cameras", &camera).ok());
+
+    // Back to the strictest at once; the camera is beyond it, which the health page and the report say. It is in force after a start, too.
+    drop(recorder.client.send("POST", "/api/v1/policies/propose", &offered(&recorder, "kh-default")).ok());
+    recorder.kill_and_restart();
+    anybody = Client::new(&format!("http://{}", recorder.client.authority()));
+    assert_eq!(anybody.get("/api/v1/policy").ok().json()["in_force"]["policy"], "kh-default");
+    let health = recorder.client.get("/api/v1/health").ok().json();
+    let alarm = health["alarms"].as_array().unwrap().iter().find(|alarm| alarm["kind"] == "camera_beyond_policy");
+    assert!(alarm.is_some_and(|alarm| alarm["text"].as_str().unwrap().ends_with("Gate")), "{health}");
+    let seen = wait_for("the report to have the policy", SOON, || {
+        let answer = anybody.get("/api/v1/report");
+        // It is counted first.
+        let report = if answer.status == 200 { answer.json() } else { Value::Null };
+        let fits = report["policy"]["policy"] == "kh-default" && report["cameras_beyond_policy"] == 1;
+        if fits { Ok((report, answer.body)) } else { Err(report.to_string()) }
+    });
+    let in_force = &anybody.get("/api/v1/policy").ok().json()["in_force"];
+    assert_eq!(
+        (&seen.0["policy"]["policy_sha256"], &seen.0["policy"]["rules"]),
+        (&in_force["policy_sha256"], &in_force["rules"])
+    );
+    let copy = copy_of(&recorder, dir.path());
+    let file = recorder.save(&seen.1, "shown");
+    let again = script(&copy, &["--shown", file.to_str().unwrap()]);
+    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
 }

@@ -32,13 +32,14 @@ struct Box {
     register: Arc<Register>,
     clock: SimClock,
     minutes: Arc<Minutes>,
+    policies: Option<Arc<PolicyDesk>>,
 }
 
 impl Box {
     fn new(dir: &Path) -> Self {
         let clock = SimClock::new(FRIDAY);
         let register = Arc::new(Register::open(&dir.join("register"), Arc::new(clock.clone())).unwrap());
-        Self { register, clock, minutes: Arc::default() }
+        Self { register, clock, minutes: Arc::default(), policies: None }
     }
 
     /// As after a start.
@@ -47,6 +48,7 @@ impl Box {
             register: Arc::clone(&self.register),
             signed: signed(&self.register, &self.clock),
             minutes: Arc::clone(&self.minutes),
+            policies: self.policies.clone(),
             clock: Arc::new(self.clock.clone()),
         };
         ReportDesk::open(sources, None, " Room 3 ").unwrap()
@@ -116,7 +118,7 @@ fn a_month_that_is_over_is_published_once_and_the_script_gets_the_same_bytes() {
     let november = desk.report(Some("2026-11")).unwrap();
     let json = json_of(&november);
     assert_eq!((&json["over"], &json["views"]["by"]["no_case"]), (&true.into(), &7.into()));
-    assert!(november.text.contains("complete. Computed from the first"), "{}", november.text);
+    assert!(november.text.contains("complete. Computed from entry 0 of"), "{}", november.text);
     assert_eq!(json_of(&desk.report(None).unwrap())["month"], "2026-12");
     let list = desk.list();
     assert_eq!(list.contact, "Room 3");
@@ -162,7 +164,7 @@ fn recorded_minutes_are_written_down_each_hour_and_at_the_end() {
 }
 
 #[test]
-fn a_week_s_looks_are_drawn_by_the_checkpoint_after_it_and_answered_by_somebody_else() {
+fn a_week_s_looks_are_drawn_by_the_first_entry_after_it_and_answered_by_somebody_else() {
     let dir = tempfile::tempdir().unwrap();
     let station = Box::new(dir.path());
     let desk = station.desk();
@@ -170,6 +172,7 @@ fn a_week_s_looks_are_drawn_by_the_checkpoint_after_it_and_answered_by_somebody_
     desk.tick();
     assert!(desk.waiting().unwrap().is_empty(), "the week is not over");
     station.clock.advance(3 * 24 * HOUR);
+    station.act(4, Action::ReadAudit);
     desk.tick();
     let waiting = desk.waiting().unwrap();
     assert_eq!(waiting.len(), 8, "two of a hundred");
@@ -221,7 +224,100 @@ fn a_clock_that_was_set_forward_and_back_publishes_the_month_again_when_it_is_ov
     station.clock.advance(5 * 24 * HOUR);
     station.look(2);
     desk.tick();
-    assert_eq!(json_of(&desk.report(Some("2026-11")).unwrap())["views"]["by"]["no_case"], 12);
+    let november = json_of(&desk.report(Some("2026-11")).unwrap());
+    assert_eq!(november["views"]["by"]["no_case"], 13, "the look while the clock was wrong counts, too, and once");
+    assert!(desk.report(Some("2026-12")).is_ok_and(|report| json_of(&report)["from_entry"] == november["log_entries"]));
     let output = station.script(&desk, dir.path(), &["--published"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_month_that_a_wrong_clock_closed_is_open_again_after_a_start_by_the_right_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let station = Box::new(dir.path());
+    let desk = station.desk();
+    (0..6).for_each(|_| _ = station.look(2));
+    desk.tick();
+    let month = i64::try_from(31 * 24 * HOUR).unwrap();
+    station.clock.step(month);
+    station.look(2);
+    desk.tick();
+    assert!(desk.report(Some("2026-11")).is_ok_and(|report| json_of(&report)["over"] == true));
+    // It is switched off, somebody sets the clock, and it is switched on again.
+    drop(desk);
+    station.clock.step(-month);
+    let desk = station.desk();
+    (0..6).for_each(|_| _ = station.look(2));
+    desk.tick();
+    assert_eq!(json_of(&desk.report(Some("2026-11")).unwrap())["over"], false);
+    drop(desk);
+    station.clock.advance(5 * 24 * HOUR);
+    let desk = station.desk();
+    (0..7).for_each(|_| _ = station.look(2));
+    desk.tick();
+    let november = desk.report(Some("2026-11")).unwrap();
+    assert_eq!(json_of(&november)["views"]["by"]["no_case"], 13);
+    assert_eq!(json_of(&desk.report(None).unwrap())["views"]["by"]["no_case"], 5, "seven, in fives");
+    let output = station.script(&desk, dir.path(), &["--published"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let shown = dir.path().join("shown");
+    std::fs::write(&shown, &desk.report(None).unwrap().json).unwrap();
+    let output = station.script(&desk, dir.path(), &["--shown", shown.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_clock_that_has_forgotten_the_time_withdraws_nothing_and_what_happens_meanwhile_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let station = Box::new(dir.path());
+    let desk = station.desk();
+    (0..6).for_each(|_| _ = station.look(2));
+    desk.tick();
+    station.clock.advance(5 * 24 * HOUR);
+    station.look(2);
+    desk.tick();
+    let november = desk.report(Some("2026-11")).unwrap();
+    assert_eq!(json_of(&november)["over"], true);
+    // Its battery is empty: it starts in 1970, and somebody sets the clock after a while.
+    let away = station.clock.utc().0;
+    station.clock.step(-away);
+    let desk = station.desk();
+    (0..6).for_each(|_| _ = station.look(2));
+    desk.tick();
+    assert_eq!(desk.report(Some("2026-11")).unwrap(), november, "nothing is withdrawn");
+    station.clock.step(away);
+    desk.tick();
+    assert_eq!(desk.report(Some("2026-11")).unwrap(), november, "and nothing is published again");
+    assert_eq!(json_of(&desk.report(None).unwrap())["month"], "2026-12");
+    station.clock.advance(31 * 24 * HOUR);
+    let again = station.desk();
+    again.tick();
+    assert_eq!(json_of(&again.report(Some("2026-12")).unwrap())["views"]["by"]["no_case"], 7);
+    assert_eq!(again.list().months.len(), 3);
+    let output = station.script(&again, dir.path(), &["--published"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn what_is_drawn_does_not_depend_on_when_the_recorder_is_switched_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let station = Box::new(dir.path());
+    (0..40).for_each(|_| _ = station.look(2));
+    station.clock.advance(3 * 24 * HOUR);
+    let first = station.look(2);
+    let root = hex(&station.register.audit_root().hash);
+    // Whoever holds the power switch looks at what becomes of it, and goes on until they like it.
+    (0..3).for_each(|_| _ = station.look(2));
+    station.clock.advance(5 * HOUR);
+    station.look(2);
+    let desk = station.desk();
+    desk.tick();
+    let drawn = desk.leaves(0).unwrap().into_iter().find_map(|leaf| {
+        let body: serde_json::Value = serde_json::from_slice(&leaf.bytes[25..]).unwrap();
+        (body["action"] == "draw_reviews").then_some(body)
+    });
+    let drawn = drawn.unwrap();
+    assert_eq!((&drawn["entries"], &drawn["root"]), (&(first + 1).into(), &root.into()));
+    let output = station.script(&desk, dir.path(), &["--draws"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -2,12 +2,11 @@
 
 use super::*;
 use std::collections::BTreeMap;
-use watchbook_access::{Action, AuditEntry, AuditLog as _, Outcome};
+use watchbook_access::{Action, AuditEntry, AuditLog as _, Outcome, Rules};
 use watchbook_base::limits::CAMERAS_MAX;
 use watchbook_base::{CameraId, Kind, TimeRange};
-use watchbook_evidence::report::{Carry, Policy, week_of};
-use watchbook_store::register::{Change, VALUE_BYTES_MAX};
-use watchbook_web::ports::CameraConfig;
+use watchbook_evidence::report::{Policy, sample};
+use watchbook_web::ports::{CameraConfig, Policies as _};
 
 /// How often recorded minutes are written down: what a power cut may take from the count.
 const MINUTES_EVERY_NANOS: i64 = 3600 * 1_000_000_000;
@@ -18,6 +17,7 @@ impl ReportDesk {
         if self.ending() {
             return Ok(());
         }
+        self.state_rules(counting)?;
         self.state_policies(counting)?;
         self.write_minutes(counting, false)?;
         self.draw(counting)?;
@@ -28,82 +28,16 @@ impl ReportDesk {
         Ok(())
     }
 
-    /// Counts the entries that were not, and publishes the report of each month that ends between them.
-    fn catch_up(&self, counting: &mut Counting) -> Result<()> {
-        let now = Month::of(self.sources.clock.utc());
-        // Of a month that the clock says is still to come: it was set forward and back.
-        if counting.tally.as_ref().is_some_and(|tally| tally.month() > now) {
-            self.forget_from(now)?;
-            counting.tally = None;
-        }
-        let mut tally = match counting.tally.take() {
-            Some(tally) => tally,
-            None => self.begin(now)?,
-        };
-        loop {
-            let rows = self.sources.register.audit_entries(tally.entries(), PAGE).map_err(stored)?;
-            if rows.is_empty() || self.ending() {
-                break;
-            }
-            for row in rows {
-                let month = Month::of(row.leaf.utc);
-                if month > tally.month() && month <= now {
-                    if tally.entries() > 0 {
-                        self.publish(&tally)?;
-                    }
-                    tally = tally.next(month);
-                }
-                tally.take(row.index, row.leaf.utc, &row.leaf.body);
-            }
-        }
-        counting.tally = Some(tally);
-        Ok(())
-    }
-
-    /// Where counting begins: behind the last month that is over, else at the first entry.
-    fn begin(&self, now: Month) -> Result<Tally> {
-        let kept = self.sources.register.get(Namespace::Setting, CARRY).map_err(stored)?;
-        let kept: Option<(Month, u64, Carry)> = kept.and_then(|entry| serde_json::from_slice(&entry.value).ok());
-        let have = self.sources.register.audit_root().size;
-        if let Some((month, entries, carry)) = kept.filter(|(month, entries, _)| *month < now && *entries <= have) {
-            return Ok(Tally::going_on(month.next(), entries, carry));
-        }
-        let first = self.entry(0)?.map(|row| Month::of(row.leaf.utc));
-        Ok(Tally::new(first.filter(|first| *first < now).unwrap_or(now)))
-    }
-
-    /// Keeps the report of a month that is over, with an entry of its hash. Again, and with the same bytes, when the power goes in between.
-    fn publish(&self, tally: &Tally) -> Result<()> {
-        let month = tally.month();
-        if self.shown().months.contains_key(&month) {
+    /// An entry when the station's policy is not what the log says of it.
+    fn state_rules(&self, counting: &Counting) -> Result<()> {
+        let (Some(policies), Some(tally)) = (&self.sources.policies, &counting.tally) else { return Ok(()) };
+        let now = policies.in_force();
+        let said = tally.carry().station_policy();
+        if said.is_some_and(|said| (&said.policy_sha256, said.version) == (&now.sha256, u64::from(now.version))) {
             return Ok(());
         }
-        let bytes = report::bytes(&tally.report(true));
-        let report_sha256 = hex(&sha256(&bytes));
-        let (entries, text) = (tally.entries(), month.to_string());
-        self.note(Action::PublishReport { month: text, entries, report_sha256: report_sha256.clone() })?;
-        let mut changes = vec![Change::put(Namespace::Setting, month_key(month), bytes)];
-        match serde_json::to_vec(&(month, entries, tally.carry())) {
-            Ok(carry) if carry.len() <= VALUE_BYTES_MAX => changes.push(Change::put(Namespace::Setting, CARRY, carry)),
-            // Then the next start reads more.
-            _ => changes.push(Change::delete(Namespace::Setting, CARRY)),
-        }
-        self.sources.register.apply(&changes).map_err(stored)?;
-        self.shown().months.insert(month, report_sha256);
-        Ok(())
-    }
-
-    /// Reports of months that are not over after all are made again.
-    fn forget_from(&self, now: Month) -> Result<()> {
-        let gone: Vec<Month> = self.shown().months.range(now..).map(|(month, _)| *month).collect();
-        let mut changes: Vec<Change> =
-            gone.iter().map(|month| Change::delete(Namespace::Setting, month_key(*month))).collect();
-        changes.push(Change::delete(Namespace::Setting, CARRY));
-        self.sources.register.apply(&changes).map_err(stored)?;
-        let mut shown = self.shown();
-        shown.months.retain(|month, _| *month < now);
-        shown.closed.retain(|month, _| *month < now);
-        Ok(())
+        let (policy, policy_sha256) = (now.id.clone(), now.sha256.clone());
+        self.note(Action::StateRules { policy, version: now.version, policy_sha256, rules: now.rules.clone() })
     }
 
     /// An entry for each camera that is not what the log says of it.
@@ -143,39 +77,49 @@ impl ReportDesk {
         Ok(())
     }
 
-    /// Once a week is over, the first checkpoint that was signed after it says what is drawn of it.
+    /// Once an entry is dated in another week, the log up to and with it says what is drawn. Not before that is signed, so that nobody can have it otherwise afterwards.
     fn draw(&self, counting: &Counting) -> Result<()> {
         let Some(tally) = &counting.tally else { return Ok(()) };
-        let (from, Some(last)) = tally.carry().draw_from() else { return Ok(()) };
-        let week = week_of(self.sources.clock.utc());
-        if week == week_of(last) {
+        let carry = tally.carry();
+        let Some(entries) = carry.draw_due().filter(|due| (self.sources.signed)().signed_entries >= *due) else {
             return Ok(());
-        }
-        let signed = (self.sources.signed)();
-        let at = signed.signed_utc_ms.map(UtcNanos::from_ms);
-        match (signed.root, at) {
-            (Some(root), Some(at)) if week_of(at) == week && signed.signed_entries > from => {
-                self.note(Action::DrawReviews { from, entries: signed.signed_entries, root })
-            }
-            // None yet: it comes within seconds.
-            _ => Ok(()),
-        }
+        };
+        let root = hex(&self.sources.register.audit_root_of(entries).map_err(stored)?.hash);
+        let share =
+            self.sources.policies.as_ref().map_or(sample::LEAST, |policies| share_of(&policies.in_force().rules));
+        self.note(Action::DrawReviews {
+            from: carry.draw_from(),
+            entries,
+            root,
+            percent: share.percent,
+            at_least: share.at_least,
+        })
     }
 
     fn show(&self, tally: &Tally) {
-        let report = public(report::bytes(&tally.report(false)));
         let limit = EMERGENCY_REVIEW_S * 1_000_000_000;
         let due = |opened: UtcNanos| Some(opened.plus_nanos(limit));
         let emergencies = tally.carry().emergencies().iter().map(|(entry, (_, opened))| (*entry, due(*opened)));
         let waiting = emergencies.chain(tally.carry().drawn().keys().map(|entry| (*entry, None))).collect();
+        let same = |shown: &Current| (shown.month, shown.entries) == (tally.month(), tally.entries());
+        let unchanged = self.shown().current.as_ref().is_some_and(same);
+        let made = (!unchanged).then(|| Current::of(tally));
         let mut shown = self.shown();
-        shown.current = Some((tally.month(), report));
+        shown.current = made.or_else(|| shown.current.take());
         shown.waited = std::mem::replace(&mut shown.waiting, waiting).into_iter().map(|(entry, _)| entry).collect();
     }
 
-    fn note(&self, action: Action) -> Result<()> {
+    pub(super) fn note(&self, action: Action) -> Result<()> {
         let noted = self.sources.register.append(&AuditEntry { account: None, action, outcome: Outcome::Allowed });
         noted.map(drop).map_err(Error::from_log)
+    }
+}
+
+fn share_of(rules: &Rules) -> sample::Share {
+    let number = |number: u32, least: usize| usize::try_from(number).unwrap_or(least).max(least);
+    sample::Share {
+        percent: number(rules.review_percent, sample::LEAST.percent),
+        at_least: number(rules.review_at_least, sample::LEAST.at_least),
     }
 }
 

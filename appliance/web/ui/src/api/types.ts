@@ -147,6 +147,15 @@ export type HoldState = Schemas["HoldState"];
 /** What a plugin's setting may hold. */
 export type SettingValue = string | number | boolean | null;
 
+export type Policy = Schemas["Policy"];
+export type PublicPolicyPage = Schemas["PublicPolicy"];
+export type PolicyRules = Schemas["PolicyRules"];
+export type PolicyList = Schemas["PolicyList"];
+export type OfferedPolicy = Schemas["OfferedPolicy"];
+export type ProposedPolicy = Schemas["ProposedPolicy"];
+export type PolicyInput = Schemas["PolicyRequest"];
+export type PolicyAcceptInput = Schemas["PolicyAcceptRequest"];
+
 export type ReportList = Schemas["ReportList"];
 export type Review = Schemas["Review"];
 export type ReviewList = Schemas["ReviewList"];
@@ -171,14 +180,27 @@ export type PublicPolicy = {
   masks: number;
   plugins: string[];
 };
+/** The station's policy, as the log says. */
+export interface PublicStationPolicy {
+  policy: string;
+  version: number;
+  policy_sha256: string;
+  rules: Record<string, number | boolean>;
+}
 /** The transparency report. It is not in the API's description: its bytes are hashed, and its form has a version. */
 export interface PublicReport {
   version: number;
   month: string;
   over: boolean;
+  from_entry: number;
   log_entries: number;
   as_of_utc_ms: number;
-  cameras: (PublicPolicy & { camera: number; recorded_minutes: number; gap_seconds: number; erased_hours: number })[];
+  cameras: (PublicPolicy & { camera: number; recorded_minutes: number; gap_seconds: number; erased_hours: PublicCount })[];
+  cameras_beyond_policy: number;
+  cameras_without_purpose: number;
+  policy: PublicStationPolicy | null;
+  station_policy_changes: { at_utc_ms: number; from: PublicStationPolicy | null; to: PublicStationPolicy }[];
+  station_policy_changes_more: number;
   views: PublicSplit;
   live_views: PublicCount;
   cases_opened: PublicCount;

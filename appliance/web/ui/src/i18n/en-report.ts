@@ -1,5 +1,8 @@
+import { policyWords } from "./en-policy";
+
 /** English, for the public report, the auditor's reviews and what stands out. */
 export const reportWords = {
+  ...policyWords,
   "report.title": "What this station does with its cameras",
   "report.what":
     "This page is for everybody whom the cameras see. Its numbers are computed from the station's log of who looked at what, and nothing else. It names no person and no case.",
@@ -7,7 +10,8 @@ export const reportWords = {
   "report.month.open": "{month} (not over yet)",
   "report.open": "This month is not over. Until then counts are rounded down to whole fives.",
   "report.over": "This month is over. Its report does not change any more, and its fingerprint is in the log.",
-  "report.as_of": "Computed from the first {entries} entries of the log, up to",
+  "report.as_of": "Computed from entry {from} of the log up to, and without, {entries}, as of",
+  "report.as_of.open": "Computed from entry {from} of the log on, which has at least {entries}, as of",
   "report.few": "“<5” means fewer than five, or none: a smaller number could be about one person. “≥” means at least: the exact sum would give a small number away.",
   "report.cameras": "Cameras",
   "report.camera": "Camera {id}",
@@ -47,7 +51,7 @@ export const reportWords = {
   "report.refused.attempts": "Attempts that were refused",
   "report.refused.sign_ins": "Failed sign-ins",
   "report.reviews": "Random review",
-  "report.reviews.what": "Each week two of a hundred looks and exports, and at least five, are drawn for the auditor. The station cannot choose which: the draw follows from the log.",
+  "report.reviews.what": "Each week as many looks and exports as the policy says, and at least two of a hundred and five, are drawn for the auditor. The station cannot choose which: the draw follows from the log.",
   "report.reviews.drawn": "Drawn",
   "report.reviews.unreviewed": "Not yet answered",
   "report.gaps": "Stretches without footage, by reason",

@@ -29,6 +29,7 @@ export const PAGE_ROLES: Record<PageName, readonly Role[]> = {
   request: KEEPERS,
   request_new: ["investigator", "admin"],
   sign: ["admin", "auditor"],
+  policy: KEEPERS,
   account: [],
   unknown: [],
 };

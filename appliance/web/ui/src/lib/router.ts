@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 
-export type PageName = "wall" | "live" | "timeline" | "cameras" | "camera_edit" | "counts" | "proposals" | "cases" | "case_new" | "exports" | "holds" | "hold_new" | "plugins" | "people" | "health" | "audit" | "requests" | "request" | "request_new" | "sign" | "reviews" | "account" | "unknown";
+export type PageName = "wall" | "live" | "timeline" | "cameras" | "camera_edit" | "counts" | "proposals" | "cases" | "case_new" | "exports" | "holds" | "hold_new" | "plugins" | "people" | "health" | "audit" | "requests" | "request" | "request_new" | "sign" | "reviews" | "policy" | "account" | "unknown";
 
 /** The one page that has an address of its own: everybody may open it, and it can be printed on a sign. */
 export const REPORT_PATH = "/report";
@@ -30,6 +30,7 @@ const PLAIN: Record<string, PageName> = {
   audit: "audit",
   reviews: "reviews",
   requests: "requests",
+  policy: "policy",
   account: "account",
 };
 
@@ -91,6 +92,7 @@ export const link = {
   /** The entries about one thing. */
   auditOf: (search: string) => `#/audit?search=${encodeURIComponent(search)}`,
   reviews: "#/reviews",
+  policy: "#/policy",
   account: "#/account",
 };
 

@@ -39,6 +39,9 @@ export function detailText(entry: AuditEntry): string {
   if (typeof subject["result"] === "string") parts.push(word("rederive.result", subject["result"]));
   if (entry.action === "decide_proposal") parts.push(t(subject["accept"] === true ? "proposal.accepted" : "proposal.dismissed"));
   if (typeof subject["reason"] === "string" && subject["reason"] !== "") parts.push(`“${subject["reason"]}”`);
+  if (typeof subject["policy"] === "string") parts.push(`${subject["policy"]} ${String(subject["version"])}`);
+  if (typeof subject["policy_sha256"] === "string") parts.push(`SHA-256 ${subject["policy_sha256"].slice(0, 16)}…`);
+  if (typeof subject["proposed_by"] === "number") parts.push(t("policy.proposed.by", { name: `#${subject["proposed_by"]}` }).replace(/,$/, ""));
   if (typeof subject["witness"] === "string") parts.push(subject["witness"]);
   if (Array.isArray(subject["names"])) parts.push(subject["names"].map(String).join(", "));
   if (entry.action === "set_plugin_dev_mode") parts.push(t("dev.hours.count", { count: Number(subject["hours"]) }));

@@ -1,7 +1,7 @@
 /** One camera's settings: address, test, recording, retention, masks, plugins, removal. */
 
 import { useState } from "preact/hooks";
-import { api, type Camera, type TestResult } from "../api";
+import { api, type Camera, type PolicyRules, type TestResult } from "../api";
 import { t } from "../i18n";
 import { useAct, useLoaded, useTitle } from "../lib/hooks";
 import { go, link } from "../lib/router";
@@ -24,15 +24,21 @@ const TRANSPORTS = ["tcp", "udp"] as const;
 
 export function CameraEdit({ id }: { id: number | null }) {
   const loaded = useLoaded(() => (id === null ? Promise.resolve(null) : api.camera(id)), id);
+  // What the form begins with and allows; without it the recorder still says what it does not take.
+  const policy = useLoaded(api.policy, "policy");
   useTitle(loaded.data?.name ?? t("cameras.add"));
   if (id !== null && loaded.data === null) {
     return loaded.problem === null ? <Loading /> : <Problem problem={loaded.problem} retry={loaded.reload} />;
   }
-  return <Editor key={loaded.data?.id ?? "new"} camera={loaded.data} reload={loaded.reload} />;
+  if (policy.data === null && policy.problem === null) return <Loading />;
+  return <Editor key={loaded.data?.id ?? "new"} camera={loaded.data} rules={policy.data?.in_force.rules ?? null} reload={loaded.reload} />;
 }
 
-function Editor({ camera, reload }: { camera: Camera | null; reload: () => void }) {
-  const [form, setForm] = useState<CameraForm>(() => formOf(camera));
+function Editor({ camera, rules, reload }: { camera: Camera | null; rules: PolicyRules | null; reload: () => void }) {
+  const [form, setForm] = useState<CameraForm>(() => ({
+    ...formOf(camera),
+    ...(camera === null && rules !== null ? { retentionDays: String(rules.retention_days) } : {}),
+  }));
   const [tested, setTested] = useState<TestResult | null>(null);
   const [saved, setSaved] = useState(false);
   const [removing, setRemoving] = useState(false);
@@ -123,7 +129,7 @@ function Editor({ camera, reload }: { camera: Camera | null; reload: () => void 
           hint={t("camera.purpose.hint")}
           value={form.purpose}
           change={(purpose) => change({ purpose })}
-          required={camera === null || camera.purpose !== ""}
+          required
           maxLength={128}
         />
         <div class="pair">
@@ -187,7 +193,7 @@ function Editor({ camera, reload }: { camera: Camera | null; reload: () => void 
           label={t("camera.retention")}
           type="number"
           min={1}
-          max={RETENTION_DAYS_MAX}
+          max={rules?.retention_days_max ?? RETENTION_DAYS_MAX}
           step={1}
           hint={t("camera.retention.hint")}
           value={form.retentionDays}
@@ -203,7 +209,13 @@ function Editor({ camera, reload }: { camera: Camera | null; reload: () => void 
           options={IMPORTANCE.map((each) => ({ value: each, text: t(`importance.${each}`) }))}
         />
         <CameraDevice camera={camera} device={form.device} change={(device) => change({ device })} reload={reload} />
-        <Check label={t("camera.audio")} hint={t("camera.audio.hint")} checked={form.recordAudio} change={(recordAudio) => change({ recordAudio })} />
+        <Check
+          label={t("camera.audio")}
+          hint={rules?.sound === false ? t("camera.audio.policy") : t("camera.audio.hint")}
+          checked={form.recordAudio}
+          disabled={rules?.sound === false && !form.recordAudio}
+          change={(recordAudio) => change({ recordAudio })}
+        />
         {form.recordAudio && (
           <TextField
             label={t("camera.audio.purpose")}

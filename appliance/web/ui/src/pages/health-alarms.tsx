@@ -6,7 +6,7 @@ import { Icon } from "../ui/icon";
 import { Moment } from "../ui/parts";
 
 /** Alarms that tell of work under way; the others are faults. */
-const MILD: readonly string[] = ["index_rebuilding", "index_behind", "footage_unlogged", "vault_nearly_full", "ring_shrunk", "camera_covered"];
+const MILD: readonly string[] = ["index_rebuilding", "index_behind", "footage_unlogged", "vault_nearly_full", "ring_shrunk", "camera_covered", "camera_without_purpose", "camera_beyond_policy"];
 
 export function AlarmList({ alarms, dirOf }: { alarms: readonly Alarm[]; dirOf: (disk: string) => string | null }) {
   if (alarms.length === 0) {

@@ -7,6 +7,7 @@ import { useLoaded, useTitle } from "../lib/hooks";
 import { LanguageChoice } from "../ui/language";
 import { Logo } from "../ui/logo";
 import { Loading, Moment, Note, Problem } from "../ui/parts";
+import { valueText } from "./policy-rules";
 
 const EVERY_MS = 60_000;
 
@@ -74,13 +75,14 @@ function Report({ report }: { report: PublicReport }) {
       <h2 class="num">{report.month}</h2>
       <p>{report.over ? t("report.over") : t("report.open")}</p>
       <p class="muted">
-        {t("report.as_of", { entries: report.log_entries })} <Moment ms={report.as_of_utc_ms} />. {t("report.few")}
+        {t(report.over ? "report.as_of" : "report.as_of.open", { from: report.from_entry, entries: report.log_entries })} <Moment ms={report.as_of_utc_ms} />. {t("report.few")}
       </p>
       {emergency.any_overdue && (
         <Note kind="bad">
           <p>{t("report.emergency.overdue")}</p>
         </Note>
       )}
+      <StationPolicy report={report} />
       <Cameras report={report} />
       <Part title={t("report.views")} split={report.views}>
         <Row name={t("report.views.live")} count={report.live_views} />
@@ -140,6 +142,43 @@ function Requests({ requests }: { requests: PublicReport["subject_requests"] }) 
   );
 }
 
+/** What the station holds to, and what changed of it in the month. */
+function StationPolicy({ report: { policy, station_policy_changes: changes } }: { report: PublicReport }) {
+  return (
+    <section data-policy={policy?.policy}>
+      <h2>{t("report.policy")}</h2>
+      {policy === null ? (
+        <p>{t("report.policy.none")}</p>
+      ) : (
+        <>
+          <p>
+            {policy.policy} ({t("policy.version", { version: policy.version })})
+          </p>
+          <table class="counts-table">
+            <tbody>
+              {Object.entries(policy.rules).map(([rule, value]) => (
+                <Row key={rule} name={word("policy.rule", rule)} count={valueText(value)} />
+              ))}
+            </tbody>
+          </table>
+          <p class="muted">
+            {t("policy.fingerprint")}: <code class="break">{policy.policy_sha256}</code>
+          </p>
+        </>
+      )}
+      <h3>{t("report.policy.changes")}</h3>
+      {changes.length === 0 && <p>{t("report.changes.none")}</p>}
+      <ul>
+        {changes.map(({ at_utc_ms, from, to }, at) => (
+          <li key={at}>
+            <Moment ms={at_utc_ms} />: {to.policy} ({t("policy.version", { version: to.version })}): {from === null ? t("report.changes.first") : difference(from.rules, to.rules)}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
 function Cameras({ report }: { report: PublicReport }) {
   return (
     <section>
@@ -177,6 +216,16 @@ function Cameras({ report }: { report: PublicReport }) {
           </tbody>
         </table>
       </div>
+      {report.cameras_without_purpose > 0 && (
+        <p>
+          {t("report.purpose.missing")}: <span class="num">{report.cameras_without_purpose}</span>
+        </p>
+      )}
+      {report.cameras_beyond_policy > 0 && (
+        <p>
+          {t("report.policy.beyond")}: <span class="num">{report.cameras_beyond_policy}</span>
+        </p>
+      )}
     </section>
   );
 }
