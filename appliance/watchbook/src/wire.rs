@@ -11,6 +11,7 @@ use crate::config::{Config, SeedCamera, Storage};
 use crate::error::{Error, Result};
 use crate::station::analysis::Sinks;
 use crate::station::book::{Book, Wrapping};
+use crate::station::decisions::DecisionDesk;
 use crate::station::desk::CameraDesk;
 use crate::station::device_desk::DeviceDesk;
 use crate::station::encode;
@@ -112,7 +113,8 @@ impl Station {
         let reports = report_desk::start(&runtime, sources, &cameras, &config.public.contact).map_err(web_error)?;
         let means = Means { reader: store.reader(), journal, plugins: Arc::clone(&plugins), program_dir };
         let rederivations = rederivations_of(means, &register, &book)?;
-        let exports = open_exports(&store, (&checkpoints, &cameras), (&register, &keys, &book), &state_dir)?;
+        let (exports, decisions) =
+            open_exports(&store, (&checkpoints, &cameras), (&register, &keys, &book), &state_dir)?;
         let proposals = Arc::new(ProposalDesk::open(register, Arc::clone(&book), rules).map_err(web_error)?);
         let started = proposals.start(rule_work, analysis, Arc::clone(&cameras));
         started.map_err(|error| Error::io("starting the thread for rules", &error))?;
@@ -130,14 +132,14 @@ impl Station {
             retention: ring,
             holds: holds.clone(),
             exports: exports.clone(),
+            decisions,
             proposals,
             rederivations,
             checkpoints: Arc::clone(&checkpoints) as _,
             secrets: Arc::new(Wrapping(keys)),
             reports: Arc::clone(&reports) as _,
         };
-        let app = app_of(ports, live)?;
-        Ok(Self { store, holds, exports, cameras, app, state_dir, checkpoints, reports })
+        Ok(Self { store, holds, exports, cameras, app: app_of(ports, live)?, state_dir, checkpoints, reports })
     }
 
     /// Step 6.
@@ -161,8 +163,8 @@ impl Station {
         if let Err(error) = self.store.close() {
             tracing::error!(%error, "the last commit may be lost");
         }
-        // With what was logged until now. The footage is safe: a disk that hangs holds up nothing but the end.
-        self.checkpoints.tick();
+        // With what was logged until now. The footage is safe: a state directory that hangs holds up nothing but the end.
+        self.checkpoints.end();
     }
 
     /// The web application.
@@ -210,13 +212,13 @@ fn watch_dev_mode(runtime: &tokio::runtime::Handle, plugins: Weak<PluginDesk>) {
     });
 }
 
-/// The exports, with the thread that makes them.
+/// The exports, with the thread that makes them, and what approvers elsewhere are asked about them.
 fn open_exports(
     store: &Store,
     (keeper, cameras): (&Arc<LogKeeper>, &Arc<CameraDesk>),
     (register, keys, book): (&Arc<Register>, &Arc<Keys>, &Arc<Book>),
     state_dir: &Path,
-) -> Result<Arc<ExportDesk>> {
+) -> Result<(Arc<ExportDesk>, Arc<DecisionDesk>)> {
     let means = exports::Means {
         reader: store.reader(),
         writer: store.writer(),
@@ -228,7 +230,8 @@ fn open_exports(
     let desk = ExportDesk::open(means, Arc::clone(register), Arc::clone(book), &state_dir.join(EXPORTS_DIR));
     let desk = Arc::new(desk.map_err(web_error)?);
     desk.start().map_err(|error| Error::io("starting the thread that makes exports", &error))?;
-    Ok(desk)
+    let named = Arc::clone(keeper);
+    Ok((desk, Arc::new(DecisionDesk::new(register, move || named.origin()))))
 }
 
 fn app_of(ports: Ports, live: Arc<LiveHub>) -> Result<App> {

@@ -4,6 +4,7 @@
 //! footage away takes a [`Grant`] and must check it.
 
 mod cases;
+mod decisions;
 mod exports;
 mod log;
 mod marks;
@@ -12,6 +13,7 @@ mod report;
 mod secrets;
 
 pub use cases::{CaseChange, Cases};
+pub use decisions::{Decisions, SignedDecision};
 pub use exports::{ExportAnswer, ExportFile, ExportOrder, Exports};
 pub use log::{AuditBook, AuditKind, AuditPage, AuditRecord, Checkpoints};
 pub use marks::{Damaged, ImpairedList};
@@ -54,6 +56,8 @@ pub struct Ports {
     pub holds: Arc<dyn Holds>,
     /// Footage as evidence.
     pub exports: Arc<dyn Exports>,
+    /// What approvers elsewhere sign.
+    pub decisions: Arc<dyn Decisions>,
     /// What rules propose.
     pub proposals: Arc<dyn Proposals>,
     /// Events that are derived again.

@@ -7,6 +7,7 @@ mod camera_change;
 pub(crate) mod cameras;
 pub(crate) mod cases;
 pub(crate) mod counts;
+pub(crate) mod decisions;
 pub(crate) mod devices;
 pub(crate) mod disks;
 pub(crate) mod dispatch;
@@ -18,6 +19,7 @@ pub(crate) mod health;
 pub(crate) mod holds;
 pub(crate) mod live;
 pub(crate) mod log;
+pub(crate) mod mirror;
 pub(crate) mod playback;
 pub(crate) mod plugins;
 pub(crate) mod proposals;
@@ -81,6 +83,8 @@ pub(crate) enum Permission {
     Compares(fn(&Asked<'_>, Option<&CameraConfig>) -> Result<Action, Error>),
     /// The same for what is done with or inside the case that the path or the query names as `case`; without it when there is no such case.
     InCase(fn(&Asked<'_>, Option<&Case>) -> Result<Action, Error>),
+    /// Whoever the gate lets copy the log: somebody who is signed in, or a program with the token of a mirror.
+    Mirrors,
 }
 
 /// What is stored of what is asked about, as far as it is known.
@@ -103,6 +107,7 @@ impl Permission {
             Self::Asks(ask) => Some(ask(asked)),
             Self::Compares(ask) => Some(ask(asked, stored.camera)),
             Self::InCase(ask) => Some(ask(asked, stored.case)),
+            Self::Mirrors => Some(Ok(Action::MirrorLog { mirror: asked.mirror })),
         }
     }
 }
@@ -176,6 +181,8 @@ pub(crate) enum Answer {
     Csv,
     /// Plain text of a form of its own.
     Text,
+    /// Bytes of a form of its own.
+    Bytes,
     /// A WebSocket.
     WebSocket,
     /// Some JSON object.
@@ -203,6 +210,7 @@ pub(crate) fn table() -> Vec<Route> {
     rows.extend(playback::rows());
     rows.extend(export::rows());
     rows.extend(exports::rows());
+    rows.extend(decisions::rows());
     rows.extend(live::rows());
     rows.extend(events::rows());
     rows.extend(counts::rows());
@@ -211,6 +219,7 @@ pub(crate) fn table() -> Vec<Route> {
     rows.extend(publishers::rows());
     rows.extend(audit::rows());
     rows.extend(log::rows());
+    rows.extend(mirror::rows());
     rows.extend(report::rows());
     rows.extend(health::rows());
     rows.extend(disks::rows());

@@ -74,6 +74,14 @@ fn request_export(camera: CameraId, range: TimeRange) -> Action {
     Action::RequestExport { export: 1, case: "7/26".into(), cameras: vec![camera], range, recipient_class }
 }
 
+fn release() -> Action {
+    Action::ReleaseExport { export: 1, manifest_sha256: "ab".into(), by_signed_file: None }
+}
+
+fn refuse() -> Action {
+    Action::RefuseExport { export: 1, manifest_sha256: "ab".into(), reason: "x".into(), by_signed_file: None }
+}
+
 /// Every action on camera 1, with the roles that may do it. `None`: the act itself is the proof, so anybody may try.
 fn table() -> Vec<(Action, Option<Vec<Role>>)> {
     use Role::{Admin, Approver, Auditor, Investigator, Viewer};
@@ -107,8 +115,8 @@ fn table() -> Vec<(Action, Option<Vec<Role>>)> {
         (Action::PlaceHold { case: "7/26".into(), cameras: vec![one], range: window }, Some(vec![Investigator])),
         (request_export(one, window), Some(vec![Investigator])),
         (Action::CancelExport { export: 1 }, Some(vec![Investigator])),
-        (Action::ReleaseExport { export: 1, manifest_sha256: "ab".into() }, Some(vec![Approver])),
-        (Action::RefuseExport { export: 1, manifest_sha256: "ab".into(), reason: "x".into() }, Some(vec![Approver])),
+        (release(), Some(vec![Approver])),
+        (refuse(), Some(vec![Approver])),
         (
             Action::DeliverExport { export: 1, manifest_sha256: "ab".into(), sink: "download".into() },
             Some(vec![Investigator]),
@@ -143,6 +151,13 @@ fn table() -> Vec<(Action, Option<Vec<Role>>)> {
         (Action::EnterSecondFactor, everyone()),
         (Action::RemoveSecondFactor { account: 2 }, Some(vec![Admin])),
         (Action::ReadAudit, Some(vec![Auditor])),
+        (Action::MirrorLog { mirror: 1 }, Some(vec![Auditor])),
+        (Action::MakeMirrorToken { name: "court".into() }, Some(vec![Auditor])),
+        (Action::RevokeMirrorToken { mirror: 1 }, Some(vec![Auditor])),
+        (Action::EnrolApproverKey { account: 2, key: "hq+00000000+AQ".into() }, Some(vec![Admin])),
+        (Action::RemoveApproverKey { account: 2 }, Some(vec![Admin])),
+        (Action::AskDecision { export: 1 }, Some(vec![Investigator, Approver])),
+        (Action::BringDecision { export: 1, decision_sha256: "ab".into() }, Some(vec![Investigator, Approver])),
         (Action::TrustWitness { witness: "w".into() }, Some(vec![Auditor])),
         (Action::DistrustWitness { witness: "w".into() }, Some(vec![Auditor])),
         (Action::ImportCosignatures { names: vec!["w".into()] }, Some(vec![Auditor])),
@@ -243,6 +258,12 @@ fn a_case_is_opened_for_others_with_a_fresh_factor() {
         open_case(&[8], false),
         open_case(&[7], true),
         Action::ChangeCase { case: "9/26".into(), what: "expires".into() },
+        // By whose signatures, and to whom, the log proves itself.
+        Action::ChangeLogKey { reason: "x".into() },
+        Action::TrustWitness { witness: "w".into() },
+        Action::DistrustWitness { witness: "w".into() },
+        Action::MakeMirrorToken { name: "court".into() },
+        Action::EnrolApproverKey { account: 8, key: "hq+00000000+AQ".into() },
     ] {
         assert_eq!(decide(&stale, &action), Err(Refusal::FactorNeeded), "{action:?}");
         assert_eq!(decide(&all, &action), Ok(()), "{action:?}");
@@ -250,6 +271,13 @@ fn a_case_is_opened_for_others_with_a_fresh_factor() {
     assert_eq!(decide(&stale, &Action::CloseCase { case: "7/26".into() }), Ok(()));
     let own = decide(&all, &Action::ChangeCase { case: "7/26".into(), what: "expires".into() });
     assert!(own.unwrap_err().to_string().contains("another approver"), "who works in it does not widen it");
+}
+
+#[test]
+fn nobody_enrols_their_own_key_for_releases() {
+    let enrol = |account| Action::EnrolApproverKey { account, key: "hq+00000000+AQ".into() };
+    assert!(decide(&subject(&Role::ALL), &enrol(7)).unwrap_err().to_string().contains("another admin"));
+    assert_eq!(decide(&subject(&[Role::Admin]), &enrol(8)), Ok(()));
 }
 
 #[test]

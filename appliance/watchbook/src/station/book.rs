@@ -14,7 +14,7 @@ pub struct Book(pub Arc<Register>);
 
 fn namespace(space: Space) -> Namespace {
     match space {
-        Space::Station => Namespace::Setting,
+        Space::Station | Space::Mirror => Namespace::Setting,
         Space::Account => Namespace::Account,
         Space::Session => Namespace::Session,
         Space::Case => Namespace::Case,
@@ -23,10 +23,13 @@ fn namespace(space: Space) -> Namespace {
 
 /// The web's own settings share their table with the program's: they stand behind this prefix.
 const STATION_PREFIX: &[u8] = b"station/";
+/// See [`STATION_PREFIX`].
+const MIRROR_PREFIX: &[u8] = b"mirror/";
 
 fn key(space: Space, key: &[u8]) -> Vec<u8> {
     match space {
         Space::Station => [STATION_PREFIX, key].concat(),
+        Space::Mirror => [MIRROR_PREFIX, key].concat(),
         Space::Account | Space::Session | Space::Case => key.to_vec(),
     }
 }

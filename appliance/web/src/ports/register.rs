@@ -14,6 +14,8 @@ pub enum Space {
     Session = 3,
     /// One row a case, keyed by its number.
     Case = 4,
+    /// One row for each token of a mirror of the log, keyed by its number.
+    Mirror = 5,
 }
 
 /// One change of the register.

@@ -158,7 +158,7 @@ fn unknown() -> Error {
     Error::not_found("there is no export with this number").next("Look at the list of exports.")
 }
 
-fn number(path: &Arguments) -> Result<u64, Error> {
+pub(super) fn number(path: &Arguments) -> Result<u64, Error> {
     path.text("export").unwrap_or_default().parse().map_err(|_| unknown())
 }
 
@@ -190,16 +190,16 @@ fn fresh_number() -> Result<u64, Error> {
 fn asked_release(asked: &Asked<'_>) -> Result<Action, Error> {
     let request = asked.json::<api::ExportReleaseRequest>()?;
     let manifest_sha256 = request.map(|request| hash(&request.manifest_sha256)).transpose()?.unwrap_or_default();
-    Ok(Action::ReleaseExport { export: number(asked.path)?, manifest_sha256 })
+    Ok(Action::ReleaseExport { export: number(asked.path)?, manifest_sha256, by_signed_file: None })
 }
 
 fn asked_refuse(asked: &Asked<'_>) -> Result<Action, Error> {
     let Some(request) = asked.json::<api::ExportRefuseRequest>()? else {
         let (manifest_sha256, reason) = (String::new(), String::new());
-        return Ok(Action::RefuseExport { export: number(asked.path)?, manifest_sha256, reason });
+        return Ok(Action::RefuseExport { export: number(asked.path)?, manifest_sha256, reason, by_signed_file: None });
     };
     let (manifest_sha256, reason) = (hash(&request.manifest_sha256)?, reason(&request.reason)?);
-    Ok(Action::RefuseExport { export: number(asked.path)?, manifest_sha256, reason })
+    Ok(Action::RefuseExport { export: number(asked.path)?, manifest_sha256, reason, by_signed_file: None })
 }
 
 fn asked_delivery(asked: &Asked<'_>) -> Result<Action, Error> {
@@ -262,7 +262,7 @@ async fn list(call: Call) -> Result<Response, Problem> {
 }
 
 /// With the names of the accounts.
-fn named(app: &App, mut export: api::Export) -> api::Export {
+pub(super) fn named(app: &App, mut export: api::Export) -> api::Export {
     export.asked_by_name = app.accounts().name_of(export.asked_by);
     if let Some(answer) = &mut export.answer {
         answer.account_name = app.accounts().name_of(answer.account);
@@ -321,7 +321,7 @@ async fn refuse(call: Call) -> Result<Response, Problem> {
 }
 
 /// The account has all cameras of the export, now.
-fn covered(app: &App, export: u64, subject: &Subject, next: &str) -> Result<(), Error> {
+pub(super) fn covered(app: &App, export: u64, subject: &Subject, next: &str) -> Result<(), Error> {
     let found = app.ports().exports.list()?.into_iter().find(|row| row.id == export.to_string()).ok_or_else(unknown)?;
     match found.cameras.iter().find(|camera| !subject.covers(**camera)) {
         None => Ok(()),

@@ -1,5 +1,6 @@
 //! End to end: real camera servers → the real recorder → what a client gets.
 
+mod approval;
 mod author;
 mod bad_input;
 mod cameras;
@@ -15,6 +16,7 @@ mod footage_log;
 mod inference;
 mod jpeg;
 mod loss;
+mod mirror;
 mod record;
 mod rederive;
 mod report;

@@ -14,6 +14,7 @@ import { Confirm, Empty, Loading, Moment, Note, Problem, TextField } from "../ui
 import { Progress } from "../ui/progress";
 import { NothingFound, Search } from "../ui/search";
 import { withSecondFactor } from "../ui/second-factor";
+import { Decision } from "./export-decision";
 
 const EVERY_MS = 3_000;
 const MISSING_LISTED = 8;
@@ -112,6 +113,7 @@ function ExportCard({ item, reload }: { item: Export; reload: () => void }) {
       </div>
       <Made item={item} />
       {item.state === "ready" && !own && has(session.value, "approver") && <Answer item={item} reload={reload} />}
+      {item.state === "ready" && (own || has(session.value, "approver")) && <Decision item={item} reload={reload} />}
     </li>
   );
 }
