@@ -113,8 +113,7 @@ impl Station {
         let reports = report_desk::start(&runtime, sources, &cameras, &config.public.contact).map_err(web_error)?;
         let means = Means { reader: store.reader(), journal, plugins: Arc::clone(&plugins), program_dir };
         let rederivations = rederivations_of(means, &register, &book)?;
-        let (exports, decisions) =
-            open_exports(&store, (&checkpoints, &cameras), (&register, &keys, &book), &state_dir)?;
+        let (exports, asked) = open_exports(&store, (&checkpoints, &cameras), (&register, &keys, &book), &state_dir)?;
         let proposals = Arc::new(ProposalDesk::open(register, Arc::clone(&book), rules).map_err(web_error)?);
         let started = proposals.start(rule_work, analysis, Arc::clone(&cameras));
         started.map_err(|error| Error::io("starting the thread for rules", &error))?;
@@ -132,7 +131,7 @@ impl Station {
             retention: ring,
             holds: holds.clone(),
             exports: exports.clone(),
-            decisions,
+            decisions: asked,
             proposals,
             rederivations,
             checkpoints: Arc::clone(&checkpoints) as _,
