@@ -71,8 +71,9 @@ fn a_second_place_that_hangs_holds_up_no_signature_and_is_an_alarm() {
     let told = keeper.second.trouble(Instant::now() + Duration::from_secs(31)).unwrap();
     assert!(told.contains("log-checkpoint") && told.contains("31 s"), "{told}");
     // The disk answers again, with an error: what is at work ends, and the next signing puts the copy there.
-    drop(std::fs::File::open(&pipe).unwrap());
+    let reader = std::fs::File::open(&pipe).unwrap();
     keeper.second.wait(SOON);
+    drop(reader);
     let _ = std::fs::remove_file(&pipe);
     let _ = std::fs::remove_file(place.dir.path().join("ring/log-checkpoint"));
     keeper.tick();
