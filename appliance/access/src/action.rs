@@ -109,6 +109,9 @@ pub enum Action {
         export: u64,
         /// SHA-256 of its manifest, lower-case hex: what was looked at.
         manifest_sha256: String,
+        /// SHA-256 of the file that the approver signed elsewhere, lower-case hex; none for a release on the page.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by_signed_file: Option<String>,
     },
     /// Refuse an export that another one asked for.
     RefuseExport {
@@ -118,6 +121,9 @@ pub enum Action {
         manifest_sha256: String,
         /// Why, in the refuser's words.
         reason: String,
+        /// SHA-256 of the file that the approver signed elsewhere, lower-case hex; none for a refusal on the page.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by_signed_file: Option<String>,
     },
     /// Take a released export out.
     DeliverExport {
@@ -412,6 +418,45 @@ pub enum Action {
     },
     /// Read the audit log.
     ReadAudit,
+    /// Copy the audit log, entry for entry, as a mirror does.
+    MirrorLog {
+        /// Number of the mirror's token; 0 for an auditor who is signed in.
+        mirror: u32,
+    },
+    /// Let a program copy the audit log in one's name, until the token is revoked or over.
+    MakeMirrorToken {
+        /// What the auditor calls it.
+        name: String,
+    },
+    /// Let a mirror copy the audit log no more.
+    RevokeMirrorToken {
+        /// Number of its token.
+        mirror: u32,
+    },
+    /// Take an approver's signature under a file for that approver's word.
+    EnrolApproverKey {
+        /// Whose.
+        account: u32,
+        /// The public key, as a `vkey`.
+        key: String,
+    },
+    /// Take an approver's signature under a file no more.
+    RemoveApproverKey {
+        /// Whose.
+        account: u32,
+    },
+    /// Write the request by which an approver elsewhere decides about an export.
+    AskDecision {
+        /// Number of the export.
+        export: u64,
+    },
+    /// Bring what an approver elsewhere has signed about an export. It says nothing by itself: the release or refusal is an entry of the approver's.
+    BringDecision {
+        /// Number of the export.
+        export: u64,
+        /// SHA-256 of the signed file, lower-case hex.
+        decision_sha256: String,
+    },
     /// Take cosignatures of a witness of the audit log.
     TrustWitness {
         /// Name in its key.

@@ -140,7 +140,7 @@ impl Grant {
     /// True when this grant lets export `export` with this manifest be released.
     #[must_use]
     pub fn covers_export_release(&self, export: u64, manifest_sha256: &str) -> bool {
-        matches!(&self.action, Action::ReleaseExport { export: of, manifest_sha256: hash } if *of == export && hash == manifest_sha256)
+        matches!(&self.action, Action::ReleaseExport { export: of, manifest_sha256: hash, .. } if *of == export && hash == manifest_sha256)
     }
 
     /// True when this grant lets export `export` with this manifest be refused.
@@ -243,7 +243,9 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
     if subject.account.is_none() {
         return Err(Refusal::SignInFirst);
     }
-    let (roles, cameras) = needed(action).map_err(|why| Refusal::NotAllowed(why.to_owned()))?;
+    let (roles, cameras) = outside(action)
+        .map_or_else(|| needed(action), |roles| Ok((roles, &[])))
+        .map_err(|why| Refusal::NotAllowed(why.to_owned()))?;
     if !roles.iter().any(|role| subject.roles.has(*role)) {
         let wanted: Vec<String> = roles.iter().map(|role| format!("{role:?}").to_lowercase()).collect();
         return Err(Refusal::NotAllowed(format!("this needs the role {}", wanted.join(" or "))));
@@ -259,6 +261,7 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
         Action::ReleaseExport { .. } | Action::AcceptPolicy { .. } if !subject.factor_fresh => {
             Err(Refusal::FactorNeeded)
         }
+        _ if guards_log(action) && !subject.factor_fresh => Err(Refusal::FactorNeeded),
         Action::Playback { camera, range, case } => inside(subject, case, *camera, *range),
         Action::RequestExport { case, cameras, range, .. } => {
             cameras.iter().try_for_each(|camera| inside(subject, case, *camera, *range))
@@ -333,15 +336,8 @@ fn needed(action: &Action) -> Result<(&'static [Role], &[CameraId]), &'static st
         | Action::ImportCosignatures { .. }
         | Action::ReadReviews
         | Action::AnswerReview { .. } => (&[Role::Auditor], &[]),
-        Action::Erase { .. }
-        | Action::Propose { .. }
-        | Action::Rederived { .. }
-        | Action::NoteCamera { .. }
-        | Action::StatePolicy { .. }
-        | Action::StateRules { .. }
-        | Action::RecordHours { .. }
-        | Action::PublishReport { .. }
-        | Action::DrawReviews { .. } => return Err(by_itself(action)),
+        // What the recorder does by itself; and whatever no row here lets anybody do.
+        _ => return Err(by_itself(action)),
     })
 }
 
@@ -365,6 +361,31 @@ fn by_itself(action: &Action) -> &'static str {
         Action::NoteCamera { .. } => "the recorder itself notes what happens at a camera",
         _ => "the recorder itself notes what its report is made of",
     }
+}
+
+/// Roles of which one is needed for what goes outside and comes from there, without footage.
+fn outside(action: &Action) -> Option<&'static [Role]> {
+    Some(match action {
+        Action::MirrorLog { .. } | Action::MakeMirrorToken { .. } | Action::RevokeMirrorToken { .. } => {
+            &[Role::Auditor]
+        }
+        Action::EnrolApproverKey { .. } | Action::RemoveApproverKey { .. } => &[Role::Admin],
+        // Whoever carries the files decides nothing.
+        Action::AskDecision { .. } | Action::BringDecision { .. } => &[Role::Investigator, Role::Approver],
+        _ => return None,
+    })
+}
+
+/// What decides by whose signatures, and to whom, the log proves itself: a stolen password must not be enough.
+fn guards_log(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::ChangeLogKey { .. }
+            | Action::TrustWitness { .. }
+            | Action::DistrustWitness { .. }
+            | Action::MakeMirrorToken { .. }
+            | Action::EnrolApproverKey { .. }
+    )
 }
 
 /// Whether the case in which somebody asks is the one of this number, and admits it.
@@ -397,6 +418,9 @@ fn of_others(subject: &Subject, action: &Action) -> Result<(), Refusal> {
         Action::RemoveSecondFactor { account } if subject.account == Some(*account) => Err(Refusal::NotAllowed(
             "nobody takes their own second factor away: put another one in its place, or ask another admin".to_owned(),
         )),
+        Action::EnrolApproverKey { account, .. } if own(account) => {
+            Err(Refusal::NotAllowed("nobody enrols a key for their own releases: ask another admin".to_owned()))
+        }
         _ => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 //! Who signs for a log, and what must be true before. A state machine: the caller brings tiles and stored checkpoints, and takes what was signed to the disk and
 //! outside.
 //!
-//! Order of the caller: 1. the leaves are durable, 2. [`Keeper::sign`], 3. the signed checkpoint is durable, in a second place too, 4. it is shown to anybody.
+//! Order of the caller: 1. the leaves are durable, 2. [`Keeper::sign`], 3. the signed checkpoint is durable, 4. it is shown to anybody, and written to a second place.
 //! A crash between 2 and 3 loses a checkpoint that nobody has seen.
 
 use crate::checkpoint::{Checkpoint, SignedCheckpoint, SignedError};

@@ -32,6 +32,8 @@ use watchbook_evidence::{Frontier, hex};
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// A disk that is so far behind with recording is left alone: as for the scrub.
 const LATE_PERCENT: u64 = 20;
+/// Looks, one a second, that a request waits for a disk that is behind with recording. Whoever asked has given up by then.
+const LATE_LOOKS_MAX: u32 = 60;
 /// For so long closed segments may be without their leaves before an alarm says so.
 const BEHIND_NANOS_MAX: u64 = 600 * 1_000_000_000;
 /// Longest time between two leaves of a recording that goes on. A checkpoint is signed at most ten seconds later; only what has a leaf under a checkpoint that left the box is out of the reach of whoever
@@ -115,7 +117,7 @@ impl FootageLog {
             let asked = orders.wait(pause);
             let work = || match asked {
                 Asked::GoOn => self.look(orders),
-                Asked::LogNow(number) => orders.answer(number, &self.log_acknowledged()),
+                Asked::LogNow(number) => orders.answer(number, &self.log_acknowledged(orders, LATE_LOOKS_MAX)),
                 Asked::Finish => self.finish(),
                 Asked::End => {}
             };
@@ -139,26 +141,47 @@ impl FootageLog {
         }
     }
 
-    /// Logs all that is acknowledged by now, and gaps that go on.
+    /// Logs all that is acknowledged by now, and gaps that go on. Recording comes first: while the disk is behind with it nothing is read, for `late_looks_max` looks.
     ///
     /// # Errors
-    /// As [`FootageLog::step`].
-    pub(crate) fn log_acknowledged(&mut self) -> Result<()> {
+    /// As [`FootageLog::step`]; `Conflict` as soon as the thread is to end, `Exhausted` when the disk stays behind.
+    pub(crate) fn log_acknowledged(&mut self, orders: &Orders, late_looks_max: u32) -> Result<()> {
         self.asked = true;
-        let mut worked = Ok(true);
-        while matches!(worked, Ok(true)) {
-            worked = self.step(Until::Acknowledged);
-        }
+        let logged = self.log_all(orders, late_looks_max);
         self.asked = false;
-        worked.map(drop)
+        logged
+    }
+
+    fn log_all(&mut self, orders: &Orders, late_looks_max: u32) -> Result<()> {
+        let mut late_looks = 0;
+        loop {
+            let late = self.is_late();
+            if orders.wait_end(if late { LOOK_INTERVAL } else { Duration::ZERO }) {
+                return Err(Error::new(Kind::Conflict, "its disk is being closed"));
+            }
+            late_looks = if late { late_looks + 1 } else { 0 };
+            if late_looks >= late_looks_max {
+                return Err(Error::new(
+                    Kind::Exhausted,
+                    "its disk is behind with recording, which comes first; try again later",
+                ));
+            }
+            if !late && !self.step(Until::Acknowledged)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The disk is behind with recording.
+    fn is_late(&self) -> bool {
+        self.shared.pending().full_percent() >= LATE_PERCENT
     }
 
     /// Logs what is due, as long as the disk keeps up with recording.
     fn look(&mut self, orders: &Orders) {
         let mut worked = Ok(true);
         while matches!(worked, Ok(true)) && orders.wait(Duration::ZERO) == Asked::GoOn {
-            let late = self.shared.pending().full_percent() >= LATE_PERCENT;
-            worked = if late { Ok(false) } else { self.step(self.due()) };
+            worked = if self.is_late() { Ok(false) } else { self.step(self.due()) };
             self.tell(worked.as_ref().err());
         }
     }

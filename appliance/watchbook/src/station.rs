@@ -3,6 +3,7 @@
 pub mod analysis;
 pub mod book;
 pub mod clocks;
+pub mod decisions;
 pub mod desk;
 pub mod device_desk;
 pub mod devices;
@@ -14,6 +15,8 @@ pub mod in_force;
 pub mod local;
 pub mod log_keeper;
 mod log_keys;
+mod log_second;
+mod log_tiles;
 mod log_witnesses;
 pub mod minutes;
 pub mod plugin_log;

@@ -11,6 +11,7 @@ use crate::config::{Config, SeedCamera, Storage};
 use crate::error::{Error, Result};
 use crate::station::analysis::Sinks;
 use crate::station::book::{Book, Wrapping};
+use crate::station::decisions::DecisionDesk;
 use crate::station::desk::CameraDesk;
 use crate::station::device_desk::DeviceDesk;
 use crate::station::encode;
@@ -110,7 +111,7 @@ impl Station {
         let reports = report_desk::start(&runtime, sources, &cameras, &config.public.contact).map_err(web_error)?;
         let means = Means { reader: store.reader(), journal, plugins: Arc::clone(&plugins), program_dir };
         let rederivations = rederivations_of(means, &register, &book)?;
-        let (exports, cases) = open_exports(config, (&store, &checkpoints, &cameras), (&register, &keys, &book))?;
+        let (exports, cases, asked) = open_exports(config, (&store, &checkpoints, &cameras), (&register, &keys, &book))?;
         let proposals = Arc::new(ProposalDesk::open(register, Arc::clone(&book), rules).map_err(web_error)?);
         let started = proposals.start(rule_work, analysis, Arc::clone(&cameras));
         started.map_err(|error| Error::io("starting the thread for rules", &error))?;
@@ -128,6 +129,7 @@ impl Station {
             retention: ring,
             holds: holds.clone(),
             exports: exports.clone(),
+            decisions: asked,
             proposals,
             rederivations,
             checkpoints: Arc::clone(&checkpoints) as _,
@@ -160,8 +162,8 @@ impl Station {
         if let Err(error) = self.store.close() {
             tracing::error!(%error, "the last commit may be lost");
         }
-        // With what was logged until now. The footage is safe: a disk that hangs holds up nothing but the end.
-        self.checkpoints.tick();
+        // With what was logged until now. The footage is safe: a state directory that hangs holds up nothing but the end.
+        self.checkpoints.end();
     }
 
     /// The web application.
@@ -223,12 +225,12 @@ fn policies(register: &Arc<Register>, cameras: &CameraDesk, config: &Config) -> 
     Ok(desk)
 }
 
-/// The exports, with the threads that make them and write them to other disks; and the cases, in which each is asked for.
+/// The exports, with the threads that make them and write them to other disks; the cases, in which each is asked for; and what approvers elsewhere are asked about them.
 fn open_exports(
     config: &Config,
     (store, keeper, cameras): (&Store, &Arc<LogKeeper>, &Arc<CameraDesk>),
     (register, keys, book): (&Arc<Register>, &Arc<Keys>, &Arc<Book>),
-) -> Result<(Arc<ExportDesk>, Arc<CaseBook>)> {
+) -> Result<(Arc<ExportDesk>, Arc<CaseBook>, Arc<DecisionDesk>)> {
     let book = Arc::clone(book);
     let cases = Arc::new(CaseBook::load(book.clone()).map_err(web_error)?);
     let means = exports::Means {
@@ -244,7 +246,9 @@ fn open_exports(
     let desk = ExportDesk::open(means, Arc::clone(register), book, &config.storage.state_dir.join(EXPORTS_DIR));
     let desk = Arc::new(desk.map_err(web_error)?);
     desk.start().map_err(|error| Error::io("starting the threads that make exports", &error))?;
-    Ok((desk, cases))
+    let named = Arc::clone(keeper);
+    let asked = Arc::new(DecisionDesk::new(register, move || named.origin()));
+    Ok((desk, cases, asked))
 }
 
 fn app_of(ports: Ports, live: Arc<LiveHub>, office: Office) -> Result<App> {

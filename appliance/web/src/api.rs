@@ -4,6 +4,7 @@
 mod camera;
 mod cases;
 mod counts;
+mod decisions;
 mod device;
 mod disks;
 mod exports;
@@ -12,6 +13,7 @@ mod footage;
 mod holds;
 mod local;
 mod log;
+mod mirror;
 mod people;
 mod plugins;
 mod policies;
@@ -30,6 +32,7 @@ pub use camera::{
 };
 pub use cases::{Case, CaseList, CasePatch, CasePerson, CaseRequest, PurposeName};
 pub use counts::{CountBucket, CountList, CountSeries};
+pub use decisions::{ApproverKeyRequest, DecisionRequest};
 pub use device::{Device, DeviceEncoding, DeviceProfile, DeviceReport, DeviceRequest, FoundDevice, FoundDeviceList};
 pub use disks::{
     Alarm, AlarmKind, DamageKind, DamagedRun, Disk, DiskAcceptance, DiskRequest, DiskRetirement, DiskState, DropRow,
@@ -57,6 +60,7 @@ pub use log::{
     LogCheckpoint, LogCosigned, LogImport, LogImportRequest, LogKeyRequest, LogWitness, LogWitnessList,
     LogWitnessRequest,
 };
+pub use mirror::{Mirror, MirrorList, MirrorMade, MirrorRequest};
 pub use people::{
     Account, AccountList, AccountPatch, AccountRequest, AuditList, AuditOutcome, AuditRow, ClaimRequest,
     PasswordRequest, RoleName, SecondFactorCode, SecondFactorSetUp, SecondFactorSetUpRequest, Secret, Session,

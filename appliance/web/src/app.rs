@@ -4,6 +4,7 @@ use crate::accounts::{AccountBook, HashCost};
 use crate::error::Error;
 use crate::gate::Gate;
 use crate::live::{LiveHub, VIEWERS_PER_SESSION_MAX};
+use crate::mirrors::MirrorBook;
 use crate::places::Places;
 use crate::ports::Ports;
 use crate::requests::{Office, RequestBook};
@@ -20,6 +21,8 @@ const CAMERA_TESTS_MAX: usize = 2;
 const UPLOADS_MAX: usize = 2;
 /// Counts of events at once: each may look at 200 000 events and hold a thread for a few seconds.
 const COUNTS_MAX: usize = 2;
+/// Pieces of the log that are read at once, of at most 4 MiB each.
+const LOG_READS_MAX: usize = 4;
 /// Files that are being sent at once, for 8 sessions with all they may have. Each holds at most 4 MiB of chunks, 128 MiB in all, and no thread
 /// while its reader is slow.
 pub(crate) const DOWNLOADS_MAX: usize = 32;
@@ -53,6 +56,8 @@ struct Inner {
     parts: AppParts,
     accounts: AccountBook,
     gate: Gate,
+    mirrors: Arc<MirrorBook>,
+    log_reads: Semaphore,
     camera_tests: Arc<Semaphore>,
     counts: Arc<Semaphore>,
     uploads: Arc<Semaphore>,
@@ -72,12 +77,15 @@ impl App {
     /// When the register cannot be read, or a row in it cannot be understood.
     pub fn load(parts: AppParts) -> Result<Self, Error> {
         let accounts = AccountBook::load(&parts.ports, Arc::clone(&parts.clock), parts.hash_cost)?;
+        let mirrors = Arc::new(MirrorBook::load(&parts.ports, Arc::clone(&parts.clock))?);
         let gate = Gate::new(Arc::clone(&parts.ports.audit), Arc::clone(&parts.clock));
         let requests = RequestBook::load(Arc::clone(&parts.ports.register))?;
         Ok(Self(Arc::new(Inner {
             parts,
             accounts,
             gate,
+            mirrors,
+            log_reads: Semaphore::new(LOG_READS_MAX),
             camera_tests: Arc::new(Semaphore::new(CAMERA_TESTS_MAX)),
             counts: Arc::new(Semaphore::new(COUNTS_MAX)),
             deciding: tokio::sync::Mutex::new(()),
@@ -146,6 +154,14 @@ impl App {
 
     pub(crate) fn camera_tests(&self) -> &Arc<Semaphore> {
         &self.0.camera_tests
+    }
+
+    pub(crate) fn mirrors(&self) -> &Arc<MirrorBook> {
+        &self.0.mirrors
+    }
+
+    pub(crate) fn log_reads(&self) -> &Semaphore {
+        &self.0.log_reads
     }
 
     pub(crate) fn counts(&self) -> &Arc<Semaphore> {

@@ -79,6 +79,11 @@ impl Gate {
         opened.map_err(Problem::from)?.map_err(Problem::from)
     }
 
+    /// Decides for somebody who proved in another way than by a session who they are.
+    pub(crate) async fn open_for(&self, subject: Subject, action: Action) -> Result<Grant, Problem> {
+        self.open_now(subject, action).await
+    }
+
     /// The refusal for somebody who is not signed in; logged as far as the log's bounds go.
     pub(crate) async fn refuse_nobody(&self, peer: IpAddr, action: Option<Action>) -> Problem {
         let refusal = Problem::from(Refusal::SignInFirst).next("Sign in on the page of this recorder.");

@@ -79,6 +79,17 @@ pub(crate) fn session_token(headers: &HeaderMap) -> Option<[u8; TOKEN_BYTES]> {
     crate::hex::decode(value)
 }
 
+/// What a mirror's token begins with: whoever finds one in a file knows what it opens.
+pub(crate) const MIRROR_TOKEN_PREFIX: &str = "watchbook-mirror-";
+
+/// The mirror's token that the request carries (RFC 6750 section 2.1); `None` when there is none or it cannot be one.
+pub(crate) fn mirror_token(headers: &HeaderMap) -> Option<[u8; TOKEN_BYTES]> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (scheme, token) = values.next().filter(|_| values.next().is_none())?.to_str().ok()?.split_once(' ')?;
+    let token = token.strip_prefix(MIRROR_TOKEN_PREFIX).filter(|_| scheme.eq_ignore_ascii_case("bearer"))?;
+    crate::hex::decode(token)
+}
+
 /// `Set-Cookie` for a new session.
 pub(crate) fn cookie_for(token: &[u8; TOKEN_BYTES], max_age_s: u64) -> HeaderValue {
     let text =
@@ -115,6 +126,21 @@ mod tests {
         ];
         for (method, pairs, expected) in cases {
             assert_eq!(same_site(&method, &headers(pairs)).is_ok(), expected, "{method} {pairs:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_whole_token_of_a_mirror_is_taken() {
+        let text = crate::hex::encode(&[0xA5; TOKEN_BYTES]);
+        for (value, right) in [
+            (format!("Bearer watchbook-mirror-{text}"), true),
+            (format!("bearer watchbook-mirror-{text}"), true),
+            (format!("Basic watchbook-mirror-{text}"), false),
+            (format!("Bearer {text}"), false),
+            (format!("Bearer watchbook-mirror-{text}00"), false),
+            (format!("watchbook-mirror-{text}"), false),
+        ] {
+            assert_eq!(mirror_token(&headers(&[("authorization", &value)])).is_some(), right, "{value}");
         }
     }
 

@@ -20,6 +20,7 @@ mod gate;
 mod headers;
 mod hex;
 pub mod live;
+mod mirrors;
 mod openapi;
 mod page;
 mod places;

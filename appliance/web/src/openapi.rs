@@ -30,7 +30,7 @@ pub fn openapi() -> OpenApi {
         if let Answer::Json(_, shape) = row.answer {
             (shape.collect)(&mut schemas);
         }
-        paths.add_path_operation(row.path, vec![method(row)], operation(row));
+        paths.add_path_operation(described(row.path), vec![method(row)], operation(row));
     }
     let mut components = ComponentsBuilder::new();
     let taken = names_taken(&rows);
@@ -46,6 +46,11 @@ pub fn openapi() -> OpenApi {
         Every POST, PUT, PATCH and DELETE must carry the header `X-Watchbook: 1`.";
     let info = InfoBuilder::new().title("Watchbook").version("1").description(Some(about));
     OpenApiBuilder::new().info(info.build()).paths(paths).components(Some(components.build())).build()
+}
+
+/// A path as the document has it: what the router calls the rest of a path is one parameter there.
+fn described(path: &str) -> String {
+    path.replace("{*", "{")
 }
 
 /// Names of the shapes that requests are made of.
@@ -82,7 +87,9 @@ fn operation(row: &Route) -> OperationBuilder {
         .response(status(row).to_string(), answer(row))
         .response("default", problem());
     for part in row.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
-        let kind = if matches!(part, "plugin" | "disk" | "key") { text() } else { integer() };
+        // The rest of a path, with its slashes.
+        let part = part.trim_start_matches('*');
+        let kind = if matches!(part, "plugin" | "disk" | "key" | "tile") { text() } else { integer() };
         let parameter = ParameterBuilder::new().name(part).parameter_in(ParameterIn::Path).required(Required::True);
         operation = operation.parameter(parameter.schema(Some(kind)));
     }
@@ -113,6 +120,10 @@ fn who_may(row: &Route) -> String {
         Permission::Public { because } => format!("Open to anybody: {because}."),
         Permission::Asks(_) | Permission::Compares(_) | Permission::OfRequest(_) => "Asks the gate.".to_owned(),
         Permission::OfExport(_) => "Asks the gate about the export as it is then.".to_owned(),
+        Permission::Mirrors => {
+            "Asks the gate, also in the name of a mirror whose token stands in the header `Authorization: Bearer …`."
+                .to_owned()
+        }
         Permission::InCase(_) => "Asks the gate about the case as it is then.".to_owned(),
     }
 }
@@ -132,7 +143,7 @@ fn status(row: &Route) -> u16 {
     match row.answer {
         Answer::Json(status, _) => status,
         Answer::Empty => 204,
-        Answer::Mp4(_) | Answer::Zip(_) | Answer::AnyJson | Answer::Csv | Answer::Text => 200,
+        Answer::Mp4(_) | Answer::Zip(_) | Answer::AnyJson | Answer::Csv | Answer::Text | Answer::Bytes => 200,
         Answer::WebSocket => 101,
     }
 }
@@ -153,6 +164,9 @@ fn answer(row: &Route) -> ResponseBuilder {
         Answer::Text => {
             builder.description("The text.").content("text/plain", ContentBuilder::new().schema(Some(text())).build())
         }
+        Answer::Bytes => builder
+            .description("The bytes.")
+            .content("application/octet-stream", ContentBuilder::new().schema(Some(text())).build()),
         Answer::WebSocket => builder.description("A WebSocket."),
         Answer::Mp4(headers) | Answer::Zip(headers) => {
             let kind = if matches!(row.answer, Answer::Zip(_)) { "application/zip" } else { "video/mp4" };

@@ -4,6 +4,7 @@
 //! footage away takes a [`Grant`] and must check it.
 
 mod cases;
+mod decisions;
 mod exports;
 mod log;
 mod marks;
@@ -13,6 +14,7 @@ mod report;
 mod secrets;
 
 pub use cases::{CaseChange, Cases};
+pub use decisions::{Decisions, SignedDecision};
 pub use exports::{DOWNLOAD, ExportAnswer, ExportDelivery, ExportFile, ExportOrder, Exports};
 pub use log::{AuditBook, AuditKind, AuditPage, AuditRecord, Checkpoints};
 pub use marks::{Damaged, ImpairedList};
@@ -56,6 +58,8 @@ pub struct Ports {
     pub holds: Arc<dyn Holds>,
     /// Footage as evidence.
     pub exports: Arc<dyn Exports>,
+    /// What approvers elsewhere sign.
+    pub decisions: Arc<dyn Decisions>,
     /// What rules propose.
     pub proposals: Arc<dyn Proposals>,
     /// Events that are derived again.

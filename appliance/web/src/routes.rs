@@ -7,6 +7,7 @@ mod camera_change;
 pub(crate) mod cameras;
 pub(crate) mod cases;
 pub(crate) mod counts;
+pub(crate) mod decisions;
 pub(crate) mod devices;
 pub(crate) mod disks;
 pub(crate) mod dispatch;
@@ -17,6 +18,7 @@ pub(crate) mod health;
 pub(crate) mod holds;
 pub(crate) mod live;
 pub(crate) mod log;
+pub(crate) mod mirror;
 pub(crate) mod playback;
 pub(crate) mod plugins;
 pub(crate) mod policies;
@@ -87,6 +89,8 @@ pub(crate) enum Permission {
     OfExport(fn(&Asked<'_>) -> Result<Action, Error>),
     /// The same for what is done with a request of somebody who may be in the footage: with what is known of it, for whoever may.
     OfRequest(fn(&Asked<'_>, Option<&requests::Facts>) -> Result<Action, Error>),
+    /// Whoever the gate lets copy the log: somebody who is signed in, or a program with the token of a mirror.
+    Mirrors,
 }
 
 /// What is stored of what is asked about, as far as it is known.
@@ -111,6 +115,7 @@ impl Permission {
             Self::Compares(ask) => Some(ask(asked, stored.camera)),
             Self::InCase(ask) => Some(ask(asked, stored.case)),
             Self::OfRequest(ask) => Some(ask(asked, stored.request)),
+            Self::Mirrors => Some(Ok(Action::MirrorLog { mirror: asked.mirror })),
         }
     }
 }
@@ -184,6 +189,8 @@ pub(crate) enum Answer {
     Csv,
     /// Plain text of a form of its own.
     Text,
+    /// Bytes of a form of its own.
+    Bytes,
     /// A WebSocket.
     WebSocket,
     /// Some JSON object.
@@ -210,6 +217,7 @@ pub(crate) fn table() -> Vec<Route> {
     rows.extend(footage::rows());
     rows.extend(playback::rows());
     rows.extend(exports::rows());
+    rows.extend(decisions::rows());
     rows.extend(live::rows());
     rows.extend(events::rows());
     rows.extend(counts::rows());
@@ -218,6 +226,7 @@ pub(crate) fn table() -> Vec<Route> {
     rows.extend(publishers::rows());
     rows.extend(audit::rows());
     rows.extend(log::rows());
+    rows.extend(mirror::rows());
     rows.extend(report::rows());
     rows.extend(requests::rows());
     rows.extend(signs::rows());

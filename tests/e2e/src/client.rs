@@ -93,6 +93,18 @@ impl Client {
         read(request.send_empty().unwrap_or_else(|error| panic!("POST {path}: {error}")))
     }
 
+    /// `DELETE`.
+    ///
+    /// # Panics
+    /// When the connection fails.
+    pub fn delete(&self, path: &str) -> Answer {
+        let mut request = self.agent.delete(format!("{}{path}", self.base)).header("X-Watchbook", "1");
+        if let Some(cookie) = &self.cookie {
+            request = request.header("Cookie", cookie);
+        }
+        read(request.call().unwrap_or_else(|error| panic!("DELETE {path}: {error}")))
+    }
+
     /// `POST`, `PUT` or `PATCH` with a JSON body.
     ///
     /// # Panics

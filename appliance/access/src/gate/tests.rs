@@ -88,8 +88,8 @@ fn export(asked_by: u32) -> ExportNow {
 fn answers() -> [Action; 2] {
     let manifest_sha256 = || "ab".to_owned();
     [
-        Action::ReleaseExport { export: 1, manifest_sha256: manifest_sha256() },
-        Action::RefuseExport { export: 1, manifest_sha256: manifest_sha256(), reason: "x".into() },
+        Action::ReleaseExport { export: 1, manifest_sha256: manifest_sha256(), by_signed_file: None },
+        Action::RefuseExport { export: 1, manifest_sha256: manifest_sha256(), reason: "x".into(), by_signed_file: None },
     ]
 }
 
@@ -179,6 +179,13 @@ fn table() -> Vec<(Action, Option<Vec<Role>>)> {
         (Action::EnterSecondFactor, everyone()),
         (Action::RemoveSecondFactor { account: 2 }, Some(vec![Admin])),
         (Action::ReadAudit, Some(vec![Auditor])),
+        (Action::MirrorLog { mirror: 1 }, Some(vec![Auditor])),
+        (Action::MakeMirrorToken { name: "court".into() }, Some(vec![Auditor])),
+        (Action::RevokeMirrorToken { mirror: 1 }, Some(vec![Auditor])),
+        (Action::EnrolApproverKey { account: 2, key: "hq+00000000+AQ".into() }, Some(vec![Admin])),
+        (Action::RemoveApproverKey { account: 2 }, Some(vec![Admin])),
+        (Action::AskDecision { export: 1 }, Some(vec![Investigator, Approver])),
+        (Action::BringDecision { export: 1, decision_sha256: "ab".into() }, Some(vec![Investigator, Approver])),
         (Action::TrustWitness { witness: "w".into() }, Some(vec![Auditor])),
         (Action::DistrustWitness { witness: "w".into() }, Some(vec![Auditor])),
         (Action::ImportCosignatures { names: vec!["w".into()] }, Some(vec![Auditor])),
@@ -289,6 +296,12 @@ fn a_case_is_opened_for_others_with_a_fresh_factor() {
         open_case(&[8], false),
         open_case(&[7], true),
         Action::ChangeCase { case: "9/26".into(), what: "expires".into() },
+        // By whose signatures, and to whom, the log proves itself.
+        Action::ChangeLogKey { reason: "x".into() },
+        Action::TrustWitness { witness: "w".into() },
+        Action::DistrustWitness { witness: "w".into() },
+        Action::MakeMirrorToken { name: "court".into() },
+        Action::EnrolApproverKey { account: 8, key: "hq+00000000+AQ".into() },
     ] {
         assert_eq!(decide(&stale, &action), Err(Refusal::FactorNeeded), "{action:?}");
         assert_eq!(decide(&all, &action), Ok(()), "{action:?}");
@@ -367,6 +380,13 @@ fn a_policy_is_accepted_by_somebody_else_with_a_fresh_factor() {
     assert_eq!(decide(&stale, &accept_policy(3)), Err(Refusal::FactorNeeded));
     let grant = open(&all, accept_policy(3), &MemoryLog::default()).unwrap();
     assert!(grant.covers_policy("ab", 3) && !grant.covers_policy("ac", 3) && !grant.covers_policy("ab", 4));
+}
+
+#[test]
+fn nobody_enrols_their_own_key_for_releases() {
+    let enrol = |account| Action::EnrolApproverKey { account, key: "hq+00000000+AQ".into() };
+    assert!(decide(&subject(&Role::ALL), &enrol(7)).unwrap_err().to_string().contains("another admin"));
+    assert_eq!(decide(&subject(&[Role::Admin]), &enrol(8)), Ok(()));
 }
 
 #[test]

@@ -2,13 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic, and so may its helpers")]
 
+mod approve_tool;
 mod fuzz_bodies;
 mod fuzz_smoke;
 mod hostile;
 mod masters;
+mod mirror_tool;
 mod movie;
 mod report;
 mod sample;
+mod serve_tool;
 #[path = "../../../../tests/fuzz/smoke.rs"]
 mod smoke;
 mod ten_million;

@@ -62,6 +62,12 @@ impl Orders {
         }
     }
 
+    /// Whether the thread is to end; waits for that order for `time`.
+    pub(super) fn wait_end(&self, time: Duration) -> bool {
+        let waited = self.changed.wait_timeout_while(self.state(), time, |state| state.end.is_none());
+        waited.unwrap_or_else(PoisonError::into_inner).0.end.is_some()
+    }
+
     /// Tells those who made the requests up to `number` how it went.
     pub(super) fn answer(&self, number: u64, outcome: &Result<()>) {
         let mut state = self.state();

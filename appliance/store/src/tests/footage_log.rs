@@ -1,7 +1,7 @@
 //! Power cuts at random steps while footage is recorded and its hashes go into the audit log. What the log says is compared with what lies in the segments.
 
 use super::harness::*;
-use crate::footage_log::{FootageLog, Until};
+use crate::footage_log::{Asked, FootageLog, Orders, Until};
 use crate::format::Commit;
 use crate::kv::model::ModelKv;
 use crate::register::{AuditKind, LoggedStretch, Register};
@@ -11,7 +11,7 @@ use crate::store::{Deps, Parts, Store};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use watchbook_base::fs::sim::Dice;
-use watchbook_base::{Clock as _, GapReason, SyncState, UtcNanos};
+use watchbook_base::{Clock as _, GapReason, Kind, SyncState, UtcNanos};
 use watchbook_evidence::merkle::root_of;
 use watchbook_evidence::record::Record;
 use watchbook_evidence::run::{ClockState, Run};
@@ -201,7 +201,7 @@ fn record_until_cut(station: &Station, parts: &mut Parts, cams: &mut [Cam], dice
         if dice.percent(40) && !machine.fs.is_off() {
             station.book.break_writes(dice.percent(20));
             if dice.percent(10) {
-                let _ = log.log_acknowledged();
+                let _ = log.log_acknowledged(&Orders::default(), 1);
             }
             let until = if dice.percent(20) { Until::Acknowledged } else { log.due() };
             let _ = log.step(until);
@@ -240,7 +240,7 @@ fn one_life(seed: u64) -> (u64, usize) {
     let mut again = station.log(&parts, &register);
     while again.step(Until::Closed).unwrap() {}
     assert_eq!(register.audit_root().size, size, "seed {seed}: nothing was left to do");
-    again.log_acknowledged().unwrap();
+    again.log_acknowledged(&Orders::default(), 1).unwrap();
     let gaps = compare_gaps(&station, &parts, &register);
     register.verify().unwrap();
     (count_leaves(&register, &parts.part.ring), gaps)
@@ -293,6 +293,34 @@ fn a_slow_camera_has_leaves_before_its_segment_is_full() {
         assert_eq!(count_leaves(&register, &parts.part.ring), (minute + 1) / 5, "after minute {minute}");
     }
     compare(&register, &parts.part.ring, true);
+}
+
+#[test]
+fn a_request_waits_for_a_disk_that_is_behind_and_ends_when_the_disk_is_closed() {
+    let station = Station::new(2);
+    let (clock, register) = (&station.machine.clock, station.register());
+    let mut parts = station.machine.open();
+    let mut cam = Cam::new(1, 2_000);
+    parts.writer.begin(&cam.start(clock));
+    (0..12).for_each(|_| parts.writer.append(cam.packet(clock)).unwrap());
+    parts.committer.step().unwrap();
+    let mut log = station.log(&parts, &register);
+    // What waits to be written is a fifth of what may wait.
+    let shared = parts.part.care.shared().unwrap();
+    while shared.pending().full_percent() < 20 {
+        parts.writer.append(cam.packet(clock)).unwrap();
+    }
+    let late = log.log_acknowledged(&Orders::default(), 1).unwrap_err();
+    assert_eq!((late.kind, register.audit_root().size), (Kind::Exhausted, 0), "recording comes first");
+    while shared.pending().full_percent() >= 20 {
+        parts.committer.step().unwrap();
+    }
+    let orders = Orders::default();
+    orders.give(Asked::Finish);
+    let ended = log.log_acknowledged(&orders, 1).unwrap_err();
+    assert_eq!((ended.kind, register.audit_root().size), (Kind::Conflict, 0), "the order to end comes first, too");
+    log.log_acknowledged(&Orders::default(), 1).unwrap();
+    assert_eq!(register.audit_root().size, 1);
 }
 
 #[test]

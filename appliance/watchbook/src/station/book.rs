@@ -14,7 +14,7 @@ pub struct Book(pub Arc<Register>);
 
 fn namespace(space: Space) -> Namespace {
     match space {
-        Space::Station | Space::Request => Namespace::Setting,
+        Space::Station | Space::Request | Space::Mirror => Namespace::Setting,
         Space::Account => Namespace::Account,
         Space::Session => Namespace::Session,
         Space::Case => Namespace::Case,
@@ -25,11 +25,14 @@ fn namespace(space: Space) -> Namespace {
 const STATION_PREFIX: &[u8] = b"station/";
 /// Requests of people who may be in the footage, in the same table.
 const REQUEST_PREFIX: &[u8] = b"request/";
+/// See [`STATION_PREFIX`].
+const MIRROR_PREFIX: &[u8] = b"mirror/";
 
 fn key(space: Space, key: &[u8]) -> Vec<u8> {
     match space {
         Space::Station => [STATION_PREFIX, key].concat(),
         Space::Request => [REQUEST_PREFIX, key].concat(),
+        Space::Mirror => [MIRROR_PREFIX, key].concat(),
         Space::Account | Space::Session | Space::Case => key.to_vec(),
     }
 }

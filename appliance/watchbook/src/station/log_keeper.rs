@@ -1,13 +1,17 @@
 //! The audit log's checkpoints: signed when the log has grown, each after a proof that it continues the one before, kept in two places, and only then shown.
 //!
 //! * In the register: the log's origin and keys (`log_keys`), the last checkpoint, and those that went outside (`log_witnesses`).
-//! * In a file beside the first ring, which is usually on another disk: the last checkpoint. A register that comes from an old copy is found out by it.
+//! * In a file beside the first ring: the last checkpoint (`log_second`).
+
+#[cfg(test)]
+mod tests;
 
 use super::desk::stored;
 use super::log_keys::{self, LogKeys};
+use super::log_second::{self, Second, SecondCopy};
+use super::log_tiles;
 use super::log_witnesses::{Brought, Log, Witnesses};
-use std::io::{Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use watchbook_access::{Action, AuditEntry, AuditLog as _, Outcome};
@@ -26,10 +30,8 @@ use watchbook_web::ports;
 pub const EVERY: Duration = Duration::from_secs(10);
 /// How often all entries are hashed again: a million take a second.
 const VERIFY_EVERY: Duration = Duration::from_secs(24 * 3600);
-/// File beside the first ring.
-pub const SECOND_FILE: &str = "log-checkpoint";
-/// A checkpoint with its signatures is a few hundred bytes.
-const SECOND_BYTES_MAX: u64 = 1 << 20;
+/// How long the end of the recorder waits for the second copy of the last checkpoint.
+const END_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why somebody begins a new log.
 const REASON_BYTES_MAX: usize = 256;
@@ -44,18 +46,26 @@ pub struct LogKeeper {
     register: Arc<Register>,
     keys: Arc<Keys>,
     witnesses: Witnesses,
-    second: PathBuf,
-    /// Held while one is signed and written, which may take as long as a disk takes.
+    second: Arc<SecondCopy>,
+    /// Held while one is signed and kept in the register, which may take as long as the state directory's disk takes.
     signing: Mutex<Signing>,
     /// What is told; never held while anything is read or written.
     shown: Mutex<Shown>,
+    /// What anybody may ask for, computed once for each checkpoint; held while it is computed, so that many who ask at once cost no more than one.
+    public: Mutex<Option<Arc<Public>>>,
+}
+
+/// What is told of witnesses, from the register and with its signatures verified.
+struct Public {
+    /// Size of the checkpoint that was the last one then, and how often the witnesses had changed.
+    of: (u64, u64),
+    witnesses: Vec<api::LogWitness>,
+    cosigned: Option<String>,
 }
 
 struct Signing {
     /// `None`: nothing can be signed.
     keeper: Option<Keeper>,
-    /// The second copy is to be written although the log has not grown.
-    second_due: bool,
     /// When all entries were last hashed again.
     verified: Option<Instant>,
 }
@@ -74,24 +84,15 @@ struct Shown {
     refusal: Option<String>,
     /// Why nothing could be signed the last time, which is tried again.
     failure: Option<String>,
-    /// Why the second copy is not there.
-    second_failed: Option<String>,
     /// What was wrong with the second copy at the start: somebody may have taken it away so that an old log is not found out.
     second_lost: Option<String>,
-}
-
-/// What lies in the second place.
-enum Second {
-    Checkpoint(SignedCheckpoint),
-    /// In a sentence.
-    Nothing(String),
 }
 
 impl LogKeeper {
     /// Reads the log's key and every copy of what was signed last; makes a key for a station that has none. `ring_dir` is where the second copy lies. What goes wrong
     /// is an alarm: recording does not wait for signatures.
     pub fn open(register: &Arc<Register>, keys: &Arc<Keys>, ring_dir: &Path) -> Self {
-        let second = ring_dir.join(SECOND_FILE);
+        let second = ring_dir.join(log_second::FILE);
         let mut shown = Shown::default();
         let witnesses = Witnesses::new(register);
         let opened = shown.open(register, keys, &witnesses, &second);
@@ -99,14 +100,15 @@ impl LogKeeper {
             shown.fail(error.message);
             None
         });
-        let signing = Signing { keeper, second_due: true, verified: None };
+        let signing = Signing { keeper, verified: None };
         Self {
             register: Arc::clone(register),
             keys: Arc::clone(keys),
             witnesses,
-            second,
+            second: SecondCopy::new(second),
             signing: Mutex::new(signing),
             shown: Mutex::new(shown),
+            public: Mutex::default(),
         }
     }
 
@@ -118,7 +120,7 @@ impl LogKeeper {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Signs the log if it has grown. Blocking: reads a few tiles and writes twice; once a day, and at first, it reads all entries.
+    /// Signs the log if it has grown. Blocking: reads a few tiles and writes to the register; once a day, and at first, it reads all entries.
     pub fn tick(&self) {
         let mut signing = self.signing();
         let now = self.register.audit_root();
@@ -133,26 +135,23 @@ impl LogKeeper {
             signing.verified = Some(Instant::now());
         }
         let known = last.filter(|(last, _)| last.checkpoint().root == now);
-        if known.is_some() && !signing.second_due {
+        if known.is_some() && !self.second.is_due() {
             return;
         }
-        let Signing { keeper: Some(keeper), second_due, .. } = &mut *signing else { return };
+        let Signing { keeper: Some(keeper), .. } = &mut *signing else { return };
         match self.sign(keeper, now, known.is_some()) {
             Err(sentence) => self.shown().fail(sentence),
             Ok(checkpoint) => {
-                let written = write_second(&self.second, checkpoint.to_text().as_bytes());
-                *second_due = written.is_err();
-                let failed = written.err().map(|error| format!("writing {}: {error}", self.second.display()));
-                let mut shown = self.shown();
-                if failed.is_some() && shown.second_failed != failed {
-                    tracing::error!(
-                        ?failed,
-                        "the second copy of the audit log's checkpoint is not there; it is tried again"
-                    );
-                }
-                (shown.second_failed, shown.failure) = (failed, None);
+                self.second.put(checkpoint.to_text());
+                self.shown().failure = None;
             }
         }
+    }
+
+    /// Signs what came until now, for the last time. Waits a few seconds for the second copy, and no longer for a disk that hangs.
+    pub fn end(&self) {
+        self.tick();
+        self.second.wait(END_PATIENCE);
     }
 
     /// Name of the log.
@@ -230,6 +229,22 @@ impl LogKeeper {
         act(&Log { origin: &shown.origin, keys: &shown.log_keys() })
     }
 
+    /// What anybody may ask for. It reads the register and verifies signatures once for each checkpoint and each change of the witnesses.
+    fn public(&self) -> Result<Arc<Public>> {
+        let mut kept = self.public.lock().unwrap_or_else(PoisonError::into_inner);
+        // Asked before anything is read: what changes meanwhile makes it be read again.
+        let changes = self.witnesses.changes();
+        let size = self.shown().last.as_ref().map_or(0, |(last, _)| last.checkpoint().root.size);
+        if let Some(known) = kept.as_ref().filter(|known| known.of == (size, changes)) {
+            return Ok(Arc::clone(known));
+        }
+        let read = self.with_log(|log| Ok((self.witnesses.list(log)?, self.witnesses.cosigned(log)?)))?;
+        let (witnesses, cosigned) = (read.0, read.1.map(|checkpoint| checkpoint.to_text()));
+        let public = Arc::new(Public { of: (size, changes), witnesses, cosigned });
+        *kept = Some(Arc::clone(&public));
+        Ok(public)
+    }
+
     /// Compares a checkpoint that was kept outside with what the log has; what does not fit is a refusal from then on, also after a restart.
     fn learn(&self, brought: &SignedCheckpoint) -> Result<()> {
         let mut signing = self.signing();
@@ -304,7 +319,7 @@ impl Shown {
         let last = last.as_deref().and_then(decode_last);
         let mut copies = Vec::from_iter(last.as_ref().map(|(text, _)| text.clone().into_bytes()));
         self.last = last.and_then(|(text, utc)| Some((SignedCheckpoint::parse(text.as_bytes()).ok()?, utc)));
-        match read_second(second) {
+        match log_second::read(second) {
             Second::Checkpoint(copy) if copy.checkpoint().origin == origin => copies.push(copy.to_text().into_bytes()),
             Second::Checkpoint(_) => {
                 set_aside(register, second, "the audit log goes on")?;
@@ -358,7 +373,7 @@ pub fn begin_anew(register: &Arc<Register>, keys: &Keys, ring_dir: &Path, reason
     }
     let mut before = Shown::default();
     // A key that does not open, as after a master key was lost, is one more reason for a new log.
-    let opened = before.open(register, keys, witnesses, &ring_dir.join(SECOND_FILE));
+    let opened = before.open(register, keys, witnesses, &ring_dir.join(log_second::FILE));
     let keeper = opened.unwrap_or_else(|error| {
         before.refusal = Some(error.message);
         None
@@ -375,7 +390,7 @@ pub fn begin_anew(register: &Arc<Register>, keys: &Keys, ring_dir: &Path, reason
         before.origin
     );
     note(register, what.clone())?;
-    set_aside(register, &ring_dir.join(SECOND_FILE), "a new audit log begins")?;
+    set_aside(register, &ring_dir.join(log_second::FILE), "a new audit log begins")?;
     // At once: the old key without its last checkpoint would sign anything.
     let mut gone = witnesses.forget()?;
     gone.push(Change::delete(Namespace::Setting, LAST));
@@ -396,7 +411,7 @@ fn set_aside(register: &Register, second: &Path, beginning: &str) -> Result<()> 
     if !second.exists() {
         return Ok(());
     }
-    let of = match read_second(second) {
+    let of = match log_second::read(second) {
         Second::Nothing(why) => format!("something that is no checkpoint ({why})"),
         Second::Checkpoint(other) => {
             let other = other.checkpoint();
@@ -412,30 +427,6 @@ fn set_aside(register: &Register, second: &Path, beginning: &str) -> Result<()> 
 fn decode_last(value: &[u8]) -> Option<(String, UtcNanos)> {
     let (utc, text) = value.split_first_chunk::<8>()?;
     Some((String::from_utf8(text.to_vec()).ok()?, UtcNanos(i64::from_le_bytes(*utc))))
-}
-
-fn read_second(path: &Path) -> Second {
-    let read = || -> std::io::Result<Vec<u8>> {
-        let mut text = Vec::new();
-        std::fs::File::open(path)?.take(SECOND_BYTES_MAX).read_to_end(&mut text)?;
-        Ok(text)
-    };
-    match read().map(|text| SignedCheckpoint::parse(&text)) {
-        Ok(Ok(checkpoint)) => Second::Checkpoint(checkpoint),
-        Ok(Err(error)) => Second::Nothing(format!("{}: {error}", path.display())),
-        Err(error) => Second::Nothing(format!("{}: {error}", path.display())),
-    }
-}
-
-/// Whole or not at all, and durable.
-fn write_second(path: &Path, text: &[u8]) -> std::io::Result<()> {
-    let new = path.with_extension("new");
-    let mut file = std::fs::File::create(&new)?;
-    file.write_all(text)?;
-    file.sync_all()?;
-    std::fs::rename(&new, path)?;
-    let dir = path.parent().unwrap_or(Path::new("."));
-    std::fs::File::open(dir)?.sync_all()
 }
 
 impl ports::Checkpoints for LogKeeper {
@@ -455,7 +446,7 @@ impl ports::Checkpoints for LogKeeper {
     }
 
     fn witnesses(&self) -> Result<Vec<api::LogWitness>> {
-        self.with_log(|log| self.witnesses.list(log))
+        Ok(self.public()?.witnesses.clone())
     }
 
     fn trust_witness(&self, key: &str) -> Result<api::LogWitness> {
@@ -477,8 +468,7 @@ impl ports::Checkpoints for LogKeeper {
     }
 
     fn cosigned(&self) -> Result<Option<String>> {
-        let cosigned = self.with_log(|log| self.witnesses.cosigned(log))?;
-        Ok(cosigned.map(|checkpoint| checkpoint.to_text()))
+        Ok(self.public()?.cosigned.clone())
     }
 
     fn change_key(&self) -> Result<()> {
@@ -503,6 +493,11 @@ impl ports::Checkpoints for LogKeeper {
         Ok(())
     }
 
+    fn tile(&self, path: &str) -> Result<Vec<u8>> {
+        let signed = self.shown().last.as_ref().map_or(0, |(last, _)| last.checkpoint().root.size);
+        log_tiles::read(&self.register, signed, path)
+    }
+
     fn witness_request(&self, old: u64) -> Result<String> {
         let last = self.shown().last.clone();
         let (checkpoint, _) = last.ok_or_else(|| {
@@ -525,7 +520,10 @@ impl ports::Checkpoints for LogKeeper {
         let told = [
             (api::AlarmKind::LogUnsigned, shown.refusal),
             (api::AlarmKind::LogSigningFailed, shown.failure),
-            (api::AlarmKind::LogCopyMissing, shown.second_failed.map(|why| format!("{second} is not there: {why}"))),
+            (
+                api::AlarmKind::LogCopyMissing,
+                self.second.trouble(Instant::now()).map(|why| format!("{second} is not there: {why}")),
+            ),
             (
                 api::AlarmKind::LogCopyMissing,
                 shown.second_lost.map(|why| format!("{second} was not there at the start: {why}")),

@@ -5,7 +5,8 @@
 
 use super::desk::stored;
 use super::log_keys::LogKeys;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use watchbook_base::clock::SystemClock;
 use watchbook_base::{Clock as _, Kind, UtcNanos};
 use watchbook_evidence::note::{NoteError, Signature};
@@ -71,11 +72,30 @@ impl Brought {
 /// What the register has of witnesses.
 pub struct Witnesses {
     register: Arc<Register>,
+    /// Held over "read, judge, write", so that two changes cannot pass each other.
+    changing: Mutex<()>,
+    /// How often something was written.
+    changes: AtomicU64,
 }
 
 impl Witnesses {
     pub fn new(register: &Arc<Register>) -> Self {
-        Self { register: Arc::clone(register) }
+        Self { register: Arc::clone(register), changing: Mutex::default(), changes: AtomicU64::default() }
+    }
+
+    fn changing(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How often something was written since the start: whoever keeps what was read looks whether it is still this.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::SeqCst)
+    }
+
+    fn write(&self, changes: &[Change]) -> Result<()> {
+        let written = self.register.apply(changes).map_err(stored);
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        written
     }
 
     /// Keys and since when, by name.
@@ -132,6 +152,7 @@ impl Witnesses {
         if key.algorithm() != Algorithm::Cosignature {
             return Err(Error::invalid("this is the key of a log, not of a witness").next(next));
         }
+        let _changing = self.changing();
         let known = self.keys()?;
         if known.iter().any(|(other, _)| other.name() == key.name()) {
             let message = format!("there is a witness {} already", key.name());
@@ -151,12 +172,13 @@ impl Witnesses {
     /// # Errors
     /// `NotFound`.
     pub fn distrust(&self, name: &str) -> Result<()> {
+        let _changing = self.changing();
         let known = self.keys()?;
         let (key, _) = known.iter().find(|(key, _)| key.name() == name).ok_or_else(|| {
             Error::not_found(format!("there is no witness {name}")).next("Look at the list of witnesses.")
         })?;
         let delete = |prefix| Change::delete(Namespace::Setting, row_of(prefix, key));
-        self.register.apply(&[delete(WITNESS), delete(COSIGNED)]).map_err(stored)
+        self.write(&[delete(WITNESS), delete(COSIGNED)])
     }
 
     /// Keeps a checkpoint that goes outside: a cosignature alone does not say what it is of. The shortest of more than [`SEEN_MAX`] is forgotten.
@@ -166,6 +188,7 @@ impl Witnesses {
     pub fn remember(&self, checkpoint: &SignedCheckpoint) -> Result<()> {
         let root = checkpoint.checkpoint().root;
         let row = [SEEN, &root.size.to_be_bytes(), &root.hash].concat();
+        let _changing = self.changing();
         let known = self.register.scan(Namespace::Setting, SEEN).map_err(stored)?;
         if known.iter().any(|known| known.key == row) {
             return Ok(());
@@ -174,7 +197,7 @@ impl Witnesses {
         let mut changes = vec![Change::put(Namespace::Setting, row, value)];
         let over = (known.len() + 1).saturating_sub(SEEN_MAX);
         changes.extend(known.iter().take(over).map(|known| Change::delete(Namespace::Setting, known.key.clone())));
-        self.register.apply(&changes).map_err(stored)
+        self.write(&changes)
     }
 
     /// Every checkpoint of this log that was outside, longest last.
@@ -201,6 +224,7 @@ impl Witnesses {
     /// # Errors
     /// `InvalidInput` when lines came alone and none is of a witness that is known, when one does not fit any checkpoint that it can be of, or says a time that has not come.
     pub fn import(&self, log: &Log<'_>, brought: &Brought) -> Result<Vec<api::LogCosigned>> {
+        let _changing = self.changing();
         let keys: Vec<VerifierKey> = self.keys()?.into_iter().map(|(key, _)| key).collect();
         let of = |line: &Signature| keys.iter().find(|key| key.name() == line.name && key.key_id() == line.key_id);
         let known: Vec<_> = brought.lines.iter().filter_map(|line| Some((line, of(line)?))).collect();
@@ -256,7 +280,7 @@ impl Witnesses {
 
     fn put(&self, key: Vec<u8>, utc: UtcNanos, text: &str) -> Result<()> {
         let value = [&utc.0.to_le_bytes()[..], text.as_bytes()].concat();
-        self.register.apply(&[Change::put(Namespace::Setting, key, value)]).map_err(stored)
+        self.write(&[Change::put(Namespace::Setting, key, value)])
     }
 }
 

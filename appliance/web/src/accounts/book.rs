@@ -1,5 +1,6 @@
 //! The book of accounts and sessions.
 
+mod approver;
 mod factor;
 
 use super::FRESH_FACTOR_S;
@@ -60,12 +61,24 @@ struct Account {
     /// When an admin took the second factor away, until there is another one.
     #[serde(default)]
     factor_removed_utc_ms: Option<i64>,
+    /// The key with which it signs releases elsewhere.
+    #[serde(default)]
+    approver_key: Option<String>,
 }
 
 impl Account {
     /// One that may do nothing.
     fn new(id: u32, name: String, password: String) -> Self {
-        Self { id, name, roles: Roles::default(), cameras: None, password, factor: None, factor_removed_utc_ms: None }
+        Self {
+            id,
+            name,
+            roles: Roles::default(),
+            cameras: None,
+            password,
+            factor: None,
+            factor_removed_utc_ms: None,
+            approver_key: None,
+        }
     }
 
     fn shown(&self) -> api::Account {
@@ -75,6 +88,7 @@ impl Account {
             roles: self.roles.0.iter().copied().collect(),
             cameras: self.cameras.as_ref().map(|cameras| cameras.iter().copied().collect()),
             second_factor: self.factor.is_some(),
+            approver_key: self.approver_key.clone(),
         }
     }
 
@@ -214,6 +228,11 @@ impl AccountBook {
         let state = self.state();
         let holds = state.accounts.values().filter(|account| account.roles.has(role));
         holds.map(|account| (account.id, account.name.clone())).collect()
+    }
+
+    /// What an account may be now; `None` when it is gone.
+    pub(crate) fn roles_of(&self, account: u32) -> Option<Roles> {
+        self.state().accounts.get(&account).map(|account| account.roles.clone())
     }
 
     /// Present name of an account.

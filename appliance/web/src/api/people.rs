@@ -139,6 +139,8 @@ pub struct Account {
     pub cameras: Option<Vec<CameraId>>,
     /// It has a second factor.
     pub second_factor: bool,
+    /// The public key with which it signs releases elsewhere; null: none.
+    pub approver_key: Option<String>,
 }
 
 /// Who is signed in.

@@ -57,6 +57,12 @@ pub trait Checkpoints: Send + Sync {
     /// `NotFound` when nothing is signed yet, or when `old` is more than what is.
     fn witness_request(&self, old: u64) -> Result<String, Error>;
 
+    /// A piece of the tree or of the entries that the last checkpoint is about, by its path as C2SP tlog-tiles has it, from `tile/` on: 32 bytes to 4 MiB.
+    ///
+    /// # Errors
+    /// `NotFound` for what is no such path or not signed yet; when the log cannot be read.
+    fn tile(&self, path: &str) -> Result<Vec<u8>, Error>;
+
     /// Whose cosignatures are taken home, with what each signed last, by name.
     ///
     /// # Errors

@@ -16,6 +16,8 @@ pub enum Space {
     Case = 4,
     /// One row a request of somebody who may be in the footage, keyed by its number, big-endian.
     Request = 5,
+    /// One row for each token of a mirror of the log, keyed by its number.
+    Mirror = 6,
 }
 
 /// One change of the register.

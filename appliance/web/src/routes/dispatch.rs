@@ -40,6 +40,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) body: &'a [u8],
     /// What the station's policy allows.
     pub(crate) rules: &'a Rules,
+    /// Number of the mirror whose token the caller has; 0 for whoever is signed in.
+    pub(crate) mirror: u32,
 }
 
 impl Asked<'_> {
@@ -245,9 +247,9 @@ async fn serve(app: App, route: &'static Route, mut parts: Parts, body: Body) ->
     headers::same_site(&parts.method, &parts.headers)?;
     let path = path_arguments(&mut parts).await?;
     let query = query_arguments(route, parts.uri.query().unwrap_or_default())?;
-    let mut who = headers::session_token(&parts.headers).and_then(|token| app.accounts().who(&token));
+    let (mut who, mirror) = caller(&app, route, &parts.headers);
     let policy = app.ports().policies.in_force();
-    let unread = Asked { path: &path, query: &query, body: &[], rules: &policy.rules };
+    let unread = Asked { path: &path, query: &query, body: &[], mirror, rules: &policy.rules };
     if who.is_none()
         && let Some(action) = route.permission.action(&unread, Stored::default())
     {
@@ -268,7 +270,7 @@ async fn serve(app: App, route: &'static Route, mut parts: Parts, body: Body) ->
         _ => None,
     };
     let body = read_body(route, body).await?;
-    let asked = Asked { path: &path, query: &query, body: &body, rules: &policy.rules };
+    let asked = Asked { path: &path, query: &query, body: &body, mirror, rules: &policy.rules };
     let grant = match &mut who {
         Some(who) => match action_of(&app, route.permission, &asked, who).await {
             Some(action) => Some(app.gate().open(who, action?, route.audit).await?),
@@ -281,6 +283,16 @@ async fn serve(app: App, route: &'static Route, mut parts: Parts, body: Body) ->
         false => None,
     };
     (route.handler)(Call { app, peer, headers: parts.headers, path, query, body, who, grant, upgrade }).await
+}
+
+/// Who calls, by their session; on rows that copy the log also by the token of a mirror, whose number comes along.
+fn caller(app: &App, route: &Route, headers: &HeaderMap) -> (Option<Who>, u32) {
+    let who = headers::session_token(headers).and_then(|token| app.accounts().who(&token));
+    if who.is_some() || !matches!(route.permission, Permission::Mirrors) {
+        return (who, 0);
+    }
+    let found = headers::mirror_token(headers).and_then(|token| app.mirrors().who(&token, app.accounts()));
+    found.map_or((None, 0), |(who, mirror)| (Some(who), mirror))
 }
 
 /// What somebody asks for. The settings of a camera are looked at for those alone who may change them; the case in which somebody asks goes with them to the gate.

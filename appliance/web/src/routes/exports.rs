@@ -208,16 +208,16 @@ fn fresh_number() -> Result<u64, Error> {
 fn asked_release(asked: &Asked<'_>) -> Result<Action, Error> {
     let request = asked.json::<api::ExportReleaseRequest>()?;
     let manifest_sha256 = request.map(|request| hash(&request.manifest_sha256)).transpose()?.unwrap_or_default();
-    Ok(Action::ReleaseExport { export: asked.path.export()?, manifest_sha256 })
+    Ok(Action::ReleaseExport { export: asked.path.export()?, manifest_sha256, by_signed_file: None })
 }
 
 fn asked_refuse(asked: &Asked<'_>) -> Result<Action, Error> {
     let Some(request) = asked.json::<api::ExportRefuseRequest>()? else {
         let (manifest_sha256, reason) = (String::new(), String::new());
-        return Ok(Action::RefuseExport { export: asked.path.export()?, manifest_sha256, reason });
+        return Ok(Action::RefuseExport { export: asked.path.export()?, manifest_sha256, reason, by_signed_file: None });
     };
     let (manifest_sha256, reason) = (hash(&request.manifest_sha256)?, reason(&request.reason)?);
-    Ok(Action::RefuseExport { export: asked.path.export()?, manifest_sha256, reason })
+    Ok(Action::RefuseExport { export: asked.path.export()?, manifest_sha256, reason, by_signed_file: None })
 }
 
 fn asked_download(asked: &Asked<'_>) -> Result<Action, Error> {
@@ -299,7 +299,7 @@ async fn sinks(call: Call) -> Result<Response, Problem> {
 }
 
 /// With the names of the accounts.
-fn named(app: &App, mut export: api::Export) -> api::Export {
+pub(super) fn named(app: &App, mut export: api::Export) -> api::Export {
     export.asked_by_name = app.accounts().name_of(export.asked_by);
     if let Some(answer) = &mut export.answer {
         answer.account_name = app.accounts().name_of(answer.account);

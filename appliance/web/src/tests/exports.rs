@@ -96,7 +96,7 @@ async fn a_release_needs_a_fresh_second_factor_and_is_bound_to_the_manifest() {
     let other = "0".repeat(64);
     assert_problem(&station.post(path, &second, &body(&other)).await, 409, "conflict");
     let entries = station.audit.since(before);
-    let refused = Action::ReleaseExport { export: 1, manifest_sha256: other };
+    let refused = Action::ReleaseExport { export: 1, manifest_sha256: other, by_signed_file: None };
     assert_eq!(entries.len(), 2, "{entries:?}");
     assert!(entries[1].action == refused && matches!(entries[1].outcome, Outcome::Refused(_)), "{entries:?}");
     assert_eq!(station.post(path, &second, &body(MANIFEST)).await.status, 200);

@@ -1,7 +1,7 @@
 //! Checkpoints of the audit log: for anybody; what a witness is asked, for auditors.
 
 use super::doubles::{CHECKPOINT, SIGNED};
-use super::station::{Station, assert_problem};
+use super::station::{Ask, Station, assert_problem};
 use serde_json::json;
 use watchbook_access::{Action, Role};
 
@@ -37,7 +37,16 @@ async fn witnesses_are_for_auditors_and_the_key_for_admins() {
     let station = Station::new();
     let admin = station.claim(false).await;
     let auditor = station.account(&admin, "A", &[Role::Auditor], None).await;
-    let added = station.post("/api/v1/log/witnesses", &auditor, &json!({"key": "w2+0a0b0c0d+BAAA"})).await;
+    let key = json!({"key": "w2+0a0b0c0d+BAAA"});
+    assert_problem(&station.post("/api/v1/log/witnesses", &auditor, &key).await, 403, "second_factor_needed");
+    let distrust = Ask::new("DELETE", "/api/v1/log/witnesses?name=w1").by(&auditor);
+    assert_problem(&station.send(distrust).await, 403, "second_factor_needed");
+    let reason = json!({"reason": "yearly"});
+    assert_problem(&station.post("/api/v1/log/key", &admin, &reason).await, 403, "second_factor_needed");
+    for cookie in [&admin, &auditor] {
+        station.second_factor(cookie).await;
+    }
+    let added = station.post("/api/v1/log/witnesses", &auditor, &key).await;
     assert_eq!((added.status.as_u16(), &added.json()["name"]), (201, &json!("w2")));
     let text = "\u{2014} w2 AAAA\n\u{2014} w3 BBBB\nmore\n";
     let brought = station.post("/api/v1/log/cosignatures", &auditor, &json!({"text": text})).await;

@@ -134,6 +134,7 @@ impl Station {
             retention: Arc::clone(&inner) as _,
             holds: Arc::clone(&holds) as _,
             exports: Arc::clone(&inner) as _,
+            decisions: Arc::clone(&inner) as _,
             proposals: Arc::clone(&inner) as _,
             rederivations: Arc::clone(&inner) as _,
             checkpoints: Arc::clone(&inner) as _,
@@ -192,6 +193,15 @@ impl Station {
         let answer = self.post("/api/v1/claim", "", &body).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
         answer.cookie()
+    }
+
+    /// An approver elsewhere, whose key is enrolled; the number of the account.
+    pub(super) async fn signer(&self, admin: &str) -> u32 {
+        self.account(admin, "Signer", &[Role::Approver], None).await;
+        let list = self.get("/api/v1/accounts", admin).await.json();
+        let number = list["accounts"].as_array().unwrap().last().unwrap()["id"].as_u64().unwrap() as u32;
+        self.app.accounts().enrol_key(number, format!("hq.example/approver+00000000+A{number}")).await.unwrap();
+        number
     }
 
     /// An account with these roles, signed in; its cookie.

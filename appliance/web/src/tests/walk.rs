@@ -27,6 +27,8 @@ fn path_of(row: &Route) -> String {
         .replace("{preset}", "1")
         .replace("{entry}", "7")
         .replace("{request}", "1")
+        .replace("{*tile}", "0/000.p/7")
+        .replace("{mirror}", "1")
 }
 
 /// A request that is right in every way but perhaps its sender.
@@ -107,6 +109,9 @@ fn body(id: &str) -> Option<Value> {
             body["proposed_by"] = json!(50);
             body
         }
+        "make_log_mirror" => json!({"name": "Court"}),
+        "bring_decision" => json!({"text": "4"}),
+        "enrol_approver_key" => json!({"key": "hq.example/approver+00000000+AQ"}),
         "request_export" => json!({
             "case": CASE, "cameras": [1], "from_utc_ms": START_MS + 1000, "to_utc_ms": START_MS + 2000, "recipient_class": "court", "recipient": "Clerk"
         }),
@@ -156,9 +161,35 @@ async fn ready(station: &Station, row: &Route, cookie: &str) -> Ask {
             station.second_factor(&station.sign_in("Other").await).await;
             None
         }
-        "release_export" | "accept_policy" => {
+        "release_export" | "accept_policy" | "change_log_key" | "trust_log_witness" | "distrust_log_witness"
+        | "make_log_mirror" => {
             station.second_factor(cookie).await;
             body(row.id)
+        }
+        "enrol_approver_key" | "remove_approver_key" | "bring_decision" => {
+            let admin = station.sign_in("Chief").await;
+            let signer = match row.id {
+                "bring_decision" => station.signer(&admin).await,
+                _ => 2,
+            };
+            let roles = Ask::new("PATCH", &format!("/api/v1/accounts/{signer}")).by(&admin);
+            assert_eq!(station.send(roles.json(&json!({"roles": ["approver"]}))).await.status, 200);
+            if row.id == "remove_approver_key" {
+                station.app.accounts().enrol_key(2, "hq.example/approver+00000000+AQ".into()).await.unwrap();
+            }
+            station.second_factor(cookie).await;
+            match row.id {
+                "bring_decision" => Some(json!({"text": signer.to_string()})),
+                _ => body(row.id),
+            }
+        }
+        "revoke_log_mirror" => {
+            let admin = station.sign_in("Chief").await;
+            let auditor = station.account(&admin, "Keeper", &[Role::Auditor], None).await;
+            station.second_factor(&auditor).await;
+            let made = station.post("/api/v1/log/mirrors", &auditor, &json!({"name": "Court"})).await;
+            assert_eq!(made.status, 201);
+            None
         }
         "open_case" | "change_case" => {
             let admin = station.sign_in("Chief").await;
@@ -265,6 +296,9 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
         "audit" | "log_witness_request" | "trust_log_witness" | "distrust_log_witness" | "import_cosignatures" => {
             &[Auditor]
         }
+        "enrol_approver_key" | "remove_approver_key" => &[Admin],
+        "ask_decision" | "bring_decision" => &[Investigator, Approver],
+        "log_tile" | "log_mirrors" | "make_log_mirror" | "revoke_log_mirror" => &[Auditor],
         "log_leaves" | "reviews" | "answer_review" | "anomalies" => &[Auditor],
         _ => return None,
     })
@@ -343,7 +377,9 @@ async fn each_role_gets_past_its_rows_and_no_other() {
             let (before, calls) = (station.audit.count(), station.inner.calls.load(Ordering::SeqCst));
             let answer = station.send(ask.by(&cookie)).await;
             let entries = station.audit.since(before);
-            assert_eq!(entries.len(), 1, "{role:?} {}: {entries:?}", row.id);
+            // What a signed file says is an entry of whoever signed it, behind that of whoever brought it.
+            let wanted = if row.id == "bring_decision" && allowed.contains(&role) { 2 } else { 1 };
+            assert_eq!(entries.len(), wanted, "{role:?} {}: {entries:?}", row.id);
             assert_eq!(entries[0].account, Some(3));
             if allowed.contains(&role) {
                 let fine =

@@ -1,5 +1,6 @@
 //! End to end: real camera servers → the real recorder → what a client gets.
 
+mod approval;
 mod author;
 mod bad_input;
 mod cameras;
@@ -16,6 +17,7 @@ mod inference;
 mod jpeg;
 mod loss;
 mod places;
+mod mirror;
 mod record;
 mod rederive;
 mod report;

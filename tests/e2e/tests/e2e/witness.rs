@@ -81,6 +81,8 @@ fn cosignatures_come_home_over_a_change_of_key_and_find_an_old_copy_out() {
     assert_eq!(code, 0);
     assert_eq!(import(&mut recorder, &line).status, 422, "whose line that is nobody knows here");
     let key = json!({ "key": witness.key.to_string() });
+    assert_eq!(recorder.client.send("POST", "/api/v1/log/witnesses", &key).status, 403, "not with a password alone");
+    drop(watchbook_e2e::case::second_factor(&mut recorder.client, "a long enough passphrase"));
     drop(recorder.client.send("POST", "/api/v1/log/witnesses", &key).ok());
     assert_eq!(recorder.client.send("POST", "/api/v1/log/witnesses", &key).status, 409);
 

@@ -1,6 +1,8 @@
 //! `watchbook-witness`: remembers the last checkpoint of each log that it watches and cosigns the next one only when that continues it. Runs on a laptop, away from the
 //! box; files go to and fro on a stick.
 
+mod mirror;
+mod serve;
 mod state;
 
 use pico_args::Arguments;
@@ -24,9 +26,11 @@ watchbook-witness: cosigns checkpoints of a log that only grew; refuses a log th
       watches a log. KEY is its public key (name+id+base64), ORIGIN the first line of its checkpoints, without it the name of the key
   watchbook-witness cosign --state DIR --key FILE --request FILE --out FILE
       judges a request (the body of C2SP tlog-witness `add-checkpoint`); when it is good, remembers the checkpoint and writes the cosignature
+  watchbook-witness serve --state DIR --key FILE --listen ADDRESS:PORT
+      the same for stations that send their checkpoints by themselves: POST http://ADDRESS:PORT/add-checkpoint
   watchbook-witness logs --state DIR
       shows what is watched and what was seen last
-
+{MIRROR}
 Exit code of `cosign`: 0 cosigned · 2 called wrongly · 3 a file cannot be read or written · 40 not a request · 43 not signed by the log · 44 unknown log
 49 the proof starts elsewhere (ask the box for one from the size that is printed) · 42 FORK: keep the request, it is proof · 50 clock or state of the witness is wrong
 ";
@@ -55,7 +59,8 @@ fn files(sentence: impl core::fmt::Display) -> Failure {
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_env();
     if arguments.contains(["-h", "--help"]) {
-        say(HELP);
+        say(&HELP.replace("{MIRROR}\n", mirror::HELP));
+        say(mirror::CODES);
         return ExitCode::SUCCESS;
     }
     match run(arguments) {
@@ -103,7 +108,15 @@ fn run(mut arguments: Arguments) -> Result<String, Failure> {
             finish(arguments)?;
             logs(&state)
         }
-        _ => Err(usage("say one of keygen, trust, cosign, logs; --help shows how")),
+        Some("mirror") => mirror::run(arguments),
+        Some("serve") => {
+            let (state, key): (PathBuf, PathBuf) =
+                (arguments.value_from_str("--state")?, arguments.value_from_str("--key")?);
+            let listen: String = arguments.value_from_str("--listen")?;
+            finish(arguments)?;
+            serve::serve(&state, &key, &listen)
+        }
+        _ => Err(usage("say one of keygen, trust, cosign, serve, logs, mirror; --help shows how")),
     }
 }
 
@@ -152,16 +165,21 @@ fn logs(dir: &Path) -> Result<String, Failure> {
     Ok(text)
 }
 
-fn cosign(dir: &Path, key: &Path, request: &Path, out: &Path) -> Result<String, Failure> {
+/// The state, which nobody else has while it is open, and the witness with its key.
+fn witness(dir: &Path, key: &Path) -> Result<(State, Witness), Failure> {
     let text = std::fs::read_to_string(key).map_err(|error| files(format!("reading {}: {error}", key.display())))?;
     let key = SigningKey::parse(text.trim_end()).map_err(|error| files(format!("{}: {error}", key.display())))?;
     let state = State::open(dir).map_err(files)?;
     let witness = Witness::new(key, state.logs().map_err(files)?).map_err(usage)?;
-    let body = state::bounded(request, REQUEST_BYTES_MAX as u64).map_err(files)?;
-    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|_| files("the clock is before 1970; set it"))?;
+    Ok((state, witness))
+}
+
+/// Judges a request; what is cosigned is remembered, and a fork kept as a proof, before anybody is told. The sentence says that a proof could not be kept.
+fn judge(state: &State, witness: &Witness, body: &[u8]) -> Result<(Answer, Option<String>), String> {
+    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|_| "the clock is before 1970; set it")?;
     let mut unreadable = None;
     let answer = witness.answer(
-        &body,
+        body,
         |origin| {
             state.seen(origin).unwrap_or_else(|error| {
                 unreadable = Some(error);
@@ -172,31 +190,37 @@ fn cosign(dir: &Path, key: &Path, request: &Path, out: &Path) -> Result<String, 
     );
     // Without its state a witness would take any log for a new one.
     if let Some(error) = unreadable {
-        return Err(files(error));
+        return Err(error);
     }
-    match answer {
+    let mut lost = None;
+    match &answer {
+        Answer::Cosigned(cosigned) => state.remember(&cosigned.state)?,
+        // The fork is told in any case, first of all.
+        Answer::Fork(_) => {
+            lost = state.keep_proof(body).err();
+            lost = lost
+                .map(|error| format!("copy the request to a safe place yourself, it could not be kept here: {error}"));
+        }
+        _ => {}
+    }
+    Ok((answer, lost))
+}
+
+fn cosign(dir: &Path, key: &Path, request: &Path, out: &Path) -> Result<String, Failure> {
+    let (state, witness) = witness(dir, key)?;
+    let body = state::bounded(request, REQUEST_BYTES_MAX as u64).map_err(files)?;
+    let (answer, lost) = judge(&state, &witness, &body).map_err(files)?;
+    let code = match &answer {
         Answer::Cosigned(cosigned) => {
-            state.remember(&cosigned.state).map_err(files)?;
             state::replace(out, format!("{}\n", cosigned.line).as_bytes()).map_err(files)?;
-            Ok(format!("{}\n", Answer::Cosigned(cosigned)))
+            return Ok(format!("{answer}\n"));
         }
-        refused => {
-            let code = match refused {
-                Answer::BadRequest(_) => 40,
-                Answer::Forbidden(_) => 43,
-                Answer::UnknownLog(_) => 44,
-                Answer::Conflict(_) => 49,
-                Answer::Fork(_) => 42,
-                _ => 50,
-            };
-            let mut sentence = refused.to_string();
-            // The fork is told in any case, first of all.
-            if matches!(refused, Answer::Fork(_))
-                && let Err(error) = state.keep_proof(&body)
-            {
-                sentence += &format!("; copy the request to a safe place yourself, it could not be kept here: {error}");
-            }
-            Err(Failure(code, sentence))
-        }
-    }
+        Answer::BadRequest(_) => 40,
+        Answer::Forbidden(_) => 43,
+        Answer::UnknownLog(_) => 44,
+        Answer::Conflict(_) => 49,
+        Answer::Fork(_) => 42,
+        Answer::Unable(_) => 50,
+    };
+    Err(Failure(code, lost.map_or_else(|| answer.to_string(), |lost| format!("{answer}; {lost}"))))
 }

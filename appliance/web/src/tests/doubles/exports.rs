@@ -106,6 +106,39 @@ impl Exports for MemoryBox {
     }
 }
 
+/// What was brought is `<account> [<reason>]`, about export 1.
+impl Decisions for MemoryBox {
+    fn check_key(&self, key: &str) -> Result<String, Error> {
+        self.called();
+        match key.split('+').count() {
+            3 => Ok(key.to_owned()),
+            _ => Err(Error::invalid("this is no approver's key")),
+        }
+    }
+
+    fn request(&self, export: &api::Export) -> Result<String, Error> {
+        self.called();
+        Ok(format!("request {}\n", export.id))
+    }
+
+    fn read(&self, text: &str, keys: &[(u32, String)]) -> Result<SignedDecision, Error> {
+        self.called();
+        let (account, reason) = text.split_once(' ').unwrap_or((text, ""));
+        let account: u32 = account.parse().map_err(|_| Error::invalid("no decision"))?;
+        if !keys.iter().any(|(of, _)| *of == account) {
+            return Err(Error::new(Kind::Denied, "no enrolled approver has signed this"));
+        }
+        let refusal = Some(reason.to_owned()).filter(|reason| !reason.is_empty());
+        Ok(SignedDecision { export: 1, manifest_sha256: MANIFEST.to_owned(), account, refusal })
+    }
+
+    fn taken(&self, export: u64) -> Result<(), Error> {
+        self.called();
+        assert_eq!(export, 1);
+        Ok(())
+    }
+}
+
 struct Archive;
 
 impl watchbook_media::ByteFile for Archive {

@@ -1,6 +1,6 @@
 /** Every request the page makes, by name. */
 
-import { call, query, upload } from "./client";
+import { call, query, send, upload } from "./client";
 import type {
   Account,
   AccountInput,
@@ -13,6 +13,8 @@ import type {
   LogImport,
   LogWitness,
   LogWitnessList,
+  MirrorList,
+  MirrorMade,
   Camera,
   CameraInput,
   CameraList,
@@ -123,6 +125,8 @@ export const api = {
   setUpFactor: (password: string) => call<SecondFactorSetUp>("POST", "/session/second-factor/set-up", { password }),
   confirmFactor: (code: string) => call<void>("POST", "/session/second-factor/confirm", { code }),
   enterFactor: (code: string) => call<void>("POST", "/session/second-factor", { code }),
+  enrolApproverKey: (id: number, key: string) => call<void>("PUT", `/accounts/${id}/approver-key`, { key }),
+  removeApproverKey: (id: number) => call<void>("DELETE", `/accounts/${id}/approver-key`),
   removeFactor: (account: number) => call<void>("DELETE", `/accounts/${account}/second-factor`),
 
   cameras: () => call<CameraList>("GET", "/cameras").then((answer) => answer.cameras),
@@ -178,6 +182,9 @@ export const api = {
   trustWitness: (key: string) => call<LogWitness>("POST", "/log/witnesses", { key }),
   distrustWitness: (name: string) => call<void>("DELETE", `/log/witnesses${query({ name })}`),
   importCosignatures: (text: string) => call<LogImport>("POST", "/log/cosignatures", { text }),
+  logMirrors: () => call<MirrorList>("GET", "/log/mirrors"),
+  makeMirror: (name: string) => call<MirrorMade>("POST", "/log/mirrors", { name }),
+  revokeMirror: (number: number) => call<void>("DELETE", `/log/mirrors/${number}`),
   changeLogKey: (reason: string) => call<LogCheckpoint>("POST", "/log/key", { reason }),
   audit: (kind: AuditKind, cursor: string | null, limit: number) => call<AuditPage>("GET", `/audit${query({ kind, cursor, limit })}`),
   reports: () => call<ReportList>("GET", "/reports"),
@@ -215,6 +222,8 @@ export const api = {
   releaseExport: (id: string, manifest_sha256: string) => call<Export>("POST", `/exports/${encodeURIComponent(id)}/release`, { manifest_sha256 }),
   exportSinks: () => call<ExportSinkList>("GET", "/exports/sinks"),
   deliverExport: (id: string, manifest_sha256: string, sink: string) => call<Export>("POST", `/exports/${encodeURIComponent(id)}/deliver`, { manifest_sha256, sink }),
+  askDecision: (id: string) => send(`/api/v1/exports/${encodeURIComponent(id)}/decision-request`, { method: "POST", headers: { "X-Watchbook": "1" } }).then((answer) => answer.blob()),
+  bringDecision: (id: string, text: string) => call<Export>("POST", `/exports/${encodeURIComponent(id)}/decision`, { text }),
   refuseExport: (id: string, manifest_sha256: string, reason: string) => call<Export>("POST", `/exports/${encodeURIComponent(id)}/refuse`, { manifest_sha256, reason }),
 
   requests: () => call<SubjectRequestList>("GET", "/subject-requests"),

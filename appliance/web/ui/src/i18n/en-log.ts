@@ -1,4 +1,6 @@
 /** English, for the audit log's checkpoints. */
+import { outboxWords } from "./en-outbox";
+
 export const logWords = {
   "log.title": "Checkpoint",
   "log.what":
@@ -62,4 +64,5 @@ export const logWords = {
   "alarm.log_signing_failed.next": "It is tried again by itself. If this stays, look at the state directory's disk and at the recorder's log.",
   "alarm.log_copy_missing": "The second copy of the audit log's checkpoint is missing",
   "alarm.log_copy_missing.next": "Look whether the ring's disk is there and has room. If it was missing at the start, an old log may have been put in place: the auditor should compare with a checkpoint that was kept outside.",
+  ...outboxWords,
 };

@@ -9,6 +9,8 @@ import { session } from "../lib/session";
 import { Icon } from "../ui/icon";
 import { Confirm, Loading, Moment, Note, Problem, TextField } from "../ui/parts";
 import { Qr } from "../ui/qr";
+import { withSecondFactor } from "../ui/second-factor";
+import { AuditMirrors } from "./audit-mirrors";
 import { AuditWitnesses } from "./audit-witness";
 
 const EVERY_MS = 10_000;
@@ -94,6 +96,7 @@ export function AuditCheckpoint() {
           )}
           {has(session.value, "admin") && <ChangeKey reload={loaded.reload} />}
           {has(session.value, "auditor") && <AuditWitnesses signed={log.signed_entries} />}
+          {has(session.value, "auditor") && <AuditMirrors />}
         </>
       )}
     </details>
@@ -106,7 +109,7 @@ function ChangeKey({ reload }: { reload: () => void }) {
   const act = useAct();
   const change = () =>
     act.run(async () => {
-      await api.changeLogKey(reason.trim());
+      await withSecondFactor(() => api.changeLogKey(reason.trim()));
       setAsking(false);
       setReason("");
       reload();

@@ -43,6 +43,12 @@ export function detailText(entry: AuditEntry): string {
   if (typeof subject["policy_sha256"] === "string") parts.push(`SHA-256 ${subject["policy_sha256"].slice(0, 16)}…`);
   if (typeof subject["proposed_by"] === "number") parts.push(t("policy.proposed.by", { name: `#${subject["proposed_by"]}` }).replace(/,$/, ""));
   if (typeof subject["witness"] === "string") parts.push(subject["witness"]);
+  if (typeof subject["mirror"] === "number" && subject["mirror"] > 0) parts.push(t("audit.mirror", { id: subject["mirror"] }));
+  if (typeof subject["export"] === "number" && entry.action.endsWith("_decision")) parts.push(t("audit.export", { id: subject["export"] }));
+  if (typeof subject["by_signed_file"] === "string") parts.push(t("audit.by_file", { hash: subject["by_signed_file"].slice(0, 16) }));
+  if (typeof subject["decision_sha256"] === "string") parts.push(t("audit.by_file", { hash: subject["decision_sha256"].slice(0, 16) }));
+  if (entry.action === "make_mirror_token") parts.push(String(subject["name"]));
+  if (entry.action === "enrol_approver_key") parts.push(String(subject["key"]));
   if (Array.isArray(subject["names"])) parts.push(subject["names"].map(String).join(", "));
   if (entry.action === "set_plugin_dev_mode") parts.push(t("dev.hours.count", { count: Number(subject["hours"]) }));
   if (entry.action === "set_plugin_tried_out") parts.push(t(subject["on"] === true ? "tried_out.on" : "tried_out.off"));

@@ -5,6 +5,7 @@ import { api, type LogImport, type LogWitness } from "../api";
 import { t } from "../i18n";
 import { useAct, useLoaded } from "../lib/hooks";
 import { Icon } from "../ui/icon";
+import { withSecondFactor } from "../ui/second-factor";
 import { Confirm, Field, Moment, Note, Problem, TextField } from "../ui/parts";
 
 /** A checkpoint with its lines is never larger. */
@@ -47,7 +48,7 @@ function Witness({ witness, signed, reload }: { witness: LogWitness; signed: num
   const act = useAct();
   const remove = () =>
     act.run(async () => {
-      await api.distrustWitness(witness.name);
+      await withSecondFactor(() => api.distrustWitness(witness.name));
       setAsking(false);
       reload();
     });
@@ -91,7 +92,7 @@ function Add({ close }: { close: () => void }) {
   const submit = (event: Event) => {
     event.preventDefault();
     act.run(async () => {
-      await api.trustWitness(key.trim());
+      await withSecondFactor(() => api.trustWitness(key.trim()));
       close();
     });
   };

@@ -15,6 +15,7 @@ import { Progress } from "../ui/progress";
 import { NothingFound, Search } from "../ui/search";
 import { withSecondFactor } from "../ui/second-factor";
 import { Deliveries, WriteTo } from "./export-places";
+import { Decision } from "./export-decision";
 
 const EVERY_MS = 3_000;
 const MISSING_LISTED = 8;
@@ -121,6 +122,7 @@ function ExportCard({ item, reload }: { item: Export; reload: () => void }) {
       <Deliveries item={item} />
       {own && item.state === "released" && <WriteTo item={item} reload={reload} />}
       {item.state === "ready" && !own && has(session.value, "approver") && <Answer item={item} reload={reload} />}
+      {item.state === "ready" && (own || has(session.value, "approver")) && <Decision item={item} reload={reload} />}
     </li>
   );
 }

@@ -10,6 +10,7 @@ import { cameras, session } from "../lib/session";
 import { Icon } from "../ui/icon";
 import { Check, Confirm, Loading, Note, Problem, TextField } from "../ui/parts";
 import { NothingFound, Search } from "../ui/search";
+import { ApproverKey } from "./people-key";
 
 const ROLES: readonly Role[] = ["viewer", "investigator", "approver", "auditor", "admin"];
 
@@ -149,6 +150,7 @@ function Person({ account, reload }: { account: Account; reload: () => void }) {
         {self && <span class="tag">{t("people.you")}</span>}
         <span class="muted">{account.roles.map((role) => t(`role.${role}`)).join(", ")}</span>
         {account.second_factor && <span class="tag">{t("people.factor")}</span>}
+        {account.approver_key !== null && <span class="tag">{t("people.key.tag")}</span>}
         <div class="row row-end">
           {account.second_factor && !self && <RemoveFactor account={account} reload={reload} />}
           <button type="button" class="small" aria-expanded={editing} onClick={() => setEditing(!editing)}>
@@ -173,6 +175,7 @@ function Person({ account, reload }: { account: Account; reload: () => void }) {
               {t("save")}
             </button>
           </div>
+          {account.roles.includes("approver") && !self && <ApproverKey account={account} reload={reload} />}
         </div>
       )}
       {removing && (
