@@ -184,10 +184,10 @@ impl Report<'_> {
 }
 
 /// What people typed, on one line.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 
-fn time(utc: UtcNanos) -> String {
+pub(crate) fn time(utc: UtcNanos) -> String {
     format!("{utc} UTC")
 }

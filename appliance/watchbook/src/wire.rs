@@ -110,9 +110,11 @@ impl Station {
         let checkpoints = sign_checkpoints(&runtime, LogKeeper::open(&register, &keys, &config.storage.ring_dir));
         let sources = report_desk::sources(&register, &checkpoints, minutes);
         let reports = report_desk::start(&runtime, sources, &cameras, &config.public.contact).map_err(web_error)?;
-        let means = Means { reader: store.reader(), journal, plugins: Arc::clone(&plugins), program_dir };
+        let means =
+            Means { reader: store.reader(), journal, plugins: Arc::clone(&plugins), program_dir: program_dir.clone() };
         let rederivations = rederivations_of(means, &register, &book)?;
-        let exports = open_exports(&store, (&checkpoints, &cameras), (&register, &keys, &book), &state_dir)?;
+        let exports =
+            open_exports(&store, (&checkpoints, &cameras), (&register, &keys, &book), (&state_dir, program_dir))?;
         let proposals = Arc::new(ProposalDesk::open(register, Arc::clone(&book), rules).map_err(web_error)?);
         let started = proposals.start(rule_work, analysis, Arc::clone(&cameras));
         started.map_err(|error| Error::io("starting the thread for rules", &error))?;
@@ -215,7 +217,7 @@ fn open_exports(
     store: &Store,
     (keeper, cameras): (&Arc<LogKeeper>, &Arc<CameraDesk>),
     (register, keys, book): (&Arc<Register>, &Arc<Keys>, &Arc<Book>),
-    state_dir: &Path,
+    (state_dir, program_dir): (&Path, PathBuf),
 ) -> Result<Arc<ExportDesk>> {
     let means = exports::Means {
         reader: store.reader(),
@@ -224,6 +226,7 @@ fn open_exports(
         keeper: Arc::clone(keeper),
         cameras: Arc::clone(cameras),
         sealing: exports::Sealing::new(Arc::clone(register), Arc::clone(keys)),
+        program_dir,
     };
     let desk = ExportDesk::open(means, Arc::clone(register), Arc::clone(book), &state_dir.join(EXPORTS_DIR));
     let desk = Arc::new(desk.map_err(web_error)?);

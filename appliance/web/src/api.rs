@@ -15,6 +15,7 @@ mod log;
 mod people;
 mod plugins;
 mod proposals;
+mod redact;
 mod rederive;
 mod report;
 mod retention;
@@ -68,6 +69,7 @@ pub use proposals::{
     Decision, Proposal, ProposalClip, ProposalDecided, ProposalDecisionRequest, ProposalEvent, ProposalKind,
     ProposalList, ProposalRule, ProposalState,
 };
+pub use redact::{ExportRedaction, RedactedExportRequest, RedactionKey, RedactionRegion};
 pub use rederive::{
     Rederivation, RederivationDifference, RederivationField, RederivationInputs, RederivationLead, RederivationOutcome,
     RederivationRefusal, RederivationRequest, RederivationResult, RederivationState,

@@ -12,7 +12,7 @@ mod report;
 mod secrets;
 
 pub use cases::{CaseChange, Cases};
-pub use exports::{ExportAnswer, ExportFile, ExportOrder, Exports};
+pub use exports::{ExportAnswer, ExportFile, ExportOrder, Exports, Redaction};
 pub use log::{AuditBook, AuditKind, AuditPage, AuditRecord, Checkpoints};
 pub use marks::{Damaged, ImpairedList};
 pub use register::{Change, Register, RegisterRow, Space};

@@ -22,6 +22,7 @@ pub(crate) mod plugins;
 pub(crate) mod proposals;
 pub(crate) mod ptz;
 pub(crate) mod publishers;
+pub(crate) mod redact;
 pub(crate) mod rederive;
 pub(crate) mod report;
 pub(crate) mod retention;
@@ -201,6 +202,7 @@ pub(crate) fn table() -> Vec<Route> {
     rows.extend(footage::rows());
     rows.extend(playback::rows());
     rows.extend(exports::rows());
+    rows.extend(redact::rows());
     rows.extend(live::rows());
     rows.extend(events::rows());
     rows.extend(counts::rows());

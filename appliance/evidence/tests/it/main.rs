@@ -7,6 +7,7 @@ mod fuzz_smoke;
 mod hostile;
 mod masters;
 mod movie;
+mod redacted;
 mod report;
 mod sample;
 #[path = "../../../../tests/fuzz/smoke.rs"]

@@ -2,6 +2,7 @@
 //!
 //! Recording comes first: the thread rests while footage waits for a disk, and what it writes goes to the disk in small pieces.
 
+mod redact;
 mod sealing;
 mod source;
 
@@ -13,7 +14,7 @@ use super::log_keeper::LogKeeper;
 use super::log_keys;
 use source::RingSource;
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -62,6 +63,8 @@ pub struct Means {
     pub cameras: Arc<CameraDesk>,
     /// What masters are sealed with.
     pub sealing: Sealing,
+    /// Where the programs are that decode and encode.
+    pub program_dir: PathBuf,
 }
 
 /// The exports of the station.
@@ -75,6 +78,8 @@ pub struct ExportDesk {
     /// Held while somebody's answer takes effect.
     answering: Mutex<()>,
     bytes_per_s: AtomicU64,
+    /// Milliseconds that a second of a redacted copy took.
+    redact_ms_per_s: AtomicU64,
 }
 
 #[derive(Default)]
@@ -132,6 +137,7 @@ impl ExportDesk {
             }
         }
         let (jobs, bytes_per_s) = (Mutex::new(jobs), AtomicU64::new(BYTES_PER_S));
+        let redact_ms_per_s = AtomicU64::new(redact::MS_PER_S);
         Ok(Self {
             means,
             register,
@@ -141,6 +147,7 @@ impl ExportDesk {
             changed: Condvar::new(),
             answering: Mutex::new(()),
             bytes_per_s,
+            redact_ms_per_s,
         })
     }
 
@@ -202,7 +209,10 @@ impl ExportDesk {
             Ok(made) => {
                 let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
                 let rate = making.done_bytes.saturating_mul(1000) / millis;
-                self.bytes_per_s.store(rate.max(1 << 20), Ordering::Relaxed);
+                match job.order.redaction {
+                    None => self.bytes_per_s.store(rate.max(1 << 20), Ordering::Relaxed),
+                    Some(_) => self.redact_ms_per_s.store(redact::measured(millis, &made), Ordering::Relaxed),
+                }
                 job.made = Some(made);
                 job.enter(State::Ready, now);
             }
@@ -239,8 +249,13 @@ impl ExportDesk {
             let message = format!("the hashes of {} runs of footage are not in the audit log", surveyed.without_leaf);
             return Err(Error::new(Kind::Unavailable, message).next("Look at the health page, then ask again."));
         }
+        let mut room = surveyed.bytes.saturating_add(surveyed.bytes / 16);
+        if order.redaction.is_some() {
+            surveyed = watchbook_export::redact::pictures(surveyed);
+            room = surveyed.bytes.saturating_mul(watchbook_export::redact::GROWTH);
+        }
         self.tell(job.id, |making| (making.without_leaf, making.total_bytes) = (0, surveyed.bytes));
-        self.staging.check_room(surveyed.bytes.saturating_add(surveyed.bytes / 16)).map_err(exported)?;
+        self.staging.check_room(room).map_err(exported)?;
         let origin = self.means.keeper.origin();
         let key = self.means.sealing.key(&origin)?;
         let maker = Maker {
@@ -251,6 +266,12 @@ impl ExportDesk {
             files: player(),
             now: SystemClock.utc(),
         };
+        if order.redaction.is_some() {
+            let mut children = redact::Children::start(&self.means.program_dir)?;
+            let place = (job.id, &self.staging);
+            let made = watchbook_export::redact::make(place, (order, &surveyed), &maker, &mut source, &mut children);
+            return made.map_err(exported);
+        }
         make(job.id, (order, &surveyed), &maker, &mut source, &self.staging).map_err(exported)
     }
 
@@ -418,6 +439,7 @@ impl ExportDesk {
             trouble: (!job.trouble.is_empty()).then(|| job.trouble.clone()),
             expires_utc_ms: job.expires().map(UtcNanos::as_ms),
             delivered_utc_ms: job.delivered_at.map(UtcNanos::as_ms),
+            redaction: order.redaction.as_ref().map(redact::shown),
         }
     }
 
@@ -469,7 +491,8 @@ impl ports::Exports for ExportDesk {
         let bytes = self.stored_bytes(cameras, range)?;
         let seconds = bytes / self.bytes_per_s.load(Ordering::Relaxed).max(1) + 1;
         let free_bytes = self.staging.free_bytes().map_err(exported)?.saturating_sub(RESERVE_BYTES);
-        Ok(api::ExportEstimate { bytes, seconds, free_bytes })
+        let redacted_seconds = redact::seconds(range, self.redact_ms_per_s.load(Ordering::Relaxed));
+        Ok(api::ExportEstimate { bytes, seconds, redacted_seconds, free_bytes })
     }
 
     fn request(&self, grant: Arc<Grant>, order: ports::ExportOrder) -> Result<api::Export> {
@@ -481,7 +504,13 @@ impl ports::Exports for ExportDesk {
         let estimate_bytes = self.stored_bytes(&order.cameras, order.range)?;
         self.staging.check_room(estimate_bytes).map_err(exported)?;
         let (within, roles) = order.of;
+        let redaction = match (&order.redaction, &order.cameras[..]) {
+            (None, _) => None,
+            (Some(asked), [camera]) => Some(self.wish(asked, &order.case, (*camera, order.range))?),
+            (Some(_), _) => return Err(Error::invalid("a redacted copy is of one camera")),
+        };
         let order = Order {
+            redaction,
             within,
             case: order.case,
             cameras,

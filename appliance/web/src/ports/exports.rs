@@ -8,7 +8,7 @@ use watchbook_base::{CameraId, TimeRange, UtcNanos};
 use watchbook_media::ByteFile;
 
 /// What is asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ExportOrder {
     /// Number of the case.
     pub case: String,
@@ -26,6 +26,19 @@ pub struct ExportOrder {
     pub account_name: String,
     /// The case as it was when the gate was asked, and the roles of the account: by both an export that a restart broke off goes on.
     pub of: (CaseNow, Roles),
+    /// A redacted copy of the one camera is asked for, with this black; `None`: masters.
+    pub redaction: Option<Redaction>,
+}
+
+/// What is to be black in a redacted copy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Redaction {
+    /// Everything but the regions.
+    pub everything_but: bool,
+    /// At most 32, checked.
+    pub regions: Vec<api::RedactionRegion>,
+    /// The export with the master that the copy is to be linked to.
+    pub of_export: Option<u64>,
 }
 
 /// What a second person says.

@@ -183,7 +183,7 @@ fn asked_request(asked: &Asked<'_>, found: Option<&Case>) -> Result<Action, Erro
 }
 
 /// A number that people can read out: up to ten digits, never 0. The exports refuse one that is taken.
-fn fresh_number() -> Result<u64, Error> {
+pub(super) fn fresh_number() -> Result<u64, Error> {
     Ok(u64::from(u32::from_le_bytes(crate::accounts::random()?).max(1)))
 }
 
@@ -219,15 +219,15 @@ fn reason(text: &str) -> Result<String, Error> {
 }
 
 /// A checked request.
-struct Checked {
-    case: String,
-    cameras: Vec<CameraId>,
-    range: TimeRange,
-    recipient: String,
+pub(super) struct Checked {
+    pub(super) case: String,
+    pub(super) cameras: Vec<CameraId>,
+    pub(super) range: TimeRange,
+    pub(super) recipient: String,
 }
 
 impl Checked {
-    fn of(request: &api::ExportRequest) -> Result<Self, Error> {
+    pub(super) fn of(request: &api::ExportRequest) -> Result<Self, Error> {
         let case = request.case.trim().to_owned();
         check_number(&case).map_err(Error::invalid)?;
         let recipient = check::line("recipient", &request.recipient, RECIPIENT_BYTES_MAX)?;
@@ -262,7 +262,7 @@ async fn list(call: Call) -> Result<Response, Problem> {
 }
 
 /// With the names of the accounts.
-fn named(app: &App, mut export: api::Export) -> api::Export {
+pub(super) fn named(app: &App, mut export: api::Export) -> api::Export {
     export.asked_by_name = app.accounts().name_of(export.asked_by);
     if let Some(answer) = &mut export.answer {
         answer.account_name = app.accounts().name_of(answer.account);
@@ -284,9 +284,9 @@ async fn estimate(call: Call) -> Result<Response, Problem> {
     ok(&call.blocking(move |app| app.ports().exports.estimate(&cameras, range)).await?)
 }
 
-async fn request(call: Call) -> Result<Response, Problem> {
-    let request: api::ExportRequest = call.json()?;
-    let Checked { case, cameras, range, recipient } = Checked::of(&request)?;
+/// The order of a checked request, for whoever calls.
+pub(super) fn order_of(call: &Call, checked: Checked, recipient_class: RecipientClass) -> Result<ExportOrder, Problem> {
+    let Checked { case, cameras, range, recipient } = checked;
     if range.end > call.app.clock().utc() {
         return Err(Error::invalid("to_utc_ms lies in the future").next("Ask again when that time has passed.").into());
     }
@@ -294,9 +294,13 @@ async fn request(call: Call) -> Result<Response, Problem> {
     let within = found.ok_or_else(|| Error::new(Kind::Internal, "this row was opened without its case"))?;
     let account = account.unwrap_or_default();
     let account_name = call.app.accounts().name_of(account).unwrap_or_default();
-    let recipient_class = request.recipient_class;
-    let of = (within, roles);
-    let order = ExportOrder { case, cameras, range, recipient_class, recipient, account, account_name, of };
+    let (of, redaction) = ((within, roles), None);
+    Ok(ExportOrder { case, cameras, range, recipient_class, recipient, account, account_name, of, redaction })
+}
+
+async fn request(call: Call) -> Result<Response, Problem> {
+    let request: api::ExportRequest = call.json()?;
+    let order = order_of(&call, Checked::of(&request)?, request.recipient_class)?;
     let grant = Arc::clone(call.grant()?);
     let asked = call.blocking(move |app| Ok(named(app, app.ports().exports.request(grant, order)?)));
     json(StatusCode::CREATED, &asked.await?)

@@ -96,6 +96,10 @@ fn body(id: &str) -> Option<Value> {
         "request_export" => json!({
             "case": CASE, "cameras": [1], "from_utc_ms": START_MS + 1000, "to_utc_ms": START_MS + 2000, "recipient_class": "court", "recipient": "Clerk"
         }),
+        "request_redacted_export" => json!({
+            "case": CASE, "camera": 1, "from_utc_ms": START_MS + 1000, "to_utc_ms": START_MS + 2000, "recipient_class": "court", "recipient": "Clerk",
+            "everything_but": false, "regions": [{"polygon": [{"x": 0.0, "y": 0.0}, {"x": 0.5, "y": 0.0}, {"x": 0.5, "y": 0.5}]}],
+        }),
         "release_export" => json!({"manifest_sha256": MANIFEST}),
         "refuse_export" => json!({"manifest_sha256": MANIFEST, "reason": "not needed"}),
         "decide_proposal" => json!({"decision": "accept"}),
@@ -209,7 +213,7 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
         }
         "cases" => &[Investigator, Approver, Auditor, Admin],
         "exports" | "estimate_export" => &[Investigator, Approver, Auditor],
-        "request_export" | "cancel_export" | "export_bundle" => &[Investigator],
+        "request_export" | "request_redacted_export" | "cancel_export" | "export_bundle" => &[Investigator],
         "release_export" | "refuse_export" => &[Approver],
         "close_case" => &[Investigator, Approver],
         "release_hold" | "open_case" | "change_case" => &[Approver],

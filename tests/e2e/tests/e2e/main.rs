@@ -16,6 +16,7 @@ mod inference;
 mod jpeg;
 mod loss;
 mod record;
+mod redacted;
 mod rederive;
 mod report;
 mod served;

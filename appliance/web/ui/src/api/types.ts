@@ -120,6 +120,7 @@ export type Export = Schemas["Export"];
 export type ExportList = Schemas["ExportList"];
 export type ExportEstimate = Schemas["ExportEstimate"];
 export type ExportInput = Schemas["ExportRequest"];
+export type RedactionInput = Schemas["RedactedExportRequest"];
 export type RecipientClass = Schemas["RecipientClass"];
 
 export type Hold = Schemas["Hold"];

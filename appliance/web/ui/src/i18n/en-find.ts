@@ -5,6 +5,7 @@ import { exportWords } from "./en-export";
 import { factorWords } from "./en-factor";
 import { jpegWords } from "./en-jpeg";
 import { logWords } from "./en-log";
+import { redactWords } from "./en-redact";
 import { reportWords } from "./en-report";
 
 /** English, for finding cameras on the network. */
@@ -16,6 +17,7 @@ export const findWords = {
   ...impairedWords,
   ...jpegWords,
   ...logWords,
+  ...redactWords,
   ...reportWords,
   "find.title": "Find the camera",
   "find.what": "Cameras that speak ONVIF say what they are and where their streams are. Otherwise enter the addresses below.",

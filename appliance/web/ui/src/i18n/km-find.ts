@@ -6,6 +6,7 @@ import { exportWords } from "./km-export";
 import { factorWords } from "./km-factor";
 import { jpegWords } from "./km-jpeg";
 import { logWords } from "./km-log";
+import { redactWords } from "./km-redact";
 import { reportWords } from "./km-report";
 
 /** Khmer, for finding cameras on the network. */
@@ -17,6 +18,7 @@ export const findWords: Record<keyof typeof english, string> = {
   ...impairedWords,
   ...jpegWords,
   ...logWords,
+  ...redactWords,
   ...reportWords,
   "find.title": "ស្វែងរកកាមេរ៉ា",
   "find.what": "កាមេរ៉ាដែលប្រើ ONVIF អាចប្រាប់ថាវាជាអ្វី និងស្ទ្រីមរបស់វានៅទីណា។ បើមិនដូច្នេះទេ សូមបញ្ចូលអាសយដ្ឋាននៅខាងក្រោម។",
