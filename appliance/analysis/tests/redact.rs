@@ -132,7 +132,8 @@ fn every_wanted_picture_comes_once_in_its_order_with_its_black() {
         let columns = (number * 4) as usize..(number * 4) as usize + WIDTH / 4;
         let inside =
             |at: usize| columns.contains(&(at % WIDTH)) && (HEIGHT / 4..HEIGHT * 3 / 4).contains(&(at / WIDTH));
-        let far = |at: usize| [at - EDGE.0, at + EDGE.0, at - EDGE.0 * WIDTH, at + EDGE.0 * WIDTH].into_iter().all(inside);
+        let far =
+            |at: usize| [at - EDGE.0, at + EDGE.0, at - EDGE.0 * WIDTH, at + EDGE.0 * WIDTH].into_iter().all(inside);
         for (at, shade) in picture.iter().enumerate().filter(|(at, _)| inside(*at)) {
             let most = if far(at) { SHADES_MAX } else { EDGE.1 };
             assert!(shade.abs_diff(16) <= most, "{shade} at {at} of picture {number}");

@@ -9,9 +9,9 @@ use crate::{Error, Result};
 use std::sync::Arc;
 use watchbook_base::{CameraId, Kind, Ticks90k, TimeRange, UtcNanos};
 use watchbook_evidence::bundle::redaction::NAME_BEGIN;
-use watchbook_media::ParameterSets;
+
 use watchbook_media::fragment::{FRAGMENT_SAMPLES_MAX, FragmentSample};
-use watchbook_media::h26x::{NalKind, Standard, annex_b_units};
+use watchbook_media::h26x::{NalKind, ParameterSets, Standard, annex_b_units};
 use watchbook_media::oeff::{self, Track};
 
 /// Bytes of a fragment after which it is written.
