@@ -219,7 +219,7 @@ impl Decoder {
             }
             state.opened_in = generation;
         }
-        let message = ToDecoder::AccessUnit { slot: state.number, utc_ns: packet.utc.0, key: packet.key };
+        let message = ToDecoder::AccessUnit { slot: state.number, utc_ns: packet.utc.0, key: packet.key, fill: None };
         let sent = memfd::seal("access-unit", &packet.data)
             .map_err(|error| Error::io("handing over an access unit", error))
             .and_then(|file| self.child.try_send(generation, &encode(&message)?, Some(file.as_fd())));
@@ -330,6 +330,7 @@ impl Handler for Reader {
                 }
                 Ok(())
             }
+            FromDecoder::Whole { .. } => Err(Error::new(Kind::Corrupt, "a whole picture that nobody asked for")),
             FromDecoder::Problem { slot, sentence } => {
                 if let Some(state) = self.slot(slot) {
                     let stream = {

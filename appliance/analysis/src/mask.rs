@@ -24,6 +24,27 @@ impl Point {
     }
 }
 
+/// What is made black in one picture of a redacted copy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fill {
+    /// Polygons, of 3 corners or more.
+    pub outlines: Vec<Vec<Point>>,
+    /// Everything but the polygons is made black; without polygons the whole picture.
+    pub but: bool,
+}
+
+impl Fill {
+    /// The pixels of a picture of this size.
+    #[must_use]
+    pub fn draw(&self, width: u32, height: u32) -> Mask {
+        if self.but {
+            Mask::draw_all_but(&self.outlines, width, height)
+        } else {
+            Mask::draw(&self.outlines, width, height)
+        }
+    }
+}
+
 /// The masked pixels of a picture of one size, as runs per row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mask {
@@ -56,6 +77,37 @@ impl Mask {
                 }
             }
             runs.extend(merged.into_iter().filter(|run| run.1 < run.2));
+        }
+        Self { width, height, runs }
+    }
+
+    /// Everything but `polygons`: a pixel stays when it lies wholly inside of one of them, so that one which an edge touches is masked here too.
+    #[must_use]
+    pub fn draw_all_but(polygons: &[Vec<Point>], width: u32, height: u32) -> Self {
+        let (width, height) = (width as usize, height as usize);
+        let mut runs = Vec::new();
+        let scaled: Vec<Vec<(f64, f64)>> =
+            polygons.iter().map(|polygon| polygon.iter().map(|point| scale(*point, width, height)).collect()).collect();
+        for row in 0..height {
+            let mut kept = vec![false; width];
+            for polygon in &scaled {
+                let (mut inside, mut edge) = (Vec::new(), Vec::new());
+                inside_at_centre(polygon, row, &mut inside);
+                touched_by_edges(polygon, row, &mut edge);
+                let is_in =
+                    |stretches: &[(usize, usize)], at| stretches.iter().any(|(from, to)| (*from..*to).contains(&at));
+                for (at, kept) in kept.iter_mut().enumerate() {
+                    *kept |= is_in(&inside, at) && !is_in(&edge, at);
+                }
+            }
+            let mut at = 0;
+            while at < width {
+                let masked = kept[at..].iter().take_while(|kept| !**kept).count();
+                if masked > 0 {
+                    runs.push((row, at, at + masked));
+                }
+                at += masked + kept[at + masked..].iter().take_while(|kept| **kept).count();
+            }
         }
         Self { width, height, runs }
     }
@@ -204,7 +256,34 @@ mod tests {
         turn.abs() > 1.0
     }
 
+    #[test]
+    fn of_everything_but_a_rectangle_only_pixels_wholly_in_it_stay() {
+        // Columns 4.5 to 8.5 and rows 2.5 to 6.5 of 16×8.
+        let (left, right, top, bottom) = (4.5 / 16.0, 8.5 / 16.0, 2.5 / 8.0, 6.5 / 8.0);
+        let kept = polygon(&[(left, top), (right, top), (right, bottom), (left, bottom)]);
+        let mask = Mask::draw_all_but(&[kept], 16, 8);
+        for (column, row) in (0..16).flat_map(|column| (0..8).map(move |row| (column, row))) {
+            let stays = (5..8).contains(&column) && (3..6).contains(&row);
+            assert_eq!(mask.contains(column, row), !stays, "{column},{row}");
+        }
+        assert!((0..16).all(|column| Mask::draw_all_but(&[], 16, 8).contains(column, 7)), "all of it");
+    }
+
     proptest! {
+        #[test]
+        fn what_a_fill_of_either_kind_leaves_out_is_not_both(
+            corners in prop::collection::vec((any::<u16>(), any::<u16>()), 3..9),
+            (width, height) in (1_u32..40, 1_u32..40),
+        ) {
+            let polygon: Vec<Point> = corners.into_iter().map(|(x, y)| Point { x, y }).collect();
+            let black = Mask::draw(std::slice::from_ref(&polygon), width, height);
+            let but = Mask::draw_all_but(&[polygon], width, height);
+            for (column, row) in (0..width as usize).flat_map(|x| (0..height as usize).map(move |y| (x, y))) {
+                // A pixel that the polygon touches in part is black in both.
+                prop_assert!(black.contains(column, row) || but.contains(column, row), "{column},{row}");
+            }
+        }
+
         #[test]
         fn no_point_inside_a_polygon_escapes(
             corners in prop::collection::vec((any::<u16>(), any::<u16>()), 3..9),

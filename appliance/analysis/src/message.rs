@@ -1,5 +1,6 @@
 //! What the recorder and `watchbook-decode` say to each other. Both come from one build; [`watchbook_base::link::VERSION`] guards against a leftover.
 
+use crate::mask::Fill;
 use crate::{Error, Output, Point};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -58,6 +59,22 @@ pub enum ToDecoder {
         utc_ns: i64,
         /// Decoding can start here.
         key: bool,
+        /// Of a slot for whole pictures: what is made black in the picture of this unit. `None`: it is decoded for others, and does not come out.
+        fill: Option<Fill>,
+    },
+    /// Make a decoder whose pictures come whole, at their own size, each with what its access unit says made black. For redacted copies of stored footage, never for analysis.
+    OpenWhole {
+        /// A number never used before with this child.
+        slot: Slot,
+        /// Codec of the access units.
+        coding: Coding,
+        /// `avcC` or `hvcC`; empty for JPEG.
+        config: Vec<u8>,
+    },
+    /// No more access units come for the slot: give what is held back for reordering. Answered by [`FromDecoder::Taken`]; what follows starts with a key frame.
+    Drain {
+        /// Which.
+        slot: Slot,
     },
     /// Forget the slot.
     Close {
@@ -85,6 +102,18 @@ pub enum FromDecoder {
         /// UTC of presentation in nanoseconds.
         utc_ns: i64,
     },
+    /// One whole, filled picture of a slot that was opened for these, in the sealed memory file beside the message: [`whole_bytes`] bytes, planes Y, Cb and Cr of 4:2:0 one behind the
+    /// other, rows packed without padding, video range.
+    Whole {
+        /// Of which slot.
+        slot: Slot,
+        /// UTC of presentation in nanoseconds, as its access unit had it.
+        utc_ns: i64,
+        /// Pixels.
+        width: u32,
+        /// Pixels.
+        height: u32,
+    },
     /// One access unit has been worked off.
     Taken {
         /// Of which slot.
@@ -101,6 +130,13 @@ pub enum FromDecoder {
         /// For people.
         sentence: String,
     },
+}
+
+/// Bytes of a whole picture in 4:2:0; chroma of odd sizes is rounded up.
+#[must_use]
+pub fn whole_bytes(width: u32, height: u32) -> usize {
+    let (width, height) = (width as usize, height as usize);
+    width * height + 2 * width.div_ceil(2) * height.div_ceil(2)
 }
 
 /// One message as bytes.
@@ -145,6 +181,10 @@ mod tests {
         };
         let bytes = encode(&message).unwrap();
         assert!(bytes.len() < MESSAGE_BYTES_MAX, "{}", bytes.len());
+        // 32 regions of 64 corners, as a redacted copy may have.
+        let fill = Fill { outlines: vec![vec![Point { x: u16::MAX, y: u16::MAX }; 64]; 32], but: true };
+        let unit = ToDecoder::AccessUnit { slot: u64::MAX, utc_ns: i64::MIN, key: true, fill: Some(fill) };
+        assert!(encode(&unit).unwrap().len() < MESSAGE_BYTES_MAX);
         assert_eq!(decode::<ToDecoder>(&bytes).unwrap(), message);
         assert_eq!(decode::<ToDecoder>(&[bytes, vec![0]].concat()).unwrap_err().kind(), Kind::Corrupt);
     }

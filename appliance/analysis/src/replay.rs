@@ -92,7 +92,7 @@ impl Replay {
     pub fn feed(&mut self, unit: Unit<'_>, on: &mut OnPicture<'_>) -> Result<(), Error> {
         let file =
             memfd::seal("access-unit", unit.data).map_err(|error| Error::io("handing over an access unit", error))?;
-        let message = ToDecoder::AccessUnit { slot: self.slot, utc_ns: unit.utc.0, key: unit.key };
+        let message = ToDecoder::AccessUnit { slot: self.slot, utc_ns: unit.utc.0, key: unit.key, fill: None };
         self.child.send(&encode(&message)?, Some(file.as_fd()))?;
         self.waiting += 1;
         while self.waiting >= UNITS_MAX {
@@ -140,6 +140,7 @@ impl Replay {
             // Of a recording that is over; and what the wall lacks, which the decoder of the cameras says too.
             FromDecoder::Taken { .. }
             | FromDecoder::Frame { .. }
+            | FromDecoder::Whole { .. }
             | FromDecoder::Problem { .. }
             | FromDecoder::Begun { .. } => {}
         }

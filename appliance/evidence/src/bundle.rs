@@ -4,9 +4,11 @@
 
 pub mod coverage;
 pub mod master;
+pub mod redaction;
 pub mod verdict;
 pub mod verify;
 
+pub use redaction::{REDACTED, REDACTED_FORMAT, Redaction, SourceRun};
 pub use verdict::{Code, Finding, Report};
 pub use verify::{Bundle, Trust, verify, whole};
 
@@ -128,6 +130,8 @@ pub enum RunOrHash {
     Run(RunEntry),
     /// Only its hash.
     Withheld(Withheld),
+    /// A redacted copy was made of it.
+    Source(SourceRun),
 }
 
 /// All runs of one segment leaf.
@@ -160,14 +164,20 @@ pub struct StreamEntry {
 pub struct Manifest {
     /// Number of the case.
     pub case: String,
-    /// What the runs cover.
+    /// [`REDACTED`] in the bundle of a redacted copy, else not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_class: Option<String>,
+    /// What the runs cover; of a redacted copy, what of that was asked for.
     pub delivered: Interval,
     /// Every file but the three of this format.
     pub files: Vec<FileEntry>,
-    /// [`MANIFEST_FORMAT`].
+    /// [`MANIFEST_FORMAT`], or [`REDACTED_FORMAT`].
     pub format: String,
     /// Origin of the log.
     pub origin: String,
+    /// How the copy was made, in the bundle of a redacted copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redaction: Option<Redaction>,
     /// What was asked for.
     pub requested: Interval,
     /// Name and version of the program that made the bundle.
@@ -248,8 +258,10 @@ impl Manifest {
 
     fn check(&self) -> Result<(), String> {
         let wrong = |what: &str| Err(what.to_owned());
-        if self.format != MANIFEST_FORMAT {
-            return wrong("its format is not one that this program knows");
+        match &*self.format {
+            MANIFEST_FORMAT => self.check_master()?,
+            REDACTED_FORMAT => self.check_redacted()?,
+            _ => return wrong("its format is not one that this program knows"),
         }
         let own = [MANIFEST, PROOFS, CHECKPOINT];
         let good_file = |file: &FileEntry| {
@@ -282,10 +294,51 @@ impl Manifest {
     }
 }
 
+impl Manifest {
+    /// It is the one of a redacted copy, which is never a master.
+    #[must_use]
+    pub fn is_redacted(&self) -> bool {
+        self.format == REDACTED_FORMAT
+    }
+
+    fn runs(&self) -> impl Iterator<Item = &RunOrHash> {
+        self.streams.iter().flat_map(|stream| &stream.segments).flat_map(|segment| &segment.runs)
+    }
+
+    fn check_master(&self) -> Result<(), String> {
+        let is_source = |run: &RunOrHash| matches!(run, RunOrHash::Source(_));
+        if self.copy_class.is_some() || self.redaction.is_some() || self.runs().any(is_source) {
+            return Err("it has something of a redacted copy and is not the manifest of one".to_owned());
+        }
+        Ok(())
+    }
+
+    fn check_redacted(&self) -> Result<(), String> {
+        let redaction = self.redaction.as_ref().filter(|_| self.copy_class.as_deref() == Some(REDACTED));
+        let Some(redaction) = redaction else {
+            return Err("it does not say that its copy is a redacted one".to_owned());
+        };
+        redaction.check()?;
+        let good = |file: &FileEntry| match file.kind {
+            FileKind::Master => false,
+            FileKind::Working => file.name.starts_with(redaction::NAME_BEGIN),
+            FileKind::Other => !file.name.starts_with(redaction::NAME_BEGIN),
+        };
+        if !self.files.iter().all(good) || self.streams.len() > 1 {
+            return Err("a redacted copy has working files of one camera, named so, and no master".to_owned());
+        }
+        if self.runs().any(|run| matches!(run, RunOrHash::Run(_))) {
+            return Err("a redacted copy has no samples of runs".to_owned());
+        }
+        Ok(())
+    }
+}
+
 impl RunOrHash {
     fn is_well_formed(&self) -> bool {
         match self {
             Self::Withheld(Withheld { withheld }) => hash_of_hex(withheld).is_some(),
+            Self::Source(run) => run.is_well_formed(),
             Self::Run(run) => {
                 run.first_dts.unsigned_abs() <= INTEGER_MAX
                     && nanos(&run.first_utc_ns).is_some()

@@ -124,7 +124,7 @@ pub fn survey(order: &Order, source: &mut dyn Source) -> Result<Survey> {
 }
 
 /// What is in the masters: for each stream the runs with their places.
-type Placed = Vec<(String, BTreeMap<At, Ranges>)>;
+pub(crate) type Placed = Vec<(String, BTreeMap<At, Ranges>)>;
 
 /// Writes everything but proofs and checkpoint, and gives the bundle its name.
 ///
@@ -164,9 +164,11 @@ pub fn make(
     let manifest = Manifest {
         case: order.case.clone(),
         delivered: interval(delivered.unwrap_or(TimeRange { start: order.range.start, end: order.range.start })),
+        copy_class: None,
         files: files.iter().map(|(kind, row)| file_entry(*kind, row)).collect(),
         format: MANIFEST_FORMAT.to_owned(),
         origin: maker.origin.clone(),
+        redaction: None,
         requested: interval(order.range),
         software: maker.software.clone(),
         streams,
@@ -249,13 +251,18 @@ fn given(gathered: &Gathered, placed: &BTreeMap<At, Ranges>) -> Vec<TimeRange> {
     placed.keys().filter_map(|at| gathered.stream.near(*at)).map(crate::plan::Near::range).collect()
 }
 
-fn delivered(survey: &Survey, placed: &Placed) -> Option<TimeRange> {
+pub(crate) fn delivered(survey: &Survey, placed: &Placed) -> Option<TimeRange> {
     let all = survey.streams.iter().zip(placed).flat_map(|(gathered, (_, runs))| given(gathered, runs));
     all.reduce(|a, b| TimeRange { start: a.start.min(b.start), end: a.end.max(b.end) })
 }
 
 /// What is missing of each stream.
-fn missing(order: &Order, survey: &Survey, placed: &Placed, source: &mut dyn Source) -> Result<Vec<(StreamId, Hole)>> {
+pub(crate) fn missing(
+    order: &Order,
+    survey: &Survey,
+    placed: &Placed,
+    source: &mut dyn Source,
+) -> Result<Vec<(StreamId, Hole)>> {
     let mut missing = Vec::new();
     for (gathered, (_, runs)) in survey.streams.iter().zip(placed) {
         let stream = gathered.stream.stream;
@@ -297,7 +304,7 @@ fn told(order: &Order, missing: &[(StreamId, Hole)], source: &mut dyn Source) ->
     all.into_iter().map(number).collect()
 }
 
-fn missing_row(stream: StreamId, hole: &Hole) -> MissingRow {
+pub(crate) fn missing_row(stream: StreamId, hole: &Hole) -> MissingRow {
     MissingRow {
         camera: stream.camera,
         is_sound: stream.role == TrackRole::MainAudio,
@@ -354,11 +361,11 @@ fn segments(gathered: &Gathered, file: &str, runs: &BTreeMap<At, Ranges>) -> Vec
     segments
 }
 
-fn interval(range: TimeRange) -> Interval {
+pub(crate) fn interval(range: TimeRange) -> Interval {
     Interval { end_ns: range.end.0.to_string(), start_ns: range.start.0.to_string() }
 }
 
-fn file_entry(kind: FileKind, row: &FileRow) -> FileEntry {
+pub(crate) fn file_entry(kind: FileKind, row: &FileRow) -> FileEntry {
     FileEntry { bytes: row.bytes, kind, name: row.name.clone(), sha256: row.sha256.clone() }
 }
 

@@ -184,12 +184,12 @@ impl Report<'_> {
 }
 
 /// What people typed, on one line and in the order in which it stands there: neither a name nor a receiver can look like a line of the certificate.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let turns = |character: char| matches!(character, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
     text.chars().map(|character| if character.is_control() || turns(character) { ' ' } else { character }).collect()
 }
 
-fn time(utc: UtcNanos) -> String {
+pub(crate) fn time(utc: UtcNanos) -> String {
     format!("{utc} UTC")
 }
 

@@ -79,6 +79,9 @@ pub struct Order {
     pub roles: Roles,
     /// When it asked.
     pub asked: UtcNanos,
+    /// A redacted copy is made, with this black; `None`: masters.
+    #[serde(default)]
+    pub redaction: Option<crate::redact::Wish>,
 }
 
 impl Order {
@@ -453,6 +456,7 @@ pub(crate) mod tests {
             account: 3,
             roles: [Role::Investigator].into_iter().collect(),
             asked: UtcNanos(5),
+            redaction: None,
         };
         Job::new(11, order, 100)
     }

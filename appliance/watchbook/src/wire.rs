@@ -109,9 +109,11 @@ impl Station {
         let checkpoints = sign_checkpoints(&runtime, LogKeeper::open(&register, &keys, &config.storage.ring_dir));
         let sources = report_desk::sources(&register, &checkpoints, minutes, &policies);
         let reports = report_desk::start(&runtime, sources, &cameras, &config.public.contact).map_err(web_error)?;
-        let means = Means { reader: store.reader(), journal, plugins: Arc::clone(&plugins), program_dir };
+        let means =
+            Means { reader: store.reader(), journal, plugins: Arc::clone(&plugins), program_dir: program_dir.clone() };
         let rederivations = rederivations_of(means, &register, &book)?;
-        let (exports, cases, asked) = open_exports(config, (&store, &checkpoints, &cameras), (&register, &keys, &book))?;
+        let (exports, cases, asked) =
+            open_exports((config, program_dir), (&store, &checkpoints, &cameras), (&register, &keys, &book))?;
         let proposals = Arc::new(ProposalDesk::open(register, Arc::clone(&book), rules).map_err(web_error)?);
         let started = proposals.start(rule_work, analysis, Arc::clone(&cameras));
         started.map_err(|error| Error::io("starting the thread for rules", &error))?;
@@ -227,7 +229,7 @@ fn policies(register: &Arc<Register>, cameras: &CameraDesk, config: &Config) -> 
 
 /// The exports, with the threads that make them and write them to other disks; the cases, in which each is asked for; and what approvers elsewhere are asked about them.
 fn open_exports(
-    config: &Config,
+    (config, program_dir): (&Config, PathBuf),
     (store, keeper, cameras): (&Store, &Arc<LogKeeper>, &Arc<CameraDesk>),
     (register, keys, book): (&Arc<Register>, &Arc<Keys>, &Arc<Book>),
 ) -> Result<(Arc<ExportDesk>, Arc<CaseBook>, Arc<DecisionDesk>)> {
@@ -242,6 +244,7 @@ fn open_exports(
         sealing: exports::Sealing::new(Arc::clone(register), Arc::clone(keys)),
         rights: Rights::new(book.clone(), cases.clone(), Arc::new(SystemClock)),
         places: exports::Places::new(&config.exports),
+        program_dir,
     };
     let desk = ExportDesk::open(means, Arc::clone(register), book, &config.storage.state_dir.join(EXPORTS_DIR));
     let desk = Arc::new(desk.map_err(web_error)?);

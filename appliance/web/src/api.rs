@@ -18,6 +18,7 @@ mod people;
 mod plugins;
 mod policies;
 mod proposals;
+mod redact;
 mod rederive;
 mod report;
 mod requests;
@@ -79,6 +80,7 @@ pub use proposals::{
     Decision, Proposal, ProposalClip, ProposalDecided, ProposalDecisionRequest, ProposalEvent, ProposalKind,
     ProposalList, ProposalRule, ProposalState,
 };
+pub use redact::{ExportRedaction, RedactedExportRequest, RedactionKey, RedactionRegion};
 pub use rederive::{
     Rederivation, RederivationDifference, RederivationField, RederivationInputs, RederivationLead, RederivationOutcome,
     RederivationRefusal, RederivationRequest, RederivationResult, RederivationState,

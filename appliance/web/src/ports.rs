@@ -15,7 +15,7 @@ mod secrets;
 
 pub use cases::{CaseChange, Cases};
 pub use decisions::{Decisions, SignedDecision};
-pub use exports::{DOWNLOAD, ExportAnswer, ExportDelivery, ExportFile, ExportOrder, Exports};
+pub use exports::{DOWNLOAD, ExportAnswer, ExportDelivery, ExportFile, ExportOrder, Exports, Redaction};
 pub use log::{AuditBook, AuditKind, AuditPage, AuditRecord, Checkpoints};
 pub use marks::{Damaged, ImpairedList};
 pub use policies::{Policies, PolicyProposal};

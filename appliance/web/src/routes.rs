@@ -25,6 +25,7 @@ pub(crate) mod policies;
 pub(crate) mod proposals;
 pub(crate) mod ptz;
 pub(crate) mod publishers;
+pub(crate) mod redact;
 pub(crate) mod rederive;
 pub(crate) mod report;
 pub(crate) mod requests;
@@ -218,6 +219,7 @@ pub(crate) fn table() -> Vec<Route> {
     rows.extend(playback::rows());
     rows.extend(exports::rows());
     rows.extend(decisions::rows());
+    rows.extend(redact::rows());
     rows.extend(live::rows());
     rows.extend(events::rows());
     rows.extend(counts::rows());

@@ -1,6 +1,7 @@
 /** The page: what was chosen goes to the checks and to the player. */
 
 import { ChosenFiles } from "./bundle";
+import type { Manifest } from "./manifest";
 import { parseKeys } from "./note";
 import { Report } from "./report";
 import { alteredIn, linesOf } from "./spans";
@@ -12,6 +13,8 @@ import { inspect, type Inspection, judge, type Trust, trustOf } from "./verify";
 
 /** Masters that are looked for beside the page before anything was chosen: `camera-1.mp4` and so on. */
 const CAMERAS_MAX = 16;
+/** How the names of redacted copies begin. */
+const WORKING = "WORKING-REDACTED-";
 /** Least time between two strokes of the progress bar, in milliseconds. */
 const STROKE_MS = 100;
 
@@ -46,7 +49,7 @@ class Page {
   /** Plays what lies beside the page. A page from a disk may show such files and may not read them. */
   async #lookBeside(): Promise<void> {
     const turn = this.#turn;
-    const names = Array.from({ length: CAMERAS_MAX }, (_, at) => `camera-${at + 1}.mp4`);
+    const names = Array.from({ length: CAMERAS_MAX }, (_, at) => [`camera-${at + 1}.mp4`, `${WORKING}camera-${at + 1}.mp4`]).flat();
     const found = await Promise.all(names.map((name) => lengthOf(name)));
     if (turn !== this.#turn) return;
     const sources: Source[] = [];
@@ -57,6 +60,23 @@ class Page {
       longest = Math.max(longest, seconds);
       sources.push({ name, url: name, line: null, others: [] });
     });
+    if (sources.length === 0) return fill(this.#stage, h("p", { class: "note" }, said("stage.none")));
+    const whole = { stream: 0, camera: "", file: "", spans: [{ fromMs: 0, toMs: longest * 1000, points: [] }], holes: [], isShown: true };
+    this.#play(new Stage(sources, [whole]));
+  }
+
+  /** A redacted copy has no runs whose places in it could be looked up: it plays in its own time. */
+  async #showCopies(manifest: Manifest, files: ChosenFiles): Promise<void> {
+    const sources: Source[] = [];
+    let longest = 0;
+    for (const { name } of manifest.files.filter(({ kind }) => kind === "working")) {
+      const file = files.file(name);
+      if (file === null) continue;
+      const url = URL.createObjectURL(file);
+      this.#urls.push(url);
+      longest = Math.max(longest, (await lengthOf(url)) ?? 0);
+      sources.push({ name, url, line: null, others: [] });
+    }
     if (sources.length === 0) return fill(this.#stage, h("p", { class: "note" }, said("stage.none")));
     const whole = { stream: 0, camera: "", file: "", spans: [{ fromMs: 0, toMs: longest * 1000, points: [] }], holes: [], isShown: true };
     this.#play(new Stage(sources, [whole]));
@@ -116,6 +136,11 @@ class Page {
   #showFootage(inspection: Inspection, files: ChosenFiles): void {
     for (const url of this.#urls) URL.revokeObjectURL(url);
     this.#urls = [];
+    if (inspection.manifest.redaction !== undefined) {
+      fill(this.#gaps);
+      void this.#showCopies(inspection.manifest, files);
+      return;
+    }
     const lines = linesOf(inspection, alteredIn(inspection.report));
     const sources: Source[] = [];
     for (const line of lines.filter((one) => one.isShown)) {

@@ -1,14 +1,18 @@
 /** The bundle's two JSON files, in their one spelling (FORMAT.md, a part of RFC 8785), and the bodies of leaves. */
 
-import { concat, hashOfLine, INTEGER_MAX, isWellFormed, little, nanos, textOf, unbase64, unhex, utf8 } from "./bytes";
+import { concat, hashOfLine, INTEGER_MAX, little, nanos, textOf, unbase64, unhex, utf8 } from "./bytes";
 import { leafHash, type Hash } from "./merkle";
+import { ascending, fields, integer, list, need, text } from "./forms";
 import { Refused } from "./note";
+import { checkRedaction, isWorkingName, type Redaction } from "./redaction";
 
 export const MANIFEST = "manifest.json";
 export const PROOFS = "proofs.json";
 export const CHECKPOINT = "checkpoint";
 /** Bytes of the manifest and of the proofs. */
 export const JSON_BYTES_MAX = 268_435_456;
+/** Value of `format` in the manifest of a redacted copy. */
+export const REDACTED_FORMAT = "watchbook-redacted/1";
 const FILES_MAX = 1000;
 const RUNS_MAX = 1 << 20;
 const RANGES_MAX = 1 << 22;
@@ -58,10 +62,14 @@ export interface StreamEntry {
 }
 export interface Manifest {
   case: string;
+  /** `redacted`, or not there. */
+  copy_class?: string;
   delivered: Interval;
   files: FileEntry[];
   format: string;
   origin: string;
+  /** Of a redacted copy. Its runs have no file, no ranges and no table. */
+  redaction?: Redaction;
   requested: Interval;
   software: string;
   streams: StreamEntry[];
@@ -80,37 +88,6 @@ export interface Proofs {
 }
 
 export const isWithheld = (run: RunEntry | Withheld): run is Withheld => "withheld" in run;
-
-function need(condition: boolean, why: string): asserts condition {
-  if (!condition) throw new Refused(why);
-}
-
-/** A value whose fields are these, in this order. */
-function fields(value: unknown, names: readonly string[]): Record<string, unknown> {
-  need(typeof value === "object" && value !== null && !Array.isArray(value), "it lacks an object");
-  const own = Object.keys(value);
-  need(own.length === names.length && names.every((name, at) => own[at] === name), `it has not the fields ${names.join(", ")} in this order`);
-  return value as Record<string, unknown>;
-}
-
-function text(value: unknown): string {
-  need(typeof value === "string" && isWellFormed(value), "a string in it is none");
-  return value;
-}
-
-function integer(value: unknown, most: number, least = 0): number {
-  need(typeof value === "number" && Number.isInteger(value) && value >= least && value <= most, "a number in it is none or too large");
-  return value;
-}
-
-function list(value: unknown, most = Number.POSITIVE_INFINITY): unknown[] {
-  need(Array.isArray(value) && value.length <= most, "a list in it is none or too long");
-  return value;
-}
-
-function ascending<T>(items: readonly T[]): boolean {
-  return items.every((item, at) => at === 0 || (items[at - 1] as T) < item);
-}
 
 /** Compares the canonical spelling, given piece by piece, with what was read: no second copy of a large file is made. */
 class Spelling {
@@ -164,20 +141,24 @@ function checkFile(value: unknown): string {
 
 const RUN = ["clock", "file", "first_dts", "first_utc_ns", "length", "ranges", "samples", "sha256", "table"];
 
+/** A run that a redacted copy was made of. */
+const SOURCE = ["clock", "first_dts", "first_utc_ns", "length", "samples", "sha256"];
+
 /** How many ranges the run has. */
-function checkRun(value: unknown): number {
+function checkRun(value: unknown, isRedacted: boolean): number {
   need(typeof value === "object" && value !== null, "a run in it is none");
   if ("withheld" in value) {
     need(unhex(fields(value, ["withheld"])["withheld"], 32) !== null, "a withheld run has no hash");
     return 0;
   }
-  const run = fields(value, RUN);
+  const run = fields(value, isRedacted ? SOURCE : RUN);
   need(typeof run["clock"] === "string" && Object.hasOwn(CLOCKS, run["clock"]), "a run has no state of the clock");
-  text(run["file"]);
   integer(run["first_dts"], INTEGER_MAX, -INTEGER_MAX);
   integer(run["length"], U32_MAX);
   integer(run["samples"], U32_MAX);
   need(nanos(run["first_utc_ns"]) !== null && unhex(run["sha256"], 32) !== null, "a run has no time or no hash");
+  if (isRedacted) return 0;
+  text(run["file"]);
   need(unbase64(run["table"]) !== null, "a run's table is not base64");
   const ranges = list(run["ranges"]);
   need(ranges.length > 0, "a run has no ranges");
@@ -193,9 +174,10 @@ function checkRun(value: unknown): number {
 /** Reads `manifest.json`; throws [`Refused`]. */
 export function parseManifest(bytes: Uint8Array): Manifest {
   const { whole, value } = parse(bytes);
+  const isRedacted = typeof value === "object" && value !== null && "format" in value && value.format === REDACTED_FORMAT;
   const names = ["case", "delivered", "files", "format", "origin", "requested", "software", "streams"];
-  const top = fields(value, names);
-  need(top["format"] === "watchbook-bundle/1", "its format is not one that this page knows");
+  const top = fields(value, isRedacted ? [...names, "copy_class", "redaction"].sort() : names);
+  need(isRedacted || top["format"] === "watchbook-bundle/1", "its format is not one that this page knows");
   for (const name of ["case", "origin", "software"]) text(top[name]);
   for (const name of ["delivered", "requested"]) checkInterval(top[name]);
   need(ascending(list(top["files"], FILES_MAX).map(checkFile)), "its files are not in order");
@@ -209,21 +191,41 @@ export function parseManifest(bytes: Uint8Array): Manifest {
       const own = fields(segment, ["leaf", "runs"]);
       integer(own["leaf"], INTEGER_MAX);
       runs += list(own["runs"]).length;
-      for (const run of list(own["runs"])) ranges += checkRun(run);
+      for (const run of list(own["runs"])) ranges += checkRun(run, isRedacted);
     }
     return integer(stream["stream"], U32_MAX);
   });
   need(ascending(streams), "its streams are not in order");
   need(runs <= RUNS_MAX && ranges <= RANGES_MAX && gaps <= GAPS_MAX, "it has too many runs, ranges or gaps");
   const manifest = value as Manifest;
+  if (isRedacted) checkCopy(manifest);
   spellManifest(new Spelling(whole), manifest);
+  if (isRedacted) fillRuns(manifest);
   return manifest;
+}
+
+/** A redacted copy's bundle has working files of one camera, named so, and no master. */
+function checkCopy(manifest: Manifest): void {
+  need(manifest.copy_class === "redacted", "it does not say that its copy is a redacted one");
+  checkRedaction(manifest.redaction);
+  const isGood = ({ kind, name }: FileEntry): boolean => kind !== "master" && isWorkingName(name) === (kind === "working");
+  need(manifest.files.every(isGood) && manifest.streams.length <= 1, "a redacted copy has working files of one camera, named so, and no master");
+}
+
+/** What the runs of a redacted copy have not is empty. */
+function fillRuns(manifest: Manifest): void {
+  for (const { segments } of manifest.streams) {
+    for (const { runs } of segments) for (const run of runs) if (!isWithheld(run)) Object.assign(run, { file: "", ranges: [], table: "" });
+  }
 }
 
 function spellManifest(spelling: Spelling, manifest: Manifest): void {
   const json = JSON.stringify;
-  spelling.is(`{"case":${json(manifest.case)},"delivered":${json(manifest.delivered)},"files":${json(manifest.files)}`);
-  spelling.is(`,"format":${json(manifest.format)},"origin":${json(manifest.origin)},"requested":${json(manifest.requested)}`);
+  spelling.is(`{"case":${json(manifest.case)}`);
+  if (manifest.copy_class !== undefined) spelling.is(`,"copy_class":${json(manifest.copy_class)}`);
+  spelling.is(`,"delivered":${json(manifest.delivered)},"files":${json(manifest.files)},"format":${json(manifest.format)},"origin":${json(manifest.origin)}`);
+  if (manifest.redaction !== undefined) spelling.is(`,"redaction":${json(manifest.redaction)}`);
+  spelling.is(`,"requested":${json(manifest.requested)}`);
   spelling.is(`,"software":${json(manifest.software)},"streams":`);
   spelling.list(manifest.streams, (stream) => {
     spelling.is(`{"camera":${json(stream.camera)},"gaps":${json(stream.gaps)},"segments":`);

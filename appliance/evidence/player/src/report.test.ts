@@ -25,6 +25,16 @@ describe("the report", () => {
     expect([...report.lines(true)].filter((line) => line.includes("\n"))).toEqual([]);
   });
 
+  it("never calls a redacted copy verified", () => {
+    const report = new Report();
+    report.isRedacted = true;
+    report.pass("source", "256/1/1", "");
+    expect([report.verdict(false), report.verdict(true), report.copy().exitCode]).toEqual(["unknown-key", "redacted", 20]);
+    expect([...report.copy().lines(true)].at(-1)).toBe("REDACTED WORKING COPY, intact: made of 1 runs");
+    report.fail("file-altered", "WORKING-REDACTED-camera-1.mp4", "");
+    expect([report.verdict(true), report.exitCode, [...report.lines(true)].at(-1)]).toEqual(["redacted-altered", 10, "REDACTED WORKING COPY, altered"]);
+  });
+
   it("writes what a terminal or an eye would obey as numbers", () => {
     expect(plain("a\u001b[2K\u202e\u2066ខ\u007f\u2028")).toBe("a\\u{1b}[2K\\u{202e}\\u{2066}ខ\\u{7f}\\u{2028}");
   });

@@ -36,7 +36,7 @@ export type Code = keyof typeof CODES;
 
 /** What was checked and is right. */
 export const KINDS = [
-  "file", "run", "segment", "coverage", "gap", "complete", "delivered", "export", "proof", "checkpoint", "key-change", "witness", "known",
+  "file", "run", "source", "segment", "coverage", "gap", "complete", "delivered", "export", "proof", "checkpoint", "key-change", "witness", "known",
 ] as const;
 export type Kind = (typeof KINDS)[number];
 
@@ -57,12 +57,19 @@ export function plain(text: string): string {
 }
 
 /** `verified` only with everything right and a key of the log that the reader gave; `unknown-key` when all else is right and no key was given. */
-export type Verdict = "verified" | "unknown-key" | "not-verified";
+export type Verdict = "verified" | "unknown-key" | "not-verified" | "redacted" | "redacted-altered";
+
+/** Exit code of a redacted copy of which nothing is wrong. */
+const EXIT_REDACTED = 20;
 
 export class Report {
   readonly findings: Finding[] = [];
   readonly passed: Passed[] = [];
   runs = 0;
+  /** Runs that a redacted copy was made of. */
+  sources = 0;
+  /** It is a redacted copy: it is never verified. */
+  isRedacted = false;
 
   fail(code: Code, subject: string | number, detail: string): void {
     this.findings.push({ code, subject: plain(String(subject)), detail: plain(detail) });
@@ -70,6 +77,7 @@ export class Report {
 
   pass(kind: Kind, subject: string | number, detail: string): void {
     if (kind === "run") this.runs += 1;
+    if (kind === "source") this.sources += 1;
     this.passed.push({ kind, subject: plain(String(subject)), detail: plain(detail) });
   }
 
@@ -78,12 +86,13 @@ export class Report {
     const report = new Report();
     for (const finding of this.findings) report.findings.push(finding);
     for (const passed of this.passed) report.passed.push(passed);
-    report.runs = this.runs;
+    [report.runs, report.sources, report.isRedacted] = [this.runs, this.sources, this.isRedacted];
     return report;
   }
 
   get exitCode(): number {
-    return this.findings.reduce((lowest, { code }) => Math.min(lowest, CODES[code]), this.findings.length > 0 ? 255 : 0);
+    const good = this.isRedacted ? EXIT_REDACTED : 0;
+    return this.findings.reduce((lowest, { code }) => Math.min(lowest, CODES[code]), this.findings.length > 0 ? 255 : good);
   }
 
   /** The lines that `watchbook-verify` prints. `hasKey`: the reader gave a key of the log, without which that program does not begin. */
@@ -91,12 +100,15 @@ export class Report {
     for (const { kind, subject, detail } of this.passed) yield `ok ${kind} ${subject}: ${detail}`;
     for (const { code, subject, detail } of this.findings) yield `FAIL ${code} ${subject}: ${detail}`;
     const verdict = this.verdict(hasKey);
-    if (verdict === "verified") yield `VERIFIED: ${this.runs} runs`;
+    if (verdict === "redacted") yield `REDACTED WORKING COPY, intact: made of ${this.sources} runs`;
+    else if (verdict === "redacted-altered") yield "REDACTED WORKING COPY, altered";
+    else if (verdict === "verified") yield `VERIFIED: ${this.runs} runs`;
     else yield verdict === "unknown-key" ? "NOT VERIFIED: consistent in itself; no key of the log was given" : "NOT VERIFIED";
   }
 
   verdict(hasKey: boolean): Verdict {
-    if (this.findings.length > 0) return "not-verified";
-    return hasKey ? "verified" : "unknown-key";
+    if (this.findings.length > 0) return this.isRedacted ? "redacted-altered" : "not-verified";
+    if (!hasKey) return "unknown-key";
+    return this.isRedacted ? "redacted" : "verified";
   }
 }

@@ -178,7 +178,12 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What was checked and is right: kind, subject and a sentence.
     pub passed: Vec<(&'static str, String, String)>,
+    /// It is the bundle of a redacted copy: whole or not, it is never verified as footage.
+    pub redacted: bool,
 }
+
+/// Exit code of a redacted copy of which nothing is wrong: not 0, so that no script takes it for footage as it was recorded.
+pub const EXIT_REDACTED: u8 = 20;
 
 impl Report {
     pub(crate) fn fail(&mut self, code: Code, subject: impl Into<String>, detail: impl Into<String>) {
@@ -189,10 +194,27 @@ impl Report {
         self.passed.push((kind, plain(&subject.into()), plain(&detail.into())));
     }
 
-    /// True when nothing is wrong.
+    /// True when nothing is wrong and it is footage as it was recorded.
     #[must_use]
     pub fn is_verified(&self) -> bool {
-        self.findings.is_empty()
+        self.findings.is_empty() && !self.redacted
+    }
+
+    /// The last line, for a person.
+    #[must_use]
+    pub fn verdict(&self) -> String {
+        match (self.redacted, self.findings.is_empty()) {
+            (false, true) => format!("VERIFIED: {} runs", self.runs()),
+            (false, false) => "NOT VERIFIED".to_owned(),
+            (true, true) => format!("REDACTED WORKING COPY, intact: made of {} runs", self.sources()),
+            (true, false) => "REDACTED WORKING COPY, altered".to_owned(),
+        }
+    }
+
+    /// How many runs the log has that a redacted copy was made of.
+    #[must_use]
+    pub fn sources(&self) -> usize {
+        self.passed.iter().filter(|(kind, ..)| *kind == "source").count()
     }
 
     /// How many runs are as they were recorded.
@@ -201,10 +223,11 @@ impl Report {
         self.passed.iter().filter(|(kind, ..)| *kind == "run").count()
     }
 
-    /// 0 when verified, else the lowest exit code of what is wrong.
+    /// 0 when verified, [`EXIT_REDACTED`] for a redacted copy of which nothing is wrong, else the lowest exit code of what is wrong.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
-        self.findings.iter().map(|finding| finding.code.word_and_exit().1).min().unwrap_or(0)
+        let good = if self.redacted { EXIT_REDACTED } else { 0 };
+        self.findings.iter().map(|finding| finding.code.word_and_exit().1).min().unwrap_or(good)
     }
 }
 
@@ -231,5 +254,8 @@ mod tests {
         report.fail(Code::Fork, "", "");
         report.fail(Code::RunAltered, "", "");
         assert_eq!((report.exit_code(), report.is_verified()), (11, false));
+        let intact = Report { redacted: true, ..Report::default() };
+        assert_eq!((intact.exit_code(), intact.is_verified()), (EXIT_REDACTED, false), "a redacted copy is no footage");
+        assert!(intact.verdict().starts_with("REDACTED WORKING COPY, intact"));
     }
 }

@@ -69,6 +69,7 @@ pub fn verify(bundle: &dyn Bundle, trust: &Trust) -> Report {
         let read = SignedCheckpoint::parse(&bytes).map_err(|error| error.to_string());
         parsed(CHECKPOINT, read, &mut report)
     });
+    report.redacted = manifest.as_ref().is_some_and(Manifest::is_redacted);
     let (Some(manifest), Some(proofs), Some(checkpoint)) = (manifest, proofs, checkpoint) else { return report };
     let mut check = Check {
         bundle,
@@ -158,6 +159,12 @@ impl Check<'_> {
             }
         }
         self.latest_ns = ends.map_or(self.latest_ns, |(_, end)| self.latest_ns.max(end));
+        // A redacted copy has no picture from outside of what was asked for.
+        let asked = self.manifest.requested.times().filter(|_| self.manifest.is_redacted());
+        let ends = match (ends, asked) {
+            (Some((start, end)), Some((from, to))) => Some((start.clamp(from, to), end.clamp(from, to))),
+            (ends, _) => ends,
+        };
         let Interval { start_ns, end_ns } = &self.manifest.delivered;
         let is_right = match (ends, self.manifest.delivered.times()) {
             (None, times) => times.is_some_and(|(start, end)| start == end),
@@ -245,6 +252,12 @@ impl Check<'_> {
                         Ok(_) => self.report.fail(Code::RunAltered, subject, "its samples are not what was recorded"),
                         Err(error) => self.report.fail(Code::RunAltered, subject, error),
                     }
+                    runs.push(run);
+                }
+                RunOrHash::Source(entry) => {
+                    let run = entry.run(stream, recording);
+                    hashes.push(run.hash());
+                    self.report.pass("source", format!("{subject}/{at}"), "stated as the log has it; not handed out");
                     runs.push(run);
                 }
             }
@@ -461,7 +474,7 @@ impl Check<'_> {
 
 /// True when the runs handed out of a segment are one piece, and what is held back lies at the `(beginning, end)` of what is handed out of the stream.
 fn is_one_piece(segment: &SegmentEntry, ends: (bool, bool)) -> bool {
-    let out = |run: &RunOrHash| matches!(run, RunOrHash::Run(_));
+    let out = |run: &RunOrHash| !matches!(run, RunOrHash::Withheld(_));
     let runs = &segment.runs;
     let (Some(first), Some(last)) = (runs.iter().position(out), runs.iter().rposition(out)) else { return false };
     runs.iter().filter(|run| out(run)).count() == last + 1 - first

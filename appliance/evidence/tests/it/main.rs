@@ -9,6 +9,7 @@ mod hostile;
 mod masters;
 mod mirror_tool;
 mod movie;
+mod redacted;
 mod report;
 mod sample;
 mod serve_tool;

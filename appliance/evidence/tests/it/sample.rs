@@ -176,7 +176,7 @@ impl Plan {
         let chunks = self.manifest.streams.iter().map(|stream| {
             let runs = runs(stream).into_iter().filter_map(|run| match run {
                 RunOrHash::Run(run) => Some(run.ranges),
-                RunOrHash::Withheld(_) => None,
+                RunOrHash::Withheld(_) | RunOrHash::Source(_) => None,
             });
             runs.flatten().collect()
         });
@@ -188,7 +188,7 @@ impl Plan {
         let segments = self.manifest.streams.iter_mut().flat_map(|stream| &mut stream.segments);
         segments.flat_map(|segment| &mut segment.runs).flat_map(|run| match run {
             RunOrHash::Run(run) => run.ranges.iter_mut(),
-            RunOrHash::Withheld(_) => [].iter_mut(),
+            RunOrHash::Withheld(_) | RunOrHash::Source(_) => [].iter_mut(),
         })
     }
 
@@ -220,7 +220,7 @@ impl Plan {
     pub(crate) fn run(&mut self, stream: usize, segment: usize, run: usize) -> &mut RunEntry {
         match &mut self.manifest.streams[stream].segments[segment].runs[run] {
             RunOrHash::Run(entry) => entry,
-            RunOrHash::Withheld(_) => panic!("this run is held back"),
+            RunOrHash::Withheld(_) | RunOrHash::Source(_) => panic!("this run is held back"),
         }
     }
 
@@ -267,6 +267,8 @@ fn manifest(streams: Vec<StreamEntry>) -> Manifest {
         case: "2025/1187".to_owned(),
         // The sub stream is whole: from its first run to the end of its last.
         delivered: Interval { end_ns: ns(13_000_000_000), start_ns: ns(0) },
+        copy_class: None,
+        redaction: None,
         files: Vec::new(),
         format: MANIFEST_FORMAT.to_owned(),
         origin: ORIGIN.to_owned(),

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
+use watchbook_evidence::bundle::verdict::EXIT_REDACTED;
 use watchbook_evidence::bundle::{
     CHECKPOINT, FileKind, GAPS_MAX, Interval, LeafEntry, MANIFEST, PROOFS, Proofs, RunOrHash, StreamEntry, Trust,
     Withheld, to_json, verify,
@@ -34,7 +35,7 @@ impl Asked {
         Self { log: vec![log], witnesses: vec![witness], quorum: None, known: None, consistency: None }
     }
 
-    fn trust(&self) -> Trust {
+    pub(crate) fn trust(&self) -> Trust {
         let quorum = self.quorum.unwrap_or(usize::from(!self.witnesses.is_empty()));
         let (log_keys, witnesses) = (self.log.clone(), self.witnesses.clone());
         Trust { log_keys, witnesses, quorum, known: self.known.clone(), consistency: self.consistency.clone() }
@@ -64,7 +65,7 @@ impl Asked {
 /// Exit code and what failed of what, sorted.
 pub(crate) type Said = (i32, Vec<String>);
 
-fn said(program: &mut Command) -> Said {
+fn said(program: &mut Command) -> (Said, String) {
     let output = program.output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -73,13 +74,15 @@ fn said(program: &mut Command) -> Said {
     assert_eq!(verdict.starts_with("VERIFIED: "), code == 0, "{text}{errors}");
     let failed = text.lines().filter_map(|line| line.strip_prefix("FAIL ")?.split_once(':'));
     let mut failed: Vec<String> = failed.map(|(what, _)| what.to_owned()).collect();
-    assert_eq!(failed.is_empty(), code == 0, "{text}{errors}");
+    let whole = [0, i32::from(EXIT_REDACTED)];
+    assert_eq!(failed.is_empty(), whole.contains(&code), "{text}{errors}");
+    assert_eq!(verdict.starts_with("REDACTED WORKING COPY, intact"), code == whole[1], "{text}{errors}");
     failed.sort();
-    (code, failed)
+    ((code, failed), verdict.to_owned())
 }
 
 /// Copies a bundle to where the page that checks bundles is tested with it (`tests/browser/player.test.mjs`), with what was asked and said of it.
-fn keep(dir: &Path, arguments: &[String], (code, failed): &Said) {
+fn keep(dir: &Path, arguments: &[String], ((code, failed), verdict): &(Said, String)) {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let Some(matrix) = std::env::var_os("WATCHBOOK_MATRIX") else { return };
     let place = Path::new(&matrix).join(format!("{:03}", NUMBER.fetch_add(1, Ordering::Relaxed)));
@@ -91,7 +94,7 @@ fn keep(dir: &Path, arguments: &[String], (code, failed): &Said) {
             }
         }
     }
-    let said = serde_json::json!({ "arguments": &arguments[2..], "code": code, "failed": failed });
+    let said = serde_json::json!({ "arguments": &arguments[2..], "code": code, "failed": failed, "verdict": verdict });
     std::fs::write(place.join("said.json"), said.to_string()).unwrap();
 }
 
@@ -107,7 +110,7 @@ pub(crate) fn judged(files: &Files, asked: &Asked) -> Said {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/evidence/verify.py");
     let theirs = said(Command::new("python3").arg("-B").arg(script).args(&arguments));
     assert_eq!(ours, theirs, "watchbook-verify and verify.py disagree");
-    ours
+    ours.0
 }
 
 /// One way to spoil a bundle, and what must be said of it.

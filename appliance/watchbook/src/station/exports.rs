@@ -8,6 +8,7 @@ mod ledger;
 mod making;
 mod permit;
 mod places;
+mod redact;
 mod release;
 mod sealing;
 mod shown;
@@ -24,7 +25,7 @@ use ledger::{Ledger, Topic};
 use permit::{Asked, permit};
 use source::RingSource;
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -73,6 +74,8 @@ pub struct Means {
     pub rights: Rights,
     /// Where else than to a browser bundles go.
     pub places: Places,
+    /// Where the programs are that decode and encode.
+    pub program_dir: PathBuf,
 }
 
 /// The exports of the station.
@@ -90,6 +93,8 @@ pub struct ExportDesk {
     /// Held by who gives files of a released bundle other contents, and by who opens them.
     swapping: RwLock<()>,
     bytes_per_s: AtomicU64,
+    /// Milliseconds that a second of a redacted copy took.
+    redact_ms_per_s: AtomicU64,
 }
 
 fn exported(error: watchbook_export::Error) -> Error {
@@ -128,6 +133,7 @@ impl ExportDesk {
             proving: Mutex::new(()),
             swapping: RwLock::new(()),
             bytes_per_s: AtomicU64::new(BYTES_PER_S),
+            redact_ms_per_s: AtomicU64::new(redact::MS_PER_S),
         };
         desk.tidy_up();
         desk.miss_lost_files()?;
@@ -192,8 +198,13 @@ impl ExportDesk {
             let message = format!("the hashes of {} runs of footage are not in the audit log", surveyed.without_leaf);
             return Err(Error::new(Kind::Unavailable, message).next("Look at the health page, then ask again."));
         }
+        let mut room = surveyed.bytes.saturating_add(surveyed.bytes / 16);
+        if order.redaction.is_some() {
+            surveyed = watchbook_export::redact::pictures(surveyed);
+            room = surveyed.bytes.saturating_mul(watchbook_export::redact::GROWTH);
+        }
         self.ledger.tell_making(job.id, |making| (making.without_leaf, making.total_bytes) = (0, surveyed.bytes));
-        self.staging.check_room(surveyed.bytes.saturating_add(surveyed.bytes / 16)).map_err(exported)?;
+        self.staging.check_room(room).map_err(exported)?;
         let origin = self.means.keeper.origin();
         let key = self.means.sealing.key(&origin)?;
         let maker = Maker {
@@ -204,8 +215,17 @@ impl ExportDesk {
             files: player(),
             now: SystemClock.utc(),
         };
+        let millis = || u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+        if order.redaction.is_some() {
+            let mut children = redact::Children::start(&self.means.program_dir)?;
+            let place = (job.id, &self.staging);
+            let made = watchbook_export::redact::make(place, (order, &surveyed), &maker, &mut source, &mut children);
+            let made = made.map_err(exported)?;
+            self.redact_ms_per_s.store(redact::measured(millis(), &made), Ordering::Relaxed);
+            return Ok(made);
+        }
         let made = make(job.id, (order, &surveyed), &maker, &mut source, &self.staging).map_err(exported)?;
-        let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+        let millis = millis();
         let rate = surveyed.bytes.saturating_mul(1000) / millis;
         self.bytes_per_s.store(rate.max(BYTES_PER_S_MIN), Ordering::Relaxed);
         Ok(made)
@@ -270,7 +290,8 @@ impl ports::Exports for ExportDesk {
         let bytes = self.stored_bytes(cameras, range)?;
         let seconds = bytes / self.bytes_per_s.load(Ordering::Relaxed).max(1) + 1;
         let free_bytes = self.staging.free_bytes().map_err(exported)?.saturating_sub(RESERVE_BYTES);
-        Ok(api::ExportEstimate { bytes, seconds, free_bytes })
+        let redacted_seconds = redact::seconds(range, self.redact_ms_per_s.load(Ordering::Relaxed));
+        Ok(api::ExportEstimate { bytes, seconds, redacted_seconds, free_bytes })
     }
 
     fn request(&self, grant: Arc<Grant>, order: ports::ExportOrder) -> Result<api::Export> {
@@ -282,7 +303,13 @@ impl ports::Exports for ExportDesk {
         let estimate_bytes = self.stored_bytes(&order.cameras, order.range)?;
         self.staging.check_room(estimate_bytes).map_err(exported)?;
         let (within, roles) = order.of;
+        let redaction = match (&order.redaction, &order.cameras[..]) {
+            (None, _) => None,
+            (Some(asked), [camera]) => Some(self.wish(asked, &order.case, (*camera, order.range))?),
+            (Some(_), _) => return Err(Error::invalid("a redacted copy is of one camera")),
+        };
         let order = Order {
+            redaction,
             within,
             case: order.case,
             cameras,

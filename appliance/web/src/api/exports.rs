@@ -244,6 +244,8 @@ pub struct Export {
     pub delivered_utc_ms: Option<i64>,
     /// Where else than to a browser it went or goes, oldest first.
     pub deliveries: Vec<ExportDelivery>,
+    /// What is black in it; null: it is no redacted copy.
+    pub redaction: Option<super::ExportRedaction>,
 }
 
 /// Answer of the list of exports.
@@ -262,6 +264,8 @@ pub struct ExportEstimate {
     pub bytes: u64,
     /// Seconds until it is made when nothing is before it; an estimate.
     pub seconds: u64,
+    /// Seconds until a redacted copy is made when nothing is before it; an estimate.
+    pub redacted_seconds: u64,
     /// Bytes that an export may have now.
     pub free_bytes: u64,
 }

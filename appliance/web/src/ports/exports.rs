@@ -11,7 +11,7 @@ use watchbook_media::ByteFile;
 pub const DOWNLOAD: &str = "download";
 
 /// What is asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ExportOrder {
     /// Number of the case.
     pub case: String,
@@ -29,6 +29,19 @@ pub struct ExportOrder {
     pub account_name: String,
     /// The case as it was when the gate was asked, and the roles of the account: what was true then. What the account may at any later moment is looked at then.
     pub of: (CaseNow, Roles),
+    /// A redacted copy of the one camera is asked for, with this black; `None`: masters.
+    pub redaction: Option<Redaction>,
+}
+
+/// What is to be black in a redacted copy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Redaction {
+    /// Everything but the regions.
+    pub everything_but: bool,
+    /// At most 32, checked.
+    pub regions: Vec<api::RedactionRegion>,
+    /// The export with the master that the copy is to be linked to.
+    pub of_export: Option<u64>,
 }
 
 /// What a second person says.

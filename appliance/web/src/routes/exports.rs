@@ -201,7 +201,7 @@ fn asked_request(asked: &Asked<'_>, found: Option<&Case>) -> Result<Action, Erro
 }
 
 /// A number that people can read out: up to ten digits, never 0. The exports refuse one that is taken.
-fn fresh_number() -> Result<u64, Error> {
+pub(super) fn fresh_number() -> Result<u64, Error> {
     Ok(u64::from(u32::from_le_bytes(crate::accounts::random()?).max(1)))
 }
 
@@ -251,15 +251,15 @@ fn reason(text: &str) -> Result<String, Error> {
 }
 
 /// A checked request.
-struct Checked {
-    case: String,
-    cameras: Vec<CameraId>,
-    range: TimeRange,
-    recipient: String,
+pub(super) struct Checked {
+    pub(super) case: String,
+    pub(super) cameras: Vec<CameraId>,
+    pub(super) range: TimeRange,
+    pub(super) recipient: String,
 }
 
 impl Checked {
-    fn of(request: &api::ExportRequest) -> Result<Self, Error> {
+    pub(super) fn of(request: &api::ExportRequest) -> Result<Self, Error> {
         let case = request.case.trim().to_owned();
         check_number(&case).map_err(Error::invalid)?;
         let recipient = check::line("recipient", &request.recipient, RECIPIENT_BYTES_MAX)?;
@@ -321,24 +321,33 @@ async fn estimate(call: Call) -> Result<Response, Problem> {
     ok(&call.blocking(move |app| app.ports().exports.estimate(&cameras, range)).await?)
 }
 
-async fn request(call: Call) -> Result<Response, Problem> {
-    let request: api::ExportRequest = call.json()?;
-    let Checked { case, cameras, range, recipient } = Checked::of(&request)?;
+/// The order of a checked request, for whoever calls.
+pub(super) fn order_of(call: &Call, checked: Checked, recipient_class: RecipientClass) -> Result<ExportOrder, Problem> {
+    let Checked { case, cameras, range, recipient } = checked;
     let Subject { account, roles, case: found, .. } = call.who()?.subject.clone();
     let within = found.ok_or_else(|| Error::new(Kind::Internal, "this row was opened without its case"))?;
     let account = account.unwrap_or_default();
     let account_name = call.app.accounts().name_of(account).unwrap_or_default();
-    let recipient_class = request.recipient_class;
-    let of = (within, roles);
-    let order = ExportOrder { case, cameras, range, recipient_class, recipient, account, account_name, of };
+    let (of, redaction) = ((within, roles), None);
+    Ok(ExportOrder { case, cameras, range, recipient_class, recipient, account, account_name, of, redaction })
+}
+
+async fn request(call: Call) -> Result<Response, Problem> {
+    let request: api::ExportRequest = call.json()?;
+    let order = order_of(&call, Checked::of(&request)?, request.recipient_class)?;
+    ask(&call, order).await
+}
+
+/// Asks for what was checked.
+pub(super) async fn ask(call: &Call, order: ExportOrder) -> Result<Response, Problem> {
     let grant = Arc::clone(call.grant()?);
     let asked = call.blocking(move |app| {
-        if range.end > app.clock().utc() {
+        if order.range.end > app.clock().utc() {
             return Err(Error::invalid("to_utc_ms lies in the future").next("Ask again when that time has passed."));
         }
         Ok(named(app, app.ports().exports.request(grant, order)?))
     });
-    json(StatusCode::CREATED, &came_of_it(&call, asked.await).await?)
+    json(StatusCode::CREATED, &came_of_it(call, asked.await).await?)
 }
 
 async fn cancel(call: Call) -> Result<Response, Problem> {

@@ -84,6 +84,32 @@ async fn nobody_releases_or_refuses_their_own() {
 }
 
 #[tokio::test]
+async fn a_redacted_copy_is_asked_for_inside_a_case_of_at_most_a_quarter_of_an_hour() {
+    let station = Station::new();
+    let admin = station.claim(false).await;
+    let asker = station.account(&admin, "Asker", &[Role::Investigator], None).await;
+    let viewer = station.account(&admin, "Viewer", &[Role::Viewer], None).await;
+    let key = json!({"at_utc_ms": START_MS, "left": 0.1, "top": 0.1, "right": 0.5, "bottom": 0.5});
+    let body = |case: &str, to_utc_ms: i64, keys: &[serde_json::Value]| {
+        json!({
+            "case": case, "camera": 1, "from_utc_ms": START_MS, "to_utc_ms": to_utc_ms, "recipient_class": "data_subject", "recipient": "Sok",
+            "everything_but": false, "regions": [{"keys": keys}],
+        })
+    };
+    let path = "/api/v1/exports/redacted";
+    let before = station.audit.count();
+    let good = body("7/26", START_MS + 1000, core::slice::from_ref(&key));
+    assert_eq!(station.post(path, &asker, &good).await.status, 201);
+    let entries = station.audit.since(before);
+    assert!(entries.iter().any(|entry| matches!(entry.action, Action::RequestExport { .. })), "{entries:?}");
+    assert_eq!(station.post(path, &viewer, &good).await.status, 403);
+    assert_eq!(station.post(path, &asker, &body("no such case", START_MS + 1000, &[key.clone()])).await.status, 403);
+    let long = body("7/26", START_MS + 901_000, &[key]);
+    assert_problem(&station.post(path, &asker, &long).await, 422, "invalid-input");
+    assert_problem(&station.post(path, &asker, &body("7/26", START_MS + 1000, &[])).await, 422, "invalid-input");
+}
+
+#[tokio::test]
 async fn a_release_needs_a_fresh_second_factor_and_is_bound_to_the_manifest() {
     let station = Station::new();
     let admin = station.claim(false).await;

@@ -116,6 +116,10 @@ fn body(id: &str) -> Option<Value> {
             "case": CASE, "cameras": [1], "from_utc_ms": START_MS + 1000, "to_utc_ms": START_MS + 2000, "recipient_class": "court", "recipient": "Clerk"
         }),
         "deliver_export" => json!({"manifest_sha256": MANIFEST, "sink": SINK}),
+        "request_redacted_export" => json!({
+            "case": CASE, "camera": 1, "from_utc_ms": START_MS + 1000, "to_utc_ms": START_MS + 2000, "recipient_class": "court", "recipient": "Clerk",
+            "everything_but": false, "regions": [{"polygon": [{"x": 0.0, "y": 0.0}, {"x": 0.5, "y": 0.0}, {"x": 0.5, "y": 0.5}]}],
+        }),
         "release_export" => json!({"manifest_sha256": MANIFEST}),
         "refuse_export" => json!({"manifest_sha256": MANIFEST, "reason": "not needed"}),
         "decide_proposal" => json!({"decision": "accept"}),
@@ -283,7 +287,7 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
         "accept_policy" | "withdraw_policy" => &[Approver, Admin],
         "cases" => &[Investigator, Approver, Auditor, Admin],
         "exports" | "export_sinks" | "estimate_export" => &[Investigator, Approver, Auditor],
-        "request_export" | "cancel_export" | "export_bundle" | "deliver_export" => &[Investigator],
+        "request_export" | "request_redacted_export" | "cancel_export" | "export_bundle" | "deliver_export" => &[Investigator],
         "release_export" | "refuse_export" => &[Approver],
         "close_case" => &[Investigator, Approver],
         "subject_requests" => &[Investigator, Approver, Auditor, Admin],

@@ -8,6 +8,7 @@ import "./style/counts.css";
 import "./style/forms.css";
 import "./style/plugins.css";
 import "./style/ptz.css";
+import "./style/redact.css";
 import "./style/report.css";
 import "./style/sign.css";
 import "./style/storage.css";

@@ -19,6 +19,7 @@ mod loss;
 mod places;
 mod mirror;
 mod record;
+mod redacted;
 mod rederive;
 mod report;
 mod served;

@@ -6,6 +6,7 @@
 
 mod annexb;
 mod picture;
+mod whole;
 mod worker;
 
 use std::io::{ErrorKind, Write};
@@ -66,7 +67,11 @@ fn run() -> std::io::Result<()> {
             Err(error) => return Err(error),
         };
         let message: ToDecoder = decode(&buffer[..length]).map_err(std::io::Error::other)?;
-        let (ToDecoder::Open { slot, .. } | ToDecoder::AccessUnit { slot, .. } | ToDecoder::Close { slot }) = &message;
+        let (ToDecoder::Open { slot, .. }
+        | ToDecoder::OpenWhole { slot, .. }
+        | ToDecoder::AccessUnit { slot, .. }
+        | ToDecoder::Drain { slot }
+        | ToDecoder::Close { slot }) = &message;
         let worker = &workers[usize::try_from(slot % count as u64).unwrap_or(0)];
         if worker.send((message, descriptor)).is_err() {
             return Err(std::io::Error::other("a worker ended; see the message above"));

@@ -106,7 +106,7 @@ impl Pipeline {
 }
 
 /// The scaler in `place`, made anew when the source picture is not what it was made for.
-fn fitting<'a>(
+pub(crate) fn fitting<'a>(
     place: &'a mut Option<Context>,
     from: &Video,
     (format, width, height): (Pixel, u32, u32),

@@ -2,6 +2,7 @@
 
 use crate::annexb::{parameter_sets, to_start_codes};
 use crate::picture::Pipeline;
+use crate::whole::Whole;
 use ffmpeg_next::codec::threading;
 use ffmpeg_next::frame::Video;
 use ffmpeg_next::{Packet, codec, decoder};
@@ -29,9 +30,16 @@ struct SlotDecoder {
     decoder: decoder::Video,
     parameter_sets: Vec<u8>,
     keys_only: bool,
-    pipeline: Pipeline,
-    outputs: Vec<Due>,
+    aim: Aim,
     last_problem: Option<String>,
+}
+
+/// What pictures are made into.
+enum Aim {
+    /// Masked and scaled ones, at a rate.
+    Outputs(Pipeline, Vec<Due>),
+    /// At their own size, filled.
+    Whole(Whole),
 }
 
 /// One output's rate limit and counter.
@@ -53,30 +61,42 @@ impl Worker {
                     let pipeline = Pipeline::new(masks, outputs.clone());
                     let outputs =
                         outputs.iter().map(|output| Due { rate: Rate::new(output.fps_max), seq: 0 }).collect();
-                    match open(coding, &config) {
-                        Ok((decoder, parameter_sets)) => {
-                            let last_problem = None;
-                            let opened = SlotDecoder {
-                                slot,
-                                coding,
-                                decoder,
-                                parameter_sets,
-                                keys_only,
-                                pipeline,
-                                outputs,
-                                last_problem,
-                            };
-                            self.slots.insert(slot, opened);
-                        }
-                        Err(sentence) => self.say(&FromDecoder::Problem { slot, sentence }, None),
-                    }
+                    self.open((slot, coding), &config, keys_only, Aim::Outputs(pipeline, outputs));
                 }
-                ToDecoder::AccessUnit { slot, utc_ns, key } => self.access_unit(slot, (utc_ns, key), descriptor),
+                ToDecoder::OpenWhole { slot, coding, config } => {
+                    self.open((slot, coding), &config, false, Aim::Whole(Whole::default()));
+                }
+                ToDecoder::Drain { slot } => self.drain(slot),
+                ToDecoder::AccessUnit { slot, utc_ns, key, fill } => {
+                    if let Some(SlotDecoder { aim: Aim::Whole(whole), .. }) = self.slots.get_mut(&slot) {
+                        whole.expect(utc_ns, fill);
+                    }
+                    self.access_unit(slot, (utc_ns, key), descriptor);
+                }
                 ToDecoder::Close { slot } => {
                     self.slots.remove(&slot);
                 }
             }
         }
+    }
+
+    fn open(&mut self, (slot, coding): (Slot, Coding), config: &[u8], keys_only: bool, aim: Aim) {
+        match open(coding, config) {
+            Ok((decoder, parameter_sets)) => {
+                let last_problem = None;
+                let opened = SlotDecoder { slot, coding, decoder, parameter_sets, keys_only, aim, last_problem };
+                self.slots.insert(slot, opened);
+            }
+            Err(sentence) => self.say(&FromDecoder::Problem { slot, sentence }, None),
+        }
+    }
+
+    fn drain(&mut self, slot: Slot) {
+        let outcome = match self.slots.get_mut(&slot) {
+            Some(decoder) => decoder.drain(&|message, file| say(&self.link, message, file)),
+            None => Ok(()),
+        };
+        self.taken(slot, 0, outcome);
     }
 
     fn access_unit(&mut self, slot: Slot, (utc_ns, key): (i64, bool), descriptor: Option<OwnedFd>) {
@@ -91,6 +111,11 @@ impl Worker {
             (Ok(unit), None) => (unit.len(), Err(String::new())),
             (Err(sentence), _) => (0, Err(sentence)),
         };
+        self.taken(slot, bytes, outcome);
+    }
+
+    /// One piece of work is done.
+    fn taken(&mut self, slot: Slot, bytes: usize, outcome: Result<(), String>) {
         let failed = outcome.is_err();
         self.say(&FromDecoder::Taken { slot, bytes: u32::try_from(bytes).unwrap_or(u32::MAX), failed }, None);
         if let (Err(sentence), Some(decoder)) = (outcome, self.slots.get_mut(&slot))
@@ -148,6 +173,23 @@ impl SlotDecoder {
             // Without this the picture would wait for a successor that comes a GOP later.
             self.decoder.send_eof().map_err(refused)?;
         }
+        let outcome = self.pictures(utc_ns, say);
+        if self.keys_only {
+            self.decoder.flush();
+        }
+        outcome
+    }
+
+    /// Gives what is held back for reordering, and is ready for a new beginning.
+    fn drain(&mut self, say: Say<'_>) -> Result<(), String> {
+        let ended = self.decoder.send_eof().map_err(|error| format!("the decoder does not end: {error}"));
+        let outcome = ended.and_then(|()| self.pictures(0, say));
+        self.decoder.flush();
+        outcome
+    }
+
+    /// Hands out what the decoder has ready.
+    fn pictures(&mut self, utc_ns: i64, say: Say<'_>) -> Result<(), String> {
         let mut outcome = Ok(());
         let mut decoded = Video::empty();
         while self.decoder.receive_frame(&mut decoded).is_ok() {
@@ -156,29 +198,34 @@ impl SlotDecoder {
                 outcome = outcome.and(self.emit(&decoded, utc_ns, say));
             }
         }
-        if self.keys_only {
-            self.decoder.flush();
-        }
         outcome
     }
 
     fn emit(&mut self, decoded: &Video, utc_ns: i64, say: Say<'_>) -> Result<(), String> {
-        let wanted: Vec<usize> = self
-            .outputs
-            .iter_mut()
-            .enumerate()
-            .filter_map(|(index, due)| due.rate.wants(utc_ns).then_some(index))
-            .collect();
+        let (pipeline, outputs) = match &mut self.aim {
+            Aim::Outputs(pipeline, outputs) => (pipeline, outputs),
+            Aim::Whole(whole) => {
+                let Some(bytes) = whole.bytes(decoded, utc_ns)? else { return Ok(()) };
+                let file =
+                    memfd::seal("picture", &bytes).map_err(|error| format!("no memory for a picture: {error}"))?;
+                let (width, height) = (decoded.width(), decoded.height());
+                say(&FromDecoder::Whole { slot: self.slot, utc_ns, width, height }, Some(file.as_fd()));
+                self.last_problem = None;
+                return Ok(());
+            }
+        };
+        let wanted: Vec<usize> =
+            outputs.iter_mut().enumerate().filter_map(|(index, due)| due.rate.wants(utc_ns).then_some(index)).collect();
         if wanted.is_empty() {
             return Ok(());
         }
-        let prepared = self.pipeline.prepare(decoded)?;
+        let prepared = pipeline.prepare(decoded)?;
         let prepared = prepared.as_ref().unwrap_or(decoded);
         for index in wanted {
-            let bytes = self.pipeline.scale(prepared, index)?;
+            let bytes = pipeline.scale(prepared, index)?;
             let file = memfd::seal("frame", &bytes).map_err(|error| format!("no memory for a frame: {error}"))?;
-            let seq = self.outputs[index].seq;
-            self.outputs[index].seq += 1;
+            let seq = outputs[index].seq;
+            outputs[index].seq += 1;
             let output = u8::try_from(index).map_err(|error| error.to_string())?;
             say(&FromDecoder::Frame { slot: self.slot, output, seq, utc_ns }, Some(file.as_fd()));
         }

@@ -10,6 +10,7 @@ use std::os::fd::AsFd;
 use std::process::ExitCode;
 use watchbook_analysis::encoder::message::{FromEncoder, ToEncoder};
 use watchbook_analysis::message::{decode, encode};
+use watchbook_analysis::redact::BACKGROUND;
 use watchbook_base::limits::PICTURE_SIDE_PX_MAX;
 use watchbook_base::link::{Link, MESSAGE_BYTES_MAX};
 use watchbook_base::memfd;
@@ -17,6 +18,8 @@ use watchbook_confine::{Needs, only_known_calls, take_away};
 
 /// An encoder of 3840×2160 holds some 30 pictures of 12 MB.
 const NEEDS: Needs = Needs { machine_code: false, data_bytes_max: 2 << 30 };
+/// How far a copy gives way to everything else on the box (`nice(2)`), as decoding does.
+const NICENESS: i32 = 10;
 /// The largest raw picture: three bytes a pixel of the largest size that is stored.
 const PICTURE_BYTES_MAX: usize = 3 * PICTURE_SIDE_PX_MAX as usize * PICTURE_SIDE_PX_MAX as usize;
 
@@ -33,6 +36,9 @@ fn main() -> ExitCode {
 
 fn run() -> Result<()> {
     let link = Link::from_stdin()?;
+    if std::env::args().skip(1).any(|argument| argument == BACKGROUND) {
+        rustix::process::nice(NICENESS)?;
+    }
     ffmpeg_next::util::log::set_level(ffmpeg_next::util::log::Level::Quiet);
     let mut wall = take_away(NEEDS)?;
     only_known_calls(NEEDS, &mut wall)?;

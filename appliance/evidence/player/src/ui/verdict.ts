@@ -13,8 +13,8 @@ import { localText, sizeText, utcText } from "./time";
 /** Bytes of a certificate that is shown. */
 const TEXT_BYTES_MAX = 256 << 10;
 
-export type State = "none" | "busy" | "asked-wrongly" | "verified" | "unknown-key" | "not-verified";
-const SIGNS: Record<State, string> = { none: "–", busy: "…", "asked-wrongly": "?", verified: "✓", "unknown-key": "?", "not-verified": "✗" };
+export type State = "none" | "busy" | "asked-wrongly" | "verified" | "unknown-key" | "not-verified" | "redacted" | "redacted-altered";
+const SIGNS: Record<State, string> = { none: "–", busy: "…", "asked-wrongly": "?", verified: "✓", "unknown-key": "?", "not-verified": "✗", redacted: "▇", "redacted-altered": "✗" };
 
 /** Which findings speak of what a kind of check looks at. */
 const KIND_OF: Partial<Record<Finding["code"], Kind>> = {
@@ -131,7 +131,7 @@ export class VerdictPanel {
   show(report: Report, trust: Trust, inspection: Inspection | null, files: ChosenFiles): void {
     this.#report = report;
     this.#hasKey = trust.logKeys.length > 0;
-    this.#set(report.verdict(this.#hasKey), { runs: report.runs, count: report.findings.length });
+    this.#set(report.verdict(this.#hasKey), { runs: report.isRedacted ? report.sources : report.runs, count: report.findings.length });
     this.#actions.hidden = false;
     this.#self.hidden = false;
     const manifest = inspection?.manifest ?? null;
@@ -145,8 +145,8 @@ export class VerdictPanel {
       inspection !== null && this.#files(inspection, report),
       inspection !== null && this.#texts(inspection, files),
       h("h3", {}, said("proves.title")),
-      h("p", {}, said("proves.yes")),
-      h("p", {}, said("proves.no")),
+      h("p", {}, said(report.isRedacted ? "proves.redacted" : "proves.yes")),
+      !report.isRedacted && h("p", {}, said("proves.no")),
     );
   }
 
@@ -169,6 +169,12 @@ export class VerdictPanel {
     fact("facts.signed", ...checkpoint.signatures.map(({ name, id }) => `${plain(name)}+${id}`));
     fact("facts.keys", ...(keys.length > 0 ? keys : [said("facts.nobody")]));
     fact("facts.software", plain(manifest.software));
+    const { redaction } = manifest;
+    if (redaction !== undefined) {
+      const { regions, frames, left_out: left, encoder } = redaction;
+      fact("facts.redaction", said(redaction.everything_but ? "facts.redaction.but" : "facts.redaction.regions", { regions: regions.length, frames, left, encoder: plain(encoder) }));
+      fact("facts.master", ...(redaction.master === undefined ? [said("facts.nobody")] : [`manifest.json ${redaction.master.manifest}`, `MP4 ${redaction.master.file}`]));
+    }
     const now = Date.now();
     fact("facts.when", `${utcText(now)} UTC (${localText(now)})`);
     return h("div", {}, h("h3", {}, said("facts.title")), list);
@@ -181,7 +187,7 @@ export class VerdictPanel {
     for (const kind of KINDS) {
       const good = passed.get(kind) ?? [];
       const bad = report.findings.filter((finding) => KIND_OF[finding.code] === kind);
-      const isAsked = good.length + bad.length > 0 || !["checkpoint", "witness", "known", "key-change", "gap"].includes(kind);
+      const isAsked = good.length + bad.length > 0 || !["checkpoint", "witness", "known", "key-change", "gap", report.isRedacted ? "run" : "source"].includes(kind);
       if (!isAsked && kind === "checkpoint" && trust.logKeys.length > 0) continue;
       const count = isAsked ? said("checked.count", { good: good.length, bad: bad.length }) : said("checked.none");
       const state = bad.length > 0 ? "bad" : good.length > 0 ? "good" : "none";
@@ -212,7 +218,7 @@ export class VerdictPanel {
 
   /** Certificates are text; what they say is the officer's word, and their bytes are among the files that were checked. */
   #texts({ manifest }: Inspection, files: ChosenFiles): HTMLElement | null {
-    const names = manifest.files.filter((file) => /^certificate.*\.txt$/.test(file.name) && file.bytes <= TEXT_BYTES_MAX).map((file) => file.name);
+    const names = manifest.files.filter((file) => /^(?:certificate|notice).*\.txt$/.test(file.name) && file.bytes <= TEXT_BYTES_MAX).map((file) => file.name);
     if (names.length === 0) return null;
     const element = h("div", {}, h("h3", {}, said("texts.title")));
     for (const name of names) {

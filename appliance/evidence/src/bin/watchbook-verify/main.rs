@@ -28,6 +28,7 @@ watchbook-verify: checks an evidence bundle; needs no box and no network
 
 Exit code: 0 verified · 2 called wrongly · 3 unreadable · 10 files · 11 runs and segments · 12 gaps and intervals · 13 the record of the export · 14 proofs
 15 checkpoint · 16 witnesses · 17 does not go together with the known checkpoint. The lowest of all that is wrong.
+20 a redacted working copy of which nothing is wrong: its file is as it was released, its pictures are no evidence
 ";
 /// Called wrongly.
 const USAGE: u8 = 2;
@@ -68,11 +69,7 @@ fn told(report: &Report, quiet: bool) -> String {
     for finding in &report.findings {
         text += &format!("{finding}\n");
     }
-    text + &if report.is_verified() {
-        format!("VERIFIED: {} runs\n", report.runs())
-    } else {
-        "NOT VERIFIED\n".to_owned()
-    }
+    text + &report.verdict() + "\n"
 }
 
 fn run(mut arguments: Arguments) -> Result<Report, String> {

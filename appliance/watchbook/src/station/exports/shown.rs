@@ -36,6 +36,7 @@ impl ExportDesk {
             expires_utc_ms: job.expires().map(UtcNanos::as_ms),
             delivered_utc_ms: job.delivered_at.map(UtcNanos::as_ms),
             deliveries: job.deliveries.iter().map(|delivery| carry::shown(job, delivery, carrying)).collect(),
+            redaction: order.redaction.as_ref().map(super::redact::shown),
         }
     }
 
@@ -55,7 +56,10 @@ impl ExportDesk {
             total_bytes,
             before_it: u32::try_from(before_it).unwrap_or(u32::MAX),
             without_leaf: making.without_leaf,
-            seconds_left: left / self.bytes_per_s.load(Ordering::Relaxed).max(1) + 1,
+            seconds_left: match job.order.redaction {
+                None => left / self.bytes_per_s.load(Ordering::Relaxed).max(1) + 1,
+                Some(_) => self.redacted_seconds(job.order.range) * left / total_bytes.max(1) + 1,
+            },
         })
     }
 }

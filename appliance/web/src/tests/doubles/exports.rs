@@ -30,6 +30,7 @@ fn export(state: api::ExportState) -> api::Export {
         expires_utc_ms: None,
         delivered_utc_ms: None,
         deliveries: Vec::new(),
+        redaction: None,
     }
 }
 
@@ -72,7 +73,7 @@ impl Exports for MemoryBox {
 
     fn estimate(&self, _: &[CameraId], _: TimeRange) -> Result<api::ExportEstimate, Error> {
         self.called();
-        Ok(api::ExportEstimate { bytes: 7, seconds: 1, free_bytes: 9 })
+        Ok(api::ExportEstimate { bytes: 7, seconds: 1, redacted_seconds: 3, free_bytes: 9 })
     }
 
     fn request(&self, grant: Arc<Grant>, order: ExportOrder) -> Result<api::Export, Error> {

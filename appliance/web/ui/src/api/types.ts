@@ -126,6 +126,7 @@ export type ExportSinkList = Schemas["ExportSinkList"];
 export type ExportDelivery = Schemas["ExportDelivery"];
 export type ExportEstimate = Schemas["ExportEstimate"];
 export type ExportInput = Schemas["ExportRequest"];
+export type RedactionInput = Schemas["RedactedExportRequest"];
 export type RecipientClass = Schemas["RecipientClass"];
 
 export type SubjectRequest = Schemas["SubjectRequest"];

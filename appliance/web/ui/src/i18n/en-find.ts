@@ -5,6 +5,7 @@ import { exportWords } from "./en-export";
 import { factorWords } from "./en-factor";
 import { jpegWords } from "./en-jpeg";
 import { logWords } from "./en-log";
+import { redactWords } from "./en-redact";
 import { reportWords } from "./en-report";
 import { subjectWords } from "./en-subject";
 
@@ -17,6 +18,7 @@ export const findWords = {
   ...impairedWords,
   ...jpegWords,
   ...logWords,
+  ...redactWords,
   ...reportWords,
   ...subjectWords,
   "find.title": "Find the camera",

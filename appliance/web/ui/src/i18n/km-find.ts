@@ -6,6 +6,7 @@ import { exportWords } from "./km-export";
 import { factorWords } from "./km-factor";
 import { jpegWords } from "./km-jpeg";
 import { logWords } from "./km-log";
+import { redactWords } from "./km-redact";
 import { reportWords } from "./km-report";
 import { subjectWords } from "./km-subject";
 
@@ -18,6 +19,7 @@ export const findWords: Record<keyof typeof english, string> = {
   ...impairedWords,
   ...jpegWords,
   ...logWords,
+  ...redactWords,
   ...reportWords,
   ...subjectWords,
   "find.title": "ស្វែងរកកាមេរ៉ា",

@@ -90,6 +90,7 @@ function ExportCard({ item, reload }: { item: Export; reload: () => void }) {
           {t("exports.one", { id: item.id })} · {t("holds.case", { case: item.case })}
         </span>
         <span class="tag">{state}</span>
+        {item.redaction !== null && <span class="tag tag-bad">{t("redact.tag")}</span>}
         <div class="row row-end">
           {own && (item.state === "making" || item.state === "ready") && <Cancel item={item} reload={reload} />}
           {own && item.state === "released" && (
@@ -107,6 +108,7 @@ function ExportCard({ item, reload }: { item: Export; reload: () => void }) {
         <p>
           {t("exports.for", { recipient: item.recipient })} <span class="muted">({t(`recipient.${item.recipient_class}`)})</span>
         </p>
+        {item.redaction !== null && <Redacted redaction={item.redaction} />}
         <p class="muted">
           {t("exports.asked", { name: item.asked_by_name ?? `#${item.asked_by}` })} <Moment ms={item.asked_utc_ms} />
           {item.expires_utc_ms !== null && (
@@ -124,6 +126,21 @@ function ExportCard({ item, reload }: { item: Export; reload: () => void }) {
       {item.state === "ready" && !own && has(session.value, "approver") && <Answer item={item} reload={reload} />}
       {item.state === "ready" && (own || has(session.value, "approver")) && <Decision item={item} reload={reload} />}
     </li>
+  );
+}
+
+/** What is black in it, and which master it goes with. */
+function Redacted({ redaction }: { redaction: NonNullable<Export["redaction"]> }) {
+  return (
+    <p>
+      {t(redaction.everything_but ? "redact.shown.but" : "redact.shown", { count: redaction.regions })}
+      {redaction.master_manifest_sha256 !== null && (
+        <>
+          {" "}
+          {t("redact.shown.master")} <code class="break">{redaction.master_manifest_sha256}</code>
+        </>
+      )}
+    </p>
   );
 }
 

@@ -17,6 +17,7 @@ import { EventList } from "../timeline/event-list";
 import { ExportPanel } from "../timeline/export-panel";
 import { type Head, useHead } from "../timeline/head";
 import { PictureNote } from "../timeline/picture-note";
+import { RedactPanel } from "../redact/redact-ask";
 import { ordered, type Range } from "../timeline/ranges";
 import { clampToNow, HOUR, reveal, type View, viewAround } from "../timeline/scale";
 import { TimeLists } from "../timeline/time-lists";
@@ -195,6 +196,7 @@ function OneTimeline({ camera, list }: { camera: Camera; list: Camera[] }) {
         <Problem problem={head.problem} />
       </div>
       <ExportPanel camera={camera.id} range={selection} change={setSelection} mark={mark} recorded={{ spans, gaps, damaged, erased }} impaired={impaired} />
+      {selection !== null && <RedactPanel camera={camera.id} range={selection} head={head} />}
     </div>
   );
 }

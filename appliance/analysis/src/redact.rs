@@ -1,0 +1,279 @@
+//! Stored footage to a redacted copy of it: decoded by a `watchbook-decode`, made black where it must be and encoded anew by a `watchbook-encode`. Nothing is dropped,
+//! whoever feeds it waits.
+//!
+//! Both children stand behind their walls and work for this one copy. No picture leaves the first one before its black is in it; it goes to the other in sealed memory of which this
+//! process checks the length alone.
+
+use crate::Error;
+use crate::encoder::message::{FromEncoder, Job, Pixels, ToEncoder};
+use crate::mask::Fill;
+use crate::message::{Coding, FromDecoder, Slot, ToDecoder, decode, encode, whole_bytes};
+use crate::once::Once;
+use crate::replay::Unit;
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use watchbook_base::limits::{ACCESS_UNIT_BYTES_MAX, CODEC_CONFIG_BYTES_MAX, PICTURE_SIDE_PX_MAX};
+use watchbook_base::{Kind, UtcNanos, memfd};
+use watchbook_media::TrackFormat;
+
+/// Access units on their way to the decoder: it decodes one while the next ones are read from disk.
+const UNITS_MAX: u32 = 4;
+/// Pictures on their way to the encoder: 48 MB at 3840×2160.
+const PICTURES_MAX: usize = 4;
+/// How long one access unit or picture may take on a box that is busy with recording.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The argument with which `watchbook-encode` gives way to everything else on the box.
+pub const BACKGROUND: &str = "--background";
+/// Pictures a second that an encoder is told of, at most: its key frames are as many pictures apart.
+const FPS_MAX: u32 = 120;
+
+/// One picture of the copy.
+#[derive(Clone, Debug)]
+pub struct Coded {
+    /// UTC of presentation of the picture that it was made of.
+    pub utc: UtcNanos,
+    /// Annex B, H.264; each is shown at once, in this order.
+    pub data: Vec<u8>,
+    /// Another encoder made it than the one before: the pictures have another size.
+    pub fresh: bool,
+}
+
+/// Takes the next picture of the copy. Its error gives the copy up.
+pub type OnCoded<'a> = dyn FnMut(Coded) -> Result<(), Error> + 'a;
+
+/// Both children.
+#[derive(Debug)]
+pub struct Redactor {
+    decoder: Once,
+    slot: Slot,
+    waiting: u32,
+    fps: u32,
+    encode: PathBuf,
+    encoder: Option<Encoding>,
+    name: String,
+    failed: u64,
+    problem: Option<String>,
+}
+
+/// The encoder of pictures of one size.
+#[derive(Debug)]
+struct Encoding {
+    child: Once,
+    size: (u32, u32),
+    began: UtcNanos,
+    /// Those of which no access unit has come yet.
+    pending: VecDeque<UtcNanos>,
+    /// Of how many of those it said that it is done.
+    waiting: usize,
+    fresh: bool,
+}
+
+impl Redactor {
+    /// Starts `decode` (`watchbook-decode`); `encode` (`watchbook-encode`) is started when the size of the pictures is known.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn spawn(decode: &Path, encode: &Path) -> Result<Self, Error> {
+        Ok(Self {
+            decoder: Once::spawn(decode, &[])?,
+            slot: 0,
+            waiting: 0,
+            fps: 1,
+            encode: encode.to_owned(),
+            encoder: None,
+            name: String::new(),
+            failed: 0,
+            problem: None,
+        })
+    }
+
+    /// libavcodec's name of the encoder; empty before the first picture.
+    #[must_use]
+    pub fn encoder(&self) -> &str {
+        &self.name
+    }
+
+    /// Access units that the decoder refused.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.failed
+    }
+
+    /// What the decoder said of what it refused.
+    #[must_use]
+    pub fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
+    }
+
+    /// Begins a recording, whose first access unit is a key frame. `fps`: its pictures a second, about.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidInput`] for what is no video; else as [`Once::send`].
+    pub fn open(&mut self, format: &TrackFormat, fps: u32) -> Result<(), Error> {
+        let wrong = |sentence: &str| Err(Error::new(Kind::InvalidInput, sentence));
+        if !format.codec.is_video() {
+            return wrong("sound cannot be redacted; choose a video stream");
+        }
+        if format.config.len() > CODEC_CONFIG_BYTES_MAX {
+            return wrong("a codec configuration that is too long");
+        }
+        if self.slot > 0 {
+            self.decoder.send(&encode(&ToDecoder::Close { slot: self.slot })?, None)?;
+        }
+        (self.slot, self.waiting, self.fps) = (self.slot + 1, 0, fps.clamp(1, FPS_MAX));
+        let (coding, config) = (Coding::of(format.codec), format.config.to_vec());
+        self.decoder.send(&encode(&ToDecoder::OpenWhole { slot: self.slot, coding, config })?, None)
+    }
+
+    /// Gives the decoder one access unit, and `on` what is ready. Waits while enough is on its way. `fill`: what is made black in its picture; `None`: it does not belong into
+    /// the copy.
+    ///
+    /// # Errors
+    /// As [`Once::recv`]; [`Kind::Unavailable`] when there is no encoder, [`Kind::InvalidInput`] when it cannot encode pictures of this size; what `on` says.
+    pub fn feed(&mut self, unit: Unit<'_>, fill: Option<Fill>, on: &mut OnCoded<'_>) -> Result<(), Error> {
+        let file =
+            memfd::seal("access-unit", unit.data).map_err(|error| Error::io("handing over an access unit", error))?;
+        let message = ToDecoder::AccessUnit { slot: self.slot, utc_ns: unit.utc.0, key: unit.key, fill };
+        self.decoder.send(&encode(&message)?, Some(file.as_fd()))?;
+        self.waiting += 1;
+        while self.waiting >= UNITS_MAX {
+            self.hear(on)?;
+        }
+        Ok(())
+    }
+
+    /// Ends a recording: waits for everything that is on its way, also what the decoder holds back for reordering.
+    ///
+    /// # Errors
+    /// As [`Redactor::feed`].
+    pub fn drain(&mut self, on: &mut OnCoded<'_>) -> Result<(), Error> {
+        if self.slot == 0 {
+            return Ok(());
+        }
+        self.decoder.send(&encode(&ToDecoder::Drain { slot: self.slot })?, None)?;
+        self.waiting += 1;
+        while self.waiting > 0 {
+            self.hear(on)?;
+        }
+        self.encoder.as_mut().map_or(Ok(()), |encoder| encoder.settle(0, on))
+    }
+
+    fn hear(&mut self, on: &mut OnCoded<'_>) -> Result<(), Error> {
+        let now = self.slot;
+        let (payload, descriptor) = self.decoder.recv(PATIENCE)?;
+        match decode(payload)? {
+            FromDecoder::Taken { slot, failed, .. } if slot == now => {
+                self.waiting = self.waiting.saturating_sub(1);
+                self.failed += u64::from(failed);
+            }
+            FromDecoder::Whole { slot, utc_ns, width, height } if slot == now => {
+                let pixels = descriptor.ok_or_else(|| Error::new(Kind::Corrupt, "a picture without pixels"))?;
+                self.picture((UtcNanos(utc_ns), (width, height)), &pixels, on)?;
+            }
+            FromDecoder::Problem { slot, sentence } if slot == now => self.problem = Some(sentence),
+            FromDecoder::Begun { missing } => {
+                missing.iter().for_each(|sentence| tracing::warn!(sentence, "the decoder's wall is not whole"));
+            }
+            // Of a recording that is over.
+            FromDecoder::Taken { .. } | FromDecoder::Problem { .. } | FromDecoder::Whole { .. } => {}
+            FromDecoder::Frame { .. } => {
+                return Err(Error::new(Kind::Corrupt, "a scaled picture that nobody asked for"));
+            }
+        }
+        Ok(())
+    }
+
+    fn picture(
+        &mut self,
+        (utc, size): (UtcNanos, (u32, u32)),
+        pixels: &OwnedFd,
+        on: &mut OnCoded<'_>,
+    ) -> Result<(), Error> {
+        let sides = [size.0, size.1];
+        if !sides.iter().all(|side| (1..=PICTURE_SIDE_PX_MAX).contains(side)) {
+            return Err(Error::new(Kind::Corrupt, "a picture of no size"));
+        }
+        let bytes = whole_bytes(size.0, size.1);
+        let length = memfd::check(pixels.as_fd(), bytes).map_err(|error| Error::io("taking a picture", error))?;
+        if length != bytes {
+            return Err(Error::new(Kind::Corrupt, "a picture that is too short"));
+        }
+        if self.encoder.as_ref().is_none_or(|encoder| encoder.size != size) {
+            if let Some(mut before) = self.encoder.take() {
+                before.settle(0, on)?;
+            }
+            let (encoder, name) = Encoding::open(&self.encode, size, self.fps, utc)?;
+            (self.encoder, self.name) = (Some(encoder), name);
+        }
+        let Some(encoder) = &mut self.encoder else { return Ok(()) };
+        encoder.take(utc, pixels)?;
+        encoder.settle(PICTURES_MAX - 1, on)
+    }
+}
+
+impl Encoding {
+    fn open(program: &Path, size: (u32, u32), fps: u32, began: UtcNanos) -> Result<(Self, String), Error> {
+        let (width, height) = size;
+        if width % 2 != 0 || height % 2 != 0 {
+            let sentence = format!("pictures of {width}x{height} pixels cannot be encoded: both numbers must be even");
+            return Err(Error::new(Kind::InvalidInput, sentence));
+        }
+        let mut child = Once::spawn(program, &[BACKGROUND])?;
+        let job = Job { pixels: Pixels::Yu12, width, height, line_bytes: width, fps, masks: Vec::new() };
+        child.send(&encode(&ToEncoder::Open(job))?, None)?;
+        loop {
+            match decode(child.recv(PATIENCE)?.0)? {
+                FromEncoder::Begun { missing } => {
+                    missing.iter().for_each(|sentence| tracing::warn!(sentence, "the encoder's wall is not whole"));
+                }
+                FromEncoder::Opened { encoder } => {
+                    let pending = VecDeque::new();
+                    return Ok((Self { child, size, began, pending, waiting: 0, fresh: true }, encoder));
+                }
+                FromEncoder::Refused { sentence } => return Err(Error::new(Kind::Unavailable, sentence)),
+                FromEncoder::Coded { .. } | FromEncoder::Taken { .. } => {
+                    return Err(Error::new(Kind::Corrupt, "an encoder that speaks of pictures before it has any"));
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, utc: UtcNanos, pixels: &OwnedFd) -> Result<(), Error> {
+        let at_us = utc.nanos_since(self.began) / 1_000;
+        self.child.send(&encode(&ToEncoder::Picture { at_us })?, Some(pixels.as_fd()))?;
+        self.pending.push_back(utc);
+        self.waiting += 1;
+        Ok(())
+    }
+
+    /// Waits until at most `left` pictures are on their way.
+    fn settle(&mut self, left: usize, on: &mut OnCoded<'_>) -> Result<(), Error> {
+        while self.waiting > left {
+            let (payload, descriptor) = self.child.recv(PATIENCE)?;
+            match decode(payload)? {
+                FromEncoder::Coded { .. } => {
+                    let utc = self.pending.pop_front();
+                    let utc = utc.ok_or_else(|| Error::new(Kind::Corrupt, "an access unit of no picture"))?;
+                    let file = descriptor.ok_or_else(|| Error::new(Kind::Corrupt, "an access unit without bytes"))?;
+                    let data = memfd::read(file.as_fd(), ACCESS_UNIT_BYTES_MAX)
+                        .map_err(|error| Error::io("taking an access unit", error))?;
+                    let fresh = std::mem::take(&mut self.fresh);
+                    on(Coded { utc, data, fresh })?;
+                }
+                FromEncoder::Taken { failed, .. } => {
+                    self.waiting -= 1;
+                    // Encoders that hold pictures back are not taken (`watchbook-encode`): what has not come now never comes.
+                    if failed || self.pending.len() != self.waiting {
+                        return Err(Error::new(Kind::Unavailable, "the encoder has refused a picture"));
+                    }
+                }
+                FromEncoder::Begun { .. } | FromEncoder::Opened { .. } | FromEncoder::Refused { .. } => {
+                    return Err(Error::new(Kind::Corrupt, "an encoder that begins again"));
+                }
+            }
+        }
+        Ok(())
+    }
+}

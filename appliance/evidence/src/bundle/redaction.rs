@@ -1,0 +1,245 @@
+//! What a redacted copy was made of, and what is black in it.
+
+use super::{INTEGER_MAX, nanos};
+use crate::run::{ClockState, Run};
+use crate::text::hash_of_hex;
+use serde::{Deserialize, Serialize};
+
+/// Value of the manifest's `format` for a bundle with a redacted copy.
+pub const REDACTED_FORMAT: &str = "watchbook-redacted/1";
+/// Value of its `copy_class`.
+pub const REDACTED: &str = "redacted";
+/// The names of its working files begin so, so that nobody takes one for a master.
+pub const NAME_BEGIN: &str = "WORKING-REDACTED-";
+/// Regions of one copy.
+pub const REGIONS_MAX: usize = 32;
+/// Places that a region moves over.
+pub const KEYS_MAX: usize = 64;
+/// Corners of a polygon.
+pub const CORNERS_MAX: usize = 64;
+/// Bytes of an encoder's name.
+const ENCODER_BYTES_MAX: usize = 64;
+
+/// A point in 1/65,536 of the picture's width and height, from the upper left corner.
+pub type Corner = (u16, u16);
+
+/// Where a rectangle is at a moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Key {
+    /// In nanoseconds since 1970, decimal.
+    pub at_ns: String,
+    /// Left, top, right and bottom edge.
+    pub rectangle: (u16, u16, u16, u16),
+}
+
+/// A part of the picture: a polygon that stays, or a rectangle that moves in straight lines from key to key and stays before the first and behind the last.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Region {
+    /// The moment from which on it counts, decimal; none: from the beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_ns: Option<String>,
+    /// By time; 1 to [`KEYS_MAX`] when there is no polygon.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<Key>,
+    /// 3 to [`CORNERS_MAX`] corners when there are no keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub polygon: Vec<Corner>,
+    /// The moment from which on it counts no more, decimal; none: until the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_ns: Option<String>,
+}
+
+/// The bundle with the footage as it was recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MasterLink {
+    /// SHA-256 of the master file of this camera, lower-case hexadecimal.
+    pub file: String,
+    /// SHA-256 of its `manifest.json`, lower-case hexadecimal.
+    pub manifest: String,
+}
+
+/// How a redacted copy was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Redaction {
+    /// What encoded it.
+    pub encoder: String,
+    /// Everything is black but the regions.
+    pub everything_but: bool,
+    /// Pictures in the copy.
+    pub frames: u64,
+    /// Pictures of its runs, within what was asked for, that could not be decoded and are not in it.
+    pub left_out: u64,
+    /// The master that it was asked for from, when it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub master: Option<MasterLink>,
+    /// At most [`REGIONS_MAX`].
+    pub regions: Vec<Region>,
+}
+
+/// A run that a redacted copy was made of. Its samples are not handed out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceRun {
+    /// As in [`Run`].
+    pub clock: ClockState,
+    /// As in [`Run`].
+    pub first_dts: i64,
+    /// As in [`Run`], decimal.
+    pub first_utc_ns: String,
+    /// As in [`Run`].
+    pub length: u32,
+    /// As in [`Run`].
+    pub samples: u32,
+    /// Over table and samples as they were recorded, lower-case hexadecimal.
+    pub sha256: String,
+}
+
+impl SourceRun {
+    pub(super) fn is_well_formed(&self) -> bool {
+        self.first_dts.unsigned_abs() <= INTEGER_MAX
+            && nanos(&self.first_utc_ns).is_some()
+            && hash_of_hex(&self.sha256).is_some()
+    }
+
+    /// What the manifest states of the run.
+    #[must_use]
+    pub fn run(&self, stream: u32, recording: u64) -> Run {
+        Run {
+            clock: self.clock,
+            stream,
+            recording,
+            first_dts: self.first_dts,
+            length: self.length,
+            first_utc_ns: nanos(&self.first_utc_ns).unwrap_or_default(),
+            samples: self.samples,
+            sha256: hash_of_hex(&self.sha256).unwrap_or_default(),
+        }
+    }
+}
+
+impl Redaction {
+    /// # Errors
+    /// What is wrong with its form.
+    pub(super) fn check(&self) -> Result<(), &'static str> {
+        if self.regions.len() > REGIONS_MAX {
+            return Err("it has too many regions");
+        }
+        self.regions.iter().try_for_each(Region::check)?;
+        if self.frames.max(self.left_out) > INTEGER_MAX || self.encoder.len() > ENCODER_BYTES_MAX {
+            return Err("a number or a name in it is too large");
+        }
+        let hashes = self.master.iter().flat_map(|master| [&master.file, &master.manifest]);
+        if hashes.into_iter().any(|hash| hash_of_hex(hash).is_none()) {
+            return Err("the hash of its master is none");
+        }
+        Ok(())
+    }
+}
+
+impl Region {
+    /// Looks at its form.
+    ///
+    /// # Errors
+    /// What is wrong, for a person.
+    pub fn check(&self) -> Result<(), &'static str> {
+        let of = |text: &Option<String>| text.as_ref().map(|text| nanos(text));
+        let times = [of(&self.from_ns), of(&self.to_ns)];
+        if times.contains(&Some(None)) {
+            return Err("a region in it begins or ends at no time");
+        }
+        if let [Some(from), Some(to)] = times
+            && from >= to
+        {
+            return Err("a region in it ends before it begins");
+        }
+        match (self.keys.len(), self.polygon.len()) {
+            (0, 3..=CORNERS_MAX) => Ok(()),
+            (1..=KEYS_MAX, 0) => self.check_keys(),
+            _ => Err("a region in it must be a polygon of 3 to 64 corners or a rectangle at 1 to 64 moments"),
+        }
+    }
+
+    fn check_keys(&self) -> Result<(), &'static str> {
+        let times: Vec<Option<i64>> = self.keys.iter().map(|key| nanos(&key.at_ns)).collect();
+        if times.contains(&None) || !times.is_sorted_by(|a, b| a < b) {
+            return Err("the moments of a region in it are none, or not in order");
+        }
+        let good = |(left, top, right, bottom): (u16, u16, u16, u16)| left < right && top < bottom;
+        if self.keys.iter().all(|key| good(key.rectangle)) { Ok(()) } else { Err("a rectangle in it is empty") }
+    }
+
+    /// Its corners at a moment, in nanoseconds since 1970; `None` when it does not count then.
+    #[must_use]
+    pub fn outline(&self, at_ns: i64) -> Option<Vec<Corner>> {
+        let time = |text: &Option<String>| text.as_deref().and_then(nanos);
+        if time(&self.from_ns).is_some_and(|from| at_ns < from) || time(&self.to_ns).is_some_and(|to| at_ns >= to) {
+            return None;
+        }
+        if self.keys.is_empty() {
+            return Some(self.polygon.clone());
+        }
+        let keys: Vec<(i64, _)> =
+            self.keys.iter().filter_map(|key| Some((nanos(&key.at_ns)?, key.rectangle))).collect();
+        let later = keys.partition_point(|(at, _)| *at <= at_ns);
+        let before = later.checked_sub(1).and_then(|index| keys.get(index));
+        let (left, top, right, bottom) = match (before, keys.get(later)) {
+            (Some((from, one)), Some((to, next))) => {
+                let part = |a: u16, b: u16| between((a, *from), (b, *to), at_ns);
+                (part(one.0, next.0), part(one.1, next.1), part(one.2, next.2), part(one.3, next.3))
+            }
+            (Some((_, one)), None) | (None, Some((_, one))) => *one,
+            (None, None) => return None,
+        };
+        Some(vec![(left, top), (right, top), (right, bottom), (left, bottom)])
+    }
+}
+
+/// A value on the straight line between two, rounded down.
+fn between((a, from): (u16, i64), (b, to): (u16, i64), at: i64) -> u16 {
+    let (a, b) = (i128::from(a), i128::from(b));
+    let (passed, all) = (i128::from(at) - i128::from(from), (i128::from(to) - i128::from(from)).max(1));
+    u16::try_from(a + (b - a) * passed / all).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(at: i64, rectangle: (u16, u16, u16, u16)) -> Key {
+        Key { at_ns: at.to_string(), rectangle }
+    }
+
+    #[test]
+    fn a_rectangle_moves_in_straight_lines_and_stays_at_both_ends() {
+        let region = Region {
+            from_ns: Some("0".to_owned()),
+            keys: vec![key(100, (0, 100, 1000, 300)), key(200, (2000, 0, 3000, 200))],
+            to_ns: Some("500".to_owned()),
+            ..Region::default()
+        };
+        assert_eq!(region.check(), Ok(()));
+        let first_and_third = |at| region.outline(at).map(|outline| (outline[0], outline[2]));
+        assert_eq!(first_and_third(-1), None, "it does not count yet");
+        assert_eq!(first_and_third(0), Some(((0, 100), (1000, 300))));
+        assert_eq!(first_and_third(150), Some(((1000, 50), (2000, 250))));
+        assert_eq!(first_and_third(499), Some(((2000, 0), (3000, 200))));
+        assert_eq!(first_and_third(500), None, "and no more");
+    }
+
+    #[test]
+    fn what_is_no_region_is_refused() {
+        let polygon = |corners| Region { polygon: vec![(1, 2); corners], ..Region::default() };
+        assert_eq!(polygon(3).check(), Ok(()));
+        assert!(polygon(2).check().is_err() && polygon(65).check().is_err());
+        let keys = |keys: Vec<Key>| Region { keys, ..Region::default() };
+        assert!(keys(vec![key(2, (0, 0, 1, 1)), key(2, (0, 0, 1, 1))]).check().is_err(), "one moment twice");
+        assert!(keys(vec![key(2, (1, 0, 1, 1))]).check().is_err(), "empty");
+        assert!(Region { keys: vec![key(2, (0, 0, 1, 1))], ..polygon(3) }.check().is_err(), "both");
+        assert!(Region { from_ns: Some("5".to_owned()), to_ns: Some("5".to_owned()), ..polygon(3) }.check().is_err());
+        assert!(Region { from_ns: Some("05".to_owned()), ..polygon(3) }.check().is_err());
+    }
+}
