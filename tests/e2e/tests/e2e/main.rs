@@ -12,6 +12,7 @@ mod exports;
 mod fixtures;
 mod footage;
 mod footage_log;
+mod held;
 mod inference;
 mod jpeg;
 mod loss;
