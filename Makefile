@@ -24,7 +24,8 @@ export WATCHBOOK_NOT_TESTED := $(CARGO_TARGET_DIR)/not-tested
 
 # Lives of the store's own tests in `make crash`, and the tests that have them.
 STORE_SEEDS ?= 300
-STORE_LIVES := what_was_acknowledged_survives no_held_byte_is_lost a_hold_may_be_cut nothing_acknowledged_is_lost power_cuts_while_keys
+STORE_LIVES := what_was_acknowledged_survives no_held_byte_is_lost a_hold_may_be_cut nothing_acknowledged_is_lost power_cuts_while_keys \
+	over_power_cuts_the_log a_loss_is_noted_once the_power_may_go_at_each_step_while_proofs
 
 .PHONY: help setup page plugins build run test forget-not-tested conformance test-onvif test-vm test-rust test-sdk test-page test-browser lint load crash clean-demo
 

@@ -260,6 +260,23 @@ pub enum Action {
         /// From the first to the end of the last of them.
         range: TimeRange,
     },
+    /// The newest end of a ring, of which the log tells, is not there any more. The recorder notes it by itself; nobody can ask for it.
+    FootageLost {
+        /// Identity of the disk, lower-case hex.
+        disk: String,
+        /// First commit that is gone.
+        first_commit: u64,
+        /// Last one of which the log tells.
+        last_commit: u64,
+        /// First commit of the entries that tell of any of these: what lies there of it before `first_commit` cannot be proved any more.
+        told_from_commit: u64,
+        /// First of those entries; `None` when the commits had no footage.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        first_entry: Option<u64>,
+        /// Last of those entries.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        last_entry: Option<u64>,
+    },
     /// Read the configuration: cameras, plugins, storage, health.
     ReadConfig,
     /// Hand over a plugin's package; it then waits for approval.

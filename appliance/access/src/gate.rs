@@ -274,7 +274,7 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
 fn needed(action: &Action) -> Result<(&'static [Role], &[CameraId]), &'static str> {
     Ok(match action {
         // Whoever holds the one-time code, or knows a password, proves it in the act itself.
-        Action::Claim | Action::SignIn { .. } | Action::SignOut => (&Role::ALL, &[]),
+        Action::Claim | Action::SignIn { .. } | Action::SignOut | Action::ReadConfig => (&Role::ALL, &[]),
         Action::ChangeOwnAccount | Action::SetUpSecondFactor | Action::EnterSecondFactor => (&Role::ALL, &[]),
         Action::Live { camera } => (&[Role::Viewer], slice::from_ref(camera)),
         // To derive again shows no picture, but what comes out tells of footage, and it costs as much as playing it: whoever may play it.
@@ -310,7 +310,6 @@ fn needed(action: &Action) -> Result<(&'static [Role], &[CameraId]), &'static st
         // Whoever turns a camera decides what is recorded: that is for those who answer for footage and for the installation, not for whoever may look.
         Action::TurnCamera { camera, .. } => (&[Role::Investigator, Role::Admin], slice::from_ref(camera)),
         Action::AcceptCamera { camera, .. } => (&[Role::Admin], slice::from_ref(camera)),
-        Action::ReadConfig => (&Role::ALL, &[]),
         Action::ChangeConfig { camera, .. } => (&[Role::Admin], camera.as_slice()),
         Action::InstallPlugin { .. }
         | Action::ApprovePlugin { .. }
@@ -356,6 +355,8 @@ fn who_acts_on_requests(action: &Action) -> &'static [Role] {
 fn by_itself(action: &Action) -> &'static str {
     match action {
         Action::Erase { .. } => "erasing is done by the maximum age alone: set a smaller one",
+        Action::FootageLost { .. } => "the recorder itself notes what a disk has lost",
+        Action::FootageLost { .. } => "the recorder itself notes what its rings lost",
         Action::Propose { .. } => "rules propose, people decide",
         Action::Rederived { .. } => "the recorder itself notes what came out",
         Action::NoteCamera { .. } => "the recorder itself notes what happens at a camera",

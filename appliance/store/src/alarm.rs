@@ -24,6 +24,8 @@ pub enum AlarmKind {
     SegmentsBad,
     /// Parts of the log could not be read at the start.
     LogDamaged,
+    /// A ring ends before what the audit log tells of it.
+    FootageLost,
     /// A run's bytes are not what was written.
     RunDamaged,
     /// A ring is smaller than configured.

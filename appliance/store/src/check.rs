@@ -18,7 +18,7 @@ use crate::ring::{Ring, read_superblock};
 use crate::scan::{Damage, SegmentReader, first_position};
 use crate::seal::{Digest, digest_of};
 use horizon::{Horizon, IndexedRuns, compare};
-use leaves::Leaves;
+use leaves::{Known, Leaves};
 use report::LISTED_MAX;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -61,19 +61,29 @@ impl ClosedRing {
 
     /// Reads all of the ring and verifies it; changes nothing. With `index`, compares that too. What cannot be opened or read is told by the report.
     pub fn check(&self, index: Option<&dyn Kv>, progress: &mut dyn FnMut(Progress)) -> Report {
+        let known = self.known();
         let mut look = Look::new(self, index);
+        match &known {
+            Ok(known) => look.known = known.as_ref(),
+            Err(error) => look.report.log_error = Some(error.message.clone()),
+        }
         let headers = look.headers();
         let mut before: Option<Position> = None;
         for (at, header) in headers.iter().enumerate() {
             before = look.segment(header, before, headers.get(at + 1));
             progress(Progress { segments_done: wide(at) + 1, segments: wide(headers.len()) });
         }
-        look.find_lost_end();
+        look.find_lost_end(headers.first().map(|header| header.first_seq));
         let Look { ring, horizon, mut report, .. } = look;
         if let Some(horizon) = &horizon {
             horizon.find_lost(&headers, ring.superblock.segment_bytes, &mut report);
         }
         report
+    }
+
+    /// How far the audit log tells of the ring, if there is one.
+    fn known(&self) -> Result<Option<Known>> {
+        self.register.as_ref().map(|register| Known::of(register, self.disk())).transpose()
     }
 
     /// Makes the index anew from the log.
@@ -111,6 +121,8 @@ struct Look<'a> {
     ring: &'a Ring,
     keys: Option<&'a Keys>,
     register: Option<&'a Register>,
+    /// `None`: there is no audit log to compare with, or it cannot be read.
+    known: Option<&'a Known>,
     /// As long as it can be read.
     index: Option<&'a dyn Kv>,
     /// `None` for an index that has taken in no commit: it can neither agree nor disagree.
@@ -128,7 +140,7 @@ impl<'a> Look<'a> {
             bad_superblock: superblock.err().map(|error| error.message),
             ..Report::default()
         };
-        let mut look = Self { ring, keys, register, index, horizon: None, report };
+        let mut look = Self { ring, keys, register, known: None, index, horizon: None, report };
         match index.map(Horizon::load).transpose() {
             Ok(horizon) => look.horizon = horizon.flatten(),
             Err(error) => look.give_up_index(&error),
@@ -148,7 +160,7 @@ impl<'a> Look<'a> {
 
     /// The leaves of a segment, when there is a log to compare with.
     fn leaves(&mut self, header: &SegmentHeader) -> Option<Leaves<'a>> {
-        match Leaves::of(self.register?, self.ring.superblock.disk, header) {
+        match Leaves::of((self.register?, self.known?), self.ring.superblock.disk, header) {
             Ok(leaves) => Some(leaves),
             Err(error) => {
                 self.report.log_error = Some(error.message);
@@ -157,16 +169,11 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// Notes when the audit log tells of commits behind the end of the ring.
-    fn find_lost_end(&mut self) {
-        let Some(register) = self.register else { return };
-        match register.footage_logged(self.ring.superblock.disk) {
-            Ok(logged) => {
-                let next_seq = logged.map_or(0, |logged| logged.next_seq);
-                self.report.logged_beyond = (next_seq > self.report.last_seq + 1).then_some(next_seq);
-            }
-            Err(error) => self.report.log_error = Some(error.message),
-        }
+    /// Notes when the audit log tells of commits behind the end of the ring, and what was found missing there before. `oldest_seq`: first commit of the oldest segment.
+    fn find_lost_end(&mut self, oldest_seq: Option<u64>) {
+        let Some(known) = self.known else { return };
+        self.report.logged_beyond = (known.next_seq > self.report.last_seq + 1).then_some(known.next_seq);
+        (self.report.losses, self.report.past_losses) = known.since(oldest_seq);
     }
 
     /// The headers of the segments, in log order. Notes the files whose own block does not say so.

@@ -5,28 +5,31 @@
 //! register, written with the leaves.
 
 mod gaps;
+mod losses;
 mod orders;
+mod said;
 
 pub(crate) use gaps::SoFar;
 pub(crate) use orders::{Asked, Orders};
+pub(crate) use said::statement;
 
 use crate::alarm::AlarmKind;
 use crate::catalog::rows::Position;
 use crate::error::{Error, Result};
-use crate::format::{Commit, Run, SegmentHeader};
+use crate::format::SegmentHeader;
 use crate::register::{FootageLeaves, Register, Stretch, ToldGap};
 use crate::ring::Ring;
 use crate::scan::first_position;
 use crate::writer::Shared;
 use gaps::Gaps;
+use losses::{Losses, recovered_end};
+use said::body;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
-use watchbook_base::{Clock, Kind, MonoNanos, SyncState};
-use watchbook_evidence::record::Record;
-use watchbook_evidence::run::{ClockState, Run as Statement};
-use watchbook_evidence::{Frontier, hex};
+use watchbook_base::{Clock, Kind, MonoNanos};
+use watchbook_evidence::Frontier;
 
 /// Time between two looks for closed segments.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -61,6 +64,10 @@ pub(crate) struct FootageLog {
     shared: Arc<Shared>,
     register: Arc<Register>,
     clock: Arc<dyn Clock>,
+    /// Behind the last commit that the ring had when it was recovered.
+    recovered_end: u64,
+    /// What the ring has lost of what was logged.
+    losses: Losses,
     /// First commit that is not logged, and the newest segment all of which is; `None`: the register was not asked yet.
     done: Option<(u64, u64)>,
     /// Segment that the disk refused to give, and how often.
@@ -106,8 +113,25 @@ impl FootageLog {
     pub(crate) fn new(of: (Arc<Ring>, Arc<Shared>, Arc<Register>), clock: Arc<dyn Clock>) -> Self {
         let (ring, shared, register) = of;
         let logged_at = clock.mono();
+        // Later this would count commits that came since, which may have the numbers of lost ones.
+        let recovered_end = recovered_end(&ring, &shared);
+        let losses = Losses::default();
         let (done, refused, behind_since, resume, so_far) = (None, (0, 0), None, None, None);
-        Self { ring, shared, register, clock, done, refused, behind_since, logged_at, resume, asked: false, so_far }
+        Self {
+            ring,
+            shared,
+            register,
+            clock,
+            recovered_end,
+            losses,
+            done,
+            refused,
+            behind_since,
+            logged_at,
+            resume,
+            asked: false,
+            so_far,
+        }
     }
 
     /// Goes on until it is told to end.
@@ -214,6 +238,7 @@ impl FootageLog {
 
     /// Raises or ends the alarm.
     fn tell(&mut self, error: Option<&Error>) {
+        self.tell_losses();
         let newest_done = self.done.map_or(0, |(_, generation)| generation);
         let waiting = self.segments(newest_done).len().saturating_sub(1);
         let now = self.clock.mono();
@@ -290,20 +315,27 @@ impl FootageLog {
         Ok(())
     }
 
-    /// How far the ring is logged.
-    fn begin(&self) -> Result<(u64, u64)> {
+    /// How far the ring is logged. A ring that ends before that has lost something, which the log tells from then on.
+    fn begin(&mut self) -> Result<(u64, u64)> {
         let disk = self.shared.disk;
         let logged = self.register.footage_logged(disk)?.unwrap_or_default();
-        let end = self.shared.pending().stats.last_seq + 1;
-        // Closed segments may hold commits that wait for their keys: they are no loss.
-        let newest = self.segments(0).last().copied();
-        let first_of_newest = newest.and_then(|(_, slot)| self.ring.header(slot)).map_or(0, |header| header.first_seq);
-        if logged.next_seq > end.max(first_of_newest) {
-            tracing::error!(%disk, logged = logged.next_seq, end, "the ring ends before what the audit log tells of it: footage was lost");
-            self.register.footage_lost(disk, end)?;
-            return Ok((end, 0));
+        let is_lost = logged.next_seq > self.recovered_end && !self.losses.is_known();
+        if is_lost {
+            let loss = self.register.footage_lost(disk, self.recovered_end)?;
+            tracing::error!(%disk, from = loss.from_seq, behind = loss.to_seq, entry = loss.entry, "the ring ends before what the audit log tells of it: footage was lost");
+        }
+        self.losses = Losses::of(&self.register, disk)?;
+        self.tell_losses();
+        if is_lost {
+            return Ok((self.recovered_end, 0));
         }
         Ok((logged.next_seq, logged.generation.saturating_sub(1)))
+    }
+
+    /// Raises or ends the alarm about what was lost.
+    fn tell_losses(&self) {
+        let now = self.clock.utc();
+        self.shared.alarms.set(AlarmKind::FootageLost, Some(self.shared.disk), self.losses.alarm(now), now);
     }
 
     /// Segments newer than `generation`, oldest first.
@@ -371,30 +403,4 @@ impl FootageLog {
         }
         Ok(Read { sums, seen, ended, end, gaps })
     }
-}
-
-/// What is said of a run.
-pub(crate) fn statement(commit: &Commit, run: &Run) -> Statement {
-    Statement {
-        clock: match commit.sync {
-            SyncState::Unknown => ClockState::Unknown,
-            SyncState::Synchronised => ClockState::Synchronised,
-            SyncState::Unsynchronised => ClockState::Free,
-        },
-        stream: run.stream.to_u32(),
-        recording: run.recording.0,
-        first_dts: run.first_dts.0,
-        length: run.length_ticks,
-        first_utc_ns: run.first_utc.0,
-        samples: run.sample_count,
-        sha256: run.sha256,
-    }
-}
-
-/// The body of the leaf of one recording.
-fn body(place: (u32, u64), runs: &Frontier) -> Vec<u8> {
-    let (stream, recording) = place;
-    let root = runs.root();
-    let runs = u32::try_from(root.size).unwrap_or(u32::MAX);
-    Record::Segment { recording, root: hex(&root.hash), runs, stream }.body()
 }

@@ -1,6 +1,7 @@
 //! What is recorded, for those who hold a grant: every disk's ring, as one.
 
 mod footage;
+mod held;
 mod impaired;
 mod lefts;
 mod logged;
@@ -339,11 +340,11 @@ impl Reader {
     /// # Errors
     /// `Corrupt` or `Io` when an index cannot be read.
     pub fn stored_bytes(&self, stream: StreamId, range: TimeRange) -> Result<u64> {
-        let mut bytes = 0;
-        for part in self.present().filter(|part| !part.is_vault()) {
-            bytes += part.spans(stream, range)?.iter().map(|span| share(span, range)).sum::<u64>();
-        }
-        Ok(bytes)
+        let (held, rings): (Vec<_>, Vec<_>) = self.present().partition(|part| part.is_vault());
+        let list = |parts: &[Arc<Part>]| parts.iter().map(|part| part.spans(stream, range)).collect::<Result<Vec<_>>>();
+        let of_rings = list(&rings)?;
+        let all = merge_spans(of_rings.concat(), list(&held)?.concat());
+        Ok(all.iter().map(|span| share(span, range)).sum())
     }
 
     /// Footage of one camera in one range, for who holds a grant for it.

@@ -1,12 +1,14 @@
 //! The register: the only copy of settings, and the audit log. Every write is synced before it returns.
 
 mod footage;
+mod lost;
 mod people;
 mod records;
 mod tiles;
 
 pub(crate) use footage::{FootageLeaves, ToldGap};
 pub use footage::{GAP_LEAVES_MAX, GapLeaf, LoggedStretch, Stretch};
+pub use lost::{Loss, Unclaimed, UnclaimedLeaf};
 pub use people::{AuditKind, AuditPage};
 
 use crate::error::{Error, Result};
@@ -38,6 +40,8 @@ const AUDIT_PEOPLE: Table = Table("audit_people");
 const AUDIT_FOOTAGE: Table = Table("audit_footage");
 /// Leaves of gaps by stream and time: see [`footage`].
 const AUDIT_GAPS: Table = Table("audit_gaps");
+/// What rings have lost of what is logged: see [`lost`].
+const AUDIT_LOST: Table = Table("audit_lost");
 const FRONTIER_KEY: &[u8] = b"frontier";
 
 /// What a value is about. Each has its own table.
@@ -75,7 +79,7 @@ impl Namespace {
 }
 
 /// Every table of the register.
-pub const REGISTER_TABLES: [Table; 12] = [
+pub const REGISTER_TABLES: [Table; 13] = [
     Table("account"),
     Table("session"),
     Table("camera"),
@@ -88,6 +92,7 @@ pub const REGISTER_TABLES: [Table; 12] = [
     AUDIT_PEOPLE,
     AUDIT_FOOTAGE,
     AUDIT_GAPS,
+    AUDIT_LOST,
 ];
 
 /// A stored value.

@@ -12,6 +12,7 @@ pub(crate) mod harness;
 mod impaired;
 mod index;
 mod leaves;
+mod lost_end;
 pub(crate) mod pool;
 mod retention;
 mod room;

@@ -13,6 +13,8 @@ mod handle;
 mod hold;
 mod holds;
 mod keys;
+mod leaf;
+mod leaves;
 mod load;
 mod log;
 mod look;
@@ -33,6 +35,7 @@ pub use hold::{
     HoldRequest, HoldState, MISSING_LISTED_MAX, MissingFootage, MissingReason, VaultInfo,
 };
 pub use holds::Holds;
+pub use leaf::{HeldLeaf, LeafOf};
 pub use record::{Copied, VaultRecord};
 
 #[cfg(test)]
@@ -42,6 +45,7 @@ pub(crate) use handle::SourceList;
 pub(crate) use handle::{Step, Vault, Worker};
 #[cfg(test)]
 pub(crate) use keys::HoldKeys;
+pub(crate) use leaf::{WholeLeaf, whole_leaves};
 pub(crate) use plan::merge_spans;
 pub(crate) use source::{Source, Sources};
 pub(crate) use state::VAULT_ORDINAL;

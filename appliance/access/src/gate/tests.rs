@@ -151,6 +151,7 @@ fn table() -> Vec<(Action, Option<Vec<Role>>)> {
         (deliver(), Some(vec![Investigator])),
         (Action::ReadExports, Some(vec![Investigator, Approver, Auditor])),
         (Action::Erase { camera: one, hours: 1, range: window }, Some(vec![])),
+        (footage_lost(), Some(vec![])),
         (Action::ReleaseHold { hold: 1 }, Some(vec![Approver])),
         (Action::AddDisk { dir: "/mnt/b".into(), size_gib: 500 }, Some(vec![Admin])),
         (Action::RetireDisk { disk: "a".into(), replaced: true }, Some(vec![Admin])),
@@ -217,6 +218,18 @@ fn policy(camera: CameraId) -> Action {
     let (purpose, plugins) = (String::new(), Vec::new());
     let (enabled, removed, audio) = (true, false, false);
     Action::StatePolicy { camera, purpose, enabled, removed, retention_days_max: 7, audio, masks: 0, plugins }
+}
+
+fn footage_lost() -> Action {
+    let (first_entry, last_entry) = (None, None);
+    Action::FootageLost {
+        disk: "ab".into(),
+        first_commit: 3,
+        last_commit: 4,
+        told_from_commit: 2,
+        first_entry,
+        last_entry,
+    }
 }
 
 fn rederived(camera: CameraId) -> Action {

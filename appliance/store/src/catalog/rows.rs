@@ -48,6 +48,8 @@ pub(crate) mod owned {
     pub(crate) const DAMAGE: u8 = 8;
     pub(crate) const LEFT: u8 = 5;
     pub(crate) const ERASURE: u8 = 9;
+    /// Of a vault alone.
+    pub(crate) const LEAF: u8 = 10;
 }
 
 pub(crate) const FORMAT_KEY: &[u8] = b"format";

@@ -1,11 +1,14 @@
 //! Footage beside the audit log: what was hashed when it was recorded, and what lies there now.
+//!
+//! The register's rows say which leaf is about which commits. Of a commit without a row that the ring is logged beyond, the row was removed, unless the log itself tells that it was lost.
 
 use super::Report;
 use super::report::{BadLeaf, LISTED_MAX};
+use crate::codec::wide;
 use crate::error::Result;
 use crate::footage_log::statement;
 use crate::format::{Commit, DiskId, SegmentHeader};
-use crate::register::{LoggedStretch, Register};
+use crate::register::{LoggedStretch, Loss, Register};
 use std::collections::BTreeMap;
 use watchbook_evidence::record::Record;
 use watchbook_evidence::{Frontier, hex};
@@ -13,11 +16,55 @@ use watchbook_evidence::{Frontier, hex};
 /// Leaves that are read at once.
 const PAGE: u64 = 256;
 
+/// How far the log tells of a ring, and what the ring has lost of it.
+pub(super) struct Known {
+    /// First commit that is not logged.
+    pub(super) next_seq: u64,
+    /// In the order in which they were found.
+    pub(super) losses: Vec<Loss>,
+}
+
+impl Known {
+    /// # Errors
+    /// When the register cannot be read.
+    pub(super) fn of(register: &Register, disk: DiskId) -> Result<Self> {
+        let mut losses = register.losses_told()?;
+        losses.retain(|loss| loss.disk == disk);
+        Ok(Self { next_seq: register.footage_logged(disk)?.unwrap_or_default().next_seq, losses })
+    }
+
+    /// True when the only entry that told of commit `seq` told of lost ones too. A later loss took what an earlier one had left, and its numbers were given out again.
+    fn is_unprovable(&self, seq: u64) -> bool {
+        let mut later = u64::MAX;
+        self.losses.iter().rev().any(|loss| {
+            later = later.min(loss.from_seq);
+            (loss.told_from_seq..later).contains(&seq)
+        })
+    }
+
+    /// Losses after the oldest commit of the ring, and how many others there are.
+    pub(super) fn since(&self, oldest_seq: Option<u64>) -> (Vec<Loss>, u64) {
+        let (since, before): (Vec<Loss>, Vec<Loss>) =
+            self.losses.iter().copied().partition(|loss| oldest_seq.is_none_or(|oldest| loss.from_seq >= oldest));
+        (since, wide(before.len()))
+    }
+}
+
+/// Commits of one recording, and how many runs they have.
+struct Untold {
+    first_seq: u64,
+    last_seq: u64,
+    runs: u64,
+}
+
 /// One segment's stretches that are in the log. Takes 2 kB at most for each recording of a stretch, whatever the number of its runs.
 pub(super) struct Leaves<'a> {
     register: &'a Register,
     place: (u32, u64),
+    known: &'a Known,
     stretches: Vec<Told>,
+    /// What has no row and must have had one, by stream and recording.
+    untold: BTreeMap<(u32, u64), Untold>,
 }
 
 /// A stretch, and the trees over the runs that lie there, by stream and recording.
@@ -32,11 +79,13 @@ impl<'a> Leaves<'a> {
     ///
     /// # Errors
     /// When the register cannot be read.
-    pub(super) fn of(register: &'a Register, disk: DiskId, header: &SegmentHeader) -> Result<Self> {
+    pub(super) fn of(of: (&'a Register, &'a Known), disk: DiskId, header: &SegmentHeader) -> Result<Self> {
+        let (register, known) = of;
         let logged = register.footage_stretches(disk, header.generation)?;
         let told = |logged| Told { logged, trees: BTreeMap::new(), is_compared: false };
         let place = (header.slot, header.generation);
-        Ok(Self { register, place, stretches: logged.into_iter().map(told).collect() })
+        let stretches = logged.into_iter().map(told).collect();
+        Ok(Self { register, place, known, stretches, untold: BTreeMap::new() })
     }
 
     /// Takes in the commits of the segment, in their order.
@@ -55,7 +104,24 @@ impl<'a> Leaves<'a> {
             }
         }
         if !is_told {
-            report.unlogged_runs += crate::codec::wide(commit.runs.len());
+            self.untold(commit, report);
+        }
+    }
+
+    /// A commit without a row.
+    fn untold(&mut self, commit: &Commit, report: &mut Report) {
+        let (seq, runs) = (commit.seq, wide(commit.runs.len()));
+        if seq >= self.known.next_seq {
+            report.unlogged_runs += runs;
+        } else if self.known.is_unprovable(seq) {
+            report.unprovable_runs += runs;
+        } else {
+            for run in &commit.runs {
+                let fresh = || Untold { first_seq: seq, last_seq: seq, runs: 0 };
+                let untold = self.untold.entry((run.stream.to_u32(), run.recording.0)).or_insert_with(fresh);
+                untold.last_seq = seq;
+                untold.runs += 1;
+            }
         }
     }
 
@@ -63,6 +129,13 @@ impl<'a> Leaves<'a> {
     pub(super) fn finish(mut self, report: &mut Report) {
         for told in &mut self.stretches {
             compare(self.register, self.place, told, report);
+        }
+        let (slot, generation) = self.place;
+        for ((stream, recording), Untold { first_seq, last_seq, runs }) in self.untold {
+            let what = format!(
+                "{runs} runs of commits {first_seq} to {last_seq}: the audit log tells of them, and the row that says which entry does was removed"
+            );
+            note(report, BadLeaf { slot, generation, stream, recording, leaf: None, what });
         }
     }
 }

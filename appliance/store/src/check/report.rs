@@ -1,6 +1,7 @@
 //! What a look over a ring has found.
 
 use crate::format::DiskId;
+use crate::register::Loss;
 use crate::scan::Damage;
 use watchbook_base::StreamId;
 
@@ -35,7 +36,7 @@ pub struct BadLeaf {
     pub stream: u32,
     /// Which recording; 0 when the leaf cannot be read.
     pub recording: u64,
-    /// Number of the leaf; `None`: there is none, the runs came later.
+    /// Number of the leaf; `None`: there is none, or nothing says any more which.
     pub leaf: Option<u64>,
     /// What is wrong.
     pub what: String,
@@ -102,6 +103,12 @@ pub struct Report {
     pub bad_leaf_count: u64,
     /// First commit of which the audit log does not tell, when the ring ends before it: footage that was recorded is gone.
     pub logged_beyond: Option<u64>,
+    /// Ends that the ring had lost at earlier starts, which the audit log tells, and that it would still have if it had not: oldest first.
+    pub losses: Vec<Loss>,
+    /// Losses of which everything around is overwritten since.
+    pub past_losses: u64,
+    /// Runs of which the only entry tells of lost ones as well: nothing can be proved of them, and nothing be held against them.
+    pub unprovable_runs: u64,
     /// Why the audit log could not be compared.
     pub log_error: Option<String>,
     /// Why the index cannot be read; the log was checked without it.
@@ -127,6 +134,7 @@ impl Report {
     pub fn is_log_clean(&self) -> bool {
         let is_described = self.bad_superblock.is_none() && self.bad_slots.is_empty();
         let is_as_logged = self.bad_leaf_count == 0 && self.logged_beyond.is_none() && self.log_error.is_none();
+        let is_as_logged = is_as_logged && self.losses.is_empty();
         let is_whole = self.damage.is_empty() && self.broken_links.is_empty() && self.bad_run_count == 0;
         is_described && is_as_logged && is_whole
     }

@@ -36,6 +36,8 @@ pub mod kind {
     pub const MISSING: u16 = 21;
     /// A gap inside a hold's range.
     pub const HELD_GAP: u16 = 22;
+    /// Hashes of the runs of a leaf of which a hold has some.
+    pub const HELD_LEAF: u16 = 23;
 }
 
 /// Bit 0 of the flags: says again what an older segment said, because that one may be gone.
@@ -162,7 +164,7 @@ impl Record {
             // So is a finding of a kind that only a later program knows.
             kind::DAMAGE => DamagedRun::decode(&mut body).map_or(Self::Unknown(kind::DAMAGE), Self::Damage),
             kind::LEFT => Self::Left(decode_left(&mut body)?),
-            kind::HOLD | kind::RELEASE | kind::COPIED..=kind::HELD_GAP => {
+            kind::HOLD | kind::RELEASE | kind::COPIED..=kind::HELD_LEAF => {
                 VaultRecord::decode(kind, restated, &mut body).map_or(Self::Unknown(kind), Self::Vault)
             }
             kind::ERASURE => erasure::decode(&mut body).map_or(Self::Unknown(kind::ERASURE), Self::Erasure),

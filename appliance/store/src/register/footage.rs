@@ -129,18 +129,18 @@ impl Logged {
 }
 
 impl LoggedStretch {
-    fn key(&self) -> Vec<u8> {
+    pub(super) fn key(&self) -> Vec<u8> {
         let Stretch { disk, generation, from_seq, .. } = &self.stretch;
         [&disk.0[..], &generation.to_be_bytes(), &from_seq.to_be_bytes()].concat()
     }
 
-    fn value(&self) -> Vec<u8> {
+    pub(super) fn value(&self) -> Vec<u8> {
         let Stretch { slot, to_seq, .. } = &self.stretch;
         [&slot.to_le_bytes()[..], &to_seq.to_le_bytes(), &self.first_leaf.to_le_bytes(), &self.leaves.to_le_bytes()]
             .concat()
     }
 
-    fn decode(key: &[u8], value: &[u8]) -> Option<Self> {
+    pub(super) fn decode(key: &[u8], value: &[u8]) -> Option<Self> {
         let (disk, key) = key.split_first_chunk::<16>()?;
         let (generation, from_seq) = key.split_first_chunk::<8>()?;
         let (slot, value) = value.split_first_chunk::<4>()?;
@@ -158,7 +158,7 @@ impl LoggedStretch {
     }
 }
 
-fn corrupt(disk: DiskId) -> Error {
+pub(super) fn corrupt(disk: DiskId) -> Error {
     Error::corrupt(format!("what the register says of the log of disk {disk} does not decode"))
 }
 
@@ -242,17 +242,6 @@ impl Register {
         value.map(|value| Logged::decode(&value).ok_or_else(|| corrupt(disk))).transpose()
     }
 
-    /// The ring of `disk` has lost the end of its log: commits with the numbers from `next_seq` on are still to come.
-    ///
-    /// # Errors
-    /// When the register cannot be written.
-    pub(crate) fn footage_lost(&self, disk: DiskId, next_seq: u64) -> Result<()> {
-        let _no_append = self.frontier();
-        let mut batch = Batch::default();
-        note(&mut batch, disk, Logged { next_seq, generation: 0 });
-        self.kv.write(&batch, true)
-    }
-
     /// What of one segment of `disk` is logged, in log order.
     ///
     /// # Errors
@@ -285,7 +274,7 @@ impl Register {
     }
 }
 
-fn note(batch: &mut Batch, disk: DiskId, logged: Logged) {
+pub(super) fn note(batch: &mut Batch, disk: DiskId, logged: Logged) {
     batch.put(AUDIT_FOOTAGE, disk.0, logged.encode());
 }
 
@@ -383,7 +372,5 @@ mod tests {
         );
         assert_eq!(after.footage_stretches(DISK, 5).unwrap().len(), 2);
         assert_eq!(after.footage_stretches(DISK, 4).unwrap(), []);
-        after.footage_lost(DISK, 2).unwrap();
-        assert!(after.append_footage(&stretch(2, 3), bodies(0..1)).is_ok(), "numbers that are given out again");
     }
 }

@@ -5,11 +5,12 @@ use crate::footage_log::{FootageLog, Until};
 use crate::format::commit::extent;
 use crate::format::{BLOCK_BYTES, Commit, HEADER_BYTES};
 use crate::kv::model::ModelKv;
-use crate::register::Register;
+use crate::kv::{Batch, Kv as _, Table};
+use crate::register::{FootageLeaves, Register, Stretch};
 use crate::ring::Ring;
 use crate::scan::first_position;
 use crate::{ClosedRing, Report};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use watchbook_base::fs::sim::Dice;
 use watchbook_base::fs::{Fs as _, OpenMode};
@@ -19,8 +20,14 @@ const FLIPS: usize = if cfg!(debug_assertions) { 40 } else { 120 };
 
 /// A ring that two cameras have filled more than once and that is closed, all of it in the audit log in several stretches a segment.
 fn logged(seed: u64) -> (Box_, Arc<Register>) {
-    let machine = Box_::new(seed);
-    let register = Arc::new(Register::on(Arc::new(ModelKv::new()), Arc::new(machine.clock.clone())).unwrap());
+    let (machine, register, _) = logged_in(seed);
+    (machine, register)
+}
+
+/// The same, with what the register is kept in.
+fn logged_in(seed: u64) -> (Box_, Arc<Register>, ModelKv) {
+    let (machine, book) = (Box_::new(seed), ModelKv::new());
+    let register = Arc::new(Register::on(Arc::new(book.clone()), Arc::new(machine.clock.clone())).unwrap());
     let mut parts = machine.open();
     let of = (parts.part.ring.clone(), parts.part.care.shared().unwrap(), register.clone());
     let mut log = FootageLog::new(of, Arc::new(machine.clock.clone()));
@@ -39,7 +46,7 @@ fn logged(seed: u64) -> (Box_, Arc<Register>) {
         }
     }
     while log.step(Until::Acknowledged).unwrap() {}
-    (machine, register)
+    (machine, register, book)
 }
 
 fn check(machine: &Box_, register: &Arc<Register>, with_keys: bool) -> Report {
@@ -196,13 +203,78 @@ fn footage_that_was_written_anew_with_every_checksum_right_is_not_what_the_log_s
 fn a_ring_that_ends_before_its_log_and_one_that_the_log_never_knew_are_told_apart() {
     let (machine, register) = logged(8);
     let last_seq = check(&machine, &register, true).last_seq;
-    register.footage_lost(segments_disk(&machine), last_seq + 5).unwrap();
+    let disk = segments_disk(&machine);
+    let beyond = Stretch { disk, generation: 99, slot: 1, from_seq: last_seq + 1, to_seq: last_seq + 5 };
+    register.append_footage(&beyond, FootageLeaves::default()).unwrap();
     let report = check(&machine, &register, true);
     assert_eq!((report.logged_beyond, report.bad_leaf_count, report.is_log_clean()), (Some(last_seq + 5), 0, false));
     // A register that is newer than the ring accuses nobody.
     let fresh = Arc::new(Register::on(Arc::new(ModelKv::new()), Arc::new(machine.clock.clone())).unwrap());
     let report = check(&machine, &fresh, true);
     assert!(report.is_clean() && report.leaves == 0 && report.unlogged_runs == report.runs, "{report:?}");
+}
+
+/// Every row about a stretch of a segment.
+fn stretch_rows(book: &ModelKv) -> Vec<Vec<u8>> {
+    book.rows(FOOTAGE).into_keys().filter(|key| key.len() == 32).collect()
+}
+
+const FOOTAGE: Table = Table("audit_footage");
+
+#[test]
+fn footage_whose_row_somebody_removed_is_named_with_its_segment_its_recordings_and_its_commits() {
+    let (machine, register, book) = logged_in(9);
+    assert_eq!(register.unclaimed_leaves().unwrap().count, 0);
+    let segments = segments(&machine);
+    let newest = segments.iter().max_by_key(|segment| segment.generation).unwrap();
+    let stretches = register.footage_stretches(segments_disk(&machine), newest.generation).unwrap();
+    let gone = stretches[0];
+    let key = stretch_rows(&book)
+        .into_iter()
+        .find(|key| key[16..24] == newest.generation.to_be_bytes() && key[24..] == gone.stretch.from_seq.to_be_bytes());
+    let mut batch = Batch::default();
+    batch.delete(FOOTAGE, key.unwrap());
+    book.write(&batch, true).unwrap();
+    let report = check(&machine, &register, true);
+    let of_stretch =
+        newest.commits.iter().map(|(.., commit)| commit).filter(|commit| {
+            !commit.runs.is_empty() && (gone.stretch.from_seq..gone.stretch.to_seq).contains(&commit.seq)
+        });
+    let of_stretch: Vec<&Commit> = of_stretch.collect();
+    let mut recordings: BTreeMap<(u32, u64), (u64, u64, u64)> = BTreeMap::new();
+    for commit in &of_stretch {
+        for run in &commit.runs {
+            let of = (run.stream.to_u32(), run.recording.0);
+            let of = recordings.entry(of).or_insert((0, commit.seq, commit.seq));
+            *of = (of.0 + 1, of.1, commit.seq);
+        }
+    }
+    let named: BTreeSet<_> = report.bad_leaves.iter().map(|bad| (bad.stream, bad.recording)).collect();
+    assert_eq!(named, recordings.keys().copied().collect(), "{report:?}");
+    for bad in &report.bad_leaves {
+        let (runs, first, last) = recordings[&(bad.stream, bad.recording)];
+        assert!(bad.slot == newest.slot && bad.generation == newest.generation && bad.leaf.is_none(), "{bad:?}");
+        assert!(bad.what.starts_with(&format!("{runs} runs of commits {first} to {last}: ")), "{bad:?}");
+    }
+    assert!(!report.is_log_clean() && report.unlogged_runs == 0);
+    // The log itself knows of leaves that no row claims.
+    let unclaimed = register.unclaimed_leaves().unwrap();
+    let leaves: Vec<u64> = unclaimed.listed.iter().map(|leaf| leaf.leaf).collect();
+    assert_eq!(leaves, (gone.first_leaf..gone.first_leaf + u64::from(gone.leaves)).collect::<Vec<_>>());
+    assert_eq!(unclaimed.listed.iter().map(|leaf| (leaf.stream, leaf.recording)).collect::<BTreeSet<_>>(), named);
+}
+
+#[test]
+fn a_register_that_forgot_a_whole_ring_is_found_by_its_log() {
+    let (machine, register, book) = logged_in(10);
+    let mut batch = Batch::default();
+    book.rows(FOOTAGE).into_keys().for_each(|key| batch.delete(FOOTAGE, key));
+    let leaves: u64 = stretch_rows(&book).len() as u64;
+    book.write(&batch, true).unwrap();
+    let report = check(&machine, &register, true);
+    assert_eq!(report.bad_leaf_count, 0, "the ring alone cannot tell: {report:?}");
+    let unclaimed = register.unclaimed_leaves().unwrap();
+    assert!(unclaimed.count >= leaves && unclaimed.listed.len() as u64 == unclaimed.count, "{unclaimed:?}");
 }
 
 fn segments_disk(machine: &Box_) -> crate::format::DiskId {

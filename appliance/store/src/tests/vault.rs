@@ -5,6 +5,7 @@ mod crash;
 mod faults;
 mod life;
 mod losses;
+mod proofs;
 mod rot;
 mod settling;
 mod unreadable;

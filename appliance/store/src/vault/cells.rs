@@ -1,6 +1,7 @@
 //! From a vault's commits to rows of its index: spans of whole minutes, formats, gaps. The copier and the scan at the start call the same code.
 
 use super::hold::HoldId;
+use super::leaf::LeafOf;
 use super::plan::CELL_NANOS;
 use super::record::{Copied, VaultRecord};
 use crate::catalog::rows::{self, GapRow, Position, RecordingRow, SpanKey, SpanRow, TablesRow, owned, pack, unpack};
@@ -92,6 +93,9 @@ impl Cells {
             match record {
                 Record::Start { recording, start, .. } => self.begin(&mut batch, *recording, start),
                 Record::Vault(VaultRecord::Gap { gap, .. }) => self.gap(&mut batch, gap),
+                Record::Vault(VaultRecord::Leaf(leaf)) => {
+                    self.put_shared(&mut batch, owned::LEAF, &leaf.key(), pack(&leaf.row()));
+                }
                 _ => {}
             }
         }
@@ -191,7 +195,11 @@ impl Cells {
 }
 
 fn shared_table(kind: u8) -> crate::kv::Table {
-    if kind == owned::GAP { rows::GAPS } else { rows::RECORDINGS }
+    match kind {
+        owned::GAP => rows::GAPS,
+        owned::LEAF => rows::META,
+        _ => rows::RECORDINGS,
+    }
 }
 
 /// The length comes first, so that no key is the beginning of another.
@@ -364,6 +372,13 @@ pub(crate) fn slot_rows(kv: &dyn Kv) -> Result<BTreeMap<u32, VaultSlotRow>> {
         }
     }
     Ok(found)
+}
+
+/// Leaves of which the segment of `generation` has records, each with the number of its first hash.
+pub(crate) fn leaves_of(kv: &dyn Kv, generation: u64) -> Result<Vec<(LeafOf, u32)>> {
+    let prefix = rows::owned_key(generation, owned::LEAF, &[]);
+    let keys = collect(kv, rows::SEGMENTS, &Keys::prefix(&prefix))?;
+    Ok(keys.iter().filter_map(|(key, _)| LeafOf::of_key(key.get(prefix.len()..)?)).collect())
 }
 
 /// Gaps that the segment of `generation` states: stream and start.

@@ -327,6 +327,20 @@ impl Copier {
         Ok(())
     }
 
+    /// Writes records of a hold as one commit.
+    pub(super) fn put_records(
+        &mut self,
+        vault: &OpenVault,
+        deps: &VaultDeps,
+        quota_bytes: u64,
+        of: (HoldId, Vec<VaultRecord>),
+    ) -> Result<()> {
+        let (hold, records) = of;
+        let bytes: usize = records.iter().map(|record| record.encode().2.len()).sum();
+        check_room(vault, quota_bytes, wide(bytes))?;
+        self.write(vault, deps, hold, (&[], records))
+    }
+
     /// One commit of the hold, in its segment or in a new one. After an error the segment is left as it is.
     fn write(
         &mut self,

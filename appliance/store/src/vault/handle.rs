@@ -2,6 +2,7 @@
 
 use super::copy::{Copier, Job, Outcome};
 use super::hold::{HOLD_TEXT_BYTES_MAX, HoldId, HoldInfo, HoldPlaced, HoldReleased, HoldRequest, VaultInfo};
+use super::leaves::{Leaves, With};
 use super::log::LoggedHold;
 use super::look::{self, HOUR_NANOS};
 use super::plan::copied_range;
@@ -101,6 +102,7 @@ pub(crate) struct Vault {
 pub(crate) struct Worker {
     copier: Copier,
     queue: Queue,
+    leaves: Leaves,
     looked: Option<MonoNanos>,
     /// Disks of the last look.
     disks: BTreeSet<DiskId>,
@@ -110,6 +112,14 @@ pub(crate) struct Worker {
     /// When segments of the vault that were not as they should be are tried again.
     unsound_at: Option<MonoNanos>,
     scrub: Scrub,
+}
+
+impl Worker {
+    /// Nothing is known of the hold any more: it is released, or its segments are not what they were.
+    fn forget(&mut self, hold: HoldId) {
+        self.copier.forget(hold);
+        self.leaves.forget(hold);
+    }
 }
 
 #[cfg(test)]
@@ -293,7 +303,7 @@ impl Vault {
         };
         let asked = std::mem::take(&mut self.wake_state().look);
         match release::finish(&vault, &self.deps) {
-            Ok(done) => done.into_iter().for_each(|hold| worker.copier.forget(hold)),
+            Ok(done) => done.into_iter().for_each(|hold| worker.forget(hold)),
             Err(error) => {
                 tracing::error!(%error, "a released hold cannot be removed yet");
                 worker.retry_at = Some(self.later(RETRY_NANOS));
@@ -306,15 +316,40 @@ impl Vault {
         if asked || due {
             self.look(&vault, worker, (now, utc));
         }
-        let step = match worker.queue.next() {
-            None => self.scrub(&vault, worker),
-            Some(job) => {
-                self.batch(&vault, worker, job);
-                Step::Busy
-            }
-        };
+        let step = self.work(&vault, worker);
         alarms::tell(&self.alarms, &vault, self.config.quota_bytes, utc);
         step
+    }
+
+    /// Copies a batch, or proofs where a ring overwrites those first; with nothing to copy, verifies what is held.
+    fn work(&self, vault: &OpenVault, worker: &mut Worker) -> Step {
+        let (footage, proofs) = (worker.queue.turns_left(), worker.leaves.turns_left());
+        let is_first = footage.is_none_or(|footage| proofs.is_some_and(|proofs| proofs < footage));
+        if is_first && self.prove(vault, worker) {
+            return Step::Busy;
+        }
+        match worker.queue.next() {
+            None => self.scrub(vault, worker),
+            Some(job) => {
+                self.batch(vault, worker, job);
+                Step::Busy
+            }
+        }
+    }
+
+    /// What copying proofs needs; `None` without an audit log.
+    fn with<'a>(&'a self, vault: &'a OpenVault) -> Option<With<'a>> {
+        let register = self.config.register.as_deref()?;
+        Some(With { vault, deps: &self.deps, register, quota_bytes: self.config.quota_bytes })
+    }
+
+    /// Copies proofs of one segment. False when there is nothing to do before the next look.
+    fn prove(&self, vault: &OpenVault, worker: &mut Worker) -> bool {
+        let Some(with) = self.with(vault) else { return false };
+        worker.leaves.step(&with, &mut worker.copier).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the proofs of held footage cannot be copied now; it is tried again");
+            true
+        })
     }
 
     fn try_open(&self, now: UtcNanos) -> Result<Arc<OpenVault>> {
@@ -338,7 +373,7 @@ impl Vault {
             return;
         }
         match vault.retry_unsound(&*self.deps.keys) {
-            Ok(true) => worker.looked = None,
+            Ok(true) => (worker.looked, worker.leaves) = (None, Leaves::default()),
             Ok(false) => {}
             Err(error) => tracing::error!(%error, "segments of the vault cannot be tried again yet"),
         }
@@ -359,7 +394,7 @@ impl Vault {
         for hold in changed {
             match hold {
                 // Its segment may be the one that is written.
-                Some(hold) => worker.copier.forget(hold),
+                Some(hold) => worker.forget(hold),
                 None => worker.unsound_at = Some(self.deps.clock.mono()),
             }
         }
@@ -388,6 +423,9 @@ impl Vault {
                 return;
             }
         };
+        if let Some(Err(error)) = self.with(vault).map(|with| worker.leaves.look(&with, &sources)) {
+            tracing::warn!(%error, "which proofs of held footage are to be copied cannot be told; it is tried again");
+        }
         worker.look_took = self.deps.clock.mono().nanos_since(now);
         worker.queue.take(found.jobs, &fate, self.deps.clock.mono());
         match self.note_lost(vault, worker) {
@@ -437,6 +475,9 @@ impl Vault {
             // The index is looked at again before the last of a hold counts as held.
             Outcome::Done => {
                 self.goes_on(vault, worker, key);
+                if tried.source.part.is_vault() {
+                    worker.leaves.copied_from_other(key.0);
+                }
                 worker.queue.is_empty()
             }
             Outcome::Gone(hold) => {

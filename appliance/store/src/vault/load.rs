@@ -387,5 +387,6 @@ fn hold_id(record: &VaultRecord) -> HoldId {
         | VaultRecord::Missing { hold, .. }
         | VaultRecord::Gap { hold, .. } => *hold,
         VaultRecord::Copied(copied) => copied.hold,
+        VaultRecord::Leaf(leaf) => leaf.hold,
     }
 }

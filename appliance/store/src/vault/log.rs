@@ -85,7 +85,7 @@ impl Logged {
                 }
             }
             // Only segments have these.
-            VaultRecord::Copied(_) | VaultRecord::Gap { .. } => {}
+            VaultRecord::Copied(_) | VaultRecord::Gap { .. } | VaultRecord::Leaf(_) => {}
         }
         false
     }

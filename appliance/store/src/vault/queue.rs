@@ -105,6 +105,11 @@ impl Queue {
         self.jobs.append(&mut behind);
     }
 
+    /// How many segments its ring overwrites before the one of the next job; `None`: there is no job.
+    pub(super) fn turns_left(&self) -> Option<usize> {
+        self.jobs.front().map(|job| job.source.turns_left(&job.task))
+    }
+
     pub(super) fn next(&mut self) -> Option<Job> {
         self.jobs.pop_front()
     }

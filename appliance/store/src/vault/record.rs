@@ -1,6 +1,7 @@
 //! Records that only a vault writes.
 
 use super::hold::{HoldId, HoldPlaced, HoldReleased, HoldRequest, MissingFootage, MissingReason};
+use super::leaf::HeldLeaf;
 use crate::codec::{Put, Take};
 use crate::format::DiskId;
 use crate::format::record::kind;
@@ -45,6 +46,8 @@ pub enum VaultRecord {
         /// As the ring's index has it. One that went on when it was copied ends with the hold's range.
         gap: Gap,
     },
+    /// Proof of held footage.
+    Leaf(HeldLeaf),
 }
 
 /// A stretch of a ring's log, looked through for one hold.
@@ -101,6 +104,11 @@ impl VaultRecord {
                 put_stretch(&mut body, *hold, (gap.stream, gap.reason as u8), gap.range);
                 (kind::HELD_GAP, false, body)
             }
+            Self::Leaf(leaf) => {
+                body.u64(leaf.hold.0);
+                leaf.encode(&mut body);
+                (kind::HELD_LEAF, false, body)
+            }
         }
     }
 
@@ -130,6 +138,7 @@ impl VaultRecord {
                 let (stream, reason, range) = take_stretch(body)?;
                 Some(Self::Gap { hold, gap: Gap { stream, range, reason: GapReason::from_number(reason)? } })
             }
+            kind::HELD_LEAF => HeldLeaf::decode(hold, body).map(Self::Leaf),
             _ => None,
         }
     }
@@ -156,6 +165,7 @@ fn take_stretch(body: &mut Take<'_>) -> Option<(StreamId, u8, TimeRange)> {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use super::super::leaf::LeafOf;
     use super::*;
     use watchbook_base::{CameraId, TrackRole};
 
@@ -181,6 +191,13 @@ pub(crate) mod tests {
             }),
             VaultRecord::Missing { hold, missing },
             VaultRecord::Gap { hold, gap: Gap { stream, range, reason: GapReason::Disk } },
+            VaultRecord::Leaf(HeldLeaf {
+                hold,
+                of: LeafOf { stream, recording: 4, leaf: 1 << 40, total: 2 },
+                range,
+                first: 0,
+                hashes: vec![[7; 32], [8; 32]],
+            }),
         ]
     }
 

@@ -15,7 +15,7 @@ use watchbook_base::clock::SystemClock;
 use watchbook_base::fs::RealFs;
 use watchbook_store::check::{ClosedRing, Report};
 use watchbook_store::kv::Kv;
-use watchbook_store::register::Register;
+use watchbook_store::register::{Register, Unclaimed};
 use watchbook_store::{Progress, open_existing_index, open_index};
 
 /// Exit code when something is damaged.
@@ -57,7 +57,8 @@ pub fn check(path: &Path, rebuild: bool) -> Result<ExitCode> {
     }
     let vault = vault::check(&config.storage, &register, keys.as_ref(), rebuild)?;
     let audit = register.verify().map(|root| root.size).map_err(|error| error.to_string());
-    let (text, is_clean) = Findings { rings: reports, vault, keys: keys_found, audit }.described();
+    let unclaimed = register.unclaimed_leaves().map_err(|error| error.to_string());
+    let (text, is_clean) = Findings { rings: reports, vault, keys: keys_found, audit, unclaimed }.described();
     print(&text)?;
     Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::from(DAMAGED) })
 }
@@ -80,6 +81,8 @@ struct Findings {
     keys: KeysFound,
     /// How many entries the audit log has, or what is wrong with it.
     audit: std::result::Result<u64, String>,
+    /// Leaves of footage without a row that says where it lies, or why nobody can tell.
+    unclaimed: std::result::Result<Unclaimed, String>,
 }
 
 impl Findings {
@@ -105,6 +108,7 @@ impl Findings {
             Ok(entries) => line(&mut text, format_args!("audit log: {entries} entries, the root checks out")),
             Err(why) => line(&mut text, format_args!("audit log: DAMAGED: {why}")),
         }
+        text.push_str(&unclaimed(&self.unclaimed));
         let (outcome, is_clean) = self.outcome();
         line(&mut text, format_args!("{outcome}"));
         (text, is_clean)
@@ -117,6 +121,7 @@ impl Findings {
         let is_whole = self.rings.iter().all(is_ring_whole)
             && self.vault.is_clean()
             && self.audit.is_ok()
+            && self.unclaimed.as_ref().is_ok_and(|found| found.count == 0)
             && !matches!(self.keys, KeysFound::Wrong(_));
         let found = if is_whole { "" } else { "DAMAGE FOUND" };
         if !matches!(self.keys, KeysFound::Lost(_)) {
@@ -130,6 +135,37 @@ impl Findings {
         );
         (outcome, false)
     }
+}
+
+/// Entries about footage of which the register does not say any more where it lies.
+fn unclaimed(found: &std::result::Result<Unclaimed, String>) -> String {
+    let mut text = String::new();
+    let found = match found {
+        Ok(found) => found,
+        Err(why) => {
+            line(
+                &mut text,
+                format_args!("audit log: NOT COMPARED: the register's rows of footage cannot be read: {why}"),
+            );
+            return text;
+        }
+    };
+    for leaf in &found.listed {
+        let stream =
+            watchbook_base::StreamId::from_u32(leaf.stream).map_or_else(String::new, |stream| format!("{stream}, "));
+        line(
+            &mut text,
+            format_args!(
+                "audit log: DAMAGED: entry {} tells of footage of {stream}recording {}, and the row that says where it lies was removed from the register",
+                leaf.leaf, leaf.recording
+            ),
+        );
+    }
+    let more = found.count.saturating_sub(found.listed.len() as u64);
+    if more > 0 {
+        line(&mut text, format_args!("audit log: DAMAGED: {more} more entries of that kind"));
+    }
+    text
 }
 
 /// The ring in `dir`, if there is one that can be read.
@@ -227,13 +263,15 @@ fn show(what: &str, progress: Progress) {
 mod tests {
     use super::*;
     use watchbook_store::check::{BadLeaf, BadSlot};
+    use watchbook_store::register::{Loss, UnclaimedLeaf};
     use watchbook_store::vault::VaultReport;
 
     /// One ring with a vault, of which this was found.
     fn found(report: Report, keys: KeysFound) -> (String, bool) {
         let vault = VaultReport { runs_unopened: 2, ..VaultReport::default() };
         let rings = vec![(PathBuf::from("/ring"), Ok(report))];
-        Findings { rings, vault: vault::Found::Checked(vault), keys, audit: Ok(3) }.described()
+        Findings { rings, vault: vault::Found::Checked(vault), keys, audit: Ok(3), unclaimed: Ok(Unclaimed::default()) }
+            .described()
     }
 
     #[test]
@@ -273,6 +311,37 @@ mod tests {
     }
 
     #[test]
+    fn what_was_lost_and_what_nobody_finds_any_more_is_named() {
+        let loss = Loss {
+            disk: watchbook_store::format::DiskId([1; 16]),
+            entry: 77,
+            found: watchbook_base::UtcNanos(0),
+            from_seq: 30,
+            to_seq: 40,
+            told_from_seq: 25,
+            entries: Some((60, 64)),
+        };
+        let report = Report { losses: vec![loss], unprovable_runs: 10, past_losses: 2, ..Report::default() };
+        let (text, is_clean) = found(report, KeysFound::Whole);
+        let told = "LOST: commits 30 to 39, of which entries 60 to 64 tell, were not there at a start on 1970-";
+        assert!(!is_clean && text.contains(told) && text.contains(": entry 77 of the audit log"), "{text}");
+        assert!(text.contains("NOT PROVABLE") && text.contains("2 earlier losses"), "{text}");
+        let past = Report { past_losses: 2, ..Report::default() };
+        assert!(found(past, KeysFound::Whole).1, "what would have been overwritten since is no damage");
+        let leaf = UnclaimedLeaf { leaf: 9, stream: 257, recording: 31 };
+        let findings = Findings {
+            rings: Vec::new(),
+            vault: vault::Found::None,
+            keys: KeysFound::Whole,
+            audit: Ok(10),
+            unclaimed: Ok(Unclaimed { listed: vec![leaf], count: 3 }),
+        };
+        let (text, is_clean) = findings.described();
+        assert!(!is_clean && text.contains("entry 9 tells of footage") && text.contains("recording 31"), "{text}");
+        assert!(text.contains("2 more entries") && text.ends_with("DAMAGE FOUND\n"), "{text}");
+    }
+
+    #[test]
     fn damage_beside_the_commits_is_named() {
         let slot = BadSlot { slot: 4, what: "its header is damaged".to_owned() };
         let report = Report {
@@ -289,8 +358,13 @@ mod tests {
             assert!(text.contains(&format!("DAMAGED: {what}")), "{text}");
         }
         let rings = vec![(PathBuf::from("/ring"), Err("ring /ring: MISSING: there is none".to_owned()))];
-        let missing =
-            Findings { rings, vault: vault::Found::None, keys: KeysFound::Whole, audit: Err("torn".to_owned()) };
+        let missing = Findings {
+            rings,
+            vault: vault::Found::None,
+            keys: KeysFound::Whole,
+            audit: Err("torn".to_owned()),
+            unclaimed: Ok(Unclaimed::default()),
+        };
         let (text, is_clean) = missing.described();
         assert!(!is_clean && text.contains("MISSING") && text.contains("audit log: DAMAGED: torn"), "{text}");
     }

@@ -216,6 +216,7 @@ fn alarm_kind(kind: AlarmKind) -> api::AlarmKind {
         AlarmKind::DiskSlow => Shown::DiskSlow,
         AlarmKind::SegmentsBad => Shown::SegmentsBad,
         AlarmKind::LogDamaged => Shown::LogDamaged,
+        AlarmKind::FootageLost => Shown::FootageLost,
         AlarmKind::RunDamaged => Shown::RunDamaged,
         AlarmKind::RingShrunk => Shown::RingShrunk,
         AlarmKind::ReserveEaten => Shown::ReserveEaten,

@@ -122,6 +122,8 @@ pub enum AlarmKind {
     SegmentsBad,
     /// A part of the log could not be read.
     LogDamaged,
+    /// A ring ends before what the audit log tells of it.
+    FootageLost,
     /// Footage failed its digest.
     RunDamaged,
     /// The ring has fewer segments than it should.

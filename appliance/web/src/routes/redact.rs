@@ -1,14 +1,13 @@
 //! Asking for a redacted copy. What becomes of it is told, released, refused and handed out by the rows of exports.
 
-use super::dispatch::{Asked, Call, json};
-use super::exports::{Checked, fresh_number, named, order_of};
+use super::dispatch::{Asked, Call};
+use super::exports::{Checked, ask, fresh_number, order_of};
 use super::{Answer, AuditRule, Permission, Route, Shape, handler};
 use crate::api;
 use crate::error::{Error, Problem};
 use crate::ports::Redaction;
-use axum::http::{Method, StatusCode};
+use axum::http::Method;
 use axum::response::Response;
-use std::sync::Arc;
 use watchbook_access::{Action, Case, RecipientClass};
 use watchbook_base::time::NANOS_PER_SEC;
 use watchbook_base::{TimeRange, UtcNanos};

@@ -13,6 +13,7 @@ mod exports;
 mod fixtures;
 mod footage;
 mod footage_log;
+mod held;
 mod inference;
 mod jpeg;
 mod loss;

@@ -127,6 +127,7 @@ fn log(report: &Report) -> String {
             ),
         );
     }
+    text.push_str(&lost(report));
     if let Some(why) = &report.log_error {
         line(&mut text, format_args!("NOT COMPARED: the audit log cannot be read: {why}"));
     }
@@ -138,6 +139,39 @@ fn log(report: &Report) -> String {
                 "{} entries of the audit log agree with the footage that they tell of; {runs} runs are in none: newer ones, or from before the log told of footage",
                 report.leaves
             ),
+        );
+    }
+    text
+}
+
+/// What the ring had lost at earlier starts, as the audit log tells.
+fn lost(report: &Report) -> String {
+    let mut text = String::new();
+    for loss in &report.losses {
+        let told = loss.entries.map_or_else(
+            || "in which no footage was".to_owned(),
+            |(first, last)| format!("of which entries {first} to {last} tell"),
+        );
+        line(
+            &mut text,
+            format_args!(
+                "LOST: commits {} to {}, {told}, were not there at a start on {}: entry {} of the audit log says so",
+                loss.from_seq,
+                loss.to_seq.saturating_sub(1),
+                loss.found,
+                loss.entry
+            ),
+        );
+    }
+    if report.unprovable_runs > 0 {
+        let runs = report.unprovable_runs;
+        line(&mut text, format_args!("NOT PROVABLE: the entries that tell of {runs} runs here tell of lost ones too"));
+    }
+    if report.past_losses > 0 {
+        let losses = report.past_losses;
+        line(
+            &mut text,
+            format_args!("{losses} earlier losses stand in the audit log; what was around them is overwritten"),
         );
     }
     text

@@ -57,6 +57,12 @@ export const logWords = {
   "action.footage_segment": "Footage was recorded",
   "alarm.footage_unlogged": "Hashes of footage are not in the audit log yet",
   "alarm.footage_unlogged.next": "Recording goes on. Look whether the disk with the state directory has room.",
+  "action.footage_lost": "A disk has lost footage that the log tells of",
+  "audit.lost": "commits {first} to {last}",
+  "audit.lost.entries": "told by entries {first} to {last}",
+  "alarm.footage_lost": "A disk has lost footage that the audit log tells of",
+  "alarm.footage_lost.next":
+    "Find out who had the disk or its files, and whether an old copy was put back. If nobody had, the disk loses what it has stored: replace it. Stop the recorder and run watchbook check to see what is gone; the audit log keeps it.",
   "alarm.log_unsigned": "The audit log does not continue what was signed",
   "alarm.log_unsigned.next":
     "Somebody put back an old copy of it, or changed it. Keep the disks as they are, tell the auditor, and compare with the checkpoints that were kept outside. If a backup was restored on purpose: stop the recorder and run watchbook new-log.",

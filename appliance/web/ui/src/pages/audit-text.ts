@@ -30,7 +30,8 @@ export function detailText(entry: AuditEntry): string {
   if (typeof hold === "number") parts.push(t("audit.hold", { id: hold }));
   if (typeof dir === "string") parts.push(`${dir}, ${String(subject["size_gib"])} GiB`);
   if (entry.action === "accept_camera") parts.push(String(found).slice(0, 8));
-  if (typeof disk === "string") parts.push(`${t("disk.id")} ${disk.slice(0, 8)} → ${String(found).slice(0, 8)}`);
+  if (entry.action === "footage_lost") parts.push(...lostText(subject));
+  else if (typeof disk === "string") parts.push(`${t("disk.id")} ${disk.slice(0, 8)} → ${String(found).slice(0, 8)}`);
   if (typeof subject["plugin"] === "string") parts.push(subject["plugin"]);
   if (typeof subject["key_id"] === "string") parts.push(subject["key_id"]);
   if (typeof subject["package_sha256"] === "string") parts.push(`SHA-256 ${subject["package_sha256"].slice(0, 16)}…`);
@@ -77,6 +78,14 @@ function requestParts(subject: AuditEntry["subject"]): string[] {
 function footageText({ stream, recording, runs, root }: AuditEntry["subject"]): string {
   const hash = String(root).slice(0, 16);
   return t("audit.footage", { camera: Math.floor(Number(stream) / 256), recording: Number(recording), count: Number(runs), hash });
+}
+
+/** Which commits of which disk are gone, and the entries that told of them. */
+function lostText({ disk, first_commit, last_commit, first_entry, last_entry }: AuditEntry["subject"]): string[] {
+  const parts = [`${t("disk.id")} ${String(disk).slice(0, 8)}`];
+  parts.push(t("audit.lost", { first: Number(first_commit), last: Number(last_commit) }));
+  if (typeof first_entry === "number") parts.push(t("audit.lost.entries", { first: first_entry, last: Number(last_entry) }));
+  return parts;
 }
 
 /** An interval in nanoseconds, as the log stores it, in local time. */
