@@ -285,7 +285,9 @@ fn needed(action: &Action) -> Result<(&'static [Role], &[CameraId]), &'static st
         Action::SearchEvents { camera, .. } => (&[Role::Investigator], camera.as_slice()),
         // How long footage stays, and what is kept for which case, is for those who answer for it. A viewer sees live pictures only.
         Action::ReadRetention { camera } => (&RECORD_KEEPERS, camera.as_slice()),
-        Action::ReadHolds | Action::ReadCases | Action::ReadSubjectRequests | Action::ReadPolicies => (&RECORD_KEEPERS, &[]),
+        Action::ReadHolds | Action::ReadCases | Action::ReadSubjectRequests | Action::ReadPolicies => {
+            (&RECORD_KEEPERS, &[])
+        }
         Action::RegisterSubjectRequest { .. }
         | Action::ChangeSubjectRequest { .. }
         | Action::SearchForSubjectRequest { .. }
@@ -356,7 +358,6 @@ fn by_itself(action: &Action) -> &'static str {
     match action {
         Action::Erase { .. } => "erasing is done by the maximum age alone: set a smaller one",
         Action::FootageLost { .. } => "the recorder itself notes what a disk has lost",
-        Action::FootageLost { .. } => "the recorder itself notes what its rings lost",
         Action::Propose { .. } => "rules propose, people decide",
         Action::Rederived { .. } => "the recorder itself notes what came out",
         Action::NoteCamera { .. } => "the recorder itself notes what happens at a camera",

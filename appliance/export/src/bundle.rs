@@ -279,7 +279,11 @@ pub(crate) fn missing(
 }
 
 /// The leaves that tell of what is missing, those of each stream in their order; those that the log does not have yet are written.
-fn told(order: &Order, missing: &[(StreamId, Hole)], source: &mut dyn Source) -> Result<Vec<(StreamId, u64)>> {
+pub(crate) fn told(
+    order: &Order,
+    missing: &[(StreamId, Hole)],
+    source: &mut dyn Source,
+) -> Result<Vec<(StreamId, u64)>> {
     let mut all: Vec<(StreamId, Teller)> = Vec::new();
     let mut rest = missing;
     while let Some((stream, _)) = rest.first() {

@@ -6,7 +6,9 @@
 pub mod copy;
 pub mod notice;
 
-use crate::bundle::{Gathered, Maker, Placed, Source, Survey, delivered, file_entry, interval, missing, missing_row};
+use crate::bundle::{
+    Gathered, Maker, Placed, Source, Survey, delivered, file_entry, interval, missing, missing_row, told,
+};
 use crate::job::{CameraOf, FileRow, Made, MissingRow, Order};
 use crate::plan::{At, Logged, Near};
 use crate::staging::Staging;
@@ -134,7 +136,7 @@ pub fn make(
     let file = rows.first().map(|row| row.name.clone()).unwrap_or_default();
     let placed: Placed = vec![(file, used.runs.iter().map(|at| (*at, Vec::new())).collect())];
     let missing = missing(order, survey, &placed, source)?;
-    let leaves = source.tell(&missing)?;
+    let leaves: Vec<u64> = told(order, &missing, source)?.into_iter().map(|(_, leaf)| leaf).collect();
     let redaction = Redaction {
         encoder: redactor.encoder(),
         everything_but: wish.everything_but,
@@ -191,6 +193,8 @@ pub fn make(
         leaves: numbers.into_iter().collect(),
         runs: u64::try_from(used.runs.len()).unwrap_or(u64::MAX),
         at: maker.now,
+        witnesses: Vec::new(),
+        proven: None,
     })
 }
 

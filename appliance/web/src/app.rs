@@ -136,8 +136,11 @@ impl App {
         &self.0.requests
     }
 
-    pub(crate) fn office(&self) -> &Office {
-        &self.0.parts.office
+    pub(crate) fn office(&self) -> Office {
+        // The policy is the station's promise, the file says how its office keeps it: the shorter time holds.
+        let answer_days = self.ports().policies.in_force().rules.subject_request_days;
+        let office = self.0.parts.office.clone();
+        Office { answer_days: office.answer_days.min(answer_days), ..office }
     }
 
     pub(crate) fn live(&self) -> &LiveHub {

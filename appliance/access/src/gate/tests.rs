@@ -89,7 +89,12 @@ fn answers() -> [Action; 2] {
     let manifest_sha256 = || "ab".to_owned();
     [
         Action::ReleaseExport { export: 1, manifest_sha256: manifest_sha256(), by_signed_file: None },
-        Action::RefuseExport { export: 1, manifest_sha256: manifest_sha256(), reason: "x".into(), by_signed_file: None },
+        Action::RefuseExport {
+            export: 1,
+            manifest_sha256: manifest_sha256(),
+            reason: "x".into(),
+            by_signed_file: None,
+        },
     ]
 }
 

@@ -126,7 +126,7 @@ mod tests {
             let mut entry = fields.as_object().cloned().unwrap_or_default();
             entry.insert("request".to_owned(), json!(request));
             let utc = UtcNanos::from_ms(self.at_ms);
-            take(&mut self.waiting, Some(&mut self.counts), utc, action, &entry);
+            take(&mut self.waiting, &mut self.counts, utc, action, &entry);
         }
 
         fn register(&mut self, request: u64) {

@@ -88,11 +88,6 @@ impl PolicyDesk {
         Ok(Self { register, clock, own: own.to_owned(), in_force })
     }
 
-    /// Within how many days somebody who asks for footage of themselves is answered.
-    pub fn subject_request_days(&self) -> u32 {
-        self.current().rules.subject_request_days
-    }
-
     fn current(&self) -> MutexGuard<'_, Arc<Profile>> {
         self.in_force.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -214,7 +214,12 @@ fn asked_release(asked: &Asked<'_>) -> Result<Action, Error> {
 fn asked_refuse(asked: &Asked<'_>) -> Result<Action, Error> {
     let Some(request) = asked.json::<api::ExportRefuseRequest>()? else {
         let (manifest_sha256, reason) = (String::new(), String::new());
-        return Ok(Action::RefuseExport { export: asked.path.export()?, manifest_sha256, reason, by_signed_file: None });
+        return Ok(Action::RefuseExport {
+            export: asked.path.export()?,
+            manifest_sha256,
+            reason,
+            by_signed_file: None,
+        });
     };
     let (manifest_sha256, reason) = (hash(&request.manifest_sha256)?, reason(&request.reason)?);
     Ok(Action::RefuseExport { export: asked.path.export()?, manifest_sha256, reason, by_signed_file: None })

@@ -187,7 +187,7 @@ impl Wanted {
         let exports = if self.export.is_empty() { Vec::new() } else { app.ports().exports.list()? };
         Ok(Facts {
             now: app.clock().utc(),
-            office: app.office().clone(),
+            office: app.office(),
             found: self.request.and_then(|request| app.requests().get(request)),
             case: if self.case.is_empty() { None } else { app.ports().cases.get(&self.case)? },
             export: exports.into_iter().find(|export| export.id == self.export),
@@ -501,7 +501,7 @@ async fn extend(call: Call) -> Result<Response, Problem> {
     let Action::ExtendSubjectRequest { due_utc_ms, .. } = *call.grant()?.action() else {
         return Err(other_grant().into());
     };
-    let office = call.app.office().clone();
+    let office = call.app.office();
     changed(call, move |request, by| {
         request.extension(wanted.days, &office, by.at)?;
         let words = words("words", &wanted.words)?;

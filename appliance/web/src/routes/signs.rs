@@ -43,7 +43,7 @@ async fn sign(call: Call) -> Result<Response, Problem> {
             true => app.ports().plugins.list()?,
             false => Vec::new(),
         };
-        Ok(plan(&row, &plugins, app.office()))
+        Ok(plan(&row, &plugins, &app.office()))
     });
     ok(&made.await?)
 }

@@ -1,6 +1,8 @@
 //! Every row of the table, as nobody and as every role.
 
-use super::doubles::{CHECKPOINT, DISK, EVENT, FOUND, KEY, MANIFEST, OTHER_KEY, PLUGIN, SINK, START_MS, WAITING, policy_sha256};
+use super::doubles::{
+    CHECKPOINT, DISK, EVENT, FOUND, KEY, MANIFEST, OTHER_KEY, PLUGIN, SINK, START_MS, WAITING, policy_sha256,
+};
 use super::requests::{SUBJECT_CASE, request};
 use super::station::{Ask, CAMERA_PASSWORD, CASE, OTHER_CASE, PASSWORD, Station, assert_problem, wide_case};
 use crate::requests::StoredRequest;
@@ -165,7 +167,11 @@ async fn ready(station: &Station, row: &Route, cookie: &str) -> Ask {
             station.second_factor(&station.sign_in("Other").await).await;
             None
         }
-        "release_export" | "accept_policy" | "change_log_key" | "trust_log_witness" | "distrust_log_witness"
+        "release_export"
+        | "accept_policy"
+        | "change_log_key"
+        | "trust_log_witness"
+        | "distrust_log_witness"
         | "make_log_mirror" => {
             station.second_factor(cookie).await;
             body(row.id)
@@ -287,7 +293,9 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
         "accept_policy" | "withdraw_policy" => &[Approver, Admin],
         "cases" => &[Investigator, Approver, Auditor, Admin],
         "exports" | "export_sinks" | "estimate_export" => &[Investigator, Approver, Auditor],
-        "request_export" | "request_redacted_export" | "cancel_export" | "export_bundle" | "deliver_export" => &[Investigator],
+        "request_export" | "request_redacted_export" | "cancel_export" | "export_bundle" | "deliver_export" => {
+            &[Investigator]
+        }
         "release_export" | "refuse_export" => &[Approver],
         "close_case" => &[Investigator, Approver],
         "subject_requests" => &[Investigator, Approver, Auditor, Admin],

@@ -30,11 +30,11 @@ fn a_bundle_of_footage_that_only_a_hold_has_is_taken_by_two_verifiers() {
     let placed = recorder.client.send("POST", "/api/v1/holds", &order).ok().json();
     let held = wait_hold(&recorder, &placed["id"], "the copy", |hold| hold["state"] == "held");
     // Whoever asks for an export has the footage logged at once; its proof then goes into the vault.
-    let make = |recorder: &Recorder| {
+    let make = |recorder: &mut Recorder| {
         let asked = recorder.client.send("POST", "/api/v1/exports", &request("9/26", &[camera.id], range)).ok();
         wait_export(&recorder.client, asked.json()["id"].as_str().unwrap(), "ready")
     };
-    let before = make(&recorder);
+    let before = make(&mut recorder);
     let bytes = held["held_bytes"].as_u64().unwrap();
     wait_hold(&recorder, &placed["id"], "the proofs", |hold| {
         hold["held_bytes"].as_u64().is_some_and(|now| now > bytes) && hold["state"] == "held"
@@ -52,7 +52,7 @@ fn a_bundle_of_footage_that_only_a_hold_has_is_taken_by_two_verifiers() {
         let spans = recordings["spans"].as_array().map_or(0, Vec::len);
         if spans > 0 { Ok(()) } else { Err(recordings.to_string()) }
     });
-    let export = make(&recorder);
+    let export = make(&mut recorder);
     assert_eq!(export["made"]["runs"], before["made"]["runs"], "{export}");
     assert_eq!(export["made"]["complete"], before["made"]["complete"], "{export}");
     let manifest = export["made"]["manifest_sha256"].as_str().unwrap();

@@ -1,7 +1,7 @@
 //! Held footage can be proved when no ring has any of it, or of what its leaves tell of beside it.
 
 use super::*;
-use crate::footage_log::FootageLog;
+use crate::footage_log::{FootageLog, Orders};
 use crate::kv::collect;
 use crate::reader::{LoggedFootage, RunInLeaf};
 use watchbook_base::fs::sim::Dice;
@@ -38,7 +38,7 @@ impl Logging {
         for commit in 1..=commits {
             self.recorded.add(self.machine.record(&mut self.parts, &mut self.cams, 1));
             if commit % 10 == 0 {
-                self.log.log_acknowledged().unwrap();
+                self.log.log_acknowledged(&Orders::default(), 1).unwrap();
                 self.look();
             }
         }

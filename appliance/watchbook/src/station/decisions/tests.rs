@@ -44,6 +44,7 @@ fn export(id: u64, manifest: u8) -> api::Export {
         missing: Vec::new(),
         missing_count: 0,
         files: Vec::new(),
+        witnesses: Vec::new(),
     };
     api::Export {
         id: id.to_string(),
@@ -64,6 +65,8 @@ fn export(id: u64, manifest: u8) -> api::Export {
         trouble: None,
         expires_utc_ms: None,
         delivered_utc_ms: None,
+        deliveries: Vec::new(),
+        redaction: None,
     }
 }
 

@@ -62,7 +62,7 @@ fn the_default_is_the_strictest_number_by_number() {
         assert!(looser.is_empty(), "the default allows more than {}: {looser:?}", profile.id);
         assert!(!profile.sources.is_empty() && profile.title_km.chars().any(|c| !c.is_ascii()), "{}", profile.id);
     }
-    assert_eq!(desk.subject_request_days(), 30);
+    assert_eq!(desk.in_force().rules.subject_request_days, 30);
 }
 
 #[test]

@@ -129,6 +129,7 @@ fn job(export: u64, asked: i64) -> Job {
         account_name: "Dara".to_owned(),
         roles: [Role::Investigator].into_iter().collect(),
         asked: UtcNanos(asked),
+        redaction: None,
     };
     Job::new(export, order, 100)
 }
