@@ -278,7 +278,7 @@ async fn a_register_that_cannot_be_written_changes_nothing() {
     let list = station.get("/api/v1/accounts", &admin).await.json();
     assert_eq!(
         list["accounts"],
-        json!([{"id": 1, "name": "Chief", "roles": ["admin"], "cameras": null, "second_factor": false}])
+        json!([{"id": 1, "name": "Chief", "roles": ["admin"], "cameras": null, "second_factor": false, "approver_key": null}])
     );
 }
 

@@ -15,6 +15,8 @@ async fn what_an_approver_signed_is_their_word_and_not_the_carrier_s() {
     let admin = station.claim(false).await;
     let carrier = station.account(&admin, "Carrier", &[Role::Investigator], None).await;
     let signer = station.signer(&admin).await;
+    // The carrier, the second account, asked for it.
+    *station.inner.asked_by.lock().unwrap() = Some(2);
     let asked = station.send(Ask::new("POST", ASK).by(&carrier)).await;
     assert_eq!((asked.status.as_u16(), asked.body.as_ref()), (200, &b"request 1\n"[..]));
     let before = station.audit.count();

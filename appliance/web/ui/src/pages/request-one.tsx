@@ -47,7 +47,7 @@ function Detail({ item, rules, reload }: { item: SubjectRequest; rules: SubjectR
   const who = session.value;
   // An admin sees no exports: they do not end a request.
   const readsExports = has(who, "investigator") || has(who, "approver") || has(who, "auditor");
-  const exports = useLoaded(() => (readsExports ? api.exports() : Promise.resolve({ exports: [] })), item.request, EVERY_MS);
+  const exports = useLoaded(() => (readsExports ? api.exports() : Promise.resolve({ exports: [], troubles: [] })), item.request, EVERY_MS);
   const own = exports.data?.exports.filter((each) => each.case === item.case && each.recipient_class === "data_subject") ?? [];
   const waits = item.ended === null;
   return (
