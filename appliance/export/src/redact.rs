@@ -145,26 +145,14 @@ pub fn make(
         master: wish.master.clone(),
         regions: wish.regions.clone(),
     };
-    let within = |range: TimeRange| {
-        let inside = |at: UtcNanos| at.clamp(order.range.start, order.range.end);
-        TimeRange { start: inside(range.start), end: inside(range.end) }
-    };
-    let delivered = delivered(survey, &placed).map(within);
+    let delivered = delivered(survey, &placed).map(|range| within(range, order.range));
     let missing_rows: Vec<MissingRow> = missing.iter().map(|(stream, hole)| missing_row(*stream, hole)).collect();
     let notice =
         notice::Notice { export, order, maker, redaction: &redaction, files: &rows, delivered, missing: &missing_rows };
     let texts = [("notice-en.txt", notice.english()), ("notice-km.txt", notice.khmer())];
-    let mut files: Vec<(FileKind, FileRow)> = rows.into_iter().map(|row| (FileKind::Working, row)).collect();
-    for (name, text) in texts {
-        files.push((FileKind::Other, staging.put(export, (name, text.as_bytes()), false)?));
-    }
-    for named in maker.files.iter().copied() {
-        files.push((FileKind::Other, staging.put(export, named, false)?));
-    }
-    files.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name));
+    let files = with_others((export, staging), rows, &texts, maker)?;
     let stream = entry(camera, gathered, &used.runs, leaves);
-    let numbers = stream.gaps.iter().copied().chain(stream.segments.iter().map(|segment| segment.leaf));
-    let numbers: std::collections::BTreeSet<u64> = numbers.collect();
+    let leaves = leaves_of(&stream);
     let manifest = Manifest {
         case: order.case.clone(),
         copy_class: Some(REDACTED.to_owned()),
@@ -190,12 +178,40 @@ pub fn make(
         files,
         delivered,
         missing: missing_rows,
-        leaves: numbers.into_iter().collect(),
+        leaves,
         runs: u64::try_from(used.runs.len()).unwrap_or(u64::MAX),
         at: maker.now,
         witnesses: Vec::new(),
         proven: None,
     })
+}
+
+/// What of `range` lies in `bounds`.
+fn within(range: TimeRange, bounds: TimeRange) -> TimeRange {
+    let inside = |at: UtcNanos| at.clamp(bounds.start, bounds.end);
+    TimeRange { start: inside(range.start), end: inside(range.end) }
+}
+
+/// The copy's files, with what is written beside them, by name.
+fn with_others(
+    (export, staging): Place<'_>,
+    rows: Vec<FileRow>,
+    texts: &[(&'static str, String)],
+    maker: &Maker<'_>,
+) -> Result<Vec<(FileKind, FileRow)>> {
+    let mut files: Vec<(FileKind, FileRow)> = rows.into_iter().map(|row| (FileKind::Working, row)).collect();
+    let written = texts.iter().map(|(name, text)| (*name, text.as_bytes()));
+    for named in written.chain(maker.files.iter().copied()) {
+        files.push((FileKind::Other, staging.put(export, named, false)?));
+    }
+    files.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name));
+    Ok(files)
+}
+
+/// The log's leaves that a stream of the manifest names, each once.
+fn leaves_of(stream: &StreamEntry) -> Vec<u64> {
+    let all = stream.gaps.iter().copied().chain(stream.segments.iter().map(|segment| segment.leaf));
+    all.collect::<std::collections::BTreeSet<u64>>().into_iter().collect()
 }
 
 fn entry(camera: &CameraOf, gathered: &Gathered, used: &[At], gaps: Vec<u64>) -> StreamEntry {

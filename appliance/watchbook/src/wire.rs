@@ -104,19 +104,16 @@ impl Station {
         cameras.heed(notices);
         let policies = policies(&register, &cameras, config)?;
         let ring = Arc::new(Ring { reader: store.reader(), writer: store.writer(), disks: store.disks() });
-        let plugins = Arc::new(staffed.desk(Arc::clone(&cameras)));
-        watch(&runtime, &plugins, &cameras);
+        let plugins = watched(&runtime, Arc::new(staffed.desk(Arc::clone(&cameras))), &cameras);
         let checkpoints = sign_checkpoints(&runtime, LogKeeper::open(&register, &keys, &config.storage.ring_dir));
         let sources = report_desk::sources(&register, &checkpoints, minutes, &policies);
         let reports = report_desk::start(&runtime, sources, &cameras, &config.public.contact).map_err(web_error)?;
-        let means =
-            Means { reader: store.reader(), journal, plugins: Arc::clone(&plugins), program_dir: program_dir.clone() };
-        let rederivations = rederivations_of(means, &register, &book)?;
+        let of = Means { reader: store.reader(), journal, plugins: plugins.clone(), program_dir: program_dir.clone() };
+        let rederivations = rederivations_of(of, &register, &book)?;
         let (exports, cases, asked) =
             open_exports((config, program_dir), (&store, &checkpoints, &cameras), (&register, &keys, &book))?;
-        let proposals = Arc::new(ProposalDesk::open(register, Arc::clone(&book), rules).map_err(web_error)?);
-        let started = proposals.start(rule_work, analysis, Arc::clone(&cameras));
-        started.map_err(|error| Error::io("starting the thread for rules", &error))?;
+        let proposals = ProposalDesk::open(register, Arc::clone(&book), rules).map_err(web_error)?;
+        let proposals = started(Arc::new(proposals), |desk| desk.start(rule_work, analysis, Arc::clone(&cameras)))?;
         keep_ages(&store, &book, &holds)?;
         let ports = Ports {
             register: book.clone(),
@@ -199,10 +196,20 @@ impl Station {
     }
 }
 
+/// What rules propose, with its thread.
+fn started(
+    desk: Arc<ProposalDesk>,
+    start: impl FnOnce(&Arc<ProposalDesk>) -> std::io::Result<()>,
+) -> Result<Arc<ProposalDesk>> {
+    start(&desk).map_err(|error| Error::io("starting the thread for rules", &error))?;
+    Ok(desk)
+}
+
 /// What is looked at now and then.
-fn watch(runtime: &tokio::runtime::Handle, plugins: &Arc<PluginDesk>, cameras: &Arc<CameraDesk>) {
-    watch_dev_mode(runtime, Arc::downgrade(plugins));
+fn watched(runtime: &tokio::runtime::Handle, plugins: Arc<PluginDesk>, cameras: &Arc<CameraDesk>) -> Arc<PluginDesk> {
+    watch_dev_mode(runtime, Arc::downgrade(&plugins));
     watch_clocks(runtime, Arc::downgrade(cameras));
+    plugins
 }
 
 /// Stops unsigned plugins within a minute of the end of developer mode.

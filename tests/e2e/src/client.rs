@@ -93,7 +93,7 @@ impl Client {
         read(request.send_empty().unwrap_or_else(|error| panic!("POST {path}: {error}")))
     }
 
-    /// `DELETE`.
+    /// Asks for something to be taken away, with the session and the header against foreign pages.
     ///
     /// # Panics
     /// When the connection fails.

@@ -22,7 +22,7 @@ const KEY_BYTES: usize = PREFIX.len() + 28;
 pub struct HeldLeaf {
     /// Whose copy this is.
     pub hold: HoldId,
-    /// Which leaf.
+    /// Stream, recording and first commit: where a stretch begins that the audit log told of in one entry.
     pub of: LeafOf,
     /// From the beginning of its first run to the end of its last one.
     pub range: TimeRange,

@@ -26,7 +26,7 @@ pub struct PolicyRules {
     pub subject_request_days: u32,
 }
 
-/// A policy.
+/// What a station holds to: its id, the fingerprint of its file, and its rules.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Policy {
     /// Such as `kh-default`.

@@ -18,7 +18,7 @@ const MOUNTS_MAX: usize = 32;
 const MOUNTINFO_BYTES_MAX: u64 = 1 << 20;
 const MOUNTINFO: &str = "/proc/self/mountinfo";
 
-/// The places.
+/// Directories of the configuration and mounted removable disks, looked up by name each time.
 pub struct Places {
     config: Exports,
 }
