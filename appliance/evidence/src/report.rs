@@ -249,11 +249,9 @@ impl Tally {
                 let drawn = self.carry.draw(number(entry, "entries").min(index), &seed, share(entry));
                 *self.counts.words.entry("drawn").or_default() += drawn;
             }
-            "answer_review" => {
-                if self.carry.answered(number(entry, "entry"), account) {
-                    let ok = entry.get("ok").and_then(Value::as_bool) == Some(true);
-                    add(&mut self.counts.answers, if ok { "ok" } else { "not_ok" }, 1);
-                }
+            "answer_review" if self.carry.answered(number(entry, "entry"), account) => {
+                let ok = entry.get("ok").and_then(Value::as_bool) == Some(true);
+                add(&mut self.counts.answers, if ok { "ok" } else { "not_ok" }, 1);
             }
             _ => {}
         }

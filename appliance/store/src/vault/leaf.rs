@@ -22,7 +22,7 @@ const KEY_BYTES: usize = PREFIX.len() + 28;
 pub struct HeldLeaf {
     /// Whose copy this is.
     pub hold: HoldId,
-    /// Stream, recording and first commit: where a stretch begins that the audit log told of in one entry.
+    /// Where a stretch of one recording begins that one entry of the audit log speaks for.
     pub of: LeafOf,
     /// From the beginning of its first run to the end of its last one.
     pub range: TimeRange,
@@ -32,7 +32,7 @@ pub struct HeldLeaf {
     pub hashes: Vec<Hash>,
 }
 
-/// Which leaf.
+/// Where a stretch of one recording begins that one entry of the audit log speaks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LeafOf {
     /// Whose runs.

@@ -39,7 +39,8 @@ fn read(note: &str) -> Kept {
     let (text, signatures) = note.split_once("\n\n").expect("a note has an empty line");
     let lines: Vec<&str> = text.lines().collect();
     let [origin, size, hash] = lines[..] else { panic!("{note}") };
-    let signature = signatures.trim_end().strip_prefix(&format!("\u{2014} {origin} ")).and_then(unbase64);
+    let of_log = format!("\u{2014} {origin} ");
+    let signature = signatures.lines().find_map(|line| line.strip_prefix(&of_log)).and_then(unbase64);
     let root = Root { size: size.parse().unwrap(), hash: hash_of_line(hash).unwrap() };
     Kept { text: format!("{text}\n"), signature: signature.unwrap(), root }
 }

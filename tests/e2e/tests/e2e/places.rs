@@ -209,6 +209,7 @@ fn a_bundle_gets_the_signature_of_a_witness_when_it_comes_home() {
     let witness = Outside::new(outside.path());
     witness.trusts(&log(&station.recorder));
     let key = json!({ "key": witness.key.to_string() });
+    drop(watchbook_e2e::case::second_factor(&mut station.recorder.client, "a long enough passphrase"));
     drop(station.recorder.client.send("POST", "/api/v1/log/witnesses", &key).ok());
     // One that is older than the export proves nothing of it.
     drop(wait_kept(&station.recorder, 2));
