@@ -68,7 +68,7 @@ fn a_bundle_of_footage_that_only_a_hold_has_is_taken_by_two_verifiers() {
     }
 
     // Log, health page and check tell of the loss.
-    let entries = recorder.client.get("/api/v1/audit?limit=50").ok().json();
+    let entries = recorder.client.get("/api/v1/audit?limit=500").ok().json();
     let lost = entries["entries"].as_array().unwrap().iter().find(|entry| entry["action"] == "footage_lost").unwrap();
     assert!(lost["account"].is_null() && lost["subject"]["first_commit"] == 1, "{lost}");
     let health = recorder.client.get("/api/v1/health").ok().json();
