@@ -431,7 +431,7 @@ describe("the page", { concurrency: 1 }, () => {
     await page.getByRole("meter").first().waitFor();
     await page.shot("13-health");
     await go("#/audit");
-    await page.getByRole("cell", { name: "Took out footage" }).first().waitFor();
+    await page.getByRole("cell", { name: "Released a hold" }).first().waitFor();
     await page.shot("14-audit");
     await go("#/account");
     await page.getByText("What this account may do").waitFor();

@@ -84,7 +84,7 @@ describe("evidence", { concurrency: 1 }, () => {
   it("is refused with a reason, or released with a code, by somebody else", async () => {
     const { id, made } = await newest();
     await other.goto(`${BASE_URL}#/exports`);
-    await card(other, id).locator("summary").click();
+    await card(other, id).locator("summary").first().click();
     await card(other, id).getByText(made.manifest_sha256).last().waitFor();
     await button(card(other, id), "Refuse").click();
     assert.ok(await button(card(other, id), "Refuse").isDisabled(), "a reason is needed");
@@ -116,7 +116,7 @@ describe("evidence", { concurrency: 1 }, () => {
     assert.ok((await playThrough(page.context(), join(dir, "camera-1.mp4"))) > 10, "any browser plays it");
     await rm(dir, { recursive: true });
     await page.goto(`${BASE_URL}#/audit`);
-    for (const act of ["Asked for evidence", "Released evidence", "Downloaded evidence"]) await page.getByRole("row", { name: new RegExp(act) }).first().waitFor();
+    for (const act of ["Asked for evidence", "Released evidence", "Took evidence out"]) await page.getByRole("row", { name: new RegExp(act) }).first().waitFor();
   });
 
   it("costs no complaint of the browser", () => {
