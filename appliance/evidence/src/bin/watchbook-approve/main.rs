@@ -1,9 +1,12 @@
 //! `watchbook-approve`: an approver elsewhere reads a station's release request in words and signs a decision about it. Runs on a laptop without a network; files go to and fro on a stick or by mail.
 
+#[path = "../tool/cli.rs"]
+mod cli;
+
+use cli::{FILES, Failure, USAGE, create, finish, keygen};
 use pico_args::Arguments;
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -26,42 +29,12 @@ watchbook-approve: signs a decision about an export of a station where nobody ma
 
 Exit code: 0 done · 2 called wrongly · 3 a file cannot be read or written · 4 not a request, or its time is over
 ";
-const USAGE: u8 = 2;
-const FILES: u8 = 3;
 const REQUEST: u8 = 4;
 /// A secret key is one line.
 const KEY_BYTES_MAX: u64 = 4096;
 
-/// Why a command failed: its exit code and a sentence.
-struct Failure(u8, String);
-
-impl From<pico_args::Error> for Failure {
-    fn from(error: pico_args::Error) -> Self {
-        Self(USAGE, format!("{error}; --help shows how to call it"))
-    }
-}
-
 fn main() -> ExitCode {
-    let mut arguments = Arguments::from_env();
-    if arguments.contains(["-h", "--help"]) {
-        say(HELP);
-        return ExitCode::SUCCESS;
-    }
-    match run(arguments) {
-        Ok(text) => {
-            say(&text);
-            ExitCode::SUCCESS
-        }
-        Err(Failure(code, sentence)) => {
-            // A closed standard error leaves nobody to tell.
-            let _ = writeln!(std::io::stderr(), "watchbook-approve: {}", plain(&sentence));
-            ExitCode::from(code)
-        }
-    }
-}
-
-fn say(text: &str) {
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    cli::main("watchbook-approve", HELP, run)
 }
 
 fn run(mut arguments: Arguments) -> Result<String, Failure> {
@@ -71,7 +44,7 @@ fn run(mut arguments: Arguments) -> Result<String, Failure> {
             let (name, key): (String, PathBuf) =
                 (arguments.value_from_str("--name")?, arguments.value_from_str("--key")?);
             finish(arguments)?;
-            keygen(&name, &key)
+            keygen(&name, &key, Algorithm::Ed25519)
         }
         Some("show") => {
             let request: PathBuf = arguments.value_from_str("--request")?;
@@ -89,30 +62,6 @@ fn run(mut arguments: Arguments) -> Result<String, Failure> {
         }
         _ => Err(Failure(USAGE, "say one of keygen, show, release, refuse; --help shows how".to_owned())),
     }
-}
-
-fn finish(arguments: Arguments) -> Result<(), Failure> {
-    match arguments.finish().first() {
-        Some(extra) => Err(Failure(USAGE, format!("`{}` is one argument too many", extra.to_string_lossy()))),
-        None => Ok(()),
-    }
-}
-
-fn keygen(name: &str, path: &Path) -> Result<String, Failure> {
-    let mut seed = [0; 32];
-    aws_lc_rs::rand::fill(&mut seed).map_err(|_| Failure(FILES, "the system gives no random bytes".to_owned()))?;
-    let key = SigningKey::from_seed(name, Algorithm::Ed25519, &seed);
-    let key = key.map_err(|error| Failure(USAGE, error.to_string()))?;
-    create(path, format!("{}\n", *key.secret_text()).as_bytes())?;
-    Ok(format!("{}\n", key.verifier()))
-}
-
-/// Writes a file that was not there; its owner alone reads it.
-fn create(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let told = |error: std::io::Error| Failure(FILES, format!("writing {}: {error}", path.display()));
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(told)?;
-    file.write_all(bytes).map_err(told)?;
-    file.sync_all().map_err(told)
 }
 
 fn bounded(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {

@@ -1,19 +1,18 @@
 //! `watchbook-witness`: remembers the last checkpoint of each log that it watches and cosigns the next one only when that continues it. Runs on a laptop, away from the
 //! box; files go to and fro on a stick.
 
+#[path = "../tool/cli.rs"]
+mod cli;
 mod mirror;
 mod serve;
 mod state;
 
+use cli::{Failure, files, finish, keygen, usage};
 use pico_args::Arguments;
 use state::State;
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
-use watchbook_evidence::bundle::verdict::plain;
 use watchbook_evidence::witness::{Answer, Log, REQUEST_BYTES_MAX, Witness};
 use watchbook_evidence::{Algorithm, SigningKey, VerifierKey};
 
@@ -34,50 +33,9 @@ watchbook-witness: cosigns checkpoints of a log that only grew; refuses a log th
 Exit code of `cosign`: 0 cosigned · 2 called wrongly · 3 a file cannot be read or written · 40 not a request · 43 not signed by the log · 44 unknown log
 49 the proof starts elsewhere (ask the box for one from the size that is printed) · 42 FORK: keep the request, it is proof · 50 clock or state of the witness is wrong
 ";
-/// Called wrongly.
-const USAGE: u8 = 2;
-/// A file cannot be read or written.
-const FILES: u8 = 3;
-
-/// Why a command failed: its exit code and a sentence.
-struct Failure(u8, String);
-
-impl From<pico_args::Error> for Failure {
-    fn from(error: pico_args::Error) -> Self {
-        Self(USAGE, format!("{error}; --help shows how to call it"))
-    }
-}
-
-fn usage(sentence: impl core::fmt::Display) -> Failure {
-    Failure(USAGE, sentence.to_string())
-}
-
-fn files(sentence: impl core::fmt::Display) -> Failure {
-    Failure(FILES, sentence.to_string())
-}
-
 fn main() -> ExitCode {
-    let mut arguments = Arguments::from_env();
-    if arguments.contains(["-h", "--help"]) {
-        say(&HELP.replace("{MIRROR}\n", mirror::HELP));
-        say(mirror::CODES);
-        return ExitCode::SUCCESS;
-    }
-    match run(arguments) {
-        Ok(text) => {
-            say(&text);
-            ExitCode::SUCCESS
-        }
-        Err(Failure(code, sentence)) => {
-            // A closed standard error leaves nobody to tell.
-            let _ = writeln!(std::io::stderr(), "watchbook-witness: {}", plain(&sentence));
-            ExitCode::from(code)
-        }
-    }
-}
-
-fn say(text: &str) {
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    let help = HELP.replace("{MIRROR}\n", mirror::HELP) + mirror::CODES;
+    cli::main("watchbook-witness", &help, run)
 }
 
 fn run(mut arguments: Arguments) -> Result<String, Failure> {
@@ -86,7 +44,7 @@ fn run(mut arguments: Arguments) -> Result<String, Failure> {
             let (name, key): (String, PathBuf) =
                 (arguments.value_from_str("--name")?, arguments.value_from_str("--key")?);
             finish(arguments)?;
-            keygen(&name, &key)
+            keygen(&name, &key, Algorithm::Cosignature)
         }
         Some("trust") => {
             let (state, key): (PathBuf, String) =
@@ -118,24 +76,6 @@ fn run(mut arguments: Arguments) -> Result<String, Failure> {
         }
         _ => Err(usage("say one of keygen, trust, cosign, serve, logs, mirror; --help shows how")),
     }
-}
-
-fn finish(arguments: Arguments) -> Result<(), Failure> {
-    match arguments.finish().first() {
-        Some(extra) => Err(usage(format!("`{}` is one argument too many", extra.to_string_lossy()))),
-        None => Ok(()),
-    }
-}
-
-fn keygen(name: &str, path: &Path) -> Result<String, Failure> {
-    let mut seed = [0; 32];
-    aws_lc_rs::rand::fill(&mut seed).map_err(|_| files("the system gives no random bytes"))?;
-    let key = SigningKey::from_seed(name, Algorithm::Cosignature, &seed).map_err(usage)?;
-    let told = |error| files(format!("writing the key to {}: {error}", path.display()));
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(told)?;
-    file.write_all(format!("{}\n", *key.secret_text()).as_bytes()).map_err(told)?;
-    file.sync_all().map_err(told)?;
-    Ok(format!("{}\n", key.verifier()))
 }
 
 fn trust(dir: &Path, key: &str, origin: Option<String>) -> Result<String, Failure> {

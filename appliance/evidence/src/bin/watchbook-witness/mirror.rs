@@ -86,7 +86,7 @@ impl Ended {
             Self::Unreached(_) => UNREACHED,
             Self::NotLetIn(_) => NOT_LET_IN,
             Self::Silent(_) => SILENT,
-            Self::Files(_) => crate::FILES,
+            Self::Files(_) => crate::cli::FILES,
         }
     }
 
@@ -150,7 +150,7 @@ pub(crate) fn run(mut arguments: Arguments) -> Result<String, Failure> {
 
 fn say_once(told: &mut Option<String>, text: &str) {
     if told.as_deref() != Some(text) {
-        crate::say(text);
+        crate::cli::say(text);
         *told = Some(text.to_owned());
     }
 }

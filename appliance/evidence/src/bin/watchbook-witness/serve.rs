@@ -42,7 +42,7 @@ pub(crate) fn serve(dir: &Path, key: &Path, listen: &str) -> Result<String, Fail
     let (state, witness) = crate::witness(dir, key)?;
     let told = |error: std::io::Error| files(format!("listening on {listen}: {error}"));
     let listener = TcpListener::bind(listen).map_err(told)?;
-    crate::say(&format!(
+    crate::cli::say(&format!(
         "{} listens on http://{}\n",
         witness.key.verifier().name(),
         listener.local_addr().map_err(told)?
@@ -91,12 +91,12 @@ impl Server {
                 match judged {
                     Ok((answer, lost)) => {
                         let told = format!("{answer}{}\n", lost.map_or(String::new(), |lost| format!("; {lost}")));
-                        crate::say(&watchbook_evidence::bundle::verdict::plain(told.trim_end()));
-                        crate::say("\n");
+                        crate::cli::say(&watchbook_evidence::bundle::verdict::plain(told.trim_end()));
+                        crate::cli::say("\n");
                         send(stream, answer.status(), answer.content_type(), &answer.body());
                     }
                     Err(why) => {
-                        crate::say(&format!("{}\n", watchbook_evidence::bundle::verdict::plain(&why)));
+                        crate::cli::say(&format!("{}\n", watchbook_evidence::bundle::verdict::plain(&why)));
                         send(stream, 500, TEXT, "this witness cannot read or write its state\n");
                     }
                 }
