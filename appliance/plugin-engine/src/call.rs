@@ -58,7 +58,7 @@ impl Cell {
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(HOST_BYTES_MAX);
         store.set_max_component_handles(HANDLES_MAX);
-        store.epoch_deadline_callback(|context| context.data().deadline.check().map(|()| UpdateDeadline::Continue(1)));
+        store.epoch_deadline_callback(|context| context.data().deadline.tick().map(|()| UpdateDeadline::Continue(1)));
         Self { machine: prepared.machine.clone(), store, usage: Usage::default() }
     }
 
@@ -86,7 +86,7 @@ impl Cell {
     #[cfg(feature = "profiling")]
     pub(crate) fn sample(&mut self, sampler: crate::profile::Sampler) {
         self.store.epoch_deadline_callback(move |context| {
-            context.data().deadline.check()?;
+            context.data().deadline.tick()?;
             sampler.look(&context);
             Ok(UpdateDeadline::Continue(1))
         });

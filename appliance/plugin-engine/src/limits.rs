@@ -1,5 +1,7 @@
 //! Time and memory of one instance.
 
+use crate::machine::TICK;
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 use wasmtime::{ResourceLimiter, Result, format_err};
 use watchbook_plugin_host::message::Limits;
@@ -7,6 +9,9 @@ use watchbook_plugin_host::message::Limits;
 /// A call is stopped by the clock on the wall when it lasts so many times its processor time: a box that is busy with recording must not look like a
 /// plugin that hangs, but a call must end.
 const WALL_FACTOR: u32 = 20;
+/// Most that a plugin is charged from one look at the clock to the next. Where the box is a guest, time that the host takes away from it counts as used by the thread that ran; the engine's ticks
+/// stand still meanwhile as well. A plugin that hangs is looked at every [`TICK`] and gains nothing.
+const STEP_MAX: Duration = TICK.saturating_mul(4);
 /// Bytes that one call from a plugin may make the host hold: the largest value for the store (1 MiB) with its key, and as much for the marks' own size.
 pub(crate) const HOST_BYTES_MAX: usize = 2 << 20;
 /// Frames are the only resources, and one is lent at a time.
@@ -28,12 +33,17 @@ pub(crate) struct Deadline {
     began: Instant,
     began_busy: Duration,
     budget: Duration,
+    /// Processor time at the last look.
+    seen: Cell<Duration>,
+    /// What counts of it.
+    charged: Cell<Duration>,
 }
 
 impl Deadline {
     /// A call that begins now and may use `budget` of processor time.
     pub(crate) fn starting(budget: Duration) -> Self {
-        Self { began: Instant::now(), began_busy: thread_time(), budget }
+        let (seen, charged) = (Cell::new(Duration::ZERO), Cell::new(Duration::ZERO));
+        Self { began: Instant::now(), began_busy: thread_time(), budget, seen, charged }
     }
 
     /// Processor time used so far.
@@ -41,10 +51,22 @@ impl Deadline {
         thread_time().saturating_sub(self.began_busy)
     }
 
-    /// Fails with a sentence when the time is up.
+    /// Fails with a sentence when the time is up. For work of the host that looks when it comes to it.
     pub(crate) fn check(&self) -> Result<()> {
+        self.charge(Duration::MAX)
+    }
+
+    /// As [`Deadline::check`], at a tick of the engine: no step counts for more than [`STEP_MAX`].
+    pub(crate) fn tick(&self) -> Result<()> {
+        self.charge(STEP_MAX)
+    }
+
+    fn charge(&self, step_max: Duration) -> Result<()> {
+        let busy = self.busy();
+        let step = busy.saturating_sub(self.seen.replace(busy)).min(step_max);
+        self.charged.set(self.charged.get() + step);
         let budget_ms = self.budget.as_millis();
-        if self.busy() > self.budget {
+        if self.charged.get() > self.budget {
             return Err(format_err!("one call used more than its {budget_ms} ms of processor time"));
         }
         if self.began.elapsed() > self.budget * WALL_FACTOR {
@@ -120,5 +142,25 @@ mod tests {
             sum = std::hint::black_box(sum.wrapping_add(1));
         }
         assert!(deadline.check().unwrap_err().to_string().contains("20 ms"));
+    }
+
+    /// Uses so much processor time.
+    fn burn(deadline: &Deadline, time: Duration) {
+        let (until, mut sum) = (deadline.busy() + time, 0_u64);
+        while deadline.busy() < until {
+            sum = std::hint::black_box(sum.wrapping_add(1));
+        }
+    }
+
+    #[test]
+    fn a_box_that_stands_still_is_not_charged_to_the_plugin_and_a_loop_is() {
+        let deadline = Deadline::starting(STEP_MAX * 2);
+        burn(&deadline, STEP_MAX * 3);
+        assert!(deadline.tick().is_ok(), "one long step between two ticks");
+        let steps = (1..10).find(|_| {
+            burn(&deadline, STEP_MAX);
+            deadline.tick().is_err()
+        });
+        assert_eq!(steps, Some(2), "each further step counts whole");
     }
 }
