@@ -173,7 +173,6 @@ async fn ready(station: &Station, row: &Route, cookie: &str) -> Ask {
         | "change_log_key"
         | "trust_log_witness"
         | "distrust_log_witness"
-        | "set_log_push"
         | "make_log_mirror" => {
             station.second_factor(cookie).await;
             body(row.id)
@@ -194,6 +193,11 @@ async fn ready(station: &Station, row: &Route, cookie: &str) -> Ask {
                 "bring_decision" => Some(json!({"text": signer.to_string()})),
                 _ => body(row.id),
             }
+        }
+        // With its query.
+        "set_log_push" => {
+            station.second_factor(cookie).await;
+            None
         }
         "revoke_log_mirror" => {
             let admin = station.sign_in("Chief").await;

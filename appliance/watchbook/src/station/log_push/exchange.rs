@@ -25,6 +25,7 @@ pub enum Unanswered {
 }
 
 /// Why there is no request.
+#[derive(Debug)]
 pub enum Asking {
     /// The log has fewer entries: so many.
     Shorter(u64),

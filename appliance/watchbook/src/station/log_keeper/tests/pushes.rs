@@ -48,7 +48,7 @@ impl Beside {
         keeper.push_now(NAME).unwrap();
         let beside = Arc::clone(this);
         keeper.push_due(&move |url, body| beside.post(url, body));
-        Checkpoints::pushes(keeper).unwrap().remove(0)
+        ports::Checkpoints::pushes(keeper).unwrap().remove(0)
     }
 }
 
@@ -78,7 +78,7 @@ fn what_a_witness_signs_comes_home_and_leaves_the_requests_of_others_alone() {
     let (keeper, beside) = with_push(&place);
     // Somebody carries a request of the log as it is now, and comes back in a year.
     let carried = keeper.witness_request(0).unwrap();
-    assert!(Checkpoints::pushes(&keeper).unwrap()[0].pending);
+    assert!(ports::Checkpoints::pushes(&keeper).unwrap()[0].pending);
     for _ in 0..=super::super::super::log_witnesses::SEEN_MAX {
         place.grow();
         keeper.tick();
@@ -97,7 +97,7 @@ fn what_a_witness_signs_comes_home_and_leaves_the_requests_of_others_alone() {
     // Nothing is sent any more.
     keeper.set_push(NAME, None).unwrap();
     keeper.push_due(&|_, _| panic!("nobody is to be asked"));
-    assert_eq!(Checkpoints::pushes(&keeper).unwrap().iter().filter(|push| push.url.is_some()).count(), 0);
+    assert_eq!(ports::Checkpoints::pushes(&keeper).unwrap().iter().filter(|push| push.url.is_some()).count(), 0);
     assert_eq!(keeper.set_push("x.example", None).unwrap_err().kind, Kind::NotFound);
 }
 
