@@ -30,7 +30,7 @@ CHANGES = {
     "accounts": ["change_account", "remove_second_factor"],
     "cameras_and_settings": ["change_config", "accept_camera"],
     "disks": ["add_disk", "accept_disk", "retire_disk"],
-    "log": ["change_log_key", "trust_witness", "distrust_witness"],
+    "log": ["change_log_key", "trust_witness", "distrust_witness", "set_witness_push"],
     "policy": ["propose_policy", "accept_policy", "withdraw_policy"],
     "plugins": ["install_plugin", "approve_plugin", "reject_plugin", "roll_back_plugin", "remove_plugin", "trust_publisher", "distrust_publisher", "set_plugin_dev_mode", "set_plugin_tried_out"],
 }

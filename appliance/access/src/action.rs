@@ -484,6 +484,20 @@ pub enum Action {
         /// Name in its key.
         witness: String,
     },
+    /// Have the recorder send its checkpoints to a witness, or no more.
+    SetWitnessPush {
+        /// Name in its key.
+        witness: String,
+        /// Where to; empty: no more.
+        url: String,
+    },
+    /// Read where checkpoints are sent, and what became of it.
+    ReadLogPushes,
+    /// Send the last checkpoint to a witness at once.
+    PushLog {
+        /// Name in its key.
+        witness: String,
+    },
     /// Have another key sign the audit log.
     ChangeLogKey {
         /// Why, in the admin's words.

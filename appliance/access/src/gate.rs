@@ -371,7 +371,11 @@ fn outside(action: &Action) -> Option<&'static [Role]> {
         Action::MirrorLog { .. } | Action::MakeMirrorToken { .. } | Action::RevokeMirrorToken { .. } => {
             &[Role::Auditor]
         }
-        Action::EnrolApproverKey { .. } | Action::RemoveApproverKey { .. } => &[Role::Admin],
+        // Where the recorder connects to is a setting of the installation; whether the witnesses sign is what both look after.
+        Action::EnrolApproverKey { .. } | Action::RemoveApproverKey { .. } | Action::SetWitnessPush { .. } => {
+            &[Role::Admin]
+        }
+        Action::ReadLogPushes | Action::PushLog { .. } => &[Role::Auditor, Role::Admin],
         // Whoever carries the files decides nothing.
         Action::AskDecision { .. } | Action::BringDecision { .. } => &[Role::Investigator, Role::Approver],
         _ => return None,
@@ -385,6 +389,7 @@ fn guards_log(action: &Action) -> bool {
         Action::ChangeLogKey { .. }
             | Action::TrustWitness { .. }
             | Action::DistrustWitness { .. }
+            | Action::SetWitnessPush { .. }
             | Action::MakeMirrorToken { .. }
             | Action::EnrolApproverKey { .. }
     )

@@ -96,7 +96,7 @@ const CONFIGURATION: [(&str, &[&str]); 6] = [
     ("accounts", &["change_account", "remove_second_factor"]),
     ("cameras_and_settings", &["change_config", "accept_camera"]),
     ("disks", &["add_disk", "accept_disk", "retire_disk"]),
-    ("log", &["change_log_key", "trust_witness", "distrust_witness"]),
+    ("log", &["change_log_key", "trust_witness", "distrust_witness", "set_witness_push"]),
     ("policy", &["propose_policy", "accept_policy", "withdraw_policy"]),
     (
         "plugins",

@@ -15,6 +15,7 @@ pub mod in_force;
 pub mod local;
 pub mod log_keeper;
 mod log_keys;
+pub mod log_push;
 mod log_second;
 mod log_tiles;
 mod log_witnesses;

@@ -20,6 +20,7 @@ use crate::station::footage::Ring;
 use crate::station::holds::HoldDesk;
 use crate::station::in_force::Journal;
 use crate::station::log_keeper::{self, LogKeeper};
+use crate::station::log_push;
 use crate::station::plugins::{PluginDesk, Shelf, Staffed};
 use crate::station::policies::PolicyDesk;
 use crate::station::proposals::{ProposalDesk, RuleFeed};
@@ -105,7 +106,7 @@ impl Station {
         let policies = policies(&register, &cameras, config)?;
         let ring = Arc::new(Ring { reader: store.reader(), writer: store.writer(), disks: store.disks() });
         let plugins = watched(&runtime, Arc::new(staffed.desk(Arc::clone(&cameras))), &cameras);
-        let checkpoints = sign_checkpoints(&runtime, LogKeeper::open(&register, &keys, &config.storage.ring_dir));
+        let checkpoints = sign_checkpoints(&runtime, LogKeeper::open(&register, &keys, &config.storage.ring_dir))?;
         let sources = report_desk::sources(&register, &checkpoints, minutes, &policies);
         let reports = report_desk::start(&runtime, sources, &cameras, &config.public.contact).map_err(web_error)?;
         let of = Means { reader: store.reader(), journal, plugins: plugins.clone(), program_dir: program_dir.clone() };
@@ -266,9 +267,10 @@ fn app_of(ports: Ports, live: Arc<LiveHub>, office: Office) -> Result<App> {
     App::load(AppParts { ports, live, clock, hash_cost: HashCost::default(), version, office }).map_err(web_error)
 }
 
-/// Signs the audit log while it grows.
-fn sign_checkpoints(runtime: &tokio::runtime::Handle, keeper: LogKeeper) -> Arc<LogKeeper> {
+/// Signs the audit log while it grows, and sends what is signed to witnesses.
+fn sign_checkpoints(runtime: &tokio::runtime::Handle, keeper: LogKeeper) -> Result<Arc<LogKeeper>> {
     let kept = Arc::new(keeper);
+    log_push::start(&kept).map_err(|error| Error::io("starting the thread that sends checkpoints", &error))?;
     let checkpoints = Arc::downgrade(&kept);
     runtime.spawn(async move {
         loop {
@@ -281,7 +283,7 @@ fn sign_checkpoints(runtime: &tokio::runtime::Handle, keeper: LogKeeper) -> Arc<
             tokio::time::sleep(log_keeper::EVERY).await;
         }
     });
-    kept
+    Ok(kept)
 }
 
 /// Derives events again when somebody asks.

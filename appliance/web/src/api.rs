@@ -58,8 +58,8 @@ pub use holds::{
 };
 pub use local::{LocalCamera, LocalCameraList, LocalCoding, LocalControl, LocalFormat, LocalSize};
 pub use log::{
-    LogCheckpoint, LogCosigned, LogImport, LogImportRequest, LogKeyRequest, LogWitness, LogWitnessList,
-    LogWitnessRequest,
+    LogCheckpoint, LogCosigned, LogImport, LogImportRequest, LogKeyRequest, LogPush, LogPushList, LogPushOutcome,
+    LogPushRequest, LogPushed, LogWitness, LogWitnessList, LogWitnessRequest,
 };
 pub use mirror::{Mirror, MirrorList, MirrorMade, MirrorRequest};
 pub use people::{

@@ -9,6 +9,7 @@ mod exports;
 mod log;
 mod marks;
 mod policies;
+mod push_url;
 mod register;
 mod report;
 mod secrets;
@@ -19,6 +20,7 @@ pub use exports::{DOWNLOAD, ExportAnswer, ExportDelivery, ExportFile, ExportOrde
 pub use log::{AuditBook, AuditKind, AuditPage, AuditRecord, Checkpoints};
 pub use marks::{Damaged, ImpairedList};
 pub use policies::{Policies, PolicyProposal};
+pub use push_url::{PUSH_URL_BYTES_MAX, PushUrl};
 pub use register::{Change, Register, RegisterRow, Space};
 pub use report::{PublicReport, Reports, StoredLeaf, WaitingReview};
 pub use secrets::{SECRET_BYTES, Secrets};

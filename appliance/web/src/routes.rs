@@ -18,6 +18,7 @@ pub(crate) mod health;
 pub(crate) mod holds;
 pub(crate) mod live;
 pub(crate) mod log;
+mod log_push;
 pub(crate) mod mirror;
 pub(crate) mod playback;
 pub(crate) mod plugins;
@@ -228,6 +229,7 @@ pub(crate) fn table() -> Vec<Route> {
     rows.extend(publishers::rows());
     rows.extend(audit::rows());
     rows.extend(log::rows());
+    rows.extend(log_push::rows());
     rows.extend(mirror::rows());
     rows.extend(report::rows());
     rows.extend(requests::rows());

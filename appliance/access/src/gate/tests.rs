@@ -195,6 +195,9 @@ fn table() -> Vec<(Action, Option<Vec<Role>>)> {
         (Action::TrustWitness { witness: "w".into() }, Some(vec![Auditor])),
         (Action::DistrustWitness { witness: "w".into() }, Some(vec![Auditor])),
         (Action::ImportCosignatures { names: vec!["w".into()] }, Some(vec![Auditor])),
+        (Action::SetWitnessPush { witness: "w".into(), url: "http://w".into() }, Some(vec![Admin])),
+        (Action::ReadLogPushes, Some(vec![Auditor, Admin])),
+        (Action::PushLog { witness: "w".into() }, Some(vec![Auditor, Admin])),
         (Action::ChangeLogKey { reason: "x".into() }, Some(vec![Admin])),
         (Action::ReadPolicies, keepers()),
         (Action::ProposePolicy { policy: "uk".into(), version: 1, policy_sha256: "ab".into() }, Some(vec![Admin])),
@@ -318,6 +321,7 @@ fn a_case_is_opened_for_others_with_a_fresh_factor() {
         Action::ChangeLogKey { reason: "x".into() },
         Action::TrustWitness { witness: "w".into() },
         Action::DistrustWitness { witness: "w".into() },
+        Action::SetWitnessPush { witness: "w".into(), url: String::new() },
         Action::MakeMirrorToken { name: "court".into() },
         Action::EnrolApproverKey { account: 8, key: "hq+00000000+AQ".into() },
     ] {

@@ -3,11 +3,13 @@
 //! * In the register: the log's origin and keys (`log_keys`), the last checkpoint, and those that went outside (`log_witnesses`).
 //! * In a file beside the first ring: the last checkpoint (`log_second`).
 
+mod pushes;
 #[cfg(test)]
 mod tests;
 
 use super::desk::stored;
 use super::log_keys::{self, LogKeys};
+use super::log_push::Turns;
 use super::log_second::{self, Second, SecondCopy};
 use super::log_tiles;
 use super::log_witnesses::{Brought, Log, Witnesses};
@@ -46,6 +48,8 @@ pub struct LogKeeper {
     register: Arc<Register>,
     keys: Arc<Keys>,
     witnesses: Witnesses,
+    /// When which witness is sent a checkpoint.
+    turns: Arc<Turns>,
     second: Arc<SecondCopy>,
     /// Held while one is signed and kept in the register, which may take as long as the state directory's disk takes.
     signing: Mutex<Signing>,
@@ -105,6 +109,7 @@ impl LogKeeper {
             register: Arc::clone(register),
             keys: Arc::clone(keys),
             witnesses,
+            turns: Arc::default(),
             second: SecondCopy::new(second),
             signing: Mutex::new(signing),
             shown: Mutex::new(shown),
@@ -514,6 +519,19 @@ impl ports::Checkpoints for LogKeeper {
         Ok(Request { old, proof, checkpoint }.to_text())
     }
 
+    fn pushes(&self) -> Result<Vec<api::LogPush>> {
+        self.pushes_shown()
+    }
+
+    fn set_push(&self, witness: &str, url: Option<&ports::PushUrl>) -> Result<()> {
+        self.witnesses.set_push(witness, url)?;
+        if url.is_some() { self.ask_for_push(witness) } else { Ok(()) }
+    }
+
+    fn push_now(&self, witness: &str) -> Result<()> {
+        self.ask_for_push(witness)
+    }
+
     fn alarms(&self) -> Vec<api::Alarm> {
         let shown = self.shown().clone();
         let second = "The second copy of the audit log's checkpoint";
@@ -532,6 +550,8 @@ impl ports::Checkpoints for LogKeeper {
         let alarm = |(kind, text): (_, Option<String>)| {
             Some(api::Alarm { kind, disk: None, camera: None, since_utc_ms: None, text: text? })
         };
-        told.into_iter().filter_map(alarm).collect()
+        let mut alarms: Vec<api::Alarm> = told.into_iter().filter_map(alarm).collect();
+        alarms.extend(self.alarms_of_pushes(SystemClock.utc()));
+        alarms
     }
 }

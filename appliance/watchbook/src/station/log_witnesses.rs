@@ -1,7 +1,11 @@
 //! Witnesses of the audit log: whose cosignatures are taken home, the checkpoints that they were asked about, and what they signed last.
 //!
 //! In the register's settings: `log/witness/<hash of the key>` has a witness' key; `log/seen/<size><root>` a checkpoint that went outside or came from there;
-//! `log/cosigned/<hash of the key>` the last one that this witness signed.
+//! `log/cosigned/<hash of the key>` the last one that this witness signed; `log/push/<hash of the key>` and `log/pushed/<hash of the key>` what `pushes` says.
+
+mod pushes;
+
+pub use pushes::{Kept, Pushing};
 
 use super::desk::stored;
 use super::log_keys::LogKeys;
@@ -42,6 +46,11 @@ pub struct Brought {
 }
 
 impl Brought {
+    /// A checkpoint of this log with what was answered when it was sent.
+    pub fn answered(checkpoint: SignedCheckpoint, line: Signature) -> Self {
+        Self { checkpoint: Some(checkpoint), lines: vec![line] }
+    }
+
     /// Reads a checkpoint with its signatures, or lines of signatures alone.
     ///
     /// # Errors
@@ -178,7 +187,7 @@ impl Witnesses {
             Error::not_found(format!("there is no witness {name}")).next("Look at the list of witnesses.")
         })?;
         let delete = |prefix| Change::delete(Namespace::Setting, row_of(prefix, key));
-        self.write(&[delete(WITNESS), delete(COSIGNED)])
+        self.write(&[WITNESS, COSIGNED, pushes::PUSH, pushes::PUSHED].map(delete))
     }
 
     /// Keeps a checkpoint that goes outside: a cosignature alone does not say what it is of. The shortest of more than [`SEEN_MAX`] is forgotten.

@@ -170,6 +170,10 @@ pub enum AlarmKind {
     LogSigningFailed,
     /// The second copy of the audit log's last checkpoint is not there, or was not at the start.
     LogCopyMissing,
+    /// A witness says that the audit log does not continue what it saw. Nothing proves it yet: its answer is not signed.
+    LogWitnessRefuses,
+    /// A witness to which checkpoints are sent has not signed for a day.
+    LogWitnessSilent,
     /// An admin took somebody's second factor away, and there is no other one yet.
     SecondFactorRemoved,
     /// An investigator opened a case alone, and nobody has reviewed it yet.

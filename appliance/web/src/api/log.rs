@@ -91,3 +91,72 @@ pub struct LogKeyRequest {
     /// For the log.
     pub reason: String,
 }
+
+/// How it ended when a checkpoint was sent to a witness. The words do not change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LogPushOutcome {
+    /// The witness signed, and its signature is here.
+    Cosigned,
+    /// It was not sent: the recorder could not read its own log.
+    NotSent,
+    /// Nobody answered, or not in time.
+    Unreached,
+    /// What answered does not speak as a witness does.
+    NotAWitness,
+    /// What came is not signed with the key of this witness.
+    WrongSignature,
+    /// The witness does not watch this log, or does not know its key.
+    LogUnknown,
+    /// The witness cannot answer now.
+    Unable,
+    /// The witness says that it saw more entries than the log has.
+    Rollback,
+    /// The witness says that the log does not begin with what it saw.
+    Fork,
+}
+
+/// One checkpoint that was sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LogPushed {
+    /// When it ended, by the recorder's clock.
+    pub utc_ms: i64,
+    /// Entries of the checkpoint.
+    pub entries: u64,
+    /// In one word.
+    pub outcome: LogPushOutcome,
+    /// In a sentence of the recorder. Nothing that was answered stands in it but numbers.
+    pub text: String,
+}
+
+/// A witness, and how checkpoints get to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct LogPush {
+    /// Name in its key.
+    pub witness: String,
+    /// Checkpoints are posted to `/add-checkpoint` below this; null: they are carried as files.
+    pub url: Option<String>,
+    /// Somebody asked for one to be sent at once, or one is on its way.
+    pub pending: bool,
+    /// The last one that was sent.
+    pub last: Option<LogPushed>,
+    /// When the next one goes out at the latest.
+    pub next_utc_ms: Option<i64>,
+    /// The first answer, since the witness signed last, that says that the log does not continue what it saw.
+    pub refused: Option<LogPushed>,
+}
+
+/// How checkpoints get to the witnesses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct LogPushList {
+    /// By name; at most 16.
+    pub pushes: Vec<LogPush>,
+}
+
+/// Where to checkpoints are sent.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogPushRequest {
+    /// `http` or `https`, at most 256 bytes, without a name, password, query or fragment. Empty: they are carried as files.
+    pub url: String,
+}

@@ -1,5 +1,6 @@
 //! The audit log: its entries, and what is signed of it.
 
+use super::PushUrl;
 use crate::api;
 use crate::error::Error;
 use watchbook_access::AuditLog;
@@ -93,6 +94,24 @@ pub trait Checkpoints: Send + Sync {
     /// # Errors
     /// When the register cannot be read.
     fn cosigned(&self) -> Result<Option<String>, Error>;
+
+    /// How checkpoints get to each witness, by name.
+    ///
+    /// # Errors
+    /// When the register cannot be read.
+    fn pushes(&self) -> Result<Vec<api::LogPush>, Error>;
+
+    /// Sends checkpoints to this witness from now on, or without `url` no more.
+    ///
+    /// # Errors
+    /// `NotFound` for a witness that is not known.
+    fn set_push(&self, witness: &str, url: Option<&PushUrl>) -> Result<(), Error>;
+
+    /// Has the last checkpoint sent to this witness at once. Does not wait for it.
+    ///
+    /// # Errors
+    /// `NotFound` for a witness that is not known, `Conflict` for one to which nothing is sent.
+    fn push_now(&self, witness: &str) -> Result<(), Error>;
 
     /// Has another key sign from now on; the old one signs that it does.
     ///

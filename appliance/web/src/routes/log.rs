@@ -10,7 +10,8 @@ use axum::response::Response;
 use watchbook_access::Action;
 use watchbook_base::limits::NAME_BYTES_MAX;
 
-const NAME: Query = Query { name: "name", kind: QueryKind::Text, required: true, about: "Name in the witness' key." };
+pub(super) const NAME: Query =
+    Query { name: "name", kind: QueryKind::Text, required: true, about: "Name in the witness' key." };
 const OLD_ENTRIES: Query = Query {
     name: "old_entries",
     kind: QueryKind::Integer,
@@ -173,7 +174,7 @@ fn rows_of_changes() -> Vec<Route> {
     ]
 }
 
-fn shortened(name: &str) -> String {
+pub(super) fn shortened(name: &str) -> String {
     name.chars().filter(|char| !char.is_control()).take(NAME_BYTES_MAX).collect()
 }
 

@@ -66,3 +66,36 @@ async fn witnesses_are_for_auditors_and_the_key_for_admins() {
     ];
     assert!(wanted.iter().all(|action| actions.contains(action)), "{actions:?}");
 }
+
+#[tokio::test]
+async fn where_to_checkpoints_are_sent_is_an_admins_and_nothing_secret_gets_into_the_log() {
+    let station = Station::new();
+    let admin = station.claim(false).await;
+    let auditor = station.account(&admin, "A", &[Role::Auditor], None).await;
+    let (pushes, of_w1) = ("/api/v1/log/pushes", "/api/v1/log/pushes?name=w1");
+    let put = |cookie: &str, url: &str| Ask::new("PUT", of_w1).by(cookie).json(&json!({ "url": url }));
+    assert_problem(&station.send(put(&admin, "https://w.example/")).await, 403, "second_factor_needed");
+    for cookie in [&admin, &auditor] {
+        station.second_factor(cookie).await;
+    }
+    assert_problem(&station.send(put(&auditor, "https://w.example/")).await, 403, "denied");
+    let before = station.audit.count();
+    let secret = station.send(put(&admin, "https://me:hidden@w.example/")).await;
+    assert_problem(&secret, 422, "invalid-input");
+    assert!(!String::from_utf8_lossy(&secret.body).contains("hidden"));
+    assert_eq!(station.audit.count(), before, "a question that cannot be asked");
+    assert_eq!(station.send(put(&admin, " https://w.example/ ")).await.status, 204);
+    assert_eq!(station.send(put(&admin, " ")).await.status, 204);
+    for cookie in [&admin, &auditor] {
+        assert_eq!(station.get(pushes, cookie).await.json(), json!({"pushes": []}));
+        let now = station.send(Ask::new("POST", "/api/v1/log/pushes/now?name=w1").by(cookie)).await;
+        assert_eq!(now.status, 204);
+    }
+    let unknown = Ask::new("POST", "/api/v1/log/pushes/now?name=w9").by(&admin);
+    assert_problem(&station.send(unknown).await, 404, "not-found");
+    assert_problem(&station.get(pushes, "").await, 401, "sign-in-first");
+    let actions: Vec<Action> = station.audit.since(before).into_iter().map(|entry| entry.action).collect();
+    let set = |url: &str| Action::SetWitnessPush { witness: "w1".into(), url: url.into() };
+    let wanted = [set("https://w.example"), set(""), Action::PushLog { witness: "w1".into() }];
+    assert!(wanted.iter().all(|action| actions.contains(action)), "{actions:?}");
+}

@@ -47,7 +47,7 @@ fn good_request(row: &Route) -> Ask {
     if has("cameras") {
         query.push_str("&cameras=1");
     }
-    if row.id == "distrust_log_witness" {
+    if matches!(row.id, "distrust_log_witness" | "set_log_push" | "push_log") {
         query.push_str("?name=w1");
     }
     if has("case") {
@@ -103,6 +103,7 @@ fn body(id: &str) -> Option<Value> {
         "place_hold" => json!({"case": "7/26", "cameras": [1], "from_utc_ms": START_MS, "to_utc_ms": START_MS + 1000}),
         "trust_log_witness" => json!({"key": "w1+00000000+BAAA"}),
         "import_cosignatures" => json!({"text": CHECKPOINT}),
+        "set_log_push" => json!({"url": "https://w.example/w1"}),
         "change_log_key" => json!({"reason": "yearly"}),
         "propose_policy" => policy("strict"),
         "withdraw_policy" => policy("longer"),
@@ -192,6 +193,11 @@ async fn ready(station: &Station, row: &Route, cookie: &str) -> Ask {
                 "bring_decision" => Some(json!({"text": signer.to_string()})),
                 _ => body(row.id),
             }
+        }
+        // With its query.
+        "set_log_push" => {
+            station.second_factor(cookie).await;
+            None
         }
         "revoke_log_mirror" => {
             let admin = station.sign_in("Chief").await;
@@ -308,7 +314,8 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
         "audit" | "log_witness_request" | "trust_log_witness" | "distrust_log_witness" | "import_cosignatures" => {
             &[Auditor]
         }
-        "enrol_approver_key" | "remove_approver_key" => &[Admin],
+        "enrol_approver_key" | "remove_approver_key" | "set_log_push" => &[Admin],
+        "log_pushes" | "push_log" => &[Auditor, Admin],
         "ask_decision" | "bring_decision" => &[Investigator, Approver],
         "log_tile" | "log_mirrors" | "make_log_mirror" | "revoke_log_mirror" => &[Auditor],
         "log_leaves" | "reviews" | "answer_review" | "anomalies" => &[Auditor],

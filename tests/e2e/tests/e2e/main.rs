@@ -19,6 +19,7 @@ mod jpeg;
 mod loss;
 mod mirror;
 mod places;
+mod push;
 mod record;
 mod redacted;
 mod rederive;

@@ -1,3 +1,5 @@
+mod pushes;
+
 use super::*;
 use crate::config::Storage;
 use crate::wire::open_keys;

@@ -57,6 +57,19 @@ impl Checkpoints for MemoryBox {
         Ok(Some(CHECKPOINT.to_owned()))
     }
 
+    fn pushes(&self) -> Result<Vec<api::LogPush>, Error> {
+        self.called();
+        Ok(Vec::new())
+    }
+
+    fn set_push(&self, witness: &str, _url: Option<&PushUrl>) -> Result<(), Error> {
+        self.push_now(witness)
+    }
+
+    fn push_now(&self, witness: &str) -> Result<(), Error> {
+        self.distrust_witness(witness)
+    }
+
     fn change_key(&self) -> Result<(), Error> {
         self.called();
         Ok(())

@@ -11,6 +11,7 @@ import { Confirm, Loading, Moment, Note, Problem, TextField } from "../ui/parts"
 import { Qr } from "../ui/qr";
 import { withSecondFactor } from "../ui/second-factor";
 import { AuditMirrors } from "./audit-mirrors";
+import { AuditPushes } from "./audit-push";
 import { AuditWitnesses } from "./audit-witness";
 
 const EVERY_MS = 10_000;
@@ -96,6 +97,7 @@ export function AuditCheckpoint() {
           )}
           {has(session.value, "admin") && <ChangeKey reload={loaded.reload} />}
           {has(session.value, "auditor") && <AuditWitnesses signed={log.signed_entries} />}
+          {(has(session.value, "auditor") || has(session.value, "admin")) && <AuditPushes />}
           {has(session.value, "auditor") && <AuditMirrors />}
         </>
       )}

@@ -44,6 +44,7 @@ export function detailText(entry: AuditEntry): string {
   if (typeof subject["policy_sha256"] === "string") parts.push(`SHA-256 ${subject["policy_sha256"].slice(0, 16)}…`);
   if (typeof subject["proposed_by"] === "number") parts.push(t("policy.proposed.by", { name: `#${subject["proposed_by"]}` }).replace(/,$/, ""));
   if (typeof subject["witness"] === "string") parts.push(subject["witness"]);
+  if (entry.action === "set_witness_push") parts.push(subject["url"] === "" ? t("push.by_hand") : String(subject["url"]));
   if (typeof subject["mirror"] === "number" && subject["mirror"] > 0) parts.push(t("audit.mirror", { id: subject["mirror"] }));
   if (typeof subject["export"] === "number" && entry.action.endsWith("_decision")) parts.push(t("audit.export", { id: subject["export"] }));
   if (typeof subject["by_signed_file"] === "string") parts.push(t("audit.by_file", { hash: subject["by_signed_file"].slice(0, 16) }));
