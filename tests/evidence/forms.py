@@ -37,14 +37,14 @@ def fields(value, *names):
 
 def check_redaction(value):
     names = ("encoder", "everything_but", "frames", "left_out", "regions")
-    with_master = type(value) is dict and "master" in value
-    found = fields(value, *sorted([*names, "master"] if with_master else names))
-    master = found.pop(4) if with_master else None
-    encoder, everything_but, frames, left_out, regions = found
+    more = [name for name in ("master", "padded") if type(value) is dict and name in value]
+    fields(value, *names, *more)
+    encoder, everything_but, frames, left_out, regions = (value[name] for name in names)
+    need("padded" not in more or value["padded"] is True, "padding that is none")
     need(type(everything_but) is bool and len(text(encoder).encode()) <= 64, "no switch, or a long name")
     integer(frames, INT_MAX), integer(left_out, INT_MAX)
-    if with_master:
-        for digest in fields(master, "file", "manifest"):
+    if "master" in more:
+        for digest in fields(value["master"], "file", "manifest"):
             hex_bytes(digest, 32)
     need(type(regions) is list and len(regions) <= 32, "too many regions")
     for region in regions:

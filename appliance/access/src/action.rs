@@ -97,6 +97,9 @@ pub enum Action {
         range: TimeRange,
         /// For what kind of receiver.
         recipient_class: RecipientClass,
+        /// A redacted copy, in which parts of the picture are black; absent: the masters themselves.
+        #[serde(skip_serializing_if = "core::ops::Not::not")]
+        redacted: bool,
     },
     /// Give an export up that one asked for.
     CancelExport {

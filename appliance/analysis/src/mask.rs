@@ -96,8 +96,11 @@ impl Mask {
                 touched_by_edges(polygon, row, &mut edge);
                 let is_in =
                     |stretches: &[(usize, usize)], at| stretches.iter().any(|(from, to)| (*from..*to).contains(&at));
-                for (at, kept) in kept.iter_mut().enumerate() {
-                    *kept |= is_in(&inside, at) && !is_in(&edge, at);
+                // Of a row that a polygon does not reach nothing is looked at: a copy may have 32 of them, and a mask for each picture.
+                for (from, to) in inside {
+                    for (at, kept) in kept.iter_mut().enumerate().take(to).skip(from) {
+                        *kept |= !is_in(&edge, at);
+                    }
                 }
             }
             let mut at = 0;

@@ -103,7 +103,7 @@ pub enum FromDecoder {
         utc_ns: i64,
     },
     /// One whole, filled picture of a slot that was opened for these, in the sealed memory file beside the message: [`whole_bytes`] bytes, planes Y, Cb and Cr of 4:2:0 one behind the
-    /// other, rows packed without padding, video range.
+    /// other, rows packed without padding, video range. It is of its [`whole_size`]: what that has more is black.
     Whole {
         /// Of which slot.
         slot: Slot,
@@ -132,11 +132,17 @@ pub enum FromDecoder {
     },
 }
 
-/// Bytes of a whole picture in 4:2:0; chroma of odd sizes is rounded up.
+/// Width and height of a picture as it is encoded: no encoder of 4:2:0 takes an odd number, and the crop of H.264 counts in twos there, so that an odd one gets a black column or row more.
+#[must_use]
+pub fn whole_size(width: u32, height: u32) -> (u32, u32) {
+    (width.next_multiple_of(2), height.next_multiple_of(2))
+}
+
+/// Bytes of a whole picture of this size, in 4:2:0 and of its [`whole_size`].
 #[must_use]
 pub fn whole_bytes(width: u32, height: u32) -> usize {
-    let (width, height) = (width as usize, height as usize);
-    width * height + 2 * width.div_ceil(2) * height.div_ceil(2)
+    let (width, height) = whole_size(width, height);
+    width as usize * height as usize / 2 * 3
 }
 
 /// One message as bytes.

@@ -7,7 +7,7 @@
 use crate::Error;
 use crate::encoder::message::{FromEncoder, Job, Pixels, ToEncoder};
 use crate::mask::Fill;
-use crate::message::{Coding, FromDecoder, Slot, ToDecoder, decode, encode, whole_bytes};
+use crate::message::{Coding, FromDecoder, Slot, ToDecoder, decode, encode, whole_bytes, whole_size};
 use crate::once::Once;
 use crate::replay::Unit;
 use std::collections::VecDeque;
@@ -53,6 +53,7 @@ pub struct Redactor {
     encode: PathBuf,
     encoder: Option<Encoding>,
     name: String,
+    padded: bool,
     failed: u64,
     problem: Option<String>,
 }
@@ -84,6 +85,7 @@ impl Redactor {
             encode: encode.to_owned(),
             encoder: None,
             name: String::new(),
+            padded: false,
             failed: 0,
             problem: None,
         })
@@ -93,6 +95,12 @@ impl Redactor {
     #[must_use]
     pub fn encoder(&self) -> &str {
         &self.name
+    }
+
+    /// A picture with an odd width or height has come, and has a black column at its right edge or a black row at its lower one in the copy.
+    #[must_use]
+    pub fn padded(&self) -> bool {
+        self.padded
     }
 
     /// Access units that the decoder refused.
@@ -131,7 +139,7 @@ impl Redactor {
     /// the copy.
     ///
     /// # Errors
-    /// As [`Once::recv`]; [`Kind::Unavailable`] when there is no encoder, [`Kind::InvalidInput`] when it cannot encode pictures of this size; what `on` says.
+    /// As [`Once::recv`]; [`Kind::Unavailable`] when there is no encoder, or none that can encode pictures of this size; what `on` says.
     pub fn feed(&mut self, unit: Unit<'_>, fill: Option<Fill>, on: &mut OnCoded<'_>) -> Result<(), Error> {
         let file =
             memfd::seal("access-unit", unit.data).map_err(|error| Error::io("handing over an access unit", error))?;
@@ -200,6 +208,9 @@ impl Redactor {
         if length != bytes {
             return Err(Error::new(Kind::Corrupt, "a picture that is too short"));
         }
+        let whole = whole_size(size.0, size.1);
+        self.padded |= whole != size;
+        let size = whole;
         if self.encoder.as_ref().is_none_or(|encoder| encoder.size != size) {
             if let Some(mut before) = self.encoder.take() {
                 before.settle(0, on)?;
@@ -216,10 +227,6 @@ impl Redactor {
 impl Encoding {
     fn open(program: &Path, size: (u32, u32), fps: u32, began: UtcNanos) -> Result<(Self, String), Error> {
         let (width, height) = size;
-        if width % 2 != 0 || height % 2 != 0 {
-            let sentence = format!("pictures of {width}x{height} pixels cannot be encoded: both numbers must be even");
-            return Err(Error::new(Kind::InvalidInput, sentence));
-        }
         let mut child = Once::spawn(program, &[BACKGROUND])?;
         let job = Job { pixels: Pixels::Yu12, width, height, line_bytes: width, fps, masks: Vec::new() };
         child.send(&encode(&ToEncoder::Open(job))?, None)?;

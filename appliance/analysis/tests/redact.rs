@@ -35,10 +35,22 @@ fn run(program: &str, arguments: &[&str]) -> Vec<u8> {
 
 /// Two seconds of a moving picture at 25 a second, in decode order, as `encoder` codes it.
 fn film(encoder: &[&str], format: &str) -> Vec<Stored> {
+    film_of((WIDTH, HEIGHT), encoder, format)
+}
+
+fn film_of((width, height): (usize, usize), encoder: &[&str], format: &str) -> Vec<Stored> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("film.mp4");
     let path = path.to_str().unwrap();
-    let source = format!("testsrc2=size={WIDTH}x{HEIGHT}:rate=25");
+    // The source makes even sizes alone.
+    let source = match width % 2 + height % 2 {
+        0 => format!("testsrc2=size={width}x{height}:rate=25"),
+        _ => format!(
+            "testsrc2=size={}x{}:rate=25,format=yuv444p,crop={width}:{height}:0:0:exact=1",
+            width + width % 2,
+            height + height % 2
+        ),
+    };
     let mut arguments = vec!["-v", "error", "-f", "lavfi", "-i", &source, "-t", "2", "-threads", "1", "-c:v"];
     arguments.extend(encoder);
     arguments.extend(["-video_track_timescale", "25", path]);
@@ -94,11 +106,17 @@ fn redacted(codec: Codec, film: &[Stored], fill: impl Fn(i64) -> Option<Fill>) -
     }
     redactor.drain(&mut on).unwrap();
     assert!(redactor.failed() == 0 && !redactor.encoder().is_empty(), "{:?}", redactor.problem());
+    let (Codec::H264 { width, height } | Codec::H265 { width, height }) = codec else { panic!("{codec:?}") };
+    assert_eq!(redactor.padded(), width % 2 + height % 2 > 0);
     (numbers, stream)
 }
 
 /// Brightness of each picture, as ffmpeg decodes it.
 fn decoded(stream: &[u8]) -> Vec<Vec<u8>> {
+    decoded_of((WIDTH, HEIGHT), stream)
+}
+
+fn decoded_of((width, height): (usize, usize), stream: &[u8]) -> Vec<Vec<u8>> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("copy.h264");
     std::fs::write(&path, stream).unwrap();
@@ -107,7 +125,8 @@ fn decoded(stream: &[u8]) -> Vec<Vec<u8>> {
         "ffmpeg",
         &["-v", "error", "-i", path, "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-"],
     );
-    all.chunks(WIDTH * HEIGHT * 3 / 2).map(|picture| picture[..WIDTH * HEIGHT].to_vec()).collect()
+    assert_eq!(all.len() % (width * height * 3 / 2), 0, "every picture is {width}x{height}");
+    all.chunks(width * height * 3 / 2).map(|picture| picture[..width * height].to_vec()).collect()
 }
 
 fn h264() -> Codec {
@@ -181,4 +200,35 @@ fn without_a_word_of_what_is_black_nothing_comes_out() {
     }
     redactor.drain(&mut on).unwrap();
     assert_eq!(redactor.encoder(), "", "no encoder was needed");
+}
+
+/// 4:4:4 has odd sizes, and H.264 in 4:2:0 has none.
+#[test]
+fn a_picture_of_an_odd_size_loses_nothing_and_gets_a_black_edge() {
+    let (width, height) = (321, 181);
+    let film = film_of((width, height), &["libx264", "-bf", "2", "-pix_fmt", "yuv444p"], "h264");
+    let codec = Codec::H264 { width: width as u32, height: height as u32 };
+    let fill = |_| Some(Fill { outlines: vec![rectangle(0.0, 0.0, 0.5, 0.5)], but: false });
+    let (numbers, stream) = redacted(codec, &film, fill);
+    assert_eq!(numbers, (0..50).collect::<Vec<_>>());
+    let (whole_width, whole_height) = (322, 182);
+    let pictures = decoded_of((whole_width, whole_height), &stream);
+    assert_eq!(pictures.len(), 50);
+    for picture in pictures {
+        let shade = |column: usize, row: usize| picture[row * whole_width + column];
+        for row in 0..height / 2 - EDGE.0 {
+            for column in 0..width / 2 - EDGE.0 {
+                assert!(shade(column, row).abs_diff(16) <= SHADES_MAX, "{} at {column},{row}", shade(column, row));
+            }
+        }
+        // The added column and row are black, as far as the encoder lets them next to what is not.
+        let edge =
+            |at: &dyn Fn(usize) -> u8, all: usize| (0..all).map(|place| u32::from(at(place))).sum::<u32>() / all as u32;
+        let added = edge(&|row| shade(whole_width - 1, row), whole_height);
+        let beside = edge(&|row| shade(whole_width - 2, row), whole_height);
+        assert!(added < 50 && beside > 60, "{added} beside {beside}");
+        let added = edge(&|column| shade(column, whole_height - 1), whole_width);
+        let beside = edge(&|column| shade(column, whole_height - 2), whole_width);
+        assert!(added < 50 && beside > 60, "{added} below {beside}");
+    }
 }

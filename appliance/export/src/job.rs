@@ -94,6 +94,7 @@ impl Order {
             cameras: self.cameras.iter().map(|of| of.camera).collect(),
             range: self.range,
             recipient_class: self.recipient_class,
+            redacted: self.redaction.is_some(),
         }
     }
 

@@ -53,10 +53,11 @@ pub struct Fill {
 }
 
 impl Wish {
-    /// What is black in the picture of this moment.
+    /// What is black in a picture that is shown from the one moment until before the other.
     #[must_use]
-    pub fn fill(&self, utc: UtcNanos) -> Fill {
-        let outlines = self.regions.iter().filter_map(|region| region.outline(utc.0)).collect();
+    pub fn fill(&self, shown: (UtcNanos, UtcNanos)) -> Fill {
+        let shown = (shown.0.0, shown.1.0);
+        let outlines = self.regions.iter().filter_map(|region| region.cover(shown, self.everything_but)).collect();
         Fill { outlines, but: self.everything_but }
     }
 }
@@ -99,6 +100,9 @@ pub trait Redactor {
 
     /// The name of the encoder; empty before the first picture.
     fn encoder(&self) -> String;
+
+    /// Whether a picture has come to which black was added, because its width or height is odd.
+    fn padded(&self) -> bool;
 }
 
 /// The pictures of the one camera alone: sound is not part of a redacted copy.
@@ -143,6 +147,7 @@ pub fn make(
         frames,
         left_out: used.expected.saturating_sub(frames),
         master: wish.master.clone(),
+        padded: redactor.padded().then_some(true),
         regions: wish.regions.clone(),
     };
     let delivered = delivered(survey, &placed).map(|range| within(range, order.range));
@@ -335,7 +340,10 @@ impl<'a, 'b> Filling<'a, 'b> {
 
     fn feed(&mut self, near: &Near, bytes: &[u8], redactor: &mut dyn Redactor) -> Result<()> {
         let mut rest = bytes;
-        for sample in &near.samples()?.samples {
+        let samples = near.samples()?.samples;
+        let end = near.statement.first_dts.saturating_add(i64::from(near.statement.length));
+        let nexts = samples.iter().skip(1).map(|next| next.dts.0).chain([end]);
+        for (sample, next_dts) in samples.iter().zip(nexts) {
             let odd = || Error::new(Kind::Corrupt, "redacting a run: its table is of other samples");
             let len = usize::try_from(sample.size_bytes).unwrap_or(usize::MAX);
             let (data, behind) = rest.split_at_checked(len).ok_or_else(odd)?;
@@ -355,7 +363,8 @@ impl<'a, 'b> Filling<'a, 'b> {
             if self.desk.pending.len() > PENDING_MAX {
                 self.desk.pending.pop_first();
             }
-            let fill = is_asked.then(|| self.wish.fill(utc));
+            let until = near.utc_of(shown.saturating_add(next_dts.saturating_sub(sample.dts.0).max(0)));
+            let fill = is_asked.then(|| self.wish.fill((utc, until)));
             let (unit, desk) = (Unit { utc, key: sample.key, data, fill }, &mut self.desk);
             redactor.feed(unit, &mut |utc, annex_b, fresh| desk.coded(utc, annex_b, fresh))?;
         }

@@ -134,9 +134,10 @@ impl FootageLog {
         }
     }
 
-    /// Goes on until it is told to end.
+    /// Goes on until it is told to end. What was lost is noted at once: in the log it stands before what is asked of the recorder from now on, and nobody reads the log without it.
     pub(crate) fn run(mut self, orders: &Orders) {
-        let mut pause = LOOK_INTERVAL;
+        let noted = std::panic::catch_unwind(AssertUnwindSafe(|| self.note_loss()));
+        let mut pause = if noted.is_ok() { LOOK_INTERVAL } else { self.panicked() };
         loop {
             let asked = orders.wait(pause);
             let work = || match asked {
@@ -148,13 +149,11 @@ impl FootageLog {
             pause = match std::panic::catch_unwind(AssertUnwindSafe(work)) {
                 Ok(()) => LOOK_INTERVAL,
                 Err(_) => {
-                    tracing::error!("logging footage has panicked; it goes on in ten minutes");
-                    self.forget();
-                    self.asked = false;
+                    let pause = self.panicked();
                     if let Asked::LogNow(number) = asked {
                         orders.answer(number, &Err(Error::new(Kind::Internal, "logging footage has panicked")));
                     }
-                    PANIC_PAUSE
+                    pause
                 }
             };
             if matches!(asked, Asked::Finish | Asked::End) {
@@ -163,6 +162,24 @@ impl FootageLog {
                 return;
             }
         }
+    }
+
+    /// Whether the ring has lost something is asked of the register before anything else. A register that does not answer is asked again with the next stretch.
+    fn note_loss(&mut self) {
+        match self.begin() {
+            Ok(done) => self.done = Some(done),
+            Err(error) => {
+                tracing::warn!(%error, disk = %self.shared.disk, "whether the disk has lost footage cannot be told yet; it is tried again");
+            }
+        }
+    }
+
+    /// Nothing that was remembered counts any more; gives how long to rest.
+    fn panicked(&mut self) -> Duration {
+        tracing::error!("logging footage has panicked; it goes on in ten minutes");
+        self.forget();
+        self.asked = false;
+        PANIC_PAUSE
     }
 
     /// Logs all that is acknowledged by now, and gaps that go on. Recording comes first: while the disk is behind with it nothing is read, for `late_looks_max` looks.

@@ -72,7 +72,8 @@ fn open_case(investigators: &[u32], emergency: bool) -> Action {
 
 fn request_export(camera: CameraId, range: TimeRange) -> Action {
     let recipient_class = crate::RecipientClass::Court;
-    Action::RequestExport { export: 1, case: "7/26".into(), cameras: vec![camera], range, recipient_class }
+    let (case, cameras) = ("7/26".into(), vec![camera]);
+    Action::RequestExport { export: 1, case, cameras, range, recipient_class, redacted: false }
 }
 
 /// What the gate is told of the export that an action is about: asked for by account 7 where it is for its own, else by account 8.

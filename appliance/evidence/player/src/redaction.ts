@@ -21,6 +21,7 @@ export interface Redaction {
   frames: number;
   left_out: number;
   master?: { file: string; manifest: string };
+  padded?: true;
   regions: Region[];
 }
 
@@ -62,8 +63,9 @@ function checkRegion(value: unknown): void {
 }
 
 export function checkRedaction(value: unknown): void {
-  const names = ["encoder", "everything_but", "frames", "left_out", "master", "regions"];
-  const redaction = fields(value, names.filter((name) => name !== "master" || there(value, ["master"]).length > 0));
+  const optional = there(value, ["master", "padded"]);
+  const redaction = fields(value, ["encoder", "everything_but", "frames", "left_out", "master", "padded", "regions"].filter((name) => optional.includes(name) || !["master", "padded"].includes(name)));
+  need(!("padded" in redaction) || redaction["padded"] === true, "padding that is none");
   need(utf8(text(redaction["encoder"])).length <= ENCODER_BYTES_MAX && typeof redaction["everything_but"] === "boolean", "what is said of the redaction is not well-formed");
   integer(redaction["frames"], INTEGER_MAX);
   integer(redaction["left_out"], INTEGER_MAX);

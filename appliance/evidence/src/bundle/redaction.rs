@@ -76,6 +76,9 @@ pub struct Redaction {
     /// The master that it was asked for from, when it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub master: Option<MasterLink>,
+    /// `true` when pictures with an odd width or height have a black column at the right edge or a black row at the lower one, because H.264 in 4:2:0 has even sizes alone; else it is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub padded: Option<bool>,
     /// At most [`REGIONS_MAX`].
     pub regions: Vec<Region>,
 }
@@ -132,6 +135,9 @@ impl Redaction {
         if self.frames.max(self.left_out) > INTEGER_MAX || self.encoder.len() > ENCODER_BYTES_MAX {
             return Err("a number or a name in it is too large");
         }
+        if self.padded == Some(false) {
+            return Err("what is said of its padding is nothing");
+        }
         let hashes = self.master.iter().flat_map(|master| [&master.file, &master.manifest]);
         if hashes.into_iter().any(|hash| hash_of_hex(hash).is_none()) {
             return Err("the hash of its master is none");
@@ -170,6 +176,33 @@ impl Region {
         }
         let good = |(left, top, right, bottom): (u16, u16, u16, u16)| left < right && top < bottom;
         if self.keys.iter().all(|key| good(key.rectangle)) { Ok(()) } else { Err("a rectangle in it is empty") }
+    }
+
+    /// What it has of a picture that is shown from `from` until before `until`, in nanoseconds since 1970. What is to be black (`stays` is false) has all that lies in it at any moment of that
+    /// time; what is to stay only what lies in it all of that time. `None` when that is nothing.
+    ///
+    /// A reader draws on the picture that is on the screen, at a moment somewhere between its beginning and its end.
+    #[must_use]
+    pub fn cover(&self, (from, until): (i64, i64), stays: bool) -> Option<Vec<Corner>> {
+        let time = |text: &Option<String>| text.as_deref().and_then(nanos);
+        let last = until.saturating_sub(1).max(from);
+        let begin = time(&self.from_ns).unwrap_or(i64::MIN).max(from);
+        let end = time(&self.to_ns).map_or(last, |to| last.min(to.saturating_sub(1)));
+        if begin > end || (stays && (begin, end) != (from, last)) {
+            return None;
+        }
+        if self.keys.is_empty() {
+            return Some(self.polygon.clone());
+        }
+        let moments = self.keys.iter().filter_map(|key| nanos(&key.at_ns)).filter(|at| (begin..=end).contains(at));
+        let outlines = moments.chain([begin, end]).filter_map(|at| self.outline(at));
+        let corners = outlines.filter_map(|outline| Some((*outline.first()?, *outline.get(2)?)));
+        let ((left, top), (right, bottom)) = corners.reduce(|(a, b), (c, d)| match stays {
+            false => ((a.0.min(c.0), a.1.min(c.1)), (b.0.max(d.0), b.1.max(d.1))),
+            true => ((a.0.max(c.0), a.1.max(c.1)), (b.0.min(d.0), b.1.min(d.1))),
+        })?;
+        let is_there = left < right && top < bottom;
+        is_there.then(|| vec![(left, top), (right, top), (right, bottom), (left, bottom)])
     }
 
     /// Its corners at a moment, in nanoseconds since 1970; `None` when it does not count then.
@@ -228,6 +261,31 @@ mod tests {
         assert_eq!(first_and_third(150), Some(((1000, 50), (2000, 250))));
         assert_eq!(first_and_third(499), Some(((2000, 0), (3000, 200))));
         assert_eq!(first_and_third(500), None, "and no more");
+    }
+
+    #[test]
+    fn a_picture_counts_for_as_long_as_it_is_shown() {
+        let still = Region {
+            from_ns: Some("150".to_owned()),
+            polygon: vec![(1, 1), (9, 1), (5, 9)],
+            to_ns: Some("250".to_owned()),
+            ..Region::default()
+        };
+        let there = |shown, stays| still.cover(shown, stays).is_some();
+        assert!(there((100, 200), false), "it begins while the picture is on the screen");
+        assert!(there((200, 300), false) && there((249, 300), false), "it ends while the picture is on the screen");
+        assert!(!there((100, 150), false) && !there((250, 300), false));
+        assert!(there((150, 250), true) && !there((149, 200), true) && !there((200, 251), true));
+        let moving =
+            Region { keys: vec![key(100, (0, 100, 1000, 300)), key(200, (2000, 0, 3000, 200))], ..Region::default() };
+        let first_and_third = |shown, stays| moving.cover(shown, stays).map(|outline| (outline[0], outline[2]));
+        assert_eq!(first_and_third((0, 50), false), Some(((0, 100), (1000, 300))), "it has not moved yet");
+        // At 125: (500, 75, 1500, 275); at 149, the last moment: 980, 51, 1980, 251.
+        assert_eq!(first_and_third((125, 150), false), Some(((500, 51), (1980, 275))));
+        assert_eq!(first_and_third((125, 150), true), Some(((980, 75), (1500, 251))));
+        assert_eq!(first_and_third((0, 1000), false), Some(((0, 0), (3000, 300))), "it passed while one picture stood");
+        assert_eq!(first_and_third((0, 1000), true), None, "nothing lies in it all the time");
+        assert_eq!(first_and_third((7, 7), false), Some(((0, 100), (1000, 300))), "a picture without a length");
     }
 
     #[test]

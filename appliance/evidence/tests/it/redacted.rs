@@ -27,6 +27,7 @@ fn redaction() -> Redaction {
         frames: 120,
         left_out: 1,
         master: Some(MasterLink { file: hex(&[7; 32]), manifest: hex(&[8; 32]) }),
+        padded: Some(true),
         regions: vec![moving, still],
     }
 }
@@ -114,6 +115,7 @@ fn every_way_to_spoil_a_redacted_copy_is_found() {
     assert_eq!(altered(|of| of.master = None), manifest_altered, "its master is hidden");
     assert_eq!(altered(|of| drop(of.regions.pop())), manifest_altered, "a region is hidden");
     assert_eq!(altered(|of| of.left_out = 0), manifest_altered);
+    assert_eq!(altered(|of| of.padded = None), manifest_altered, "it is hidden that black was added");
 
     let (code, failed) = forged(|manifest| {
         let RunOrHash::Source(run) = &mut manifest.streams[0].segments[1].runs[0] else { panic!() };
@@ -132,6 +134,7 @@ fn a_redacted_copy_is_no_master_whatever_its_manifest_says() {
     assert_eq!(class(None), unreadable);
     assert_eq!(forged(|manifest| manifest.files[0].kind = FileKind::Master), unreadable);
     assert_eq!(forged(|manifest| manifest.redaction = None), unreadable);
+    assert_eq!(forged(|manifest| manifest.redaction.as_mut().unwrap().padded = Some(false)), unreadable);
     assert_eq!(forged(|manifest| manifest.format = MANIFEST_FORMAT.to_owned()), unreadable);
     assert_eq!(forged(|manifest| manifest.files[1].kind = FileKind::Working), unreadable, "a name without its mark");
 

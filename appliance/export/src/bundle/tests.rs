@@ -183,6 +183,10 @@ impl crate::redact::Redactor for Echo {
     fn encoder(&self) -> String {
         "echo".to_owned()
     }
+
+    fn padded(&self) -> bool {
+        false
+    }
 }
 
 /// An order for a redacted copy.
@@ -372,4 +376,25 @@ fn a_redacted_copy_of_nothing_says_so() {
     assert_eq!(findings, [""; 0]);
     assert_eq!((made.runs, made.delivered, made.missing.len()), (0, None, 1));
     assert!(!files.0.keys().any(|name| name.ends_with(".mp4")));
+}
+
+/// Pictures stand for a quarter of a second. Whoever says "from here on" has one on the screen that began before.
+#[test]
+fn a_region_that_begins_while_a_picture_stands_is_black_in_that_picture() {
+    let dir = tempfile::tempdir().unwrap();
+    let staging = Staging::open(dir.path()).unwrap();
+    let fills = |everything_but: bool| {
+        let mut order = redacted(7);
+        let wish = order.redaction.as_mut().unwrap();
+        wish.everything_but = everything_but;
+        wish.regions[0].from_ns = Some((4 * SECOND + SECOND / 10).to_string());
+        wish.regions[0].to_ns = Some((5 * SECOND + SECOND / 10).to_string());
+        let (mut box_, mut echo) = (Box_::new(), Echo::default());
+        let survey = crate::redact::pictures(survey(&order, &mut box_).unwrap());
+        crate::redact::make((7, &staging), (&order, &survey), &maker(), &mut box_, &mut echo).unwrap();
+        echo.fills.iter().map(|fill| fill.outlines.len()).collect::<Vec<_>>()
+    };
+    // From 3 s on; those at 4 s and at 5 s are on the screen at the beginning and at the end.
+    assert_eq!(fills(false), [0, 0, 0, 0, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(fills(true), [0, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0], "what stays may not be seen sooner");
 }

@@ -3,7 +3,7 @@
 use super::footage_log::{Station, compare};
 use super::harness::*;
 use crate::alarm::AlarmKind;
-use crate::footage_log::{FootageLog, Until};
+use crate::footage_log::{Asked, FootageLog, Orders, Until};
 use crate::kv::{Kv as _, Table};
 use crate::register::{Loss, Register};
 use crate::store::Parts;
@@ -240,4 +240,17 @@ fn nobody_but_the_recorder_can_say_that_footage_was_lost() {
     let outcome = watchbook_access::Outcome::Allowed;
     register.append(&watchbook_access::AuditEntry { account: Some(3), action, outcome }).unwrap();
     assert_eq!(register.losses_told().unwrap(), []);
+}
+
+/// Whoever reads the log as soon as the recorder answers finds the loss in it.
+#[test]
+fn a_loss_is_noted_before_the_thread_waits_for_anything() {
+    let station = Station::new(1);
+    let next_seq = set_back(&station, &mut Cam::new(1, 2_000), 0);
+    let Life { parts, register, log, .. } = Life::begin(&station);
+    let orders = Orders::default();
+    orders.give(Asked::End);
+    log.run(&orders);
+    let losses = register.footage_losses(parts.part.disk()).unwrap();
+    assert_eq!(losses.iter().map(|loss| loss.to_seq).collect::<Vec<_>>(), [next_seq]);
 }

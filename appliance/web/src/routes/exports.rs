@@ -192,12 +192,13 @@ fn asked_request(asked: &Asked<'_>, found: Option<&Case>) -> Result<Action, Erro
         let range = TimeRange { start: UtcNanos(0), end: UtcNanos(0) };
         let recipient_class = RecipientClass::OtherAuthority;
         let (case, cameras) = (String::new(), Vec::new());
-        return Ok(Action::RequestExport { export: 0, case, cameras, range, recipient_class });
+        return Ok(Action::RequestExport { export: 0, case, cameras, range, recipient_class, redacted: false });
     };
     let Checked { case, cameras, range, .. } = Checked::of(&request)?;
     // The gate is asked with the number, so that the log has it; without its case nothing comes of it.
     let export = if found.is_some() { fresh_number()? } else { 0 };
-    Ok(Action::RequestExport { export, case, cameras, range, recipient_class: request.recipient_class })
+    let recipient_class = request.recipient_class;
+    Ok(Action::RequestExport { export, case, cameras, range, recipient_class, redacted: false })
 }
 
 /// A number that people can read out: up to ten digits, never 0. The exports refuse one that is taken.

@@ -44,12 +44,12 @@ fn asked(asked: &Asked<'_>, found: Option<&Case>) -> Result<Action, Error> {
         let range = TimeRange { start: UtcNanos(0), end: UtcNanos(0) };
         let recipient_class = RecipientClass::OtherAuthority;
         let (case, cameras) = (String::new(), Vec::new());
-        return Ok(Action::RequestExport { export: 0, case, cameras, range, recipient_class });
+        return Ok(Action::RequestExport { export: 0, case, cameras, range, recipient_class, redacted: true });
     };
     let recipient_class = request.recipient_class;
     let (Checked { case, cameras, range, .. }, _) = checked(request)?;
     let export = if found.is_some() { fresh_number()? } else { 0 };
-    Ok(Action::RequestExport { export, case, cameras, range, recipient_class })
+    Ok(Action::RequestExport { export, case, cameras, range, recipient_class, redacted: true })
 }
 
 /// What every export has, and what is to be black.

@@ -101,7 +101,10 @@ async fn a_redacted_copy_is_asked_for_inside_a_case_of_at_most_a_quarter_of_an_h
     let good = body("7/26", START_MS + 1000, core::slice::from_ref(&key));
     assert_eq!(station.post(path, &asker, &good).await.status, 201);
     let entries = station.audit.since(before);
-    assert!(entries.iter().any(|entry| matches!(entry.action, Action::RequestExport { .. })), "{entries:?}");
+    assert!(
+        entries.iter().any(|entry| matches!(entry.action, Action::RequestExport { redacted: true, .. })),
+        "{entries:?}"
+    );
     assert_eq!(station.post(path, &viewer, &good).await.status, 403);
     assert_eq!(
         station.post(path, &asker, &body("no such case", START_MS + 1000, core::slice::from_ref(&key))).await.status,

@@ -218,6 +218,14 @@ fn a_redacted_copy_has_black_for_good_and_nothing_of_the_master() {
     assert_eq!(refused.status, 409, "the export has not all of that time");
     let asked = recorder.client.send("POST", "/api/v1/exports/redacted", &wish(range, of)).ok().json();
     assert_eq!(asked["redaction"]["regions"], 3, "{asked}");
+    // Whoever reads the log can tell the two requests apart.
+    let log = recorder.client.get("/api/v1/audit?limit=500").ok().json();
+    let asked_for = log["entries"].as_array().unwrap().iter().filter(|entry| entry["action"] == "request_export");
+    let is_redacted = |entry: &Value| (entry["outcome"] == "allowed", entry["subject"]["redacted"].clone());
+    let mut said: Vec<_> = asked_for.map(is_redacted).collect();
+    said.retain(|(allowed, _)| *allowed);
+    assert_eq!(said[0].1, json!(true), "{log}");
+    assert_eq!(said[said.len() - 1].1, Value::Null, "the master: {log}");
     let (export, folder) = released(&recorder, &mut approver, asked["id"].as_str().unwrap());
     assert_eq!(export["redaction"]["master_manifest_sha256"], master_export["made"]["manifest_sha256"], "{export}");
 

@@ -6,7 +6,7 @@ use ffmpeg_next::frame::Video;
 use ffmpeg_next::software::scaling::Context;
 use std::collections::BTreeMap;
 use watchbook_analysis::mask::{Fill, Mask};
-use watchbook_analysis::message::whole_bytes;
+use watchbook_analysis::message::{whole_bytes, whole_size};
 use watchbook_base::limits::PICTURE_SIDE_PX_MAX;
 
 /// Pictures whose black is remembered until they are decoded: more than a decoder holds back.
@@ -33,7 +33,7 @@ impl Whole {
         }
     }
 
-    /// Planes Y, Cb and Cr one behind the other, rows packed; `None`: it is not to come out.
+    /// Planes Y, Cb and Cr one behind the other, rows packed, black where an odd size is filled up to an even one; `None`: it is not to come out.
     ///
     /// # Errors
     /// A sentence when the picture is absurd or cannot be converted.
@@ -56,15 +56,19 @@ impl Whole {
         let mask = self.mask(fill, (width, height));
         let (columns, rows) = (width as usize, height as usize);
         let chroma = (columns.div_ceil(2), rows.div_ceil(2));
+        let (whole_columns, whole_rows) = whole_size(width, height);
+        let filled = |shift: u32| (whole_columns as usize >> shift, whole_rows as usize >> shift);
         let mut bytes = Vec::with_capacity(whole_bytes(width, height));
         for (plane, (row_bytes, rows)) in [(columns, rows), chroma, chroma].into_iter().enumerate() {
-            let start = bytes.len();
+            // Black is 16, 128, 128 in video range (ITU-R BT.709 §3.5).
+            let (shift, value) = if plane == 0 { (0, 16) } else { (1, 128) };
+            let (start, (filled_bytes, filled_rows)) = (bytes.len(), filled(shift));
             for row in source.data(plane).chunks(source.stride(plane)).take(rows) {
                 bytes.extend_from_slice(row.get(..row_bytes).ok_or("a picture's rows are too short")?);
+                bytes.resize(bytes.len() + filled_bytes - row_bytes, value);
             }
-            // Black is 16, 128, 128 in video range (ITU-R BT.709 §3.5).
-            let (shift, value) = if plane == 0 { ((0, 0), 16) } else { ((1, 1), 128) };
-            mask.burn(&mut bytes[start..], row_bytes, shift, value);
+            bytes.resize(start + filled_bytes * filled_rows, value);
+            mask.burn(&mut bytes[start..], filled_bytes, (shift, shift), value);
         }
         if bytes.len() != whole_bytes(width, height) {
             return Err(format!("a picture of {width}x{height} pixels has {} bytes", bytes.len()));

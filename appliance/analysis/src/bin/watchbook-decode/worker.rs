@@ -153,6 +153,12 @@ fn open(coding: Coding, config: &[u8]) -> Result<(decoder::Video, Vec<u8>), Stri
     opened.map(|decoder| (decoder, sets)).map_err(|error| format!("the {name} decoder cannot be opened: {error}"))
 }
 
+/// The time of a picture that the decoder gives. One that has none is about that of the access unit sent last, which is good enough for a plugin; a whole picture would get the black of
+/// another one by it, and has no time.
+fn time_of(given: Option<i64>, sent_last: i64, whole: bool) -> Option<i64> {
+    given.or((!whole).then_some(sent_last))
+}
+
 type Say<'a> = &'a dyn Fn(&FromDecoder, Option<BorrowedFd<'_>>);
 
 impl SlotDecoder {
@@ -193,8 +199,8 @@ impl SlotDecoder {
         let mut outcome = Ok(());
         let mut decoded = Video::empty();
         while self.decoder.receive_frame(&mut decoded).is_ok() {
-            let utc_ns = decoded.pts().unwrap_or(utc_ns);
-            if !decoded.is_corrupt() {
+            let time = time_of(decoded.pts(), utc_ns, matches!(self.aim, Aim::Whole(_)));
+            if let Some(utc_ns) = time.filter(|_| !decoded.is_corrupt()) {
                 outcome = outcome.and(self.emit(&decoded, utc_ns, say));
             }
         }
@@ -231,5 +237,17 @@ impl SlotDecoder {
         }
         self.last_problem = None;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_picture_without_a_time_gets_no_other_ones() {
+        assert_eq!((time_of(Some(3), 9, true), time_of(Some(3), 9, false)), (Some(3), Some(3)));
+        assert_eq!(time_of(None, 9, false), Some(9), "a plugin's picture");
+        assert_eq!(time_of(None, 9, true), None, "its black would be that of another picture");
     }
 }

@@ -126,7 +126,10 @@ mod tests {
             let ExportNow { cameras, range, .. } = asked.export.clone().unwrap();
             let recipient_class = RecipientClass::Court;
             let case = "7/26".to_owned();
-            Asked { action: Action::RequestExport { export: 9, case, cameras, range, recipient_class }, ..asked }
+            Asked {
+                action: Action::RequestExport { export: 9, case, cameras, range, recipient_class, redacted: false },
+                ..asked
+            }
         }
 
         fn delivery(&self) -> Asked {

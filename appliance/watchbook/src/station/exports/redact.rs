@@ -173,6 +173,10 @@ impl Redactor for Children {
     fn encoder(&self) -> String {
         self.0.encoder().to_owned()
     }
+
+    fn padded(&self) -> bool {
+        self.0.padded()
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,15 @@
-/** Draws regions on the picture of the timeline. Mouse and finger: draw, move, pull at the corner. Keyboard: arrows move, with Shift they resize, Delete removes. */
+/**
+ * Draws regions on the picture of the timeline. Mouse and finger: draw, move, pull at the corner; of an outline each corner is a click. Keyboard: arrows move, with Shift they resize, Delete
+ * removes.
+ */
 
 import { useEffect, useRef } from "preact/hooks";
+import type { Point } from "../api";
 import { t } from "../i18n";
+import { closeTo, pathOf, point, POINTS_MAX, usable } from "../polygon/shape";
 import type { Head } from "../timeline/head";
-import { type Box, box, boxAt, counts, movedBy, type Region, resizedBy, STEP } from "./regions";
+import { ARROWS, Outline } from "./outline";
+import { type Box, box, boxAt, cornerTo, counts, isOutline, movedBy, outlineBy, type Region, resizedBy } from "./regions";
 
 interface Props {
   head: Head;
@@ -14,11 +20,18 @@ interface Props {
   choose: (index: number | null) => void;
   add: (of: Box) => void;
   put: (index: number, to: Box) => void;
+  putOutline: (index: number, to: Point[]) => void;
+  /** Corners of the outline that is being drawn; `null`: none is. */
+  draft: readonly Point[] | null;
+  setDraft: (draft: Point[] | null) => void;
+  /** The draft is all of it. */
+  close: () => void;
   remove: (index: number) => void;
   everythingBut: boolean;
 }
 
-const ARROWS: Record<string, [number, number]> = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, -STEP], ArrowDown: [0, STEP] };
+/** Fraction of the picture that counts as hitting the first corner. */
+const REACH = 0.025;
 /** Shorter strokes are a click. */
 const STROKE_MIN = 0.01;
 
@@ -28,9 +41,12 @@ interface Held {
   x: number;
   y: number;
   from: Box;
+  /** Of an outline: how it was, and which of its corners is held. */
+  outline?: readonly Point[];
+  corner?: number | null;
 }
 
-export function Board({ head, at, regions, chosen, choose, add, put, remove, everythingBut }: Props) {
+export function Board({ head, at, regions, chosen, choose, add, put, putOutline, draft: corners, setDraft, close, remove, everythingBut }: Props) {
   const board = useRef<HTMLDivElement>(null);
   const picture = useRef<HTMLCanvasElement>(null);
   const held = useRef<Held | null>(null);
@@ -51,18 +67,29 @@ export function Board({ head, at, regions, chosen, choose, add, put, remove, eve
     const frame = board.current?.getBoundingClientRect();
     return frame === undefined ? { x: 0, y: 0 } : { x: (event.clientX - frame.left) / frame.width, y: (event.clientY - frame.top) / frame.height };
   };
-  const down = (event: PointerEvent, how: Held["how"], index: number, from: Box) => {
+  const down = (event: PointerEvent, how: Held["how"], index: number, from: Box, more: Pick<Held, "outline" | "corner"> = {}) => {
     if (event.button !== 0) return;
     event.stopPropagation();
+    if (corners !== null) {
+      corner(event, corners);
+      return;
+    }
     board.current?.setPointerCapture(event.pointerId);
-    held.current = { how, index, from, ...place(event) };
+    held.current = { how, index, from, ...more, ...place(event) };
     if (index >= 0) choose(index);
+  };
+  const corner = (event: PointerEvent, drawn: readonly Point[]) => {
+    const { x, y } = place(event);
+    const [first] = drawn;
+    if (first !== undefined && usable(drawn) && closeTo(first, point(x, y), REACH)) close();
+    else if (drawn.length < POINTS_MAX) setDraft([...drawn, point(x, y)]);
   };
   const move = (event: PointerEvent) => {
     const own = held.current;
     if (own === null) return;
     const { x, y } = place(event);
     if (own.how === "draw") style(draft.current, box(own.x, own.y, x, y));
+    else if (own.outline !== undefined) putOutline(own.index, pulled(own, own.outline, { x, y }));
     else put(own.index, (own.how === "move" ? movedBy : resizedBy)(own.from, x - own.x, y - own.y));
   };
   const up = (event: PointerEvent) => {
@@ -82,6 +109,10 @@ export function Board({ head, at, regions, chosen, choose, add, put, remove, eve
     event.preventDefault();
     event.stopPropagation();
   };
+  const cancel = () => {
+    held.current = null;
+    style(draft.current, null);
+  };
   const none = box(0, 0, 1, 1);
   return (
     <div class="polygon polygon-mask">
@@ -95,11 +126,23 @@ export function Board({ head, at, regions, chosen, choose, add, put, remove, eve
           onPointerDown={(event) => down(event, "draw", -1, none)}
           onPointerMove={move}
           onPointerUp={up}
-          onPointerCancel={() => (held.current = null)}
+          onPointerCancel={cancel}
         >
           {regions.map((region, index) => {
             const here = boxAt(region, at);
-            return (
+            return isOutline(region) ? (
+              <Outline
+                key={index}
+                region={region}
+                index={index}
+                chosen={index === chosen}
+                counts={counts(region, at)}
+                choose={() => choose(index)}
+                put={(to) => putOutline(index, to)}
+                remove={() => remove(index)}
+                hold={(event, held) => down(event, "move", index, here, { outline: region.outline, corner: held })}
+              />
+            ) : (
               <div
                 key={index}
                 class={counts(region, at) ? "redact-box" : "redact-box redact-off"}
@@ -120,10 +163,25 @@ export function Board({ head, at, regions, chosen, choose, add, put, remove, eve
             );
           })}
           <div ref={draft} class="redact-box" hidden />
+          {corners !== null && (
+            <svg class="redact-outline redact-draft" viewBox="0 0 1000 1000" preserveAspectRatio="none" aria-hidden="true">
+              <polyline points={pathOf(corners)} vector-effect="non-scaling-stroke" />
+            </svg>
+          )}
+          {corners?.map((each, index) => (
+            <span key={index} class="handle" style={{ left: `${each.x * 100}%`, top: `${each.y * 100}%` }} />
+          ))}
         </div>
       </div>
     </div>
   );
+}
+
+/** The outline after what holds it was moved. */
+function pulled({ x, y, corner }: Held, from: readonly Point[], to: Point): Point[] {
+  if (corner === null || corner === undefined) return outlineBy(from, to.x - x, to.y - y);
+  const was = from[corner];
+  return was === undefined ? [...from] : cornerTo(from, corner, { x: was.x + to.x - x, y: was.y + to.y - y });
 }
 
 function percent({ left, top, right, bottom }: Box) {

@@ -1,19 +1,20 @@
 /** Asking for a redacted copy of what is marked on the timeline: what is black, when, and for whom. */
 
 import { useState } from "preact/hooks";
-import { api, type Export, type RecipientClass } from "../api";
+import { api, type Export, type Point, type RecipientClass } from "../api";
 import { t } from "../i18n";
 import { chosenCase } from "../lib/case";
 import { useAct, useLoaded } from "../lib/hooks";
 import { nowMs } from "../lib/session";
 import { durationText } from "../lib/time";
 import { ExportAsked } from "../pages/exports";
+import { usable } from "../polygon/shape";
 import type { Head } from "../timeline/head";
 import type { Range } from "../timeline/ranges";
 import { Icon } from "../ui/icon";
 import { Check, Moment, Note, Problem, Select, TextField } from "../ui/parts";
 import { Board } from "./board";
-import { type Box, box, fresh, inputOf, MINUTES_MAX, moving, type Region, REGIONS_MAX, since, until, withBox } from "./regions";
+import { type Box, box, fresh, inputOf, isOutline, MINUTES_MAX, moving, outlined, type Region, REGIONS_MAX, since, until, withBox } from "./regions";
 
 const CLASSES: readonly RecipientClass[] = ["data_subject", "defence", "court", "prosecutor", "police", "other_authority"];
 /** What somebody without a mouse begins with. */
@@ -42,12 +43,18 @@ function RedactForm({ camera, range, head }: Props) {
   const [regions, setRegions] = useState<Region[]>([]);
   const [chosen, setChosen] = useState<number | null>(null);
   const [everythingBut, setEverythingBut] = useState(false);
+  const [draft, setDraft] = useState<Point[] | null>(null);
   const at = Math.min(range.end, Math.max(range.start, head.position.value ?? range.start));
   const change = (index: number, to: (old: Region) => Region) => setRegions((old) => old.map((each, place) => (place === index ? to(each) : each)));
-  const add = (of: Box) => {
+  const append = (region: Region) => {
     if (regions.length >= REGIONS_MAX) return;
-    setRegions([...regions, fresh(at, of)]);
+    setRegions([...regions, region]);
     setChosen(regions.length);
+  };
+  const add = (of: Box) => append(fresh(at, of));
+  const close = () => {
+    if (draft !== null && usable(draft)) append(outlined(draft));
+    setDraft(null);
   };
   const remove = (index: number) => {
     setRegions(regions.filter((_, place) => place !== index));
@@ -69,15 +76,14 @@ function RedactForm({ camera, range, head }: Props) {
         choose={setChosen}
         add={add}
         put={(index, to) => change(index, (old) => withBox(old, at, to))}
+        putOutline={(index, outline) => change(index, (old) => ({ ...old, outline }))}
+        draft={draft}
+        setDraft={setDraft}
+        close={close}
         remove={remove}
         everythingBut={everythingBut}
       />
-      <div class="row">
-        <button type="button" disabled={regions.length >= REGIONS_MAX} onClick={() => add(MIDDLE)}>
-          <Icon name="plus" /> {t("redact.add")}
-        </button>
-        <span class="hint">{t("redact.keys")}</span>
-      </div>
+      <Tools full={regions.length >= REGIONS_MAX} draft={draft} setDraft={setDraft} close={close} addBox={() => add(MIDDLE)} addOutline={() => append(outlined())} />
       <Check label={t("redact.but")} hint={t("redact.but.hint")} checked={everythingBut} change={setEverythingBut} />
       <ul class="shape-list">
         {regions.map((region, index) => (
@@ -85,6 +91,54 @@ function RedactForm({ camera, range, head }: Props) {
         ))}
       </ul>
       <Ask camera={camera} range={range} ready={!isLong && !isEmpty} wish={{ everything_but: everythingBut, regions: regions.map(inputOf) }} />
+    </>
+  );
+}
+
+interface ToolsProps {
+  full: boolean;
+  draft: readonly Point[] | null;
+  setDraft: (draft: Point[] | null) => void;
+  close: () => void;
+  addBox: () => void;
+  addOutline: () => void;
+}
+
+function Tools({ full, draft, setDraft, close, addBox, addOutline }: ToolsProps) {
+  if (draft !== null) {
+    return (
+      <div class="row">
+        <button type="button" class="primary" disabled={!usable(draft)} onClick={close}>
+          {t("polygon.close")}
+        </button>
+        <button type="button" disabled={draft.length === 0} onClick={() => setDraft(draft.slice(0, -1))}>
+          {t("redact.outline.back")}
+        </button>
+        <button type="button" onClick={() => setDraft(null)}>
+          {t("cancel")}
+        </button>
+        <span class="hint" role="status">
+          {t("polygon.how", { count: draft.length })}
+        </span>
+      </div>
+    );
+  }
+  return (
+    <>
+      <div class="row">
+        <button type="button" disabled={full} onClick={addBox}>
+          <Icon name="plus" /> {t("redact.add")}
+        </button>
+        <button type="button" disabled={full} onClick={() => setDraft([])}>
+          <Icon name="edit" /> {t("redact.outline.draw")}
+        </button>
+        <button type="button" disabled={full} onClick={addOutline}>
+          <Icon name="plus" /> {t("redact.outline.add")}
+        </button>
+      </div>
+      <p class="hint">
+        {t("redact.keys")} {t("redact.outline.keys")} {t("redact.corner.keys")}
+      </p>
     </>
   );
 }
@@ -111,7 +165,7 @@ function RegionRow({ region, index, at, isChosen, change, remove }: RowProps) {
           {moves && ` · ${t("redact.places", { count: keys.length })}`}
         </span>
       </span>
-      <Check label={t("redact.moves")} checked={moves} change={(next) => change((old) => moving(old, at, next))} />
+      {!isOutline(region) && <Check label={t("redact.moves")} checked={moves} change={(next) => change((old) => moving(old, at, next))} />}
       <button type="button" class="small" onClick={() => change((old) => since(old, old.from === null ? at : null))}>
         {t(from === null ? "redact.from.here" : "redact.from.clear")}
       </button>

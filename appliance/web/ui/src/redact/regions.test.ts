@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { box, boxAt, counts, fresh, inputOf, KEYS_MAX, movedBy, moving, resizedBy, since, until, withBox } from "./regions";
+import { POINTS_MAX } from "../polygon/shape";
+import { around, box, boxAt, counts, fresh, inputOf, isOutline, KEYS_MAX, movedBy, moving, outlineBy, outlined, resizedBy, since, split, unsplit, until, withBox } from "./regions";
 
 const small = box(0.1, 0.2, 0.3, 0.4);
 
@@ -52,5 +53,42 @@ describe("a region", () => {
     expect(since(region, 2500)).toMatchObject({ from: 2500, to: null });
     expect(until(region, 500)).toMatchObject({ from: null, to: 500 });
     expect(inputOf(region)).toEqual({ polygon: [], keys: [{ at_utc_ms: 0, ...small }], from_utc_ms: 1000, to_utc_ms: 2000 });
+  });
+});
+
+describe("an outline", () => {
+  const triangle = [
+    { x: 0.1, y: 0.1 },
+    { x: 0.5, y: 0.1 },
+    { x: 0.3, y: 0.4 },
+  ];
+
+  it("goes to the recorder as a polygon and has no places", () => {
+    const region = since(outlined(triangle), 1000);
+    expect(inputOf(region)).toEqual({ polygon: triangle, keys: [], from_utc_ms: 1000, to_utc_ms: null });
+    expect(isOutline(region)).toBe(true);
+    expect(withBox(region, 5, small)).toBe(region);
+    expect(moving(region, 5, true)).toBe(region);
+    expect(isOutline(fresh(0, small))).toBe(false);
+    expect(inputOf(outlined()).polygon).toHaveLength(4);
+  });
+
+  it("keeps its form when it is moved to the edge", () => {
+    expect(around(triangle)).toEqual({ left: 0.1, top: 0.1, right: 0.5, bottom: 0.4 });
+    expect(outlineBy(triangle, -5, 5)).toEqual([
+      { x: 0, y: 0.7 },
+      { x: 0.4, y: 0.7 },
+      { x: 0.2, y: 1 },
+    ]);
+  });
+
+  it("has three corners at least, and no more than the editor can have", () => {
+    const four = split(triangle, 2);
+    expect(four[3]).toEqual({ x: 0.2, y: 0.25 });
+    expect(unsplit(four, 3)).toEqual(triangle);
+    expect(unsplit(triangle, 0)).toEqual(triangle);
+    let many = triangle;
+    for (let round = 0; round < 100; round += 1) many = split(many, 0);
+    expect(many).toHaveLength(POINTS_MAX);
   });
 });

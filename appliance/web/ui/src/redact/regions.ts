@@ -1,6 +1,7 @@
-/** Regions of a redacted copy: rectangles in fractions of the picture that may move from moment to moment. Pure. */
+/** Regions of a redacted copy in fractions of the picture: rectangles that may move from moment to moment, and outlines that stay. Pure. */
 
-import type { RedactionInput } from "../api/types";
+import type { Point, RedactionInput } from "../api/types";
+import { middle, moved, point, POINTS_MAX } from "../polygon/shape";
 
 /** What the recorder takes at most. */
 export const REGIONS_MAX = 32;
@@ -25,8 +26,10 @@ export interface Key extends Box {
   at: number;
 }
 export interface Region {
-  /** By time, one at least. */
+  /** By time, one at least; none when it has an outline. */
   keys: Key[];
+  /** Corners of an outline, which stays where it is; none when it is a rectangle. */
+  outline: Point[];
   /** False: one rectangle for all of the time. */
   moves: boolean;
   from: number | null;
@@ -57,16 +60,52 @@ export function resizedBy(from: Box, dx: number, dy: number): Box {
 }
 
 export function fresh(at: number, of: Box): Region {
-  return { keys: [{ at: Math.round(at), ...of }], moves: false, from: null, to: null };
+  return { keys: [{ at: Math.round(at), ...of }], outline: [], moves: false, from: null, to: null };
 }
+
+/** A region with this outline; the middle of the picture for somebody who draws with keys. */
+export function outlined(outline: readonly Point[] = middle()): Region {
+  return { keys: [], outline: [...outline], moves: false, from: null, to: null };
+}
+
+export const isOutline = (region: Region) => region.outline.length > 0;
+
+/** The outline moved as far as the picture goes, with its form. */
+export function outlineBy(outline: readonly Point[], dx: number, dy: number): Point[] {
+  const { left, top, right, bottom } = around(outline);
+  const x = within(dx, -left, 1 - right);
+  const y = within(dy, -top, 1 - bottom);
+  return outline.map((each) => point(each.x + x, each.y + y));
+}
+
+/** The smallest rectangle around an outline. */
+export function around(outline: readonly Point[]): Box {
+  const xs = outline.map((each) => each.x);
+  const ys = outline.map((each) => each.y);
+  return { left: Math.min(...xs), top: Math.min(...ys), right: Math.max(...xs), bottom: Math.max(...ys) };
+}
+
+/** One more corner, in the middle of the side behind `index`; the same when it has as many as it may have. */
+export function split(outline: readonly Point[], index: number): Point[] {
+  const here = outline[index];
+  const next = outline[(index + 1) % outline.length];
+  if (here === undefined || next === undefined || outline.length >= POINTS_MAX) return [...outline];
+  return [...outline.slice(0, index + 1), point((here.x + next.x) / 2, (here.y + next.y) / 2), ...outline.slice(index + 1)];
+}
+
+/** Without the corner; the same when a triangle is left. */
+export const unsplit = (outline: readonly Point[], index: number): Point[] => (outline.length <= 3 ? [...outline] : outline.filter((_, place) => place !== index));
+
+/** One corner moved. */
+export const cornerTo = (outline: readonly Point[], index: number, to: Point): Point[] => moved(outline, index, to);
 
 /** True when it counts at this moment. */
 export const counts = (region: Region, at: number) => (region.from === null || at >= region.from) && (region.to === null || at < region.to);
 
-/** Where it is at a moment: in straight lines from key to key, as the recorder takes it. */
-export function boxAt({ keys }: Region, at: number): Box {
+/** Where it is at a moment: in straight lines from key to key, as the recorder takes it; of an outline what it needs of the picture. */
+export function boxAt({ keys, outline }: Region, at: number): Box {
   const [first] = keys;
-  if (first === undefined) return box(0, 0, 1, 1);
+  if (first === undefined) return outline.length > 0 ? around(outline) : box(0, 0, 1, 1);
   const after = keys.findIndex((key) => key.at > at);
   if (after === 0) return first;
   const before = keys.at(after === -1 ? -1 : after - 1) ?? first;
@@ -79,6 +118,7 @@ export function boxAt({ keys }: Region, at: number): Box {
 
 /** With the rectangle at this moment: one that moves gets a key there, unless it has all that it may have. */
 export function withBox(region: Region, at: number, to: Box): Region {
+  if (isOutline(region)) return region;
   const moment = Math.round(at);
   if (!region.moves) return { ...region, keys: [{ at: region.keys[0]?.at ?? moment, ...to }] };
   const near = region.keys.find((key) => Math.abs(key.at - moment) < SAME_MS);
@@ -89,6 +129,7 @@ export function withBox(region: Region, at: number, to: Box): Region {
 
 /** Moves from now on, or stays where it is now. */
 export function moving(region: Region, at: number, moves: boolean): Region {
+  if (isOutline(region)) return region;
   const here = boxAt(region, at);
   return { ...region, moves, keys: [{ at: Math.round(at), ...here }] };
 }
@@ -105,7 +146,7 @@ export function until(region: Region, to: number | null): Region {
   return { ...region, to: end, from: end !== null && region.from !== null && region.from >= end ? null : region.from };
 }
 
-export function inputOf({ keys, from, to }: Region): RedactionInput["regions"][number] {
+export function inputOf({ keys, outline, from, to }: Region): RedactionInput["regions"][number] {
   const key = ({ at, left, top, right, bottom }: Key) => ({ at_utc_ms: at, left, top, right, bottom });
-  return { polygon: [], keys: keys.map(key), from_utc_ms: from, to_utc_ms: to };
+  return { polygon: outline.map(({ x, y }) => ({ x, y })), keys: keys.map(key), from_utc_ms: from, to_utc_ms: to };
 }
