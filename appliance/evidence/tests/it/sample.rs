@@ -287,11 +287,11 @@ struct Cut<'a> {
 
 impl Cut<'_> {
     fn run(&mut self, entry: &mut RunOrHash, held_back: Option<(u32, u64)>) {
-        let RunOrHash::Run(run) = entry else { return };
-        if let Some((stream, recording)) = held_back {
-            *entry = RunOrHash::Withheld(Withheld { withheld: hex(&run.run(stream, recording).hash()) });
+        if let Some(run) = held_back.and_then(|(stream, recording)| entry.run(stream, recording)) {
+            *entry = RunOrHash::Withheld(Withheld { withheld: hex(&run.hash()) });
             return;
         }
+        let RunOrHash::Run(run) = entry else { return };
         for (at, length) in &mut run.ranges {
             let from = *at as usize;
             *at = self.kept.len() as u64;
