@@ -350,6 +350,10 @@ impl ports::Exports for ExportDesk {
         Ok(self.shown(&job))
     }
 
+    fn may_answer(&self, export: u64, account: u32, manifest_sha256: &str) -> Result<()> {
+        self.ledger.get(export)?.may_answer(account, manifest_sha256).map_err(exported)
+    }
+
     fn answer(&self, grant: &Grant, answer: ports::ExportAnswer) -> Result<api::Export> {
         let granted = match &answer.refusal {
             None => grant.covers_export_release(answer.export, &answer.manifest_sha256),
