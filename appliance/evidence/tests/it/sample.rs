@@ -114,7 +114,7 @@ impl Recorder {
         let number = STREAMS[stream];
         let recording = if segment == 2 { 12 } else { 11 };
         let runs: Vec<RunEntry> = (0..RUNS).map(|run| self.run(number, segment, run)).collect();
-        let hashes: Vec<Hash> = runs.iter().map(|run| run.run(number, recording).hash()).collect();
+        let hashes: Vec<Hash> = runs.iter().map(|run| stated(run, (number, recording)).hash()).collect();
         let root = hex(&root_of(&hashes));
         let record = Record::Segment { recording, root, runs: RUNS as u32, stream: number };
         let runs = runs.into_iter().map(RunOrHash::Run).collect();
@@ -277,6 +277,11 @@ fn manifest(streams: Vec<StreamEntry>) -> Manifest {
         software: "watchbook 0.1.0".to_owned(),
         streams,
     }
+}
+
+/// What the manifest states of a run of a stream in a recording.
+pub(crate) fn stated(entry: &RunEntry, (stream, recording): (u32, u64)) -> watchbook_evidence::run::Run {
+    RunOrHash::Run(entry.clone()).run(stream, recording).unwrap()
 }
 
 /// Copies what is handed out.
