@@ -91,6 +91,9 @@ pub struct Case {
     /// When somebody reviewed an emergency.
     #[serde(default)]
     pub reviewed: Option<UtcNanos>,
+    /// When somebody else put an end to an emergency: closed it, or found at its review that it was not right. Nothing of it goes out from then on.
+    #[serde(default)]
+    pub stopped: Option<UtcNanos>,
 }
 
 /// A case, and the moment at which it is looked at.
@@ -118,6 +121,7 @@ impl CaseNow {
             closed: None,
             emergency: false,
             reviewed: None,
+            stopped: None,
         };
         Self { case, now: UtcNanos(0) }
     }
@@ -137,6 +141,8 @@ pub enum CaseRefusal {
     Closed(String),
     /// Its time is over.
     Expired(String),
+    /// It is an emergency to which somebody else has put an end.
+    Stopped(String),
     /// It is not about this camera.
     OtherCamera(String, CameraId),
     /// It is about other hours of this camera.
@@ -153,6 +159,9 @@ impl fmt::Display for CaseRefusal {
             Self::NotNamed(number) => write!(f, "this account is not one of the investigators of case {number}"),
             Self::Closed(number) => write!(f, "case {number} is closed"),
             Self::Expired(number) => write!(f, "the time of case {number} is over"),
+            Self::Stopped(number) => {
+                write!(f, "somebody else closed the emergency {number}, or found at its review that it was not right")
+            }
             Self::OtherCamera(number, camera) => write!(f, "camera {camera} is not part of case {number}"),
             Self::OutsideWindow(number, window) => {
                 write!(f, "case {number} is about the footage from {} to {} alone", window.start, window.end)
@@ -170,6 +179,7 @@ impl CaseRefusal {
             Self::NotNamed(_) => "Ask an approver to add you to it, or work in a case that names you.",
             Self::Closed(_) => "Ask an approver to open another one.",
             Self::Expired(_) => "Ask an approver for more time.",
+            Self::Stopped(_) => "Ask an approver to open a case for what is still needed.",
             Self::OtherCamera(..) => "Ask an approver to add the camera to the case, and say why it is needed.",
             Self::OutsideWindow(..) => "Ask an approver to widen the case, and say why more is needed.",
         }
@@ -183,9 +193,7 @@ impl Case {
     /// Why not.
     pub fn admits(&self, account: u32, camera: CameraId, range: TimeRange, now: UtcNanos) -> Result<(), CaseRefusal> {
         let number = || self.number.clone();
-        if !self.investigators.contains(&account) {
-            return Err(CaseRefusal::NotNamed(number()));
-        }
+        self.names(account)?;
         if self.closed.is_some() {
             return Err(CaseRefusal::Closed(number()));
         }
@@ -193,11 +201,38 @@ impl Case {
         if now >= self.expires || now < self.opened.plus_nanos(-MINUTE) {
             return Err(CaseRefusal::Expired(number()));
         }
+        self.is_about(camera, range)
+    }
+
+    /// Whether an export of this footage, for which `account` asked while the case admitted it, may still be made and taken out, for which a second person must have released it. As
+    /// [`Case::admits`], but for an emergency: its half hour is for what one person does alone, and the second person may come in the morning. Somebody else may put an end to it.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn lets_out(&self, account: u32, camera: CameraId, range: TimeRange, now: UtcNanos) -> Result<(), CaseRefusal> {
+        if !self.emergency {
+            return self.admits(account, camera, range, now);
+        }
+        self.names(account)?;
+        match self.stopped {
+            Some(_) => Err(CaseRefusal::Stopped(self.number.clone())),
+            None => self.is_about(camera, range),
+        }
+    }
+
+    fn names(&self, account: u32) -> Result<(), CaseRefusal> {
+        match self.investigators.contains(&account) {
+            true => Ok(()),
+            false => Err(CaseRefusal::NotNamed(self.number.clone())),
+        }
+    }
+
+    fn is_about(&self, camera: CameraId, range: TimeRange) -> Result<(), CaseRefusal> {
         if !self.cameras.contains(&camera) {
-            return Err(CaseRefusal::OtherCamera(number(), camera));
+            return Err(CaseRefusal::OtherCamera(self.number.clone(), camera));
         }
         if range.start < self.range.start || range.end > self.range.end {
-            return Err(CaseRefusal::OutsideWindow(number(), self.range));
+            return Err(CaseRefusal::OutsideWindow(self.number.clone(), self.range));
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Exports as the gate sees them: who asked for what, which decides who may release, refuse, give up or take it out.
 
 use crate::action::Action;
-use crate::gate::{Refusal, inside};
+use crate::gate::{Refusal, Within, inside};
 use crate::role::Subject;
 use watchbook_base::{CameraId, TimeRange};
 
@@ -53,7 +53,8 @@ pub(crate) fn of_export(subject: &Subject, action: &Action) -> Result<(), Refusa
     }
     match action {
         Action::DeliverExport { .. } => {
-            export.cameras.iter().try_for_each(|camera| inside(subject, &export.case, *camera, export.range))
+            let within = (&*export.case, Within::Export);
+            export.cameras.iter().try_for_each(|camera| inside(subject, within, *camera, export.range))
         }
         _ => Ok(()),
     }

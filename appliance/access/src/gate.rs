@@ -1,16 +1,15 @@
 //! The gate: decide, write the audit entry, and only then hand out a [`Grant`].
 
+mod needs;
+
 use crate::action::Action;
 use crate::case::CaseRefusal;
 use crate::export::of_export;
-use crate::role::{Role, Subject};
-use core::{fmt, slice};
+use crate::role::Subject;
+use core::fmt;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use watchbook_base::{CameraId, TimeRange};
-
-/// Who may know how long footage stays and what is kept for which case.
-const RECORD_KEEPERS: [Role; 4] = [Role::Investigator, Role::Approver, Role::Auditor, Role::Admin];
 
 /// How much earlier than its interval an export may read: to the key picture that its first one needs.
 pub const EXPORT_PRE_ROLL_NANOS: i64 = 30 * watchbook_base::time::NANOS_PER_SEC;
@@ -243,14 +242,12 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
     if subject.account.is_none() {
         return Err(Refusal::SignInFirst);
     }
-    let (roles, cameras) = outside(action)
-        .map_or_else(|| needed(action), |roles| Ok((roles, &[])))
-        .map_err(|why| Refusal::NotAllowed(why.to_owned()))?;
+    let roles = needs::roles(action).map_err(|why| Refusal::NotAllowed(why.to_owned()))?;
     if !roles.iter().any(|role| subject.roles.has(*role)) {
         let wanted: Vec<String> = roles.iter().map(|role| format!("{role:?}").to_lowercase()).collect();
         return Err(Refusal::NotAllowed(format!("this needs the role {}", wanted.join(" or "))));
     }
-    if let Some(camera) = cameras.iter().find(|camera| !subject.covers(**camera)) {
+    if let Some(camera) = needs::cameras(action).iter().find(|camera| !subject.covers(**camera)) {
         return Err(Refusal::NotAllowed(format!("camera {camera} is not among the cameras of this account")));
     }
     of_others(subject, action)?;
@@ -262,124 +259,17 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
             Err(Refusal::FactorNeeded)
         }
         _ if guards_log(action) && !subject.factor_fresh => Err(Refusal::FactorNeeded),
-        Action::Playback { camera, range, case } => inside(subject, case, *camera, *range),
-        Action::RequestExport { case, cameras, range, .. } => {
-            cameras.iter().try_for_each(|camera| inside(subject, case, *camera, *range))
+        Action::Playback { camera, range, case } => inside(subject, (case, Within::Look), *camera, *range),
+        Action::RequestExport { export, case, cameras, range, .. } => {
+            // When its turn comes it has been asked for long since, by whom the gate knows.
+            let is_made = subject.export.as_ref().is_some_and(|known| {
+                known.export == *export && subject.account == Some(known.asked_by) && known.case == *case
+            });
+            let within = if is_made { Within::Export } else { Within::Look };
+            cameras.iter().try_for_each(|camera| inside(subject, (case, within), *camera, *range))
         }
         _ => Ok(()),
     }
-}
-
-/// Roles of which one is needed, and cameras that the account must cover; or, of what nobody can ask for, why not.
-fn needed(action: &Action) -> Result<(&'static [Role], &[CameraId]), &'static str> {
-    Ok(match action {
-        // Whoever holds the one-time code, or knows a password, proves it in the act itself.
-        Action::Claim | Action::SignIn { .. } | Action::SignOut | Action::ReadConfig => (&Role::ALL, &[]),
-        Action::ChangeOwnAccount | Action::SetUpSecondFactor | Action::EnterSecondFactor => (&Role::ALL, &[]),
-        Action::Live { camera } => (&[Role::Viewer], slice::from_ref(camera)),
-        // To derive again shows no picture, but what comes out tells of footage, and it costs as much as playing it: whoever may play it.
-        Action::Timeline { camera }
-        | Action::Playback { camera, .. }
-        | Action::Rederive { camera, .. }
-        | Action::CancelRederive { camera, .. } => (&[Role::Investigator], slice::from_ref(camera)),
-        Action::SearchEvents { camera, .. } => (&[Role::Investigator], camera.as_slice()),
-        // How long footage stays, and what is kept for which case, is for those who answer for it. A viewer sees live pictures only.
-        Action::ReadRetention { camera } => (&RECORD_KEEPERS, camera.as_slice()),
-        Action::ReadHolds | Action::ReadCases | Action::ReadSubjectRequests | Action::ReadPolicies => {
-            (&RECORD_KEEPERS, &[])
-        }
-        Action::RegisterSubjectRequest { .. }
-        | Action::ChangeSubjectRequest { .. }
-        | Action::SearchForSubjectRequest { .. }
-        | Action::ExtendSubjectRequest { .. }
-        | Action::AnswerSubjectRequest { .. }
-        | Action::RefuseSubjectRequest { .. }
-        | Action::WithdrawSubjectRequest { .. } => (who_acts_on_requests(action), &[]),
-        Action::OpenCase { cameras, emergency: true, .. } => (&[Role::Investigator], cameras),
-        Action::OpenCase { cameras, .. } => (&[Role::Approver], cameras),
-        // Whoever works in it gives it up when they are done; nobody sees more afterwards.
-        Action::CloseCase { .. } => (&[Role::Investigator, Role::Approver], &[]),
-        // The ring does not wait for a second signature: whoever may play footage may keep it. Giving it up destroys it, so somebody else does that.
-        Action::PlaceHold { cameras, .. } | Action::RequestExport { cameras, .. } => (&[Role::Investigator], cameras),
-        Action::ChangeCase { .. }
-        | Action::ReleaseHold { .. }
-        | Action::ReleaseExport { .. }
-        | Action::RefuseExport { .. } => (&[Role::Approver], &[]),
-        Action::CancelExport { .. } | Action::DeliverExport { .. } => (&[Role::Investigator], &[]),
-        Action::ReadExports => (&[Role::Investigator, Role::Approver, Role::Auditor], &[]),
-        // What follows from a decision, such as a hold, asks for its own right.
-        Action::ReadProposals | Action::DecideProposal { .. } => (&[Role::Investigator, Role::Admin], &[]),
-        // Whoever turns a camera decides what is recorded: that is for those who answer for footage and for the installation, not for whoever may look.
-        Action::TurnCamera { camera, .. } => (&[Role::Investigator, Role::Admin], slice::from_ref(camera)),
-        Action::AcceptCamera { camera, .. } => (&[Role::Admin], slice::from_ref(camera)),
-        Action::ChangeConfig { camera, .. } => (&[Role::Admin], camera.as_slice()),
-        Action::InstallPlugin { .. }
-        | Action::ApprovePlugin { .. }
-        | Action::RejectPlugin { .. }
-        | Action::RollBackPlugin { .. }
-        | Action::RemovePlugin { .. }
-        | Action::ReadPluginLog { .. }
-        | Action::ReadPublishers
-        | Action::TrustPublisher { .. }
-        | Action::DistrustPublisher { .. }
-        | Action::SetPluginDevMode { .. }
-        | Action::SetPluginTriedOut { .. } => (&[Role::Admin], &[]),
-        Action::AddDisk { .. } | Action::AcceptDisk { .. } | Action::RetireDisk { .. } => (&[Role::Admin], &[]),
-        Action::AcceptPolicy { .. } | Action::WithdrawPolicy { .. } => (&[Role::Approver, Role::Admin], &[]),
-        Action::ReadAccounts
-        | Action::ProposePolicy { .. }
-        | Action::ChangeAccount { .. }
-        | Action::RemoveSecondFactor { .. }
-        | Action::ChangeLogKey { .. } => (&[Role::Admin], &[]),
-        Action::ReadAudit
-        | Action::TrustWitness { .. }
-        | Action::DistrustWitness { .. }
-        | Action::ImportCosignatures { .. }
-        | Action::ReadReviews
-        | Action::AnswerReview { .. } => (&[Role::Auditor], &[]),
-        // What the recorder does by itself; and whatever no row here lets anybody do.
-        _ => return Err(by_itself(action)),
-    })
-}
-
-/// Who does what with the request of somebody who may be in the footage. Whoever takes it up at the counter needs no footage; whoever looks for it works in a case that an
-/// approver opened; no to somebody, and more time, are an approver's.
-fn who_acts_on_requests(action: &Action) -> &'static [Role] {
-    match action {
-        Action::SearchForSubjectRequest { .. } => &[Role::Investigator, Role::Approver],
-        Action::AnswerSubjectRequest { .. } => &[Role::Investigator],
-        Action::ExtendSubjectRequest { .. } | Action::RefuseSubjectRequest { .. } => &[Role::Approver],
-        _ => &[Role::Investigator, Role::Admin],
-    }
-}
-
-/// Why nobody can ask for what the recorder does by itself.
-fn by_itself(action: &Action) -> &'static str {
-    match action {
-        Action::Erase { .. } => "erasing is done by the maximum age alone: set a smaller one",
-        Action::FootageLost { .. } => "the recorder itself notes what a disk has lost",
-        Action::Propose { .. } => "rules propose, people decide",
-        Action::Rederived { .. } => "the recorder itself notes what came out",
-        Action::NoteCamera { .. } => "the recorder itself notes what happens at a camera",
-        _ => "the recorder itself notes what its report is made of",
-    }
-}
-
-/// Roles of which one is needed for what goes outside and comes from there, without footage.
-fn outside(action: &Action) -> Option<&'static [Role]> {
-    Some(match action {
-        Action::MirrorLog { .. } | Action::MakeMirrorToken { .. } | Action::RevokeMirrorToken { .. } => {
-            &[Role::Auditor]
-        }
-        // Where the recorder connects to is a setting of the installation; whether the witnesses sign is what both look after.
-        Action::EnrolApproverKey { .. } | Action::RemoveApproverKey { .. } | Action::SetWitnessPush { .. } => {
-            &[Role::Admin]
-        }
-        Action::ReadLogPushes | Action::PushLog { .. } => &[Role::Auditor, Role::Admin],
-        // Whoever carries the files decides nothing.
-        Action::AskDecision { .. } | Action::BringDecision { .. } => &[Role::Investigator, Role::Approver],
-        _ => return None,
-    })
 }
 
 /// What decides by whose signatures, and to whom, the log proves itself: a stolen password must not be enough.
@@ -395,12 +285,30 @@ fn guards_log(action: &Action) -> bool {
     )
 }
 
+/// What somebody wants of a case.
+#[derive(Clone, Copy)]
+pub(crate) enum Within {
+    /// To see footage, or to ask for it.
+    Look,
+    /// What became of an export that was asked for in it.
+    Export,
+}
+
 /// Whether the case in which somebody asks is the one of this number, and admits it.
-pub(crate) fn inside(subject: &Subject, number: &str, camera: CameraId, range: TimeRange) -> Result<(), Refusal> {
+pub(crate) fn inside(
+    subject: &Subject,
+    (number, within): (&str, Within),
+    camera: CameraId,
+    range: TimeRange,
+) -> Result<(), Refusal> {
     let account = subject.account.ok_or(Refusal::SignInFirst)?;
     let found = subject.case.as_ref().filter(|found| found.case.number == number && !number.is_empty());
     let found = found.ok_or_else(|| Refusal::OutsideCase(CaseRefusal::Unknown(number.to_owned())))?;
-    found.case.admits(account, camera, range, found.now).map_err(Refusal::OutsideCase)
+    let admitted = match within {
+        Within::Look => found.case.admits(account, camera, range, found.now),
+        Within::Export => found.case.lets_out(account, camera, range, found.now),
+    };
+    admitted.map_err(Refusal::OutsideCase)
 }
 
 /// What may be done to others, or by others, and not to oneself.

@@ -351,20 +351,17 @@ impl RunOrHash {
     }
 }
 
-impl RunEntry {
-    /// What the manifest states of the run: this is what the leaf of its segment has to confirm.
+impl RunOrHash {
+    /// What the manifest states of the run: this is what the leaf of its segment has to confirm. `None`: only its hash is known.
     #[must_use]
-    pub fn run(&self, stream: u32, recording: u64) -> Run {
-        Run {
-            clock: self.clock,
-            stream,
-            recording,
-            first_dts: self.first_dts,
-            length: self.length,
-            first_utc_ns: nanos(&self.first_utc_ns).unwrap_or_default(),
-            samples: self.samples,
-            sha256: hash_of_hex(&self.sha256).unwrap_or_default(),
-        }
+    pub fn run(&self, stream: u32, recording: u64) -> Option<Run> {
+        let (clock, first_dts, length, first_utc_ns, samples, sha256) = match self {
+            Self::Withheld(_) => return None,
+            Self::Run(run) => (run.clock, run.first_dts, run.length, &run.first_utc_ns, run.samples, &run.sha256),
+            Self::Source(run) => (run.clock, run.first_dts, run.length, &run.first_utc_ns, run.samples, &run.sha256),
+        };
+        let (first_utc_ns, sha256) = (nanos(first_utc_ns).unwrap_or_default(), hash_of_hex(sha256).unwrap_or_default());
+        Some(Run { clock, stream, recording, first_dts, length, first_utc_ns, samples, sha256 })
     }
 }
 

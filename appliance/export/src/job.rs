@@ -12,6 +12,8 @@ pub const CAMERAS_MAX: usize = 64;
 pub const DAYS_MAX: i64 = 7;
 /// Exports that wait to be made or are being made.
 pub const WAITING_MAX: usize = 16;
+/// Of these, exports of one account: nobody fills the queue for all others.
+pub const WAITING_OF_ONE_MAX: usize = 8;
 /// Exports that are remembered; the oldest that have ended are forgotten first. What they were stays in the audit log.
 pub const KEPT_MAX: usize = 1000;
 /// A bundle that is made is deleted after so many days, and so many days after its release.
@@ -418,6 +420,13 @@ impl Job {
                 "Only one that is being made or waits for its release can be cancelled.",
             )),
         }
+    }
+
+    /// It was released, and better proofs take the place of those that it has.
+    #[must_use]
+    pub fn is_renewed(&self) -> bool {
+        let is_proven = self.made.as_ref().is_some_and(|made| made.proven.is_some());
+        self.state == State::Ready && self.answer.is_some() && is_proven
     }
 
     /// When its files are deleted. One that is released and waits for its proofs does not expire meanwhile.

@@ -1,6 +1,7 @@
 //! Which runs of a stream are handed out. Pure.
 
 use crate::{Error, Result};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use watchbook_base::{Kind, StreamId, Ticks90k, TimeRange, TrackRole, UtcNanos};
 use watchbook_evidence::Hash;
@@ -120,7 +121,27 @@ impl Stream {
         };
         let first =
             if self.stream.role == TrackRole::MainAudio { first } else { with_key(&near, first, requested.start)? };
-        Ok(near.get(first..=last).unwrap_or_default().iter().map(|(at, _)| *at).collect())
+        let chosen: Vec<At> = near.get(first..=last).unwrap_or_default().iter().map(|(at, _)| *at).collect();
+        match self.is_one_piece(&chosen) {
+            true => Ok(chosen),
+            false => Err(Error::new(
+                Kind::Conflict,
+                format!(
+                    "planning an export of {}: between its runs the log has runs of other times, as where the clock was set back, and a bundle that leaves these out is not verified. Ask for a \
+                     time that begins before and ends after all that was recorded around the step, which the timeline shows as a gap; the case must have it",
+                    self.stream
+                ),
+            )),
+        }
+    }
+
+    /// No run that may not be handed out lies between those that are, in the leaves that they belong to: verifiers take that for footage that is held back.
+    fn is_one_piece(&self, chosen: &[At]) -> bool {
+        let (Some(first), Some(last)) = (chosen.first(), chosen.last()) else { return true };
+        let leaves: BTreeSet<usize> = chosen.iter().map(|at| at.segment).collect();
+        let runs = leaves.iter().filter_map(|segment| Some((*segment, self.segments.get(*segment)?.runs.len())));
+        let between = runs.flat_map(|(segment, len)| (0..len).map(move |run| At { segment, run }));
+        between.filter(|at| first <= at && at <= last).eq(chosen.iter().copied())
     }
 }
 
@@ -212,6 +233,32 @@ pub(crate) mod tests {
         assert_eq!(chosen(2 * SECOND, 2 * SECOND + 1), Some((at(0, 4), at(0, 4), 1)));
         assert_eq!(chosen(20 * SECOND, 30 * SECOND), None);
         assert_eq!(chosen(-5 * SECOND, 30 * SECOND), Some((at(0, 0), at(1, 7), 20)));
+    }
+
+    #[test]
+    fn what_a_clock_that_was_set_back_leaves_between_is_not_left_out_silently() {
+        let mut stream = stream();
+        let camera = stream.stream;
+        // Six seconds, then the clock goes back by four: the seconds 2 to 6 are there twice.
+        stream.segments[1].runs = (4..16).map(|half| Logged::Near(near(camera, half, half % 4 == 0).0)).collect();
+        stream.segments[1].recording = 6;
+        let asked = |stream: &Stream, start, end| {
+            stream.choose(TimeRange { start: UtcNanos(start * SECOND), end: UtcNanos(end * SECOND) })
+        };
+        assert_eq!(asked(&stream, 2, 8).unwrap().len(), 8 + 12, "all around the step");
+        // Only what shares a moment with the interval may be handed out.
+        let interval = TimeRange { start: UtcNanos(4 * SECOND), end: UtcNanos(5 * SECOND) };
+        for segment in &mut stream.segments {
+            for run in &mut segment.runs {
+                if let Logged::Near(known) = run
+                    && !known.range().overlaps(interval)
+                {
+                    *run = Logged::Far(known.statement.hash());
+                }
+            }
+        }
+        let error = asked(&stream, 4, 5).unwrap_err();
+        assert!(error.kind == Kind::Conflict && error.message.contains("clock was set back"), "{error}");
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub enum Phase {
 pub struct Place {
     dir: OwnedFd,
     shown: String,
+    /// Type of its file system, as the kernel numbers them.
+    kind: fs::FsWord,
 }
 
 /// What is to be written, and how it is called.
@@ -98,7 +100,8 @@ impl Place {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened =
             fs::open(dir, flags, Mode::empty()).map_err(|error| errno("opening the directory", shown, error))?;
-        Ok(Self { dir: opened, shown: shown.to_owned() })
+        let kind = fs::fstatfs(&opened).map_err(|error| errno("asking for its kind", shown, error))?.f_type;
+        Ok(Self { dir: opened, shown: shown.to_owned(), kind })
     }
 
     /// The open directory, to be asked what it is.
@@ -136,15 +139,7 @@ impl Place {
         if !writable {
             return Err(errno("writing", shown, Errno::ROFS));
         }
-        let kind = fs::fstatfs(&self.dir).map_err(|error| errno("asking for its kind", shown, error))?.f_type;
-        if let Some(large) = files.iter().find(|file| file.bytes > FAT_FILE_BYTES_MAX).filter(|_| kind == FAT) {
-            let message = format!(
-                "{} has {} MiB, and {shown} has a file system (FAT) whose files have less than 4096. Use a disk with exFAT or ext4, or ask for less time",
-                large.name,
-                large.bytes >> 20
-            );
-            return Err(Error::new(Kind::Exhausted, message));
-        }
+        self.check_lengths(files)?;
         let needed = files.iter().map(|file| file.bytes).sum::<u64>().saturating_sub(lies).saturating_add(SPARE_BYTES);
         if free < needed {
             let message = format!(
@@ -157,10 +152,29 @@ impl Place {
         Ok(())
     }
 
+    /// Bytes of the largest file that its file system can have, where that is less than a bundle may need.
+    #[must_use]
+    pub fn file_bytes_max(&self) -> Option<u64> {
+        (self.kind == FAT).then_some(FAT_FILE_BYTES_MAX)
+    }
+
+    /// Says whether each of these files can be on it at all.
+    fn check_lengths(&self, files: &[FileRow]) -> Result<()> {
+        let most = self.file_bytes_max().unwrap_or(u64::MAX);
+        let Some(large) = files.iter().find(|file| file.bytes > most) else { return Ok(()) };
+        let message = format!(
+            "{} has {} MiB, and {} has a file system (FAT) whose files have less than 4096. Use a disk with exFAT or ext4, or ask for less time",
+            large.name,
+            large.bytes >> 20,
+            self.shown
+        );
+        Err(Error::new(Kind::Exhausted, message))
+    }
+
     /// Writes the files, reads them again, and gives the folder its name. Durable when it returns.
     ///
     /// # Errors
-    /// `Conflict` when something of that name lies there, `Corrupt` when what was written does not read as what was released, what the disk, `read` and `tell` say.
+    /// `Exhausted` when a file is too large for the file system, before a byte is written; `Conflict` when something of that name lies there, `Corrupt` when what was written does not read as what was released, what the disk, `read` and `tell` say.
     pub fn write(&self, parcel: &Parcel<'_>, read: &mut ReadFile<'_>, tell: &mut Tell<'_>) -> Result<()> {
         for name in parcel.files.iter().map(|file| file.name.as_str()).chain([parcel.part, parcel.folder]) {
             if !is_file_name(name) {
@@ -170,6 +184,8 @@ impl Place {
                 ));
             }
         }
+        // The disk of this name may be another one than when it was asked for.
+        self.check_lengths(parcel.files)?;
         if self.has(&self.dir, parcel.folder)? {
             // The attempt before may have ended between the last name and the word that it is done.
             let is_ours = parcel.resumed && !self.has(&self.dir, parcel.part)?;

@@ -31,6 +31,7 @@ fn case() -> Case {
         closed: None,
         emergency: false,
         reviewed: None,
+        stopped: None,
     }
 }
 
@@ -138,6 +139,32 @@ fn an_emergency_is_reviewed_and_nothing_else() {
     assert!(!Case { reviewed: Some(NOW), ..emergency() }.needs_review());
     assert!(emergency().is_open(NOW) && !emergency().is_open(NOW.plus_nanos(30 * MINUTE)));
     assert!(!Case { closed: Some(NOW), ..case() }.is_open(NOW));
+}
+
+#[test]
+fn an_export_of_an_emergency_outlives_its_half_hour_and_ends_when_somebody_else_says_so() {
+    let hours = emergency().range;
+    let later = NOW.plus_nanos(9 * 60 * MINUTE);
+    let lets_out = |case: &Case, account| case.lets_out(account, camera(1), hours, later);
+    assert_eq!(lets_out(&emergency(), 7), Ok(()), "a second person comes in the morning");
+    assert_eq!(
+        emergency().admits(7, camera(1), hours, later),
+        Err(CaseRefusal::Expired("E-1".into())),
+        "nobody looks any more"
+    );
+    let done = Case { closed: Some(NOW), ..emergency() };
+    assert_eq!(lets_out(&done, 7), Ok(()), "whoever opened it was done with it");
+    let stopped = Case { stopped: Some(NOW), ..emergency() };
+    assert_eq!(lets_out(&stopped, 7), Err(CaseRefusal::Stopped("E-1".into())));
+    assert_eq!(lets_out(&emergency(), 8), Err(CaseRefusal::NotNamed("E-1".into())));
+    assert!(emergency().lets_out(7, camera(9), hours, later).is_err(), "another camera");
+    assert!(emergency().lets_out(7, camera(1), range(at(-30), at(0)), later).is_err(), "other hours");
+    let ended = case().expires;
+    assert_eq!(
+        case().lets_out(7, camera(1), case().range, ended),
+        Err(CaseRefusal::Expired(case().number)),
+        "a case that somebody else opened has its own end"
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use super::*;
 use crate::case::{Case, CaseNow, Purpose};
 use crate::export::ExportNow;
-use crate::role::Roles;
+use crate::role::{Role, Roles};
 use proptest::prelude::*;
 use std::sync::Mutex;
 use watchbook_base::UtcNanos;
@@ -51,6 +51,7 @@ fn case() -> Case {
         closed: None,
         emergency: false,
         reviewed: None,
+        stopped: None,
     }
 }
 
@@ -384,6 +385,55 @@ fn footage_leaves_while_the_account_has_its_cameras_and_its_case() {
     assert_eq!(with(narrow, 5), outside(CaseRefusal::OutsideWindow("7/26".into(), range(0, 9))));
     let unknown = outside(CaseRefusal::Unknown("7/26".into()));
     assert_eq!(decide(&Subject { case: None, ..asks(export(7)) }, &deliver()), unknown);
+}
+
+#[test]
+fn an_export_asked_for_in_an_emergency_is_made_and_goes_out_after_it() {
+    let emergency = Case { emergency: true, opened_by: 7, investigators: [7].into(), ..case() };
+    let over = CaseNow { now: emergency.expires, case: emergency };
+    let asked = Subject { case: Some(over.clone()), ..subject(&[Role::Investigator]) };
+    let request = request_export(camera(1), range(0, 10));
+    assert!(matches!(decide(&asked, &request), Err(Refusal::OutsideCase(CaseRefusal::Expired(_)))), "nobody asks anew");
+    let asked = Subject { export: Some(export(7)), ..asked };
+    assert_eq!(decide(&asked, &request), Ok(()), "its turn has come");
+    assert_eq!(decide(&asked, &deliver()), Ok(()));
+    let other = Subject { export: Some(export(8)), ..asked.clone() };
+    assert!(
+        decide(&other, &request).is_err() && decide(&other, &deliver()).is_err(),
+        "one that somebody else asked for"
+    );
+    assert!(decide(&asked, &playback(camera(1), range(0, 10))).is_err(), "nobody looks any more");
+    let stopped = CaseNow { case: Case { stopped: Some(UtcNanos(1)), ..over.case }, ..over };
+    let asked = Subject { case: Some(stopped), ..asked };
+    for action in [request, deliver()] {
+        assert!(matches!(decide(&asked, &action), Err(Refusal::OutsideCase(CaseRefusal::Stopped(_)))), "{action:?}");
+    }
+}
+
+/// Names of the variants, as the source has them, so that none is forgotten in the table.
+#[test]
+fn the_table_has_every_action() {
+    let source = include_str!("../action.rs");
+    let (_, all) = source.split_once("pub enum Action {").unwrap();
+    let (all, _) = all.split_once("\n}\n").unwrap();
+    let variant = |line: &str| line.strip_prefix("    ").filter(|line| line.starts_with(char::is_uppercase)).is_some();
+    let names: Vec<String> = all
+        .lines()
+        .filter(|line| variant(line))
+        .map(|line| line.trim().trim_end_matches([' ', '{', ',']).to_owned())
+        .collect();
+    let snake = |name: &str| {
+        let word = |c: char| if c.is_uppercase() { format!("_{}", c.to_ascii_lowercase()) } else { c.to_string() };
+        name.chars().map(word).collect::<String>().trim_start_matches('_').to_owned()
+    };
+    let known: Vec<String> = table()
+        .iter()
+        .map(|(action, _)| serde_json::to_value(action).unwrap()["action"].as_str().unwrap().to_owned())
+        .collect();
+    for name in &names {
+        assert!(known.contains(&snake(name)), "nothing is said of {name}");
+    }
+    assert!(names.len() > 80, "{names:?}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a redacted copy was made of, and what is black in it.
 
 use super::{INTEGER_MAX, nanos};
-use crate::run::{ClockState, Run};
+use crate::run::ClockState;
 use crate::text::hash_of_hex;
 use serde::{Deserialize, Serialize};
 
@@ -106,21 +106,6 @@ impl SourceRun {
         self.first_dts.unsigned_abs() <= INTEGER_MAX
             && nanos(&self.first_utc_ns).is_some()
             && hash_of_hex(&self.sha256).is_some()
-    }
-
-    /// What the manifest states of the run.
-    #[must_use]
-    pub fn run(&self, stream: u32, recording: u64) -> Run {
-        Run {
-            clock: self.clock,
-            stream,
-            recording,
-            first_dts: self.first_dts,
-            length: self.length,
-            first_utc_ns: nanos(&self.first_utc_ns).unwrap_or_default(),
-            samples: self.samples,
-            sha256: hash_of_hex(&self.sha256).unwrap_or_default(),
-        }
     }
 }
 

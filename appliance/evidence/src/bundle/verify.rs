@@ -237,30 +237,27 @@ impl Check<'_> {
             return Vec::new();
         }
         let (mut hashes, mut runs) = (Vec::new(), Vec::new());
-        for (at, run) in segment.runs.iter().enumerate() {
-            match run {
-                RunOrHash::Withheld(run) => hashes.push(hash_of_hex(&run.withheld).unwrap_or_default()),
-                RunOrHash::Run(entry) => {
-                    let run = entry.run(stream, recording);
-                    hashes.push(run.hash());
-                    let subject = format!("{subject}/{at}");
-                    match self.samples(entry) {
-                        Ok(None) => {}
-                        Ok(Some(digest)) if digest == entry.sha256 => {
-                            self.report.pass("run", subject, format!("{} samples as recorded", run.samples));
-                        }
-                        Ok(_) => self.report.fail(Code::RunAltered, subject, "its samples are not what was recorded"),
-                        Err(error) => self.report.fail(Code::RunAltered, subject, error),
+        for (at, entry) in segment.runs.iter().enumerate() {
+            let Some(run) = entry.run(stream, recording) else {
+                if let RunOrHash::Withheld(run) = entry {
+                    hashes.push(hash_of_hex(&run.withheld).unwrap_or_default());
+                }
+                continue;
+            };
+            hashes.push(run.hash());
+            let subject = format!("{subject}/{at}");
+            match entry {
+                RunOrHash::Run(entry) => match self.samples(entry) {
+                    Ok(None) => {}
+                    Ok(Some(digest)) if digest == entry.sha256 => {
+                        self.report.pass("run", subject, format!("{} samples as recorded", run.samples));
                     }
-                    runs.push(run);
-                }
-                RunOrHash::Source(entry) => {
-                    let run = entry.run(stream, recording);
-                    hashes.push(run.hash());
-                    self.report.pass("source", format!("{subject}/{at}"), "stated as the log has it; not handed out");
-                    runs.push(run);
-                }
+                    Ok(_) => self.report.fail(Code::RunAltered, subject, "its samples are not what was recorded"),
+                    Err(error) => self.report.fail(Code::RunAltered, subject, error),
+                },
+                _ => self.report.pass("source", subject, "stated as the log has it; not handed out"),
             }
+            runs.push(run);
         }
         if u64::from(count) == hashes.len() as u64 && hex(&root_of(&hashes)) == root {
             self.report.pass("segment", subject, format!("{count} runs as the log has them"));

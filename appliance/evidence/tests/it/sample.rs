@@ -114,7 +114,7 @@ impl Recorder {
         let number = STREAMS[stream];
         let recording = if segment == 2 { 12 } else { 11 };
         let runs: Vec<RunEntry> = (0..RUNS).map(|run| self.run(number, segment, run)).collect();
-        let hashes: Vec<Hash> = runs.iter().map(|run| run.run(number, recording).hash()).collect();
+        let hashes: Vec<Hash> = runs.iter().map(|run| stated(run, (number, recording)).hash()).collect();
         let root = hex(&root_of(&hashes));
         let record = Record::Segment { recording, root, runs: RUNS as u32, stream: number };
         let runs = runs.into_iter().map(RunOrHash::Run).collect();
@@ -279,6 +279,11 @@ fn manifest(streams: Vec<StreamEntry>) -> Manifest {
     }
 }
 
+/// What the manifest states of a run of a stream in a recording.
+pub(crate) fn stated(entry: &RunEntry, (stream, recording): (u32, u64)) -> watchbook_evidence::run::Run {
+    RunOrHash::Run(entry.clone()).run(stream, recording).unwrap()
+}
+
 /// Copies what is handed out.
 struct Cut<'a> {
     from: &'a [u8],
@@ -287,11 +292,11 @@ struct Cut<'a> {
 
 impl Cut<'_> {
     fn run(&mut self, entry: &mut RunOrHash, held_back: Option<(u32, u64)>) {
-        let RunOrHash::Run(run) = entry else { return };
-        if let Some((stream, recording)) = held_back {
-            *entry = RunOrHash::Withheld(Withheld { withheld: hex(&run.run(stream, recording).hash()) });
+        if let Some(run) = held_back.and_then(|(stream, recording)| entry.run(stream, recording)) {
+            *entry = RunOrHash::Withheld(Withheld { withheld: hex(&run.hash()) });
             return;
         }
+        let RunOrHash::Run(run) = entry else { return };
         for (at, length) in &mut run.ranges {
             let from = *at as usize;
             *at = self.kept.len() as u64;

@@ -2,7 +2,7 @@
 //! to spoil one.
 
 use crate::movie;
-use crate::sample::{Files, ORIGIN, Plan, START_S, Tree, file, leaf, log_key, witness_key};
+use crate::sample::{Files, ORIGIN, Plan, START_S, Tree, file, leaf, log_key, stated, witness_key};
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -353,14 +353,14 @@ fn what_is_missing_is_found() {
         plan.manifest.streams[1].segments[0].runs.remove(1);
     });
     matrix.insider("a run in the middle is held back", &["coverage camera-1.mp4", "runs-withheld 257/2"], |plan| {
-        let hash = hex(&plan.run(1, 0, 1).run(257, 11).hash());
+        let hash = hex(&stated(plan.run(1, 0, 1), (257, 11)).hash());
         plan.manifest.streams[1].segments[0].runs[1] = RunOrHash::Withheld(Withheld { withheld: hash });
     });
     matrix.insider(
         "the end of a segment in the middle is held back",
         &["coverage camera-1.mp4", "runs-withheld 257/5"],
         |plan| {
-            let hash = hex(&plan.run(1, 1, 3).run(257, 11).hash());
+            let hash = hex(&stated(plan.run(1, 1, 3), (257, 11)).hash());
             plan.manifest.streams[1].segments[1].runs[3] = RunOrHash::Withheld(Withheld { withheld: hash });
         },
     );

@@ -189,6 +189,33 @@ fn a_disk_that_is_full_or_cannot_be_written_to_says_so() {
     drop((place, small));
 }
 
+/// A real FAT needs a kernel that has it; its type alone decides.
+#[test]
+fn a_file_that_fat_cannot_have_is_refused_before_a_byte_is_written() {
+    let (dir, mut files) = (tempfile::tempdir().unwrap(), Bundle::new().rows());
+    let mut place = Place::open(dir.path(), "the stick").unwrap();
+    assert_eq!(place.file_bytes_max(), None, "where tests run there is no FAT");
+    // `MSDOS_SUPER_MAGIC` of linux/magic.h, which vfat has, too; 4 GiB less one byte (Microsoft, FAT32 specification 1.03, p. 9).
+    place.kind = 0x4d44;
+    assert_eq!(place.file_bytes_max(), Some(4_294_967_295));
+    let large = files.iter().position(|file| file.name == "camera-1.mp4").unwrap();
+    for (bytes, fits) in [(4_294_967_295, true), (4_294_967_296, false), (u64::MAX, false)] {
+        files[large].bytes = bytes;
+        assert_eq!(place.check_lengths(&files).is_ok(), fits, "{bytes}");
+    }
+    files[large].bytes = 4_294_967_296;
+    assert_eq!(place.check(&files, 0).unwrap_err().kind, Kind::Exhausted);
+    // It was asked for when another disk had this name.
+    let parcel = Parcel { part: PART, folder: FOLDER, files: &files, resumed: false };
+    let mut read = |name: &str, _: u64, _: u64| panic!("{name} is read");
+    let error = place.write(&parcel, &mut read, &mut nothing).unwrap_err();
+    assert!(
+        error.kind == Kind::Exhausted && error.message.contains("FAT") && error.message.contains("exFAT"),
+        "{error}"
+    );
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
 #[test]
 fn a_disk_that_goes_away_takes_nothing_to_the_one_below() {
     let (dir, bundle) = (tempfile::tempdir().unwrap(), Bundle::new());

@@ -234,7 +234,7 @@ impl ExportDesk {
     /// Looked at anew each time: rights, case and cameras may have changed since it was asked for.
     fn grant(&self, job: &Job) -> Result<Arc<Grant>> {
         let (account, case) = (job.order.account, job.order.case.clone());
-        let asked = Asked { account, case, export: None, action: job.order.action(job.id) };
+        let asked = Asked { account, case, export: self.ledger.facts(job.id), action: job.order.action(job.id) };
         let known = self.grants().get(&job.id).cloned();
         permit(&self.means.rights, &*self.log, asked, known)
     }
@@ -348,6 +348,10 @@ impl ports::Exports for ExportDesk {
             making::remove_files(&self.ledger, &self.staging, export);
         }
         Ok(self.shown(&job))
+    }
+
+    fn may_answer(&self, export: u64, account: u32, manifest_sha256: &str) -> Result<()> {
+        self.ledger.get(export)?.may_answer(account, manifest_sha256).map_err(exported)
     }
 
     fn answer(&self, grant: &Grant, answer: ports::ExportAnswer) -> Result<api::Export> {

@@ -96,6 +96,8 @@ pub struct ExportSink {
     pub name: String,
     /// Bytes that can be written there; null when it does not say.
     pub free_bytes: Option<u64>,
+    /// Bytes of the largest file that can be there, where that is less than a bundle may need; else null.
+    pub file_bytes_max: Option<u64>,
     /// Why nothing can be written there now, in plain English; null when it can.
     pub trouble: Option<String>,
 }
@@ -244,6 +246,8 @@ pub struct Export {
     pub delivered_utc_ms: Option<i64>,
     /// Where else than to a browser it went or goes, oldest first.
     pub deliveries: Vec<ExportDelivery>,
+    /// Why whoever asked for it cannot have it at this moment although it is released, in plain English; null when they can, and for everybody else.
+    pub denied: Option<String>,
     /// What is black in it; null: it is no redacted copy.
     pub redaction: Option<super::ExportRedaction>,
 }

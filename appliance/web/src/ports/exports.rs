@@ -123,6 +123,12 @@ pub trait Exports: Send + Sync {
     /// `NotFound`; `Denied` for another account; `Conflict` when it has ended.
     fn cancel(&self, grant: &Grant, export: u64, account: u32) -> Result<api::Export, Error>;
 
+    /// Whether this account may release or refuse an export with this manifest at this moment: what cannot be is not allowed first. Waits for no disk.
+    ///
+    /// # Errors
+    /// As [`Exports::answer`].
+    fn may_answer(&self, export: u64, account: u32, manifest_sha256: &str) -> Result<(), Error>;
+
     /// Releases or refuses an export. `grant` must be for that.
     ///
     /// # Errors

@@ -232,6 +232,7 @@ async fn open(call: Call) -> Result<Response, Problem> {
             closed: None,
             emergency,
             reviewed: None,
+            stopped: None,
         };
         call.app.ports().policies.in_force().rules.check_case(&case, now).map_err(invalid)?;
         are_investigators(&call.app, &case)?;
@@ -319,6 +320,9 @@ async fn close(call: Call) -> Result<Response, Problem> {
                     let why = format!("case {} does not name this account", case.number);
                     return Err(Error::new(Kind::Denied, why).next("Ask an approver to close it."));
                 }
+                if case.emergency && subject.account != Some(case.opened_by) {
+                    case.stopped.get_or_insert(now);
+                }
                 case.closed.get_or_insert(now);
                 Ok(())
             }),
@@ -369,8 +373,8 @@ struct Opened {
     emergency: bool,
 }
 
-/// Somebody else answered for the entry of this number: when it opened an emergency, that is reviewed, and its alarm ends with it.
-pub(crate) fn reviewed(app: &App, entry: u64) -> Result<(), Error> {
+/// Somebody else answered for the entry of this number: when it opened an emergency, that is reviewed, and its alarm ends with it; where it was not right, nothing of it goes out any more.
+pub(crate) fn reviewed(app: &App, entry: u64, ok: bool) -> Result<(), Error> {
     let page = app.ports().audit.page(AuditKind::People, entry.checked_add(1), 1)?;
     let record = page.records.into_iter().find(|record| record.index == entry);
     let opened = record.and_then(|record| serde_json::from_slice::<Opened>(&record.entry_json).ok());
@@ -382,6 +386,9 @@ pub(crate) fn reviewed(app: &App, entry: u64) -> Result<(), Error> {
         &case,
         Box::new(|case| {
             case.reviewed.get_or_insert(now);
+            if !ok {
+                case.stopped.get_or_insert(now);
+            }
             Ok(())
         }),
     );

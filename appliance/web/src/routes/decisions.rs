@@ -1,7 +1,7 @@
 //! Releases by signed file: the request goes out, an approver elsewhere signs, the decision comes back with anybody. It then is the approver's word, through the same gate as on the page.
 
-use super::dispatch::{Asked, Call, empty, ok};
-use super::exports::named;
+use super::dispatch::{Asked, Call, answerable, empty, ok};
+use super::exports::{may_know, named};
 use super::{Answer, AuditRule, NO_BODY, Permission, Route, SMALL_BODY, Shape, handler};
 use crate::error::{Error, Problem};
 use crate::gate::entry;
@@ -114,6 +114,12 @@ async fn ask(call: Call) -> Result<Response, Problem> {
             let why = format!("export {export} has camera {other}, which is not among the cameras of this account");
             return Err(Error::new(Kind::Denied, why).next("Ask somebody who has all of its cameras."));
         }
+        if !may_know(app, &found, &subject)? {
+            let why = format!("export {export} belongs to a case that does not name this account");
+            return Err(
+                Error::new(Kind::Denied, why).next("Whoever asked for it, or an approver, downloads the request.")
+            );
+        }
         app.ports().decisions.request(&found)
     });
     let text = noted(&call, call.grant()?.action().clone(), call.who()?.subject.account, asked.await).await?;
@@ -160,6 +166,7 @@ async fn take(call: &Call, approver: Subject, decision: SignedDecision, file: St
     };
     let facts = call.blocking(move |app| Ok(app.ports().exports.facts(export))).await?;
     let approver = Subject { export: facts, ..approver };
+    let action = answerable(&call.app, action, &approver).await?;
     let grant = call.app.gate().open_for(approver, action.clone()).await?;
     let answer = ExportAnswer { export, manifest_sha256, account, refusal };
     let done = call.blocking(move |app| {

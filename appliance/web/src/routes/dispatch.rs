@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::time::timeout;
-use watchbook_access::{Action, Grant, Rules};
+use watchbook_access::{Action, Grant, Rules, Subject};
 use watchbook_base::{CameraId, Kind, StreamId, TimeRange, TrackRole, UtcNanos};
 
 /// A body must have arrived by then: 64 KiB at 4 kB/s.
@@ -304,7 +304,32 @@ async fn action_of(
 ) -> Option<Result<Action, Problem>> {
     match permission {
         Permission::OfRequest(_) => Some(of_request(app, permission, asked, who).await),
+        Permission::OfExport(_) => match compared(app, permission, asked, who).await? {
+            Ok(action) => Some(answerable(app, action, &who.subject).await),
+            Err(error) => Some(Err(error.into())),
+        },
         _ => Some(compared(app, permission, asked, who).await?.map_err(Problem::from)),
+    }
+}
+
+/// What is said about an export, as far as it can be. Who may, but answers what waits for no answer or has another manifest, stands in the log as refused, and never as one who released it: the public
+/// report counts those.
+pub(crate) async fn answerable(app: &App, action: Action, subject: &Subject) -> Result<Action, Problem> {
+    let (export, manifest) = match &action {
+        Action::ReleaseExport { export, manifest_sha256, .. }
+        | Action::RefuseExport { export, manifest_sha256, .. } => (*export, manifest_sha256),
+        _ => return Ok(action),
+    };
+    // What cannot be read is the handler's to say, and what is not allowed the gate's.
+    if manifest.is_empty() || watchbook_access::decide(subject, &action).is_err() {
+        return Ok(action);
+    }
+    match app.ports().exports.may_answer(export, subject.account.unwrap_or_default(), manifest) {
+        Ok(()) => Ok(action),
+        Err(error) => {
+            app.gate().note(entry(subject.account, action, Some(&error.message))).await?;
+            Err(error.into())
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use std::sync::Arc;
 use watchbook_access::case::check_number;
-use watchbook_access::{Action, Case, RecipientClass, Subject};
+use watchbook_access::{Action, Case, CaseNow, RecipientClass, Refusal, Role, Subject};
 use watchbook_base::{CameraId, Kind, TimeRange, UtcNanos};
 use watchbook_media::{SourceError, SpanSource, SpanSummary, SpanTable};
 
@@ -292,12 +292,45 @@ fn cameras(mut list: Vec<CameraId>) -> Result<Vec<CameraId>, Error> {
 async fn list(call: Call) -> Result<Response, Problem> {
     let subject = call.who()?.subject.clone();
     let list = call.blocking(move |app| {
-        let exports = app.ports().exports.list()?;
-        let seen = exports.into_iter().filter(|export| export.cameras.iter().all(|camera| subject.covers(*camera)));
-        let exports = seen.map(|export| named(app, export)).collect();
+        let mut exports = Vec::new();
+        for mut export in app.ports().exports.list()? {
+            if may_know(app, &export, &subject)? {
+                export.denied = denied(app, &export, &subject)?;
+                exports.push(named(app, export));
+            }
+        }
         Ok(api::ExportList { exports, troubles: app.ports().exports.troubles() })
     });
     ok(&list.await?)
+}
+
+/// Whoever releases or audits knows of all exports of their cameras; an investigator of those they asked for, and of those of the cases that name them.
+pub(super) fn may_know(app: &App, export: &api::Export, subject: &Subject) -> Result<bool, Error> {
+    if !export.cameras.iter().all(|camera| subject.covers(*camera)) {
+        return Ok(false);
+    }
+    if [Role::Approver, Role::Auditor].iter().any(|role| subject.roles.has(*role)) {
+        return Ok(true);
+    }
+    let Some(account) = subject.account else { return Ok(false) };
+    let case = app.ports().cases.get(&export.case)?;
+    Ok(export.asked_by == account || case.is_some_and(|case| case.investigators.contains(&account)))
+}
+
+/// Why whoever asked for it cannot have it at this moment.
+fn denied(app: &App, export: &api::Export, subject: &Subject) -> Result<Option<String>, Error> {
+    if export.state != api::ExportState::Released || subject.account != Some(export.asked_by) {
+        return Ok(None);
+    }
+    let number = export.id.parse().unwrap_or_default();
+    let manifest_sha256 = export.made.as_ref().map(|made| made.manifest_sha256.clone()).unwrap_or_default();
+    let action = Action::DeliverExport { export: number, manifest_sha256, sink: ports::DOWNLOAD.to_owned() };
+    let case = app.ports().cases.get(&export.case)?.map(|case| CaseNow { case, now: app.clock().utc() });
+    let now = Subject { case, export: app.ports().exports.facts(number), ..subject.clone() };
+    Ok(watchbook_access::decide(&now, &action).err().map(|refusal| match &refusal {
+        Refusal::OutsideCase(why) => format!("{why}. {}", why.next_step()),
+        _ => refusal.to_string(),
+    }))
 }
 
 async fn sinks(call: Call) -> Result<Response, Problem> {
@@ -339,7 +372,7 @@ pub(super) fn order_of(call: &Call, checked: Checked, recipient_class: Recipient
 }
 
 async fn request(call: Call) -> Result<Response, Problem> {
-    let request: api::ExportRequest = call.json()?;
+    let request: api::ExportRequest = read(&call).await?;
     let order = order_of(&call, Checked::of(&request)?, request.recipient_class)?;
     ask(&call, order).await
 }
@@ -364,12 +397,12 @@ async fn cancel(call: Call) -> Result<Response, Problem> {
 }
 
 async fn release(call: Call) -> Result<Response, Problem> {
-    let request: api::ExportReleaseRequest = call.json()?;
+    let request: api::ExportReleaseRequest = read(&call).await?;
     answer(call, request.manifest_sha256, None).await
 }
 
 async fn refuse(call: Call) -> Result<Response, Problem> {
-    let request: api::ExportRefuseRequest = call.json()?;
+    let request: api::ExportRefuseRequest = read(&call).await?;
     let refusal = reason(&request.reason)?;
     answer(call, request.manifest_sha256, Some(refusal)).await
 }
@@ -382,7 +415,7 @@ async fn answer(call: Call, manifest_sha256: String, refusal: Option<String>) ->
 }
 
 async fn deliver(call: Call) -> Result<Response, Problem> {
-    let request: api::ExportDeliverRequest = call.json()?;
+    let request: api::ExportDeliverRequest = read(&call).await?;
     let (export, account, grant) = (call.path.export()?, account(&call)?, Arc::clone(call.grant()?));
     let (manifest_sha256, sink) = (request.manifest_sha256, check::line("sink", &request.sink, SINK_BYTES_MAX)?);
     let delivery = ports::ExportDelivery { export, manifest_sha256, sink, account };
@@ -401,6 +434,11 @@ async fn came_of_it<T>(call: &Call, done: Result<T, Problem>) -> Result<T, Probl
         call.app.gate().note(entry(call.who()?.subject.account, action, Some(problem.detail()))).await?;
     }
     done
+}
+
+/// The body; the gate has written that its act is allowed, also where it cannot be read.
+async fn read<T: serde::de::DeserializeOwned>(call: &Call) -> Result<T, Problem> {
+    came_of_it(call, call.json()).await
 }
 
 async fn bundle(call: Call) -> Result<Response, Problem> {

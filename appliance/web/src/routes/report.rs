@@ -187,10 +187,10 @@ fn asked_answer(asked: &Asked<'_>) -> Result<Action, Error> {
 }
 
 async fn answer(call: Call) -> Result<Response, Problem> {
-    let Action::AnswerReview { entry, .. } = *call.grant()?.action() else { return Ok(empty()) };
+    let Action::AnswerReview { entry, ok, .. } = *call.grant()?.action() else { return Ok(empty()) };
     let answered = call.blocking(move |app| {
         app.ports().reports.answered(entry)?;
-        super::cases::reviewed(app, entry)
+        super::cases::reviewed(app, entry, ok)
     });
     answered.await?;
     Ok(empty())

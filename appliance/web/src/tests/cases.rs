@@ -339,6 +339,43 @@ async fn a_review_of_the_entry_that_opened_an_emergency_ends_its_alarm() {
     assert!(!station.app.ports().cases.get("E 1").unwrap().unwrap().needs_review());
 }
 
+/// Whether somebody else has put an end to the emergency `E 1` of account 1.
+fn is_stopped(station: &Station) -> bool {
+    station.app.ports().cases.get("E 1").unwrap().unwrap().stopped.is_some()
+}
+
+#[tokio::test]
+async fn an_emergency_is_stopped_by_somebody_else_alone() {
+    let close = async |station: &Station, cookie: &str| {
+        let closed = station.send(Ask::new("POST", "/api/v1/cases/E%201/close").by(cookie)).await;
+        assert_eq!(closed.status, 200, "{closed:?}");
+    };
+    let opened = async || {
+        let station = Station::new();
+        let cookie = station.claim(true).await;
+        station.second_factor(&cookie).await;
+        let filler = station.audit.since(0)[0].clone();
+        // The double of the reports waits for entry 7.
+        while station.audit.count() < 7 {
+            station.audit.entries.lock().unwrap().push(filler.clone());
+        }
+        assert_eq!(station.post("/api/v1/cases", &cookie, &emergency("E 1")).await.status, 201);
+        (station, cookie)
+    };
+    let (station, cookie) = opened().await;
+    close(&station, &cookie).await;
+    assert!(!is_stopped(&station), "whoever opened it is done with it");
+    let approver = station.account(&cookie, "Approver", &[Role::Approver], None).await;
+    close(&station, &approver).await;
+    assert!(is_stopped(&station));
+    for (ok, stopped) in [(true, false), (false, true)] {
+        let (station, cookie) = opened().await;
+        let answer = Ask::new("POST", "/api/v1/reviews/7").by(&cookie).json(&json!({"ok": ok, "reason": "seen"}));
+        assert!(station.send(answer).await.status.is_success());
+        assert_eq!(is_stopped(&station), stopped, "found right: {ok}");
+    }
+}
+
 #[tokio::test]
 async fn numbers_that_differ_in_capitals_alone_are_one() {
     let station = Station::new();

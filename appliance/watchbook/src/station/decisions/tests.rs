@@ -66,6 +66,7 @@ fn export(id: u64, manifest: u8) -> api::Export {
         expires_utc_ms: None,
         delivered_utc_ms: None,
         deliveries: Vec::new(),
+        denied: None,
         redaction: None,
     }
 }

@@ -1,6 +1,7 @@
 //! A released bundle on its way to a place: the gate has said yes, durably, before the first byte, and says so again when its turn comes or after a restart.
 
 use super::ledger::Topic;
+use super::making::whole;
 use super::permit::{Asked, note_refused, permit};
 use super::{ExportDesk, Result, exported, sentence, source};
 use std::collections::HashMap;
@@ -83,7 +84,7 @@ impl ExportDesk {
         let Ok((job, Some(delivery))) = begun else { return };
         let grant = self.delivery_grant(&job, &delivery);
         let is_allowed = grant.is_ok();
-        let written = grant.and_then(|grant| self.write(&job, &delivery, &grant));
+        let written = grant.and_then(|grant| whole("the writing", || self.write(&job, &delivery, &grant)));
         if written.is_err() && self.ledger.stopped() {
             let _ = self.ledger.change(export, |job, _| {
                 let delivery = job.delivery(number).ok_or_else(|| gone(export))?;

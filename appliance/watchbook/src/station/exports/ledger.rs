@@ -12,7 +12,7 @@ use watchbook_access::ExportNow;
 use watchbook_base::{Clock, Kind, UtcNanos};
 use watchbook_evidence::record::Record;
 use watchbook_export::delivery::DeliveryState;
-use watchbook_export::job::{Job, KEPT_MAX, State, WAITING_MAX};
+use watchbook_export::job::{Job, KEPT_MAX, State, WAITING_MAX, WAITING_OF_ONE_MAX};
 use watchbook_export::sink::Phase;
 use watchbook_store::register::{Change, Namespace, Register};
 use watchbook_web::error::Error;
@@ -208,6 +208,11 @@ impl Ledger {
                 return Err(Error::new(Kind::Conflict, format!("the number {} is taken", job.id)).next("Ask again."));
             }
             let waiting = rows.by_number.values().filter(|job| job.state == State::Making).count();
+            let own = |row: &&Job| row.state == State::Making && row.order.account == job.order.account;
+            if rows.by_number.values().filter(own).count() >= WAITING_OF_ONE_MAX {
+                let message = format!("{WAITING_OF_ONE_MAX} exports of this account wait to be made already");
+                return Err(Error::new(Kind::Exhausted, message).next("Wait until one is done, or cancel one."));
+            }
             if waiting >= WAITING_MAX {
                 let message = format!("{WAITING_MAX} exports wait to be made already");
                 return Err(Error::new(Kind::Exhausted, message).next("Wait until one is done, or cancel one."));
@@ -374,11 +379,12 @@ impl Ledger {
         !rows.stopped && rows.by_number.get(&export).is_some_and(|job| job.state == State::Making)
     }
 
-    /// It is released at this moment, with this manifest.
+    /// It is released at this moment, with this manifest. While better proofs take the place of those it has, it stays so for whoever has opened it.
     pub(super) fn is_released(&self, export: u64, manifest_sha256: &str) -> bool {
         let now = self.clock.utc();
         let rows = self.rows();
-        let job = rows.by_number.get(&export).filter(|job| job.state == State::Released && !is_over(job, now));
+        let is_out = |job: &&Job| job.state == State::Released || job.is_renewed();
+        let job = rows.by_number.get(&export).filter(is_out).filter(|job| !is_over(job, now));
         job.and_then(|job| job.made.as_ref()).is_some_and(|made| made.manifest_sha256 == manifest_sha256)
     }
 

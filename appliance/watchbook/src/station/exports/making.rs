@@ -28,10 +28,7 @@ fn attempt(ledger: &Ledger, staging: &Staging, export: u64, make: &dyn Fn(&Job) 
         // It cannot be noted, and is told of; or it is not wanted any more, and nothing of it is there.
         Err(_) => return,
     };
-    let made = catch_unwind(AssertUnwindSafe(|| make(&job))).unwrap_or_else(|_| {
-        Err(Error::new(Kind::Internal, "the making was broken off by a fault of the program")
-            .next("Send the recorder's log to its maintainers."))
-    });
+    let made = whole("the making", || make(&job));
     if made.is_err() && ledger.stopped() {
         // That was no attempt: it is made after the next start.
         let _ = ledger.change(export, |job, _| {
@@ -53,6 +50,14 @@ fn attempt(ledger: &Ledger, staging: &Staging, export: u64, make: &dyn Fn(&Job) 
     if !is_staged && !stays_wanted {
         remove_files(ledger, staging, export);
     }
+}
+
+/// What came of `work`, also where a fault of the program breaks it off: the thread goes on with what waits behind it.
+pub(super) fn whole<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        Err(Error::new(Kind::Internal, format!("{what} was broken off by a fault of the program"))
+            .next("Send the recorder's log to its maintainers."))
+    })
 }
 
 /// Removes the files of an export; says so where they cannot be.

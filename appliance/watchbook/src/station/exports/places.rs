@@ -48,15 +48,17 @@ impl Places {
     }
 
     fn shown(&self, sink: &SinkName) -> api::ExportSink {
-        let room = self.open(sink).and_then(|place| place.room().map_err(exported));
-        let (free_bytes, trouble) = match room {
+        let found = self.open(sink);
+        let file_bytes_max = found.as_ref().ok().and_then(Place::file_bytes_max);
+        let (free_bytes, trouble) = match found.and_then(|place| place.room().map_err(exported)) {
             Ok((free, true)) => (Some(free), None),
             Ok((free, false)) => {
                 (Some(free), Some("It cannot be written to. Move its switch, or use another one.".to_owned()))
             }
             Err(error) => (None, Some(error.message)),
         };
-        api::ExportSink { id: sink.in_log(), kind: kind(sink.kind), name: sink.name.clone(), free_bytes, trouble }
+        let (id, name) = (sink.in_log(), sink.name.clone());
+        api::ExportSink { id, kind: kind(sink.kind), name, free_bytes, file_bytes_max, trouble }
     }
 
     /// Opens one.

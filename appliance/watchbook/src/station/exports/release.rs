@@ -1,6 +1,6 @@
 //! What a second person says, and the proofs that a released bundle gets; and when a witness has signed a checkpoint that has the export, the proofs for that one.
 
-use super::ledger::Topic;
+use super::ledger::{Ledger, Topic};
 use super::making::remove_files;
 use super::{ExportDesk, Result, exported};
 use crate::station::log_keys;
@@ -11,6 +11,7 @@ use watchbook_evidence::bundle::{CHECKPOINT, LeafEntry, PROOFS};
 use watchbook_evidence::record::Record;
 use watchbook_export::bundle::proofs;
 use watchbook_export::job::{Answer, FileRow, Job, State};
+use watchbook_web::error::Error;
 use watchbook_web::ports;
 
 /// Who has signed a checkpoint beside the log itself.
@@ -25,6 +26,18 @@ fn witnesses(checkpoint: &SignedCheckpoint) -> Vec<String> {
 
 fn answer_of(job: &Job) -> Option<u64> {
     job.answer.as_ref().and_then(|answer| answer.leaf)
+}
+
+/// A release stands once its leaf does. Where its proofs cannot be made at once they are later, by themselves: whoever released it is not told that it came to nothing, and neither is the log.
+pub(super) fn or_waits(ledger: &Ledger, export: u64, proven: Result<Job>) -> Result<Job> {
+    proven.or_else(|error| {
+        ledger.say(Topic::Proofs, waiting(export, &error));
+        ledger.get(export)
+    })
+}
+
+fn waiting(export: u64, error: &Error) -> String {
+    format!("Export {export} is released and waits for its proofs: {}", error.message)
 }
 
 impl ExportDesk {
@@ -43,7 +56,7 @@ impl ExportDesk {
                 }
             },
         )?;
-        self.prove(export)
+        or_waits(&self.ledger, export, self.prove(export))
     }
 
     pub(super) fn refuse(&self, answer: ports::ExportAnswer, reason: String) -> Result<Job> {
@@ -68,7 +81,7 @@ impl ExportDesk {
                 _ => false,
             };
             if is_due && let Err(error) = self.prove(job.id) {
-                waits = Some(format!("Export {} is released and waits for its proofs: {}", job.id, error.message));
+                waits = Some(waiting(job.id, &error));
             }
         }
         match waits {
@@ -104,6 +117,7 @@ impl ExportDesk {
         let job = self.ledger.get(export)?;
         let Some(leaf) = answer_of(&job) else { return Ok(job) };
         let renews = job.state == State::Released;
+        let has_its_days = renews || job.is_renewed();
         if !(job.state == State::Ready || renews && self.is_witnessed_anew(&job, leaf)?) {
             return Ok(job);
         }
@@ -138,7 +152,7 @@ impl ExportDesk {
             made.files.extend(rows);
             made.files.sort_by(|a, b| a.name.cmp(&b.name));
             (made.witnesses, made.proven) = (witnesses(&checkpoint), Some(now));
-            job.enter(State::Released, if renews { since } else { now });
+            job.enter(State::Released, if has_its_days { since } else { now });
             Ok(())
         })?;
         Ok(job)

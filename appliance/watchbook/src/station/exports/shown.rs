@@ -7,7 +7,7 @@ use watchbook_export::job::{FileRow, Job, Made, MissingRow, State};
 use watchbook_web::api;
 
 impl ExportDesk {
-    /// Names of accounts are left open.
+    /// Names of accounts, and what whoever looks may do with it, are left open.
     pub(super) fn shown(&self, job: &Job) -> api::Export {
         let order = &job.order;
         let (_, carrying) = self.ledger.progress();
@@ -36,6 +36,7 @@ impl ExportDesk {
             expires_utc_ms: job.expires().map(UtcNanos::as_ms),
             delivered_utc_ms: job.delivered_at.map(UtcNanos::as_ms),
             deliveries: job.deliveries.iter().map(|delivery| carry::shown(job, delivery, carrying)).collect(),
+            denied: None,
             redaction: order.redaction.as_ref().map(super::redact::shown),
         }
     }

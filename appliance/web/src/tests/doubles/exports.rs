@@ -30,6 +30,7 @@ fn export(state: api::ExportState) -> api::Export {
         expires_utc_ms: None,
         delivered_utc_ms: None,
         deliveries: Vec::new(),
+        denied: None,
         redaction: None,
     }
 }
@@ -46,7 +47,7 @@ impl Exports for MemoryBox {
         let range = TimeRange { start: UtcNanos::from_ms(START_MS), end: UtcNanos::from_ms(START_MS + 1000) };
         let cameras = vec![CameraId::new(1).unwrap()];
         let asked_by = match export {
-            1 => self.asked_by.lock().unwrap().unwrap_or(3),
+            1 | 2 => self.asked_by.lock().unwrap().unwrap_or(3),
             8 => 8,
             _ => return None,
         };
@@ -86,6 +87,14 @@ impl Exports for MemoryBox {
     fn cancel(&self, _: &Grant, _: u64, _: u32) -> Result<api::Export, Error> {
         self.called();
         Ok(export(api::ExportState::Cancelled))
+    }
+
+    fn may_answer(&self, _: u64, _: u32, manifest_sha256: &str) -> Result<(), Error> {
+        self.called();
+        match manifest_sha256 == MANIFEST {
+            true => Ok(()),
+            false => Err(Error::new(Kind::Conflict, "it has another manifest")),
+        }
     }
 
     fn answer(&self, grant: &Grant, answer: ExportAnswer) -> Result<api::Export, Error> {

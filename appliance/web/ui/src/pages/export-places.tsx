@@ -62,15 +62,17 @@ function Places({ item, done }: { item: Export; done: () => void }) {
       <ul class="plain-list" aria-label={t("exports.write.places")}>
         {shown.map((sink) => {
           const full = sink.free_bytes !== null && sink.free_bytes < needed;
+          const most = sink.file_bytes_max;
+          const long = most !== null && item.made?.files.some((file) => file.bytes > most) === true;
           return (
             <li key={sink.id} class="row" data-sink={sink.id}>
               <span>
                 {kindText(sink)} <strong>{sink.name}</strong>
                 {sink.free_bytes !== null && <span class="muted"> · {t("exports.write.free", { size: sizeText(sink.free_bytes) })}</span>}
-                {sink.trouble !== null ? <span class="tag tag-bad">{sink.trouble}</span> : full && <span class="tag tag-bad">{t("exports.write.full", { size: sizeText(needed) })}</span>}
+                {sink.trouble !== null ? <span class="tag tag-bad">{sink.trouble}</span> : long ? <span class="tag tag-bad">{t("exports.write.long")}</span> : full && <span class="tag tag-bad">{t("exports.write.full", { size: sizeText(needed) })}</span>}
               </span>
               <span class="row-end">
-                <button type="button" class="small primary" disabled={act.busy || sink.trouble !== null} onClick={() => write(sink)}>
+                <button type="button" class="small primary" disabled={act.busy || sink.trouble !== null || long} onClick={() => write(sink)}>
                   {t("exports.write.here")}
                 </button>
               </span>

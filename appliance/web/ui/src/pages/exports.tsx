@@ -81,6 +81,8 @@ export function ExportsPage() {
 
 function ExportCard({ item, reload }: { item: Export; reload: () => void }) {
   const own = item.asked_by === session.value?.account.id;
+  const open = item.state === "ready" && item.answer === null;
+  const takes = own && item.state === "released" && item.denied === null;
   const state = t(`export.state.${item.state}`);
   return (
     <li class={isOver(item) ? "card card-over" : "card"} data-export={item.id} data-state={item.state}>
@@ -92,8 +94,8 @@ function ExportCard({ item, reload }: { item: Export; reload: () => void }) {
         <span class="tag">{state}</span>
         {item.redaction !== null && <span class="tag tag-bad">{t("redact.tag")}</span>}
         <div class="row row-end">
-          {own && (item.state === "making" || item.state === "ready") && <Cancel item={item} reload={reload} />}
-          {own && item.state === "released" && (
+          {own && (item.state === "making" || open) && <Cancel item={item} reload={reload} />}
+          {takes && (
             <a class="button small primary" href={exportBundleUrl(item)} download={`export-${item.id}.zip`}>
               <Icon name="download" /> {t("exports.download")}
             </a>
@@ -122,9 +124,9 @@ function ExportCard({ item, reload }: { item: Export; reload: () => void }) {
       </div>
       <Made item={item} />
       <Deliveries item={item} />
-      {own && item.state === "released" && <WriteTo item={item} reload={reload} />}
-      {item.state === "ready" && !own && has(session.value, "approver") && <Answer item={item} reload={reload} />}
-      {item.state === "ready" && (own || has(session.value, "approver")) && <Decision item={item} reload={reload} />}
+      {takes && <WriteTo item={item} reload={reload} />}
+      {open && !own && has(session.value, "approver") && <Answer item={item} reload={reload} />}
+      {open && (own || has(session.value, "approver")) && <Decision item={item} reload={reload} />}
     </li>
   );
 }
@@ -160,8 +162,17 @@ function Next({ item, own }: { item: Export; own: boolean }) {
       </>
     );
   }
-  if (item.state === "ready") return <p>{own ? t("exports.ready.own") : has(session.value, "approver") ? t("exports.ready.answer") : t("exports.ready")}</p>;
   const by = answer?.account_name ?? `#${answer?.account ?? 0}`;
+  if (item.state === "ready" && answer !== null) return <p>{t("exports.released.waits", { name: by })}</p>;
+  if (item.state === "ready") return <p>{own ? t("exports.ready.own") : has(session.value, "approver") ? t("exports.ready.answer") : t("exports.ready")}</p>;
+  if (item.denied !== null) {
+    return (
+      <Note kind="warn">
+        <p>{t("exports.denied", { name: by })}</p>
+        <p class="note-next">{item.denied}</p>
+      </Note>
+    );
+  }
   if (item.state === "released") return <p>{own ? t("exports.released.own", { name: by }) : t("exports.released", { name: by })}</p>;
   if (item.state === "refused") return <Note kind="warn">{t("exports.refused", { name: by, reason: answer?.reason ?? "" })}</Note>;
   if (item.trouble !== null) {

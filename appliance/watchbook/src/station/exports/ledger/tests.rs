@@ -2,13 +2,14 @@
 
 use super::*;
 use crate::station::exports::making::{tidy_up, work};
+use crate::station::exports::release::or_waits;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use watchbook_access::{CaseNow, RecipientClass, Role};
 use watchbook_base::clock::SimClock;
 use watchbook_base::{CameraId, TimeRange};
 use watchbook_export::delivery::SinkName;
-use watchbook_export::job::{ATTEMPTS_MAX, CameraOf, FileRow, Made, Order, STAGED_DAYS};
+use watchbook_export::job::{ATTEMPTS_MAX, Answer, CameraOf, FileRow, Made, Order, STAGED_DAYS};
 use watchbook_export::staging::Staging;
 use watchbook_store::kv::model::ModelKv;
 use watchbook_store::kv::{Batch, Keys, Kv, Table};
@@ -192,6 +193,72 @@ fn what_has_expired_is_so_for_whoever_looks_and_for_whoever_decides() {
     // A restart forgets nothing of it.
     let bench = bench.restarted();
     assert_eq!(state(&bench, 7), State::Expired);
+}
+
+#[test]
+fn what_goes_out_is_not_broken_off_while_its_proofs_are_renewed() {
+    let bench = Bench::new();
+    bench.ledger.add(job(7, 1)).unwrap();
+    bench.work(7, &bench.makes());
+    assert!(!bench.ledger.is_released(7, "ab"));
+    let waits = |job: &mut Job| {
+        job.answer = Some(Answer { account: 4, at: UtcNanos(1), reason: String::new(), leaf: Some(9) });
+        Ok(())
+    };
+    bench.ledger.change(7, |job, _| waits(job)).unwrap();
+    assert!(!bench.ledger.is_released(7, "ab"), "it has no proofs yet");
+    let released = |job: &mut Job, now| {
+        job.made.as_mut().unwrap().proven = Some(now);
+        job.enter(State::Released, now);
+        Ok(())
+    };
+    bench.ledger.change(7, |job, now| released(job, now)).unwrap();
+    assert!(bench.ledger.is_released(7, "ab"));
+    bench
+        .ledger
+        .change(7, |job, _| {
+            job.state = State::Ready;
+            Ok(())
+        })
+        .unwrap();
+    assert!(bench.ledger.is_released(7, "ab"), "better proofs are on their way");
+}
+
+#[test]
+fn a_release_stands_where_its_proofs_must_wait() {
+    let bench = Bench::new();
+    bench.ledger.add(job(7, 1)).unwrap();
+    bench.work(7, &bench.makes());
+    bench
+        .ledger
+        .change(7, |job, now| {
+            job.answer = Some(Answer { account: 4, at: now, reason: String::new(), leaf: Some(9) });
+            Ok(())
+        })
+        .unwrap();
+    let unsigned = Err(Error::new(Kind::Unavailable, "entry 9 of the audit log is not signed yet"));
+    let answered = or_waits(&bench.ledger, 7, unsigned).unwrap();
+    assert!(answered.state == State::Ready && answered.answer.is_some(), "{answered:?}");
+    let troubles = bench.ledger.troubles();
+    assert!(troubles.iter().any(|trouble| trouble.contains("Export 7 is released and waits")), "{troubles:?}");
+}
+
+#[test]
+fn one_account_cannot_fill_the_queue_for_all_others() {
+    let bench = Bench::new();
+    let mut taken = 0;
+    let full = (0..16).find_map(|export| match bench.ledger.add(job(export + 1, 1)) {
+        Ok(()) => {
+            taken += 1;
+            None
+        }
+        Err(error) => Some(error),
+    });
+    assert!((1..16).contains(&taken), "{taken} of one account");
+    assert_eq!(full.unwrap().kind, Kind::Exhausted);
+    let mut others = job(99, 1);
+    others.order.account = 4;
+    bench.ledger.add(others).unwrap();
 }
 
 #[test]
