@@ -19,6 +19,7 @@ mod load;
 mod log;
 mod look;
 mod plan;
+mod proved;
 mod queue;
 mod record;
 mod release;

@@ -592,6 +592,8 @@ pub struct HoldRow {
     pub held_bytes: u64,
     /// Estimate of what is still to be copied or to arrive.
     pub left_bytes: u64,
+    /// Held footage without its proof beside it; `None`: not known yet.
+    pub unproven_ms: Option<i64>,
     /// Why copying does not go on.
     pub trouble: Option<String>,
     /// Intervals without a copy; perhaps not all.

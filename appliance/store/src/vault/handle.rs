@@ -11,7 +11,7 @@ use super::record::VaultRecord;
 use super::scrub::Scrub;
 use super::source::{Source, Sources};
 use super::state::{Hold, OpenVault, VaultDeps};
-use super::{alarms, release};
+use super::{alarms, proved, release};
 use crate::alarm::Alarms;
 use crate::codec::wide;
 use crate::error::{Error, Result};
@@ -425,6 +425,9 @@ impl Vault {
         };
         if let Some(Err(error)) = self.with(vault).map(|with| worker.leaves.look(&with, &sources)) {
             tracing::warn!(%error, "which proofs of held footage are to be copied cannot be told; it is tried again");
+        }
+        if let Some(Err(error)) = self.with(vault).map(|_| proved::look(vault)) {
+            tracing::warn!(%error, "which held footage has its proofs cannot be told; it is tried again");
         }
         worker.look_took = self.deps.clock.mono().nanos_since(now);
         worker.queue.take(found.jobs, &fate, self.deps.clock.mono());

@@ -159,6 +159,9 @@ pub struct HoldInfo {
     pub held_bytes: u64,
     /// Estimate of what is still to be copied or to arrive.
     pub left_bytes: u64,
+    /// Held footage, of all streams together, whose proof is not in the vault: what the audit log tells of it cannot be shown without the ring. `None` while footage is still to be copied or was
+    /// not looked at yet, and where there is no audit log.
+    pub unproven_nanos: Option<i64>,
     /// Stretches that are not held, by stream and start; at most [`MISSING_LISTED_MAX`].
     pub missing: Vec<MissingFootage>,
     /// How many there are.

@@ -193,6 +193,35 @@ pub(crate) fn whole_leaves(
     failed.map_or_else(|| Ok(found.into_values().filter(is_whole).collect()), Err)
 }
 
+/// Recording and range of the leaves of `stream` that share a moment with `range` and that the index of a vault has whole. Of their hashes one record at a time is in memory.
+///
+/// # Errors
+/// When the index cannot be read.
+pub(crate) fn leaf_ranges(kv: &dyn Kv, stream: StreamId, range: TimeRange) -> Result<Vec<(u64, TimeRange)>> {
+    let (mut found, mut failed) = (Vec::new(), None);
+    let mut seen: Option<(LeafOf, u64)> = None;
+    kv.scan(rows::META, &Keys::prefix(&prefix(stream, None)), &mut |key, value| {
+        let Some((of, first)) = LeafOf::of_key(key) else { return true };
+        let row: LeafRow = match unpack(rows::META, value) {
+            Ok(row) => row,
+            Err(error) => {
+                failed = Some(error);
+                return false;
+            }
+        };
+        // By key the pieces follow each other; behind a hole nothing fits any more.
+        let before = seen.filter(|(leaf, _)| *leaf == of).map_or(0, |(_, hashes)| hashes);
+        let hashes = if before == u64::from(first) { before + wide(row.hashes.len()) } else { before };
+        let of_leaf = TimeRange { start: UtcNanos(row.start), end: UtcNanos(row.end) };
+        if hashes == u64::from(of.total) && hashes > before && of_leaf.overlaps(range) {
+            found.push((of.recording, of_leaf));
+        }
+        seen = Some((of, hashes));
+        true
+    })?;
+    failed.map_or(Ok(found), Err)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,6 +261,8 @@ mod tests {
                 let expected = Vec::from_iter(is_whole.then(|| leaf.clone()));
                 assert_eq!(found(Some(leaf.of.recording), leaf.range), expected, "{total} without {left_out}");
                 assert_eq!(found(None, leaf.range), expected);
+                let ranges = leaf_ranges(&kv, leaf.of.stream, leaf.range).unwrap();
+                assert_eq!(ranges, Vec::from_iter(is_whole.then_some((leaf.of.recording, leaf.range))));
                 assert_eq!(found(Some(6), leaf.range), []);
                 assert_eq!(found(None, TimeRange { start: leaf.range.end, end: UtcNanos(9999) }), []);
             }

@@ -242,15 +242,17 @@ fn copy(with: &With<'_>, copier: &mut Copier, job: &LeafJob) -> Result<Vec<Place
     Ok(done.map(|(_, LoggedStretch { stretch, .. })| (stretch.disk, stretch.generation, stretch.from_seq)).collect())
 }
 
+/// The segments of the hold of which something counts as held.
+pub(super) fn sound_generations(vault: &OpenVault, hold: HoldId) -> BTreeSet<u64> {
+    let state = vault.state();
+    let files = state.files_of(hold);
+    state.slots_of(hold).iter().filter(|(slot, _)| files.contains(slot)).map(|(_, info)| info.generation).collect()
+}
+
 /// The leaves that the hold has whole.
 fn held_leaves(vault: &OpenVault, hold: HoldId) -> Result<BTreeSet<u64>> {
-    let generations: Vec<u64> = {
-        let state = vault.state();
-        let files = state.files_of(hold);
-        state.slots_of(hold).iter().filter(|(slot, _)| files.contains(slot)).map(|(_, info)| info.generation).collect()
-    };
     let mut pieces: BTreeMap<LeafOf, BTreeSet<u32>> = BTreeMap::new();
-    for generation in generations {
+    for generation in sound_generations(vault, hold) {
         for (of, first) in leaves_of(&*vault.kv, generation)? {
             pieces.entry(of).or_default().insert(first);
         }

@@ -54,6 +54,8 @@ pub(crate) struct Hold {
     /// Hours of cameras of which something is still to be copied; `None` before the first look.
     pub(crate) pending: Option<Pending>,
     pub(crate) left_bytes: u64,
+    /// Bytes and segments of its copy at the last look at its proofs, and how much of it had none.
+    pub(crate) unproven: Option<((u64, usize), i64)>,
     /// Other holds that have what the rings have overwritten, and that it is still to be copied from.
     pub(crate) from_holds: BTreeSet<HoldId>,
     /// Nothing is left to copy from the disks that are there, and one is away.
@@ -91,6 +93,7 @@ impl Hold {
             settled: false,
             pending: None,
             left_bytes: 0,
+            unproven: None,
             from_holds: BTreeSet::new(),
             waits_for_disk: false,
             missing: Vec::new(),
@@ -138,6 +141,7 @@ impl Hold {
             state: self.state(),
             held_bytes,
             left_bytes: if self.is_active() { self.left_bytes } else { 0 },
+            unproven_nanos: self.unproven.filter(|_| self.is_active() && self.settled).map(|(_, nanos)| nanos),
             missing: self.missing.iter().take(MISSING_LISTED_MAX).copied().collect(),
             missing_count: self.missing_count,
             trouble: self.trouble.clone(),

@@ -118,6 +118,8 @@ fn row(hold: HoldInfo) -> HoldRow {
         },
         held_bytes: hold.held_bytes,
         left_bytes: hold.left_bytes,
+        // Rounded up: a little is not nothing.
+        unproven_ms: hold.unproven_nanos.map(|nanos| nanos.saturating_add(999_999) / 1_000_000),
         trouble: hold.trouble,
         missing: hold.missing.iter().map(missing).collect(),
         missing_count: hold.missing_count,

@@ -108,6 +108,9 @@ pub struct Hold {
     pub held_bytes: u64,
     /// Estimate of what is still to be copied or to arrive.
     pub left_bytes: u64,
+    /// Held footage whose proof is not held with it, of all cameras and streams together; 0: all of it can be proved without the ring. Footage has its proof five minutes after it was recorded at
+    /// the latest. Null: not known yet, because footage is still being copied.
+    pub unproven_ms: Option<i64>,
     /// Why copying does not go on, in plain English; null when it does.
     pub trouble: Option<String>,
     /// Intervals without a copy, of the account's cameras; the first 200.

@@ -270,6 +270,7 @@ fn shown(app: &App, row: HoldRow, subject: &Subject) -> api::Hold {
         state: row.state,
         held_bytes: row.held_bytes,
         left_bytes: row.left_bytes,
+        unproven_ms: row.unproven_ms,
         trouble: row.trouble,
         missing: row.missing.into_iter().filter(|missing| subject.covers(missing.camera)).take(MISSING_MAX).collect(),
         missing_count: row.missing_count,

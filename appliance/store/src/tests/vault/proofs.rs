@@ -134,6 +134,8 @@ fn held_footage_is_proved_when_the_ring_has_nothing_of_it() {
         assert!(all.assert_proved(1, range) > 1, "as long as the ring has it, too");
         all.overwrite(range);
         all.wait_held(hold);
+        all.look();
+        assert_eq!(all.parts.info(hold).unproven_nanos, Some(0), "and the list of holds says so");
         assert!(all.assert_proved(1, range) > 1);
         assert!(all.logged(2, range).segments.is_empty(), "nobody held the other camera");
         // So it is after a start, and when the vault's index is lost.
@@ -155,12 +157,17 @@ fn what_was_held_before_proofs_were_copied_is_listed_as_unproven() {
     let mut all = Logging::on(HoldBox::new(4));
     all.recorded = all.machine.record(&mut all.parts, &mut all.cams, 40);
     let range = between(all.now().plus_nanos(-12_000_000_000), all.now());
-    all.parts.hold(&[1], range);
+    let hold = all.parts.hold(&[1], range);
     // Nothing is logged until the ring has come round.
     let recorded = all.machine.record(&mut all.parts, &mut all.cams, 400);
     all.recorded.add(recorded);
     let found = all.logged(1, range);
     assert!(found.segments.is_empty() && found.without_leaf >= 20, "{}", found.without_leaf);
+    all.wait_held(hold);
+    all.look();
+    // Whole minutes are held, and the twelve seconds lie in one; of the runs at both ends something lies beside it.
+    let unproven_s = all.parts.info(hold).unproven_nanos.unwrap() as f64 / 1e9;
+    assert!((59.0..63.0).contains(&unproven_s), "{unproven_s} s");
     all.recorded.assert_in(&all.parts, &[1], range);
 }
 
@@ -173,8 +180,12 @@ fn a_vault_that_is_older_than_proofs_gets_them_as_long_as_the_ring_has_the_foota
     all.recorded.add(all.machine.record(&mut all.parts, &mut all.cams, 40));
     all.wait_held(hold);
     assert_eq!(all.leaf_rows(), 0);
+    all.look();
+    assert!(all.parts.info(hold).unproven_nanos.unwrap() > 0);
     let mut all = all.restart();
     all.record(10);
+    all.look();
+    assert_eq!(all.parts.info(hold).unproven_nanos, Some(0));
     assert!(all.leaf_rows() > 0);
     all.overwrite(range);
     all.assert_proved(1, range);

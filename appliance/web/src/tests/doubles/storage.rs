@@ -184,6 +184,7 @@ fn held(id: u64, order: HoldOrder) -> HoldRow {
         state: api::HoldState::Incomplete,
         held_bytes: 9,
         left_bytes: 0,
+        unproven_ms: Some(61_000),
         trouble: None,
         release: None,
     }

@@ -3,6 +3,8 @@ import { outboxWords } from "./en-outbox";
 
 export const logWords = {
   "log.title": "Checkpoint",
+  "holds.proved": "Proved: the hashes of all of it lie with it.",
+  "holds.unproven": "{time} of it cannot be proved without the disks that recorded it. Footage gets its proof within five minutes; what was overwritten before stays without one.",
   "log.what":
     "The recorder signs the log as long as it grows. Whoever keeps a checkpoint outside this box can prove later that no entry before it was changed, removed or put in. Keep one often, and where nobody of this station can reach it.",
   "log.summary": "{signed} entries signed",

@@ -130,6 +130,11 @@ function HoldCard({ hold, reload }: { hold: Hold; reload: () => void }) {
             </p>
           </Note>
         )}
+        {hold.unproven_ms !== null && !over && (
+          <p class={hold.unproven_ms > 0 ? "warn" : "muted"} data-unproven={hold.unproven_ms}>
+            {hold.unproven_ms > 0 ? t("holds.unproven", { time: durationText(hold.unproven_ms) }) : t("holds.proved")}
+          </p>
+        )}
         {hold.missing_count > 0 && !over && <Missing hold={hold} />}
         {hold.release !== null && (
           <p>
