@@ -263,9 +263,10 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
         }
         _ if guards_log(action) && !subject.factor_fresh => Err(Refusal::FactorNeeded),
         Action::Playback { camera, range, case } => inside(subject, case, *camera, *range),
-        Action::RequestExport { case, cameras, range, .. } => {
+        Action::RequestExport { case, cameras, range, .. } | Action::AddBookmark { case, cameras, range } => {
             cameras.iter().try_for_each(|camera| inside(subject, case, *camera, *range))
         }
+        Action::ReadBookmarks { case } | Action::RemoveBookmark { case, .. } => in_own_case(subject, case),
         _ => Ok(()),
     }
 }
@@ -300,7 +301,10 @@ fn needed(action: &Action) -> Result<(&'static [Role], &[CameraId]), &'static st
         // Whoever works in it gives it up when they are done; nobody sees more afterwards.
         Action::CloseCase { .. } => (&[Role::Investigator, Role::Approver], &[]),
         // The ring does not wait for a second signature: whoever may play footage may keep it. Giving it up destroys it, so somebody else does that.
-        Action::PlaceHold { cameras, .. } | Action::RequestExport { cameras, .. } => (&[Role::Investigator], cameras),
+        Action::PlaceHold { cameras, .. }
+        | Action::RequestExport { cameras, .. }
+        | Action::AddBookmark { cameras, .. } => (&[Role::Investigator], cameras),
+        Action::ReadBookmarks { .. } | Action::RemoveBookmark { .. } => (&[Role::Investigator], &[]),
         Action::ChangeCase { .. }
         | Action::ReleaseHold { .. }
         | Action::ReleaseExport { .. }
@@ -396,6 +400,14 @@ pub(crate) fn inside(subject: &Subject, number: &str, camera: CameraId, range: T
     let found = subject.case.as_ref().filter(|found| found.case.number == number && !number.is_empty());
     let found = found.ok_or_else(|| Refusal::OutsideCase(CaseRefusal::Unknown(number.to_owned())))?;
     found.case.admits(account, camera, range, found.now).map_err(Refusal::OutsideCase)
+}
+
+/// Whether the case of this number is open and names whoever asks: as if all of its footage were asked for, of the camera that comes first.
+fn in_own_case(subject: &Subject, number: &str) -> Result<(), Refusal> {
+    let found = subject.case.as_ref().filter(|found| found.case.number == number && !number.is_empty());
+    let unknown = || Refusal::OutsideCase(CaseRefusal::Unknown(number.to_owned()));
+    let case = &found.ok_or_else(unknown)?.case;
+    inside(subject, number, *case.cameras.first().ok_or_else(unknown)?, case.range)
 }
 
 /// What may be done to others, or by others, and not to oneself.

@@ -192,6 +192,7 @@ mod tests {
             closed: None,
             emergency,
             reviewed: None,
+            bookmarks: Vec::new(),
         };
         let minutes = |minutes: i64| minutes * 60 * NANOS_PER_SEC;
         for (case, why) in [

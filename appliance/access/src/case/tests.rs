@@ -31,6 +31,7 @@ fn case() -> Case {
         closed: None,
         emergency: false,
         reviewed: None,
+        bookmarks: Vec::new(),
     }
 }
 

@@ -252,6 +252,7 @@ pub(super) fn wide_case() -> Case {
         closed: None,
         emergency: false,
         reviewed: None,
+        bookmarks: Vec::new(),
     }
 }
 

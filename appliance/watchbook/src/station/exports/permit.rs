@@ -89,6 +89,7 @@ mod tests {
                 closed: None,
                 emergency: false,
                 reviewed: None,
+                bookmarks: Vec::new(),
             };
             cases.open(case).unwrap();
             let rights = Rights::new(book.clone(), cases.clone(), Arc::new(clock.clone()));
