@@ -62,7 +62,8 @@ export function LanesCanvas({ rows, view, moment, now, selection, bookmarks, pla
     // The last one alone is kept: whoever looks how long it took finds it here.
     performance.clearMeasures("scene-lanes");
     performance.measure("scene-lanes", { start: begun });
-  }, [width, height, view, lanes, Math.floor(now / 1_000)]);
+    // The end of now moves on: drawn again once it is a pixel further.
+  }, [width, height, view, lanes, Math.floor(now / Math.max(1_000, span(view) / Math.max(1, width)))]);
   useEffect(() => {
     const context = prepared(over.current, width, height);
     if (context !== null) drawMarks(context, width, height, { view, moment, hover: hover?.ms ?? null, selection, bookmarks, now }, readPalette(context.canvas));
@@ -108,7 +109,7 @@ export function LanesCanvas({ rows, view, moment, now, selection, bookmarks, pla
   };
 
   return (
-    <div class="lanes">
+    <div class="lanes" data-known={rows.filter((row) => row.lane !== null).length}>
       <div class={rows.length >= 10 ? "lane-names lane-names-many" : "lane-names"}>
         {rows.map((row) => (
           <button key={row.camera} type="button" class="lane-name" aria-pressed={row.chosen} data-lane={row.camera} title={row.name} onClick={() => flip(row.camera)}>

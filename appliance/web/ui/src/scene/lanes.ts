@@ -116,11 +116,13 @@ function drawDensity({ context, width, palette }: Pen, view: View, lane: Lane, t
   const amounts = density(lane.amounts, view, Math.round(width));
   context.fillStyle = palette.event;
   context.globalAlpha = 0.55;
-  for (let x = 0; x < amounts.length; x += 1) {
+  // Neighbours of one height are one bar: an hour is some pixels wide.
+  for (let x = 0, wide = 1; x < amounts.length; x += wide) {
     const share = amounts[x] ?? 0;
+    for (wide = 1; x + wide < amounts.length && amounts[x + wide] === share; ) wide += 1;
     if (share === 0) continue;
     const tall = Math.max(1, share * height);
-    context.fillRect(x, top + height - tall, 1, tall);
+    context.fillRect(x, top + height - tall, wide, tall);
   }
   context.globalAlpha = 1;
 }

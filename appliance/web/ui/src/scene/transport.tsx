@@ -30,9 +30,9 @@ export function SceneTransport({ playing, rate, disabled, toggle, reverse, pictu
   return (
     <div class="row transport">
       {button(t("scene.reverse"), reverse, <Icon name={backwards ? "pause" : "reverse"} />, { pressed: backwards })}
-      {button(t("scene.picture.back"), () => picture(-1), "−1")}
+      {button(`−1 ${t("scene.picture.back")}`, () => picture(-1), "−1")}
       {button(forwards ? t("transport.pause") : t("transport.play"), toggle, <Icon name={forwards ? "pause" : "play"} />, { primary: true })}
-      {button(t("scene.picture.on"), () => picture(1), "+1")}
+      {button(`+1 ${t("scene.picture.on")}`, () => picture(1), "+1")}
       <label class="speed">
         <span class="visually-hidden">{t("transport.speed")}</span>
         <select value={String(Math.abs(rate.value))} disabled={disabled} onChange={(event) => setRate(Number(event.currentTarget.value))}>
