@@ -75,7 +75,6 @@ describe("a scene", { concurrency: 1 }, () => {
       const { start, end: last } = await extent();
       if (last - start > 50_000) break;
       assert.ok(Date.now() < end, "nine cameras are recorded");
-      await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 1_000)));
     }
     await page.goto(`${BASE_URL}#/scene`);
     await choose(page, CASE);

@@ -3,6 +3,7 @@ export const sceneWords = {
   "nav.scene": "Scene",
   "scene.what": "Up to nine cameras of a case on one clock: what is on the screen together happened together.",
   "scene.cameras": "Cameras of the case: {count} of at most {max} chosen",
+  "scene.open": "Together with others",
   "scene.none": "No camera is chosen",
   "scene.none.next": "Choose up to nine above. They are played together.",
   "scene.none.case": "Choose a case first: footage is played inside a case alone.",
