@@ -128,7 +128,8 @@ async fn add(call: Call) -> Result<Response, Problem> {
                 &number,
                 Box::new(|case| {
                     if case.bookmarks.len() >= BOOKMARKS_MAX {
-                        let why = format!("case {} has {BOOKMARKS_MAX} bookmarks, as many as a case keeps", case.number);
+                        let why =
+                            format!("case {} has {BOOKMARKS_MAX} bookmarks, as many as a case keeps", case.number);
                         return Err(Error::new(Kind::Exhausted, why).next("Take away one that is not needed any more."));
                     }
                     kept.number = case.next_bookmark();

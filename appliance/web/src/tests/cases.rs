@@ -358,7 +358,8 @@ async fn moments_are_marked_read_and_taken_away_by_whoever_works_in_the_case() {
     assert_eq!((first.status.as_u16(), &first.json()["bookmark"]), (201, &json!(1)), "{first:?}");
     assert_eq!(station.post(&path, &investigator, &mark(5_000, "")).await.status, 201);
     let list = station.get(&path, &investigator).await.json();
-    let told: Vec<_> = list["bookmarks"].as_array().unwrap().iter().map(|one| (&one["at_utc_ms"], &one["words"])).collect();
+    let told: Vec<_> =
+        list["bookmarks"].as_array().unwrap().iter().map(|one| (&one["at_utc_ms"], &one["words"])).collect();
     assert_eq!(told, [(&json!(START_MS + 5_000), &json!("")), (&json!(START_MS + 9_000), &json!("the van turns"))]);
     assert_eq!(list["bookmarks"][1]["cameras"], json!([1, 2]));
     assert_eq!(list["bookmarks"][1]["by_name"], "Investigator");
@@ -401,7 +402,8 @@ async fn a_moment_outside_the_case_is_not_marked_and_a_case_keeps_so_many() {
         assert_problem(&station.post(&path, &investigator, &body).await, 422, "invalid-input");
     }
     for number in 1..=64 {
-        let answer = station.post(&path, &investigator, &json!({"at_utc_ms": START_MS, "cameras": [1], "words": ""})).await;
+        let answer =
+            station.post(&path, &investigator, &json!({"at_utc_ms": START_MS, "cameras": [1], "words": ""})).await;
         assert_eq!(answer.json()["bookmark"], number, "{answer:?}");
     }
     let full = station.post(&path, &investigator, &json!({"at_utc_ms": START_MS, "cameras": [1], "words": ""})).await;

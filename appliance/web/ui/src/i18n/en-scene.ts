@@ -21,7 +21,7 @@ export const sceneWords = {
   "scene.picture.back": "One picture back",
   "scene.picture.on": "One picture on",
   "scene.waiting": "Waits until every camera is ready",
-  "scene.in_step": "In step: {ms} ms apart",
+  "scene.in_step": "Players {ms} ms apart",
   "scene.jumped": "No camera has footage there: jumped over {duration}.",
   "scene.done": "Done",
 

@@ -23,7 +23,7 @@ export const sceneWords: Record<keyof typeof english, string> = {
   "scene.picture.back": "ថយមួយរូបភាព",
   "scene.picture.on": "ទៅមុខមួយរូបភាព",
   "scene.waiting": "រង់ចាំរហូតដល់កាមេរ៉ាទាំងអស់រួចរាល់",
-  "scene.in_step": "ព្រមគ្នា៖ ឃ្លាតគ្នា {ms} ms",
+  "scene.in_step": "ការចាក់ឃ្លាតគ្នា {ms} ms",
   "scene.jumped": "គ្មានកាមេរ៉ាណាមានរូបភាពថតនៅទីនោះ៖ បានលោតរំលង {duration}។",
   "scene.done": "រួចរាល់",
 
