@@ -1,6 +1,6 @@
 /** What is looked at, handed on: kept for the case, asked for as evidence, or put into a new case. One click opens it, one does it. */
 
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { api } from "../api";
 import { t } from "../i18n";
 import { useAct, useLoaded } from "../lib/hooks";
@@ -33,8 +33,13 @@ interface Props {
 
 export function HandOver({ case: number, cameras, range, marked, handing, hand, mark, clear }: Props) {
   const flip = (what: "hold" | "export") => hand(handing === what ? null : what);
+  const section = useRef<HTMLElement>(null);
+  // A key opened it: it may lie below the screen.
+  useEffect(() => {
+    if (handing !== null) section.current?.scrollIntoView({ block: "nearest" });
+  }, [handing]);
   return (
-    <section class="panel hand-over" aria-label={t("scene.hand")}>
+    <section ref={section} class="panel hand-over" aria-label={t("scene.hand")}>
       <div class="panel-head">
         <h2>{t("scene.hand")}</h2>
         <div class="row">

@@ -2,6 +2,7 @@
 
 import type { Signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 import { t } from "../i18n";
 import { clockText, dateText, fromInput, toInput, utcText, zoneText } from "../lib/time";
 import { DAY, HOUR, MINUTE, pan, SECOND, span, type View, viewAround, zoom } from "../timeline/scale";
@@ -116,8 +117,13 @@ export function SceneView({ view, setView, moment }: { view: View; setView: (vie
 
 /** Every key and what it does. */
 export function KeyHelp({ open, flip }: { open: boolean; flip: () => void }) {
+  const section = useRef<HTMLElement>(null);
+  // A key opened it: it may lie below the screen.
+  useEffect(() => {
+    if (open) section.current?.scrollIntoView({ block: "nearest" });
+  }, [open]);
   return (
-    <section class="panel key-help">
+    <section ref={section} class="panel key-help">
       <button type="button" class="quiet" aria-expanded={open} aria-controls="scene-keys" onClick={flip}>
         <Icon name="info" /> {t("scene.keys")} <kbd>?</kbd>
       </button>
