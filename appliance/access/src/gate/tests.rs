@@ -312,7 +312,7 @@ fn footage_is_played_inside_an_open_case_alone() {
 #[test]
 fn a_moment_is_marked_where_it_may_be_played_and_read_by_whoever_works_there() {
     let at = |case: Option<Case>, now: i64, action: &Action| {
-        let case = case.map(|case| CaseNow { case, now: UtcNanos(now * watchbook_base::time::NANOS_PER_SEC) });
+        let case = case.map(|case| CaseNow { case, now: UtcNanos(now) });
         decide(&Subject { case, ..subject(&[Role::Investigator]) }, action)
     };
     let outside = |why| Err(Refusal::OutsideCase(why));
