@@ -85,6 +85,27 @@ pub enum Action {
         /// Its number.
         case: String,
     },
+    /// Read the bookmarks of a case that one works in.
+    ReadBookmarks {
+        /// Number of the case.
+        case: String,
+    },
+    /// Mark a moment of a case's footage, for whoever works in it. The words stay in the case: the log keeps who marked what.
+    AddBookmark {
+        /// Number of the case.
+        case: String,
+        /// Whose footage; never empty.
+        cameras: Vec<CameraId>,
+        /// The moment, of the shortest length there is.
+        range: TimeRange,
+    },
+    /// Take a bookmark away.
+    RemoveBookmark {
+        /// Number of the case.
+        case: String,
+        /// Number of the bookmark in it.
+        bookmark: u32,
+    },
     /// Ask for an export: footage as evidence, which a second person releases.
     RequestExport {
         /// Number that the export gets; 0 where nothing was asked for that could be one.

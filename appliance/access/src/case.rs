@@ -21,6 +21,12 @@ pub const OPEN_NANOS_MAX: i64 = 92 * DAY;
 pub const EMERGENCY_NANOS_MAX: i64 = 30 * MINUTE;
 /// Longest stretch of footage of an emergency.
 pub const EMERGENCY_WINDOW_NANOS_MAX: i64 = DAY;
+/// Moments that are marked in one case: with 240 bytes of words and nine cameras each, 30 kB of the 64 kB that a case may take.
+pub const BOOKMARKS_MAX: usize = 64;
+/// Longest words of a bookmark, in bytes: 80 Khmer letters.
+pub const BOOKMARK_BYTES_MAX: usize = 240;
+/// Cameras of one bookmark: as many as are played together.
+pub const BOOKMARK_CAMERAS_MAX: usize = 9;
 /// Accounts that may work in one case.
 pub const INVESTIGATORS_MAX: usize = 16;
 /// An emergency is to be reviewed within so long; the alarm about it lasts as long.
@@ -94,6 +100,26 @@ pub struct Case {
     /// When somebody else put an end to an emergency: closed it, or found at its review that it was not right. Nothing of it goes out from then on.
     #[serde(default)]
     pub stopped: Option<UtcNanos>,
+    /// Moments that somebody marked, in the order in which they did; at most [`BOOKMARKS_MAX`].
+    #[serde(default)]
+    pub bookmarks: Vec<Bookmark>,
+}
+
+/// A moment of a case's footage that whoever works in it comes back to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bookmark {
+    /// Its number in the case.
+    pub number: u32,
+    /// The moment.
+    pub at: UtcNanos,
+    /// The cameras that were looked at together; never empty.
+    pub cameras: BTreeSet<CameraId>,
+    /// What is to be seen, in the words of whoever marked it; at most [`BOOKMARK_BYTES_MAX`] bytes.
+    pub words: String,
+    /// Who marked it.
+    pub by: u32,
+    /// When they did.
+    pub made: UtcNanos,
 }
 
 /// A case, and the moment at which it is looked at.
@@ -122,6 +148,7 @@ impl CaseNow {
             emergency: false,
             reviewed: None,
             stopped: None,
+            bookmarks: Vec::new(),
         };
         Self { case, now: UtcNanos(0) }
     }
@@ -247,6 +274,12 @@ impl Case {
     #[must_use]
     pub fn needs_review(&self) -> bool {
         self.emergency && self.reviewed.is_none()
+    }
+
+    /// The number of the next bookmark: one more than the largest of those that are there.
+    #[must_use]
+    pub fn next_bookmark(&self) -> u32 {
+        self.bookmarks.iter().map(|bookmark| bookmark.number).max().unwrap_or(0).saturating_add(1)
     }
 
     /// What a case must be when it is opened or changed at this moment. Whether its accounts exist and are investigators, whoever knows accounts checks.

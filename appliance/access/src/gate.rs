@@ -268,6 +268,10 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
             let within = if is_made { Within::Export } else { Within::Look };
             cameras.iter().try_for_each(|camera| inside(subject, (case, within), *camera, *range))
         }
+        Action::AddBookmark { case, cameras, range } => {
+            cameras.iter().try_for_each(|camera| inside(subject, (case, Within::Look), *camera, *range))
+        }
+        Action::ReadBookmarks { case } | Action::RemoveBookmark { case, .. } => in_own_case(subject, case),
         _ => Ok(()),
     }
 }
@@ -309,6 +313,14 @@ pub(crate) fn inside(
         Within::Export => found.case.lets_out(account, camera, range, found.now),
     };
     admitted.map_err(Refusal::OutsideCase)
+}
+
+/// Whether the case of this number is open and names whoever asks: as if all of its footage were asked for, of the camera that comes first.
+fn in_own_case(subject: &Subject, number: &str) -> Result<(), Refusal> {
+    let found = subject.case.as_ref().filter(|found| found.case.number == number && !number.is_empty());
+    let unknown = || Refusal::OutsideCase(CaseRefusal::Unknown(number.to_owned()));
+    let case = &found.ok_or_else(unknown)?.case;
+    inside(subject, (number, Within::Look), *case.cameras.first().ok_or_else(unknown)?, case.range)
 }
 
 /// What may be done to others, or by others, and not to oneself.

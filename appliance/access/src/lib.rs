@@ -16,7 +16,7 @@ pub mod request;
 pub mod role;
 
 pub use action::{Action, RecipientClass, RecordedMinutes};
-pub use case::{Case, CaseNow, CaseRefusal, Purpose};
+pub use case::{Bookmark, Case, CaseNow, CaseRefusal, Purpose};
 pub use export::ExportNow;
 pub use gate::{AuditEntry, AuditError, AuditLog, Grant, Outcome, Refusal, decide, open};
 pub use policy::{Profile, Rules};

@@ -193,6 +193,7 @@ mod tests {
             emergency,
             reviewed: None,
             stopped: None,
+            bookmarks: Vec::new(),
         };
         let minutes = |minutes: i64| minutes * 60 * NANOS_PER_SEC;
         for (case, why) in [

@@ -1,6 +1,7 @@
 //! The JSON shapes of the API. Names are snake_case; times are whole milliseconds UTC and end in `_utc_ms`; numbers that may pass 2^53 are strings.
 //! Requests refuse fields they do not know.
 
+mod bookmarks;
 mod camera;
 mod cases;
 mod counts;
@@ -26,6 +27,7 @@ mod retention;
 mod sign;
 mod station;
 
+pub use bookmarks::{Bookmark, BookmarkList, BookmarkRequest};
 pub use camera::{
     Camera, CameraList, CameraPatch, CameraRequest, CameraStates, CameraTest, CameraTestReport, ClockList,
     ClockReading, FoundStream, ImportanceName, LastGap, PluginBinding, PluginBindingRequest, Point, Sight, SightKind,

@@ -3,6 +3,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod audit;
+mod bookmarks;
 mod camera_change;
 pub(crate) mod cameras;
 pub(crate) mod cases;
@@ -216,6 +217,7 @@ pub(crate) fn table() -> Vec<Route> {
     rows.extend(devices::rows());
     rows.extend(ptz::rows());
     rows.extend(cases::rows());
+    rows.extend(bookmarks::rows());
     rows.extend(footage::rows());
     rows.extend(playback::rows());
     rows.extend(exports::rows());

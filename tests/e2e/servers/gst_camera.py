@@ -4,7 +4,8 @@
 Usage: gst_camera.py --footage DIR [--address A] [--port N] [--user NAME --password TEXT] [--audio none|aac|pcmu|pcma] [--transport both|tcp|udp] [--tls DIR]
   DIR is made by prepare_footage.sh; each entry of its footage.json is a mount: /main /sub /main2 /sub2 /hevc. Nothing is encoded here: pictures are cut out of the
   files once and pushed at their rate, which costs about 1 % of a core a camera. /bframes (two B-frames between others) and /long (a key frame every 12 s) are MP4 files that
-  are played once from their beginning, with the times that are in them.
+  are played once from their beginning, with the times that are in them. An entry with "aligned": true plays the picture whose turn it is by the clock of the day, so
+  that all such mounts show the same one at any moment, whenever they were opened.
   With --tls everything is encrypted; a key and a certificate for it are made in that DIR, unless they are there, by the openssl program: camera.pem.
 Says `READY rtsp://ADDRESS:PORT/` (`rtsps:` with --tls) on standard output once it listens, and ends when its standard input does. Commands on standard input, one a line:
   silence              keep every connection and send nothing
@@ -91,9 +92,16 @@ def certificate(folder):
 class Loop:
     """Frames that are played over and over, and may be exchanged."""
 
-    def __init__(self, frames, frame_ns, caps):
-        self.frames, self.frame_ns, self.caps = frames, frame_ns, caps
+    def __init__(self, frames, frame_ns, caps, aligned=False):
+        self.frames, self.frame_ns, self.caps, self.aligned = frames, frame_ns, caps, aligned
         self.wanted = None
+
+    def begin(self):
+        """Where to begin, and when that picture was due."""
+        if not self.aligned:
+            return 0, time.monotonic_ns()
+        now = time.time_ns()
+        return now // self.frame_ns % len(self.frames), time.monotonic_ns() - now % self.frame_ns
 
     def frame(self, index):
         # Exchanged at a key frame only: the files begin with one, and repeat it every 2 s.
@@ -139,7 +147,7 @@ class Camera:
     def mount(self, mount, entry):
         path = os.path.join(self.args.footage, entry["file"])
         kind, fps = path.rsplit(".", 1)[1], entry["fps"]
-        self.loops[mount] = Loop(access_units(path), SECOND // fps, VIDEO_CAPS[kind].format(fps=fps))
+        self.loops[mount] = Loop(access_units(path), SECOND // fps, VIDEO_CAPS[kind].format(fps=fps), entry.get("aligned", False))
         audio = self.args.audio if mount.startswith("main") else "none"
         factory = self.add(mount, f"( {VIDEO[kind]}{AUDIO[audio]} )", shared=True)
         factory.connect("media-configure", lambda _, media: self.configure(media, mount, audio))
@@ -178,14 +186,14 @@ class Camera:
             threading.Thread(target=self.push, args=(source, loop, over), daemon=True).start()
 
     def push(self, source, loop, over):
-        start, index = time.monotonic_ns(), 0
+        (first, start), index = loop.begin(), 0
         while not over.is_set():
             due = index * loop.frame_ns
             wait = (start + due - time.monotonic_ns()) / SECOND
             if wait > 0:
                 time.sleep(wait)
             if not self.silent.is_set():
-                buffer = Gst.Buffer.new_wrapped(loop.frame(index))
+                buffer = Gst.Buffer.new_wrapped(loop.frame(first + index))
                 buffer.pts = due
                 buffer.dts = due
                 buffer.duration = loop.frame_ns

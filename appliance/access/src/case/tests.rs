@@ -32,6 +32,7 @@ fn case() -> Case {
         emergency: false,
         reviewed: None,
         stopped: None,
+        bookmarks: Vec::new(),
     }
 }
 

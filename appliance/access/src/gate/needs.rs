@@ -35,6 +35,7 @@ pub(super) fn roles(action: &A) -> Result<&'static [Role], &'static str> {
         A::OpenCase { emergency: false, .. } | A::ChangeCase { .. } => APPROVER,
         // Whoever works in it gives it up when they are done; nobody sees more afterwards.
         A::CloseCase { .. } => INVESTIGATOR_OR_APPROVER,
+        A::AddBookmark { .. } | A::ReadBookmarks { .. } | A::RemoveBookmark { .. } => INVESTIGATOR,
         // The ring does not wait for a second signature: whoever may play footage may keep it. Giving it up destroys it, so somebody else does that.
         A::PlaceHold { .. } | A::RequestExport { .. } | A::CancelExport { .. } | A::DeliverExport { .. } => {
             INVESTIGATOR
@@ -88,9 +89,11 @@ pub(super) fn cameras(action: &A) -> &[CameraId] {
             camera.as_slice()
         }
         A::OpenCase { cameras, .. } | A::PlaceHold { cameras, .. } | A::RequestExport { cameras, .. } => cameras,
+        A::AddBookmark { cameras, .. } => cameras,
         A::Claim | A::SignIn { .. } | A::SignOut | A::ReadConfig | A::ChangeOwnAccount => &[],
         A::SetUpSecondFactor | A::EnterSecondFactor | A::RemoveSecondFactor { .. } => &[],
         A::ReadHolds | A::ReleaseHold { .. } | A::ReadCases | A::ChangeCase { .. } | A::CloseCase { .. } => &[],
+        A::ReadBookmarks { .. } | A::RemoveBookmark { .. } => &[],
         A::ReadExports | A::CancelExport { .. } | A::ReleaseExport { .. } | A::RefuseExport { .. } => &[],
         A::DeliverExport { .. } | A::AskDecision { .. } | A::BringDecision { .. } => &[],
         A::ReadSubjectRequests | A::RegisterSubjectRequest { .. } | A::ChangeSubjectRequest { .. } => &[],

@@ -52,6 +52,7 @@ fn case() -> Case {
         emergency: false,
         reviewed: None,
         stopped: None,
+        bookmarks: Vec::new(),
     }
 }
 
@@ -75,6 +76,10 @@ fn request_export(camera: CameraId, range: TimeRange) -> Action {
     let recipient_class = crate::RecipientClass::Court;
     let (case, cameras) = ("7/26".into(), vec![camera]);
     Action::RequestExport { export: 1, case, cameras, range, recipient_class, redacted: false }
+}
+
+fn add_bookmark(camera: CameraId, range: TimeRange) -> Action {
+    Action::AddBookmark { case: "7/26".into(), cameras: vec![camera], range }
 }
 
 /// What the gate is told of the export that an action is about: asked for by account 7 where it is for its own, else by account 8.
@@ -121,6 +126,9 @@ fn table() -> Vec<(Action, Option<Vec<Role>>)> {
         (open_case(&[7], true), Some(vec![Investigator])),
         (Action::ChangeCase { case: "9/26".into(), what: "expires".into() }, Some(vec![Approver])),
         (Action::CloseCase { case: "7/26".into() }, Some(vec![Investigator, Approver])),
+        (Action::ReadBookmarks { case: "7/26".into() }, Some(vec![Investigator])),
+        (add_bookmark(one, window), Some(vec![Investigator])),
+        (Action::RemoveBookmark { case: "7/26".into(), bookmark: 1 }, Some(vec![Investigator])),
         (Action::ReadSubjectRequests, keepers()),
         (
             Action::RegisterSubjectRequest { request: 1, received_utc_ms: 0, due_utc_ms: 1 },
@@ -304,6 +312,28 @@ fn footage_is_played_inside_an_open_case_alone() {
     assert_eq!(ask(Some(case()), "7/26", 5, range(10, 401)), wide);
     let others = Case { investigators: [8].into(), ..case() };
     assert_eq!(ask(Some(others), "7/26", 5, inside), outside(CaseRefusal::NotNamed("7/26".into())));
+}
+
+#[test]
+fn a_moment_is_marked_where_it_may_be_played_and_read_by_whoever_works_there() {
+    let at = |case: Option<Case>, now: i64, action: &Action| {
+        let case = case.map(|case| CaseNow { case, now: UtcNanos(now) });
+        decide(&Subject { case, ..subject(&[Role::Investigator]) }, action)
+    };
+    let outside = |why| Err(Refusal::OutsideCase(why));
+    let number = || "7/26".to_owned();
+    let acts = [Action::ReadBookmarks { case: number() }, Action::RemoveBookmark { case: number(), bookmark: 1 }];
+    for action in acts.iter().chain([&add_bookmark(camera(1), range(0, 1))]) {
+        assert_eq!(at(Some(case()), 5, action), Ok(()), "{action:?}");
+        assert_eq!(at(None, 5, action), outside(CaseRefusal::Unknown(number())), "{action:?}");
+        assert_eq!(at(Some(case()), 1000, action), outside(CaseRefusal::Expired(number())), "{action:?}");
+        let others = Case { investigators: [8].into(), ..case() };
+        assert_eq!(at(Some(others), 5, action), outside(CaseRefusal::NotNamed(number())), "{action:?}");
+        let closed = Case { closed: Some(UtcNanos(1)), ..case() };
+        assert_eq!(at(Some(closed), 5, action), outside(CaseRefusal::Closed(number())), "{action:?}");
+    }
+    let wide = outside(CaseRefusal::OutsideWindow(number(), range(0, 400)));
+    assert_eq!(at(Some(case()), 5, &add_bookmark(camera(1), range(400, 401))), wide);
 }
 
 #[test]

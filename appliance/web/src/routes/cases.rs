@@ -84,7 +84,7 @@ fn invalid(why: String) -> Error {
 }
 
 /// The number in the path.
-fn number(path: &Arguments) -> Result<String, Error> {
+pub(crate) fn number(path: &Arguments) -> Result<String, Error> {
     let number = path.text("case").unwrap_or_default();
     check_number(number).map_err(|_| Error::not_found("there is no case with this number"))?;
     Ok(number.to_owned())
@@ -233,6 +233,7 @@ async fn open(call: Call) -> Result<Response, Problem> {
             emergency,
             reviewed: None,
             stopped: None,
+            bookmarks: Vec::new(),
         };
         call.app.ports().policies.in_force().rules.check_case(&case, now).map_err(invalid)?;
         are_investigators(&call.app, &case)?;

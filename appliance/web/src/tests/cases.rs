@@ -384,3 +384,66 @@ async fn numbers_that_differ_in_capitals_alone_are_one() {
     assert!(cases.open(Case { number: "pp 1".into(), ..wide_case() }).is_err());
     assert_eq!(Cases::get(&**cases, "pp 1").unwrap(), None);
 }
+
+#[tokio::test]
+async fn moments_are_marked_read_and_taken_away_by_whoever_works_in_the_case() {
+    let station = Station::new();
+    let (_, investigator) = people(&station).await;
+    let path = format!("/api/v1/cases/{}/bookmarks", CASE.replace('/', "%2F"));
+    let mark = |at: i64, words: &str| json!({"at_utc_ms": START_MS + at, "cameras": [2, 1], "words": words});
+    let first = station.post(&path, &investigator, &mark(9_000, " the van turns ")).await;
+    assert_eq!((first.status.as_u16(), &first.json()["bookmark"]), (201, &json!(1)), "{first:?}");
+    assert_eq!(station.post(&path, &investigator, &mark(5_000, "")).await.status, 201);
+    let list = station.get(&path, &investigator).await.json();
+    let told: Vec<_> =
+        list["bookmarks"].as_array().unwrap().iter().map(|one| (&one["at_utc_ms"], &one["words"])).collect();
+    assert_eq!(told, [(&json!(START_MS + 5_000), &json!("")), (&json!(START_MS + 9_000), &json!("the van turns"))]);
+    assert_eq!(list["bookmarks"][1]["cameras"], json!([1, 2]));
+    assert_eq!(list["bookmarks"][1]["by_name"], "Investigator");
+    let log = serde_json::to_string(&station.audit.since(0)).unwrap();
+    assert!(log.contains("add_bookmark") && !log.contains("the van"), "the log keeps which moment, not the words");
+
+    let gone = station.send(Ask::new("DELETE", &format!("{path}/1")).by(&investigator)).await;
+    assert_eq!(gone.status, 204, "{gone:?}");
+    let again = station.send(Ask::new("DELETE", &format!("{path}/1")).by(&investigator)).await;
+    assert_problem(&again, 404, "not-found");
+    assert!(matches!(last_refusal(&station).0, Action::RemoveBookmark { bookmark: 1, .. }));
+    assert_eq!(station.get(&path, &investigator).await.json()["bookmarks"].as_array().unwrap().len(), 1);
+    // What is kept is read again when the recorder starts.
+    let again = Station::on(Arc::clone(&station.register));
+    let kept = again.app.ports().cases.get(CASE).unwrap().unwrap().bookmarks;
+    assert_eq!(kept.iter().map(|one| one.at).collect::<Vec<_>>(), [at(5_000)]);
+}
+
+#[tokio::test]
+async fn a_moment_outside_the_case_is_not_marked_and_a_case_keeps_so_many() {
+    let station = Station::new();
+    let (_, investigator) = people(&station).await;
+    let path = format!("/api/v1/cases/{}/bookmarks", CASE.replace('/', "%2F"));
+    let day = 86_400_000_i64;
+    for body in [
+        json!({"at_utc_ms": START_MS + 2 * day, "cameras": [1], "words": ""}),
+        json!({"at_utc_ms": START_MS, "cameras": [3], "words": ""}),
+    ] {
+        assert_problem(&station.post(&path, &investigator, &body).await, 403, "outside-case");
+    }
+    let other = format!("/api/v1/cases/{}/bookmarks", OTHER_CASE.replace('/', "%2F"));
+    assert_problem(&station.get(&other, &investigator).await, 403, "outside-case");
+    for body in [
+        json!({"at_utc_ms": START_MS, "cameras": [], "words": ""}),
+        json!({"at_utc_ms": -1, "cameras": [1], "words": ""}),
+        json!({"at_utc_ms": START_MS, "cameras": (1..=10).collect::<Vec<_>>(), "words": ""}),
+        json!({"at_utc_ms": START_MS, "cameras": [1], "words": "x".repeat(241)}),
+        json!({"at_utc_ms": START_MS, "cameras": [1], "words": "a\u{202e}b"}),
+    ] {
+        assert_problem(&station.post(&path, &investigator, &body).await, 422, "invalid-input");
+    }
+    for number in 1..=64 {
+        let answer =
+            station.post(&path, &investigator, &json!({"at_utc_ms": START_MS, "cameras": [1], "words": ""})).await;
+        assert_eq!(answer.json()["bookmark"], number, "{answer:?}");
+    }
+    let full = station.post(&path, &investigator, &json!({"at_utc_ms": START_MS, "cameras": [1], "words": ""})).await;
+    assert!(full.status.is_client_error() || full.status.is_server_error(), "{full:?}");
+    assert!(full.json()["detail"].as_str().unwrap().contains("64 bookmarks"), "{full:?}");
+}

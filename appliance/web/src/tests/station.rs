@@ -253,6 +253,7 @@ pub(super) fn wide_case() -> Case {
         emergency: false,
         reviewed: None,
         stopped: None,
+        bookmarks: Vec::new(),
     }
 }
 

@@ -11,15 +11,15 @@ use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
-use watchbook_access::{Case, Purpose, Role};
-use watchbook_base::CameraId;
+use watchbook_access::{Bookmark, Case, Purpose, Role};
+use watchbook_base::{CameraId, UtcNanos};
 
 fn path_of(row: &Route) -> String {
     // One's own, or that of another account.
     let export = if matches!(row.id, "release_export" | "refuse_export") { "8" } else { "1" };
     let path =
         row.path.replace("{camera}", "1").replace("{account}", "2").replace("{hold}", "1").replace("{export}", export);
-    let case = if row.id == "close_case" { CASE } else { OTHER_CASE };
+    let case = if row.id == "close_case" || row.path.contains("/bookmarks") { CASE } else { OTHER_CASE };
     path.replace("{case}", &case.replace('/', "%2F"))
         .replace("{disk}", DISK)
         .replace("{plugin}", PLUGIN)
@@ -31,6 +31,7 @@ fn path_of(row: &Route) -> String {
         .replace("{request}", "1")
         .replace("{*tile}", "0/000.p/7")
         .replace("{mirror}", "1")
+        .replace("{bookmark}", "1")
 }
 
 /// A request that is right in every way but perhaps its sender.
@@ -100,6 +101,7 @@ fn body(id: &str) -> Option<Value> {
             "expires_utc_ms": START_MS + 86_400_000, "investigators": [4]
         }),
         "change_case" => json!({"to_utc_ms": START_MS + 1000}),
+        "add_bookmark" => json!({"at_utc_ms": START_MS, "cameras": [1], "words": "the van turns"}),
         "place_hold" => json!({"case": "7/26", "cameras": [1], "from_utc_ms": START_MS, "to_utc_ms": START_MS + 1000}),
         "trust_log_witness" => json!({"key": "w1+00000000+BAAA"}),
         "import_cosignatures" => json!({"text": CHECKPOINT}),
@@ -207,6 +209,10 @@ async fn ready(station: &Station, row: &Route, cookie: &str) -> Ask {
             assert_eq!(made.status, 201);
             None
         }
+        "remove_bookmark" => {
+            keep_bookmark(station);
+            None
+        }
         "open_case" | "change_case" => {
             let admin = station.sign_in("Chief").await;
             station.account(&admin, "Helper", &[Role::Investigator], None).await;
@@ -230,6 +236,18 @@ fn keep_request(station: &Station) {
     let case = Case { number: SUBJECT_CASE.into(), purpose: Purpose::SubjectRequest, ..wide_case() };
     station.app.ports().cases.open(Case { investigators: [3].into(), ..case }).unwrap();
     station.app.requests().open(StoredRequest { case: Some("7/26".into()), ..request(1) }).unwrap();
+}
+
+/// Bookmark 1, of account 50.
+fn keep_bookmark(station: &Station) {
+    let at = UtcNanos::from_ms(START_MS);
+    let cameras = [CameraId::new(1).unwrap()].into();
+    let bookmark = Bookmark { number: 1, at, cameras, words: "x".into(), by: 50, made: at };
+    let change = Box::new(|case: &mut Case| {
+        case.bookmarks.push(bookmark);
+        Ok(())
+    });
+    station.app.ports().cases.update(CASE, change).unwrap();
 }
 
 /// Who may, written down by hand. Rows that are not here are open to anybody.
@@ -304,6 +322,7 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
         }
         "release_export" | "refuse_export" => &[Approver],
         "close_case" => &[Investigator, Approver],
+        "bookmarks" | "add_bookmark" | "remove_bookmark" => &[Investigator],
         "subject_requests" => &[Investigator, Approver, Auditor, Admin],
         "register_subject_request" | "change_subject_request" | "withdraw_subject_request" => &[Investigator, Admin],
         "search_for_subject_request" => &[Investigator, Approver],

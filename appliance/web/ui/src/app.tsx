@@ -28,6 +28,7 @@ import { RequestNew } from "./pages/request-new";
 import { RequestPage } from "./pages/request-one";
 import { RequestsPage } from "./pages/requests";
 import { ReviewsPage } from "./pages/reviews";
+import { ScenePage } from "./pages/scene";
 import { SignPage } from "./pages/sign";
 import { TimelinePage } from "./pages/timeline";
 import { Wall } from "./pages/wall";
@@ -40,6 +41,7 @@ import { SecondFactorDialog } from "./ui/second-factor";
 const NAV: readonly { page: PageName; hash: string; text: Key }[] = [
   { page: "wall", hash: link.wall, text: "nav.wall" },
   { page: "timeline", hash: "#/camera", text: "nav.timeline" },
+  { page: "scene", hash: link.scene(), text: "nav.scene" },
   { page: "counts", hash: link.counts, text: "nav.counts" },
   { page: "proposals", hash: link.proposals, text: "nav.proposals" },
   { page: "cases", hash: link.cases, text: "nav.cases" },
@@ -155,6 +157,8 @@ function Page({ here }: { here: Route }) {
       return <LiveOne key={here.id} id={here.id ?? 0} />;
     case "timeline":
       return <TimelinePage id={here.id} />;
+    case "scene":
+      return <ScenePage />;
     case "cameras":
       return <CameraList />;
     case "camera_edit":

@@ -10,6 +10,7 @@ import "./style/plugins.css";
 import "./style/ptz.css";
 import "./style/redact.css";
 import "./style/report.css";
+import "./style/scene.css";
 import "./style/sign.css";
 import "./style/storage.css";
 import "./style/wall.css";

@@ -90,6 +90,7 @@ mod tests {
                 emergency: false,
                 reviewed: None,
                 stopped: None,
+                bookmarks: Vec::new(),
             };
             cases.open(case).unwrap();
             let rights = Rights::new(book.clone(), cases.clone(), Arc::new(clock.clone()));

@@ -16,6 +16,9 @@ import type {
   LogWitnessList,
   MirrorList,
   MirrorMade,
+  Bookmark,
+  BookmarkInput,
+  BookmarkList,
   Camera,
   CameraInput,
   CameraList,
@@ -215,6 +218,9 @@ export const api = {
   proposals: () => call<ProposalList>("GET", "/proposals"),
   decideProposal: (id: string, input: ProposalDecision) => call<Proposal>("POST", `/proposals/${encodeURIComponent(id)}/decide`, input),
 
+  bookmarks: (number: string) => call<BookmarkList>("GET", `/cases/${encodeURIComponent(number)}/bookmarks`),
+  addBookmark: (number: string, input: BookmarkInput) => call<Bookmark>("POST", `/cases/${encodeURIComponent(number)}/bookmarks`, input),
+  removeBookmark: (number: string, bookmark: number) => call<void>("DELETE", `/cases/${encodeURIComponent(number)}/bookmarks/${bookmark}`),
   cases: () => call<CaseList>("GET", "/cases"),
   openCase: (input: CaseInput) => call<Case>("POST", "/cases", input),
   changeCase: (number: string, input: CasePatch) => call<Case>("PATCH", `/cases/${encodeURIComponent(number)}`, input),
@@ -254,8 +260,8 @@ export function liveUrl(camera: number, role: TrackRole): string {
   return `${scheme}//${location.host}/api/v1/cameras/${camera}/live${query({ role })}`;
 }
 
-/** Address of recorded footage as fragmented MP4 whose media time 0 is `base`, played in the case with this number. */
-export function playbackUrl(camera: number, number: string, range: Window, base: number): string {
+/** Address of recorded footage as fragmented MP4 whose media time 0 is `base`, or its first picture; played in the case with this number. */
+export function playbackUrl(camera: number, number: string, range: Window, base: number | null): string {
   return `/api/v1/cameras/${camera}/playback.mp4${query({ ...window(range), role: "main_video", base_utc_ms: base, case: number })}`;
 }
 

@@ -119,6 +119,9 @@ export type CasePerson = Schemas["CasePerson"];
 export type CaseList = Schemas["CaseList"];
 export type CaseInput = Schemas["CaseRequest"];
 export type CasePatch = Schemas["CasePatch"];
+export type Bookmark = Schemas["Bookmark"];
+export type BookmarkList = Schemas["BookmarkList"];
+export type BookmarkInput = Schemas["BookmarkRequest"];
 export type Purpose = Schemas["Purpose"];
 
 export type Export = Schemas["Export"];

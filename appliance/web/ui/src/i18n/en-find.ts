@@ -7,6 +7,7 @@ import { jpegWords } from "./en-jpeg";
 import { logWords } from "./en-log";
 import { redactWords } from "./en-redact";
 import { reportWords } from "./en-report";
+import { sceneWords } from "./en-scene";
 import { subjectWords } from "./en-subject";
 
 /** English, for finding cameras on the network. */
@@ -20,6 +21,7 @@ export const findWords = {
   ...logWords,
   ...redactWords,
   ...reportWords,
+  ...sceneWords,
   ...subjectWords,
   "find.title": "Find the camera",
   "find.what": "Cameras that speak ONVIF say what they are and where their streams are. Otherwise enter the addresses below.",

@@ -8,6 +8,7 @@ import { jpegWords } from "./km-jpeg";
 import { logWords } from "./km-log";
 import { redactWords } from "./km-redact";
 import { reportWords } from "./km-report";
+import { sceneWords } from "./km-scene";
 import { subjectWords } from "./km-subject";
 
 /** Khmer, for finding cameras on the network. */
@@ -21,6 +22,7 @@ export const findWords: Record<keyof typeof english, string> = {
   ...logWords,
   ...redactWords,
   ...reportWords,
+  ...sceneWords,
   ...subjectWords,
   "find.title": "ស្វែងរកកាមេរ៉ា",
   "find.what": "កាមេរ៉ាដែលប្រើ ONVIF អាចប្រាប់ថាវាជាអ្វី និងស្ទ្រីមរបស់វានៅទីណា។ បើមិនដូច្នេះទេ សូមបញ្ចូលអាសយដ្ឋាននៅខាងក្រោម។",

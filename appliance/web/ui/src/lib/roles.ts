@@ -11,6 +11,7 @@ export const PAGE_ROLES: Record<PageName, readonly Role[]> = {
   wall: ["viewer"],
   live: ["viewer"],
   timeline: ["investigator"],
+  scene: ["investigator"],
   cameras: ["admin"],
   camera_edit: ["admin"],
   counts: ["investigator"],

@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 
-export type PageName = "wall" | "live" | "timeline" | "cameras" | "camera_edit" | "counts" | "proposals" | "cases" | "case_new" | "exports" | "holds" | "hold_new" | "plugins" | "people" | "health" | "audit" | "requests" | "request" | "request_new" | "sign" | "reviews" | "policy" | "account" | "unknown";
+export type PageName = "wall" | "live" | "timeline" | "scene" | "cameras" | "camera_edit" | "counts" | "proposals" | "cases" | "case_new" | "exports" | "holds" | "hold_new" | "plugins" | "people" | "health" | "audit" | "requests" | "request" | "request_new" | "sign" | "reviews" | "policy" | "account" | "unknown";
 
 /** The one page that has an address of its own: everybody may open it, and it can be printed on a sign. */
 export const REPORT_PATH = "/report";
@@ -18,6 +18,7 @@ const PLAIN: Record<string, PageName> = {
   "": "wall",
   wall: "wall",
   camera: "timeline",
+  scene: "scene",
   cameras: "cameras",
   counts: "counts",
   proposals: "proposals",
@@ -60,6 +61,11 @@ export function parseRoute(hash: string): Route {
 export const link = {
   wall: "#/wall",
   live: (id: number) => `#/live/${id}`,
+  /** Cameras together, from a moment. */
+  scene: (cameras: readonly number[] = [], at?: number) => {
+    const parts = [...(cameras.length === 0 ? [] : [`cameras=${cameras.join(",")}`]), ...(at === undefined ? [] : [`at=${Math.round(at)}`])];
+    return parts.length === 0 ? "#/scene" : `#/scene?${parts.join("&")}`;
+  },
   timeline: (id: number, at?: number) => (at === undefined ? `#/camera/${id}` : `#/camera/${id}?at=${Math.round(at)}`),
   /** The timeline with a range marked. */
   marked: (id: number, range: { start: number; end: number }) => {
@@ -75,6 +81,8 @@ export const link = {
   cases: "#/cases",
   exports: "#/exports",
   caseNew: "#/cases/new",
+  /** About what is looked at. */
+  caseAbout: (cameras: readonly number[], range: { start: number; end: number }) => `#/cases/new?cameras=${cameras.join(",")}&from=${Math.floor(range.start)}&to=${Math.ceil(range.end)}`,
   /** For a request, with what it says of the footage. */
   caseFor: (request: number, cameras: readonly number[], range: { start: number; end: number }) =>
     `#/cases/new?request=${request}&cameras=${cameras.join(",")}&from=${range.start}&to=${range.end}`,

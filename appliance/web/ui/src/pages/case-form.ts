@@ -48,8 +48,8 @@ export function requestOf(query: URLSearchParams): number | null {
 export function caseFromQuery(query: URLSearchParams, now: number): CaseForm {
   const request = requestOf(query);
   const empty = emptyCase(now);
-  if (request === null) return empty;
   const { cameras, from, to } = holdFromQuery(query, now);
+  if (request === null) return cameras.length === 0 ? empty : { ...empty, cameras, from, to };
   return { ...empty, case: requestLabel(request), purpose: "subject_request", cameras, from, to };
 }
 

@@ -22,6 +22,7 @@ import { ordered, type Range } from "../timeline/ranges";
 import { clampToNow, HOUR, reveal, type View, viewAround } from "../timeline/scale";
 import { TimeLists } from "../timeline/time-lists";
 import { Now, Transport, ViewButtons } from "../timeline/transport";
+import { Icon } from "../ui/icon";
 import { Empty, Loading, Problem } from "../ui/parts";
 import { NoCameras } from "./wall";
 
@@ -161,6 +162,9 @@ function OneTimeline({ camera, list }: { camera: Camera; list: Camera[] }) {
         </label>
         <h1 class="visually-hidden">{t("timeline.title", { name: camera.name })}</h1>
         <CaseChooser choice={choice} camera={camera} goTo={goTo} />
+        <button type="button" class="small" onClick={() => go(link.scene([camera.id], head.position.peek() ?? undefined))}>
+          <Icon name="camera" /> {t("scene.open")}
+        </button>
         {data.recordings?.ring_days_now != null && <p class="muted">{t("timeline.ring", { duration: daysText(data.recordings.ring_days_now) })}</p>}
       </div>
       <Problem problem={data.problem} retry={data.reload} />

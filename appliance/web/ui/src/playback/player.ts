@@ -350,12 +350,13 @@ function within(fetchedUntil: number, to: number, buffered: readonly Interval[])
   return buffered.some((each) => each.start <= to && to < each.end && fetchedUntil >= each.start && fetchedUntil <= each.end + 500);
 }
 
-function idle(buffer: Buffered): Promise<void> {
+/** Once nothing is on its way into the buffer. */
+export function idle(buffer: Buffered): Promise<void> {
   return buffer.updating ? new Promise((resolve) => buffer.addEventListener("updateend", () => resolve(), { once: true })) : Promise.resolve();
 }
 
 /** Appends and waits until the browser has parsed it. */
-async function append(buffer: Buffered, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+export async function append(buffer: Buffered, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
   await idle(buffer);
   await new Promise<void>((resolve, reject) => {
     const done = () => {

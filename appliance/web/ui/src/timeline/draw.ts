@@ -3,7 +3,7 @@
 import type { DamagedInterval, Erasure, HeldInterval, ImpairedInterval, RecordedGap, RecordedSpan, WatchEvent } from "../api/types";
 import { clockText, dayText } from "../lib/time";
 import { coalesce, type Range } from "./ranges";
-import { DAY, HOUR, labelStep, localOffset, MINUTE, span, ticks, type View, xOf } from "./scale";
+import { DAY, HOUR, labelStep, localOffset, MINUTE, SECOND, span, ticks, type View, xOf } from "./scale";
 
 /** Everything that is on the timeline. */
 export interface Scene {
@@ -84,13 +84,14 @@ export function draw(context: CanvasRenderingContext2D, width: number, scene: Sc
 }
 
 /** Text of a ruler line: the day at midnight, seconds only when lines are closer than a minute. */
-function tickText(ms: number, step: number, day: boolean): string {
+export function tickText(ms: number, step: number, day: boolean): string {
   if (day || step >= DAY) return dayText(ms);
+  if (step < SECOND) return clockText(ms, "millisecond");
   return clockText(ms, step < MINUTE ? "second" : "minute");
 }
 
 function drawRuler(context: CanvasRenderingContext2D, width: number, { view }: Scene, palette: Palette): void {
-  const step = labelStep(view, width, span(view) < HOUR ? 84 : 74);
+  const step = labelStep(view, width, span(view) < HOUR ? 100 : 74);
   context.font = `12px ${palette.font}`;
   context.textBaseline = "middle";
   context.textAlign = "left";

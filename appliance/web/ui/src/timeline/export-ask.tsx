@@ -13,19 +13,19 @@ import type { Range } from "./ranges";
 
 const CLASSES: readonly RecipientClass[] = ["prosecutor", "court", "police", "defence", "data_subject", "other_authority"];
 
-export function ExportAsk({ camera, range }: { camera: number; range: Range }) {
+export function ExportAsk({ cameras, range }: { cameras: readonly number[]; range: Range }) {
   const [kind, setKind] = useState<RecipientClass>("prosecutor");
   const [recipient, setRecipient] = useState("");
   const [asked, setAsked] = useState<string | null>(null);
   const act = useAct();
   const window = { from: Math.floor(range.start), to: Math.ceil(range.end) };
-  const estimate = useLoaded(() => api.estimateExport([camera], window), `${camera} ${window.from} ${window.to}`);
+  const estimate = useLoaded(() => api.estimateExport(cameras, window), `${cameras.join(",")} ${window.from} ${window.to}`);
   const number = chosenCase.value;
   const submit = (event: Event) => {
     event.preventDefault();
     setAsked(null);
     act.run(async () => {
-      const made = await api.askExport({ case: number, cameras: [camera], from_utc_ms: window.from, to_utc_ms: window.to, recipient_class: kind, recipient: recipient.trim() });
+      const made = await api.askExport({ case: number, cameras: [...cameras], from_utc_ms: window.from, to_utc_ms: window.to, recipient_class: kind, recipient: recipient.trim() });
       setAsked(made.id);
     });
   };

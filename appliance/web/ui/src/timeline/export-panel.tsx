@@ -61,7 +61,7 @@ export function ExportPanel({ camera, range, change, mark, recorded, impaired }:
           {content.jpeg && <Note kind="info">{t("export.jpeg")}</Note>}
           <MissingNote content={content} />
           <ImpairedNote list={impaired.filter((each) => each.end_utc_ms > range.start && each.start_utc_ms < range.end)} />
-          {content.footage > 0 && <ExportAsk camera={camera} range={range} />}
+          {content.footage > 0 && <ExportAsk cameras={[camera]} range={range} />}
         </>
       )}
     </section>

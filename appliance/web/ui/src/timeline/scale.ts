@@ -12,8 +12,8 @@ export const MINUTE = 60 * SECOND;
 export const HOUR = 60 * MINUTE;
 export const DAY = 24 * HOUR;
 
-/** Closest: ten seconds on the whole width, where single pictures can be picked. */
-export const SPAN_MIN = 10 * SECOND;
+/** Closest: a second on the whole width, where single pictures can be picked. */
+export const SPAN_MIN = SECOND;
 /** Widest: a month. The recorder lists at most 32 days at once. */
 export const SPAN_MAX = 30 * DAY;
 
@@ -59,6 +59,9 @@ export function reveal(view: View, ms: number): View {
   return view;
 }
 
+/** Steps below a second: about three pictures, and a few more. */
+const SMALL_STEPS: readonly number[] = [100, 200, 500];
+
 const STEPS: readonly number[] = [
   SECOND,
   2 * SECOND,
@@ -85,7 +88,7 @@ const STEPS: readonly number[] = [
 /** Smallest step between labelled lines that leaves each label `labelWidth` pixels. */
 export function labelStep(view: View, width: number, labelWidth: number): number {
   const least = (span(view) / Math.max(1, width)) * labelWidth;
-  return STEPS.find((step) => step >= least) ?? 7 * DAY;
+  return [...SMALL_STEPS, ...STEPS].find((step) => step >= least) ?? 7 * DAY;
 }
 
 /** A ruler line; `day`: local midnight. */
@@ -115,19 +118,19 @@ export function localOffset(ms: number): number {
   return -new Date(ms).getTimezoneOffset() * MINUTE;
 }
 
-/** Steps of the arrow keys below a second: about three pictures, and a few more. */
-const SMALL_STEPS: readonly number[] = [100, 200, 500];
-
 /** How far one press of an arrow key moves: a hundredth of the view, rounded down to a step that people count in. */
 export function keyStep(view: View): number {
   const wanted = span(view) / 100;
   return [...SMALL_STEPS, ...STEPS].filter((step) => step <= wanted).at(-1) ?? 100;
 }
 
+/** A closer view asks for as much as this one, so that a picture that plays does not ask every second. */
+const ASKED_MIN = MINUTE;
+
 /** What to ask the recorder for so that `view` is covered with room on both sides: at most 32 days, and the same for views that differ little. Each
  * new interval is a line in the log of who looked, so following a clock must not make one every few seconds. */
 export function askFor(view: View): View {
-  const length = span(view);
+  const length = Math.max(ASKED_MIN, span(view));
   const grain = length > 7 * DAY ? DAY : 2 ** Math.ceil(Math.log2(length));
   const room = length > 7 * DAY ? 0 : length / 2;
   return { start: Math.floor((view.start - room) / grain) * grain, end: Math.ceil((view.end + room) / grain) * grain };
