@@ -9,10 +9,10 @@ export type EdgeStep =
 
 /** Distance to the newest frame that is aimed at: about three frames at 15 frames/s, enough for an uneven network. */
 export const TARGET_S = 0.2;
-/** Behind this much the picture runs faster, until it is back at the target. */
-export const CATCH_UP_S = 0.5;
-/** Behind this much, playing faster takes too long: jump. Happens after a stalled network or a hidden tab. */
-export const JUMP_S = 2.5;
+/** Behind this much the picture runs faster, until it is back at the target: with what camera, network and recorder take, a picture is to be seen within half a second. */
+export const CATCH_UP_S = 0.35;
+/** Behind this much, playing faster takes too long: jump. Happens at the beginning, with what the recorder has since the last key frame, and after a stalled network or a hidden tab. */
+export const JUMP_S = 1;
 /** A rate that the eye does not notice and that wins 0.1 s each second. */
 export const CATCH_UP_RATE = 1.1;
 /** Watched media that stays buffered: 10 s of 16 Mbit/s is 20 MB, far below the browser's own bound of about 150 MB. */
