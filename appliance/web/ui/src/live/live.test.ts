@@ -22,6 +22,12 @@ describe("live edge", () => {
     expect(nextStep(108.2, buffered, 1)).toEqual({ kind: "seek", to: 110 - TARGET_S });
   });
 
+  it("does not jump again and again in a browser that is too busy to follow", () => {
+    expect(nextStep(108.5, buffered, 1, 60).kind).toBe("seek");
+    expect(nextStep(108.5, buffered, 1, 2)).toEqual({ kind: "stay", rate: CATCH_UP_RATE });
+    expect(nextStep(107, buffered, 1, 2).kind).toBe("seek");
+  });
+
   it("follows the newest interval after a hole", () => {
     const broken = [...buffered, { start: 200, end: 200.1 }];
     expect(nextStep(109.9, broken, 1)).toEqual({ kind: "seek", to: 200 });

@@ -41,6 +41,7 @@ export class LivePlayer {
   #queue = new FragmentQueue();
   #attempt = 0;
   #lastFragment = 0;
+  #lastJump = Number.NEGATIVE_INFINITY;
   /** When a picture of this connection could last be shown. */
   #lastShown = Number.NEGATIVE_INFINITY;
   #flowing = false;
@@ -214,8 +215,12 @@ export class LivePlayer {
       if (silent) this.#setFlowing(false);
       return;
     }
-    const step = nextStep(video.currentTime, intervals(buffer.buffered), video.playbackRate);
-    if (step.kind === "seek" && !silent) video.currentTime = step.to;
+    const now = performance.now();
+    const step = nextStep(video.currentTime, intervals(buffer.buffered), video.playbackRate, (now - this.#lastJump) / 1000);
+    if (step.kind === "seek" && !silent) {
+      video.currentTime = step.to;
+      this.#lastJump = now;
+    }
     if (step.kind === "stay" && video.playbackRate !== step.rate) video.playbackRate = step.rate;
     if (video.paused && step.kind !== "wait") void video.play().catch(() => undefined);
     const showing = !silent && video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA;
