@@ -480,7 +480,7 @@ export const en = {
   "role.auditor": "Auditor",
   "role.auditor.what": "Reads the whole audit log; sees no pictures.",
   "role.admin": "Admin",
-  "role.admin.what": "Sets up cameras, disks and people; sees no pictures.",
+  "role.admin.what": "Sets up cameras, disks and people; sees no pictures, but for one of a camera that is being added.",
   "account.title": "My account",
   "account.roles": "What this account may do",
   "account.roles.change": "An admin can change this.",
