@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { BEGINNING, inputFrom, kept, merged, missing, NOTHING_SAID, ofDevice, ofTyped, type Draft, type Progress, restored, stated, toAdd, unique } from "./plan";
+import { answered, BEGINNING, inputFrom, kept, merged, missing, NOTHING_SAID, ofDevice, ofTyped, type Draft, type Progress, restored, stated, toAdd, unique } from "./plan";
 
 const device = (url: string, camera: number | null = null) => ofDevice({ address: "192.168.1.20", camera, hardware: "Gate 7", name: "Acme", url });
 const ready = (part: Partial<Draft> = {}): Draft => ({ ...device("http://192.168.1.20/onvif"), ready: true, name: "Gate", mainUrl: "rtsp://192.168.1.20/main", ...part });
@@ -52,6 +52,14 @@ describe("the first set-up", () => {
     expect(missing(stated(ready(), common), 30)).toEqual([]);
     for (const days of ["0", "31", "1.5", "x"]) expect(missing(stated(ready({ retentionDays: days }), common), 30)).toEqual(["retention"]);
     expect(inputFrom(stated(ready(), common), { username: "guard", password: "" })).toMatchObject({ name: "Gate", purpose: "Traffic", retention_days_max: 7, username: "guard" });
+  });
+
+  it("calls a camera by its own name, and by its make where it has none", () => {
+    const said = { clock_offset_ms: null, events: true, firmware: "1", macs: [], main: null, manufacturer: "Acme", masks: false, model: "Gate 7", profiles: [], ptz: false, serial: "2", sub: null, url: "http://192.168.1.20/onvif" };
+    expect(answered(device("http://192.168.1.20/onvif"), said, []).name).toBe("Acme");
+    const nameless = ofDevice({ address: "192.168.1.20", camera: null, hardware: "", name: "", url: "http://192.168.1.20/onvif" });
+    expect(answered(nameless, said, ["Acme Gate 7"]).name).toBe("Acme Gate 7 2");
+    expect(answered({ ...nameless, name: "North gate" }, said, []).name).toBe("North gate");
   });
 
   it("gives ten cameras of one kind ten names", () => {

@@ -107,8 +107,9 @@ export function unique(wanted: string, taken: readonly string[]): string {
 /** The draft with what the camera said of itself. */
 export function answered(old: Draft, device: InspectedDevice, names: readonly string[]): Draft {
   const part = filled(formFrom(old, NO_LOGIN), device);
-  const said = `${device.manufacturer} ${device.model}`.trim();
-  const name = old.name === "" ? unique(said === "" ? old.label : said, names) : old.name;
+  // A camera that has no name of its own is called by its address: then its make says more.
+  const make = `${device.manufacturer} ${device.model}`.trim();
+  const name = old.name === "" ? unique(old.place.endsWith(old.label) && make !== "" ? make : old.label, names) : old.name;
   return { ...old, name, mainUrl: part.mainUrl ?? "", subUrl: part.subUrl ?? "", deviceUrl: device.url };
 }
 

@@ -72,7 +72,7 @@ export function StateStep({ drafts, change, common, setCommon, looks, login, rul
               </button>
             </div>
           </fieldset>
-          <ul class="first-found">
+          <ul class="first-found first-stated">
             {open.map((each) => (
               <li key={each.key} class="card first-card" data-draft={each.key}>
                 {looks[each.key]?.picture && <Still picture={looks[each.key]!.picture!} label={t("first.still", { name: each.name })} />}
