@@ -10,6 +10,8 @@ const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
 /** Fails with what is wrong and where. The script comes through the debugger, which the page's content security policy does not bind. */
 export async function assertAccessible(page, what) {
   await page.evaluate(SOURCE);
+  // The head of the page stays where it is and covers what is scrolled under it.
+  await page.evaluate(() => scrollTo(0, 0));
   const violations = await page.evaluate(async (tags) => {
     const found = await globalThis.axe.run(document, { runOnly: { type: "tag", values: tags } });
     return found.violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target.join(" ")}: ${node.failureSummary}`));
