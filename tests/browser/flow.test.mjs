@@ -88,6 +88,8 @@ describe("the page", { concurrency: 1 }, () => {
     await page.shot("01-claim-refused");
     await field("One-time code").fill(CLAIM_CODE);
     await button("Claim").click();
+    await page.getByRole("heading", { name: "Set up this station" }).waitFor();
+    await go("#/wall");
     await page.getByText("There is no camera yet.").waitFor();
     await page.shot("02-no-cameras");
   });

@@ -10,7 +10,7 @@ import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { accessible } from "./lib/axe.mjs";
+import { assertAccessible } from "./lib/accessible.mjs";
 import { openBrowser, openPage, SOON_MS, until } from "./lib/browser.mjs";
 import { choose } from "./lib/case.mjs";
 import { installReader, KEY_EVERY, makeClockFootage, PICTURE_MS, spreadMs, steps } from "./lib/clock-footage.mjs";
@@ -92,7 +92,7 @@ describe("a scene", { concurrency: 1 }, () => {
     const now = await numbers();
     assert.ok(spreadMs(now) <= PICTURE_MS * 2, `one moment: ${now}`);
     assert.equal(await page.locator(".scene-tile").nth(1).locator(".scene-name").textContent(), `2 ${HOSTILE}`, "a hostile name is text");
-    await accessible(page, "a scene of four cameras");
+    await assertAccessible(page, "a scene of four cameras");
     await page.shot("scene-four");
   });
 
@@ -278,7 +278,7 @@ describe("a scene", { concurrency: 1 }, () => {
     await open(2, start + 12_000);
     await press("?");
     await page.locator("#scene-keys").waitFor({ state: "visible" });
-    await accessible(page, "with the help");
+    await assertAccessible(page, "with the help");
     await page.shot("scene-keys");
     const phone = await page.context().newPage();
     await phone.setViewportSize({ width: 390, height: 844 });
@@ -289,7 +289,7 @@ describe("a scene", { concurrency: 1 }, () => {
     await phone.reload();
     await phone.locator("h1", { hasText: "ហេតុការណ៍" }).waitFor();
     await until(phone, "four pictures", () => document.querySelectorAll('[data-standing="shown"]').length === 4);
-    await accessible(phone, "on a phone, in Khmer");
+    await assertAccessible(phone, "on a phone, in Khmer");
     const wide = await phone.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert.ok(wide <= 0, `nothing leaves the screen sideways: ${wide} pixels`);
     await phone.screenshot({ path: join(world.shots, "scene-phone-khmer.png"), fullPage: true });

@@ -40,7 +40,7 @@ pub use config::{CameraConfig, Credentials, Error, SourceConfig, SourceUrl, Tran
 pub use encode::{Coded, Encoder, EncoderState, Encoders, Encoding, Masks, OnCoded, RawJob};
 pub use failure::Failure;
 pub use networks::Networks;
-pub use probe::{ProbeReport, StreamProbe, probe};
+pub use probe::{ProbeReport, StillPicture, StreamProbe, probe, probe_with_picture};
 pub use run::{CameraHandle, spawn_camera};
 pub use sink::{LastGap, PictureFormat, Sink, Status, StreamState};
 pub use tls::Fingerprint;

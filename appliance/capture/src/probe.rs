@@ -5,9 +5,22 @@ use crate::failure::Failure;
 use crate::rtsp::{Item, VideoFormat};
 use crate::session::{Session, Sessions};
 use crate::sink::PictureFormat;
+use bytes::Bytes;
 use core::time::Duration;
 use watchbook_base::TrackRole;
-use watchbook_media::Codec;
+use watchbook_media::{Codec, TrackFormat};
+
+/// Longest wait for a picture that decodes alone: cameras repeat one every 2 to 4 s as they are delivered.
+const KEY_PICTURE_WAIT: Duration = Duration::from_secs(5);
+
+/// One picture that decodes without another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StillPicture {
+    /// What a decoder must know first.
+    pub format: TrackFormat,
+    /// Its access unit, at most [`watchbook_base::limits::ACCESS_UNIT_BYTES_MAX`] bytes.
+    pub data: Bytes,
+}
 
 /// What a stream showed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +31,8 @@ pub struct StreamProbe {
     pub audio: Option<Codec>,
     /// It gives one picture for each request, and is asked every so many ms; `None` for moving pictures.
     pub interval_ms: Option<u32>,
+    /// One of its pictures, where one was asked for and came in time.
+    pub picture: Option<StillPicture>,
 }
 
 /// What a camera showed.
@@ -45,11 +60,20 @@ impl ProbeReport {
 
 /// Opens the camera's streams, one after the other because some cameras allow one session only, and waits for a picture of each. Returns within `timeout`.
 pub async fn probe(config: &CameraConfig, timeout: Duration) -> ProbeReport {
+    probed(config, false, timeout).await
+}
+
+/// [`probe`] that also watches the main stream until a picture comes that can be shown, for some seconds.
+pub async fn probe_with_picture(config: &CameraConfig, timeout: Duration) -> ProbeReport {
+    probed(config, true, timeout).await
+}
+
+async fn probed(config: &CameraConfig, picture: bool, timeout: Duration) -> ProbeReport {
     let deadline = tokio::time::Instant::now() + timeout;
     let sessions = Sessions::default();
-    let main = look(config, TrackRole::MainVideo, deadline, &sessions).await;
+    let main = look(config, (TrackRole::MainVideo, picture), deadline, &sessions).await;
     let sub = match config.sub {
-        Some(_) => Some(look(config, TrackRole::SubVideo, deadline, &sessions).await),
+        Some(_) => Some(look(config, (TrackRole::SubVideo, false), deadline, &sessions).await),
         None => None,
     };
     ProbeReport { main, sub }
@@ -57,7 +81,7 @@ pub async fn probe(config: &CameraConfig, timeout: Duration) -> ProbeReport {
 
 async fn look(
     config: &CameraConfig,
-    role: TrackRole,
+    (role, picture): (TrackRole, bool),
     deadline: tokio::time::Instant,
     sessions: &Sessions,
 ) -> Result<StreamProbe, Failure> {
@@ -67,26 +91,36 @@ async fn look(
     // To say whether there is sound; nothing of it is kept.
     config.audio = role == TrackRole::MainVideo;
     let host_port = config.source.url.host_port();
-    let looked = tokio::time::timeout_at(deadline, first_picture(&config, sessions)).await;
+    let looked = tokio::time::timeout_at(deadline, first_picture(&config, picture, sessions)).await;
     looked.unwrap_or_else(|_| Err(Failure::silent(&host_port, 5)))
 }
 
-async fn first_picture(config: &SessionConfig, sessions: &Sessions) -> Result<StreamProbe, Failure> {
+async fn first_picture(
+    config: &SessionConfig,
+    wants_picture: bool,
+    sessions: &Sessions,
+) -> Result<StreamProbe, Failure> {
     sessions.settle().await;
     let mut session = Session::open(config, sessions).await?;
     let mut undecodable = 0_u32;
     let mut format: Option<VideoFormat> = session.described_format();
     loop {
         match session.next().await? {
-            Item::Video { format: new, .. } => {
+            Item::Video { unit, format: new, .. } => {
                 format = new.or(format);
-                if let Some(format) = format {
-                    return Ok(StreamProbe {
-                        format: format.shown,
-                        audio: session.audio_format().map(|track| track.codec),
-                        interval_ms: session.interval_ms(),
-                    });
-                }
+                let Some(format) = format.take() else { continue };
+                let audio = session.audio_format().map(|track| track.codec);
+                let interval_ms = session.interval_ms();
+                let first = StillPicture { format: format.track, data: unit.data };
+                let picture = match (wants_picture, unit.key) {
+                    (false, _) => None,
+                    (true, true) => Some(first),
+                    (true, false) => {
+                        let waited = tokio::time::timeout(KEY_PICTURE_WAIT, key_picture(&mut session, first.format));
+                        waited.await.ok().flatten()
+                    }
+                };
+                return Ok(StreamProbe { format: format.shown, audio, interval_ms, picture });
             }
             Item::NoParameters => {
                 undecodable += 1;
@@ -99,6 +133,18 @@ async fn first_picture(config: &SessionConfig, sessions: &Sessions) -> Result<St
                 }
             }
             _ => {}
+        }
+    }
+}
+
+/// The next picture that decodes alone; `None` when the camera ends before. That is no failure: a stream was there.
+async fn key_picture(session: &mut Session, mut format: TrackFormat) -> Option<StillPicture> {
+    loop {
+        if let Item::Video { unit, format: new, .. } = session.next().await.ok()? {
+            format = new.map_or(format, |new| new.track);
+            if unit.key {
+                return Some(StillPicture { format, data: unit.data });
+            }
         }
     }
 }

@@ -31,7 +31,7 @@ pub use bookmarks::{Bookmark, BookmarkList, BookmarkRequest};
 pub use camera::{
     Camera, CameraList, CameraPatch, CameraRequest, CameraStates, CameraTest, CameraTestReport, ClockList,
     ClockReading, FoundStream, ImportanceName, LastGap, PluginBinding, PluginBindingRequest, Point, Sight, SightKind,
-    StreamAddress, StreamEncoder, StreamState, StreamStatus, TestProblem, Transport, Zone,
+    StillPicture, StreamAddress, StreamEncoder, StreamState, StreamStatus, TestProblem, Transport, Zone,
 };
 pub use cases::{Case, CaseList, CasePatch, CasePerson, CaseRequest, PurposeName};
 pub use counts::{CountBucket, CountList, CountSeries};

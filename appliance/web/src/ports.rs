@@ -178,6 +178,8 @@ pub struct CameraProbe {
     pub password: Option<api::Secret>,
     /// Fingerprint of the certificate that is trusted.
     pub certificate: Option<String>,
+    /// One picture of the main stream is wanted, too.
+    pub picture: bool,
 }
 
 /// A question to a camera on the network: the address is as it was typed.

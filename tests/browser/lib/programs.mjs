@@ -89,6 +89,13 @@ export async function startOnvifCamera(options) {
   return program;
 }
 
+/** A camera whose pictures tell when they were given out. */
+export async function startClockCamera(dir) {
+  const program = new Program("clock camera", spawn("/usr/bin/python3", [join(SERVERS, "clock_camera.py"), "--footage", dir]));
+  program.url = await program.line((line) => /^READY (rtsp:\S+)/.exec(line)?.[1]);
+  return program;
+}
+
 /** A camera that sends JPEG over HTTP. */
 export async function startHttpCamera() {
   const program = new Program("HTTP camera", spawn("/usr/bin/python3", [join(SERVERS, "http_camera.py")]));

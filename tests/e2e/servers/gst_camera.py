@@ -239,19 +239,10 @@ class Camera:
             print("OK " + line.strip(), flush=True)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--footage", required=True)
-    parser.add_argument("--address", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--user")
-    parser.add_argument("--password", default="")
-    parser.add_argument("--audio", choices=sorted(AUDIO), default="none")
-    parser.add_argument("--tls")
-    parser.add_argument("--transport", choices=["both", "tcp", "udp"], default="both")
-    args = parser.parse_args()
+def serve(kind, args):
+    """Runs a camera of this class until standard input ends."""
     Gst.init(None)
-    camera = Camera(args)
+    camera = kind(args)
     loop = GLib.MainLoop()
     if camera.server.attach(None) == 0:
         raise SystemExit(f"port {args.port} is taken")
@@ -264,6 +255,20 @@ def main():
         camera.command(line)
     # The threads are GStreamer's; there is nothing to save.
     os._exit(0)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--footage", required=True)
+    parser.add_argument("--address", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--user")
+    parser.add_argument("--password", default="")
+    parser.add_argument("--audio", choices=sorted(AUDIO), default="none")
+    parser.add_argument("--tls")
+    parser.add_argument("--transport", choices=["both", "tcp", "udp"], default="both")
+    args = parser.parse_args()
+    serve(Camera, args)
 
 
 if __name__ == "__main__":

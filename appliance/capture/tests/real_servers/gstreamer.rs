@@ -2,7 +2,7 @@
 
 use crate::support::{Recorded, SOON, Server, Tape, assert_contains, camera, password, source};
 use watchbook_base::{GapReason, TrackRole};
-use watchbook_capture::{Status, Transport, probe};
+use watchbook_capture::{Status, Transport, probe, probe_with_picture};
 use watchbook_media::Codec;
 
 const MAIN: TrackRole = TrackRole::MainVideo;
@@ -199,6 +199,30 @@ async fn a_change_of_the_sub_stream_does_not_interrupt_the_main_one() {
     let tape = recorded.finish().await;
     assert_eq!(tape.ends(MAIN), [GapReason::Restart]);
     check_timing(&tape);
+}
+
+/// NAL type 5 of H.264 is a picture that decodes alone; lengths of four bytes come before each NAL.
+fn has_idr(mut unit: &[u8]) -> bool {
+    while let Some((length, rest)) = unit.split_first_chunk::<4>() {
+        let (nal, after) = rest.split_at(u32::from_be_bytes(*length) as usize);
+        if nal[0] & 31 == 5 {
+            return true;
+        }
+        unit = after;
+    }
+    false
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_of_a_camera_that_is_tried_decodes_alone() {
+    let server = Server::gstreamer(&[]);
+    let config = camera(&format!("{}main", server.url));
+    // The second look comes in the midst of what the camera shares among its viewers.
+    for _ in 0..2 {
+        let picture = probe_with_picture(&config, SOON).await.main.unwrap().picture.unwrap();
+        assert!(has_idr(&picture.data));
+    }
+    assert_eq!(probe(&config, SOON).await.main.unwrap().picture, None, "nobody asked for one");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -425,7 +425,12 @@ impl Cameras for CameraDesk {
         // The number means nothing to a probe; it only has to be one.
         let camera = CameraId::new(CameraId::MAX).ok_or_else(|| Error::new(Kind::Internal, "no camera number"))?;
         let config = capture_config(camera, &config, (&self.networks, &self.encoding))?;
-        Ok(super::probe::shown(self.runtime.block_on(capture::probe(&config, PROBE_TIMEOUT))))
+        let report = if probe.picture {
+            self.runtime.block_on(capture::probe_with_picture(&config, PROBE_TIMEOUT))
+        } else {
+            self.runtime.block_on(capture::probe(&config, PROBE_TIMEOUT))
+        };
+        Ok(super::probe::shown(report))
     }
 
     fn clock(&self, camera: CameraId, limit: usize) -> Result<Vec<api::ClockReading>, Error> {

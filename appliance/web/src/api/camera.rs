@@ -420,6 +420,10 @@ pub struct CameraTest {
     /// SHA-256 of the certificate to trust for `rtsps` and `https` addresses; not stored.
     #[serde(default)]
     pub certificate_sha256: Option<String>,
+    /// Asks for one picture of the main stream, to tell cameras apart before they are added. Refused for an address that is recorded already; the audit log says that
+    /// a picture was asked for.
+    #[serde(default)]
+    pub picture: bool,
 }
 
 /// What was found at an address.
@@ -462,6 +466,24 @@ pub struct CameraTestReport {
     pub sub: Option<FoundStream>,
     /// What went wrong.
     pub problem: Option<TestProblem>,
+    /// One picture of the main stream, where it was asked for and came within 5 s.
+    pub picture: Option<StillPicture>,
+}
+
+/// One picture that a camera gave while it was tried. It is not stored.
+#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct StillPicture {
+    /// RFC 6381 type of the fragmented MP4, as in `video/mp4; codecs="avc1.64001F"`.
+    pub mime: String,
+    /// Initialization segment and one fragment, in base 64.
+    pub mp4_base64: String,
+}
+
+impl core::fmt::Debug for StillPicture {
+    /// Without the picture: what is printed of an answer shows nobody.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("StillPicture").field("mime", &self.mime).finish_non_exhaustive()
+    }
 }
 
 /// One look at a camera's clock.

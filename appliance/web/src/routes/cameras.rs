@@ -159,10 +159,14 @@ fn asked_test(asked: &Asked<'_>) -> Action {
     #[derive(serde::Deserialize)]
     struct Named {
         camera: Option<CameraId>,
+        #[serde(default)]
+        picture: bool,
     }
-    let camera = serde_json::from_slice::<Named>(asked.body).ok().and_then(|named| named.camera);
-    let camera = camera.and_then(|camera| CameraId::new(camera.get()));
-    Action::ChangeConfig { camera, what: "test of a camera address".to_owned() }
+    let named = serde_json::from_slice::<Named>(asked.body).ok();
+    let picture = named.as_ref().is_some_and(|named| named.picture);
+    let camera = named.and_then(|named| named.camera).and_then(|camera| CameraId::new(camera.get()));
+    let what = if picture { "test of a camera address, with one picture" } else { "test of a camera address" };
+    Action::ChangeConfig { camera, what: what.to_owned() }
 }
 
 /// How the streams of a camera are doing. The sentences may quote what a camera or a library says about its address.
@@ -292,7 +296,16 @@ async fn remove(call: Call) -> Result<Response, Problem> {
 async fn test(call: Call) -> Result<Response, Problem> {
     let request: api::CameraTest = call.json()?;
     let probe = match request.camera {
-        None => probe_of(request)?,
+        None => {
+            let probe = probe_of(request)?;
+            if probe.picture {
+                let url = probe.main.url.clone();
+                let rows = call.blocking(move |app| app.ports().cameras.list()).await?;
+                not_recorded(&rows, &url)?;
+            }
+            probe
+        }
+        Some(_) if request.picture => return Err(shown_live().into()),
         Some(number) => {
             let subject = &call.who()?.subject;
             let camera = CameraId::new(number).filter(|camera| subject.covers(*camera));
@@ -316,6 +329,18 @@ async fn test(call: Call) -> Result<Response, Problem> {
     ok(&report.await?)
 }
 
+/// Live pictures have their own permission, so a test shows none of a camera that is recorded.
+fn shown_live() -> Error {
+    Error::new(Kind::Conflict, "a test shows no picture of a camera that is added already")
+        .next("Look at it on the camera wall, with an account that may watch it.")
+}
+
+/// No camera of the station has this address.
+fn not_recorded(rows: &[CameraRow], url: &str) -> Result<(), Error> {
+    let recorded = rows.iter().any(|row| urls(&row.config).any(|known| known == url));
+    if recorded { Err(shown_live()) } else { Ok(()) }
+}
+
 /// A checked test of an address that no camera has.
 fn probe_of(request: api::CameraTest) -> Result<CameraProbe, Error> {
     let (main, found) = address("main", &request.main, &[])?;
@@ -326,6 +351,7 @@ fn probe_of(request: api::CameraTest) -> Result<CameraProbe, Error> {
         username: check::credential("username", request.username)?.or(found.username),
         password: check::secret("password", request.password)?.or(found.password),
         certificate: check::certificate(request.certificate_sha256)?,
+        picture: request.picture,
     })
 }
 
@@ -341,7 +367,7 @@ fn probe_of_stored(config: CameraConfig, request: api::CameraTest) -> Result<Cam
     };
     let CameraConfig { main, sub, username, password, certificate, .. } =
         patched(CameraConfig { device: None, ..config }, changes)?;
-    Ok(CameraProbe { main, sub, username, password, certificate })
+    Ok(CameraProbe { main, sub, username, password, certificate, picture: false })
 }
 
 /// A checked new camera.

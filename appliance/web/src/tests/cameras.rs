@@ -180,6 +180,24 @@ async fn a_failed_test_is_a_report() {
 }
 
 #[tokio::test]
+async fn a_test_shows_a_picture_of_no_camera_that_is_recorded() {
+    let station = Station::new();
+    let admin = station.claim(false).await;
+    let recorded = station.inner.cameras.lock().unwrap()[&CameraId::new(1).unwrap()].main.url.clone();
+    let main = |url: &str| json!({"url": url});
+    for body in [
+        json!({"camera": 1, "main": main("rtsp://192.0.2.9/new"), "picture": true}),
+        json!({"main": main(&recorded), "picture": true}),
+    ] {
+        assert_problem(&station.post("/api/v1/cameras/test", &admin, &body).await, 409, "conflict");
+    }
+    assert!(station.inner.probes.lock().unwrap().is_empty(), "no camera was asked");
+    let body = json!({"main": main("rtsp://192.0.2.9/new"), "picture": true});
+    assert_eq!(station.post("/api/v1/cameras/test", &admin, &body).await.status, 200);
+    assert!(station.inner.probes.lock().unwrap().pop().unwrap().picture);
+}
+
+#[tokio::test]
 async fn a_test_of_a_stored_camera_uses_its_password_at_its_own_host_alone() {
     let station = Station::new();
     let admin = station.claim(false).await;

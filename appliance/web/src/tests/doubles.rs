@@ -238,7 +238,7 @@ impl Cameras for MemoryBox {
             next_step: "Check the password.".into(),
         };
         self.probes.lock().unwrap().push(probe);
-        Ok(api::CameraTestReport { ok: false, main: None, sub: None, problem: Some(problem) })
+        Ok(api::CameraTestReport { ok: false, main: None, sub: None, problem: Some(problem), picture: None })
     }
 
     fn clock(&self, camera: CameraId, limit: usize) -> Result<Vec<api::ClockReading>, Error> {

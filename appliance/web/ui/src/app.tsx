@@ -15,6 +15,7 @@ import { CaseNew } from "./pages/case-new";
 import { CasesPage } from "./pages/cases";
 import { CountsPage } from "./pages/counts";
 import { ExportsPage } from "./pages/exports";
+import { FirstRun } from "./pages/first-run";
 import { HealthPage } from "./pages/health";
 import { HoldNew } from "./pages/hold-new";
 import { HoldsPage } from "./pages/holds";
@@ -58,7 +59,7 @@ const NAV: readonly { page: PageName; hash: string; text: Key }[] = [
 ];
 
 /** Pages that are reached from another one light up that one in the navigation. */
-const NAV_PARENT: Partial<Record<PageName, PageName>> = { live: "wall", camera_edit: "cameras", case_new: "cases", hold_new: "holds", request: "requests", request_new: "requests", sign: "cameras" };
+const NAV_PARENT: Partial<Record<PageName, PageName>> = { live: "wall", camera_edit: "cameras", first_run: "cameras", case_new: "cases", hold_new: "holds", request: "requests", request_new: "requests", sign: "cameras" };
 
 export function App() {
   // Reading the locale here redraws the whole page when it changes.
@@ -163,6 +164,8 @@ function Page({ here }: { here: Route }) {
       return <CameraList />;
     case "camera_edit":
       return <CameraEdit key={here.id} id={here.id} />;
+    case "first_run":
+      return <FirstRun />;
     case "counts":
       return <CountsPage />;
     case "reviews":

@@ -52,6 +52,7 @@ export type Sight = Schemas["Sight"];
 export type ClockReading = Schemas["ClockReading"];
 export type ClockList = Schemas["ClockList"];
 export type LastGap = Schemas["LastGap"];
+export type StillPicture = Schemas["StillPicture"];
 export type TestProblem = Schemas["TestProblem"];
 export type FoundStream = Schemas["FoundStream"];
 export type PluginBinding = Schemas["PluginBinding"];

@@ -1,5 +1,10 @@
+import { firstWords } from "./en-first";
+import { wallWords } from "./en-wall";
+
 /** English, for cameras that are plugged into the recorder. */
 export const localWords = {
+  ...firstWords,
+  ...wallWords,
   "local.title": "Cameras plugged into this recorder",
   "local.what": "USB cameras and capture cards. Each is known by its serial number or by the socket that it is plugged into.",
   "local.look": "Show them",

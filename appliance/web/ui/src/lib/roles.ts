@@ -14,6 +14,7 @@ export const PAGE_ROLES: Record<PageName, readonly Role[]> = {
   scene: ["investigator"],
   cameras: ["admin"],
   camera_edit: ["admin"],
+  first_run: ["admin"],
   counts: ["investigator"],
   proposals: ["investigator", "admin"],
   cases: KEEPERS,

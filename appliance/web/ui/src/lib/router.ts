@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 
-export type PageName = "wall" | "live" | "timeline" | "scene" | "cameras" | "camera_edit" | "counts" | "proposals" | "cases" | "case_new" | "exports" | "holds" | "hold_new" | "plugins" | "people" | "health" | "audit" | "requests" | "request" | "request_new" | "sign" | "reviews" | "policy" | "account" | "unknown";
+export type PageName = "wall" | "live" | "timeline" | "scene" | "cameras" | "camera_edit" | "first_run" | "counts" | "proposals" | "cases" | "case_new" | "exports" | "holds" | "hold_new" | "plugins" | "people" | "health" | "audit" | "requests" | "request" | "request_new" | "sign" | "reviews" | "policy" | "account" | "unknown";
 
 /** The one page that has an address of its own: everybody may open it, and it can be printed on a sign. */
 export const REPORT_PATH = "/report";
@@ -20,6 +20,7 @@ const PLAIN: Record<string, PageName> = {
   camera: "timeline",
   scene: "scene",
   cameras: "cameras",
+  "first-run": "first_run",
   counts: "counts",
   proposals: "proposals",
   cases: "cases",
@@ -74,6 +75,7 @@ export const link = {
   },
   cameras: "#/cameras",
   cameraNew: "#/cameras/new",
+  firstRun: "#/first-run",
   cameraEdit: (id: number) => `#/cameras/${id}`,
   sign: (id: number) => `#/cameras/${id}/sign`,
   counts: "#/counts",

@@ -23,6 +23,8 @@ const SILENT_MS = 2_500;
 /** A camera that is asked for single pictures gives one every 5 s at least. */
 const JPEG_SILENT_MS = 6_500;
 const STEP_EVERY_MS = 200;
+/** A browser that is busy, or has just jumped to the live edge, has no picture for a moment: that is no loss, and a cover that comes and goes is worse than a picture that stands still. */
+const PAUSE_MS = 1_500;
 
 export class LivePlayer {
   #video: HTMLVideoElement;
@@ -39,6 +41,9 @@ export class LivePlayer {
   #queue = new FragmentQueue();
   #attempt = 0;
   #lastFragment = 0;
+  #lastJump = Number.NEGATIVE_INFINITY;
+  /** When a picture of this connection could last be shown. */
+  #lastShown = Number.NEGATIVE_INFINITY;
   #flowing = false;
   #closed = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
@@ -82,6 +87,7 @@ export class LivePlayer {
     // What is on the screen is no sign of life of the next connection.
     this.#drawn = false;
     this.#lastFragment = Number.NEGATIVE_INFINITY;
+    this.#lastShown = Number.NEGATIVE_INFINITY;
     if (socket === null) return;
     socket.onmessage = null;
     socket.onclose = null;
@@ -209,13 +215,20 @@ export class LivePlayer {
       if (silent) this.#setFlowing(false);
       return;
     }
-    const step = nextStep(video.currentTime, intervals(buffer.buffered), video.playbackRate);
-    if (step.kind === "seek" && !silent) video.currentTime = step.to;
+    const now = performance.now();
+    const step = nextStep(video.currentTime, intervals(buffer.buffered), video.playbackRate, (now - this.#lastJump) / 1000);
+    if (step.kind === "seek" && !silent) {
+      video.currentTime = step.to;
+      this.#lastJump = now;
+    }
     if (step.kind === "stay" && video.playbackRate !== step.rate) video.playbackRate = step.rate;
     if (video.paused && step.kind !== "wait") void video.play().catch(() => undefined);
     const showing = !silent && video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA;
-    if (showing) this.#attempt = 0;
-    this.#setFlowing(showing);
+    if (showing) {
+      this.#attempt = 0;
+      this.#lastShown = performance.now();
+    }
+    this.#setFlowing(!silent && performance.now() - this.#lastShown <= PAUSE_MS);
   }
 
   #setFlowing(flowing: boolean): void {

@@ -24,6 +24,9 @@ export function CameraList() {
         <h1>{t("nav.cameras")}</h1>
         <div class="row row-end">
           <Search label={t("cameras.search")} value={search} change={setSearch} />
+          <a class="button" href={link.firstRun}>
+            <Icon name="search" /> {t("first.many")}
+          </a>
           <a class="button primary" href={link.cameraNew}>
             <Icon name="plus" /> {t("cameras.add")}
           </a>

@@ -58,7 +58,8 @@ interface Choice {
   cameras: number[] | null;
 }
 
-function AddPerson({ done }: { done: () => void }) {
+/** A form for a new account; `done` once it is made. */
+export function AddPerson({ done }: { done: () => void }) {
   const [name, setName] = useState("");
   const [password, setPassword] = useState("");
   const [choice, setChoice] = useState<Choice>({ roles: ["viewer"], cameras: null });

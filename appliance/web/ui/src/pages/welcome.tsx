@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { api } from "../api";
 import { t } from "../i18n";
 import { useAct, useTitle } from "../lib/hooks";
-import { REPORT_PATH } from "../lib/router";
+import { go, link, REPORT_PATH } from "../lib/router";
 import { session, status } from "../lib/session";
 import { LanguageChoice } from "../ui/language";
 import { Logo } from "../ui/logo";
@@ -29,6 +29,7 @@ export function Claim() {
     if (password !== repeat) return;
     act.run(async () => {
       session.value = await api.claim({ code: code.trim(), name: name.trim(), password, one_person_station: onePerson });
+      go(link.firstRun);
       if (status.value !== null) status.value = { ...status.value, claimed: true };
     });
   };
