@@ -35,6 +35,24 @@ pub enum Outcome {
     Allowed,
     /// Refused, with the sentence the asker was told.
     Refused(String),
+    /// Allowed by an earlier entry, of which nothing came.
+    CameToNothing {
+        /// Number of that entry.
+        entry: u64,
+        /// The sentence the asker was told.
+        why: String,
+    },
+}
+
+impl Outcome {
+    /// The sentence the asker was told when it was refused, or when nothing came of it.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&str> {
+        match self {
+            Self::Allowed => None,
+            Self::Refused(why) | Self::CameToNothing { why, .. } => Some(why),
+        }
+    }
 }
 
 /// The append-only log. `append` returns only when the entry survives a power cut.
@@ -309,9 +327,9 @@ fn needed(action: &Action) -> Result<(&'static [Role], &[CameraId]), &'static st
         Action::ReadExports => (&[Role::Investigator, Role::Approver, Role::Auditor], &[]),
         // What follows from a decision, such as a hold, asks for its own right.
         Action::ReadProposals | Action::DecideProposal { .. } => (&[Role::Investigator, Role::Admin], &[]),
-        // Whoever turns a camera decides what is recorded: that is for those who answer for footage and for the installation, not for whoever may look.
-        Action::TurnCamera { camera, .. } => (&[Role::Investigator, Role::Admin], slice::from_ref(camera)),
-        Action::AcceptCamera { camera, .. } => (&[Role::Admin], slice::from_ref(camera)),
+        Action::TurnCamera { camera, .. }
+        | Action::AcceptCamera { camera, .. }
+        | Action::ReviewCamera { camera, .. } => (who_acts_on_cameras(action), slice::from_ref(camera)),
         Action::ChangeConfig { camera, .. } => (&[Role::Admin], camera.as_slice()),
         Action::InstallPlugin { .. }
         | Action::ApprovePlugin { .. }
@@ -350,6 +368,14 @@ fn who_acts_on_requests(action: &Action) -> &'static [Role] {
         Action::AnswerSubjectRequest { .. } => &[Role::Investigator],
         Action::ExtendSubjectRequest { .. } | Action::RefuseSubjectRequest { .. } => &[Role::Approver],
         _ => &[Role::Investigator, Role::Admin],
+    }
+}
+
+/// Whoever turns a camera decides what is recorded: that is for those who answer for footage and for the installation, not for whoever may look.
+fn who_acts_on_cameras(action: &Action) -> &'static [Role] {
+    match action {
+        Action::TurnCamera { .. } => &[Role::Investigator, Role::Admin],
+        _ => &[Role::Admin],
     }
 }
 

@@ -27,9 +27,9 @@ mod sign;
 mod station;
 
 pub use camera::{
-    Camera, CameraList, CameraPatch, CameraRequest, CameraStates, CameraTest, CameraTestReport, ClockList,
-    ClockReading, FoundStream, ImportanceName, LastGap, PluginBinding, PluginBindingRequest, Point, Sight, SightKind,
-    StreamAddress, StreamEncoder, StreamState, StreamStatus, TestProblem, Transport, Zone,
+    Camera, CameraList, CameraPatch, CameraRequest, CameraReview, CameraStates, CameraTest, CameraTestReport,
+    ClockList, ClockReading, FoundStream, ImportanceName, LastGap, PluginBinding, PluginBindingRequest, Point, Sight,
+    SightKind, StreamAddress, StreamEncoder, StreamState, StreamStatus, TestProblem, Transport, Zone,
 };
 pub use cases::{Case, CaseList, CasePatch, CasePerson, CaseRequest, PurposeName};
 pub use counts::{CountBucket, CountList, CountSeries};
