@@ -29,6 +29,7 @@ async function fillCamera({ name, main, sub, user, password }) {
   await go("#/cameras/new");
   await field("Name").fill(name);
   await field("What the camera is there for").fill("Traffic at the gate");
+  await field("Who answers for it").fill("Room 3");
   await field("Main stream").fill(main);
   if (sub) await field("Sub stream").fill(sub);
   if (user) await field("User name at the camera").fill(user);

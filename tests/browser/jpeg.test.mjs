@@ -35,6 +35,7 @@ describe("cameras that send JPEG", { concurrency: 1 }, () => {
     await page.goto(`${BASE_URL}#/cameras/new`);
     await field("Name").fill("Courtyard");
     await field("What the camera is there for").fill("Traffic at the gate");
+    await field("Who answers for it").fill("Room 3");
     await field("Main stream").fill(`${server.url}snapshot`);
     await field("One picture every (s)").fill("0.5");
     await button("Test").click();

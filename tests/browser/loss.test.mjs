@@ -25,7 +25,7 @@ describe("packets that are lost on their way", { concurrency: 1 }, () => {
     world = await openBrowser();
     page = await openPage(world);
     await signIn(page);
-    await send(page, "POST", "/cameras", { name: "Behind a radio link", main: { url: `${server.url}lost`, transport: "udp" }, purpose: "A test" });
+    await send(page, "POST", "/cameras", { name: "Behind a radio link", main: { url: `${server.url}lost`, transport: "udp" }, purpose: "A test", contact: "Room 3" });
     id = (await ask(page, "/cameras")).cameras.find((camera) => camera.name === "Behind a radio link").id;
     const end = Date.now() + 2 * SOON_MS;
     for (;;) {

@@ -62,7 +62,7 @@ describe("a request for footage of oneself", { concurrency: 1 }, () => {
     page = await openPage(world);
     await page.goto(recorder.page);
     await api(page, "POST", "/claim", { code: recorder.code, name: "dara", password: PASSWORD, one_person_station: true });
-    camera = await api(page, "POST", "/cameras", { name: HOSTILE, main: { url: RTSP_URL_1 }, purpose: "A test" });
+    camera = await api(page, "POST", "/cameras", { name: HOSTILE, main: { url: RTSP_URL_1 }, purpose: "A test", contact: "Room 3" });
     await api(page, "POST", "/accounts", { name: "bopha", password: PASSWORD, roles: ["approver"] });
     await page.context().clearCookies();
     await signIn(page, "dara");

@@ -54,6 +54,7 @@ networks = ["127.0.0.1"]
 [[camera]]
 name = "Square"
 purpose = "Traffic on the square"
+contact = "The demo"
 main_url = "${url}main"
 sub_url = "${url}sub"
 plugins = ["org.watchbook.motion"]
@@ -61,6 +62,7 @@ plugins = ["org.watchbook.motion"]
 [[camera]]
 name = "$second"
 purpose = "Traffic at the second place"
+contact = "The demo"
 main_url = "${url}main2"
 sub_url = "${url}sub2"
 plugins = ["org.watchbook.motion", "org.watchbook.crossing"]

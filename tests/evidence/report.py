@@ -27,15 +27,23 @@ SECOND = 1_000_000_000
 PURPOSES = ["traffic_collision", "traffic_offence", "theft", "violence", "property_damage", "fire_or_rescue", "other_crime", "subject_request", "equipment_check"]
 CLASSES = ["police", "prosecutor", "court", "defence", "data_subject", "other_authority"]
 CHANGES = {
-    "accounts": ["change_account", "remove_second_factor"],
+    "accounts": ["change_account", "enrol_approver_key", "remove_approver_key", "remove_second_factor"],
     "cameras_and_settings": ["change_config", "accept_camera"],
     "disks": ["add_disk", "accept_disk", "retire_disk"],
-    "log": ["change_log_key", "trust_witness", "distrust_witness", "set_witness_push"],
+    "log": ["change_log_key", "distrust_witness", "make_mirror_token", "revoke_mirror_token", "set_witness_push", "trust_witness"],
     "policy": ["propose_policy", "accept_policy", "withdraw_policy"],
     "plugins": ["install_plugin", "approve_plugin", "reject_plugin", "roll_back_plugin", "remove_plugin", "trust_publisher", "distrust_publisher", "set_plugin_dev_mode", "set_plugin_tried_out"],
 }
 REFUSALS = ["no_footage", "not_identified", "rights_of_others", "inquiry", "unfounded", "other_law"]
 POLICY = ["purpose", "enabled", "removed", "retention_days_max", "audio", "masks", "plugins"]
+# What exports say of footage that they cannot hand out.
+MISSING = ["damaged", "not_stored"]
+YEAR = 365 * 86_400 * SECOND
+# What may come to nothing, and how many entries that named one case or export are remembered.
+UNDOABLE = {"open_case", "request_export", "release_export", "refuse_export", "deliver_export", "place_hold", "release_hold"}
+UNDOABLE |= {f"{act}_subject_request" for act in ("register", "extend", "answer", "refuse", "withdraw")}
+UNDOABLE |= {action for actions in CHANGES.values() for action in actions}
+SAID = 4
 
 
 class Wrong(Exception):
@@ -61,7 +69,11 @@ class Entry:
         except ValueError:
             self.body = {}
         self.action = self.body.get("action") if isinstance(self.body, dict) else None
-        self.allowed = self.action is not None and self.body.get("outcome") == "allowed"
+        outcome = self.body.get("outcome") if self.action is not None else None
+        self.allowed = outcome == "allowed"
+        # Which entry nothing came of, says this one.
+        undoes = outcome.get("came_to_nothing", {}).get("entry") if isinstance(outcome, dict) and self.action in UNDOABLE else None
+        self.undoes = undoes if isinstance(undoes, int) and 0 <= undoes < index else None
 
     def text(self, name):
         value = self.body.get(name)
@@ -177,6 +189,8 @@ def reviews(entries, begin):
     waiting, emergencies = {}, {}
     counts = {"drawn": 0, "ok": 0, "not_ok": 0}
     for entry in entries:
+        if entry.undoes is not None and entry.action == "open_case":
+            emergencies.pop(entry.undoes, None)
         if not entry.allowed:
             continue
         inside = entry.index >= begin
@@ -204,13 +218,18 @@ def reviews(entries, begin):
 def report(entries, month, is_over, begin):
     start, end = bounds(month)
     inside = entries[begin:]
-    acts = [entry for entry in inside if entry.allowed]
+    undone = {entry.undoes for entry in entries}
+    acts = [entry for entry in inside if entry.allowed and entry.index not in undone]
     newest = min(max(start, entries[-1].ns), end) if inside else start
     if not is_over:
         newest -= newest % (3600 * SECOND)
 
     def shown(count):
         return "<5" if count < 5 else count if is_over else count // 5 * 5
+
+    def stock(count):
+        """What waits: in whole fives always, so that nothing hidden follows from two months and what came and went between."""
+        return "<5" if count < 5 else count // 5 * 5
 
     def split(counts):
         by = {word: shown(count) for word, count in counts.items()}
@@ -220,40 +239,60 @@ def report(entries, month, is_over, begin):
     def count(*actions):
         return sum(entry.action in actions for entry in acts)
 
-    # Cases and exports by the entry that last said so before the one that refers to it.
-    purpose_of, class_of, views, released = {}, {}, dict.fromkeys(PURPOSES + ["no_case", "other"], 0), dict.fromkeys(CLASSES, 0)
+    # Cases and exports by the entry that last said so before the one that refers to it, and of which something came.
+    said = {"open_case": {}, "request_export": {}}
+
+    def say(entry, name, word):
+        known = said[entry.action].setdefault(name, [])
+        if len(known) < SAID:
+            known.append((entry.index, word))
+
+    def last(action, name):
+        known = said[action].get(name)
+        return known[-1][1] if known else "other"
+
+    views, released = dict.fromkeys(PURPOSES + ["no_case", "other"], 0), dict.fromkeys(CLASSES, 0)
+    known_undone = set()
     for entry in entries:
+        if entry.undoes is not None and entry.action == "release_export" and entry.undoes >= begin and entry.undoes not in known_undone:
+            recipient = last("request_export", entry.name("export"))
+            released[recipient] = max(0, released.get(recipient, 0) - 1)
+        known_undone.add(entry.undoes)
+        if entry.undoes is not None and entry.action in said:
+            for known in said[entry.action].values():
+                known[:] = [one for one in known if one[0] != entry.undoes]
         if not entry.allowed:
             continue
         counts = entry.index >= begin
         if entry.action == "open_case":
-            purpose_of[entry.name("case")] = entry.text("purpose") if entry.text("purpose") in PURPOSES else "other"
+            say(entry, entry.name("case"), entry.text("purpose") if entry.text("purpose") in PURPOSES else "other")
         elif entry.action == "request_export":
-            class_of[entry.name("export")] = entry.text("recipient_class") if entry.text("recipient_class") in CLASSES else "other"
+            say(entry, entry.name("export"), entry.text("recipient_class") if entry.text("recipient_class") in CLASSES else "other")
         elif entry.action == "playback" and counts:
             case = entry.name("case")
-            views["no_case" if case == "" else purpose_of.get(case, "other")] += 1
+            views["no_case" if case == "" else last("open_case", case)] += 1
         elif entry.action == "release_export" and counts:
-            recipient = class_of.get(entry.name("export"), "other")
+            recipient = last("request_export", entry.name("export"))
             released[recipient] = released.get(recipient, 0) + 1
 
     emergency = [entry for entry in acts if entry.action == "open_case" and entry.body.get("emergency") is True]
     reviewed, waiting, emergencies = reviews(entries, begin)
     overdue = sum(newest - opened > 72 * 3600 * SECOND for opened in emergencies.values())
     refused = [entry for entry in inside if entry.action is not None and not entry.allowed]
-    cameras, changes = policies(entries, begin)
+    cameras, changes, reviewed_at = policies(entries, begin)
+    overdue_cameras = {camera for camera, policy in cameras.items() if policy["enabled"] and newest - reviewed_at[camera] > YEAR}
     station, station_changes = station_policies(entries, begin)
     rules = station["rules"] if station else {}
     beyond = [camera for camera in cameras.values() if camera["enabled"] and (camera["retention_days_max"] > rules.get("retention_days_max", 1 << 64) or (camera["audio"] and rules.get("sound") is False))]
-    gaps = {}
+    gaps, missing = {}, dict.fromkeys(MISSING, 0)
     for entry in inside:
-        stream = gap_of(entry)
-        if stream is not None:
+        if camera_of(entry) is not None:
             reason = entry.text("reason").replace(" ", "_")
-            gaps[reason] = gaps.get(reason, 0) + 1
+            counted = missing if reason in missing else gaps
+            counted[reason] = counted.get(reason, 0) + 1
     answered = {word: reviewed[word] for word in ("ok", "not_ok")}
     return {
-        "version": 2,
+        "version": 3,
         "month": month,
         "from_utc_ms": start // 1_000_000,
         "to_utc_ms": end // 1_000_000,
@@ -261,8 +300,10 @@ def report(entries, month, is_over, begin):
         "from_entry": begin,
         "log_entries": len(entries) if is_over else len(entries) // 1000 * 1000,
         "as_of_utc_ms": newest // 1_000_000,
-        "cameras": hours(cameras, inside, acts, shown),
+        "cameras": hours(cameras, inside, acts, shown, (reviewed_at, overdue_cameras)),
         "cameras_beyond_policy": len(beyond),
+        "cameras_review_overdue": len(overdue_cameras),
+        "cameras_without_contact": sum(1 for camera in cameras.values() if camera["enabled"] and not camera["contact"]),
         "cameras_without_purpose": sum(1 for camera in cameras.values() if camera["enabled"] and camera["purpose"] == ""),
         "views": split(views),
         "live_views": shown(count("live")),
@@ -277,13 +318,14 @@ def report(entries, month, is_over, begin):
         "holds": {"placed": shown(count("place_hold")), "released": shown(count("release_hold"))},
         "erasures": shown(count("erase")),
         "gaps": split(gaps),
-        "emergency_cases": {"opened": shown(len(emergency)), "unreviewed": shown(len(emergencies)), "overdue": shown(overdue), "any_overdue": overdue > 0},
+        "missing_from_exports": split(missing),
+        "emergency_cases": {"opened": shown(len(emergency)), "unreviewed": stock(len(emergencies)), "overdue": stock(overdue), "any_overdue": overdue > 0},
         "refused": {
             "attempts": shown(sum(entry.action != "sign_in" for entry in refused)),
             "failed_sign_ins": shown(sum(entry.action == "sign_in" for entry in refused)),
         },
-        "reviews": {"drawn": shown(reviewed["drawn"]), "answered": split(answered), "unreviewed": shown(len(waiting))},
-        "subject_requests": subject_requests(entries, begin, newest, shown, split),
+        "reviews": {"drawn": shown(reviewed["drawn"]), "answered": split(answered), "unreviewed": stock(len(waiting))},
+        "subject_requests": subject_requests(entries, begin, newest, (shown, split, stock)),
         "configuration": split({word: count(*actions) for word, actions in CHANGES.items()}),
         "policy": station,
         "station_policy_changes": station_changes[:100],
@@ -293,51 +335,61 @@ def report(entries, month, is_over, begin):
     }
 
 
-def subject_requests(entries, begin, newest, shown, split):
+def subject_requests(entries, begin, newest, shows):
     """What became of the requests of people who may be in the footage: only those that wait can be answered, refused, withdrawn or given more time, in the order of the log."""
-    deadline_of, counts, refused = {}, dict.fromkeys(("received", "extended", "answered", "answered_late", "withdrawn"), 0), dict.fromkeys(REFUSALS, 0)
+    shown, split, stock = shows
+    counts, refused = dict.fromkeys(("received", "extended", "answered", "late", "withdrawn"), 0), dict.fromkeys(REFUSALS, 0)
+    deadline_of, before = {}, {}
     for entry in entries:
-        if not entry.allowed or not entry.action.endswith("_subject_request"):
+        if entry.action is None or not entry.action.endswith("_subject_request"):
             continue
-        inside, request, act = entry.index >= begin, entry.name("request"), entry.action.removesuffix("_subject_request")
-        if act == "register":
-            counts["received"] += inside
+        if entry.undoes in before:
+            request, deadline, where, word, late = before.pop(entry.undoes)
+            deadline_of.pop(request, None)
+            if deadline is not None:
+                deadline_of[request] = deadline
+            if entry.undoes >= begin:
+                where[word] -= 1
+                counts["late"] -= late
+            continue
+        act, request = entry.action.removesuffix("_subject_request"), entry.name("request")
+        deadline = deadline_of.get(request)
+        if not entry.allowed or (deadline is None and act != "register") or act not in ("register", "extend", "answer", "refuse", "withdraw"):
+            continue
+        late = act not in ("register", "extend") and entry.ns // 1_000_000 > deadline
+        where, word = counts, {"register": "received", "extend": "extended", "answer": "answered", "withdraw": "withdrawn"}.get(act)
+        if word is None:
+            where, word = refused, entry.text("why") if entry.text("why") in REFUSALS else "other"
+        before[entry.index] = (request, deadline, where, word, late)
+        if act in ("register", "extend"):
             deadline_of[request] = entry.number("due_utc_ms")
-            continue
-        if request not in deadline_of or act not in ("extend", "answer", "refuse", "withdraw"):
-            continue
-        if act == "extend":
-            counts["extended"] += inside
-            deadline_of[request] = entry.number("due_utc_ms")
-            continue
-        deadline = deadline_of.pop(request)
-        if not inside:
-            continue
-        if act == "answer":
-            counts["answered"] += 1
-            counts["answered_late"] += entry.ns // 1_000_000 > deadline
-        elif act == "withdraw":
-            counts["withdrawn"] += 1
         else:
-            why = entry.text("why") if entry.text("why") in REFUSALS else "other"
-            refused[why] = refused.get(why, 0) + 1
+            del deadline_of[request]
+        if entry.index >= begin:
+            where[word] = where.get(word, 0) + 1
+            counts["late"] += late
     overdue = sum(newest // 1_000_000 > deadline for deadline in deadline_of.values())
     told = {word: shown(count) for word, count in counts.items()}
-    return {**told, "refused": split(refused), "waiting": shown(len(deadline_of)), "overdue": shown(overdue), "any_overdue": overdue > 0}
+    return {**told, "refused": split(refused), "waiting": stock(len(deadline_of)), "overdue": stock(overdue), "any_overdue": overdue > 0}
 
 
 def policies(entries, begin):
-    now, changes = {}, []
+    """Of each camera what the log said last, what changed from entry `begin` on, and when somebody last said that it is needed."""
+    now, changes, reviewed = {}, [], {}
     for entry in entries:
+        camera = entry.number("camera")
+        if entry.allowed and entry.action == "review_camera" and camera in reviewed:
+            reviewed[camera] = entry.ns
         if not entry.allowed or entry.action != "state_policy":
             continue
-        camera = entry.number("camera")
         policy = {name: entry.body[name] for name in POLICY}
+        policy["contact"] = entry.body.get("contact") is True
         before = now.get(camera)
         now[camera] = policy
+        reviewed.setdefault(camera, entry.ns)
         if before != policy and entry.index >= begin:
             changes.append({"at_utc_ms": entry.ns // 1_000_000, "camera": camera, "from": before, "to": policy})
-    return now, changes
+    return now, changes, reviewed
 
 
 def station_policies(entries, begin):
@@ -354,22 +406,30 @@ def station_policies(entries, begin):
     return now, changes
 
 
-def gap_of(entry):
-    """Camera of a gap of a main stream."""
+def camera_of(entry):
+    """Camera of a main stream without footage for a while."""
     stream = entry.number("stream") if isinstance(entry.body, dict) and entry.body.get("kind") == "gap" else 0
     return stream // 256 if stream and stream % 256 == 0 else None
 
 
-def hours(cameras, inside, acts, shown):
-    rows = []
+def seconds(gap):
+    """How long a camera was without footage: of a clock that was wrong nobody knows."""
+    length = max(0, int(gap.text("end_ns")) - int(gap.text("start_ns"))) // SECOND
+    return 0 if gap.text("reason").replace(" ", "_") == "clock_step" else length
+
+
+def hours(cameras, inside, acts, shown, looked):
+    rows, (reviewed, overdue) = [], looked
     for camera in sorted(cameras):
         told = [one for entry in acts if entry.action == "record_hours" for one in entry.body["cameras"] if one["camera"] == camera]
-        gaps = [entry for entry in inside if gap_of(entry) == camera]
+        gaps = [entry for entry in inside if camera_of(entry) == camera and entry.text("reason") not in MISSING]
         row = {
             **cameras[camera],
             "camera": camera,
+            "reviewed_utc_ms": reviewed[camera] // 1_000_000,
+            "review_overdue": camera in overdue,
             "recorded_minutes": sum(one["minutes"] for one in told),
-            "gap_seconds": sum(max(0, int(gap.text("end_ns")) - int(gap.text("start_ns"))) // SECOND for gap in gaps),
+            "gap_seconds": sum(map(seconds, gaps)),
             "erased_hours": shown(sum(entry.number("hours") for entry in acts if entry.action == "erase" and entry.number("camera") == camera)),
         }
         if not row["removed"] or row["recorded_minutes"] or row["gap_seconds"] or row["erased_hours"] != "<5":
@@ -400,10 +460,13 @@ def check_draws(entries):
     told = draws(entries)
     sizes = [entry.number("entries") for entry, _ in told]
     found, wanted, begin = roots(entries, sizes), due(entries), 0
+    stated = [entry for entry in entries if entry.allowed and entry.action == "state_rules"]
     for (entry, drawn), size in zip(told, sizes):
+        rules = next((one.body["rules"] for one in reversed(stated) if one.index < entry.index), {})
         need(size <= entry.index, f"draw {entry.index} comes from a checkpoint that was signed after it")
         need(size == wanted[entry.index], f"draw {entry.index} comes from {size} entries, and not from the first of the week on: {wanted[entry.index]}")
-        need(entry.number("percent") >= 2 and entry.number("at_least") >= 5, f"draw {entry.index} takes less than the least")
+        least = {"percent": max(2, rules.get("review_percent", 2)), "at_least": max(5, rules.get("review_at_least", 5))}
+        need(all(entry.number(name) >= number for name, number in least.items()), f"draw {entry.index} takes less than the policy says: {least}")
         need(found[size].hex() == entry.text("root"), f"draw {entry.index} comes from a root that the log never had")
         need(entry.number("from") == begin, f"draw {entry.index} leaves entries out, or draws from some twice")
         begin = size

@@ -428,6 +428,13 @@ pub enum Action {
         /// What names the one that was looked at.
         found: String,
     },
+    /// Say that somebody has looked whether a camera is still needed, and that it is.
+    ReviewCamera {
+        /// Which.
+        camera: CameraId,
+        /// Why, in a sentence.
+        note: String,
+    },
     /// Something happened at a camera that belongs in the log. The recorder notes it by itself; nobody can ask for it.
     NoteCamera {
         /// Which.
@@ -546,6 +553,8 @@ pub enum Action {
         retention_days_max: u32,
         /// Sound is recorded.
         audio: bool,
+        /// Somebody is named who answers for it. Who, the log does not say: it cannot forget a name.
+        contact: bool,
         /// How many parts of the picture are hidden.
         masks: usize,
         /// Plugins that look at it, by id.

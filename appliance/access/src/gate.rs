@@ -34,6 +34,24 @@ pub enum Outcome {
     Allowed,
     /// Refused, with the sentence the asker was told.
     Refused(String),
+    /// Allowed by an earlier entry, of which nothing came.
+    CameToNothing {
+        /// Number of that entry.
+        entry: u64,
+        /// The sentence the asker was told.
+        why: String,
+    },
+}
+
+impl Outcome {
+    /// The sentence the asker was told when it was refused, or when nothing came of it.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&str> {
+        match self {
+            Self::Allowed => None,
+            Self::Refused(why) | Self::CameToNothing { why, .. } => Some(why),
+        }
+    }
 }
 
 /// The append-only log. `append` returns only when the entry survives a power cut.

@@ -311,6 +311,9 @@ pub struct SeedCamera {
     /// What it is there for, for everybody to read. Without one the camera is added switched off.
     #[serde(default)]
     pub purpose: String,
+    /// Who answers for it, for everybody to read; the station's `public.contact` when left out. Without either the camera is added switched off.
+    #[serde(default)]
+    pub contact: String,
     /// `tcp` or `udp`.
     #[serde(default = "tcp")]
     pub transport: String,

@@ -7,7 +7,7 @@
 //! 5. The page, not listening yet.
 //! 6. Capture, so that the first packet finds everybody in place. Only then does the page listen: recording does not need it.
 
-use crate::config::{Config, SeedCamera, Storage};
+use crate::config::{Config, Storage};
 use crate::error::{Error, Result};
 use crate::station::analysis::Sinks;
 use crate::station::book::{Book, Wrapping};
@@ -231,7 +231,7 @@ fn watch_dev_mode(runtime: &tokio::runtime::Handle, plugins: Weak<PluginDesk>) {
 fn policies(register: &Arc<Register>, cameras: &CameraDesk, config: &Config) -> Result<Arc<PolicyDesk>> {
     let desk = PolicyDesk::open(Arc::clone(register), Arc::new(SystemClock), &config.public.policies_dir);
     let desk = Arc::new(desk.map_err(web_error)?);
-    seed(cameras, &config.camera, &desk)?;
+    seed(cameras, config, &desk)?;
     Ok(desk)
 }
 
@@ -387,10 +387,11 @@ fn keep_ages(store: &Store, book: &Arc<Book>, holds: &Arc<HoldDesk>) -> Result<(
 }
 
 /// Adds the cameras of the configuration file to a station that has none.
-fn seed(cameras: &CameraDesk, seeds: &[SeedCamera], policies: &PolicyDesk) -> Result<()> {
+fn seed(cameras: &CameraDesk, config: &Config, policies: &PolicyDesk) -> Result<()> {
     if cameras.count() > 0 {
         return Ok(());
     }
+    let (seeds, now) = (&config.camera, SystemClock.utc());
     for seed in seeds {
         let refused = |why: String| Error::new(Kind::InvalidInput, format!("[[camera]] {:?}: {why}", seed.name));
         let transport = match seed.transport.as_str() {
@@ -413,6 +414,8 @@ fn seed(cameras: &CameraDesk, seeds: &[SeedCamera], policies: &PolicyDesk) -> Re
             settings: serde_json::Map::new(),
             zones: Vec::new(),
         };
+        let contact = Some(seed.contact.trim()).filter(|contact| !contact.is_empty());
+        let contact = contact.unwrap_or(config.public.contact.trim());
         let config = CameraConfig {
             name: seed.name.clone(),
             main: stream(&main),
@@ -422,9 +425,11 @@ fn seed(cameras: &CameraDesk, seeds: &[SeedCamera], policies: &PolicyDesk) -> Re
             record_audio: false,
             audio_purpose: String::new(),
             purpose: seed.purpose.trim().to_owned(),
+            contact: contact.to_owned(),
+            reviewed_utc_ms: Some(now.as_ms()),
             certificate: None,
-            // Nothing is recorded before somebody says what for; the page has an alarm about it.
-            enabled: !seed.purpose.trim().is_empty(),
+            // Nothing is recorded before somebody says what for and who answers for it; the page has an alarm about it.
+            enabled: !seed.purpose.trim().is_empty() && !contact.is_empty(),
             masks: Vec::new(),
             retention_days_max: policies.in_force().rules.retention_days,
             importance: watchbook_base::Importance::default(),
@@ -434,7 +439,7 @@ fn seed(cameras: &CameraDesk, seeds: &[SeedCamera], policies: &PolicyDesk) -> Re
         if !config.enabled {
             tracing::warn!(
                 camera = config.name,
-                "the configuration file does not say what this camera is there for; it is added switched off. State a purpose on the page"
+                "the configuration file does not say what this camera is there for, or who answers for it; it is added switched off. State purpose and contact on the page"
             );
         }
         cameras.create(config).map_err(web_error)?;

@@ -29,9 +29,9 @@ mod station;
 
 pub use bookmarks::{Bookmark, BookmarkList, BookmarkRequest};
 pub use camera::{
-    Camera, CameraList, CameraPatch, CameraRequest, CameraStates, CameraTest, CameraTestReport, ClockList,
-    ClockReading, FoundStream, ImportanceName, LastGap, PluginBinding, PluginBindingRequest, Point, Sight, SightKind,
-    StillPicture, StreamAddress, StreamEncoder, StreamState, StreamStatus, TestProblem, Transport, Zone,
+    Camera, CameraList, CameraPatch, CameraRequest, CameraReview, CameraStates, CameraTest, CameraTestReport,
+    ClockList, ClockReading, FoundStream, ImportanceName, LastGap, PluginBinding, PluginBindingRequest, Point, Sight,
+    SightKind, StillPicture, StreamAddress, StreamEncoder, StreamState, StreamStatus, TestProblem, Transport, Zone,
 };
 pub use cases::{Case, CaseList, CasePatch, CasePerson, CaseRequest, PurposeName};
 pub use counts::{CountBucket, CountList, CountSeries};

@@ -21,6 +21,8 @@ pub(crate) const SETTINGS_BYTES_MAX: usize = 4096;
 pub(crate) const CREDENTIAL_BYTES_MAX: usize = 256;
 /// What sound is recorded for: a sentence.
 pub(crate) const AUDIO_PURPOSE_BYTES_MAX: usize = 256;
+/// Somebody looks once a year whether a camera is still needed: as the public report counts it.
+const REVIEW_DAYS: i64 = 365;
 /// The path of a directory: far below the 4096 that Linux allows, enough for any mount point.
 const DIR_BYTES_MAX: usize = 512;
 /// A pebibyte, as in the configuration file.
@@ -261,11 +263,37 @@ pub(crate) fn purpose(text: &str) -> Result<String, Error> {
     Ok(text)
 }
 
-/// What the station's policy says of a camera's settings as they become, and that nothing is recorded before somebody says what for. A camera that is switched off records
+/// Who answers for a camera.
+pub(crate) fn contact(text: &str) -> Result<String, Error> {
+    let text = line("contact", text, AUDIO_PURPOSE_BYTES_MAX)?;
+    if text.is_empty() {
+        let error = Error::invalid("contact must say who answers for the camera");
+        return Err(error.next("Name an office and how it is reached; it stands on the camera's sign."));
+    }
+    Ok(text)
+}
+
+/// Why a camera is still needed.
+pub(crate) fn review_note(text: &str) -> Result<String, Error> {
+    let text = line("note", text, AUDIO_PURPOSE_BYTES_MAX)?;
+    match text.is_empty() {
+        true => Err(Error::invalid("note must say why the camera is still needed")
+            .next("A sentence is enough. A camera that is not needed any more is switched off or removed.")),
+        false => Ok(text),
+    }
+}
+
+/// When somebody must have looked again whether a camera is still needed: a year later; `None` when nobody ever did, which is due now.
+pub(crate) fn review_due_utc_ms(reviewed_utc_ms: Option<i64>) -> Option<i64> {
+    reviewed_utc_ms.map(|reviewed| reviewed.saturating_add(REVIEW_DAYS * 86_400_000))
+}
+
+/// What the station's policy says of a camera's settings as they become, and that nothing is recorded before somebody says what for and who answers for it. A camera that is switched off records
 /// nothing; what it has recorded stays no longer than before.
 pub(crate) fn by_policy(before: Option<&CameraConfig>, after: &CameraConfig, rules: &Rules) -> Result<(), Error> {
     if after.enabled {
         purpose(&after.purpose)?;
+        contact(&after.contact)?;
     }
     let days = after.retention_days_max;
     let as_before = before.is_some_and(|before| before.retention_days_max == days);

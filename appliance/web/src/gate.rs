@@ -212,3 +212,8 @@ impl From<Error> for AuditError {
         Self(error.message)
     }
 }
+
+/// The entry for an act that the gate allowed with entry `of`, and of which nothing came: what counts deeds counts it no more.
+pub(crate) fn undone(account: Option<u32>, (of, action): (u64, Action), why: &str) -> AuditEntry {
+    AuditEntry { account, action, outcome: Outcome::CameToNothing { entry: of, why: why.to_owned() } }
+}

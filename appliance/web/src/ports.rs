@@ -103,6 +103,12 @@ pub struct CameraConfig {
     /// What the camera is there for, for everybody to read; empty when nobody said.
     #[serde(default)]
     pub purpose: String,
+    /// Who answers for it, for everybody to read; empty when nobody said.
+    #[serde(default)]
+    pub contact: String,
+    /// When somebody last said that it is needed; `None`: nobody did since that is asked.
+    #[serde(default)]
+    pub reviewed_utc_ms: Option<i64>,
     /// It is captured.
     pub enabled: bool,
     /// Polygons that plugins never see.

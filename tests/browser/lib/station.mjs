@@ -22,7 +22,7 @@ export async function signIn(page) {
   await page.goto(BASE_URL);
   if (!(await ask(page, "/status")).claimed) {
     await send(page, "POST", "/claim", { code: CLAIM_CODE, name: "dara", password: PASSWORD, one_person_station: true });
-    await send(page, "POST", "/cameras", { name: "Square", main: { url: RTSP_URL_1 }, sub: { url: RTSP_SUB_1 }, purpose: "Traffic on the square" });
+    await send(page, "POST", "/cameras", { name: "Square", main: { url: RTSP_URL_1 }, sub: { url: RTSP_SUB_1 }, purpose: "Traffic on the square", contact: "Room 3" });
     await page.context().clearCookies();
     await page.reload();
   }

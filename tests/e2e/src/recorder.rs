@@ -96,7 +96,7 @@ impl Recorder {
     /// When the API refuses.
     pub fn add_camera(&mut self, name: &str, main_url: &str, sub_url: Option<&str>) -> Camera {
         let source = |url: &str| json!({ "url": url, "transport": "tcp" });
-        let body = json!({ "name": name, "main": source(main_url), "sub": sub_url.map(source), "purpose": "A test" });
+        let body = json!({ "name": name, "main": source(main_url), "sub": sub_url.map(source), "purpose": "A test", "contact": "A test" });
         let camera = self.client.send("POST", "/api/v1/cameras", &body).ok().json();
         Camera { id: camera["id"].as_u64().unwrap_or_else(|| panic!("no id in {camera}")) }
     }

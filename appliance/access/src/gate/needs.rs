@@ -54,7 +54,7 @@ pub(super) fn roles(action: &A) -> Result<&'static [Role], &'static str> {
         A::ReadProposals | A::DecideProposal { .. } => INVESTIGATOR_OR_ADMIN,
         // Whoever turns a camera decides what is recorded: that is for those who answer for footage and for the installation, not for whoever may look.
         A::TurnCamera { .. } => INVESTIGATOR_OR_ADMIN,
-        A::AcceptCamera { .. } | A::ChangeConfig { .. } => ADMIN,
+        A::AcceptCamera { .. } | A::ReviewCamera { .. } | A::ChangeConfig { .. } => ADMIN,
         A::InstallPlugin { .. } | A::ApprovePlugin { .. } | A::RejectPlugin { .. } | A::RollBackPlugin { .. } => ADMIN,
         A::RemovePlugin { .. } | A::ReadPluginLog { .. } | A::ReadPublishers | A::TrustPublisher { .. } => ADMIN,
         A::DistrustPublisher { .. } | A::SetPluginDevMode { .. } | A::SetPluginTriedOut { .. } => ADMIN,
@@ -85,6 +85,7 @@ pub(super) fn cameras(action: &A) -> &[CameraId] {
         A::Live { camera } | A::Timeline { camera } | A::Playback { camera, .. } => from_ref(camera),
         A::Rederive { camera, .. } | A::CancelRederive { camera, .. } => from_ref(camera),
         A::TurnCamera { camera, .. } | A::AcceptCamera { camera, .. } => from_ref(camera),
+        A::ReviewCamera { camera, .. } => from_ref(camera),
         A::SearchEvents { camera, .. } | A::ReadRetention { camera } | A::ChangeConfig { camera, .. } => {
             camera.as_slice()
         }

@@ -187,6 +187,7 @@ fn table() -> Vec<(Action, Option<Vec<Role>>)> {
         (propose(one), Some(vec![])),
         (Action::TurnCamera { camera: one, what: "move".into() }, Some(vec![Investigator, Admin])),
         (Action::AcceptCamera { camera: one, found: "ab".into() }, Some(vec![Admin])),
+        (Action::ReviewCamera { camera: one, note: "ab".into() }, Some(vec![Admin])),
         (Action::NoteCamera { camera: one, what: "clock_set".into(), detail: "x".into() }, Some(vec![])),
         (Action::ReadAccounts, Some(vec![Admin])),
         (Action::ChangeAccount { account: Some(2), what: "roles".into() }, Some(vec![Admin])),
@@ -235,7 +236,17 @@ fn state_rules() -> Action {
 fn policy(camera: CameraId) -> Action {
     let (purpose, plugins) = (String::new(), Vec::new());
     let (enabled, removed, audio) = (true, false, false);
-    Action::StatePolicy { camera, purpose, enabled, removed, retention_days_max: 7, audio, masks: 0, plugins }
+    Action::StatePolicy {
+        camera,
+        purpose,
+        enabled,
+        removed,
+        retention_days_max: 7,
+        audio,
+        contact: true,
+        masks: 0,
+        plugins,
+    }
 }
 
 fn footage_lost() -> Action {
@@ -587,6 +598,8 @@ fn an_entry_reads_as_one_flat_object() {
         "account": 3, "action": "playback", "camera": 2, "range": {"start": 5, "end": 9}, "case": "7/26", "outcome": {"refused": "no"}
     });
     assert_eq!(json, expected);
+    let outcome = serde_json::to_value(Outcome::CameToNothing { entry: 12, why: "full".into() }).unwrap();
+    assert_eq!(outcome, serde_json::json!({"came_to_nothing": {"entry": 12, "why": "full"}}));
 }
 
 #[test]

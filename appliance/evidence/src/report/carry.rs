@@ -30,6 +30,8 @@ pub struct Policy {
     pub retention_days_max: u64,
     /// Sound is recorded.
     pub audio: bool,
+    /// Somebody is named who answers for it. Who, the log does not say: it cannot forget a name.
+    pub contact: bool,
     /// How many parts of the picture are hidden.
     pub masks: u64,
     /// Which plugins look at it, by id.
@@ -54,6 +56,8 @@ pub struct StationPolicy {
 pub struct Carry {
     /// By camera.
     pub(super) policies: BTreeMap<u64, Policy>,
+    /// When somebody last said that a camera is needed, by camera.
+    reviewed: BTreeMap<u64, UtcNanos>,
     /// The station's.
     pub(super) station: Option<StationPolicy>,
     /// Purpose by case, and the entry that said so.
@@ -73,27 +77,45 @@ pub struct Carry {
     /// The first entry after the last draw that is dated in another week, and which: the next draw comes from the log up to and with it.
     due: Option<(u64, i64)>,
     /// Requests of people who may be in the footage, which wait for an answer.
-    #[serde(default)]
     pub(super) requests: super::requests::Waiting,
+    /// Entries of which nothing came.
+    pub(super) undone: super::undone::Undone,
 }
 
-/// Words by name; the oldest makes room.
+/// Words by name, with the entry that said so; the name that was said first makes room. The last one of a name counts. An earlier one is kept for when nothing comes of a later one, which is
+/// known within moments: at most [`SAID_MAX`], and a further one is not taken.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Remembered(BTreeMap<String, (u64, String)>);
+pub(super) struct Remembered(BTreeMap<String, Vec<(u64, String)>>);
+
+/// Entries of one name that are kept.
+pub const SAID_MAX: usize = 4;
 
 impl Remembered {
     pub(super) fn put(&mut self, entry: u64, name: String, word: String) {
+        let first = |said: &[(u64, String)]| said.first().map(|(entry, _)| *entry);
         if self.0.len() >= REMEMBERED_MAX
             && !self.0.contains_key(&name)
-            && let Some(oldest) = self.0.iter().min_by_key(|(_, (entry, _))| *entry).map(|(name, _)| name.clone())
+            && let Some(oldest) = self.0.iter().min_by_key(|(_, said)| first(said)).map(|(name, _)| name.clone())
         {
             self.0.remove(&oldest);
         }
-        self.0.insert(name, (entry, word));
+        let said = self.0.entry(name).or_default();
+        if said.len() < SAID_MAX {
+            said.push((entry, word));
+        }
+    }
+
+    /// Nothing came of what this entry said.
+    pub(super) fn forget(&mut self, name: &str, of: u64) {
+        let Some(said) = self.0.get_mut(name) else { return };
+        said.retain(|(entry, _)| *entry != of);
+        if said.is_empty() {
+            self.0.remove(name);
+        }
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(|(_, word)| word.as_str())
+        self.0.get(name)?.last().map(|(_, word)| word.as_str())
     }
 }
 
@@ -149,11 +171,43 @@ impl Carry {
         }
     }
 
+    /// When somebody last said that a camera is needed, or when it was first stated what it is for.
+    #[must_use]
+    pub fn reviewed(&self, camera: u64) -> Option<UtcNanos> {
+        self.reviewed.get(&camera).copied()
+    }
+
+    /// Somebody looked whether it is still needed.
+    pub(super) fn review_camera(&mut self, camera: u64, utc: UtcNanos) {
+        if let Some(reviewed) = self.reviewed.get_mut(&camera) {
+            *reviewed = utc;
+        }
+    }
+
+    /// Where all places are taken a camera that was removed makes room for `camera`, one that `may_go` first: whoever adds and removes cameras hides no other one.
+    pub(super) fn make_room(&mut self, camera: u64, may_go: impl Fn(&u64) -> bool) {
+        if self.policies.len() < CAMERAS_MAX || self.policies.contains_key(&camera) {
+            return;
+        }
+        let removed = || self.policies.iter().filter(|(_, policy)| policy.removed).map(|(camera, _)| *camera);
+        if let Some(gone) = removed().find(&may_go).or_else(|| removed().next()) {
+            self.policies.remove(&gone);
+            self.reviewed.remove(&gone);
+        }
+    }
+
+    /// Nothing came of an entry that opened a case.
+    pub(super) fn forget_case(&mut self, case: &str, of: u64) {
+        self.cases.forget(case, of);
+        self.emergencies.remove(&of);
+    }
+
     /// Sets what a camera is for; what was there before, if it was something else.
-    pub(super) fn state_policy(&mut self, camera: u64, policy: Policy) -> Option<Option<Policy>> {
+    pub(super) fn state_policy(&mut self, camera: u64, policy: Policy, utc: UtcNanos) -> Option<Option<Policy>> {
         if self.policies.len() >= CAMERAS_MAX && !self.policies.contains_key(&camera) {
             return None;
         }
+        self.reviewed.entry(camera).or_insert(utc);
         let before = self.policies.insert(camera, policy.clone());
         (before.as_ref() != Some(&policy)).then_some(before)
     }

@@ -4,12 +4,13 @@
 //! |---|---|
 //! | received | `register_subject_request` |
 //! | extended | `extend_subject_request`; `due_utc_ms` is the new deadline |
-//! | answered | `answer_subject_request`; late: its time lies behind the deadline |
+//! | answered | `answer_subject_request` |
 //! | refused | `refuse_subject_request`, by `why` |
 //! | withdrawn | `withdraw_subject_request` |
+//! | late | those of the three rows before whose time lies behind the deadline: a request that is late is so whatever becomes of it |
 //! | waiting, overdue | those that nothing of this was said of yet; overdue: their deadline is past at the time of the newest entry |
 //!
-//! What is said of a number that does not wait counts for nothing.
+//! What is said of a number that does not wait counts for nothing. Where nothing came of an entry, the request is again as it was before it.
 
 use super::cells::{Exactness, cell, split};
 use super::{OTHER, add, name_of, number, text_of};
@@ -24,9 +25,25 @@ const WAITING_MAX: usize = 10_000;
 pub const REFUSALS: [&str; 6] =
     ["no_footage", "not_identified", "rights_of_others", "inquiry", "unfounded", "other_law"];
 
-/// Requests that wait for an answer: their deadlines by number, in milliseconds UTC.
+/// Entries of which nothing may come that are remembered with what was before them: that is known within moments.
+const BEFORE_MAX: usize = 256;
+
+/// Requests that wait for an answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Waiting(BTreeMap<String, u64>);
+pub struct Waiting {
+    /// Their deadlines by number, in milliseconds UTC.
+    due: BTreeMap<String, u64>,
+    /// By entry: what was before the newest ones.
+    before: BTreeMap<u64, Before>,
+}
+
+/// A request before something was said of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Before {
+    request: String,
+    due: Option<u64>,
+    counted: Vec<String>,
+}
 
 /// What became of requests in a month.
 #[derive(Clone, Debug)]
@@ -37,6 +54,20 @@ pub(super) struct Counts {
     late: u64,
     withdrawn: u64,
     refused: BTreeMap<String, u64>,
+}
+
+impl Counts {
+    fn step(&mut self, word: &str, step: i64) {
+        let count = match word {
+            "received" => &mut self.received,
+            "extended" => &mut self.extended,
+            "answered" => &mut self.answered,
+            "late" => &mut self.late,
+            "withdrawn" => &mut self.withdrawn,
+            why => return add(&mut self.refused, why, step),
+        };
+        *count = count.saturating_add_signed(step);
+    }
 }
 
 impl Default for Counts {
@@ -50,56 +81,70 @@ impl Default for Counts {
 pub(super) fn take(
     waiting: &mut Waiting,
     counts: &mut Counts,
-    utc: UtcNanos,
+    (index, utc): (u64, UtcNanos),
     action: &str,
     entry: &Map<String, Value>,
 ) {
-    let waiting = &mut waiting.0;
-    let (name, due) = (name_of(entry, "request"), number(entry, "due_utc_ms"));
-    if action == "register_subject_request" {
-        counts.received += 1;
-        if waiting.len() < WAITING_MAX {
-            waiting.insert(name, due);
-        }
-        return;
-    }
-    let Some(deadline) = waiting.get(&name).copied() else { return };
-    match action {
-        "extend_subject_request" => {
-            counts.extended += 1;
-            waiting.insert(name, due);
-            return;
-        }
-        "answer_subject_request" => {
-            counts.answered += 1;
-            counts.late += u64::from(ms_of(utc) > deadline);
-        }
+    let (request, new) = (name_of(entry, "request"), number(entry, "due_utc_ms"));
+    let due = waiting.due.get(&request).copied();
+    let (counted, now): (&str, Option<u64>) = match action {
+        "register_subject_request" => ("received", Some(new)),
+        _ if due.is_none() => return,
+        "extend_subject_request" => ("extended", Some(new)),
+        "answer_subject_request" => ("answered", None),
         "refuse_subject_request" => {
             let why = text_of(entry, "why");
-            add(&mut counts.refused, if REFUSALS.contains(&why) { why } else { OTHER }, 1);
+            (if REFUSALS.contains(&why) { why } else { OTHER }, None)
         }
-        "withdraw_subject_request" => counts.withdrawn += 1,
+        "withdraw_subject_request" => ("withdrawn", None),
         _ => return,
+    };
+    let mut counted = vec![counted.to_owned()];
+    if now.is_none() && due.is_some_and(|due| ms_of(utc) > due) {
+        counted.push("late".to_owned());
     }
-    waiting.remove(&name);
+    counted.iter().for_each(|word| counts.step(word, 1));
+    match now {
+        None => drop(waiting.due.remove(&request)),
+        Some(now) if due.is_some() || waiting.due.len() < WAITING_MAX => {
+            waiting.due.insert(request.clone(), now);
+        }
+        Some(_) => {}
+    }
+    waiting.before.insert(index, Before { request, due, counted });
+    if waiting.before.len() > BEFORE_MAX {
+        waiting.before.pop_first();
+    }
+}
+
+/// Nothing came of entry `of`; `counts`: those in which it counted.
+pub(super) fn undo(waiting: &mut Waiting, counts: Option<&mut Counts>, of: u64) {
+    let Some(Before { request, due, counted }) = waiting.before.remove(&of) else { return };
+    if let Some(counts) = counts {
+        counted.iter().for_each(|word| counts.step(word, -1));
+    }
+    match due {
+        Some(due) => drop(waiting.due.insert(request, due)),
+        None => drop(waiting.due.remove(&request)),
+    }
 }
 
 fn ms_of(utc: UtcNanos) -> u64 {
     u64::try_from(utc.as_ms()).unwrap_or(0)
 }
 
-/// What the report says of them.
+/// What the report says of them. What waits is in whole fives.
 pub(super) fn json(waiting: &Waiting, counts: &Counts, newest: UtcNanos, exactness: Exactness) -> Value {
-    let overdue = waiting.0.values().filter(|due| ms_of(newest) > **due).count();
-    let count = |count: usize| cell(u64::try_from(count).unwrap_or(u64::MAX), exactness);
+    let overdue = waiting.due.values().filter(|due| ms_of(newest) > **due).count();
+    let count = |count: usize| cell(u64::try_from(count).unwrap_or(u64::MAX), Exactness::Fives);
     json!({
         "received": cell(counts.received, exactness),
         "extended": cell(counts.extended, exactness),
         "answered": cell(counts.answered, exactness),
-        "answered_late": cell(counts.late, exactness),
+        "late": cell(counts.late, exactness),
         "refused": split(&counts.refused, exactness),
         "withdrawn": cell(counts.withdrawn, exactness),
-        "waiting": count(waiting.0.len()),
+        "waiting": count(waiting.due.len()),
         "overdue": count(overdue),
         "any_overdue": overdue > 0,
     })
@@ -115,18 +160,20 @@ mod tests {
         waiting: Waiting,
         counts: Counts,
         at_ms: i64,
+        next: u64,
     }
 
     impl Log {
         fn new() -> Self {
-            Self { waiting: Waiting::default(), counts: Counts::default(), at_ms: 100 * DAY_MS }
+            Self { waiting: Waiting::default(), counts: Counts::default(), at_ms: 100 * DAY_MS, next: 0 }
         }
 
         fn act(&mut self, action: &str, request: u64, fields: &Value) {
             let mut entry = fields.as_object().cloned().unwrap_or_default();
             entry.insert("request".to_owned(), json!(request));
             let utc = UtcNanos::from_ms(self.at_ms);
-            take(&mut self.waiting, &mut self.counts, utc, action, &entry);
+            self.next += 1;
+            take(&mut self.waiting, &mut self.counts, (self.next, utc), action, &entry);
         }
 
         fn register(&mut self, request: u64) {
@@ -148,16 +195,13 @@ mod tests {
         log.act("extend_subject_request", 7, &json!({"due_utc_ms": log.at_ms + DAY_MS}));
         log.at_ms += 1;
         // 7 has more time; 8 to 20 have none.
-        assert_eq!((&log.report()["overdue"], &log.report()["any_overdue"]), (&json!(13), &json!(true)));
+        assert_eq!((&log.report()["overdue"], &log.report()["any_overdue"]), (&json!(10), &json!(true)), "13 in fives");
         (8..=12).for_each(|request| log.act("answer_subject_request", request, &json!({})));
         (13..=18).for_each(|request| log.act("refuse_subject_request", request, &json!({"why": "no_footage"})));
         log.act("refuse_subject_request", 19, &json!({"why": "we do not like it"}));
         log.act("withdraw_subject_request", 20, &json!({}));
         let report = log.report();
-        assert_eq!(
-            (&report["received"], &report["answered"], &report["answered_late"]),
-            (&json!(20), &json!(11), &json!(5))
-        );
+        assert_eq!((&report["received"], &report["answered"], &report["late"]), (&json!(20), &json!(11), &json!(13)));
         assert_eq!(
             (&report["refused"]["by"]["no_footage"], &report["refused"]["by"]["other"]),
             (&json!(6), &json!("<5"))
@@ -186,5 +230,47 @@ mod tests {
         assert_eq!(report["refused"]["by"]["inquiry"], "<5");
         // Each of them once at most.
         assert_eq!((log.counts.answered, log.counts.extended, log.counts.refused["inquiry"]), (1, 0, 0));
+    }
+    #[test]
+    fn a_late_request_is_late_whatever_becomes_of_it() {
+        let mut log = Log::new();
+        (1..=15).for_each(|request| log.register(request));
+        log.at_ms += 28 * DAY_MS + 1;
+        (1..=6).for_each(|request| log.act("refuse_subject_request", request, &json!({"why": "unfounded"})));
+        (7..=12).for_each(|request| log.act("withdraw_subject_request", request, &json!({})));
+        assert_eq!((&log.report()["answered"], &log.report()["late"]), (&json!("<5"), &json!(12)));
+    }
+
+    #[test]
+    fn a_request_is_as_it_was_before_an_entry_of_which_nothing_came() {
+        let mut log = Log::new();
+        (1..=10).for_each(|request| log.register(request));
+        log.at_ms += 28 * DAY_MS + 1;
+        let before = log.report();
+        for act in ["answer", "refuse", "withdraw", "extend"] {
+            let fields = json!({"why": "unfounded", "due_utc_ms": i64::MAX});
+            log.act(&format!("{act}_subject_request"), 1, &fields);
+            assert_ne!((log.report(), log.counts.late), (before.clone(), 1), "{act}");
+            let of = log.next;
+            (0..2).for_each(|_| undo(&mut log.waiting, Some(&mut log.counts), of));
+            assert_eq!((log.report(), log.counts.late), (before.clone(), 0), "{act}");
+            assert_eq!(log.waiting.due["1"], u64::try_from(128 * DAY_MS).unwrap(), "{act}");
+        }
+        log.register(11);
+        let of = log.next;
+        undo(&mut log.waiting, Some(&mut log.counts), of);
+        assert_eq!((log.counts.received, log.waiting.due.len()), (10, 10));
+    }
+
+    #[test]
+    fn what_waits_is_in_whole_fives_so_that_nothing_hidden_follows_from_it() {
+        let mut log = Log::new();
+        (1..=20).for_each(|request| log.register(request));
+        let waiting = |log: &Log| log.report()["waiting"].clone();
+        (1..=11).for_each(|request| log.act("answer_subject_request", request, &json!({})));
+        let shown = waiting(&log);
+        // 20 came and 11 were answered: 9 wait, or 7 when two were refused, of whom nobody is to know.
+        (12..=13).for_each(|request| log.act("refuse_subject_request", request, &json!({"why": "inquiry"})));
+        assert_eq!((waiting(&log), shown), (json!(5), json!(5)));
     }
 }

@@ -16,6 +16,20 @@ pub struct Share {
     pub at_least: usize,
 }
 
+impl Share {
+    /// What a policy says, as the log has it; never less than [`LEAST`].
+    #[must_use]
+    pub fn of_policy(policy: &super::StationPolicy) -> Self {
+        let said = |name: &str| policy.rules.get(name).and_then(serde_json::Value::as_u64);
+        let number =
+            |name, least: usize| said(name).and_then(|said| usize::try_from(said).ok()).unwrap_or(least).max(least);
+        Self {
+            percent: number("review_percent", LEAST.percent).min(100),
+            at_least: number("review_at_least", LEAST.at_least),
+        }
+    }
+}
+
 /// What no policy goes below.
 pub const LEAST: Share = Share { percent: 2, at_least: 5 };
 

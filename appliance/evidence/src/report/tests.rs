@@ -45,6 +45,14 @@ impl Log {
         self.body(&json!({"account": null, "action": action, "outcome": {"refused": "sign in first"}}));
     }
 
+    /// Nothing came of entry `of`.
+    fn undone(&mut self, of: u64, action: &str, fields: &Value) {
+        let outcome = json!({"came_to_nothing": {"entry": of, "why": "taken"}});
+        let mut body = json!({"account": 3, "action": action, "outcome": outcome});
+        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        self.body(&body);
+    }
+
     fn report(&self) -> Value {
         self.tally.report(true)
     }
@@ -279,4 +287,138 @@ fn what_is_carried_along_survives_being_written_down() {
 fn the_bytes_of_a_report_are_in_the_order_of_the_names() {
     let bytes = bytes(&json!({"b": {"z": 1, "a": [{"y": 2, "x": "ក\n"}]}, "a": null}));
     assert_eq!(core::str::from_utf8(&bytes).unwrap(), r#"{"a":null,"b":{"a":[{"x":"ក\n","y":2}],"z":1}}"#);
+}
+
+#[test]
+fn what_came_to_nothing_counts_for_nothing_but_an_attempt() {
+    let mut log = Log::new();
+    log.act("open_case", json!({"case": "7/26", "purpose": "theft", "emergency": false}));
+    let other = json!({"case": "7/26", "purpose": "equipment_check", "emergency": false});
+    let of = log.act("open_case", other.clone());
+    log.undone(of, "open_case", &other);
+    log.acts(6, "playback", &json!({"camera": 1, "case": "7/26"}));
+    let by = &log.report()["views"]["by"];
+    assert_eq!(
+        (&by["theft"], &by["equipment_check"]),
+        (&json!(6), &json!("<5")),
+        "a number that is taken keeps its purpose"
+    );
+
+    log.acts(20, "request_export", &json!({"export": 1, "recipient_class": "court"}));
+    let acts = [
+        ("release_export", json!({"export": 1})),
+        ("refuse_export", json!({"export": 1})),
+        ("deliver_export", json!({"export": 1})),
+        ("place_hold", json!({})),
+        ("release_hold", json!({})),
+        ("request_export", json!({"export": 2, "recipient_class": "police"})),
+        ("open_case", json!({"case": "E", "purpose": "violence", "emergency": true})),
+        ("change_config", json!({"what": "x"})),
+        ("enrol_approver_key", json!({"key": "x"})),
+    ];
+    let count = |report: &Value| {
+        let exports = &report["exports"];
+        let by = (&exports["released"]["by"]["court"], &report["configuration"]["by"]["cameras_and_settings"]);
+        let held = (&report["holds"]["placed"], &report["holds"]["released"]);
+        json!([
+            exports["requested"],
+            exports["refused"],
+            exports["delivered"],
+            by,
+            held,
+            report["configuration"]["by"]["accounts"]
+        ])
+    };
+    for (action, fields) in &acts {
+        log.acts(5, action, fields);
+    }
+    let before = log.report();
+    let attempts = log.tally.counts.words["refused"];
+    for (action, fields) in &acts {
+        for _ in 0..3 {
+            let of = log.act(action, fields.clone());
+            // Twice: it counts once.
+            (0..2).for_each(|_| log.undone(of, action, fields));
+        }
+    }
+    assert_eq!(count(&log.report()), count(&before));
+    assert_eq!(log.report()["emergency_cases"], before["emergency_cases"], "no auditor need look at them");
+    assert_eq!(log.tally.counts.words["refused"], attempts + 54);
+    // An entry before the stretch is not taken out of it, and no later one is.
+    let mut next = Log { tally: log.tally.clone().next(month().next()), next: log.next, at_s: log.at_s };
+    next.acts(6, "place_hold", &json!({}));
+    next.undone(2, "place_hold", &json!({}));
+    next.undone(1_000_000, "place_hold", &json!({}));
+    assert_eq!(next.report()["holds"]["placed"], 6);
+}
+
+#[test]
+fn what_exports_could_not_hand_out_is_no_gap_and_a_wrong_clock_no_missing_footage() {
+    let mut log = Log::new();
+    log.act("state_policy", json!({"camera": 2, "purpose": "p", "enabled": true, "retention_days_max": 7}));
+    let gap = |reason: &str| json!({"kind": "gap", "end_ns": "95000000000", "reason": reason, "start_ns": "5000000000", "stream": 512});
+    for (reason, times) in [("not_stored", 7), ("damaged", 6), ("clock_step", 5), ("overload", 5)] {
+        (0..times).for_each(|_| _ = log.body(&gap(reason)));
+    }
+    let report = log.report();
+    assert_eq!(report["missing_from_exports"], json!({"by": {"damaged": 6, "not_stored": 7}, "total": 13}));
+    assert_eq!(report["gaps"], json!({"by": {"clock_step": 5, "overload": 5}, "total": 10}));
+    assert_eq!(report["cameras"][0]["gap_seconds"], 450, "of the overload alone");
+}
+
+#[test]
+fn a_camera_that_nobody_looked_at_for_a_year_is_shown_and_one_without_a_contact() {
+    let mut log = Log::new();
+    let policy = |camera: u64, enabled: bool| json!({"camera": camera, "purpose": "p", "enabled": enabled, "contact": camera == 1, "retention_days_max": 7});
+    for (camera, enabled) in [(1, true), (2, true), (3, false)] {
+        log.act("state_policy", policy(camera, enabled));
+    }
+    log.at_s += 365 * DAY_S;
+    log.tally = log.tally.clone().next(Month::of(UtcNanos(log.at_s * NANOS_PER_SEC)));
+    log.act("state_policy", policy(1, true));
+    let overdue = |log: &Log| log.report()["cameras_review_overdue"].clone();
+    assert_eq!((overdue(&log), &log.report()["cameras_without_contact"]), (json!(0), &json!(1)));
+    log.at_s += 1;
+    log.act("review_camera", json!({"camera": 9, "note": "there is none"}));
+    assert_eq!(overdue(&log), 2, "a second more; one that is switched off need not be looked at");
+    let reviewed = log.at_s;
+    log.act("review_camera", json!({"camera": 2, "note": "still collisions"}));
+    let report = log.report();
+    assert_eq!((overdue(&log), &report["cameras"][1]["reviewed_utc_ms"]), (json!(1), &json!(reviewed * 1000)));
+    assert_eq!(
+        (&report["cameras"][0]["review_overdue"], &report["cameras"][1]["review_overdue"]),
+        (&json!(true), &json!(false))
+    );
+    let text = text(&report);
+    assert!(text.contains("OVERDUE") && text.contains("for more than a year whether it is still needed: 1"), "{text}");
+    assert!(text.contains("nobody said who answers for it: 1"), "{text}");
+}
+
+#[test]
+fn whoever_adds_and_removes_cameras_hides_no_other_one() {
+    let mut log = Log::new();
+    let policy = |camera: u64, removed: bool| json!({"camera": camera, "purpose": "p", "enabled": !removed, "removed": removed, "retention_days_max": 7});
+    log.act("state_policy", policy(1, false));
+    for camera in 2..6000 {
+        log.act("state_policy", policy(camera, false));
+        log.act("state_policy", policy(camera, true));
+    }
+    log.act("state_policy", policy(6000, false));
+    let report = log.report();
+    let shown: Vec<_> = report["cameras"].as_array().unwrap().iter().map(|camera| &camera["camera"]).collect();
+    assert_eq!(shown, [&json!(1), &json!(6000)]);
+    assert!(log.tally.carry().policies().len() <= 4096);
+}
+
+#[test]
+fn an_open_month_tells_the_hour_alone_of_a_deadline_that_passes() {
+    let mut log = Log::new();
+    log.act("register_subject_request", json!({"request": 1, "due_utc_ms": (MONDAY_S + 60) * 1000}));
+    log.at_s += HOUR_S - 1;
+    log.acts(1, "live", &json!({"camera": 1}));
+    let any = |log: &Log| log.tally.report(false)["subject_requests"]["any_overdue"].clone();
+    assert_eq!((any(&log), &log.report()["subject_requests"]["any_overdue"]), (json!(false), &json!(true)));
+    log.at_s += 1;
+    log.acts(1, "live", &json!({"camera": 1}));
+    assert_eq!(any(&log), true);
 }

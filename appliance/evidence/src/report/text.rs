@@ -31,6 +31,12 @@ pub fn text(report: &Value) -> String {
     if let Some(some @ 1..) = report["cameras_without_purpose"].as_u64() {
         out.line(&format!("Recorded although nobody said what for: {some}"));
     }
+    if let Some(some @ 1..) = report["cameras_without_contact"].as_u64() {
+        out.line(&format!("Recorded although nobody said who answers for it: {some}"));
+    }
+    if let Some(some @ 1..) = report["cameras_review_overdue"].as_u64() {
+        out.line(&format!("Nobody looked for more than a year whether it is still needed: {some}"));
+    }
     if let Some(some @ 1..) = report["cameras_beyond_policy"].as_u64() {
         out.line(&format!("Recorded with settings from before the policy, which it would not allow: {some}"));
     }
@@ -64,6 +70,8 @@ pub fn text(report: &Value) -> String {
     out.row("Not yet answered", &report["reviews"]["unreviewed"]);
     out.part("Stretches without footage, by reason");
     out.split(&report["gaps"]);
+    out.part("Stretches that exports could not hand out, by reason");
+    out.split(&report["missing_from_exports"]);
     out.part("Changes of the configuration");
     out.split(&report["configuration"]);
     changes(&mut out, report);
@@ -120,9 +128,9 @@ fn requests(out: &mut Lines, requests: &Value) {
     out.part("Requests of people who may be in the footage");
     out.row("Received", &requests["received"]);
     out.row("Answered with a copy", &requests["answered"]);
-    out.row("  of them after the deadline", &requests["answered_late"]);
     out.row("Given more time", &requests["extended"]);
     out.row("Withdrawn", &requests["withdrawn"]);
+    out.row("Answered, refused or withdrawn after the deadline", &requests["late"]);
     out.row("Waiting for an answer", &requests["waiting"]);
     out.row("Past their deadline", &requests["overdue"]);
     out.row("Any past its deadline", &Value::from(if requests["any_overdue"] == true { "yes" } else { "no" }));
@@ -146,6 +154,13 @@ fn cameras(out: &mut Lines, report: &Value) {
             if camera["audio"] == true { "recorded" } else { "not recorded" },
             camera["masks"],
             plugins(camera)
+        ));
+        let reviewed = UtcNanos::from_ms(camera["reviewed_utc_ms"].as_i64().unwrap_or_default()).to_string();
+        out.line(&format!(
+            "  somebody answers for it: {}; looked at whether it is needed: {}{}",
+            if camera["contact"] == true { "yes" } else { "nobody is named" },
+            reviewed.get(..10).unwrap_or_default(),
+            if camera["review_overdue"] == true { ", OVERDUE" } else { "" }
         ));
         let gap_minutes = camera["gap_seconds"].as_u64().unwrap_or_default() / 60;
         out.line(&format!(

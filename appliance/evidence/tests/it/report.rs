@@ -59,6 +59,15 @@ impl Log {
         tally
     }
 
+    /// Says that nothing came of an earlier entry, if it is one of which something might have come.
+    fn undo(&mut self, at_ns: i64, n: u64) {
+        let of = usize::try_from(n).unwrap() % self.leaves.len().max(1);
+        let body = self.leaves.get(of).and_then(|leaf| serde_json::from_slice::<Value>(&leaf.body).ok());
+        let Some(mut body) = body.filter(|body| body["outcome"] == "allowed") else { return };
+        body["outcome"] = json!({"came_to_nothing": {"entry": of, "why": "taken"}});
+        self.push(at_ns, &body);
+    }
+
     fn publish(&mut self, at_ns: i64, month: &str) {
         let report = bytes(&self.tally(month).report(true));
         let entries = self.leaves.len();
@@ -96,7 +105,7 @@ fn body(kind: u8, n: u64, account: u64) -> Value {
         6 => json!({"action": "deliver_export", "export": n % 8}),
         7 => json!({"action": "refuse_export", "export": n % 8, "reason": "ទូលាយពេក"}),
         8 => {
-            json!({"action": "state_policy", "camera": n % 3 + 1, "purpose": "ចរាចរណ៍ \"bridge\"\t", "enabled": n.is_multiple_of(2), "removed": n.is_multiple_of(5), "retention_days_max": n % 4, "audio": n.is_multiple_of(3), "masks": 1, "plugins": ["a", "b"]})
+            json!({"action": "state_policy", "camera": n % 3 + 1, "purpose": "ចរាចរណ៍ \"bridge\"\t", "enabled": n.is_multiple_of(2), "removed": n.is_multiple_of(5), "retention_days_max": n % 4, "audio": n.is_multiple_of(3), "contact": n.is_multiple_of(4), "masks": 1, "plugins": ["a", "b"]})
         }
         9 => {
             json!({"action": "record_hours", "cameras": [{"camera": n % 3 + 1, "minutes": n}, {"camera": 9, "minutes": 1}]})
@@ -105,7 +114,7 @@ fn body(kind: u8, n: u64, account: u64) -> Value {
         11 => json!({"action": "live", "camera": 1}),
         12 => json!({"action": "sign_in"}),
         13 => {
-            json!({"action": of(&["place_hold", "release_hold", "change_config", "change_account", "approve_plugin", "retire_disk", "export"])})
+            json!({"action": of(&["place_hold", "release_hold", "change_config", "change_account", "enrol_approver_key", "make_mirror_token", "approve_plugin", "retire_disk", "export"])})
         }
         18 | 19 => {
             json!({"action": "register_subject_request", "request": n % 12, "due_utc_ms": START_MS + n * 60_000})
@@ -120,9 +129,10 @@ fn body(kind: u8, n: u64, account: u64) -> Value {
         23 => {
             json!({"action": of(&["withdraw_subject_request", "change_subject_request", "search_for_subject_request"]), "request": n % 12})
         }
+        24 => json!({"action": "review_camera", "camera": n % 4 + 1, "note": "needed"}),
         14 => json!({"action": "answer_review", "entry": n, "ok": n.is_multiple_of(2), "reason": ""}),
         15 => {
-            return json!({"kind": "gap", "end_ns": (n * 7_000_000_000).to_string(), "reason": of(&["camera gone", "restart"]), "start_ns": "1", "stream": 256 * (n % 4) + n % 2});
+            return json!({"kind": "gap", "end_ns": (n * 7_000_000_000).to_string(), "reason": of(&["camera gone", "clock_step", "damaged", "not_stored"]), "start_ns": "1", "stream": 256 * (n % 4) + n % 2});
         }
         16 => {
             json!({"action": "state_rules", "policy": of(&["kh-default", "uk"]), "version": n % 2 + 1, "policy_sha256": "ab", "rules": {"retention_days_max": n % 3, "sound": n.is_multiple_of(4), "faces": "none"}})
@@ -144,12 +154,15 @@ fn the_script_recomputes_every_number_of_logs_of_all_kinds_of_entries() {
         TestRng::from_seed(RngAlgorithm::ChaCha, &[5; 32]),
     );
     // Minutes between entries, so that the month changes; a clock that goes back now and then.
-    let entries = prop::collection::vec((0_u8..24, 0_u64..120, 1_u64..4, -1_i64..6), 40..160);
+    let entries = prop::collection::vec((0_u8..30, 0_u64..120, 1_u64..4, -1_i64..6), 40..160);
     let many = runner.run(&entries, |entries| {
         let (mut log, mut at) = (Log::default(), START_NS);
         for (turn, (kind, n, account, minutes)) in entries.iter().enumerate() {
             at += minutes * 60 * SECOND;
-            log.push(at, &body(*kind, *n, *account));
+            match kind {
+                25.. => log.undo(at, *n),
+                _ => log.push(at, &body(*kind, *n, *account)),
+            }
             if turn % 37 == 36 {
                 at += 7 * 86_400 * SECOND;
                 log.draw(at);

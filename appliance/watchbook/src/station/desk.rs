@@ -414,6 +414,8 @@ impl Cameras for CameraDesk {
             record_audio: false,
             audio_purpose: String::new(),
             purpose: String::new(),
+            contact: String::new(),
+            reviewed_utc_ms: None,
             certificate: probe.certificate,
             enabled: true,
             masks: Vec::new(),

@@ -267,6 +267,12 @@ pub struct Camera {
     pub audio_purpose: String,
     /// What the camera is there for; empty when nobody said. It stands in the public report.
     pub purpose: String,
+    /// Who answers for it, such as an office with its telephone number; empty when nobody said. It stands on the camera's sign.
+    pub contact: String,
+    /// When somebody last said that it is needed: when it was added, or at its last review. Null: nobody ever did.
+    pub reviewed_utc_ms: Option<i64>,
+    /// When somebody must look again whether it is: a year later. Null: now.
+    pub review_due_utc_ms: Option<i64>,
     /// SHA-256 of the certificate that an admin trusts for `rtsps` and `https` addresses, as `AB:CD:…`; null: one that an authority vouches for.
     pub certificate_sha256: Option<String>,
     /// It is captured.
@@ -322,6 +328,9 @@ pub struct CameraRequest {
     /// What the camera is there for: at most 256 bytes, and not empty unless the camera is switched off. It stands in the audit log and in the public report.
     #[serde(default)]
     pub purpose: String,
+    /// Who answers for it, such as an office with its telephone number: at most 256 bytes, and not empty unless the camera is switched off. It stands on the camera's sign.
+    #[serde(default)]
+    pub contact: String,
     /// SHA-256 of the certificate to trust for `rtsps` and `https` addresses: 64 hexadecimal digits, with or without colons.
     #[serde(default)]
     pub certificate_sha256: Option<String>,
@@ -345,6 +354,14 @@ pub struct CameraRequest {
 
 fn yes() -> bool {
     true
+}
+
+/// Somebody has looked whether a camera is still needed, and it is.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CameraReview {
+    /// Why it is: 1 to 256 bytes. It stands in the audit log.
+    pub note: String,
 }
 
 /// Changes of a camera: what is left out stays.
@@ -373,6 +390,8 @@ pub struct CameraPatch {
     pub audio_purpose: Option<String>,
     /// What the camera is there for: 1 to 256 bytes. It stands in the audit log and in the public report.
     pub purpose: Option<String>,
+    /// Who answers for it: 1 to 256 bytes. It stands on the camera's sign.
+    pub contact: Option<String>,
     /// SHA-256 of the certificate to trust for `rtsps` and `https` addresses; null trusts none. Another host or port drops the stored one, unless this request brings one.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]

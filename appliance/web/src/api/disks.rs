@@ -156,6 +156,10 @@ pub enum AlarmKind {
     CameraCovered,
     /// Nobody said what cameras are there for.
     CameraWithoutPurpose,
+    /// Nobody said who answers for cameras.
+    CameraWithoutContact,
+    /// Nobody looked for more than a year whether cameras are still needed.
+    CameraReviewOverdue,
     /// Cameras are recorded in a way that the station's policy does not allow any more.
     CameraBeyondPolicy,
     /// The state of the storage cannot be read.

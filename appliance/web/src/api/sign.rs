@@ -77,6 +77,8 @@ pub struct Sign {
     pub station: String,
     /// Whom to ask.
     pub contact: String,
+    /// Who answers for this camera, where that is somebody else.
+    pub accountable: Option<String>,
     /// It can be turned or zoomed from here, as far as is known.
     pub turns: bool,
     /// It is plugged into the recorder; otherwise it is on the network.

@@ -75,7 +75,8 @@ pub(super) fn row(app: &App, record: AuditRecord) -> Result<api::AuditRow, Error
     let account = entry.remove("account").and_then(|account| account.as_u64()).and_then(|id| u32::try_from(id).ok());
     let action = entry.remove("action").and_then(|action| Some(action.as_str()?.to_owned())).ok_or_else(corrupt)?;
     let outcome = entry.remove("outcome").ok_or_else(corrupt)?;
-    let reason = outcome.get("refused").and_then(Value::as_str).map(str::to_owned);
+    let why = outcome.get("refused").or_else(|| outcome.get("came_to_nothing")?.get("why"));
+    let reason = why.and_then(Value::as_str).map(str::to_owned);
     Ok(api::AuditRow {
         index: record.index,
         at_utc_ms: record.at.as_ms(),

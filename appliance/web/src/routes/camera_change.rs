@@ -24,6 +24,7 @@ pub(super) fn told(before: &CameraConfig, after: &CameraConfig) -> String {
     differs("importance", word(&before.importance), word(&after.importance));
     differs("sound", sound(before), sound(after));
     differs("purpose", quoted(&before.purpose), quoted(&after.purpose));
+    differs("contact", quoted(&before.contact), quoted(&after.contact));
     differs("trusted certificate", or_none(before.certificate.as_deref()), or_none(after.certificate.as_deref()));
     differs("device", device(before.device.as_ref()), device(after.device.as_ref()));
     differs("masks", masks(before), masks(after));

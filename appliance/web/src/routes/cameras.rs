@@ -3,12 +3,11 @@
 use super::camera_change;
 use super::dispatch::{Asked, Call, blocking, empty, json, ok};
 use super::events::limit;
-use super::{Answer, AuditRule, LIMIT, NO_BODY, Permission, Route, SETTINGS_BODY, Shape, handler};
+use super::{Answer, AuditRule, LIMIT, NO_BODY, Permission, Route, SETTINGS_BODY, SMALL_BODY, Shape, handler};
 use crate::address_secret;
 use crate::api::{self, StreamAddress};
 use crate::check;
 use crate::error::{Error, Problem};
-use crate::gate::entry;
 use crate::ports::{CameraConfig, CameraProbe, CameraRow, StreamConfig};
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
@@ -114,6 +113,19 @@ fn rows_for_one() -> Vec<Route> {
             handler: handler!(update),
         },
         Route {
+            method: Method::POST,
+            path: "/api/v1/cameras/{camera}/review",
+            id: "review_camera",
+            summary: "Says that somebody has looked whether a camera is still needed, and that it is: once a year. The log and the public report say when.",
+            permission: Permission::Asks(asked_review),
+            audit: AuditRule::EveryTime,
+            body_bytes_max: SMALL_BODY,
+            query: &[],
+            request: Some(Shape::of::<api::CameraReview>()),
+            answer: Answer::Json(200, Shape::of::<api::Camera>()),
+            handler: handler!(review),
+        },
+        Route {
             method: Method::DELETE,
             path: ONE,
             id: "remove_camera",
@@ -202,6 +214,9 @@ pub(crate) fn shown(row: CameraRow, subject: &Subject) -> api::Camera {
         record_audio: config.record_audio,
         audio_purpose: config.audio_purpose,
         purpose: config.purpose,
+        contact: config.contact,
+        reviewed_utc_ms: config.reviewed_utc_ms,
+        review_due_utc_ms: check::review_due_utc_ms(config.reviewed_utc_ms),
         certificate_sha256: config.certificate.filter(|_| admin),
         enabled: config.enabled,
         masks: config.masks,
@@ -246,21 +261,12 @@ async fn clock(call: Call) -> Result<Response, Problem> {
 }
 
 async fn create(call: Call) -> Result<Response, Problem> {
+    let now = call.app.clock().utc().as_ms();
     let config = config_of(call.json()?, &call.app.ports().policies.in_force().rules)?;
+    let config = CameraConfig { reviewed_utc_ms: Some(now), ..config };
     let created = call.blocking(move |app| app.ports().cameras.create(config)).await;
-    let row = unless_refused(&call, created).await?;
+    let row = call.noted(created).await?;
     json(StatusCode::CREATED, &shown(row, &call.who()?.subject))
-}
-
-/// A change that the log has as allowed, and that did not happen after all, is in the log as refused, too.
-async fn unless_refused<T>(call: &Call, done: Result<T, Problem>) -> Result<T, Problem> {
-    let problem = match done {
-        Ok(done) => return Ok(done),
-        Err(problem) => problem,
-    };
-    let (account, action) = (call.who()?.subject.account, call.grant()?.action().clone());
-    call.app.gate().note(entry(account, action, Some(problem.detail()))).await?;
-    Err(problem)
 }
 
 async fn update(call: Call) -> Result<Response, Problem> {
@@ -282,15 +288,32 @@ async fn update(call: Call) -> Result<Response, Problem> {
             app.ports().cameras.update(camera, Box::new(change))
         })
         .await;
-    let row = unless_refused(&call, row).await?;
+    let row = call.noted(row).await?;
     ok(&shown(row, &call.who()?.subject))
 }
 
 async fn remove(call: Call) -> Result<Response, Problem> {
     let camera = call.path.camera()?;
-    call.blocking(move |app| app.ports().cameras.remove(camera)).await?;
+    let removed = call.blocking(move |app| app.ports().cameras.remove(camera)).await;
+    call.noted(removed).await?;
     call.app.live().remove(camera);
     Ok(empty())
+}
+
+fn asked_review(asked: &Asked<'_>) -> Result<Action, Error> {
+    let request: Option<api::CameraReview> = asked.json()?;
+    let note = request.map(|request| check::review_note(&request.note)).transpose()?.unwrap_or_default();
+    Ok(Action::ReviewCamera { camera: asked.path.camera()?, note })
+}
+
+async fn review(call: Call) -> Result<Response, Problem> {
+    let (camera, now) = (call.path.camera()?, call.app.clock().utc().as_ms());
+    let change = move |config: &mut CameraConfig| {
+        config.reviewed_utc_ms = Some(now);
+        Ok(())
+    };
+    let reviewed = call.blocking(move |app| app.ports().cameras.update(camera, Box::new(change))).await;
+    ok(&shown(call.noted(reviewed).await?, &call.who()?.subject))
 }
 
 async fn test(call: Call) -> Result<Response, Problem> {
@@ -384,6 +407,9 @@ fn config_of(request: api::CameraRequest, rules: &Rules) -> Result<CameraConfig,
         record_audio: request.record_audio,
         audio_purpose: check::audio_purpose(&request.audio_purpose, request.record_audio)?,
         purpose: check::line("purpose", &request.purpose, check::AUDIO_PURPOSE_BYTES_MAX)?,
+        contact: check::line("contact", &request.contact, check::AUDIO_PURPOSE_BYTES_MAX)?,
+        // Whoever adds it says what it is needed for: the clock of whoever writes it down says when.
+        reviewed_utc_ms: None,
         certificate: check::certificate(request.certificate_sha256)?,
         enabled: request.enabled,
         masks: request.masks,
@@ -463,6 +489,9 @@ pub(crate) fn patched(mut config: CameraConfig, patch: api::CameraPatch) -> Resu
     }
     if let Some(purpose) = patch.purpose {
         config.purpose = check::purpose(&purpose)?;
+    }
+    if let Some(contact) = patch.contact {
+        config.contact = check::contact(&contact)?;
     }
     config.enabled = patch.enabled.unwrap_or(config.enabled);
     if let Some(masks) = patch.masks {

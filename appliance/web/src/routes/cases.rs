@@ -5,7 +5,6 @@ use super::{Answer, AuditRule, NO_BODY, Permission, Route, SMALL_BODY, Shape, ha
 use crate::api;
 use crate::app::App;
 use crate::error::{Error, Problem};
-use crate::gate::entry;
 use crate::ports::AuditKind;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
@@ -243,7 +242,7 @@ async fn open(call: Call) -> Result<Response, Problem> {
         })
         .await
     };
-    json(StatusCode::CREATED, &noted(&call, action, opened.await).await?)
+    json(StatusCode::CREATED, &call.noted(opened.await).await?)
 }
 
 /// Everybody whom a case names must hold the role.
@@ -268,7 +267,6 @@ fn one_emergency(app: &App, case: &Case, now: UtcNanos) -> Result<(), Error> {
 }
 
 async fn change(call: Call) -> Result<Response, Problem> {
-    let action = call.grant()?.action().clone();
     let subject = call.who()?.subject.clone();
     let (number, now) = (number(&call.path)?, call.app.clock().utc());
     let changed = async {
@@ -305,11 +303,10 @@ async fn change(call: Call) -> Result<Response, Problem> {
         })
         .await
     };
-    ok(&noted(&call, action, changed.await).await?)
+    ok(&call.noted(changed.await).await?)
 }
 
 async fn close(call: Call) -> Result<Response, Problem> {
-    let action = call.grant()?.action().clone();
     let subject = call.who()?.subject.clone();
     let (number, now) = (number(&call.path)?, call.app.clock().utc());
     let closed = call.blocking(move |app| {
@@ -330,15 +327,7 @@ async fn close(call: Call) -> Result<Response, Problem> {
         )?;
         Ok(shown(app, case, &subject, now))
     });
-    ok(&noted(&call, action, closed.await).await?)
-}
-
-/// What did not come to pass is in the log as refused, beside the entry that the gate wrote before it was tried.
-pub(crate) async fn noted<T>(call: &Call, action: Action, done: Result<T, Problem>) -> Result<T, Problem> {
-    if let Err(problem) = &done {
-        call.app.gate().note(entry(call.who()?.subject.account, action, Some(problem.detail()))).await?;
-    }
-    done
+    ok(&call.noted(closed.await).await?)
 }
 
 /// What `subject` may see of a case.

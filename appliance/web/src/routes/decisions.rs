@@ -4,7 +4,7 @@ use super::dispatch::{Asked, Call, answerable, empty, ok};
 use super::exports::{may_know, named};
 use super::{Answer, AuditRule, NO_BODY, Permission, Route, SMALL_BODY, Shape, handler};
 use crate::error::{Error, Problem};
-use crate::gate::entry;
+use crate::gate::undone;
 use crate::ports::{ExportAnswer, SignedDecision};
 use crate::{api, hex};
 use axum::body::Body;
@@ -122,18 +122,10 @@ async fn ask(call: Call) -> Result<Response, Problem> {
         }
         app.ports().decisions.request(&found)
     });
-    let text = noted(&call, call.grant()?.action().clone(), call.who()?.subject.account, asked.await).await?;
+    let text = call.noted(asked.await).await?;
     let mut response = Response::new(Body::from(text));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     Ok(response)
-}
-
-/// The log says that what the gate had allowed came to nothing.
-async fn noted<T>(call: &Call, action: Action, account: Option<u32>, done: Result<T, Problem>) -> Result<T, Problem> {
-    if let Err(problem) = &done {
-        call.app.gate().note(entry(account, action, Some(problem.detail()))).await?;
-    }
-    done
 }
 
 async fn bring(call: Call) -> Result<Response, Problem> {
@@ -147,8 +139,7 @@ async fn bring(call: Call) -> Result<Response, Problem> {
             false => Err(Error::new(Kind::Conflict, format!("this decision is about export {}", read.export))),
         }
     });
-    let carrier = call.who()?.subject.account;
-    let decision = noted(&call, call.grant()?.action().clone(), carrier, read.await).await?;
+    let decision = call.noted(read.await).await?;
     let approver = call.app.accounts().by_signed_file(decision.account);
     let approver = approver.ok_or_else(|| Error::new(Kind::Denied, "the account of this key is gone"))?;
     ok(&take(&call, approver, decision, file).await?)
@@ -168,13 +159,18 @@ async fn take(call: &Call, approver: Subject, decision: SignedDecision, file: St
     let approver = Subject { export: facts, ..approver };
     let action = answerable(&call.app, action, &approver).await?;
     let grant = call.app.gate().open_for(approver, action.clone()).await?;
+    let of = (grant.audit_index(), action);
     let answer = ExportAnswer { export, manifest_sha256, account, refusal };
     let done = call.blocking(move |app| {
         let answered = named(app, app.ports().exports.answer(&grant, answer)?);
         app.ports().decisions.taken(export)?;
         Ok(answered)
     });
-    noted(call, action, Some(account), done.await).await
+    let done = done.await;
+    if let Err(problem) = &done {
+        call.app.gate().note(undone(Some(account), of, problem.detail())).await?;
+    }
+    done
 }
 
 async fn enrol(call: Call) -> Result<Response, Problem> {
@@ -185,11 +181,11 @@ async fn enrol(call: Call) -> Result<Response, Problem> {
         Ok(key) => call.app.accounts().enrol_key(account, key).await,
         Err(problem) => Err(problem),
     };
-    noted(&call, call.grant()?.action().clone(), call.who()?.subject.account, enrolled).await?;
+    call.noted(enrolled).await?;
     Ok(empty())
 }
 
 async fn remove(call: Call) -> Result<Response, Problem> {
-    call.app.accounts().remove_key(call.path.account()?).await?;
+    call.noted(call.app.accounts().remove_key(call.path.account()?).await).await?;
     Ok(empty())
 }

@@ -5,7 +5,7 @@ use super::{AuditRule, Permission, Route, SETTINGS_BODY, Stored};
 use crate::accounts::Who;
 use crate::app::App;
 use crate::error::{Error, Problem};
-use crate::gate::entry;
+use crate::gate::{entry, undone};
 use crate::{headers, server::Peer};
 use axum::RequestPartsExt;
 use axum::body::Body;
@@ -162,6 +162,16 @@ impl Call {
     /// What the gate gave; public rows have none.
     pub(crate) fn grant(&self) -> Result<&Arc<Grant>, Problem> {
         self.grant.as_ref().ok_or_else(|| Error::new(Kind::Internal, "this row was opened without a grant").into())
+    }
+
+    /// What came of what the gate allowed. Where nothing did, the log says so beside the entry that allowed it, and with its number.
+    pub(crate) async fn noted<T>(&self, done: Result<T, Problem>) -> Result<T, Problem> {
+        if let Err(problem) = &done {
+            let grant = self.grant()?;
+            let of = (grant.audit_index(), grant.action().clone());
+            self.app.gate().note(undone(self.who()?.subject.account, of, problem.detail())).await?;
+        }
+        done
     }
 
     /// The body as JSON of this shape.

@@ -429,11 +429,7 @@ fn account(call: &Call) -> Result<u32, Problem> {
 
 /// What came of what the gate allowed. Where nothing did, because the export is not in a state for it or there is no room, the log says that it was refused, beside the entry that allowed it.
 async fn came_of_it<T>(call: &Call, done: Result<T, Problem>) -> Result<T, Problem> {
-    if let Err(problem) = &done {
-        let action = call.grant()?.action().clone();
-        call.app.gate().note(entry(call.who()?.subject.account, action, Some(problem.detail()))).await?;
-    }
-    done
+    call.noted(done).await
 }
 
 /// The body; the gate has written that its act is allowed, also where it cannot be read.

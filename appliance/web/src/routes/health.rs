@@ -3,6 +3,7 @@
 use super::dispatch::{Call, ok};
 use super::{Answer, NO_BODY, Permission, Route, Shape, cameras, handler};
 use crate::api;
+use crate::check;
 use crate::error::{Error, Problem};
 use crate::ports::{CameraConfig, CameraRow, Damaged, Pressure};
 use axum::http::Method;
@@ -54,7 +55,7 @@ async fn health(call: Call) -> Result<Response, Problem> {
         alarms.extend(app.accounts().alarms());
         let cameras: Vec<CameraRow> = ports.cameras.list()?.into_iter().filter(|row| subject.covers(row.id)).collect();
         alarms.extend(blind(&cameras));
-        alarms.extend(beyond(&cameras, &ports.policies.in_force().rules));
+        alarms.extend(beyond(&cameras, &ports.policies.in_force().rules, app.clock().utc()));
         let (viewers, skipped_pictures) = app.live().counts();
         Ok(api::Health {
             alarms,
@@ -109,8 +110,8 @@ fn blind(cameras: &[CameraRow]) -> impl Iterator<Item = api::Alarm> {
 }
 
 /// An alarm for each way in which cameras are not as a change of their settings would have to leave them, with their names.
-fn beyond(cameras: &[CameraRow], rules: &Rules) -> impl Iterator<Item = api::Alarm> {
-    use api::AlarmKind::{CameraBeyondPolicy, CameraWithoutPurpose};
+fn beyond(cameras: &[CameraRow], rules: &Rules, now: UtcNanos) -> impl Iterator<Item = api::Alarm> {
+    use api::AlarmKind::{CameraBeyondPolicy, CameraReviewOverdue, CameraWithoutContact, CameraWithoutPurpose};
     let alarm = |kind: api::AlarmKind, what: &str, is: &dyn Fn(&CameraConfig) -> bool| {
         let names = names_of(cameras.iter().filter(|row| is(&row.config)).map(|row| row.config.name.as_str()))?;
         Some(api::Alarm { kind, disk: None, camera: None, since_utc_ms: None, text: format!("{what}: {names}") })
@@ -119,7 +120,8 @@ fn beyond(cameras: &[CameraRow], rules: &Rules) -> impl Iterator<Item = api::Ala
     [
         alarm(
             CameraWithoutPurpose,
-            "Nobody said what these cameras are there for, and they are recorded: their settings are older than the rule. State a purpose in the settings of each; the public              report counts them. Cameras",
+            "Nobody said what these cameras are there for, and they are recorded: their settings are older than the rule. State a purpose in the settings of each; the public report \
+             counts them. Cameras",
             &|config| config.enabled && silent(config),
         ),
         alarm(
@@ -128,8 +130,24 @@ fn beyond(cameras: &[CameraRow], rules: &Rules) -> impl Iterator<Item = api::Ala
             &|config| !config.enabled && silent(config),
         ),
         alarm(
+            CameraWithoutContact,
+            "Nobody said who answers for these cameras, and they are recorded: their settings are older than the rule. State a contact in the settings of each; the public \
+             report counts them. Cameras",
+            &|config| config.enabled && config.contact.is_empty(),
+        ),
+        alarm(
+            CameraReviewOverdue,
+            "Nobody has looked for more than a year whether these cameras are still needed. Look, and say so in the settings of each, or switch it off; the public report \
+             counts them. Cameras",
+            &|config| {
+                let due = check::review_due_utc_ms(config.reviewed_utc_ms);
+                config.enabled && due.is_none_or(|due| now.as_ms() > due)
+            },
+        ),
+        alarm(
             CameraBeyondPolicy,
-            "These cameras keep footage longer, or record sound, than the station's policy allows since it was changed. Change their settings; until then they are recorded as              before, and the public report counts them. Cameras",
+            "These cameras keep footage longer, or record sound, than the station's policy allows since it was changed. Change their settings; until then they are recorded as \
+             before, and the public report counts them. Cameras",
             &|config| {
                 config.enabled
                     && (config.retention_days_max > rules.retention_days_max || (config.record_audio && !rules.sound))
@@ -201,6 +219,8 @@ mod tests {
             record_audio: false,
             audio_purpose: String::new(),
             purpose: String::new(),
+            contact: "Room 3".to_owned(),
+            reviewed_utc_ms: Some(0),
             certificate: None,
             enabled: true,
             masks: Vec::new(),
@@ -224,14 +244,21 @@ mod tests {
             row
         };
         let rules = Rules { sound: false, retention_days_max: 7, ..Rules::WIDEST };
-        assert_eq!(beyond(&[with("Gate", &|_| ())], &rules).count(), 0);
+        let year_ms = 365 * 86_400_000;
+        let now = UtcNanos::from_ms(year_ms);
+        assert_eq!(beyond(&[with("Gate", &|_| ())], &rules, now).count(), 0);
         let rows = [
             with("Gate", &|config| config.purpose = String::new()),
             with("Yard", &|config| (config.purpose, config.enabled) = (String::new(), false)),
             with("Hall", &|config| config.retention_days_max = 8),
             with("Door", &|config| config.record_audio = true),
+            with("Roof", &|config| config.contact = String::new()),
+            with("Lane", &|config| config.reviewed_utc_ms = Some(-1)),
+            with("Park", &|config| config.reviewed_utc_ms = None),
+            with("Shed", &|config| (config.reviewed_utc_ms, config.enabled) = (None, false)),
         ];
-        let told: Vec<_> = beyond(&rows, &rules).collect();
+        let told: Vec<_> = beyond(&rows, &rules, now).collect();
+        assert!(told.iter().all(|alarm| !alarm.text.contains("  ")), "{told:?}");
         let ends: Vec<_> = told.iter().map(|alarm| (alarm.kind, alarm.text.rsplit(": ").next().unwrap())).collect();
         let purpose = api::AlarmKind::CameraWithoutPurpose;
         assert_eq!(
@@ -239,6 +266,8 @@ mod tests {
             [
                 (purpose, "Cameras: Gate".trim_start_matches("Cameras: ")),
                 (purpose, "Yard"),
+                (api::AlarmKind::CameraWithoutContact, "Roof"),
+                (api::AlarmKind::CameraReviewOverdue, "Lane, Park"),
                 (api::AlarmKind::CameraBeyondPolicy, "Hall, Door")
             ]
         );

@@ -178,6 +178,10 @@ async fn estimate(call: Call) -> Result<Response, Problem> {
 }
 
 async fn place(call: Call) -> Result<Response, Problem> {
+    json(StatusCode::CREATED, &call.noted(placed(&call).await).await?)
+}
+
+async fn placed(call: &Call) -> Result<api::Hold, Problem> {
     let subject = call.who()?.subject.clone();
     let order = order(call.json()?, subject.account.unwrap_or_default())?;
     not_far_ahead(order.range, call.app.clock().utc())?;
@@ -194,7 +198,7 @@ async fn place(call: Call) -> Result<Response, Problem> {
             placed => placed.map(|row| Ok(shown(app, row, &subject))),
         }
     });
-    json(StatusCode::CREATED, &placed.await??)
+    placed.await?
 }
 
 fn vault_full(needed: u64, vault: &api::VaultHealth) -> Problem {
@@ -217,6 +221,10 @@ fn vault_full_because(error: Error) -> Problem {
 }
 
 async fn release(call: Call) -> Result<Response, Problem> {
+    ok(&call.noted(released(&call).await).await?)
+}
+
+async fn released(call: &Call) -> Result<api::Hold, Problem> {
     let request: api::HoldReleaseRequest = call.json()?;
     let reason = check::line("reason", &request.reason, TEXT_BYTES_MAX)?;
     if reason.is_empty() {
@@ -228,14 +236,13 @@ async fn release(call: Call) -> Result<Response, Problem> {
     let rows = call.blocking(|app| app.ports().holds.list()).await?;
     let row = rows.into_iter().find(|row| row.id == hold).ok_or_else(unknown)?;
     if let Some((why, next)) = not_theirs(&call.app, &row, &subject) {
-        call.app.gate().note(entry(subject.account, Action::ReleaseHold { hold }, Some(&why))).await?;
         return Err(Error::new(Kind::Denied, why).next(next).into());
     }
     let released = call.blocking(move |app| {
         let row = app.ports().holds.release(&grant, hold, account, reason)?;
         Ok(shown(app, row, &subject))
     });
-    ok(&released.await?)
+    released.await
 }
 
 /// Why this account may not give this hold up although it is an approver's, and what to do.

@@ -5,12 +5,11 @@ use super::{Answer, AuditRule, NO_BODY, Permission, Route, SMALL_BODY, Shape, ha
 use crate::api;
 use crate::app::App;
 use crate::error::{Error, Problem};
-use crate::gate::entry;
 use axum::http::Method;
 use axum::response::Response;
 use std::sync::Arc;
+use watchbook_access::Action;
 use watchbook_access::policy::{Profile, Rules};
-use watchbook_access::{Action, Subject};
 use watchbook_base::Kind;
 
 const ID_BYTES_MAX: usize = 32;
@@ -154,7 +153,7 @@ async fn propose(call: Call) -> Result<Response, Problem> {
         policies.propose(&policy_sha256, account)?;
         listed(app)
     });
-    answered(&call, done.await).await
+    ok(&call.noted(done.await).await?)
 }
 
 async fn accept(call: Call) -> Result<Response, Problem> {
@@ -174,7 +173,7 @@ async fn accept(call: Call) -> Result<Response, Problem> {
         policies.accept(&grant)?;
         listed(app)
     });
-    answered(&call, done.await).await
+    ok(&call.noted(done.await).await?)
 }
 
 async fn withdraw(call: Call) -> Result<Response, Problem> {
@@ -187,7 +186,7 @@ async fn withdraw(call: Call) -> Result<Response, Problem> {
         app.ports().policies.withdraw(&policy_sha256)?;
         listed(app)
     });
-    answered(&call, done.await).await
+    ok(&call.noted(done.await).await?)
 }
 
 fn opened_for_something_else() -> Error {
@@ -197,18 +196,6 @@ fn opened_for_something_else() -> Error {
 fn other_file() -> Error {
     Error::new(Kind::Conflict, "the policy is not the one that was looked at")
         .next("Load the list again and look at it anew.")
-}
-
-/// What the log has as allowed, and what did not happen after all, is in the log as refused, too.
-async fn answered(call: &Call, done: Result<api::PolicyList, Problem>) -> Result<Response, Problem> {
-    let problem = match done {
-        Ok(list) => return ok(&list),
-        Err(problem) => problem,
-    };
-    let Subject { account, .. } = call.who()?.subject;
-    let action = call.grant()?.action().clone();
-    call.app.gate().note(entry(account, action, Some(problem.detail()))).await?;
-    Err(problem)
 }
 
 fn listed(app: &App) -> Result<api::PolicyList, Error> {

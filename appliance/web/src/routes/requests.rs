@@ -441,7 +441,7 @@ async fn register(call: Call) -> Result<Response, Problem> {
         };
         call.blocking(move |app| Ok(shown(app, app.requests().open(wanted)?, &subject, now))).await
     };
-    json(StatusCode::CREATED, &super::cases::noted(&call, action, opened.await).await?)
+    json(StatusCode::CREATED, &call.noted(opened.await).await?)
 }
 
 /// Changes the request that the path names, in the way that the gate allowed. What others did meanwhile is looked at again.
@@ -449,7 +449,6 @@ async fn changed(
     call: Call,
     change: impl FnOnce(&mut StoredRequest, By) -> Result<(), Error> + Send + 'static,
 ) -> Result<Response, Problem> {
-    let action = call.grant()?.action().clone();
     let subject = call.who()?.subject.clone();
     let (number, now) = (number(&call.path)?, call.app.clock().utc());
     let by = By { account: subject.account.unwrap_or_default(), at: now };
@@ -460,7 +459,7 @@ async fn changed(
         })?;
         Ok(shown(app, request, &subject, now))
     });
-    ok(&super::cases::noted(&call, action, done.await).await?)
+    ok(&call.noted(done.await).await?)
 }
 
 /// Who does something, and when.

@@ -58,6 +58,8 @@ fn plan(row: &CameraRow, plugins: &[api::Plugin], office: &Office) -> api::Camer
         name: config.name.clone(),
         purpose: config.purpose.trim().to_owned(),
         station: office.name.clone(),
+        accountable: Some(config.contact.trim().to_owned())
+            .filter(|contact| !contact.is_empty() && *contact != office.contact),
         contact: office.contact.clone(),
         turns: row.device.as_ref().is_some_and(|device| device.ptz),
         plugged_in: config.main.url.starts_with(PLUGGED_IN),

@@ -4,7 +4,7 @@ use super::station::{Ask, CAMERA_PASSWORD, Station, assert_problem};
 use crate::api::PluginBinding;
 use crate::ports::CameraConfig;
 use serde_json::{Value, json};
-use watchbook_access::Role;
+use watchbook_access::{Action, Role};
 use watchbook_base::CameraId;
 
 async fn patch(station: &Station, cookie: &str, body: &Value) -> super::station::Answer {
@@ -33,7 +33,7 @@ async fn addresses_and_user_names_are_for_admins() {
 async fn a_user_name_in_the_address_is_split_off() {
     let station = Station::new();
     let admin = station.claim(false).await;
-    let body = json!({"name": "Yard", "main": {"url": "rtsp://us%65r:p%40ss@192.0.2.9:8554/a?b=c", "transport": "udp"}, "purpose": "Traffic"});
+    let body = json!({"name": "Yard", "main": {"url": "rtsp://us%65r:p%40ss@192.0.2.9:8554/a?b=c", "transport": "udp"}, "purpose": "Traffic", "contact": "Room 3"});
     let camera = station.post("/api/v1/cameras", &admin, &body).await.json();
     assert_eq!(camera["main"], json!({"url": "rtsp://192.0.2.9:8554/a?b=c", "transport": "udp", "interval_ms": null}));
     assert_eq!((&camera["username"], &camera["has_password"]), (&json!("user"), &json!(true)));
@@ -99,7 +99,7 @@ async fn hostile_addresses_reach_nothing() {
             let body = if path.ends_with("test") {
                 json!({"main": {"url": url}})
             } else {
-                json!({"name": "x", "main": {"url": url}, "purpose": "Traffic"})
+                json!({"name": "x", "main": {"url": url}, "purpose": "Traffic", "contact": "Room 3"})
             };
             assert_problem(&station.post(path, &admin, &body).await, 422, "invalid-input");
         }
@@ -243,7 +243,7 @@ async fn a_password_in_the_address_is_kept_by_its_placeholder_at_its_own_host_al
     for (path, body) in [
         ("/api/v1/cameras/test", json!({"camera": 1, "main": {"url": elsewhere}})),
         ("/api/v1/cameras/test", json!({"main": {"url": shown}})),
-        ("/api/v1/cameras", json!({"name": "x", "main": {"url": shown}, "purpose": "Traffic"})),
+        ("/api/v1/cameras", json!({"name": "x", "main": {"url": shown}, "purpose": "Traffic", "contact": "Room 3"})),
     ] {
         assert_problem(&station.post(path, &admin, &body).await, 422, "invalid-input");
     }
@@ -369,8 +369,7 @@ async fn a_certificate_is_trusted_by_an_admin_for_one_place_and_the_log_says_so(
         "what follows from a change by itself is said, too"
     );
     for wrong in ["", "AB", &CERTIFICATE[3..], &format!("{CERTIFICATE}:00"), &CERTIFICATE.replace("BA", "XY")] {
-        let body =
-            json!({"name": "x", "main": main("rtsps://192.0.2.9/"), "certificate_sha256": wrong, "purpose": "Traffic"});
+        let body = json!({"name": "x", "main": main("rtsps://192.0.2.9/"), "certificate_sha256": wrong, "purpose": "Traffic", "contact": "Room 3"});
         let answer = station.post("/api/v1/cameras", &admin, &body).await;
         if wrong.is_empty() {
             assert_eq!(answer.json()["certificate_sha256"], Value::Null);
@@ -384,7 +383,7 @@ async fn a_certificate_is_trusted_by_an_admin_for_one_place_and_the_log_says_so(
 async fn encrypted_addresses_are_for_tcp_alone() {
     let station = Station::new();
     let admin = station.claim(false).await;
-    let body = json!({"name": "x", "main": {"url": "rtsps://192.0.2.9/", "transport": "udp"}, "purpose": "Traffic"});
+    let body = json!({"name": "x", "main": {"url": "rtsps://192.0.2.9/", "transport": "udp"}, "purpose": "Traffic", "contact": "Room 3"});
     let answer = station.post("/api/v1/cameras", &admin, &body).await;
     assert_problem(&answer, 422, "invalid-input");
     assert!(answer.json()["detail"].as_str().is_some_and(|detail| detail.contains("over UDP would not be")));
@@ -412,13 +411,83 @@ async fn sound_is_recorded_for_a_purpose_that_the_log_has() {
 }
 
 #[tokio::test]
+async fn nothing_is_recorded_before_somebody_says_who_answers_for_it() {
+    let station = Station::new();
+    let admin = station.claim(true).await;
+    let main = json!({"url": "rtsp://192.0.2.9/s"});
+    for contact in ["", "  "] {
+        let body = json!({"name": "Yard", "main": main, "purpose": "Traffic", "contact": contact});
+        let answer = station.post("/api/v1/cameras", &admin, &body).await;
+        assert_problem(&answer, 422, "invalid-input");
+        assert!(answer.json()["detail"].as_str().unwrap().contains("contact must say who answers for the camera"));
+    }
+    // One from before the rule is recorded on; the first change of it says who, or switches it off.
+    let camera = CameraId::new(1).unwrap();
+    station.inner.cameras.lock().unwrap().get_mut(&camera).unwrap().contact = String::new();
+    let kinds = || async {
+        let alarms = station.get("/api/v1/health", &admin).await.json()["alarms"].clone();
+        alarms.as_array().unwrap().iter().any(|alarm| alarm["kind"] == "camera_without_contact")
+    };
+    assert!(kinds().await);
+    assert_problem(&patch(&station, &admin, &json!({"name": "Other"})).await, 422, "invalid-input");
+    assert_problem(&patch(&station, &admin, &json!({"contact": " "})).await, 422, "invalid-input");
+    let changed = patch(&station, &admin, &json!({"contact": " Room 4 "})).await;
+    assert_eq!((changed.status.as_u16(), &changed.json()["contact"]), (200, &json!("Room 4")));
+    assert_eq!(last_change(&station, &admin).await, "contact: \"\" -> \"Room 4\"");
+    assert!(!kinds().await);
+}
+
+#[tokio::test]
+async fn somebody_looks_once_a_year_whether_a_camera_is_still_needed() {
+    const YEAR_MS: i64 = 365 * 86_400_000;
+    let station = Station::new();
+    let admin = station.claim(true).await;
+    let body =
+        json!({"name": "Yard", "main": {"url": "rtsp://192.0.2.9/s"}, "purpose": "Traffic", "contact": "Room 3"});
+    let made = station.post("/api/v1/cameras", &admin, &body).await.json();
+    let added = made["reviewed_utc_ms"].as_i64().unwrap();
+    assert_eq!(made["review_due_utc_ms"], json!(added + YEAR_MS), "whoever adds it says what it is needed for");
+    // One of which nobody ever said so.
+    let camera = CameraId::new(1).unwrap();
+    station.inner.cameras.lock().unwrap().get_mut(&camera).unwrap().reviewed_utc_ms = None;
+    let overdue = || async {
+        let alarms = station.get("/api/v1/health", &admin).await.json()["alarms"].clone();
+        let found = alarms.as_array().unwrap().iter().find(|alarm| alarm["kind"] == "camera_review_overdue").cloned();
+        found.map(|alarm| alarm["text"].as_str().unwrap().rsplit(": ").next().unwrap().to_owned())
+    };
+    assert_eq!(overdue().await, Some("Gate".to_owned()));
+    let path = "/api/v1/cameras/1/review";
+    for bad in [json!({"note": " "}), json!({"note": "x".repeat(257)}), json!({})] {
+        assert_problem(&station.post(path, &admin, &bad).await, 422, "invalid-input");
+    }
+    assert_eq!(overdue().await, Some("Gate".to_owned()));
+    let reviewed = station.post(path, &admin, &json!({"note": " Still collisions here "})).await;
+    assert!(reviewed.status == 200 && reviewed.json()["reviewed_utc_ms"].as_i64() >= Some(added), "{reviewed:?}");
+    assert_eq!(overdue().await, None);
+    let last =
+        station.audit.since(0).into_iter().rev().find(|entry| matches!(entry.action, Action::ReviewCamera { .. }));
+    let wanted = Action::ReviewCamera { camera, note: "Still collisions here".to_owned() };
+    assert_eq!(last.map(|entry| entry.action), Some(wanted));
+    let viewer = station.account(&admin, "V", &[Role::Viewer], None).await;
+    assert_problem(&station.post(path, &viewer, &json!({"note": "x"})).await, 403, "denied");
+    assert_problem(&station.post("/api/v1/cameras/99/review", &admin, &json!({"note": "x"})).await, 404, "not-found");
+    let last = station.audit.since(0).pop().unwrap();
+    assert!(last.outcome.refusal().is_some(), "{last:?}");
+}
+
+#[tokio::test]
 async fn nothing_is_recorded_before_somebody_says_what_for() {
     let station = Station::new();
     let admin = station.claim(true).await;
     let main = json!({"url": "rtsp://192.0.2.9/s"});
     for purpose in ["", "  "] {
-        let answer =
-            station.post("/api/v1/cameras", &admin, &json!({"name": "Yard", "main": main, "purpose": purpose})).await;
+        let answer = station
+            .post(
+                "/api/v1/cameras",
+                &admin,
+                &json!({"name": "Yard", "main": main, "purpose": purpose, "contact": "Room 3"}),
+            )
+            .await;
         assert_problem(&answer, 422, "invalid-input");
         assert!(answer.json()["detail"].as_str().unwrap().contains("purpose must say what the camera is there for"));
     }
@@ -428,7 +497,7 @@ async fn nothing_is_recorded_before_somebody_says_what_for() {
     let id = made.json()["id"].as_u64().unwrap();
     let change = |body: Value| station.send(Ask::new("PATCH", &format!("/api/v1/cameras/{id}")).json(&body).by(&admin));
     assert_problem(&change(json!({"enabled": true})).await, 422, "invalid-input");
-    assert_eq!(change(json!({"enabled": true, "purpose": "Traffic"})).await.status, 200);
+    assert_eq!(change(json!({"enabled": true, "purpose": "Traffic", "contact": "Room 3"})).await.status, 200);
 
     // One from before the rule is recorded on; the first change of it says what for, or switches it off.
     let camera = CameraId::new(1).unwrap();
@@ -439,7 +508,10 @@ async fn nothing_is_recorded_before_somebody_says_what_for() {
     assert_problem(&patch(&station, &admin, &json!({"name": "Other"})).await, 422, "invalid-input");
     assert_eq!(last_change(&station, &admin).await, "refused as it was sent: name");
     assert_eq!(patch(&station, &admin, &json!({"enabled": false})).await.status, 200);
-    assert_eq!(patch(&station, &admin, &json!({"enabled": true, "purpose": "Traffic"})).await.status, 200);
+    assert_eq!(
+        patch(&station, &admin, &json!({"enabled": true, "purpose": "Traffic", "contact": "Room 3"})).await.status,
+        200
+    );
     let alarms = station.get("/api/v1/health", &admin).await.json()["alarms"].clone();
     assert!(alarms.as_array().unwrap().iter().all(|alarm| alarm["kind"] != "camera_without_purpose"), "{alarms}");
 }

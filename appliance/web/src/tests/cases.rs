@@ -41,7 +41,7 @@ async fn people(station: &Station) -> (String, String) {
 
 fn last_refusal(station: &Station) -> (Action, String) {
     let last = station.audit.since(0).pop().unwrap();
-    let Outcome::Refused(why) = last.outcome else { panic!("{last:?}") };
+    let why = last.outcome.refusal().unwrap_or_else(|| panic!("{last:?}")).to_owned();
     (last.action, why)
 }
 
@@ -446,4 +446,26 @@ async fn a_moment_outside_the_case_is_not_marked_and_a_case_keeps_so_many() {
     let full = station.post(&path, &investigator, &json!({"at_utc_ms": START_MS, "cameras": [1], "words": ""})).await;
     assert!(full.status.is_client_error() || full.status.is_server_error(), "{full:?}");
     assert!(full.json()["detail"].as_str().unwrap().contains("64 bookmarks"), "{full:?}");
+}
+
+#[tokio::test]
+async fn what_did_not_come_to_pass_is_told_with_the_number_of_the_entry_that_allowed_it() {
+    let station = Station::new();
+    let (approver, investigator) = people(&station).await;
+    assert_eq!(station.post("/api/v1/cases", &approver, &order("1/26")).await.status, 201);
+    // Another purpose for a number that is taken: the report must not believe it.
+    let before = station.audit.count();
+    let mut again = order("1/26");
+    again["purpose"] = json!("equipment_check");
+    assert_problem(&station.post("/api/v1/cases", &approver, &again).await, 409, "conflict");
+    let hold = json!({"case": "1/26", "cameras": [1], "from_utc_ms": NOW_MS + 86_400_000, "to_utc_ms": NOW_MS + 86_401_000, "note": ""});
+    assert_problem(&station.post("/api/v1/holds", &investigator, &hold).await, 422, "invalid-input");
+    let entries = station.audit.since(before);
+    assert_eq!(entries.len(), 4, "{entries:?}");
+    for (at, pair) in entries.chunks(2).enumerate() {
+        let [allowed, undone] = pair else { unreachable!() };
+        assert_eq!((&allowed.outcome, &allowed.action), (&Outcome::Allowed, &undone.action));
+        let of = u64::try_from(before + 2 * at).unwrap();
+        assert!(matches!(undone.outcome, Outcome::CameToNothing { entry, .. } if entry == of), "{undone:?}");
+    }
 }

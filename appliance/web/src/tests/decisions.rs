@@ -47,7 +47,7 @@ async fn a_file_by_nobody_about_another_export_or_of_somebody_who_may_not_is_ref
     let signer = station.signer(&admin).await;
     let refused = |before: usize| {
         let last = station.audit.since(before).pop().unwrap();
-        matches!(last.outcome, Outcome::Refused(_))
+        last.outcome.refusal().is_some()
     };
     let before = station.audit.count();
     assert_problem(&station.post(BRING, &carrier, &json!({"text": "99"})).await, 403, "denied");

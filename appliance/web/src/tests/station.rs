@@ -273,6 +273,8 @@ fn camera_config() -> CameraConfig {
         record_audio: false,
         audio_purpose: String::new(),
         purpose: "Traffic at the gate".into(),
+        contact: "Room 3".into(),
+        reviewed_utc_ms: Some(START_MS),
         certificate: None,
         enabled: true,
         masks: vec![vec![Point { x: 0.0, y: 0.0 }, Point { x: 0.5, y: 0.0 }, Point { x: 0.0, y: 0.5 }]],

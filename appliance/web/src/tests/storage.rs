@@ -37,7 +37,7 @@ async fn streams_stand_in_the_order_in_which_they_are_dropped() {
     let admin = station.claim(false).await;
     let mut ask = Ask::new("POST", "/api/v1/cameras").by(&admin);
     ask = ask.json(
-        &json!({"name": "Yard", "main": {"url": "rtsp://192.0.2.9/s"}, "importance": "low", "purpose": "Traffic"}),
+        &json!({"name": "Yard", "main": {"url": "rtsp://192.0.2.9/s"}, "importance": "low", "purpose": "Traffic", "contact": "Room 3"}),
     );
     assert_eq!(station.send(ask).await.json()["importance"], "low");
     let patch = Ask::new("PATCH", "/api/v1/cameras/1").by(&admin).json(&json!({"importance": "high"}));

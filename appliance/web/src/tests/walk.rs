@@ -79,8 +79,9 @@ fn body(id: &str) -> Option<Value> {
         "create_account" => json!({"name": "New", "password": PASSWORD, "roles": ["viewer"]}),
         "change_account" => json!({"name": "Renamed"}),
         "create_camera" => {
-            json!({"name": "Yard", "main": address, "password": "canary-given", "purpose": "Traffic in the yard"})
+            json!({"name": "Yard", "main": address, "password": "canary-given", "purpose": "Traffic in the yard", "contact": "Room 3"})
         }
+        "review_camera" => json!({"note": "Still collisions here"}),
         "change_camera" => json!({"name": "Yard", "main": address, "password": "canary-given"}),
         "test_camera" => json!({"main": address, "password": "canary-given"}),
         "inspect_camera" => json!({"url": "http://192.0.2.9/", "username": "u", "password": "canary-given"}),

@@ -109,7 +109,7 @@ fn an_address_outside_the_camera_networks_is_connected_to_by_nobody() {
             (
                 "POST",
                 "/api/v1/cameras".to_owned(),
-                serde_json::json!({ "name": "Other", "main": source(url), "purpose": "A test" }),
+                serde_json::json!({ "name": "Other", "main": source(url), "purpose": "A test", "contact": "A test" }),
             ),
             ("PATCH", format!("/api/v1/cameras/{}", camera.id), serde_json::json!({ "main": source(url) })),
         ] {

@@ -31,7 +31,8 @@ fn where_lost_packets_may_show_is_told_everywhere() {
     let server = CameraServer::start("bad_camera.py", &["--video", video.to_str().expect("the path is UTF-8")]);
     let mut recorder = Recorder::claim(dir.path());
     let main = json!({ "url": format!("{}lost", server.url()), "transport": "udp" });
-    let body = json!({ "name": "Behind a radio link", "main": main, "sub": null, "purpose": "A test" });
+    let body =
+        json!({ "name": "Behind a radio link", "main": main, "sub": null, "purpose": "A test", "contact": "A test" });
     let camera = recorder.client.send("POST", "/api/v1/cameras", &body).ok().json();
     let camera = Camera { id: camera["id"].as_u64().expect("a camera has a number") };
     let (start, end) = recorder.wait_recorded(&camera, 8);

@@ -53,7 +53,7 @@ fn a_taken_port_keeps_no_camera_from_being_recorded() {
     let (state, ring) = (dir.path().join("state"), dir.path().join("ring"));
     let config = format!(
         "[web]\nlisten = \"{}\"\n[storage]\nstate_dir = {state:?}\nring_dir = {ring:?}\nring_gib = 0.5\nsegment_mib = 16\n[cameras]\nnetworks = [\"127.0.0.1\"]\n\
-         [[camera]]\nname = \"Gate\"\npurpose = \"A test\"\nmain_url = \"{}main\"\n",
+         [[camera]]\nname = \"Gate\"\npurpose = \"A test\"\ncontact = \"A test\"\nmain_url = \"{}main\"\n",
         taken.local_addr().unwrap(),
         server.url(),
     );

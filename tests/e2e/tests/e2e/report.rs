@@ -147,7 +147,7 @@ fn a_retention_above_the_policy_takes_a_second_person_and_stands_in_the_public_r
     );
     // An address that is never connected to: nothing is recorded in this test.
     let main = json!({"url": "rtsp://127.0.0.1:9/none", "transport": "tcp"});
-    let camera = json!({"name": "Gate", "main": main, "purpose": "Traffic at the gate", "retention_days_max": 31});
+    let camera = json!({"name": "Gate", "main": main, "purpose": "Traffic at the gate", "contact": "Room 3", "retention_days_max": 31});
     let refused = recorder.client.send("POST", "/api/v1/cameras", &camera);
     let said = String::from_utf8_lossy(&refused.body).into_owned();
     assert!(refused.status == 422 && said.contains("policy allows 30"), "{said}");

@@ -188,7 +188,7 @@ fn config_text(folder: &Path, wanted: &Wanted, size: Size, simulators: &[Simulat
         let (main, sub) = (main.url(camera), sub.url(camera));
         write!(
             text,
-            "\n[[camera]]\nname = \"cam{camera}\"\nmain_url = {main:?}\nsub_url = {sub:?}\ntransport = \"tcp\"\npurpose = \"A measurement\"\n"
+            "\n[[camera]]\nname = \"cam{camera}\"\nmain_url = {main:?}\nsub_url = {sub:?}\ntransport = \"tcp\"\npurpose = \"A measurement\"\ncontact = \"A measurement\"\n"
         )
         .attempt("writing the configuration")?;
     }

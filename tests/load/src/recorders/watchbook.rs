@@ -110,7 +110,7 @@ fn config_text(station: &Station, programs: &Path) -> Result<String> {
     );
     let transport = if station.udp { "udp" } else { "tcp" };
     for (camera, url) in station.urls.iter().enumerate() {
-        write!(text, "\n[[camera]]\nname = \"cam{camera}\"\nmain_url = {url:?}\ntransport = {transport:?}\npurpose = \"A measurement\"\n")
+        write!(text, "\n[[camera]]\nname = \"cam{camera}\"\nmain_url = {url:?}\ntransport = {transport:?}\npurpose = \"A measurement\"\ncontact = \"A measurement\"\n")
             .attempt("writing the configuration")?;
     }
     Ok(text)

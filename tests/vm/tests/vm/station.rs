@@ -122,15 +122,14 @@ impl Station {
         let corner = |x: f32, y: f32| json!({ "x": x, "y": y });
         let left = json!([[corner(0.0, 0.0), corner(0.5, 0.0), corner(0.5, 1.0), corner(0.0, 1.0)]]);
         let masks = if masked { left } else { json!([]) };
-        let body =
-            json!({ "name": name, "main": { "url": url, "transport": "tcp" }, "masks": masks, "purpose": "A test" });
+        let body = json!({ "name": name, "main": { "url": url, "transport": "tcp" }, "masks": masks, "purpose": "A test", "contact": "A test" });
         let camera = self.client.send("POST", "/api/v1/cameras", &body).ok().json();
         camera["id"].as_u64().unwrap_or_else(|| panic!("no id in {camera}"))
     }
 
     /// Adds a camera on the network; its number.
     pub fn add_rtsp(&mut self, name: &str, url: &str, transport: &str) -> u64 {
-        let body = json!({ "name": name, "main": { "url": url, "transport": transport }, "purpose": "A test" });
+        let body = json!({ "name": name, "main": { "url": url, "transport": transport }, "purpose": "A test", "contact": "A test" });
         let camera = self.client.send("POST", "/api/v1/cameras", &body).ok().json();
         camera["id"].as_u64().unwrap_or_else(|| panic!("no id in {camera}"))
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use std::collections::BTreeMap;
-use watchbook_access::{Action, AuditEntry, AuditLog as _, Outcome, Rules};
+use watchbook_access::{Action, AuditEntry, AuditLog as _, Outcome};
 use watchbook_base::limits::CAMERAS_MAX;
 use watchbook_base::{CameraId, Kind, TimeRange};
 use watchbook_evidence::report::{Policy, sample};
@@ -20,6 +20,8 @@ impl ReportDesk {
         self.state_rules(counting)?;
         self.state_policies(counting)?;
         self.write_minutes(counting, false)?;
+        // The share of a draw is the one that the log states by then.
+        self.catch_up(counting)?;
         self.draw(counting)?;
         self.catch_up(counting)?;
         if let Some(tally) = &counting.tally {
@@ -85,8 +87,7 @@ impl ReportDesk {
             return Ok(());
         };
         let root = hex(&self.sources.register.audit_root_of(entries).map_err(stored)?.hash);
-        let share =
-            self.sources.policies.as_ref().map_or(sample::LEAST, |policies| share_of(&policies.in_force().rules));
+        let share = carry.station_policy().map_or(sample::LEAST, sample::Share::of_policy);
         self.note(Action::DrawReviews {
             from: carry.draw_from(),
             entries,
@@ -115,14 +116,6 @@ impl ReportDesk {
     }
 }
 
-fn share_of(rules: &Rules) -> sample::Share {
-    let number = |number: u32, least: usize| usize::try_from(number).unwrap_or(least).max(least);
-    sample::Share {
-        percent: number(rules.review_percent, sample::LEAST.percent),
-        at_least: number(rules.review_at_least, sample::LEAST.at_least),
-    }
-}
-
 fn policy_of(config: &CameraConfig) -> Policy {
     let bound = config.plugins.iter().filter(|plugin| plugin.enabled);
     Policy {
@@ -131,6 +124,7 @@ fn policy_of(config: &CameraConfig) -> Policy {
         removed: false,
         retention_days_max: u64::from(config.retention_days_max),
         audio: config.record_audio,
+        contact: !config.contact.is_empty(),
         masks: u64::try_from(config.masks.len()).unwrap_or(u64::MAX),
         plugins: bound.map(|plugin| plugin.plugin.clone()).collect(),
     }
@@ -139,8 +133,8 @@ fn policy_of(config: &CameraConfig) -> Policy {
 fn stated(camera: u64, policy: Policy) -> Result<Action> {
     let number = u32::try_from(camera).ok().and_then(CameraId::new);
     let camera = number.ok_or_else(|| Error::new(Kind::Corrupt, format!("the log tells of a camera {camera}")))?;
-    let Policy { purpose, enabled, removed, retention_days_max, audio, masks, plugins } = policy;
+    let Policy { purpose, enabled, removed, retention_days_max, audio, contact, masks, plugins } = policy;
     let retention_days_max = u32::try_from(retention_days_max).unwrap_or(u32::MAX);
     let masks = usize::try_from(masks).unwrap_or(usize::MAX);
-    Ok(Action::StatePolicy { camera, purpose, enabled, removed, retention_days_max, audio, masks, plugins })
+    Ok(Action::StatePolicy { camera, purpose, enabled, removed, retention_days_max, audio, contact, masks, plugins })
 }

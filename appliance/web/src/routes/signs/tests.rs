@@ -16,6 +16,8 @@ fn row() -> CameraRow {
         record_audio: false,
         audio_purpose: String::new(),
         purpose: "Collisions at the gate".to_owned(),
+        contact: "Traffic unit, 023 000 001".to_owned(),
+        reviewed_utc_ms: None,
         certificate: None,
         enabled: true,
         masks: Vec::new(),
@@ -80,6 +82,7 @@ fn a_sign_says_what_the_records_say() {
     for (name, wanted) in [
         ("purpose", json!("Collisions at the gate")),
         ("station", json!("Station 7")),
+        ("accountable", json!("Traffic unit, 023 000 001")),
         ("contact", json!("Room 3, 023 000 000")),
         ("audio_purpose", json!("Calls for help")),
         ("masks", json!(2)),

@@ -138,6 +138,7 @@ export const api = {
   camera: (id: number) => call<Camera>("GET", `/cameras/${id}`),
   addCamera: (input: CameraInput) => call<Camera>("POST", "/cameras", input),
   changeCamera: (id: number, input: CameraPatch) => call<Camera>("PATCH", `/cameras/${id}`, input),
+  reviewCamera: (id: number, note: string) => call<Camera>("POST", `/cameras/${id}/review`, { note }),
   removeCamera: (id: number) => call<void>("DELETE", `/cameras/${id}`),
   testCamera: (input: TestInput) => call<TestResult>("POST", "/cameras/test", input),
   searchCameras: () => call<FoundDeviceList>("POST", "/cameras/search").then((answer) => answer.devices),

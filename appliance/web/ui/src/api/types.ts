@@ -205,8 +205,10 @@ export interface PublicReport {
   from_entry: number;
   log_entries: number;
   as_of_utc_ms: number;
-  cameras: (PublicPolicy & { camera: number; recorded_minutes: number; gap_seconds: number; erased_hours: PublicCount })[];
+  cameras: (PublicPolicy & { camera: number; reviewed_utc_ms: number | null; review_overdue: boolean; recorded_minutes: number; gap_seconds: number; erased_hours: PublicCount })[];
   cameras_beyond_policy: number;
+  cameras_review_overdue: number;
+  cameras_without_contact: number;
   cameras_without_purpose: number;
   policy: PublicStationPolicy | null;
   station_policy_changes: { at_utc_ms: number; from: PublicStationPolicy | null; to: PublicStationPolicy }[];
@@ -218,13 +220,14 @@ export interface PublicReport {
   holds: { placed: PublicCount; released: PublicCount };
   erasures: PublicCount;
   gaps: PublicSplit;
+  missing_from_exports: PublicSplit;
   emergency_cases: { opened: PublicCount; unreviewed: PublicCount; overdue: PublicCount; any_overdue: boolean };
   refused: { attempts: PublicCount; failed_sign_ins: PublicCount };
   subject_requests: {
     received: PublicCount;
     extended: PublicCount;
     answered: PublicCount;
-    answered_late: PublicCount;
+    late: PublicCount;
     refused: PublicSplit;
     withdrawn: PublicCount;
     waiting: PublicCount;

@@ -50,6 +50,10 @@ export const policyWords = {
   "action.state_rules": "The policy in force was noted",
   "alarm.camera_without_purpose": "Nobody said what cameras are for",
   "alarm.camera_without_purpose.next": "Open the settings of each camera that is named and say in a few words what it is there for.",
+  "alarm.camera_without_contact": "Nobody said who answers for cameras",
+  "alarm.camera_without_contact.next": "Open the settings of each camera that is named and say which office answers for it.",
+  "alarm.camera_review_overdue": "Nobody looked for a year whether cameras are still needed",
+  "alarm.camera_review_overdue.next": "Look at each camera that is named. Say in its settings that it is still needed, or switch it off.",
   "alarm.camera_beyond_policy": "Cameras are beyond the policy",
   "alarm.camera_beyond_policy.next": "Open the settings of each camera that is named: keep footage for fewer days, or switch sound off.",
 };

@@ -121,7 +121,7 @@ export const subjectWords = {
   "report.requests": "Requests of people who may be in the footage",
   "report.requests.received": "Received",
   "report.requests.answered": "Answered with a copy",
-  "report.requests.late": "of them after the deadline",
+  "report.requests.late": "Answered, refused or withdrawn after the deadline",
   "report.requests.extended": "Given more time",
   "report.requests.withdrawn": "Withdrawn",
   "report.requests.waiting": "Waiting for an answer",

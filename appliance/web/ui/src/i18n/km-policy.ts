@@ -52,6 +52,10 @@ export const policyWords: Record<keyof typeof english, string> = {
   "action.state_rules": "បានកត់ត្រាគោលនយោបាយដែលកំពុងអនុវត្ត",
   "alarm.camera_without_purpose": "គ្មាននរណាបញ្ជាក់ថាកាមេរ៉ាសម្រាប់អ្វី",
   "alarm.camera_without_purpose.next": "បើកការកំណត់នៃកាមេរ៉ានីមួយៗដែលមានឈ្មោះ ហើយសរសេរខ្លីៗថាវានៅទីនោះសម្រាប់អ្វី។",
+  "alarm.camera_without_contact": "គ្មាននរណាបញ្ជាក់ថានរណាទទួលខុសត្រូវលើកាមេរ៉ា",
+  "alarm.camera_without_contact.next": "បើកការកំណត់នៃកាមេរ៉ានីមួយៗដែលមានឈ្មោះ ហើយសរសេរថាការិយាល័យណាទទួលខុសត្រូវ។",
+  "alarm.camera_review_overdue": "គ្មាននរណាពិនិត្យអស់មួយឆ្នាំ ថាកាមេរ៉ានៅត្រូវការឬទេ",
+  "alarm.camera_review_overdue.next": "ពិនិត្យកាមេរ៉ានីមួយៗដែលមានឈ្មោះ។ បញ្ជាក់ក្នុងការកំណត់ថាវានៅត្រូវការ ឬបិទវា។",
   "alarm.camera_beyond_policy": "កាមេរ៉ាលើសគោលនយោបាយ",
   "alarm.camera_beyond_policy.next": "បើកការកំណត់នៃកាមេរ៉ានីមួយៗដែលមានឈ្មោះ៖ រក្សារូបភាពតិចថ្ងៃជាង ឬបិទសំឡេង។",
 };

@@ -123,7 +123,7 @@ export const subjectWords: Record<keyof typeof english, string> = {
   "report.requests": "សំណើរបស់មនុស្សដែលអាចមានក្នុងរូបភាព",
   "report.requests.received": "បានទទួល",
   "report.requests.answered": "បានឆ្លើយដោយច្បាប់ចម្លង",
-  "report.requests.late": "ក្នុងនោះក្រោយពេលកំណត់",
+  "report.requests.late": "បានឆ្លើយ បដិសេធ ឬដកវិញ ក្រោយពេលកំណត់",
   "report.requests.extended": "បានពន្យារពេល",
   "report.requests.withdrawn": "បានដកវិញ",
   "report.requests.waiting": "កំពុងរង់ចាំចម្លើយ",

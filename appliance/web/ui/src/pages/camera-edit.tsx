@@ -14,6 +14,7 @@ import { CameraDevice } from "./camera-device";
 import { CameraAccount, CameraFinder } from "./camera-find";
 import { type CameraForm, changesOf, formOf, inputOf, isEncrypted, isHttp, mainOf, RETENTION_DAYS_MAX, subOf, typed, urlProblem } from "./camera-form";
 import { StateLine } from "./camera-list";
+import { CameraReview } from "./camera-review";
 import { LocalCameras } from "./camera-local";
 import { PluginSettings } from "./camera-plugins";
 import { TestReport } from "./camera-test";
@@ -31,13 +32,15 @@ export function CameraEdit({ id }: { id: number | null }) {
     return loaded.problem === null ? <Loading /> : <Problem problem={loaded.problem} retry={loaded.reload} />;
   }
   if (policy.data === null && policy.problem === null) return <Loading />;
-  return <Editor key={loaded.data?.id ?? "new"} camera={loaded.data} rules={policy.data?.in_force.rules ?? null} reload={loaded.reload} />;
+  return <Editor key={loaded.data?.id ?? "new"} camera={loaded.data} rules={policy.data?.in_force.rules ?? null} contact={policy.data?.contact ?? ""} reload={loaded.reload} />;
 }
 
-function Editor({ camera, rules, reload }: { camera: Camera | null; rules: PolicyRules | null; reload: () => void }) {
+function Editor({ camera, rules, contact, reload }: { camera: Camera | null; rules: PolicyRules | null; contact: string; reload: () => void }) {
   const [form, setForm] = useState<CameraForm>(() => ({
     ...formOf(camera),
     ...(camera === null && rules !== null ? { retentionDays: String(rules.retention_days) } : {}),
+    // The station's own office, as long as nobody says another one.
+    ...(camera === null ? { contact } : {}),
   }));
   const [tested, setTested] = useState<TestResult | null>(null);
   const [saved, setSaved] = useState(false);
@@ -129,6 +132,14 @@ function Editor({ camera, rules, reload }: { camera: Camera | null; rules: Polic
           hint={t("camera.purpose.hint")}
           value={form.purpose}
           change={(purpose) => change({ purpose })}
+          required
+          maxLength={128}
+        />
+        <TextField
+          label={t("camera.contact")}
+          hint={t("camera.contact.hint")}
+          value={form.contact}
+          change={(contact) => change({ contact })}
           required
           maxLength={128}
         />
@@ -245,6 +256,7 @@ function Editor({ camera, rules, reload }: { camera: Camera | null; rules: Polic
       ) : (
         <>
           <CameraRetention camera={camera.id} />
+          <CameraReview camera={camera} reload={reload} />
           <CameraClock camera={camera.id} />
           <MaskEditor camera={camera} reload={reload} />
           <PluginSettings camera={camera} reload={reload} />

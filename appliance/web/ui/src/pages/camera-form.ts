@@ -20,6 +20,8 @@ export interface CameraForm {
   /** What the sound is recorded for. */
   audioPurpose: string;
   purpose: string;
+  /** Who answers for it. */
+  contact: string;
   /** SHA-256 of the certificate that is trusted; empty: none. */
   certificate: string;
   enabled: boolean;
@@ -51,6 +53,7 @@ export function formOf(camera: Camera | null): CameraForm {
     recordAudio: camera?.record_audio ?? false,
     audioPurpose: camera?.audio_purpose ?? "",
     purpose: camera?.purpose ?? "",
+    contact: camera?.contact ?? "",
     certificate: camera?.certificate_sha256 ?? "",
     enabled: camera?.enabled ?? true,
     retentionDays: String(camera?.retention_days_max ?? RETENTION_DAYS_DEFAULT),
@@ -97,6 +100,7 @@ export function inputOf(form: CameraForm, masks: Point[][]): CameraInput {
     record_audio: form.recordAudio,
     audio_purpose: form.recordAudio ? form.audioPurpose.trim() : "",
     purpose: form.purpose.trim(),
+    contact: form.contact.trim(),
     certificate_sha256: form.certificate.trim() === "" ? null : form.certificate.trim(),
     enabled: form.enabled,
     masks,

@@ -6,7 +6,7 @@ import { Icon } from "../ui/icon";
 import { Moment } from "../ui/parts";
 
 /** Alarms that tell of work under way; the others are faults. */
-const MILD: readonly string[] = ["index_rebuilding", "index_behind", "footage_unlogged", "vault_nearly_full", "ring_shrunk", "camera_covered", "camera_without_purpose", "camera_beyond_policy"];
+const MILD: readonly string[] = ["index_rebuilding", "index_behind", "footage_unlogged", "vault_nearly_full", "ring_shrunk", "camera_covered", "camera_without_purpose", "camera_without_contact", "camera_review_overdue", "camera_beyond_policy"];
 
 export function AlarmList({ alarms, dirOf }: { alarms: readonly Alarm[]; dirOf: (disk: string) => string | null }) {
   if (alarms.length === 0) {

@@ -114,6 +114,7 @@ function Report({ report }: { report: PublicReport }) {
         <Row name={t("report.reviews.unreviewed")} count={report.reviews.unreviewed} />
       </Part>
       <Part title={t("report.gaps")} split={report.gaps} />
+      <Part title={t("report.missing")} what={t("report.missing.what")} split={report.missing_from_exports} />
       <Part title={t("report.configuration")} split={report.configuration} />
       <Changes report={report} />
     </>
@@ -126,9 +127,9 @@ function Requests({ requests }: { requests: PublicReport["subject_requests"] }) 
       <Part title={t("report.requests")}>
         <Row name={t("report.requests.received")} count={requests.received} />
         <Row name={t("report.requests.answered")} count={requests.answered} />
-        <Row name={t("report.requests.late")} count={requests.answered_late} />
         <Row name={t("report.requests.extended")} count={requests.extended} />
         <Row name={t("report.requests.withdrawn")} count={requests.withdrawn} />
+        <Row name={t("report.requests.late")} count={requests.late} />
         <Row name={t("report.requests.waiting")} count={requests.waiting} />
         <Row name={t("report.requests.overdue")} count={requests.overdue} />
       </Part>
@@ -195,6 +196,7 @@ function Cameras({ report }: { report: PublicReport }) {
               <th scope="col">{t("report.sound")}</th>
               <th scope="col">{t("report.masks")}</th>
               <th scope="col">{t("report.plugins")}</th>
+              <th scope="col">{t("report.reviewed")}</th>
             </tr>
           </thead>
           <tbody>
@@ -211,6 +213,10 @@ function Cameras({ report }: { report: PublicReport }) {
                 <td>{camera.audio ? t("report.yes") : t("report.no")}</td>
                 <td class="num">{camera.masks}</td>
                 <td>{camera.plugins.length === 0 ? "–" : camera.plugins.join(", ")}</td>
+                <td data-review={camera.review_overdue ? "overdue" : "done"}>
+                  {camera.reviewed_utc_ms === null ? "–" : <Moment ms={camera.reviewed_utc_ms} />}
+                  {camera.review_overdue && <strong> {t("report.reviewed.overdue")}</strong>}
+                </td>
               </tr>
             ))}
           </tbody>
@@ -220,6 +226,16 @@ function Cameras({ report }: { report: PublicReport }) {
         <p>
           {t("report.purpose.missing")}: <span class="num">{report.cameras_without_purpose}</span>
         </p>
+      )}
+      {report.cameras_without_contact > 0 && (
+        <p>
+          {t("report.contact.missing")}: <span class="num">{report.cameras_without_contact}</span>
+        </p>
+      )}
+      {report.cameras_review_overdue > 0 && (
+        <Note kind="warn">
+          {t("report.reviewed.missing")}: <span class="num">{report.cameras_review_overdue}</span>
+        </Note>
       )}
       {report.cameras_beyond_policy > 0 && (
         <p>

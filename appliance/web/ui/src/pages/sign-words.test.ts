@@ -9,6 +9,7 @@ const SIGN: Sign = {
   contact: "Room 3",
   turns: false,
   plugged_in: false,
+  accountable: null,
   audio_purpose: null,
   masks: 0,
   masks_in_record: false,

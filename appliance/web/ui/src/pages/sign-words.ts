@@ -83,7 +83,7 @@ export function answerOf(locale: SignLocale, question: Question, sign: Sign): st
     case "purpose":
       return [sign.purpose];
     case "accountable":
-      return [sign.station, sign.contact];
+      return [sign.station, sign.accountable ?? sign.contact];
     case "technology":
       return [say(sign.turns ? "technology.turns" : "technology.fixed", { name: sign.name }), say(sign.plugged_in ? "technology.plugged" : "technology.network")];
     case "data": {
