@@ -141,7 +141,7 @@ describe("the first set-up", { concurrency: 1 }, () => {
       cameras.map((camera) => camera.purpose),
       cameras.map((_, at) => (at === 1 || at === 2 ? "Theft in the yard" : "Traffic at the market")),
     );
-    assert.ok(cameras.every((camera) => camera.retention_days_max === 5 && camera.has_password && camera.enabled));
+    assert.ok(cameras.every((camera) => camera.retention_days_max === 5 && camera.contact === "Room 3, 023 000 000" && camera.has_password && camera.enabled));
     assert.equal(new Set(cameras.map((camera) => camera.name)).size, CAMERAS);
   });
 

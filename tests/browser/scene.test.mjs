@@ -66,7 +66,7 @@ describe("a scene", { concurrency: 1 }, () => {
     await signIn(page);
     const names = Array.from({ length: COUNT }, (_, index) => (index === 1 ? HOSTILE : `Crossing ${index + 1}`));
     for (const [index, name] of names.entries()) {
-      await send(page, "POST", "/cameras", { name, main: { url: `${server.url}cam${index + 1}` }, purpose: "Traffic at the crossing" });
+      await send(page, "POST", "/cameras", { name, main: { url: `${server.url}cam${index + 1}` }, purpose: "Traffic at the crossing", contact: "Room 3" });
     }
     const { cameras } = await ask(page, "/cameras");
     ids = names.map((name) => cameras.find((camera) => camera.name === name).id);

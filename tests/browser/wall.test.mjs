@@ -31,7 +31,7 @@ describe("the camera wall", { concurrency: 1 }, () => {
     assert.ok(answer.ok(), await answer.text());
     return answer.json();
   };
-  const add = (name, main, sub) => send("POST", "/cameras", { name, main: { url: main }, sub: sub === null ? null : { url: sub }, purpose: "Traffic" });
+  const add = (name, main, sub) => send("POST", "/cameras", { name, main: { url: main }, sub: sub === null ? null : { url: sub }, purpose: "Traffic", contact: "Room 3" });
 
   before(async () => {
     recorder = await startRecorder();

@@ -1,6 +1,6 @@
 //! Bookmarks of a case: for whoever works in it, as long as it is open.
 
-use super::cases::{noted, number};
+use super::cases::number;
 use super::dispatch::{Asked, Call, json, ok};
 use super::{Answer, AuditRule, NO_BODY, Permission, Route, SMALL_BODY, Shape, handler};
 use crate::api;
@@ -112,7 +112,7 @@ async fn list(call: Call) -> Result<Response, Problem> {
 async fn add(call: Call) -> Result<Response, Problem> {
     let action = call.grant()?.action().clone();
     let subject = call.who()?.subject.clone();
-    let Action::AddBookmark { case: number, cameras, range } = action.clone() else {
+    let Action::AddBookmark { case: number, cameras, range } = action else {
         return Err(Error::new(Kind::Internal, "this row was opened for something else").into());
     };
     let now = call.app.clock().utc();
@@ -141,12 +141,12 @@ async fn add(call: Call) -> Result<Response, Problem> {
         })
         .await
     };
-    json(StatusCode::CREATED, &noted(&call, action, added.await).await?)
+    json(StatusCode::CREATED, &call.noted(added.await).await?)
 }
 
 async fn remove(call: Call) -> Result<Response, Problem> {
     let action = call.grant()?.action().clone();
-    let Action::RemoveBookmark { case: number, bookmark } = action.clone() else {
+    let Action::RemoveBookmark { case: number, bookmark } = action else {
         return Err(Error::new(Kind::Internal, "this row was opened for something else").into());
     };
     let removed = call.blocking(move |app| {
@@ -159,7 +159,7 @@ async fn remove(call: Call) -> Result<Response, Problem> {
             }),
         )
     });
-    noted(&call, action, removed.await).await?;
+    call.noted(removed.await).await?;
     Ok(super::dispatch::empty())
 }
 

@@ -458,7 +458,7 @@ async fn what_did_not_come_to_pass_is_told_with_the_number_of_the_entry_that_all
     let mut again = order("1/26");
     again["purpose"] = json!("equipment_check");
     assert_problem(&station.post("/api/v1/cases", &approver, &again).await, 409, "conflict");
-    let hold = json!({"case": "1/26", "cameras": [1], "from_utc_ms": NOW_MS + 86_400_000, "to_utc_ms": NOW_MS + 86_401_000, "note": ""});
+    let hold = json!({"case": "1/26", "cameras": [1], "from_utc_ms": NOW_MS + 40 * 86_400_000, "to_utc_ms": NOW_MS + 40 * 86_400_000 + 1000, "note": ""});
     assert_problem(&station.post("/api/v1/holds", &investigator, &hold).await, 422, "invalid-input");
     let entries = station.audit.since(before);
     assert_eq!(entries.len(), 4, "{entries:?}");

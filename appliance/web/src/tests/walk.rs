@@ -284,7 +284,8 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
         | "bind_plugin"
         | "set_ptz_preset"
         | "remove_ptz_preset"
-        | "accept_camera" => &[Admin],
+        | "accept_camera"
+        | "review_camera" => &[Admin],
         "ptz" | "turn_camera" => &[Investigator, Admin],
         "install_plugin"
         | "approve_plugin"

@@ -454,6 +454,7 @@ fn request_export(export: u64, recipient_class: RecipientClass) -> Action {
         cameras: vec![camera(1)],
         range: moment(),
         recipient_class,
+        redacted: false,
     }
 }
 

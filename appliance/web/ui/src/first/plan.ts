@@ -116,7 +116,7 @@ export function answered(old: Draft, device: InspectedDevice, names: readonly st
 export const NO_LOGIN: Login = { username: "", password: "" };
 
 /** The form that the page for one camera would have. */
-export function formFrom(of: Draft, login: Login): CameraForm & { contact: string } {
+export function formFrom(of: Draft, login: Login): CameraForm {
   const form = formOf(null);
   return {
     ...form,
