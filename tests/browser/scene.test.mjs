@@ -24,7 +24,7 @@ const HOSTILE = "<img src=x onerror=alert(1)>";
 /** Two pictures at 25 a second are 80 ms, three are 120: what the promise allows. */
 const DRIFT_MS_MAX = 100;
 const PICTURES = ".scene-tile video";
-/** In its first ten seconds a recording finds out when its pictures were taken (see `capture/src/timeline.rs`). */
+/** In its first ten seconds a recording finds out when its pictures were taken (see `appliance/capture/src/timeline.rs`). */
 const SETTLED_MS = 15_000;
 
 describe("a scene", { concurrency: 1 }, () => {

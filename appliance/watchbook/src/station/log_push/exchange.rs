@@ -9,7 +9,7 @@ use watchbook_evidence::witness::Request;
 use watchbook_evidence::{SignedCheckpoint, VerifierKey};
 use watchbook_web::api::LogPushOutcome;
 
-/// An answer.
+/// What a witness said to one request, before anything of it is believed.
 pub struct Answer {
     pub status: u16,
     /// Of 200 and 409 alone.

@@ -44,22 +44,21 @@ impl Beside {
     }
 
     /// One round after somebody asked for it.
-    fn round(this: &Arc<Self>, keeper: &LogKeeper) -> api::LogPush {
+    fn round(&self, keeper: &LogKeeper) -> api::LogPush {
         keeper.push_now(NAME).unwrap();
-        let beside = Arc::clone(this);
-        keeper.push_due(&move |url, body| beside.post(url, body));
+        keeper.push_due(&|url, body| self.post(url, body));
         ports::Checkpoints::pushes(keeper).unwrap().remove(0)
     }
 }
 
-fn with_push(place: &Place) -> (LogKeeper, Arc<Beside>) {
+fn with_push(place: &Place) -> (LogKeeper, Beside) {
     let keeper = place.keeper();
     place.grow();
     keeper.tick();
     keeper.trust_witness(&witness(NAME, 1).verifier().to_string()).unwrap();
     assert_eq!(keeper.push_now(NAME).unwrap_err().kind, Kind::Conflict, "it has no address");
     keeper.set_push(NAME, Some(&PushUrl::parse("http://w.example/here/").unwrap())).unwrap();
-    let beside = Arc::new(Beside::new(&keeper));
+    let beside = Beside::new(&keeper);
     (keeper, beside)
 }
 
@@ -82,7 +81,7 @@ fn what_a_witness_signs_comes_home_and_leaves_the_requests_of_others_alone() {
     for _ in 0..=super::super::super::log_witnesses::SEEN_MAX {
         place.grow();
         keeper.tick();
-        let push = Beside::round(&beside, &keeper);
+        let push = beside.round(&keeper);
         let last = push.last.unwrap();
         assert_eq!((last.outcome, last.entries), (LogPushOutcome::Cosigned, told_of(&keeper).signed_entries));
         assert!(!push.pending && push.refused.is_none());
@@ -105,11 +104,11 @@ fn what_a_witness_signs_comes_home_and_leaves_the_requests_of_others_alone() {
 fn a_refusal_is_an_alarm_and_one_entry_until_the_witness_signs_and_signing_goes_on() {
     let place = Place::new();
     let (keeper, beside) = with_push(&place);
-    assert_eq!(Beside::round(&beside, &keeper).last.unwrap().outcome, LogPushOutcome::Cosigned);
+    assert_eq!(beside.round(&keeper).last.unwrap().outcome, LogPushOutcome::Cosigned);
     let before = notes(&place);
     beside.instead.set(Some(422));
     for _ in 0..3 {
-        let push = Beside::round(&beside, &keeper);
+        let push = beside.round(&keeper);
         assert_eq!(push.last.unwrap().outcome, LogPushOutcome::Fork);
         assert!(push.refused.unwrap().text.starts_with("FORK"));
     }
@@ -117,7 +116,7 @@ fn a_refusal_is_an_alarm_and_one_entry_until_the_witness_signs_and_signing_goes_
     assert_eq!(kinds(&keeper, 0), [api::AlarmKind::LogWitnessRefuses]);
     // Whoever made it silent afterwards has not made it good, and a restart has not either.
     beside.instead.set(Some(0));
-    assert_eq!(Beside::round(&beside, &keeper).last.unwrap().outcome, LogPushOutcome::Unreached);
+    assert_eq!(beside.round(&keeper).last.unwrap().outcome, LogPushOutcome::Unreached);
     assert_eq!(kinds(&keeper, 0), [api::AlarmKind::LogWitnessRefuses]);
     let again = place.keeper();
     assert_eq!(kinds(&again, 0), [api::AlarmKind::LogWitnessRefuses]);
@@ -125,7 +124,7 @@ fn a_refusal_is_an_alarm_and_one_entry_until_the_witness_signs_and_signing_goes_
     assert_eq!(told_of(&keeper).refusal, None, "anybody can write 422");
     assert_eq!(told_of(&keeper).signed_entries, before + 1);
     beside.instead.set(None);
-    assert_eq!(Beside::round(&beside, &keeper).refused, None);
+    assert_eq!(beside.round(&keeper).refused, None);
     assert!(kinds(&keeper, 0).is_empty());
 }
 
@@ -136,7 +135,7 @@ fn a_day_without_a_signature_is_an_alarm_of_a_witness_that_has_an_address() {
     assert!(kinds(&keeper, 23).is_empty());
     assert_eq!(kinds(&keeper, 25), [api::AlarmKind::LogWitnessSilent], "from when the address was set");
     beside.instead.set(Some(0));
-    assert_eq!(Beside::round(&beside, &keeper).last.unwrap().outcome, LogPushOutcome::Unreached);
+    assert_eq!(beside.round(&keeper).last.unwrap().outcome, LogPushOutcome::Unreached);
     let at = SystemClock.utc().plus_nanos(25 * 3_600_000_000_000);
     let alarm = keeper.alarms_of_pushes(at).remove(0);
     assert!(alarm.text.contains(NAME) && alarm.text.contains("unplugged"), "{}", alarm.text);
@@ -159,7 +158,7 @@ fn a_signed_checkpoint_that_the_log_does_not_continue_stops_signing() {
     let line = beside.witness.answer(body.as_bytes(), |_| None, NOW_S).body();
     let line = watchbook_evidence::note::Signature::parse(line.trim_end()).unwrap();
     keeper.with_log(|log| keeper.witnesses.import(log, &Brought::answered(other, line))).unwrap();
-    let push = Beside::round(&beside, &keeper);
+    let push = beside.round(&keeper);
     assert_eq!(push.last.unwrap().outcome, LogPushOutcome::Fork);
     assert!(beside.posted.borrow().is_empty(), "there is nothing to be asked");
     assert!(told_of(&keeper).refusal.unwrap().starts_with("FORK"));
