@@ -3,6 +3,7 @@
 use super::*;
 use crate::station::log_push::{Answer, Unanswered};
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use watchbook_evidence::merkle::{leaf_hash, root_of};
 use watchbook_evidence::tile::{MemoryTiles, grown};
 use watchbook_evidence::witness::{self as outside, Witness};
@@ -44,21 +45,22 @@ impl Beside {
     }
 
     /// One round after somebody asked for it.
-    fn round(&self, keeper: &LogKeeper) -> api::LogPush {
+    fn round(self: &Rc<Self>, keeper: &LogKeeper) -> api::LogPush {
         keeper.push_now(NAME).unwrap();
-        keeper.push_due(&|url, body| self.post(url, body));
+        let beside = Rc::clone(self);
+        keeper.push_due(&move |url, body| beside.post(url, body));
         ports::Checkpoints::pushes(keeper).unwrap().remove(0)
     }
 }
 
-fn with_push(place: &Place) -> (LogKeeper, Beside) {
+fn with_push(place: &Place) -> (LogKeeper, Rc<Beside>) {
     let keeper = place.keeper();
     place.grow();
     keeper.tick();
     keeper.trust_witness(&witness(NAME, 1).verifier().to_string()).unwrap();
     assert_eq!(keeper.push_now(NAME).unwrap_err().kind, Kind::Conflict, "it has no address");
     keeper.set_push(NAME, Some(&PushUrl::parse("http://w.example/here/").unwrap())).unwrap();
-    let beside = Beside::new(&keeper);
+    let beside = Rc::new(Beside::new(&keeper));
     (keeper, beside)
 }
 
