@@ -50,13 +50,13 @@ async function judged(page, folder, fields) {
 async function verdict(page) {
   const panel = "section.verdict:not([data-verdict=none], [data-verdict=busy])";
   await page.locator(panel).waitFor();
-  return page.evaluate(() => {
+  return page.evaluate((redacted) => {
     const of = document.querySelector("section.verdict").dataset.verdict;
     const rows = [...document.querySelectorAll(".findings li")];
     const failed = rows.map((row) => `${row.dataset.code} ${row.dataset.subject}`).sort();
     const codes = rows.map((row) => Number(/, (\d+)(?:៖|:)/.exec(row.querySelector("small").textContent)[1]));
-    return { verdict: of, code: codes.length > 0 ? Math.min(...codes) : of === "redacted" ? REDACTED : 0, failed };
-  });
+    return { verdict: of, code: codes.length > 0 ? Math.min(...codes) : of === "redacted" ? redacted : 0, failed };
+  }, REDACTED);
 }
 
 /** The word of the page for the last line of `watchbook-verify`. */

@@ -54,6 +54,7 @@ describe("a camera with a certificate", { concurrency: 1 }, () => {
     await page.goto(`${BASE_URL}#/cameras/new`);
     await field("Name").fill("Counter");
     await field("What the camera is there for").fill("Traffic at the gate");
+    await field("Who answers for it").fill("Room 3");
     await field("Main stream").fill(`${camera.url}main`);
     await field("User name at the camera").fill(LOGIN.user);
     await field("Password at the camera").fill(LOGIN.password);

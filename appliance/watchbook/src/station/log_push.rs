@@ -95,6 +95,15 @@ impl Turns {
         (slot.is_busy, slot.failures, slot.ended) = (false, failures, Some((Instant::now(), entries)));
     }
 
+    /// Gives back each turn that was under way, as failed: whoever had one ended without giving it back.
+    fn broken_off(&self) {
+        for slot in self.state().slots.values_mut().filter(|slot| slot.is_busy) {
+            let entries = slot.ended.map_or(0, |(_, entries)| entries);
+            (slot.is_busy, slot.failures) = (false, slot.failures.saturating_add(1));
+            slot.ended = Some((Instant::now(), entries));
+        }
+    }
+
     /// Has the turn of `of` come at once.
     pub fn ask(&self, of: &str) {
         let mut state = self.state();
@@ -131,7 +140,12 @@ pub fn start(keeper: &Arc<LogKeeper>) -> std::io::Result<()> {
     let run = move || {
         loop {
             let Some(keeper) = keeper.upgrade() else { return };
-            keeper.push_due(&post);
+            // What strangers answer must not end the thread: the next turn comes after the pause of a failure.
+            let turn = std::panic::AssertUnwindSafe(|| keeper.push_due(&post));
+            if std::panic::catch_unwind(turn).is_err() {
+                tracing::error!("sending checkpoints was broken off; it goes on with the next turn");
+                turns.broken_off();
+            }
             drop(keeper);
             turns.rest();
         }
@@ -185,6 +199,10 @@ mod tests {
         assert!(!turns.shown("w", 8).0);
         let left = turns.shown("w", 8).1;
         assert!(left > seconds(25) && left <= seconds(30), "{left:?}");
+        assert!(turns.take("x", 7));
+        turns.broken_off();
+        assert!(!turns.shown("x", 7).0 && !turns.take("x", 7), "it comes again after the pause");
+        assert!(turns.shown("x", 7).1 > seconds(25));
         turns.keep(&["v".to_owned()]);
         turns.done("w", 9, true);
         assert!(turns.state().slots.is_empty(), "who is gone does not come back");

@@ -224,8 +224,13 @@ impl Witnesses {
     /// # Errors
     /// When the register cannot be read.
     pub fn forget(&self) -> Result<Vec<Change>> {
-        let rows = self.register.scan(Namespace::Setting, SEEN).map_err(stored)?;
-        Ok(rows.into_iter().map(|row| Change::delete(Namespace::Setting, row.key)).collect())
+        let mut changes = Vec::new();
+        // A refusal is one of the log that is over.
+        for of in [SEEN, pushes::PUSHED] {
+            let rows = self.register.scan(Namespace::Setting, of).map_err(stored)?;
+            changes.extend(rows.into_iter().map(|row| Change::delete(Namespace::Setting, row.key)));
+        }
+        Ok(changes)
     }
 
     /// Takes home what witnesses signed. A whole checkpoint has been found to be this log's by the caller.

@@ -173,12 +173,20 @@ fn asked_test(asked: &Asked<'_>) -> Action {
         camera: Option<CameraId>,
         #[serde(default)]
         picture: bool,
+        main: Main,
+    }
+    #[derive(serde::Deserialize)]
+    struct Main {
+        url: String,
     }
     let named = serde_json::from_slice::<Named>(asked.body).ok();
     let picture = named.as_ref().is_some_and(|named| named.picture);
+    // Where to, and nothing else of the address: an auditor compares it with the station's cameras.
+    let place = named.as_ref().and_then(|named| check::destination(&named.main.url));
+    let at = place.map_or(String::new(), |(_, host, port)| format!(" at {host}:{port}"));
     let camera = named.and_then(|named| named.camera).and_then(|camera| CameraId::new(camera.get()));
-    let what = if picture { "test of a camera address, with one picture" } else { "test of a camera address" };
-    Action::ChangeConfig { camera, what: what.to_owned() }
+    let picture = if picture { ", with one picture" } else { "" };
+    Action::ChangeConfig { camera, what: format!("test of a camera address{at}{picture}") }
 }
 
 /// How the streams of a camera are doing. The sentences may quote what a camera or a library says about its address.
@@ -358,9 +366,12 @@ fn shown_live() -> Error {
         .next("Look at it on the camera wall, with an account that may watch it.")
 }
 
-/// No camera of the station has this address.
+/// No camera of the station is at this host and port: another path of it may be another picture of the same camera.
 fn not_recorded(rows: &[CameraRow], url: &str) -> Result<(), Error> {
-    let recorded = rows.iter().any(|row| urls(&row.config).any(|known| known == url));
+    let place = |url: &str| check::destination(url).map(|(_, host, port)| (host, port));
+    let here = place(url);
+    let recorded =
+        rows.iter().any(|row| urls(&row.config).any(|known| known == url || (here.is_some() && place(known) == here)));
     if recorded { Err(shown_live()) } else { Ok(()) }
 }
 

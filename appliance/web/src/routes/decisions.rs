@@ -163,7 +163,10 @@ async fn take(call: &Call, approver: Subject, decision: SignedDecision, file: St
     let answer = ExportAnswer { export, manifest_sha256, account, refusal };
     let done = call.blocking(move |app| {
         let answered = named(app, app.ports().exports.answer(&grant, answer)?);
-        app.ports().decisions.taken(export)?;
+        // The answer stands. A request that is still listed is refused when it is answered again.
+        if let Err(error) = app.ports().decisions.taken(export) {
+            tracing::error!(export, %error, "the request for an answer elsewhere is still listed");
+        }
         Ok(answered)
     });
     let done = done.await;

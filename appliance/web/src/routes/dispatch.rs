@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::time::timeout;
-use watchbook_access::{Action, Grant, Rules, Subject};
+use watchbook_access::{Action, Grant, Rules, Subject, decide};
 use watchbook_base::{CameraId, Kind, StreamId, TimeRange, TrackRole, UtcNanos};
 
 /// A body must have arrived by then: 64 KiB at 4 kB/s.
@@ -150,6 +150,8 @@ pub(crate) struct Call {
     pub(crate) body: Bytes,
     who: Option<Who>,
     grant: Option<Arc<Grant>>,
+    /// The grant's entry may stand for calls before this one, too.
+    is_shared: bool,
     upgrade: Option<WebSocketUpgrade>,
 }
 
@@ -164,22 +166,24 @@ impl Call {
         self.grant.as_ref().ok_or_else(|| Error::new(Kind::Internal, "this row was opened without a grant").into())
     }
 
-    /// What came of what the gate allowed. Where nothing did, the log says so beside the entry that allowed it, and with its number.
+    /// What came of what the gate allowed. Where nothing did, the log says so beside the entry that allowed it, and with its number. An entry that other calls share stands all the same: what one of them got
+    /// does not come back because another one failed.
     pub(crate) async fn noted<T>(&self, done: Result<T, Problem>) -> Result<T, Problem> {
         if let Err(problem) = &done {
             let grant = self.grant()?;
-            let of = (grant.audit_index(), grant.action().clone());
-            self.app.gate().note(undone(self.who()?.subject.account, of, problem.detail())).await?;
+            let (account, action) = (self.who()?.subject.account, grant.action().clone());
+            let told = match self.is_shared {
+                true => entry(account, action, Some(problem.detail())),
+                false => undone(account, (grant.audit_index(), action), problem.detail()),
+            };
+            self.app.gate().note(told).await?;
         }
         done
     }
 
     /// The body as JSON of this shape.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        let kind = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
-            return Err(Error::invalid("the body must be application/json").into());
-        }
+        says_json(&self.headers)?;
         // serde's message quotes values only for enums and wrong types; a password is a string where a string belongs, and is not quoted.
         serde_json::from_slice(&self.body).map_err(|error| {
             let place = format!("line {} column {}", error.line(), error.column());
@@ -205,6 +209,21 @@ impl Call {
         let app = self.app.clone();
         blocking(move || work(&app)).await.map_err(Problem::from)
     }
+}
+
+fn says_json(headers: &HeaderMap) -> Result<(), Error> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    match kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
+        true => Ok(()),
+        false => Err(Error::invalid("the body must be application/json")),
+    }
+}
+
+/// A body that can be read at all. It is asked for before the gate writes that something is allowed: an entry for an act of which nobody said what it is would count as one that was done.
+fn is_json(headers: &HeaderMap, body: &[u8]) -> Result<(), Error> {
+    says_json(headers)?;
+    let read = serde_json::from_slice::<serde::de::IgnoredAny>(body);
+    read.map(drop).map_err(|_| Error::invalid("the body is not valid JSON"))
 }
 
 /// Serde's data errors name fields and types; only those two forms are passed on, so that no value of the body comes back.
@@ -270,7 +289,7 @@ async fn serve(app: App, route: &'static Route, mut parts: Parts, body: Body) ->
         Some(who) if route.permission.asks() && is_file(route) => {
             // Somebody who may not, may not fill the memory either.
             if let Some(action) = route.permission.action(&unread, Stored::default()).transpose()?
-                && watchbook_access::decide(&who.subject, &action).is_err()
+                && decide(&who.subject, &action).is_err()
             {
                 drop(app.gate().open(who, action, route.audit).await?);
             }
@@ -283,7 +302,14 @@ async fn serve(app: App, route: &'static Route, mut parts: Parts, body: Body) ->
     let asked = Asked { path: &path, query: &query, body: &body, mirror, rules: &policy.rules };
     let grant = match &mut who {
         Some(who) => match action_of(&app, route.permission, &asked, who).await {
-            Some(action) => Some(app.gate().open(who, action?, route.audit).await?),
+            Some(action) => {
+                let action = action?;
+                // Who may not, may not whatever they sent; who may must have said what.
+                if route.request.is_some() && !is_file(route) && decide(&who.subject, &action).is_ok() {
+                    is_json(&parts.headers, &body)?;
+                }
+                Some(app.gate().open(who, action, route.audit).await?)
+            }
             None => None,
         },
         None => None,
@@ -292,7 +318,8 @@ async fn serve(app: App, route: &'static Route, mut parts: Parts, body: Body) ->
         true => parts.extract::<WebSocketUpgrade>().await.ok(),
         false => None,
     };
-    (route.handler)(Call { app, peer, headers: parts.headers, path, query, body, who, grant, upgrade }).await
+    let is_shared = window_s(route.audit).is_some();
+    (route.handler)(Call { app, peer, headers: parts.headers, path, query, body, who, grant, is_shared, upgrade }).await
 }
 
 /// Who calls, by their session; on rows that copy the log also by the token of a mirror, whose number comes along.
@@ -331,7 +358,7 @@ pub(crate) async fn answerable(app: &App, action: Action, subject: &Subject) -> 
         _ => return Ok(action),
     };
     // What cannot be read is the handler's to say, and what is not allowed the gate's.
-    if manifest.is_empty() || watchbook_access::decide(subject, &action).is_err() {
+    if manifest.is_empty() || decide(subject, &action).is_err() {
         return Ok(action);
     }
     match app.ports().exports.may_answer(export, subject.account.unwrap_or_default(), manifest) {

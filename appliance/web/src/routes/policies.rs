@@ -150,10 +150,10 @@ async fn propose(call: Call) -> Result<Response, Problem> {
         if !policies.offered()?.iter().any(meant) {
             return Err(other_file());
         }
-        policies.propose(&policy_sha256, account)?;
-        listed(app)
+        policies.propose(&policy_sha256, account)
     });
-    ok(&call.noted(done.await).await?)
+    call.noted(done.await).await?;
+    ok(&call.blocking(listed).await?)
 }
 
 async fn accept(call: Call) -> Result<Response, Problem> {
@@ -170,10 +170,10 @@ async fn accept(call: Call) -> Result<Response, Problem> {
         if !policies.proposed()?.is_some_and(|proposal| meant(&proposal.profile) && proposal.account == *proposed_by) {
             return Err(other_file());
         }
-        policies.accept(&grant)?;
-        listed(app)
+        policies.accept(&grant)
     });
-    ok(&call.noted(done.await).await?)
+    call.noted(done.await).await?;
+    ok(&call.blocking(listed).await?)
 }
 
 async fn withdraw(call: Call) -> Result<Response, Problem> {
@@ -182,11 +182,9 @@ async fn withdraw(call: Call) -> Result<Response, Problem> {
     let Action::WithdrawPolicy { policy_sha256 } = call.grant()?.action().clone() else {
         return Err(opened_for_something_else().into());
     };
-    let done = call.blocking(move |app| {
-        app.ports().policies.withdraw(&policy_sha256)?;
-        listed(app)
-    });
-    ok(&call.noted(done.await).await?)
+    let done = call.blocking(move |app| app.ports().policies.withdraw(&policy_sha256));
+    call.noted(done.await).await?;
+    ok(&call.blocking(listed).await?)
 }
 
 fn opened_for_something_else() -> Error {

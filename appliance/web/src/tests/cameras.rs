@@ -188,6 +188,7 @@ async fn a_test_shows_a_picture_of_no_camera_that_is_recorded() {
     for body in [
         json!({"camera": 1, "main": main("rtsp://192.0.2.9/new"), "picture": true}),
         json!({"main": main(&recorded), "picture": true}),
+        json!({"main": main(&format!("{recorded}/?again")), "picture": true}),
     ] {
         assert_problem(&station.post("/api/v1/cameras/test", &admin, &body).await, 409, "conflict");
     }

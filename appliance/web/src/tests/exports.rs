@@ -215,6 +215,11 @@ async fn a_bundle_comes_whole_or_in_part_with_one_entry() {
     let entries = station.audit.since(before);
     assert_eq!(entries.len(), 1, "{entries:?}");
     assert_problem(&station.get("/api/v1/exports/1/bundle.zip?manifest_sha256=ab", &asker).await, 422, "invalid-input");
+    // What went out went out, whatever becomes of a call that shares its entry.
+    let other = format!("/api/v1/exports/1/bundle.zip?manifest_sha256={}", "cd".repeat(32));
+    assert!(station.get(&other, &asker).await.status.is_client_error());
+    let failed = station.audit.since(before).pop().unwrap();
+    assert!(matches!(failed.outcome, Outcome::Refused(_)), "{failed:?}");
     // A camera that was taken from the account since then.
     let ask = Ask::new("PATCH", "/api/v1/accounts/2").by(&admin).json(&json!({"cameras": [2]}));
     assert_eq!(station.send(ask).await.status, 200);

@@ -69,6 +69,11 @@ pub(super) struct Ask {
 }
 
 impl Ask {
+    /// Without a body, and as if there were one.
+    pub(super) fn empty(self) -> Self {
+        Self { body: Vec::new(), ..self }
+    }
+
     /// With everything a page of ours sends.
     pub(super) fn new(method: &str, path: &str) -> Self {
         let headers = vec![("host".to_owned(), "box".to_owned()), ("x-watchbook".to_owned(), "1".to_owned())];

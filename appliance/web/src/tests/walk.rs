@@ -6,12 +6,12 @@ use super::doubles::{
 use super::requests::{SUBJECT_CASE, request};
 use super::station::{Ask, CAMERA_PASSWORD, CASE, OTHER_CASE, PASSWORD, Station, assert_problem, wide_case};
 use crate::requests::StoredRequest;
-use crate::routes::{AuditRule, Permission, Route, table};
+use crate::routes::{AuditRule, Permission, Route, SETTINGS_BODY, table};
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
-use watchbook_access::{Bookmark, Case, Purpose, Role};
+use watchbook_access::{Bookmark, Case, Outcome, Purpose, Role};
 use watchbook_base::{CameraId, UtcNanos};
 
 fn path_of(row: &Route) -> String {
@@ -432,6 +432,26 @@ async fn each_role_gets_past_its_rows_and_no_other() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn whoever_does_not_say_what_they_want_is_not_told_to_have_done_it() {
+    let json_rows = table().into_iter().filter(|row| row.request.is_some() && row.body_bytes_max <= SETTINGS_BODY);
+    let mut seen = 0;
+    for row in json_rows {
+        let Some(role) = allowed(row.id).and_then(|roles| roles.first().copied()) else { continue };
+        let station = Station::new();
+        let admin = station.claim(false).await;
+        station.account(&admin, "Other", &[Role::Viewer], None).await;
+        let cookie = station.account(&admin, "Asker", &[role], None).await;
+        let ask = ready(&station, &row, &cookie).await;
+        let before = station.audit.count();
+        assert_problem(&station.send(ask.empty().by(&cookie)).await, 422, "invalid-input");
+        let entries = station.audit.since(before);
+        assert!(entries.iter().all(|entry| entry.outcome != Outcome::Allowed), "{}: {entries:?}", row.id);
+        seen += 1;
+    }
+    assert!(seen > 20, "{seen} rows take JSON");
 }
 
 #[tokio::test]

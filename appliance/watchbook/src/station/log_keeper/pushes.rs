@@ -160,11 +160,11 @@ impl LogKeeper {
             );
         }
         let is_new = refused.is_some() && before.is_none_or(|kept| kept.refused.is_none());
-        let kept = Kept { last, refused };
-        if self.with_log(|log| self.witnesses.keep_pushed(log, to, &kept))? && is_new {
-            note(&self.register, format!("the witness {} refuses the audit log: {}", to.key.name(), kept.last.text))?;
+        // The entry first: one that could not be written is tried again with the next refusal, and twice is better than never.
+        if is_new {
+            note(&self.register, format!("the witness {} refuses the audit log: {}", to.key.name(), last.text))?;
         }
-        Ok(())
+        self.with_log(|log| self.witnesses.keep_pushed(log, to, &Kept { last, refused })).map(drop)
     }
 
     pub(super) fn pushes_shown(&self) -> Result<Vec<api::LogPush>> {
