@@ -12,6 +12,11 @@ export async function assertAccessible(page, what) {
   await page.evaluate(SOURCE);
   // The head of the page stays where it is and covers what is scrolled under it.
   await page.evaluate(() => scrollTo(0, 0));
+  // A button that is on its way from dim to plain has neither colour.
+  await page.evaluate(async () => {
+    const ending = document.getAnimations().filter((one) => one.effect.getComputedTiming().endTime !== Infinity);
+    await Promise.allSettled(ending.map((one) => one.finished));
+  });
   const violations = await page.evaluate(async (tags) => {
     const found = await globalThis.axe.run(document, { runOnly: { type: "tag", values: tags } });
     return found.violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target.join(" ")}: ${node.failureSummary}`));
