@@ -168,16 +168,7 @@ pub(crate) fn whole_leaves(
     range: TimeRange,
 ) -> Result<Vec<WholeLeaf>> {
     let mut found: BTreeMap<LeafOf, WholeLeaf> = BTreeMap::new();
-    let mut failed = None;
-    kv.scan(rows::META, &Keys::prefix(&prefix(stream, recording)), &mut |key, value| {
-        let Some((of, first)) = LeafOf::of_key(key) else { return true };
-        let row: LeafRow = match unpack(rows::META, value) {
-            Ok(row) => row,
-            Err(error) => {
-                failed = Some(error);
-                return false;
-            }
-        };
+    each_row(kv, &prefix(stream, recording), |of, first, row| {
         let of_leaf = TimeRange { start: UtcNanos(row.start), end: UtcNanos(row.end) };
         if of_leaf.overlaps(range) {
             let fresh = || WholeLeaf { of, range: of_leaf, hashes: Vec::new() };
@@ -187,10 +178,23 @@ pub(crate) fn whole_leaves(
                 leaf.hashes.extend(row.hashes);
             }
         }
-        true
     })?;
     let is_whole = |leaf: &WholeLeaf| wide(leaf.hashes.len()) == u64::from(leaf.of.total);
-    failed.map_or_else(|| Ok(found.into_values().filter(is_whole).collect()), Err)
+    Ok(found.into_values().filter(is_whole).collect())
+}
+
+/// Each record of leaves whose key begins like this, by key, with the number of its first hash.
+fn each_row(kv: &dyn Kv, prefix: &[u8], mut take: impl FnMut(LeafOf, u32, LeafRow)) -> Result<()> {
+    let mut failed = None;
+    kv.scan(rows::META, &Keys::prefix(prefix), &mut |key, value| {
+        let Some((of, first)) = LeafOf::of_key(key) else { return true };
+        match unpack(rows::META, value) {
+            Ok(row) => take(of, first, row),
+            Err(error) => failed = Some(error),
+        }
+        failed.is_none()
+    })?;
+    failed.map_or(Ok(()), Err)
 }
 
 /// Recording and range of the leaves of `stream` that share a moment with `range` and that the index of a vault has whole. Of their hashes one record at a time is in memory.
@@ -198,17 +202,9 @@ pub(crate) fn whole_leaves(
 /// # Errors
 /// When the index cannot be read.
 pub(crate) fn leaf_ranges(kv: &dyn Kv, stream: StreamId, range: TimeRange) -> Result<Vec<(u64, TimeRange)>> {
-    let (mut found, mut failed) = (Vec::new(), None);
+    let mut found = Vec::new();
     let mut seen: Option<(LeafOf, u64)> = None;
-    kv.scan(rows::META, &Keys::prefix(&prefix(stream, None)), &mut |key, value| {
-        let Some((of, first)) = LeafOf::of_key(key) else { return true };
-        let row: LeafRow = match unpack(rows::META, value) {
-            Ok(row) => row,
-            Err(error) => {
-                failed = Some(error);
-                return false;
-            }
-        };
+    each_row(kv, &prefix(stream, None), |of, first, row| {
         // By key the pieces follow each other; behind a hole nothing fits any more.
         let before = seen.filter(|(leaf, _)| *leaf == of).map_or(0, |(_, hashes)| hashes);
         let hashes = if before == u64::from(first) { before + wide(row.hashes.len()) } else { before };
@@ -217,9 +213,8 @@ pub(crate) fn leaf_ranges(kv: &dyn Kv, stream: StreamId, range: TimeRange) -> Re
             found.push((of.recording, of_leaf));
         }
         seen = Some((of, hashes));
-        true
     })?;
-    failed.map_or(Ok(found), Err)
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
+import type { RefObject } from "preact";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import type { ApiError } from "../api";
 import { asApiError } from "./session";
@@ -87,6 +88,30 @@ export function useVisible(element: { current: Element | null }): boolean {
     return () => observer.disconnect();
   }, [element]);
   return visible;
+}
+
+/** The width of an element in pixels, 0 until it is there. */
+export function useWidth(element: { current: Element | null }): number {
+  const [width, setWidth] = useState(0);
+  useEffect(() => {
+    const target = element.current;
+    if (target === null) return;
+    const observer = new ResizeObserver(() => setWidth(target.clientWidth));
+    observer.observe(target);
+    return () => observer.disconnect();
+  }, [element]);
+  return width;
+}
+
+/** For a dialog that is open, before everything else on the page, as long as it is drawn. */
+export function useModal(): RefObject<HTMLDialogElement> {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    const element = dialog.current;
+    if (element !== null && !element.open) element.showModal();
+    return () => element?.close();
+  }, []);
+  return dialog;
 }
 
 /** A choice that this browser remembers. */

@@ -3,7 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Camera } from "../api";
 import { t } from "../i18n";
-import { useVisible } from "../lib/hooks";
+import { useModal, useVisible } from "../lib/hooks";
 import { has } from "../lib/roles";
 import { link } from "../lib/router";
 import { found } from "../lib/search";
@@ -149,14 +149,9 @@ interface ChoiceProps {
 
 /** Every camera of the station, found by word. */
 function CameraChoice({ camera, choices, chosen, close }: ChoiceProps) {
-  const dialog = useRef<HTMLDialogElement>(null);
+  const dialog = useModal();
   const [search, setSearch] = useState("");
   const shown = choices.filter((each) => found(search, each.name));
-  useEffect(() => {
-    const element = dialog.current;
-    if (element !== null && !element.open) element.showModal();
-    return () => element?.close();
-  }, []);
   return (
     <dialog
       ref={dialog}

@@ -18,13 +18,16 @@ import { nextRate, sceneAct } from "../scene/keys";
 import { LanesCanvas, type LaneRow } from "../scene/lanes-canvas";
 import { CAMERAS_MAX } from "../scene/scene";
 import { SceneTile } from "../scene/tile";
-import { KeyHelp, SceneNow, SceneTransport, SceneView } from "../scene/transport";
+import { KeyHelp, SceneNow, SceneTransport } from "../scene/transport";
 import { type SceneHead, useScene } from "../scene/use-scene";
 import { CaseChooser, useCase } from "../timeline/case-chooser";
 import { ordered, type Range } from "../timeline/ranges";
-import { clampToNow, HOUR, reveal, type View, viewAround } from "../timeline/scale";
+import { clampToNow, DAY, HOUR, MINUTE, reveal, SECOND, type View, viewAround } from "../timeline/scale";
+import { ViewButtons } from "../timeline/transport";
 import { Check, Empty, Loading, Problem } from "../ui/parts";
 import { NoCameras } from "./wall";
+
+const LENGTHS_MS = [SECOND, 10 * SECOND, MINUTE, HOUR, DAY, 7 * DAY, 30 * DAY];
 
 export function ScenePage() {
   const list = cameras.value;
@@ -193,7 +196,7 @@ function OneScene({ list }: { list: Camera[] }) {
             setRate={head.setRate}
           />
           <SceneNow moment={head.moment} waiting={head.waiting} spread={head.spread} goTo={seek} />
-          <SceneView view={view} setView={show} moment={() => head.moment.peek()} />
+          <ViewButtons view={view} setView={show} moment={() => head.moment.peek()} lengths={LENGTHS_MS} />
         </div>
         <Jumped head={head} />
         {rows.length > 0 && <Lanes rows={rows} view={view} head={head} selection={selection} bookmarks={marks} playable={playable} setView={setView} seek={head.seek} select={setSelection} flip={flip} />}

@@ -19,12 +19,14 @@ import { type Head, useHead } from "../timeline/head";
 import { PictureNote } from "../timeline/picture-note";
 import { RedactPanel } from "../redact/redact-ask";
 import { ordered, type Range } from "../timeline/ranges";
-import { clampToNow, HOUR, reveal, type View, viewAround } from "../timeline/scale";
+import { clampToNow, DAY, HOUR, MINUTE, reveal, type View, viewAround } from "../timeline/scale";
 import { TimeLists } from "../timeline/time-lists";
 import { Now, Transport, ViewButtons } from "../timeline/transport";
 import { Icon } from "../ui/icon";
 import { Empty, Loading, Problem } from "../ui/parts";
 import { NoCameras } from "./wall";
+
+const LENGTHS_MS = [MINUTE, 10 * MINUTE, HOUR, DAY, 7 * DAY];
 
 export function TimelinePage({ id }: { id: number | null }) {
   const list = cameras.value;
@@ -185,7 +187,7 @@ function OneTimeline({ camera, list }: { camera: Camera; list: Camera[] }) {
         <div class="transport-row">
           <Transport head={head} live={live} toggle={toggle} goLive={() => setLive(true)} mayLive={has(session.value, "viewer")} />
           <Now head={head} live={live} goTo={goTo} />
-          <ViewButtons view={view} setView={(next) => setView(clampToNow(next, nowMs()))} head={head} />
+          <ViewButtons view={view} setView={(next) => setView(clampToNow(next, nowMs()))} moment={() => head.position.peek()} lengths={LENGTHS_MS} />
         </div>
         <Canvas scene={scene} head={head} live={live} setView={setView} seek={seek} select={setSelection} mark={mark} toggle={toggle} />
         <TimeLists

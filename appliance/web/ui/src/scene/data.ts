@@ -1,10 +1,10 @@
 /** What is recorded, and what happened, of every camera on the timeline, for the part of time that is shown. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { api, type ApiError, type Recordings, type WatchEvent } from "../api";
-import { asApiError, nowMs } from "../lib/session";
+import { useFresh } from "../timeline/fresh";
 import type { Range } from "../timeline/ranges";
-import { askFor, DAY, span, type View } from "../timeline/scale";
+import { DAY, span, type View } from "../timeline/scale";
 import { type Amount, amountsIn, amountsOf } from "./density";
 
 /** One camera. */
@@ -30,8 +30,6 @@ const COUNTED_FROM_MS = 2 * DAY;
 const ASKED_AT_ONCE = 4;
 /** While the shown part reaches to now. */
 const FRESH_EVERY_MS = 3_000;
-/** A view that moves under the finger is asked for once it rests this long. */
-const REST_MS = 120;
 /** Events of one camera: what a lane draws one by one. The rest of them are not drawn; nobody could tell them apart. */
 const EVENTS_MAX = 1_000;
 const EVENTS_PAGE = 500;
@@ -40,37 +38,15 @@ type Held = Omit<Lanes, "reload">;
 
 export function useLanes(cameras: readonly number[], view: View): Lanes {
   const [held, setHeld] = useState<Held>({ window: null, lanes: new Map(), problem: null });
-  const [turn, setTurn] = useState(0);
-  const { start, end } = askFor(view);
-  const key = cameras.join(",");
   const counted = span(view) > COUNTED_FROM_MS;
-  const chosen = useRef(cameras);
-  chosen.current = cameras;
-
-  useEffect(() => {
-    const stop = new AbortController();
-    let timer: ReturnType<typeof setTimeout>;
-    const round = async () => {
-      try {
-        const lanes = await fetchAll(chosen.current, { start, end }, counted, stop.signal);
-        if (!stop.signal.aborted) setHeld({ window: { start, end }, lanes, problem: null });
-      } catch (error) {
-        if (!stop.signal.aborted) setHeld((old) => ({ ...old, problem: asApiError(error) }));
-      }
-      if (!stop.signal.aborted) timer = setTimeout(again, FRESH_EVERY_MS);
-    };
-    const again = () => {
-      if (document.hidden || end < nowMs() - FRESH_EVERY_MS) timer = setTimeout(again, FRESH_EVERY_MS);
-      else void round();
-    };
-    timer = setTimeout(() => void round(), REST_MS);
-    return () => {
-      stop.abort();
-      clearTimeout(timer);
-    };
-  }, [key, start, end, counted, turn]);
-
-  return { ...held, reload: () => setTurn((old) => old + 1) };
+  const reload = useFresh(view, {
+    everyMs: FRESH_EVERY_MS,
+    key: `${cameras.join(",")} ${counted}`,
+    fetch: async (asked, signal) => ({ window: asked, lanes: await fetchAll(cameras, asked, counted, signal), problem: null }),
+    put: setHeld,
+    failed: (problem) => setHeld((old) => ({ ...old, problem })),
+  });
+  return { ...held, reload };
 }
 
 async function fetchAll(cameras: readonly number[], view: View, counted: boolean, signal: AbortSignal): Promise<Map<number, Lane>> {

@@ -2,6 +2,7 @@
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { t, word } from "../i18n";
+import { useWidth } from "../lib/hooks";
 import { clockText, dateText, dateTimeText, utcText, zoneText } from "../lib/time";
 import { readPalette } from "../timeline/draw";
 import { intervalAt, ordered, type Range, spanAt } from "../timeline/ranges";
@@ -39,19 +40,11 @@ export function LanesCanvas({ rows, view, moment, now, selection, bookmarks, pla
   const base = useRef<HTMLCanvasElement>(null);
   const over = useRef<HTMLCanvasElement>(null);
   const box = useRef<HTMLDivElement>(null);
-  const [width, setWidth] = useState(0);
+  const width = useWidth(box);
   const [hover, setHover] = useState<{ ms: number; row: number } | null>(null);
   const drag = useRef<Drag>(null);
   const touches = useRef(new Map<number, number>());
   const height = heightOf(rows.length);
-
-  useEffect(() => {
-    const element = box.current;
-    if (element === null) return;
-    const observer = new ResizeObserver(() => setWidth(element.clientWidth));
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, []);
 
   const lanes = useMemo(() => rows.map((row) => row.lane), [rows]);
   useEffect(() => {

@@ -4,8 +4,7 @@ import type { Signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { t } from "../i18n";
-import { clockText, dateText, fromInput, toInput, utcText, zoneText } from "../lib/time";
-import { DAY, HOUR, MINUTE, pan, SECOND, span, type View, viewAround, zoom } from "../timeline/scale";
+import { Moment } from "../timeline/transport";
 import { Icon } from "../ui/icon";
 import { KEY_ROWS, RATES, rateText } from "./keys";
 
@@ -50,68 +49,12 @@ export function SceneTransport({ playing, rate, disabled, toggle, reverse, pictu
 
 /** The moment of all pictures; typing another one goes there. */
 export function SceneNow({ moment, waiting, spread, goTo }: { moment: Signal<number | null>; waiting: Signal<boolean>; spread: Signal<number | null>; goTo: (utcMs: number) => void }) {
-  const ms = moment.value;
-  if (ms === null) return <div class="now" />;
   return (
-    <div class="now">
-      <time class="now-time num" dateTime={new Date(ms).toISOString()} title={utcText(ms)} data-utc-ms={Math.round(ms)}>
-        {clockText(ms, "millisecond")}
-      </time>
-      <span class="muted num">
-        {dateText(ms)} · {zoneText(ms)}
-      </span>
-      <label class="go-to">
-        <span class="visually-hidden">{t("transport.go_to")}</span>
-        <input
-          type="datetime-local"
-          step="1"
-          title={t("transport.go_to")}
-          value={toInput(ms)}
-          onChange={(event) => {
-            const to = fromInput(event.currentTarget.value);
-            if (to !== null) goTo(to);
-          }}
-        />
-      </label>
+    <Moment ms={moment.value} to="millisecond" goTo={goTo}>
       <span class="hint num scene-step">
         {waiting.value ? t("scene.waiting") : spread.value !== null ? t("scene.in_step", { ms: Math.round(spread.value) }) : ""}
       </span>
-    </div>
-  );
-}
-
-const LENGTHS = [
-  { text: "1 s", ms: SECOND },
-  { text: "10 s", ms: 10 * SECOND },
-  { text: "1 min", ms: MINUTE },
-  { text: "1 h", ms: HOUR },
-  { text: "24 h", ms: DAY },
-  { text: "7 d", ms: 7 * DAY },
-  { text: "30 d", ms: 30 * DAY },
-] as const;
-
-export function SceneView({ view, setView, moment }: { view: View; setView: (view: View) => void; moment: () => number | null }) {
-  const length = span(view);
-  const centre = () => moment() ?? view.start + length / 2;
-  const button = (label: string, icon: "back" | "plus" | "minus" | "forward", next: () => View) => (
-    <button type="button" aria-label={label} title={label} onClick={() => setView(next())}>
-      <Icon name={icon} />
-    </button>
-  );
-  return (
-    <div class="row view-buttons">
-      {button(t("view.earlier"), "back", () => pan(view, -length * 0.8))}
-      <div class="segmented" role="group" aria-label={t("view.length")}>
-        {LENGTHS.map((each) => (
-          <button type="button" key={each.ms} aria-pressed={Math.abs(length - each.ms) < each.ms * 0.02} onClick={() => setView(viewAround(centre(), each.ms))}>
-            {each.text}
-          </button>
-        ))}
-      </div>
-      {button(t("view.closer"), "plus", () => zoom(view, 0.5, centre()))}
-      {button(t("view.wider"), "minus", () => zoom(view, 2, centre()))}
-      {button(t("view.later"), "forward", () => pan(view, length * 0.8))}
-    </div>
+    </Moment>
   );
 }
 

@@ -2,6 +2,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { t, word } from "../i18n";
+import { useWidth } from "../lib/hooks";
 import { clockText, dateText, dateTimeText, durationText, utcText, zoneText } from "../lib/time";
 import { draw, EVENTS, FOOTAGE, HEIGHT, readPalette, RULER, type Scene } from "./draw";
 import { keyAct } from "./keys";
@@ -24,19 +25,11 @@ type Drag = { kind: "seek" } | { kind: "select"; anchor: number } | { kind: "pin
 export function TimelineCanvas({ scene, setView, seek, select, mark, toggle }: Props) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const box = useRef<HTMLDivElement>(null);
-  const [width, setWidth] = useState(0);
+  const width = useWidth(box);
   const [hover, setHover] = useState<number | null>(null);
   const drag = useRef<Drag>(null);
   const touches = useRef(new Map<number, number>());
   const dark = useScheme();
-
-  useEffect(() => {
-    const element = box.current;
-    if (element === null) return;
-    const observer = new ResizeObserver(() => setWidth(element.clientWidth));
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, []);
 
   useEffect(() => {
     const element = canvas.current;

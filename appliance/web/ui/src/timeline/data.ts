@@ -2,8 +2,8 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { api, type ApiError, type Recordings, type WatchEvent } from "../api";
-import { asApiError, nowMs } from "../lib/session";
-import { askFor, type View } from "./scale";
+import { useFresh } from "./fresh";
+import type { View } from "./scale";
 
 export interface TimelineData {
   /** The interval that the rest is about; `null` before the first answer. */
@@ -22,43 +22,20 @@ const FRESH_EVERY_MS = 2_500;
 const EVENTS_MAX = 2_000;
 /** The most the recorder gives at once. */
 const EVENTS_PAGE = 500;
-/** A view that moves under the finger is asked for once it rests this long. */
-const REST_MS = 120;
-
 type Held = Omit<TimelineData, "reload">;
 const EMPTY: Held = { window: null, recordings: null, events: [], eventsCut: false, problem: null };
 
 export function useTimelineData(camera: number, view: View): TimelineData {
   const [held, setHeld] = useState<Held>(EMPTY);
-  const [turn, setTurn] = useState(0);
-  const { start, end } = askFor(view);
-
   useEffect(() => setHeld(EMPTY), [camera]);
-
-  useEffect(() => {
-    const stop = new AbortController();
-    let timer: ReturnType<typeof setTimeout>;
-    const round = async () => {
-      try {
-        const answer = await fetchAll(camera, { start, end }, stop.signal);
-        if (!stop.signal.aborted) setHeld(answer);
-      } catch (error) {
-        if (!stop.signal.aborted) setHeld((old) => ({ ...old, problem: asApiError(error) }));
-      }
-      if (!stop.signal.aborted) timer = setTimeout(again, FRESH_EVERY_MS);
-    };
-    const again = () => {
-      if (document.hidden || end < nowMs() - FRESH_EVERY_MS) timer = setTimeout(again, FRESH_EVERY_MS);
-      else void round();
-    };
-    timer = setTimeout(() => void round(), REST_MS);
-    return () => {
-      stop.abort();
-      clearTimeout(timer);
-    };
-  }, [camera, start, end, turn]);
-
-  return { ...held, reload: () => setTurn((old) => old + 1) };
+  const reload = useFresh(view, {
+    everyMs: FRESH_EVERY_MS,
+    key: String(camera),
+    fetch: (asked, signal) => fetchAll(camera, asked, signal),
+    put: setHeld,
+    failed: (problem) => setHeld((old) => ({ ...old, problem })),
+  });
+  return { ...held, reload };
 }
 
 async function fetchAll(camera: number, { start, end }: View, signal: AbortSignal): Promise<Held> {

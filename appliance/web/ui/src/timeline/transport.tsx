@@ -1,12 +1,13 @@
 /** Play, speed, live, the clock on the picture, and how much time the timeline shows. */
 
+import type { ComponentChildren } from "preact";
 import { t } from "../i18n";
 import { useTick } from "../lib/hooks";
 import { nowMs } from "../lib/session";
 import { clockText, dateText, fromInput, toInput, utcText, zoneText } from "../lib/time";
 import { Icon } from "../ui/icon";
 import type { Head } from "./head";
-import { DAY, HOUR, MINUTE, pan, span, type View, viewAround, zoom } from "./scale";
+import { DAY, HOUR, MINUTE, pan, SECOND, span, type View, viewAround, zoom } from "./scale";
 
 export const RATES = [0.25, 0.5, 1, 2, 4, 8] as const;
 
@@ -51,20 +52,31 @@ export function Transport({ head, live, mayLive, toggle, goLive }: TransportProp
   );
 }
 
-/** The moment on the picture; typing another one goes there. */
+/** The moment on the picture, live or recorded. */
 export function Now({ head, live, goTo }: { head: Head; live: boolean; goTo: (utcMs: number) => void }) {
   useTick(1_000);
-  const ms = live ? nowMs() : head.position.value;
+  return <Moment ms={live ? nowMs() : head.position.value} to="second" goTo={live ? null : goTo} />;
+}
+
+interface MomentProps {
+  ms: number | null;
+  to: "second" | "millisecond";
+  /** Typing another one goes there; `null`: it cannot be chosen. */
+  goTo: ((utcMs: number) => void) | null;
+  children?: ComponentChildren;
+}
+
+export function Moment({ ms, to, goTo, children }: MomentProps) {
   if (ms === null) return <div class="now" />;
   return (
     <div class="now">
       <time class="now-time num" dateTime={new Date(ms).toISOString()} title={utcText(ms)} data-utc-ms={Math.round(ms)}>
-        {clockText(ms)}
+        {clockText(ms, to)}
       </time>
       <span class="muted num">
         {dateText(ms)} · {zoneText(ms)}
       </span>
-      {!live && (
+      {goTo !== null && (
         <label class="go-to">
           <span class="visually-hidden">{t("transport.go_to")}</span>
           <input
@@ -73,48 +85,58 @@ export function Now({ head, live, goTo }: { head: Head; live: boolean; goTo: (ut
             title={t("transport.go_to")}
             value={toInput(ms)}
             onChange={(event) => {
-              const to = fromInput(event.currentTarget.value);
-              if (to !== null) goTo(to);
+              const typed = fromInput(event.currentTarget.value);
+              if (typed !== null) goTo(typed);
             }}
           />
         </label>
       )}
+      {children}
     </div>
   );
 }
 
 const LENGTHS = [
+  { text: "1 s", ms: SECOND },
+  { text: "10 s", ms: 10 * SECOND },
   { text: "1 min", ms: MINUTE },
   { text: "10 min", ms: 10 * MINUTE },
   { text: "1 h", ms: HOUR },
   { text: "24 h", ms: DAY },
   { text: "7 d", ms: 7 * DAY },
+  { text: "30 d", ms: 30 * DAY },
 ] as const;
 
-export function ViewButtons({ view, setView, head }: { view: View; setView: (view: View) => void; head: Head }) {
+interface ViewButtonsProps {
+  view: View;
+  setView: (view: View) => void;
+  /** What closer and wider keep in the middle; `null`: what is there. */
+  moment: () => number | null;
+  /** Lengths that have a button, in milliseconds. */
+  lengths: readonly number[];
+}
+
+export function ViewButtons({ view, setView, moment, lengths }: ViewButtonsProps) {
   const length = span(view);
-  const centre = () => head.position.peek() ?? view.start + length / 2;
+  const centre = () => moment() ?? view.start + length / 2;
+  const button = (label: string, icon: "back" | "plus" | "minus" | "forward", next: () => View) => (
+    <button type="button" aria-label={label} title={label} onClick={() => setView(next())}>
+      <Icon name={icon} />
+    </button>
+  );
   return (
     <div class="row view-buttons">
-      <button type="button" aria-label={t("view.earlier")} title={t("view.earlier")} onClick={() => setView(pan(view, -length * 0.8))}>
-        <Icon name="back" />
-      </button>
+      {button(t("view.earlier"), "back", () => pan(view, -length * 0.8))}
       <div class="segmented" role="group" aria-label={t("view.length")}>
-        {LENGTHS.map((each) => (
+        {LENGTHS.filter((each) => lengths.includes(each.ms)).map((each) => (
           <button type="button" key={each.ms} aria-pressed={Math.abs(length - each.ms) < each.ms * 0.02} onClick={() => setView(viewAround(centre(), each.ms))}>
             {each.text}
           </button>
         ))}
       </div>
-      <button type="button" aria-label={t("view.closer")} title={t("view.closer")} onClick={() => setView(zoom(view, 0.5, centre()))}>
-        <Icon name="plus" />
-      </button>
-      <button type="button" aria-label={t("view.wider")} title={t("view.wider")} onClick={() => setView(zoom(view, 2, centre()))}>
-        <Icon name="minus" />
-      </button>
-      <button type="button" aria-label={t("view.later")} title={t("view.later")} onClick={() => setView(pan(view, length * 0.8))}>
-        <Icon name="forward" />
-      </button>
+      {button(t("view.closer"), "plus", () => zoom(view, 0.5, centre()))}
+      {button(t("view.wider"), "minus", () => zoom(view, 2, centre()))}
+      {button(t("view.later"), "forward", () => pan(view, length * 0.8))}
     </div>
   );
 }

@@ -4,6 +4,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
 import type { ApiError } from "../api";
 import { t } from "../i18n";
+import { useModal } from "../lib/hooks";
 import { clockText, dateTimeText, utcText, zoneText } from "../lib/time";
 import { Icon } from "./icon";
 
@@ -198,13 +199,8 @@ interface ConfirmProps {
 
 /** Asks before something that cannot be taken back, and says what will happen. */
 export function Confirm({ title, children, action, busy, confirm, cancel }: ConfirmProps) {
-  const dialog = useRef<HTMLDialogElement>(null);
+  const dialog = useModal();
   const titleId = useId();
-  useEffect(() => {
-    const element = dialog.current;
-    if (element !== null && !element.open) element.showModal();
-    return () => element?.close();
-  }, []);
   return (
     <dialog
       ref={dialog}

@@ -1,10 +1,10 @@
 /** Asks for the second factor when an act needs it, and does the act again. */
 
 import { signal } from "@preact/signals";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useId, useState } from "preact/hooks";
 import { ApiError, api } from "../api";
 import { t } from "../i18n";
-import { useAct } from "../lib/hooks";
+import { useAct, useModal } from "../lib/hooks";
 import { go, link } from "../lib/router";
 import { nowMs, session } from "../lib/session";
 import { clockText } from "../lib/time";
@@ -45,16 +45,11 @@ export function SecondFactorDialog() {
 }
 
 function Asking() {
-  const dialog = useRef<HTMLDialogElement>(null);
+  const dialog = useModal();
   const titleId = useId();
   const [code, setCode] = useState("");
   const act = useAct();
   const has = session.value?.account.second_factor === true;
-  useEffect(() => {
-    const element = dialog.current;
-    if (element !== null && !element.open) element.showModal();
-    return () => element?.close();
-  }, []);
   const giveUp = () => {
     const waiting = asking.value;
     asking.value = null;
