@@ -54,3 +54,20 @@ pub fn decode_complaints(file: &Path) -> String {
         .expect("ffmpeg is installed by the set-up");
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
+
+/// Size, times and SHA-256 of each packet, and what a decoder is told first, as ffmpeg reads them: equal for two files that hold the same samples, however they are cut into fragments.
+///
+/// # Panics
+/// When ffmpeg cannot make sense of the file.
+pub fn packets(file: &Path) -> Vec<String> {
+    let output = Command::new("ffmpeg")
+        .args(["-v", "error", "-xerror", "-i"])
+        .arg(file)
+        .args(["-map", "0", "-c", "copy", "-f", "framehash", "-hash", "sha256", "-"])
+        .output()
+        .expect("ffmpeg is installed by the set-up");
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && complaint.is_empty(), "ffmpeg {}: {complaint}", file.display());
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines().filter(|line| !line.starts_with("#software")).map(str::to_owned).collect()
+}

@@ -2,7 +2,7 @@
 
 use crate::cameras::gst;
 use serde_json::{Value, json};
-use watchbook_e2e::media::decode_complaints;
+use watchbook_e2e::media::{decode_complaints, packets};
 use watchbook_e2e::recorder::{Camera, SOON};
 use watchbook_e2e::{Recorder, wait_for};
 
@@ -139,8 +139,12 @@ fn held_footage_outlives_its_ring() {
         let answer = recorder.client.get(&path);
         if answer.status == 200 { Ok(answer.body) } else { Err(answer.json().to_string()) }
     });
-    assert_eq!(decode_complaints(&recorder.save(&held, "held.mp4")), "");
-    assert!(held == before, "the same {} bytes, and {} now", before.len(), held.len());
+    let held = recorder.save(&held, "held.mp4");
+    assert_eq!(decode_complaints(&held), "");
+    // A copy is cut at the minutes: there may be one fragment more than in the ring.
+    let before = packets(&recorder.save(&before, "before.mp4"));
+    assert!(before.iter().filter(|line| !line.starts_with('#')).count() > 30, "{before:?}");
+    assert_eq!(packets(&held), before);
 
     let release = format!("/api/v1/holds/{}/release", placed["id"].as_str().unwrap_or_default());
     drop(recorder.client.send("POST", &release, &json!({ "reason": "the court has closed the case" })).ok());

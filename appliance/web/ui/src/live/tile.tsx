@@ -1,6 +1,6 @@
 /** One camera on the wall: its picture or why there is none, its name, and how it gets to another place. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Camera } from "../api";
 import { t } from "../i18n";
 import { useModal, useVisible } from "../lib/hooks";
@@ -72,8 +72,8 @@ function Place({ camera, view, choices, swap }: Pick<Props, "camera" | "view" | 
   const [choosing, setChoosing] = useState(false);
   const moved = useRef(false);
   const handle = useRef<HTMLButtonElement>(null);
-  // A tile that went to another place is another element there: the focus goes along.
-  useEffect(() => {
+  // A tile that is moved loses the focus: it gets it again. At once: an effect that is still to come from an earlier drawing would run before the move.
+  useLayoutEffect(() => {
     if (carried !== camera.id) return;
     carried = null;
     handle.current?.focus();
