@@ -2,6 +2,7 @@
 
 use crate::SignedCheckpoint;
 use crate::key::VerifierKey;
+use crate::leaf::Leaf;
 use crate::merkle::{Hash, verify_inclusion};
 use crate::note::{NOTE_BYTES_MAX, NoteError};
 use crate::text::{base64, decimal, hash_of_line, unbase64};
@@ -72,6 +73,36 @@ impl TlogProof {
         self.checkpoint.verify(keys)?;
         Ok(verify_inclusion(leaf, self.index, &self.checkpoint.checkpoint().root, &self.path))
     }
+
+    /// The proof of one entry of the log, with the entry in it: its extra data is the leaf as it is stored.
+    ///
+    /// # Errors
+    /// When the leaf cannot be written as one.
+    pub fn of_entry(leaf: &Leaf, index: u64, path: Vec<Hash>, checkpoint: SignedCheckpoint) -> Result<Self, String> {
+        let extra = leaf.encode().map_err(|error| format!("entry {index}: {error}"))?;
+        if extra.len() > EXTRA_BYTES_MAX {
+            return Err(format!("entry {index} has {} bytes, a proof takes {EXTRA_BYTES_MAX}", extra.len()));
+        }
+        Ok(Self { extra: Some(extra), index, path, checkpoint })
+    }
+
+    /// The entry in the extra data, once it is proven to be the log's.
+    ///
+    /// # Errors
+    /// What is wrong, in a sentence.
+    pub fn verified_entry(&self, keys: &[VerifierKey]) -> Result<Leaf, String> {
+        let bytes = self.extra.as_deref().ok_or("the proof has no entry in it")?;
+        let leaf = Leaf::decode(bytes).map_err(|error| format!("entry {}: {error}", self.index))?;
+        let hash = leaf.hash().map_err(|error| format!("entry {}: {error}", self.index))?;
+        match self.verify(&hash, keys) {
+            Ok(true) => Ok(leaf),
+            Ok(false) => Err(format!(
+                "entry {} is not in the tree of the checkpoint: it, its number or the proof was changed",
+                self.index
+            )),
+            Err(error) => Err(format!("the checkpoint: {error}")),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -80,14 +111,18 @@ mod tests {
     use crate::merkle::{Root, leaf_hash, prove_inclusion, root_of};
     use crate::{Algorithm, Checkpoint, SigningKey};
 
+    fn signed(leaves: &[Hash]) -> (SignedCheckpoint, [VerifierKey; 1]) {
+        let key = SigningKey::from_seed("example.com/log", Algorithm::Ed25519, &[4; 32]).unwrap();
+        let root = Root { size: leaves.len() as u64, hash: root_of(leaves) };
+        let checkpoint = Checkpoint { origin: "example.com/log".to_owned(), root, extensions: Vec::new() };
+        (SignedCheckpoint::sign(checkpoint, &[&key]).unwrap(), [key.verifier().clone()])
+    }
+
     fn proof(index: usize) -> (TlogProof, Vec<Hash>, [VerifierKey; 1]) {
         let leaves: Vec<Hash> = (0..21_u8).map(|i| leaf_hash(&[i])).collect();
-        let key = SigningKey::from_seed("example.com/log", Algorithm::Ed25519, &[4; 32]).unwrap();
-        let root = Root { size: 21, hash: root_of(&leaves) };
-        let checkpoint = Checkpoint { origin: "example.com/log".to_owned(), root, extensions: Vec::new() };
-        let checkpoint = SignedCheckpoint::sign(checkpoint, &[&key]).unwrap();
+        let (checkpoint, keys) = signed(&leaves);
         let path = prove_inclusion(&leaves, index).unwrap();
-        (TlogProof { extra: None, index: index as u64, path, checkpoint }, leaves, [key.verifier().clone()])
+        (TlogProof { extra: None, index: index as u64, path, checkpoint }, leaves, keys)
     }
 
     #[test]
@@ -136,5 +171,30 @@ mod tests {
             assert!(TlogProof::parse(bad.as_bytes()).is_err(), "{bad}");
         }
         assert!(TlogProof::parse(&vec![b'a'; PROOF_BYTES_MAX + 1]).is_err());
+    }
+
+    #[test]
+    fn an_entry_in_its_own_proof_is_believed_and_no_changed_one() {
+        let leaf = |number: u8| Leaf {
+            salt: [number; crate::leaf::SALT_BYTES],
+            utc: watchbook_base::UtcNanos(i64::from(number)),
+            body: format!("{{\"action\":\"live\",\"camera\":{number}}}").into_bytes(),
+        };
+        let leaves: Vec<Leaf> = (0..21).map(leaf).collect();
+        let hashes: Vec<Hash> = leaves.iter().map(|leaf| leaf.hash().unwrap()).collect();
+        let (checkpoint, keys) = signed(&hashes);
+        let path = prove_inclusion(&hashes, 5).unwrap();
+        let proof = TlogProof::of_entry(&leaves[5], 5, path, checkpoint).unwrap();
+        let read = TlogProof::parse(proof.to_text().as_bytes()).unwrap();
+        assert_eq!(read.verified_entry(&keys).unwrap(), leaves[5]);
+        for changed in 0..read.extra.as_ref().unwrap().len() {
+            let mut other = read.clone();
+            other.extra.as_mut().unwrap()[changed] ^= 1;
+            assert!(other.verified_entry(&keys).is_err(), "byte {changed}");
+        }
+        assert!(TlogProof { index: 6, ..read.clone() }.verified_entry(&keys).is_err());
+        assert!(TlogProof { extra: None, ..read.clone() }.verified_entry(&keys).is_err());
+        let stranger = SigningKey::from_seed("other.example", Algorithm::Ed25519, &[9; 32]).unwrap().verifier().clone();
+        assert!(read.verified_entry(&[stranger]).is_err());
     }
 }

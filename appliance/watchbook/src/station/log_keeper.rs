@@ -20,6 +20,7 @@ use watchbook_access::{Action, AuditEntry, AuditLog as _, Outcome};
 use watchbook_base::clock::SystemClock;
 use watchbook_base::{Clock as _, Kind, UtcNanos};
 use watchbook_evidence::keeper::Refusal;
+use watchbook_evidence::tlog_proof::TlogProof;
 use watchbook_evidence::witness::Request;
 use watchbook_evidence::{Keeper, Root, SignedCheckpoint, VerifierKey, hex};
 use watchbook_store::Keys;
@@ -123,6 +124,15 @@ impl LogKeeper {
 
     fn shown(&self) -> MutexGuard<'_, Shown> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The last checkpoint.
+    fn last_signed(&self) -> Result<SignedCheckpoint> {
+        let last = self.shown().last.clone();
+        let (checkpoint, _) = last.ok_or_else(|| {
+            Error::not_found("nothing of the audit log is signed yet").next("Wait some seconds, then try again.")
+        })?;
+        Ok(checkpoint)
     }
 
     /// Signs the log if it has grown. Blocking: reads a few tiles and writes to the register; once a day, and at first, it reads all entries.
@@ -503,11 +513,27 @@ impl ports::Checkpoints for LogKeeper {
         log_tiles::read(&self.register, signed, path)
     }
 
+    fn entry_proof(&self, index: u64) -> Result<String> {
+        let checkpoint = self.last_signed()?;
+        let size = checkpoint.checkpoint().root.size;
+        let row = self.register.audit_entries(index, 1).map_err(stored)?.pop().filter(|row| row.index == index);
+        let none = || {
+            Error::not_found(format!("the audit log has no entry {index}")).next("Look for it in the list of the log.")
+        };
+        let row = row.ok_or_else(none)?;
+        if index >= size {
+            let message = format!(
+                "entry {index} of the audit log is not signed yet: the last checkpoint is about {size} entries"
+            );
+            return Err(Error::new(Kind::Unavailable, message).next("Wait a minute, then try again."));
+        }
+        let path = self.register.audit_inclusion(index, size).map_err(stored)?;
+        let proof = TlogProof::of_entry(&row.leaf, index, path, checkpoint);
+        proof.map(|proof| proof.to_text()).map_err(|why| Error::new(Kind::Corrupt, why))
+    }
+
     fn witness_request(&self, old: u64) -> Result<String> {
-        let last = self.shown().last.clone();
-        let (checkpoint, _) = last.ok_or_else(|| {
-            Error::not_found("nothing of the audit log is signed yet").next("Wait some seconds, then try again.")
-        })?;
+        let checkpoint = self.last_signed()?;
         let size = checkpoint.checkpoint().root.size;
         if old > size {
             let message = format!("the last checkpoint is about {size} entries, fewer than the {old} of the witness");

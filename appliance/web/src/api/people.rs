@@ -234,4 +234,6 @@ pub struct AuditList {
     pub entries: Vec<AuditRow>,
     /// Give it back as `cursor` to go on; null at the end.
     pub next_cursor: Option<String>,
+    /// When the oldest entry was written that was looked at for this page; null when there was none.
+    pub looked_to_utc_ms: Option<i64>,
 }

@@ -58,6 +58,12 @@ pub trait Checkpoints: Send + Sync {
     /// `NotFound` when nothing is signed yet, or when `old` is more than what is.
     fn witness_request(&self, old: u64) -> Result<String, Error>;
 
+    /// The proof that entry `index` is in the log, with the entry in it (C2SP tlog-proof, whose extra data is the leaf).
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such entry, `Unavailable` when it is not signed yet.
+    fn entry_proof(&self, index: u64) -> Result<String, Error>;
+
     /// A piece of the tree or of the entries that the last checkpoint is about, by its path as C2SP tlog-tiles has it, from `tile/` on: 32 bytes to 4 MiB.
     ///
     /// # Errors

@@ -1,7 +1,8 @@
 //! The audit log, for auditors.
 
-use super::dispatch::{Call, ok};
+use super::dispatch::{Arguments, Call, ok};
 use super::events::limit;
+use super::log::text;
 use super::{Answer, AuditRule, CURSOR, LIMIT, NO_BODY, Permission, Query, QueryKind, Route, Shape, handler};
 use crate::api::{self, AuditOutcome};
 use crate::app::App;
@@ -20,23 +21,57 @@ const KIND: Query = Query {
     about: "Which entries: `people` (what was done and tried; also when left out), `footage` (hashes of what was recorded) or `all`.",
 };
 
+const ACCOUNT: Query = Query {
+    name: "account",
+    kind: QueryKind::Integer,
+    required: false,
+    about: "Only what this account did or tried, by its number.",
+};
+const ACTION: Query =
+    Query { name: "action", kind: QueryKind::Text, required: false, about: "Only this action, as in `playback`." };
+const CAMERA: Query =
+    Query { name: "camera", kind: QueryKind::Integer, required: false, about: "Only entries about this camera." };
+const FROM: Query = Query {
+    name: "from_utc_ms",
+    kind: QueryKind::Integer,
+    required: false,
+    about: "Only entries written at or after this moment, milliseconds UTC.",
+};
+const TO: Query = Query {
+    name: "to_utc_ms",
+    kind: QueryKind::Integer,
+    required: false,
+    about: "Only entries written before this moment, milliseconds UTC.",
+};
+/// Longest name of an action.
+const ACTION_BYTES_MAX: usize = 64;
+/// Entries that one page of a search reads from the log at once.
+const READ_AT_ONCE: usize = 500;
+/// How often it does: a page of a search looks at 10,000 entries at most, and the next page goes on.
+const READS_MAX: usize = 20;
+/// A stream's number is its camera's times this, and its role.
+const STREAMS_OF_A_CAMERA: u64 = 256;
+
 pub(crate) fn rows() -> Vec<Route> {
-    vec![Route {
-        method: Method::GET,
-        path: "/api/v1/audit",
-        id: "audit",
-        summary: "The audit log, newest first. A page may have fewer entries than asked for although more follow.",
-        permission: Permission::Asks(|_| Ok(Action::ReadAudit)),
-        audit: AuditRule::FirstIn {
-            window_s: 300,
-            because: "reading the log page by page would else fill the log with its own reading",
+    vec![
+        proof_row(),
+        Route {
+            method: Method::GET,
+            path: "/api/v1/audit",
+            id: "audit",
+            summary: "The audit log, newest first. A page may have fewer entries than asked for, or none, although more follow.",
+            permission: Permission::Asks(|_| Ok(Action::ReadAudit)),
+            audit: AuditRule::FirstIn {
+                window_s: 300,
+                because: "reading the log page by page would else fill the log with its own reading",
+            },
+            body_bytes_max: NO_BODY,
+            query: &[KIND, ACCOUNT, ACTION, CAMERA, FROM, TO, LIMIT, CURSOR],
+            request: None,
+            answer: Answer::Json(200, Shape::of::<api::AuditList>()),
+            handler: handler!(audit),
         },
-        body_bytes_max: NO_BODY,
-        query: &[KIND, LIMIT, CURSOR],
-        request: None,
-        answer: Answer::Json(200, Shape::of::<api::AuditList>()),
-        handler: handler!(audit),
-    }]
+    ]
 }
 
 async fn audit(call: Call) -> Result<Response, Problem> {
@@ -49,12 +84,114 @@ async fn audit(call: Call) -> Result<Response, Problem> {
         Some("all") => AuditKind::All,
         Some(_) => return Err(Error::invalid("kind must be people, footage or all").into()),
     };
-    let list = call.blocking(move |app| {
-        let page = app.ports().audit.page(kind, before, limit)?;
-        let entries = page.records.into_iter().map(|record| row(app, record)).collect::<Result<_, _>>()?;
-        Ok(api::AuditList { entries, next_cursor: page.next.map(|next| next.to_string()) })
-    });
-    ok(&list.await?)
+    let wanted = Wanted::read(&call.query)?;
+    ok(&call.blocking(move |app| search(app, kind, &wanted, (before, limit))).await?)
+}
+
+/// What a search of the log takes.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Wanted {
+    account: Option<i64>,
+    action: Option<String>,
+    camera: Option<u64>,
+    from_utc_ms: Option<i64>,
+    to_utc_ms: Option<i64>,
+}
+
+impl Wanted {
+    fn read(query: &Arguments) -> Result<Self, Error> {
+        let action = query.text(ACTION.name).map(str::to_owned);
+        if action.as_ref().is_some_and(|action| action.is_empty() || action.len() > ACTION_BYTES_MAX) {
+            return Err(Error::invalid(format!("action must have 1 to {ACTION_BYTES_MAX} bytes")));
+        }
+        let camera = query.integer(CAMERA.name)?.map(u64::try_from).transpose();
+        let wanted = Self {
+            account: query.integer(ACCOUNT.name)?,
+            action,
+            camera: camera.map_err(|_| Error::invalid("camera must be the number of a camera"))?,
+            from_utc_ms: query.integer(FROM.name)?,
+            to_utc_ms: query.integer(TO.name)?,
+        };
+        match (wanted.from_utc_ms, wanted.to_utc_ms) {
+            (Some(from), Some(to)) if from >= to => Err(Error::invalid("to_utc_ms must lie after from_utc_ms")),
+            _ => Ok(wanted),
+        }
+    }
+
+    fn is_all(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn takes(&self, row: &api::AuditRow) -> bool {
+        self.account.is_none_or(|account| row.account.map(i64::from) == Some(account))
+            && self.action.as_ref().is_none_or(|action| *action == row.action)
+            && self.camera.is_none_or(|camera| is_about(&row.subject, camera))
+            && self.from_utc_ms.is_none_or(|from| row.at_utc_ms >= from)
+            && self.to_utc_ms.is_none_or(|to| row.at_utc_ms < to)
+    }
+}
+
+/// Whether an entry names this camera, alone, among others, or by one of its streams.
+fn is_about(subject: &Map<String, Value>, camera: u64) -> bool {
+    let among = subject.get("cameras").and_then(Value::as_array);
+    let stream = subject.get("stream").and_then(Value::as_u64);
+    subject.get("camera").and_then(Value::as_u64) == Some(camera)
+        || among.is_some_and(|cameras| cameras.iter().any(|one| one.as_u64() == Some(camera)))
+        || stream.is_some_and(|stream| stream / STREAMS_OF_A_CAMERA == camera)
+}
+
+/// A page of what `wanted` takes. A clock may have been set, so times do not order the log: all of it is looked at, a bounded part with each page.
+fn search(
+    app: &App,
+    kind: AuditKind,
+    wanted: &Wanted,
+    (mut before, limit): (Option<u64>, usize),
+) -> Result<api::AuditList, Error> {
+    let mut list = api::AuditList { entries: Vec::new(), next_cursor: None, looked_to_utc_ms: None };
+    let (at_once, reads_max) = if wanted.is_all() { (limit, 1) } else { (READ_AT_ONCE, READS_MAX) };
+    for _ in 0..reads_max {
+        let page = app.ports().audit.page(kind, before, at_once)?;
+        for record in page.records {
+            let index = record.index;
+            list.looked_to_utc_ms = Some(record.at.as_ms());
+            let row = row(app, record)?;
+            if wanted.takes(&row) {
+                list.entries.push(row);
+            }
+            if list.entries.len() == limit && !wanted.is_all() {
+                list.next_cursor = Some(index).filter(|index| *index > 0).map(|index| index.to_string());
+                return Ok(list);
+            }
+        }
+        before = page.next;
+        if before.is_none() {
+            break;
+        }
+    }
+    list.next_cursor = before.map(|next| next.to_string());
+    Ok(list)
+}
+
+fn proof_row() -> Route {
+    Route {
+        method: Method::GET,
+        path: "/api/v1/audit/{entry}/proof",
+        id: "audit_proof",
+        summary: "One entry and the proof that it is in the log, as a file for whoever doubts it (C2SP tlog-proof; `watchbook-verify --entry` checks it).",
+        permission: Permission::Asks(|_| Ok(Action::ReadAudit)),
+        audit: AuditRule::EveryTime,
+        body_bytes_max: NO_BODY,
+        query: &[],
+        request: None,
+        answer: Answer::Text,
+        handler: handler!(proof),
+    }
+}
+
+async fn proof(call: Call) -> Result<Response, Problem> {
+    let entry = call.path.text("entry").unwrap_or_default().parse();
+    let entry: u64 = entry.map_err(|_| Error::not_found("there is no entry with this number"))?;
+    Ok(text(call.blocking(move |app| app.ports().checkpoints.entry_proof(entry)).await?))
 }
 
 pub(super) fn row(app: &App, record: AuditRecord) -> Result<api::AuditRow, Error> {

@@ -262,7 +262,7 @@ async fn witness_request(call: Call) -> Result<Response, Problem> {
     Ok(text(call.blocking(move |app| app.ports().checkpoints.witness_request(old)).await?))
 }
 
-fn text(text: String) -> Response {
+pub(super) fn text(text: String) -> Response {
     let mut response = Response::new(Body::from(text));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response

@@ -99,3 +99,82 @@ async fn where_to_checkpoints_are_sent_is_an_admins_and_nothing_secret_gets_into
     let wanted = [set("https://w.example"), set(""), Action::PushLog { witness: "w1".into() }];
     assert!(wanted.iter().all(|action| actions.contains(action)), "{actions:?}");
 }
+
+#[tokio::test]
+async fn the_proof_of_an_entry_is_for_auditors_and_each_that_leaves_is_in_the_log() {
+    let station = Station::new();
+    let admin = station.claim(false).await;
+    let auditor = station.account(&admin, "A", &[Role::Auditor], None).await;
+    let path = |entry: &str| format!("/api/v1/audit/{entry}/proof");
+    assert_problem(&station.get(&path("3"), &admin).await, 403, "denied");
+    let before = station.audit.count();
+    let answer = station.get(&path("3"), &auditor).await;
+    assert_eq!(answer.body.as_ref(), format!("c2sp.org/tlog-proof@v1\nindex 3\n\n{CHECKPOINT}").as_bytes());
+    assert_eq!(station.get(&path("4"), &auditor).await.status, 200);
+    let read = station.audit.since(before);
+    assert_eq!(read.iter().filter(|entry| entry.action == Action::ReadAudit).count(), 2, "{read:?}");
+    assert_problem(&station.get(&path(&SIGNED.to_string()), &auditor).await, 503, "unavailable");
+    for none in ["x", "-1", "18446744073709551616"] {
+        assert_problem(&station.get(&path(none), &auditor).await, 404, "not-found");
+    }
+}
+
+#[tokio::test]
+async fn the_log_is_searched_whole_and_a_page_goes_on_where_the_one_before_ended() {
+    let station = Station::new();
+    let admin = station.claim(true).await;
+    let (camera, other) = (watchbook_base::CameraId::new(7).unwrap(), watchbook_base::CameraId::new(8).unwrap());
+    let first = station.audit.count();
+    for number in 0..30_u32 {
+        let action = match number % 3 {
+            0 => Action::Live { camera },
+            1 => Action::Live { camera: other },
+            _ => Action::PlaceHold {
+                case: "1/26".into(),
+                cameras: vec![other, camera],
+                range: watchbook_base::TimeRange::new(watchbook_base::UtcNanos(1), watchbook_base::UtcNanos(2))
+                    .unwrap(),
+            },
+        };
+        let account = Some(number % 2 + 1);
+        let entry = watchbook_access::AuditEntry { account, action, outcome: watchbook_access::Outcome::Allowed };
+        watchbook_access::AuditLog::append(&*station.audit, &entry).unwrap();
+    }
+    let all = station.get("/api/v1/audit?limit=500", &admin).await.json();
+    let all: Vec<serde_json::Value> = all["entries"].as_array().unwrap().clone();
+    // The same, out of the whole list.
+    let plain = |takes: &dyn Fn(&serde_json::Value) -> bool| -> Vec<u64> {
+        all.iter().filter(|entry| takes(entry)).map(|entry| entry["index"].as_u64().unwrap()).collect()
+    };
+    let names = |entry: &serde_json::Value| {
+        entry["subject"]["camera"] == 7
+            || entry["subject"]["cameras"].as_array().is_some_and(|list| list.contains(&json!(7)))
+    };
+    let from = all.iter().find(|entry| entry["index"] == first as u64 + 10).unwrap()["at_utc_ms"].as_i64().unwrap();
+    let at = |entry: &serde_json::Value| entry["at_utc_ms"].as_i64().unwrap();
+    let searches: [(String, Vec<u64>); 5] = [
+        ("action=live".into(), plain(&|entry| entry["action"] == "live")),
+        ("camera=7".into(), plain(&|entry| names(entry))),
+        ("account=2&camera=7".into(), plain(&|entry| entry["account"] == 2 && names(entry))),
+        (format!("from_utc_ms={from}&to_utc_ms={}", from + 5), plain(&|entry| (from..from + 5).contains(&at(entry)))),
+        ("action=none_such".into(), Vec::new()),
+    ];
+    for (search, wanted) in searches {
+        assert!(wanted.len() >= 5 || search.contains("none_such"), "{search}: {wanted:?}");
+        let (mut found, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = station.get(&format!("/api/v1/audit?{search}&limit=4{cursor}"), &admin).await.json();
+            let entries = page["entries"].as_array().unwrap();
+            assert!(entries.len() <= 4, "{page}");
+            found.extend(entries.iter().map(|entry| entry["index"].as_u64().unwrap()));
+            let Some(next) = page["next_cursor"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+        // Reading the log is in the log once in five minutes, and may be newer than the list.
+        found.retain(|index| all.iter().any(|entry| entry["index"] == *index));
+        assert_eq!(found, wanted, "{search}");
+    }
+    for bad in ["account=x", "camera=-1", "action=", "from_utc_ms=5&to_utc_ms=5"] {
+        assert_problem(&station.get(&format!("/api/v1/audit?{bad}"), &admin).await, 422, "invalid-input");
+    }
+}

@@ -27,7 +27,7 @@ fn path_of(row: &Route) -> String {
         .replace("{proposal}", "1")
         .replace("{event}", EVENT)
         .replace("{preset}", "1")
-        .replace("{entry}", "7")
+        .replace("{entry}", if row.id == "audit_proof" { "3" } else { "7" })
         .replace("{request}", "1")
         .replace("{*tile}", "0/000.p/7")
         .replace("{mirror}", "1")
@@ -332,9 +332,12 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
         "extend_subject_request" | "refuse_subject_request" => &[Approver],
         "release_hold" | "open_case" | "change_case" => &[Approver],
         "live" => &[Viewer],
-        "audit" | "log_witness_request" | "trust_log_witness" | "distrust_log_witness" | "import_cosignatures" => {
-            &[Auditor]
-        }
+        "audit"
+        | "audit_proof"
+        | "log_witness_request"
+        | "trust_log_witness"
+        | "distrust_log_witness"
+        | "import_cosignatures" => &[Auditor],
         "enrol_approver_key" | "remove_approver_key" | "set_log_push" => &[Admin],
         "log_pushes" | "push_log" => &[Auditor, Admin],
         "ask_decision" | "bring_decision" => &[Investigator, Approver],

@@ -7,6 +7,7 @@ mod cameras;
 mod checkpoint;
 mod crash;
 mod devices;
+mod entry;
 mod exports;
 #[allow(clippy::unwrap_used, reason = "a test's")]
 #[path = "../../../../appliance/plugin-engine/tests/fixtures/mod.rs"]

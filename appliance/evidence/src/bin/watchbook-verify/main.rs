@@ -1,5 +1,6 @@
 //! `watchbook-verify`: checks an evidence bundle. Needs no box and no network. `appliance/evidence/FORMAT.md` says what is checked and lists the exit codes.
 
+mod entry;
 mod folder;
 
 use folder::Folder;
@@ -26,6 +27,10 @@ watchbook-verify: checks an evidence bundle; needs no box and no network
   --consistency FILE  the proof between the two, one hash a line
   --quiet             only what is wrong
 
+  watchbook-verify --entry FILE --log KEY [--witness KEY]... [--quorum N]
+
+  --entry FILE        one entry of the audit log with its proof, as the recorder's audit page gives it
+
 Exit code: 0 verified · 2 called wrongly · 3 unreadable · 10 files · 11 runs and segments · 12 gaps and intervals · 13 the record of the export · 14 proofs
 15 checkpoint · 16 witnesses · 17 does not go together with the known checkpoint. The lowest of all that is wrong.
 20 a redacted working copy of which nothing is wrong: its file is as it was released, its pictures are no evidence
@@ -42,10 +47,10 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let quiet = arguments.contains("--quiet");
-    match run(arguments) {
-        Ok(report) => {
-            say(&told(&report, quiet));
-            ExitCode::from(report.exit_code())
+    match run(arguments, quiet) {
+        Ok((text, code)) => {
+            say(&text);
+            ExitCode::from(code)
         }
         Err(sentence) => {
             // A closed standard error leaves nobody to tell.
@@ -72,7 +77,7 @@ fn told(report: &Report, quiet: bool) -> String {
     text + &report.verdict() + "\n"
 }
 
-fn run(mut arguments: Arguments) -> Result<Report, String> {
+fn run(mut arguments: Arguments, quiet: bool) -> Result<(String, u8), String> {
     let keys = |arguments: &mut Arguments, option| -> Result<Vec<VerifierKey>, String> {
         let given: Vec<String> = arguments.values_from_str(option).map_err(|error| error.to_string())?;
         given.iter().map(|text| keys_of(text)).collect::<Result<Vec<_>, _>>().map(|keys| keys.concat())
@@ -84,7 +89,14 @@ fn run(mut arguments: Arguments) -> Result<Report, String> {
         arguments.opt_value_from_str::<_, PathBuf>(option).map_err(|error| error.to_string())
     };
     let (known, consistency) = (file(&mut arguments, "--known")?, file(&mut arguments, "--consistency")?);
-    let folder: PathBuf = arguments.free_from_str().map_err(|error| error.to_string())?;
+    let entry = file(&mut arguments, "--entry")?;
+    if entry.is_some() && (known.is_some() || consistency.is_some()) {
+        return Err("--known and --consistency go with a bundle, not with one entry".to_owned());
+    }
+    let folder: Option<PathBuf> = match entry {
+        Some(_) => None,
+        None => Some(arguments.free_from_str().map_err(|error| error.to_string())?),
+    };
     if let Some(extra) = arguments.finish().first() {
         return Err(format!("`{}` is one argument too many", extra.to_string_lossy()));
     }
@@ -92,10 +104,15 @@ fn run(mut arguments: Arguments) -> Result<Report, String> {
         return Err("without the key of a log (--log) nothing can be verified".to_owned());
     }
     let quorum = quorum.map_or(usize::from(!witnesses.is_empty()), |quorum| quorum as usize);
+    let Some(folder) = folder else {
+        let trusted = entry::Trusted { log_keys: &log_keys, witnesses: &witnesses, quorum };
+        return Ok(entry::verify(&entry.unwrap_or_default(), &trusted));
+    };
     let folder = Folder(folder);
     let known = known.map(|path| known_checkpoint(&path, &folder, &log_keys)).transpose()?;
     let consistency = consistency.map(|path| proof(&path)).transpose()?;
-    Ok(verify(&folder, &Trust { log_keys, witnesses, quorum, known, consistency }))
+    let report = verify(&folder, &Trust { log_keys, witnesses, quorum, known, consistency });
+    Ok((told(&report, quiet), report.exit_code()))
 }
 
 fn text_of(path: &Path, most: u64) -> Result<String, String> {

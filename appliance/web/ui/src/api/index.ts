@@ -7,8 +7,8 @@ import type {
   AccountList,
   AccountPatch,
   AnomalyList,
-  AuditKind,
   AuditPage,
+  AuditSearch,
   LogCheckpoint,
   LogImport,
   LogPushList,
@@ -195,7 +195,7 @@ export const api = {
   makeMirror: (name: string) => call<MirrorMade>("POST", "/log/mirrors", { name }),
   revokeMirror: (number: number) => call<void>("DELETE", `/log/mirrors/${number}`),
   changeLogKey: (reason: string) => call<LogCheckpoint>("POST", "/log/key", { reason }),
-  audit: (kind: AuditKind, cursor: string | null, limit: number) => call<AuditPage>("GET", `/audit${query({ kind, cursor, limit })}`),
+  audit: (search: AuditSearch, cursor: string | null, limit: number, signal?: AbortSignal) => call<AuditPage>("GET", `/audit${query({ ...search, cursor, limit })}`, undefined, signal),
   reports: () => call<ReportList>("GET", "/reports"),
   report: (month: string | null) => call<PublicReport>("GET", `/report${month === null ? "" : query({ month })}`),
   reviews: () => call<ReviewList>("GET", "/reviews"),
@@ -269,6 +269,11 @@ export function playbackUrl(camera: number, number: string, range: Window, base:
 /** Address of counts as a table for spreadsheets. */
 export function countsCsvUrl(ask: CountAsk): string {
   return `/api/v1/events/counts.csv${counted(ask)}`;
+}
+
+/** Address of one entry of the log with its proof. */
+export function auditProofUrl(entry: number): string {
+  return `/api/v1/audit/${entry}/proof`;
 }
 
 /** Address of a released bundle: the manifest that was released goes with it. */

@@ -96,6 +96,15 @@ export type AuditEntry = Schemas["AuditRow"];
 export type AuditPage = Schemas["AuditList"];
 /** Which entries of the audit log are asked for. */
 export type AuditKind = "people" | "footage" | "all";
+/** What the recorder looks for in the whole log; what is left out is not asked for. */
+export interface AuditSearch {
+  kind: AuditKind;
+  account?: number;
+  action?: string;
+  camera?: number;
+  from_utc_ms?: number;
+  to_utc_ms?: number;
+}
 export type LogCheckpoint = Schemas["LogCheckpoint"];
 export type LogImport = Schemas["LogImport"];
 export type LogPush = Schemas["LogPush"];

@@ -48,7 +48,7 @@ export function Chart({ title, series, starts, wholeFrom }: Props) {
       </div>
       <details>
         <summary>{t("counts.table")}</summary>
-        <div class="table-wrap">
+        <div class="table-wrap" role="region" tabIndex={0} aria-label={t("counts.table")}>
           <table>
             <thead>
               <tr>

@@ -1,4 +1,5 @@
 /** English, for the audit log's checkpoints. */
+import { auditWords } from "./en-audit";
 import { outboxWords } from "./en-outbox";
 
 export const logWords = {
@@ -72,5 +73,6 @@ export const logWords = {
   "alarm.log_signing_failed.next": "It is tried again by itself. If this stays, look at the state directory's disk and at the recorder's log.",
   "alarm.log_copy_missing": "The second copy of the audit log's checkpoint is missing",
   "alarm.log_copy_missing.next": "Look whether the ring's disk is there and has room. If it was missing at the start, an old log may have been put in place: the auditor should compare with a checkpoint that was kept outside.",
+  ...auditWords,
   ...outboxWords,
 };

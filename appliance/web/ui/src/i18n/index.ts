@@ -37,6 +37,11 @@ export function t(key: Key, values: Record<string, string | number> = {}): strin
   return CATALOGUES[locale.value][key].replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole));
 }
 
+/** Every key there is. */
+export function words(): Key[] {
+  return Object.keys(en) as Key[];
+}
+
 /** Whether `key` is one of the catalogue's, for words that arrive from the recorder. */
 export function isKey(key: string): key is Key {
   return Object.hasOwn(en, key);

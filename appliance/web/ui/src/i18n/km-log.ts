@@ -1,5 +1,6 @@
 /** ខ្មែរ សម្រាប់ចំណុចត្រួតពិនិត្យនៃកំណត់ហេតុសវនកម្ម។ */
 import type { logWords as english } from "./en-log";
+import { auditWords } from "./km-audit";
 import { outboxWords } from "./km-outbox";
 
 export const logWords: Record<keyof typeof english, string> = {
@@ -73,5 +74,6 @@ export const logWords: Record<keyof typeof english, string> = {
   "alarm.log_signing_failed.next": "វាត្រូវបានព្យាយាមម្តងទៀតដោយខ្លួនឯង។ បើវានៅដដែល សូមមើលឌីសនៃថតស្ថានភាព និងកំណត់ហេតុរបស់ម៉ាស៊ីនថត។",
   "alarm.log_copy_missing": "ខ្វះច្បាប់ចម្លងទីពីរនៃចំណុចត្រួតពិនិត្យរបស់កំណត់ហេតុសវនកម្ម",
   "alarm.log_copy_missing.next": "មើលថាតើឌីសនៃការថតនៅ និងមានទំហំទំនេរឬទេ។ បើវាបាត់នៅពេលចាប់ផ្តើម កំណត់ហេតុចាស់អាចត្រូវបានដាក់ជំនួស៖ សវនករគួរប្រៀបធៀបជាមួយចំណុចត្រួតពិនិត្យដែលបានរក្សានៅខាងក្រៅ។",
+  ...auditWords,
   ...outboxWords,
 };

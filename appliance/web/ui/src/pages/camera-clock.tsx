@@ -26,7 +26,7 @@ export function CameraClock({ camera }: { camera: number }) {
 
 function Readings({ rows }: { rows: readonly ClockReading[] }) {
   return (
-    <div class="table-wrap">
+    <div class="table-wrap" role="region" tabIndex={0} aria-label={t("clock.title")}>
       <table>
         <thead>
           <tr>

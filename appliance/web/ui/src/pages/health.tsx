@@ -85,7 +85,7 @@ function CameraPanel({ cameras }: { cameras: Health["cameras"] }) {
       {cameras.length === 0 && <p class="muted">{t("cameras.empty")}</p>}
       {cameras.length > 0 && shown.length === 0 && <NothingFound title={t("cameras.no_match")} showAll={() => setSearch("")} />}
       {shown.length > 0 && (
-        <div class="table-wrap">
+        <div class="table-wrap" role="region" tabIndex={0} aria-label={t("nav.cameras")}>
           <table>
             <thead>
               <tr>

@@ -27,7 +27,7 @@ export function valueText(value: unknown): string {
 /** With `before`, a column of what holds now; a rule that becomes looser is marked in words. */
 export function Rules({ rules, before, loosens = [] }: { rules: PolicyRules; before?: PolicyRules; loosens?: readonly string[] }) {
   return (
-    <div class="table-wrap">
+    <div class="table-wrap" role="region" tabIndex={0} aria-label={t("nav.policy")}>
       <table class="counts-table">
         {before !== undefined && (
           <thead>

@@ -184,7 +184,7 @@ function Cameras({ report }: { report: PublicReport }) {
   return (
     <section>
       <h2>{t("report.cameras")}</h2>
-      <div class="table-wrap">
+      <div class="table-wrap" role="region" tabIndex={0} aria-label={t("report.cameras")}>
         <table>
           <thead>
             <tr>

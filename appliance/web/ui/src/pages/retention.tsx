@@ -46,7 +46,7 @@ export function RetentionPanel() {
 function Table({ rows }: { rows: readonly Retention[] }) {
   const admin = has(session.value, "admin");
   return (
-    <div class="table-wrap">
+    <div class="table-wrap" role="region" tabIndex={0} aria-label={t("retention.title")}>
       <table>
         <thead>
           <tr>

@@ -21,7 +21,11 @@ export function ReviewsPage() {
       </div>
       <Problem problem={loaded.problem} retry={loaded.reload} />
       {reviews === null && loaded.problem === null && <Loading />}
-      {reviews !== null && reviews.length === 0 && <Empty title={t("reviews.empty")} />}
+      {reviews !== null && reviews.length === 0 && (
+        <Empty title={t("reviews.empty")}>
+          <p>{t("reviews.empty.next")}</p>
+        </Empty>
+      )}
       {reviews?.map((review) => (
         <OneReview key={review.entry.index} review={review} done={loaded.reload} />
       ))}

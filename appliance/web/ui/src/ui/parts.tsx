@@ -4,6 +4,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
 import type { ApiError } from "../api";
 import { t } from "../i18n";
+import { problemText } from "./problem-words";
 import { useModal } from "../lib/hooks";
 import { clockText, dateTimeText, utcText, zoneText } from "../lib/time";
 import { Icon } from "./icon";
@@ -13,12 +14,18 @@ export function Problem({ problem, retry }: { problem: ApiError | null; retry?: 
   const note = useRef<HTMLDivElement>(null);
   useEffect(() => note.current?.scrollIntoView({ block: "nearest" }), [problem]);
   if (problem === null) return null;
+  const { title, next, details } = problemText(problem);
   return (
     <div ref={note} class="note note-bad" role="alert">
       <Icon name="warn" />
       <div>
-        <p>{problem.detail}</p>
-        {problem.nextStep !== null && <p class="note-next">{problem.nextStep}</p>}
+        <p>{title}</p>
+        <p class="note-next">{next}</p>
+        {details.map((line) => (
+          <p key={line} lang="en" class="hint">
+            {line}
+          </p>
+        ))}
         {retry !== undefined && (
           <button type="button" class="small" onClick={retry}>
             {t("again")}
@@ -39,7 +46,7 @@ export function Note({ kind, children }: { kind: "info" | "good" | "warn" | "bad
 }
 
 /** An empty list says why it is empty and what to do. */
-export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {
+export function Empty({ title, children }: { title: string; children: ComponentChildren }) {
   return (
     <div class="empty">
       <p class="empty-title">{title}</p>
