@@ -29,6 +29,7 @@ use crate::station::report_desk::{self, ReportDesk};
 use crate::station::sight::{Lookout, Teller};
 use crate::station::sink::StationSink;
 use crate::station::states::States;
+use crate::station::thumbnails::ThumbnailDesk;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -39,7 +40,7 @@ use watchbook_base::{Clock, Kind, TimeRange};
 use watchbook_store::register::Register;
 use watchbook_store::{Erased, Holds, Keys, Store, VaultConfig};
 use watchbook_web::ports::{CameraConfig, Cameras as _, Policies as _, Ports, StreamConfig};
-use watchbook_web::{App, AppParts, CaseBook, HashCost, LiveHub, Office, Rights, api};
+use watchbook_web::{App, AppParts, CaseBook, EventFeed, HashCost, LiveHub, Office, Rights, api};
 
 /// File in the state directory that holds the claim code of an unclaimed station, readable by its owner alone.
 const CLAIM_FILE: &str = "claim-code";
@@ -81,7 +82,8 @@ impl Station {
         let holds = Arc::new(HoldDesk::new(open_holds(&config.storage, &store, &deps)?));
         let program_dir = program_dir(&config.plugins.program_dir)?;
         let shelf = Shelf::open(&config.plugins.dir, &state_dir.join(DEPOT_DIR));
-        let (rules, rule_work) = RuleFeed::new();
+        let event_feed = Arc::new(EventFeed::new(fresh_number()?));
+        let (rules, rule_work) = RuleFeed::new(Arc::clone(&event_feed));
         let journal = Arc::new(Journal::open(Arc::clone(&register)).map_err(web_error)?);
         let sinks = Sinks { rules: rules.clone(), journal: Arc::clone(&journal) };
         let staffed = Staffed::open(shelf, (&program_dir, state_dir.join(COMPILED_DIR)), store.writer(), sinks);
@@ -111,6 +113,7 @@ impl Station {
         let reports = report_desk::start(&runtime, sources, &cameras, &config.public.contact).map_err(web_error)?;
         let of = Means { reader: store.reader(), journal, plugins: plugins.clone(), program_dir: program_dir.clone() };
         let rederivations = rederivations_of(of, &register, &book)?;
+        let thumbnails = Arc::new(ThumbnailDesk::new(&program_dir));
         let (exports, cases, asked) =
             open_exports((config, program_dir), (&store, &checkpoints, &cameras), (&register, &keys, &book))?;
         let proposals = ProposalDesk::open(register, Arc::clone(&book), rules).map_err(web_error)?;
@@ -123,6 +126,7 @@ impl Station {
             cameras: cameras.clone(),
             devices,
             footage: ring.clone(),
+            thumbnails,
             events: ring.clone(),
             plugins,
             health: ring.clone(),
@@ -137,7 +141,7 @@ impl Station {
             reports: Arc::clone(&reports) as _,
             policies,
         };
-        let app = app_of(ports, live, config.public.office())?;
+        let app = app_of(ports, (live, event_feed), config.public.office())?;
         Ok(Self { store, holds, exports, cameras, app, state_dir, checkpoints, reports })
     }
 
@@ -262,9 +266,15 @@ fn open_exports(
     Ok((desk, cases, asked))
 }
 
-fn app_of(ports: Ports, live: Arc<LiveHub>, office: Office) -> Result<App> {
+/// A number that the start before this one did not have.
+fn fresh_number() -> Result<u32> {
+    getrandom::u32().map_err(|error| Error::new(Kind::Unavailable, format!("asking for a random number: {error}")))
+}
+
+fn app_of(ports: Ports, (live, event_feed): (Arc<LiveHub>, Arc<EventFeed>), office: Office) -> Result<App> {
     let (clock, version) = (Arc::new(SystemClock), env!("CARGO_PKG_VERSION").to_owned());
-    App::load(AppParts { ports, live, clock, hash_cost: HashCost::default(), version, office }).map_err(web_error)
+    App::load(AppParts { ports, live, event_feed, clock, hash_cost: HashCost::default(), version, office })
+        .map_err(web_error)
 }
 
 /// Signs the audit log while it grows, and sends what is signed to witnesses.
