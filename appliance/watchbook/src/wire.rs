@@ -23,7 +23,7 @@ use crate::station::log_keeper::{self, LogKeeper};
 use crate::station::log_push;
 use crate::station::plugins::{PluginDesk, Shelf, Staffed};
 use crate::station::policies::PolicyDesk;
-use crate::station::proposals::{ProposalDesk, RuleFeed};
+use crate::station::proposals::{ProposalDesk, RuleFeed, RuleWork};
 use crate::station::rederive::{Means, RederiveDesk};
 use crate::station::report_desk::{self, ReportDesk};
 use crate::station::sight::{Lookout, Teller};
@@ -82,8 +82,7 @@ impl Station {
         let holds = Arc::new(HoldDesk::new(open_holds(&config.storage, &store, &deps)?));
         let program_dir = program_dir(&config.plugins.program_dir)?;
         let shelf = Shelf::open(&config.plugins.dir, &state_dir.join(DEPOT_DIR));
-        let event_feed = Arc::new(EventFeed::new(fresh_number()?));
-        let (rules, rule_work) = RuleFeed::new(Arc::clone(&event_feed));
+        let (event_feed, rules, rule_work) = feeds()?;
         let journal = Arc::new(Journal::open(Arc::clone(&register)).map_err(web_error)?);
         let sinks = Sinks { rules: rules.clone(), journal: Arc::clone(&journal) };
         let staffed = Staffed::open(shelf, (&program_dir, state_dir.join(COMPILED_DIR)), store.writer(), sinks);
@@ -96,8 +95,7 @@ impl Station {
         let cameras = CameraDesk::open(Arc::clone(&register), states, Arc::clone(&analysis), sink, runtime.clone());
         let networks = watchbook_capture::Networks::parse(&config.cameras.networks)
             .map_err(|error| Error::new(error.kind, error.message))?;
-        let book = Arc::new(Book(Arc::clone(&register)));
-        let told = (store.writer(), rules.clone());
+        let (book, told) = (Arc::new(Book(Arc::clone(&register))), (store.writer(), rules.clone()));
         let (devices, notices) = DeviceDesk::new(Arc::clone(&register), Arc::clone(&book), told, runtime.clone());
         let (devices, encoding) = (Arc::new(devices), encode::programs(&program_dir));
         let followed =
@@ -113,9 +111,8 @@ impl Station {
         let reports = report_desk::start(&runtime, sources, &cameras, &config.public.contact).map_err(web_error)?;
         let of = Means { reader: store.reader(), journal, plugins: plugins.clone(), program_dir: program_dir.clone() };
         let rederivations = rederivations_of(of, &register, &book)?;
-        let thumbnails = Arc::new(ThumbnailDesk::new(&program_dir));
         let (exports, cases, asked) =
-            open_exports((config, program_dir), (&store, &checkpoints, &cameras), (&register, &keys, &book))?;
+            open_exports((config, program_dir.clone()), (&store, &checkpoints, &cameras), (&register, &keys, &book))?;
         let proposals = ProposalDesk::open(register, Arc::clone(&book), rules).map_err(web_error)?;
         let proposals = started(Arc::new(proposals), |desk| desk.start(rule_work, analysis, Arc::clone(&cameras)))?;
         keep_ages(&store, &book, &holds)?;
@@ -126,7 +123,7 @@ impl Station {
             cameras: cameras.clone(),
             devices,
             footage: ring.clone(),
-            thumbnails,
+            thumbnails: Arc::new(ThumbnailDesk::new(&program_dir)),
             events: ring.clone(),
             plugins,
             health: ring.clone(),
@@ -266,9 +263,13 @@ fn open_exports(
     Ok((desk, cases, asked))
 }
 
-/// A number that the start before this one did not have.
-fn fresh_number() -> Result<u32> {
-    getrandom::u32().map_err(|error| Error::new(Kind::Unavailable, format!("asking for a random number: {error}")))
+/// Where new events go: to the pages that are open, and to the rules. The number tells this start of the recorder apart from the one before.
+fn feeds() -> Result<(Arc<EventFeed>, RuleFeed, RuleWork)> {
+    let start = getrandom::u32()
+        .map_err(|error| Error::new(Kind::Unavailable, format!("asking for a random number: {error}")))?;
+    let pages = Arc::new(EventFeed::new(start));
+    let (rules, work) = RuleFeed::new(Arc::clone(&pages));
+    Ok((pages, rules, work))
 }
 
 fn app_of(ports: Ports, (live, event_feed): (Arc<LiveHub>, Arc<EventFeed>), office: Office) -> Result<App> {
