@@ -40,8 +40,11 @@ pub enum Action {
     },
     /// Search what plugins saw.
     SearchEvents {
-        /// On which camera; `None` means every camera of the account.
+        /// On which camera; `None` means those of `cameras`, or every camera of the account.
         camera: Option<CameraId>,
+        /// On which of several cameras, in order, each once; empty where one is named, or none.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        cameras: Vec<CameraId>,
         /// When.
         range: TimeRange,
     },

@@ -202,11 +202,14 @@ impl Grant {
         matches!(&self.action, Action::ReleaseHold { hold: granted } if *granted == hold)
     }
 
-    /// True when this grant lets events be searched, on `camera` or, with `None`, on every camera of [`Grant::cameras`].
+    /// True when this grant lets events be searched, on `camera` or, with `None`, on every camera of [`Grant::cameras`], which a grant for named cameras does not.
     #[must_use]
     pub fn covers_events(&self, camera: Option<CameraId>) -> bool {
         match (&self.action, camera) {
-            (Action::SearchEvents { camera: None, .. }, None) => true,
+            (Action::SearchEvents { camera: None, cameras, .. }, None) => cameras.is_empty(),
+            (Action::SearchEvents { camera: None, cameras, .. }, Some(camera)) if !cameras.is_empty() => {
+                cameras.contains(&camera)
+            }
             (Action::SearchEvents { camera: None, .. }, Some(camera)) => {
                 self.cameras.as_ref().is_none_or(|cameras| cameras.contains(&camera))
             }

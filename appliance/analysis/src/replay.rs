@@ -10,7 +10,7 @@ use watchbook_base::{Kind, UtcNanos, memfd};
 
 /// Access units on their way to the child: it decodes one while the next ones are read from disk.
 const UNITS_MAX: u32 = 4;
-/// How long one access unit may take on a box that is busy with recording.
+/// How long one access unit may take on a box that is busy with recording, when nobody waits for it.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// A rate that lets every picture through: which are wanted is decided by [`crate::choice`], not by the child.
 const EVERY_PICTURE: f32 = 10_000.0;
@@ -33,6 +33,7 @@ pub struct Replay {
     slot: Slot,
     output: Option<Output>,
     waiting: u32,
+    patience: Duration,
     /// Access units that the decoder refused.
     failed: u64,
     problem: Option<String>,
@@ -45,7 +46,13 @@ impl Replay {
     /// The operating system's.
     pub fn spawn(program: &Path) -> Result<Self, Error> {
         let child = Once::spawn(program, &[])?;
-        Ok(Self { child, slot: 0, output: None, waiting: 0, failed: 0, problem: None })
+        Ok(Self { child, slot: 0, output: None, waiting: 0, patience: PATIENCE, failed: 0, problem: None })
+    }
+
+    /// Somebody waits: no access unit may take longer.
+    #[must_use]
+    pub fn within(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// What ends it from another thread.
@@ -120,7 +127,7 @@ impl Replay {
 
     fn hear(&mut self, on: &mut OnPicture<'_>) -> Result<(), Error> {
         let slot_now = self.slot;
-        let (payload, descriptor) = self.child.recv(PATIENCE)?;
+        let (payload, descriptor) = self.child.recv(self.patience)?;
         match decode(payload)? {
             FromDecoder::Taken { slot, failed, .. } if slot == slot_now => {
                 self.waiting = self.waiting.saturating_sub(1);

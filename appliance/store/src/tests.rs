@@ -5,6 +5,7 @@ mod care;
 mod check;
 mod crash;
 mod damage;
+mod events;
 mod footage_log;
 #[cfg(feature = "rocks")]
 mod full_disk;

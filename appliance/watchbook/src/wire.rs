@@ -23,12 +23,13 @@ use crate::station::log_keeper::{self, LogKeeper};
 use crate::station::log_push;
 use crate::station::plugins::{PluginDesk, Shelf, Staffed};
 use crate::station::policies::PolicyDesk;
-use crate::station::proposals::{ProposalDesk, RuleFeed};
+use crate::station::proposals::{ProposalDesk, RuleFeed, RuleWork};
 use crate::station::rederive::{Means, RederiveDesk};
 use crate::station::report_desk::{self, ReportDesk};
 use crate::station::sight::{Lookout, Teller};
 use crate::station::sink::StationSink;
 use crate::station::states::States;
+use crate::station::thumbnails::ThumbnailDesk;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -39,7 +40,7 @@ use watchbook_base::{Clock, Kind, TimeRange};
 use watchbook_store::register::Register;
 use watchbook_store::{Erased, Holds, Keys, Store, VaultConfig};
 use watchbook_web::ports::{CameraConfig, Cameras as _, Policies as _, Ports, StreamConfig};
-use watchbook_web::{App, AppParts, CaseBook, HashCost, LiveHub, Office, Rights, api};
+use watchbook_web::{App, AppParts, CaseBook, EventFeed, HashCost, LiveHub, Office, Rights, api};
 
 /// File in the state directory that holds the claim code of an unclaimed station, readable by its owner alone.
 const CLAIM_FILE: &str = "claim-code";
@@ -81,7 +82,7 @@ impl Station {
         let holds = Arc::new(HoldDesk::new(open_holds(&config.storage, &store, &deps)?));
         let program_dir = program_dir(&config.plugins.program_dir)?;
         let shelf = Shelf::open(&config.plugins.dir, &state_dir.join(DEPOT_DIR));
-        let (rules, rule_work) = RuleFeed::new();
+        let (event_feed, rules, rule_work) = feeds()?;
         let journal = Arc::new(Journal::open(Arc::clone(&register)).map_err(web_error)?);
         let sinks = Sinks { rules: rules.clone(), journal: Arc::clone(&journal) };
         let staffed = Staffed::open(shelf, (&program_dir, state_dir.join(COMPILED_DIR)), store.writer(), sinks);
@@ -94,8 +95,7 @@ impl Station {
         let cameras = CameraDesk::open(Arc::clone(&register), states, Arc::clone(&analysis), sink, runtime.clone());
         let networks = watchbook_capture::Networks::parse(&config.cameras.networks)
             .map_err(|error| Error::new(error.kind, error.message))?;
-        let book = Arc::new(Book(Arc::clone(&register)));
-        let told = (store.writer(), rules.clone());
+        let (book, told) = (Arc::new(Book(Arc::clone(&register))), (store.writer(), rules.clone()));
         let (devices, notices) = DeviceDesk::new(Arc::clone(&register), Arc::clone(&book), told, runtime.clone());
         let (devices, encoding) = (Arc::new(devices), encode::programs(&program_dir));
         let followed =
@@ -112,7 +112,7 @@ impl Station {
         let of = Means { reader: store.reader(), journal, plugins: plugins.clone(), program_dir: program_dir.clone() };
         let rederivations = rederivations_of(of, &register, &book)?;
         let (exports, cases, asked) =
-            open_exports((config, program_dir), (&store, &checkpoints, &cameras), (&register, &keys, &book))?;
+            open_exports((config, program_dir.clone()), (&store, &checkpoints, &cameras), (&register, &keys, &book))?;
         let proposals = ProposalDesk::open(register, Arc::clone(&book), rules).map_err(web_error)?;
         let proposals = started(Arc::new(proposals), |desk| desk.start(rule_work, analysis, Arc::clone(&cameras)))?;
         keep_ages(&store, &book, &holds)?;
@@ -123,6 +123,7 @@ impl Station {
             cameras: cameras.clone(),
             devices,
             footage: ring.clone(),
+            thumbnails: Arc::new(ThumbnailDesk::new(&program_dir)),
             events: ring.clone(),
             plugins,
             health: ring.clone(),
@@ -137,7 +138,7 @@ impl Station {
             reports: Arc::clone(&reports) as _,
             policies,
         };
-        let app = app_of(ports, live, config.public.office())?;
+        let app = app_of(ports, (live, event_feed), config.public.office())?;
         Ok(Self { store, holds, exports, cameras, app, state_dir, checkpoints, reports })
     }
 
@@ -262,9 +263,19 @@ fn open_exports(
     Ok((desk, cases, asked))
 }
 
-fn app_of(ports: Ports, live: Arc<LiveHub>, office: Office) -> Result<App> {
+/// Where new events go: to the pages that are open, and to the rules. The number tells this start of the recorder apart from the one before.
+fn feeds() -> Result<(Arc<EventFeed>, RuleFeed, RuleWork)> {
+    let start = getrandom::u32()
+        .map_err(|error| Error::new(Kind::Unavailable, format!("asking for a random number: {error}")))?;
+    let pages = Arc::new(EventFeed::new(start));
+    let (rules, work) = RuleFeed::new(Arc::clone(&pages));
+    Ok((pages, rules, work))
+}
+
+fn app_of(ports: Ports, (live, event_feed): (Arc<LiveHub>, Arc<EventFeed>), office: Office) -> Result<App> {
     let (clock, version) = (Arc::new(SystemClock), env!("CARGO_PKG_VERSION").to_owned());
-    App::load(AppParts { ports, live, clock, hash_cost: HashCost::default(), version, office }).map_err(web_error)
+    App::load(AppParts { ports, live, event_feed, clock, hash_cost: HashCost::default(), version, office })
+        .map_err(web_error)
 }
 
 /// Signs the audit log while it grows, and sends what is signed to witnesses.

@@ -2,6 +2,7 @@
 
 use crate::accounts::{AccountBook, HashCost};
 use crate::error::Error;
+use crate::event_feed::{EventFeed, FOLLOWERS_PER_SESSION_MAX};
 use crate::gate::Gate;
 use crate::live::{LiveHub, VIEWERS_PER_SESSION_MAX};
 use crate::mirrors::MirrorBook;
@@ -9,6 +10,7 @@ use crate::places::Places;
 use crate::ports::Ports;
 use crate::requests::{Office, RequestBook};
 use crate::routes::dispatch::blocking;
+use crate::stills::{STILLS_MAX, STILLS_PER_SESSION_MAX, StillCache};
 use crate::turning::Turning;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -38,6 +40,8 @@ pub struct AppParts {
     pub ports: Ports,
     /// Live pictures.
     pub live: Arc<LiveHub>,
+    /// New events.
+    pub event_feed: Arc<EventFeed>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// What a password costs; [`HashCost::default`] outside tests.
@@ -65,7 +69,11 @@ struct Inner {
     downloads: Arc<Semaphore>,
     downloads_by_session: Places,
     viewers_by_session: Places,
+    followers_by_session: Places,
     chunk_reads: Arc<Semaphore>,
+    stills: Arc<Semaphore>,
+    stills_by_session: Places,
+    still_cache: StillCache,
     turning: Turning,
     requests: RequestBook,
 }
@@ -93,7 +101,11 @@ impl App {
             downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),
             downloads_by_session: Places::new(DOWNLOADS_PER_SESSION_MAX),
             viewers_by_session: Places::new(VIEWERS_PER_SESSION_MAX),
+            followers_by_session: Places::new(FOLLOWERS_PER_SESSION_MAX),
             chunk_reads: Arc::new(Semaphore::new(CHUNK_READS_MAX)),
+            stills: Arc::new(Semaphore::new(STILLS_MAX)),
+            stills_by_session: Places::new(STILLS_PER_SESSION_MAX),
+            still_cache: StillCache::default(),
             turning: Turning::default(),
             requests,
         })))
@@ -190,6 +202,22 @@ impl App {
 
     pub(crate) fn viewers_by_session(&self) -> &Places {
         &self.0.viewers_by_session
+    }
+
+    pub(crate) fn event_feed(&self) -> &Arc<EventFeed> {
+        &self.0.parts.event_feed
+    }
+
+    pub(crate) fn followers_by_session(&self) -> &Places {
+        &self.0.followers_by_session
+    }
+
+    pub(crate) fn stills(&self) -> (&Places, &Arc<Semaphore>) {
+        (&self.0.stills_by_session, &self.0.stills)
+    }
+
+    pub(crate) fn still_cache(&self) -> &StillCache {
+        &self.0.still_cache
     }
 
     pub(crate) fn turning(&self) -> &Turning {

@@ -143,7 +143,8 @@ fn status(row: &Route) -> u16 {
     match row.answer {
         Answer::Json(status, _) => status,
         Answer::Empty => 204,
-        Answer::Mp4(_) | Answer::Zip(_) | Answer::AnyJson | Answer::Csv | Answer::Text | Answer::Bytes => 200,
+        Answer::Mp4(_) | Answer::Zip(_) | Answer::Jpeg(_) | Answer::EventStream => 200,
+        Answer::AnyJson | Answer::Csv | Answer::Text | Answer::Bytes => 200,
         Answer::WebSocket => 101,
     }
 }
@@ -164,19 +165,25 @@ fn answer(row: &Route) -> ResponseBuilder {
         Answer::Text => {
             builder.description("The text.").content("text/plain", ContentBuilder::new().schema(Some(text())).build())
         }
+        Answer::EventStream => builder
+            .description("The events, as they come.")
+            .content("text/event-stream", ContentBuilder::new().schema(Some(text())).build()),
         Answer::Bytes => builder
             .description("The bytes.")
             .content("application/octet-stream", ContentBuilder::new().schema(Some(text())).build()),
         Answer::WebSocket => builder.description("A WebSocket."),
-        Answer::Mp4(headers) | Answer::Zip(headers) => {
-            let kind = if matches!(row.answer, Answer::Zip(_)) { "application/zip" } else { "video/mp4" };
+        Answer::Mp4(headers) | Answer::Zip(headers) | Answer::Jpeg(headers) => {
+            let (kind, description) = match row.answer {
+                Answer::Zip(_) => ("application/zip", IN_PARTS),
+                Answer::Jpeg(_) => ("image/jpeg", "The picture."),
+                _ => ("video/mp4", IN_PARTS),
+            };
             let file = ObjectBuilder::new()
                 .schema_type(SchemaType::Type(Type::String))
                 .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
                 .build();
-            let mut builder = builder
-                .description("The file; 206 with a part of it when `Range` asks for one.")
-                .content(kind, ContentBuilder::new().schema(Some(file)).build());
+            let mut builder =
+                builder.description(description).content(kind, ContentBuilder::new().schema(Some(file)).build());
             for name in headers {
                 builder = builder.header(*name, HeaderBuilder::new().schema(Some(text())).build());
             }
@@ -184,6 +191,8 @@ fn answer(row: &Route) -> ResponseBuilder {
         }
     }
 }
+
+const IN_PARTS: &str = "The file; 206 with a part of it when `Range` asks for one.";
 
 fn problem() -> ResponseBuilder {
     let body = ContentBuilder::new().schema(Some(reference(Shape::of::<ProblemBody>()))).build();

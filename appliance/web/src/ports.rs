@@ -13,6 +13,7 @@ mod push_url;
 mod register;
 mod report;
 mod secrets;
+mod thumbnails;
 
 pub use cases::{CaseChange, Cases};
 pub use decisions::{Decisions, SignedDecision};
@@ -24,6 +25,7 @@ pub use push_url::{PUSH_URL_BYTES_MAX, PushUrl};
 pub use register::{Change, Register, RegisterRow, Space};
 pub use report::{PublicReport, Reports, StoredLeaf, WaitingReview};
 pub use secrets::{SECRET_BYTES, Secrets};
+pub use thumbnails::{KeyFrame, Thumbnails};
 
 use crate::address_secret;
 use crate::api;
@@ -48,6 +50,8 @@ pub struct Ports {
     pub devices: Arc<dyn Devices>,
     /// Recorded footage.
     pub footage: Arc<dyn Footage>,
+    /// Small pictures of it.
+    pub thumbnails: Arc<dyn Thumbnails>,
     /// Events.
     pub events: Arc<dyn Events>,
     /// Plugins.
@@ -353,6 +357,10 @@ pub struct EventQuery {
     pub cameras: Option<BTreeSet<CameraId>>,
     /// Only this kind.
     pub kind: Option<String>,
+    /// Only in the zone of this name.
+    pub zone: Option<String>,
+    /// Only what this plugin said, by its id.
+    pub plugin: Option<String>,
     /// At most this many.
     pub limit: usize,
     /// Go on after this one: what [`EventPage::next`] gave.

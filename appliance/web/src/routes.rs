@@ -12,6 +12,7 @@ pub(crate) mod decisions;
 pub(crate) mod devices;
 pub(crate) mod disks;
 pub(crate) mod dispatch;
+mod event_feed;
 pub(crate) mod events;
 pub(crate) mod exports;
 pub(crate) mod footage;
@@ -35,6 +36,7 @@ pub(crate) mod retention;
 pub(crate) mod sessions;
 pub(crate) mod signs;
 pub(crate) mod station;
+mod thumbnails;
 
 use crate::error::{Error, Problem};
 use crate::ports::CameraConfig;
@@ -188,10 +190,14 @@ pub(crate) enum Answer {
     Mp4(&'static [&'static str]),
     /// ZIP with these headers, whole or in part.
     Zip(&'static [&'static str]),
+    /// A JPEG picture with these headers.
+    Jpeg(&'static [&'static str]),
     /// CSV with a header row.
     Csv,
     /// Plain text of a form of its own.
     Text,
+    /// Server-sent events.
+    EventStream,
     /// Bytes of a form of its own.
     Bytes,
     /// A WebSocket.
@@ -220,11 +226,13 @@ pub(crate) fn table() -> Vec<Route> {
     rows.extend(bookmarks::rows());
     rows.extend(footage::rows());
     rows.extend(playback::rows());
+    rows.extend(thumbnails::rows());
     rows.extend(exports::rows());
     rows.extend(decisions::rows());
     rows.extend(redact::rows());
     rows.extend(live::rows());
     rows.extend(events::rows());
+    rows.extend(event_feed::rows());
     rows.extend(counts::rows());
     rows.extend(rederive::rows());
     rows.extend(plugins::rows());

@@ -45,6 +45,10 @@ const GRACE: Duration = Duration::from_secs(5);
 /// A pause after `accept` failed, as it does when file descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Becomes true when the server ends, as a request's extension: an answer that has no end of its own ends then.
+#[derive(Clone, Debug)]
+pub(crate) struct Stopping(pub(crate) watch::Receiver<bool>);
+
 /// Address of the other end, as a request's extension.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) IpAddr);
@@ -135,9 +139,11 @@ pub(crate) async fn serve_on<T>(stream: T, peer: IpAddr, router: Router, stopped
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let stopping = Stopping(stopped.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
         let mut router = router.clone();
         request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(stopping.clone());
         async move { Ok::<Response, Infallible>(call(&mut router, request).await) }
     });
     let mut builder = hyper::server::conn::http1::Builder::new();

@@ -6,6 +6,7 @@ mod cases;
 mod counts;
 mod decisions;
 mod doubles;
+mod events;
 mod exports;
 mod factor;
 mod live;

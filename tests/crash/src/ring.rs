@@ -220,11 +220,13 @@ impl Ring {
     /// # Errors
     /// What the store says.
     pub fn events(&self) -> Result<Vec<u64>> {
-        let grant = grant(Action::SearchEvents { camera: None, range: ALL })?;
+        let grant = grant(Action::SearchEvents { camera: None, cameras: Vec::new(), range: ALL })?;
         let mut query = EventQuery {
             camera: None,
             only: None,
             kind: None,
+            zone: None,
+            plugin: None,
             range: ALL,
             newest_first: false,
             limit: 1000,

@@ -86,6 +86,7 @@ pub(super) fn cameras(action: &A) -> &[CameraId] {
         A::Rederive { camera, .. } | A::CancelRederive { camera, .. } => from_ref(camera),
         A::TurnCamera { camera, .. } | A::AcceptCamera { camera, .. } => from_ref(camera),
         A::ReviewCamera { camera, .. } => from_ref(camera),
+        A::SearchEvents { camera: None, cameras, .. } => cameras,
         A::SearchEvents { camera, .. } | A::ReadRetention { camera } | A::ChangeConfig { camera, .. } => {
             camera.as_slice()
         }

@@ -118,8 +118,8 @@ fn table() -> Vec<(Action, Option<Vec<Role>>)> {
     vec![
         (Action::Live { camera: one }, Some(vec![Viewer])),
         (Action::Timeline { camera: one }, Some(vec![Investigator])),
-        (Action::SearchEvents { camera: Some(one), range: window }, Some(vec![Investigator])),
-        (Action::SearchEvents { camera: None, range: window }, Some(vec![Investigator])),
+        (Action::SearchEvents { camera: Some(one), cameras: Vec::new(), range: window }, Some(vec![Investigator])),
+        (Action::SearchEvents { camera: None, cameras: Vec::new(), range: window }, Some(vec![Investigator])),
         (playback(one, window), Some(vec![Investigator])),
         (Action::ReadCases, keepers()),
         (open_case(&[8], false), Some(vec![Approver])),
@@ -517,7 +517,8 @@ fn another_camera_is_refused_whatever_the_roles() {
     for action in [
         Action::Live { camera: other },
         Action::Timeline { camera: other },
-        Action::SearchEvents { camera: Some(other), range: window },
+        Action::SearchEvents { camera: Some(other), cameras: Vec::new(), range: window },
+        Action::SearchEvents { camera: None, cameras: vec![camera(1), other], range: window },
         playback(other, window),
         Action::Rederive { camera: other, event: 1, range: window },
         Action::CancelRederive { camera: other, event: 1 },
@@ -579,7 +580,7 @@ fn the_grant_names_its_entry() {
 #[test]
 fn a_search_over_all_cameras_means_the_account_s_own() {
     let log = MemoryLog::default();
-    let search = Action::SearchEvents { camera: None, range: range(0, 10) };
+    let search = Action::SearchEvents { camera: None, cameras: Vec::new(), range: range(0, 10) };
     let grant = open(&subject(&[Role::Investigator]), search, &log).unwrap();
     assert!(grant.covers_events(None) && grant.covers_events(Some(camera(1))));
     assert!(!grant.covers_events(Some(camera(2))) && !grant.covers_timeline(camera(1)));

@@ -188,7 +188,17 @@ mod tests {
 
     fn query(limit: usize, newest_first: bool) -> EventQuery {
         let range = TimeRange { start: UtcNanos(0), end: UtcNanos(1000) };
-        EventQuery { camera: None, only: None, kind: None, range, newest_first, limit, after: None }
+        EventQuery {
+            camera: None,
+            only: None,
+            kind: None,
+            zone: None,
+            plugin: None,
+            range,
+            newest_first,
+            limit,
+            after: None,
+        }
     }
 
     fn numbers(page: &EventPage) -> Vec<u64> {

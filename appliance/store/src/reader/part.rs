@@ -322,8 +322,7 @@ impl Part {
         keys.reverse = query.newest_first;
         self.kv.scan(table, &keys, &mut |key, value| {
             looked_at.push((key.to_vec(), value.to_vec()));
-            looked_at.len() < EVENT_ROWS_PER_PAGE_MAX
-                && (looked_at.len() < limit * 4 || query.kind.is_some() || query.only.is_some())
+            looked_at.len() < EVENT_ROWS_PER_PAGE_MAX && (looked_at.len() < limit * 4 || query.filters())
         })?;
         self.page(query, looked_at, limit)
     }
@@ -350,8 +349,7 @@ impl Part {
                 None => self.kv.get(rows::EVENTS, &rows::event_key(camera, start, number))?,
             };
             let Some(event) = json.and_then(|json| serde_json::from_slice::<Event>(&json).ok()) else { continue };
-            let reaches = event.start >= query.range.start || event.end.is_some_and(|end| end > query.range.start);
-            if reaches && query.kind.as_ref().is_none_or(|kind| *kind == event.kind) {
+            if query.wants(&event) {
                 page.events.push(StoredEvent { number, event });
             }
         }

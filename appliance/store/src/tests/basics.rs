@@ -142,9 +142,18 @@ fn events_are_found_by_camera_time_and_kind_page_by_page() {
     }
     assert_eq!(parts.writer.event(&event(1, START, "")).unwrap_err().kind, Kind::InvalidInput);
     parts.committer.step().unwrap();
-    let all = grant(Action::SearchEvents { camera: None, range: ALL });
-    let query =
-        EventQuery { camera: None, only: None, kind: None, range: ALL, newest_first: true, limit: 7, after: None };
+    let all = grant(Action::SearchEvents { camera: None, cameras: Vec::new(), range: ALL });
+    let query = EventQuery {
+        camera: None,
+        only: None,
+        kind: None,
+        zone: None,
+        plugin: None,
+        range: ALL,
+        newest_first: true,
+        limit: 7,
+        after: None,
+    };
     let mut pages = Vec::new();
     let mut next = query.clone();
     loop {
@@ -163,7 +172,7 @@ fn events_are_found_by_camera_time_and_kind_page_by_page() {
     assert_eq!(list(&EventQuery { only: Some([camera(2)].into()), ..vehicles.clone() }), [6, 16]);
     let one = EventQuery { camera: Some(camera(2)), limit: 100, ..query };
     assert_eq!(list(&one).len(), 10);
-    let other = grant(Action::SearchEvents { camera: Some(camera(1)), range: ALL });
+    let other = grant(Action::SearchEvents { camera: Some(camera(1)), cameras: Vec::new(), range: ALL });
     assert_eq!(parts.reader.events(&other, &one).unwrap_err().kind, Kind::Denied);
     assert_same_index(&machine);
 }

@@ -186,11 +186,13 @@ fn one_life(seed: u64, lying_disk: bool) -> u64 {
 }
 
 fn stored_events(parts: &crate::store::Parts) -> Vec<u64> {
-    let all = grant(watchbook_access::Action::SearchEvents { camera: None, range: ALL });
+    let all = grant(watchbook_access::Action::SearchEvents { camera: None, cameras: Vec::new(), range: ALL });
     let query = crate::EventQuery {
         camera: None,
         only: None,
         kind: None,
+        zone: None,
+        plugin: None,
         range: ALL,
         newest_first: false,
         limit: 1000,

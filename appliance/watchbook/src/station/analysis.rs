@@ -407,7 +407,7 @@ fn note(writer: &Writer, logs: &PluginLogs, rules: &RuleFeed, report: Report) {
     match report {
         Report::Event(event) => match writer.event(&event) {
             // What led to it is for the disk alone.
-            Ok(_) => rules.event(Event { lead: None, ..event }),
+            Ok(number) => rules.event(number, Event { lead: None, ..event }),
             Err(error) => tracing::error!(camera = %event.camera, %error, "an event is lost"),
         },
         Report::Log { camera, plugin, level, text } => {

@@ -287,7 +287,7 @@ impl DeviceSink for Inner {
         let firmware = self.lock().get(&event.camera).and_then(|known| known.memory.identity());
         let event = event_of(event, firmware.map(|identity| identity.firmware).unwrap_or_default());
         match self.writer.event(&event) {
-            Ok(_) => self.rules.event(event),
+            Ok(number) => self.rules.event(number, event),
             Err(error) => tracing::error!(camera = %event.camera, %error, "an event of a camera is lost"),
         }
     }

@@ -57,6 +57,8 @@ impl ports::Events for Ring {
             camera: single.copied(),
             only: query.cameras.clone(),
             kind: query.kind.clone(),
+            zone: query.zone.clone(),
+            plugin: query.plugin.clone(),
             range: query.range,
             newest_first: true,
             limit: query.limit,

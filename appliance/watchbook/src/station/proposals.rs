@@ -15,6 +15,7 @@ use watchbook_base::time::NANOS_PER_SEC;
 use watchbook_base::{CameraId, Clock as _, Event, EventSource, Kind, UtcNanos};
 use watchbook_plugin_host::rules::{Clip, LocalTime, Proposal, RECENT_MAX, Surroundings, Verdict};
 use watchbook_store::register::{Change, Namespace, Register};
+use watchbook_web::EventFeed;
 use watchbook_web::api;
 use watchbook_web::error::Error;
 use watchbook_web::ports::{self, Cameras as _, ProposalBook, ProposalDecision, ProposalRow};
@@ -46,21 +47,24 @@ struct Feed {
     queue: SyncSender<Work>,
     events_dropped: AtomicU64,
     proposals_dropped: AtomicU64,
+    /// The pages that follow new events.
+    pages: Arc<EventFeed>,
 }
 
 /// The other end of a [`RuleFeed`].
 pub struct RuleWork(Receiver<Work>);
 
 impl RuleFeed {
-    /// A feed and the work that comes out of it.
-    pub fn new() -> (Self, RuleWork) {
+    /// A feed and the work that comes out of it. Pages that are open are told of each event, too.
+    pub fn new(pages: Arc<EventFeed>) -> (Self, RuleWork) {
         let (queue, work) = sync_channel(WAITING_MAX);
-        let feed = Feed { queue, events_dropped: AtomicU64::new(0), proposals_dropped: AtomicU64::new(0) };
+        let feed = Feed { queue, events_dropped: AtomicU64::new(0), proposals_dropped: AtomicU64::new(0), pages };
         (Self(Arc::new(feed)), RuleWork(work))
     }
 
-    /// Hands a stored event to the rules of its camera. Never waits.
-    pub fn event(&self, event: Event) {
+    /// Hands an event that is stored under this number to the pages that are open and to the rules of its camera. Never waits.
+    pub fn event(&self, number: u64, event: Event) {
+        self.0.pages.stored(number, &event);
         if self.0.queue.try_send(Work::Event(Box::new(event))).is_err() {
             self.0.events_dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -350,7 +354,10 @@ mod tests {
     fn desk(dir: &std::path::Path) -> (Arc<Register>, ProposalDesk) {
         let register = Arc::new(Register::open(dir, Arc::new(SimClock::new(UtcNanos(0)))).unwrap());
         let book = Arc::new(Book(Arc::clone(&register)));
-        (Arc::clone(&register), ProposalDesk::open(register, book, RuleFeed::new().0).unwrap())
+        (
+            Arc::clone(&register),
+            ProposalDesk::open(register, book, RuleFeed::new(Arc::new(EventFeed::new(0))).0).unwrap(),
+        )
     }
 
     fn decision(accepted: bool) -> ProposalDecision {
@@ -403,7 +410,7 @@ mod tests {
 
     #[test]
     fn what_the_thread_has_no_time_for_is_counted_and_nobody_waits() {
-        let (feed, _work) = RuleFeed::new();
+        let (feed, _work) = RuleFeed::new(Arc::new(EventFeed::new(0)));
         for start in 0..WAITING_MAX as i64 + 5 {
             feed.event(event(1, start));
         }

@@ -189,6 +189,8 @@ impl RederiveDesk {
             camera: Some(order.camera),
             only: None,
             kind: None,
+            zone: None,
+            plugin: None,
             range: TimeRange { start, end: start.plus_nanos(1_000_000) },
             newest_first: true,
             limit: PAGE_ROWS,

@@ -43,7 +43,7 @@ impl Teller {
         for part in parts {
             let event = event_of(camera, part);
             match writer.event(&event) {
-                Ok(_) => rules.event(event),
+                Ok(number) => rules.event(number, event),
                 Err(error) => tracing::error!(%camera, %error, "an event of what a camera sees is lost"),
             }
         }

@@ -29,7 +29,11 @@ fn event(number: u32, kind: &str, start: i64) -> Event {
 
 fn asked(start: i64, end: i64, bucket: Bucket, offset_nanos: i64) -> Asked {
     let range = TimeRange { start: UtcNanos(start), end: UtcNanos(end) };
-    Asked { query: EventQuery { range, cameras: None, kind: None, limit: 1, after: None }, bucket, offset_nanos }
+    Asked {
+        query: EventQuery { range, cameras: None, kind: None, zone: None, plugin: None, limit: 1, after: None },
+        bucket,
+        offset_nanos,
+    }
 }
 
 /// Pages of the events, newest first, as the store gives them.

@@ -64,7 +64,8 @@ pub(crate) fn rows() -> Vec<Route> {
 }
 
 fn asked(asked: &Asked<'_>) -> Result<Action, Error> {
-    Ok(Action::SearchEvents { camera: events::camera(asked.query)?, range: asked.query.range(DAYS_MAX)? })
+    let (camera, cameras) = (events::camera(asked.query)?, Vec::new());
+    Ok(Action::SearchEvents { camera, cameras, range: asked.query.range(DAYS_MAX)? })
 }
 
 fn bucket(call: &Call) -> Result<Bucket, Error> {
@@ -85,6 +86,8 @@ async fn counted(call: &Call) -> Result<(Bucket, Counted), Problem> {
         range: call.query.range(DAYS_MAX)?,
         cameras: events::cameras(call)?,
         kind: events::kind(&call.query)?,
+        zone: None,
+        plugin: None,
         limit: 1,
         after: None,
     };

@@ -6,7 +6,8 @@ use crate::accounts::Who;
 use crate::app::App;
 use crate::error::{Error, Problem};
 use crate::gate::{entry, undone};
-use crate::{headers, server::Peer};
+use crate::headers;
+use crate::server::{Peer, Stopping};
 use axum::RequestPartsExt;
 use axum::body::Body;
 use axum::extract::{RawPathParams, Request, WebSocketUpgrade};
@@ -153,6 +154,8 @@ pub(crate) struct Call {
     /// The grant's entry may stand for calls before this one, too.
     is_shared: bool,
     upgrade: Option<WebSocketUpgrade>,
+    /// When the server ends.
+    pub(crate) stopping: Option<Stopping>,
 }
 
 impl Call {
@@ -319,7 +322,21 @@ async fn serve(app: App, route: &'static Route, mut parts: Parts, body: Body) ->
         false => None,
     };
     let is_shared = window_s(route.audit).is_some();
-    (route.handler)(Call { app, peer, headers: parts.headers, path, query, body, who, grant, is_shared, upgrade }).await
+    let stopping = parts.extensions.get::<Stopping>().cloned();
+    (route.handler)(Call {
+        app,
+        peer,
+        headers: parts.headers,
+        path,
+        query,
+        body,
+        who,
+        grant,
+        is_shared,
+        upgrade,
+        stopping,
+    })
+    .await
 }
 
 /// Who calls, by their session; on rows that copy the log also by the token of a mirror, whose number comes along.

@@ -70,7 +70,7 @@ fn asked(asked: &Asked<'_>, case: Option<&Case>) -> Result<Action, Error> {
 }
 
 /// What `range` and `window` share.
-fn within(range: TimeRange, window: TimeRange) -> Option<TimeRange> {
+pub(super) fn within(range: TimeRange, window: TimeRange) -> Option<TimeRange> {
     TimeRange::new(range.start.max(window.start), range.end.min(window.end))
 }
 

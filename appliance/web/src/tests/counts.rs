@@ -61,7 +61,7 @@ async fn counting_is_a_search_in_the_log_and_covers_the_account_s_cameras_alone(
     let range = TimeRange { start: UtcNanos::from_ms(START_MS), end: UtcNanos::from_ms(START_MS + 2 * HOUR_MS) };
     let entries = station.audit.since(before);
     assert_eq!(entries.len(), 1, "the chart and its table are one look");
-    assert_eq!(entries[0].action, Action::SearchEvents { camera: None, range });
+    assert_eq!(entries[0].action, Action::SearchEvents { camera: None, cameras: Vec::new(), range });
     assert_problem(&station.get(&path("counts", "&camera=1"), &two).await, 403, "denied");
 }
 

@@ -4,7 +4,7 @@ use super::doubles::{MemoryAudit, MemoryBox, MemoryFootage, MemoryHolds, MemoryP
 use crate::api::{Point, Transport};
 use crate::ports::{CameraConfig, Ports, StreamConfig};
 use crate::server::Peer;
-use crate::{App, AppParts, CaseBook, HashCost, LiveHub, router};
+use crate::{App, AppParts, CaseBook, EventFeed, HashCost, LiveHub, router};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
@@ -34,6 +34,7 @@ pub(super) struct Station {
     pub(super) footage: Arc<MemoryFootage>,
     pub(super) holds: Arc<MemoryHolds>,
     pub(super) live: Arc<LiveHub>,
+    pub(super) event_feed: Arc<EventFeed>,
 }
 
 /// An answer, whole.
@@ -133,6 +134,7 @@ impl Station {
             cameras: Arc::clone(&inner) as _,
             devices: Arc::clone(&inner) as _,
             footage: Arc::clone(&footage) as _,
+            thumbnails: Arc::clone(&inner) as _,
             events: Arc::clone(&inner) as _,
             plugins: Arc::clone(&inner) as _,
             health: Arc::clone(&inner) as _,
@@ -148,16 +150,18 @@ impl Station {
             reports: Arc::clone(&inner) as _,
             policies: Arc::<MemoryPolicies>::default(),
         };
+        let event_feed = Arc::new(EventFeed::new(7));
         let app = App::load(AppParts {
             ports,
             live: Arc::clone(&live),
+            event_feed: Arc::clone(&event_feed),
             clock: Arc::new(clock.clone()),
             hash_cost: HashCost { memory_kib: 8, passes: 1 },
             version: "0.0.0".into(),
             office: crate::Office { name: "Station 7".into(), contact: "Room 3".into(), ..crate::Office::default() },
         })
         .unwrap();
-        Self { router: router(&app), app, clock, register, audit, inner, footage, holds, live }
+        Self { router: router(&app), app, clock, register, audit, inner, footage, holds, live, event_feed }
     }
 
     pub(super) async fn send(&self, ask: Ask) -> Answer {

@@ -45,6 +45,9 @@ fn good_request(row: &Route) -> Ask {
     if has("start_utc_ms") {
         query.push_str(&format!("?start_utc_ms={}", START_MS + 60_000));
     }
+    if has("at_utc_ms") {
+        query.push_str(&format!("?at_utc_ms={}", START_MS + 60_000));
+    }
     if has("cameras") {
         query.push_str("&cameras=1");
     }
@@ -304,7 +307,9 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
         "add_disk" | "accept_disk" | "retire_disk" => &[Admin],
         "recordings"
         | "playback"
+        | "thumbnail"
         | "events"
+        | "follow_events"
         | "event_counts"
         | "event_counts_csv"
         | "place_hold"

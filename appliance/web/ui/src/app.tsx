@@ -14,6 +14,7 @@ import { CameraList } from "./pages/camera-list";
 import { CaseNew } from "./pages/case-new";
 import { CasesPage } from "./pages/cases";
 import { CountsPage } from "./pages/counts";
+import { EventsPage } from "./pages/events";
 import { ExportsPage } from "./pages/exports";
 import { FirstRun } from "./pages/first-run";
 import { HealthPage } from "./pages/health";
@@ -43,6 +44,7 @@ const NAV: readonly { page: PageName; hash: string; text: Key }[] = [
   { page: "wall", hash: link.wall, text: "nav.wall" },
   { page: "timeline", hash: "#/camera", text: "nav.timeline" },
   { page: "scene", hash: link.scene(), text: "nav.scene" },
+  { page: "events", hash: link.events, text: "events.title" },
   { page: "counts", hash: link.counts, text: "nav.counts" },
   { page: "proposals", hash: link.proposals, text: "nav.proposals" },
   { page: "cases", hash: link.cases, text: "nav.cases" },
@@ -168,6 +170,8 @@ function Page({ here }: { here: Route }) {
       return <FirstRun />;
     case "counts":
       return <CountsPage />;
+    case "events":
+      return <EventsPage />;
     case "reviews":
       return <ReviewsPage />;
     case "policy":

@@ -5,6 +5,7 @@ import { startRouter } from "./lib/router";
 import { start } from "./lib/session";
 import "./style/base.css";
 import "./style/counts.css";
+import "./style/events.css";
 import "./style/first.css";
 import "./style/forms.css";
 import "./style/plugins.css";

@@ -156,12 +156,14 @@ impl Asker {
             camera: Some(camera),
             only: None,
             kind: None,
+            zone: None,
+            plugin: None,
             range: self.range,
             newest_first: true,
             limit: 100,
             after: None,
         };
-        let grant = grant(Action::SearchEvents { camera: Some(camera), range: self.range })?;
+        let grant = grant(Action::SearchEvents { camera: Some(camera), cameras: Vec::new(), range: self.range })?;
         Ok(self.reader.events(&grant, &query).attempt("listing events")?.events.len())
     }
 

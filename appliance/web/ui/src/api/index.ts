@@ -109,7 +109,17 @@ export interface CountAsk extends Window {
   bucket: CountBucket;
 }
 
+/** Which events are asked for; what is empty asks for all. */
+export interface EventAsk extends Window {
+  cameras: readonly number[];
+  kind: string;
+  zone: string;
+  plugin: string;
+}
+
 const window = ({ from, to }: Window) => ({ from_utc_ms: Math.floor(from), to_utc_ms: Math.ceil(to) });
+
+const eventPairs = ({ cameras, kind, zone, plugin, ...range }: EventAsk) => ({ ...window(range), cameras: cameras.join(",") || null, kind: kind || null, zone: zone || null, plugin: plugin || null });
 
 const counted = ({ camera, bucket, ...range }: CountAsk) => query({ ...window(range), camera, bucket, utc_offset_minutes: -new Date(range.to).getTimezoneOffset() });
 
@@ -154,6 +164,8 @@ export const api = {
 
   recordings: (camera: number, range: Window, role: TrackRole, signal?: AbortSignal) =>
     call<Recordings>("GET", `/cameras/${camera}/recordings${query({ ...window(range), role })}`, undefined, signal),
+  findEvents: (ask: EventAsk, cursor: string | null, limit: number, signal?: AbortSignal) =>
+    call<EventPage>("GET", `/events${query({ ...eventPairs(ask), cursor, limit })}`, undefined, signal),
   events: (range: Window, camera: number, cursor: string | null, limit: number, signal?: AbortSignal) =>
     call<EventPage>("GET", `/events${query({ ...window(range), camera, cursor, limit })}`, undefined, signal),
 
@@ -264,6 +276,16 @@ export function liveUrl(camera: number, role: TrackRole): string {
 /** Address of recorded footage as fragmented MP4 whose media time 0 is `base`, or its first picture; played in the case with this number. */
 export function playbackUrl(camera: number, number: string, range: Window, base: number | null): string {
   return `/api/v1/cameras/${camera}/playback.mp4${query({ ...window(range), role: "main_video", base_utc_ms: base, case: number })}`;
+}
+
+/** Address of the small picture of the key frame before a moment, looked at in the case with this number. */
+export function thumbnailUrl(camera: number, number: string, at: number, width: 160 | 320 | 640): string {
+  return `/api/v1/cameras/${camera}/thumbnail.jpg${query({ at_utc_ms: Math.floor(at), width, case: number })}`;
+}
+
+/** Address of new events as they come. */
+export function eventFeedUrl(ask: EventAsk): string {
+  return `/api/v1/events/live${query(eventPairs(ask))}`;
 }
 
 /** Address of counts as a table for spreadsheets. */

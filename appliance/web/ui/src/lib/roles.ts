@@ -16,6 +16,7 @@ export const PAGE_ROLES: Record<PageName, readonly Role[]> = {
   camera_edit: ["admin"],
   first_run: ["admin"],
   counts: ["investigator"],
+  events: ["investigator"],
   proposals: ["investigator", "admin"],
   cases: KEEPERS,
   case_new: ["approver"],

@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 
-export type PageName = "wall" | "live" | "timeline" | "scene" | "cameras" | "camera_edit" | "first_run" | "counts" | "proposals" | "cases" | "case_new" | "exports" | "holds" | "hold_new" | "plugins" | "people" | "health" | "audit" | "requests" | "request" | "request_new" | "sign" | "reviews" | "policy" | "account" | "unknown";
+export type PageName = "wall" | "live" | "timeline" | "scene" | "cameras" | "camera_edit" | "first_run" | "counts" | "events" | "proposals" | "cases" | "case_new" | "exports" | "holds" | "hold_new" | "plugins" | "people" | "health" | "audit" | "requests" | "request" | "request_new" | "sign" | "reviews" | "policy" | "account" | "unknown";
 
 /** The one page that has an address of its own: everybody may open it, and it can be printed on a sign. */
 export const REPORT_PATH = "/report";
@@ -22,6 +22,7 @@ const PLAIN: Record<string, PageName> = {
   cameras: "cameras",
   "first-run": "first_run",
   counts: "counts",
+  events: "events",
   proposals: "proposals",
   cases: "cases",
   exports: "exports",
@@ -79,6 +80,7 @@ export const link = {
   cameraEdit: (id: number) => `#/cameras/${id}`,
   sign: (id: number) => `#/cameras/${id}/sign`,
   counts: "#/counts",
+  events: "#/events",
   proposals: "#/proposals",
   cases: "#/cases",
   exports: "#/exports",

@@ -189,7 +189,7 @@ function OneTimeline({ camera, list }: { camera: Camera; list: Camera[] }) {
           <Now head={head} live={live} goTo={goTo} />
           <ViewButtons view={view} setView={(next) => setView(clampToNow(next, nowMs()))} moment={() => head.position.peek()} lengths={LENGTHS_MS} />
         </div>
-        <Canvas scene={scene} head={head} live={live} setView={setView} seek={seek} select={setSelection} mark={mark} toggle={toggle} />
+        <Canvas scene={scene} pictures={window === null ? null : { camera: camera.id, case: choice.found?.case ?? "", window }} head={head} live={live} setView={setView} seek={seek} select={setSelection} mark={mark} toggle={toggle} />
         <TimeLists
           gaps={inView(gaps)}
           damaged={inView(damaged)}

@@ -9,7 +9,8 @@ import { intervalAt, ordered, type Range, spanAt } from "../timeline/ranges";
 import { clampToNow, pan, span, timeAt, type View, xOf, zoom } from "../timeline/scale";
 import type { Lane } from "./data";
 import { drawLanes, drawMarks, heightOf, laneHeight, RULER_HEIGHT } from "./lanes";
-import { THUMB_HEIGHT, THUMB_WIDTH, type ThumbAsk, useThumb } from "./thumb";
+import { type ThumbAsk, useThumb } from "./thumb";
+import { ThumbPicture } from "./thumb-picture";
 
 export interface LaneRow {
   camera: number;
@@ -160,14 +161,10 @@ const THUMB_EVERY_PX = 6;
 function Tip({ hover, row, view, width, now, playable }: TipProps) {
   const x = Math.min(width - 96, Math.max(96, xOf(view, width, hover.ms)));
   const grain = (span(view) / Math.max(1, width)) * THUMB_EVERY_PX;
-  const picture = useThumb(row === undefined ? null : askOf(row, Math.round(hover.ms / grain) * grain, playable));
-  const canvas = useRef<HTMLCanvasElement>(null);
-  useEffect(() => {
-    if (picture !== null) canvas.current?.getContext("2d")?.drawImage(picture, 0, 0);
-  }, [picture]);
+  const { picture } = useThumb(row === undefined ? null : askOf(row, Math.round(hover.ms / grain) * grain, playable));
   return (
     <div class="tip scene-tip" style={{ left: `${x}px` }} title={utcText(hover.ms)}>
-      {picture !== null && <canvas ref={canvas} class="thumb" width={THUMB_WIDTH} height={THUMB_HEIGHT} data-thumb={row?.camera} />}
+      {picture !== null && row !== undefined && <ThumbPicture picture={picture} camera={row.camera} />}
       <strong>{clockText(hover.ms, span(view) < 60_000 ? "millisecond" : "second")}</strong> {dateText(hover.ms)} · {zoneText(hover.ms)}
       {row !== undefined && <div>{row.name}</div>}
       {row !== undefined && row.lane !== null && factsOf(row.lane, hover.ms, view, now).map((fact) => <div key={fact}>{fact}</div>)}
@@ -179,7 +176,7 @@ function askOf(row: LaneRow, ms: number, playable: Props["playable"]): ThumbAsk 
   const allowed = playable(row.camera);
   const recorded = row.lane === null ? null : spanAt(row.lane.recordings.spans, ms);
   if (allowed === null || recorded === null || ms < allowed.window.start || ms >= allowed.window.end) return null;
-  return { camera: row.camera, case: allowed.case, at: ms, codec: recorded.codec_string };
+  return { camera: row.camera, case: allowed.case, at: ms };
 }
 
 /** Lines of the tip. */

@@ -1,13 +1,13 @@
-/** The picture under the pointer: one camera at one moment, read inside the case like everything that is played. */
+/** Small pictures of recorded footage, in a list or under the pointer: one camera at one moment, looked at inside the case like everything that is played. */
 
 import { useEffect, useState } from "preact/hooks";
-import { playbackUrl } from "../api";
+import { type ApiError, thumbnailUrl } from "../api";
 import { send } from "../api/client";
-import { FragmentReader, isJpeg } from "../jpeg/fragments";
+import { asApiError, session } from "../lib/session";
 import { thumbTurns } from "./turns";
 
 /** Pictures that are remembered: 58 kB each. */
-const KEPT_MAX = 60;
+const KEPT_MAX = 120;
 /** The pointer rests so long before a picture is asked for: each look is one that the log may keep. */
 const REST_MS = 90;
 export const THUMB_WIDTH = 160;
@@ -18,43 +18,52 @@ export interface ThumbAsk {
   /** Number of the case. */
   case: string;
   at: number;
-  codec: string;
 }
+
+export interface Thumb {
+  /** Once it is there. */
+  picture: ImageBitmap | null;
+  /** Why there is none. */
+  problem: ApiError | null;
+}
+
+const NONE: Thumb = { picture: null, problem: null };
 
 const kept = new Map<string, ImageBitmap>();
 
+/** What is remembered is remembered for whoever is signed in. */
 function keyOf({ camera, case: number, at }: ThumbAsk): string {
-  return `${number} ${camera} ${Math.round(at)}`;
+  return `${session.value?.account.id ?? 0} ${number} ${camera} ${Math.round(at)}`;
 }
 
 function keep(key: string, picture: ImageBitmap): void {
   kept.set(key, picture);
   const [oldest] = kept.keys();
-  if (kept.size <= KEPT_MAX || oldest === undefined) return;
-  kept.get(oldest)?.close();
-  kept.delete(oldest);
+  // It is not closed: a list may be drawing it still.
+  if (kept.size > KEPT_MAX && oldest !== undefined) kept.delete(oldest);
 }
 
-/** The picture for `ask`, once it is there; `null` before, and where there is none. */
-export function useThumb(ask: ThumbAsk | null): ImageBitmap | null {
+/** The picture for `ask`; asked for when the pointer has come to rest, and given up when it leaves. */
+export function useThumb(ask: ThumbAsk | null): Thumb {
   const key = ask === null ? "" : keyOf(ask);
-  const [shown, setShown] = useState<{ key: string; picture: ImageBitmap } | null>(null);
+  const [shown, setShown] = useState<{ key: string; thumb: Thumb } | null>(null);
   useEffect(() => {
     const known = kept.get(key);
     if (ask === null || known !== undefined) {
-      setShown(known === undefined ? null : { key, picture: known });
+      setShown(known === undefined ? null : { key, thumb: { picture: known, problem: null } });
       return;
     }
     const stop = new AbortController();
+    const tell = (thumb: Thumb) => {
+      if (!stop.signal.aborted) setShown({ key, thumb });
+    };
     const timer = setTimeout(() => {
       read(ask, stop.signal).then(
         (picture) => {
-          if (picture === null) return;
           keep(key, picture);
-          if (!stop.signal.aborted) setShown({ key, picture });
+          tell({ picture, problem: null });
         },
-        // A picture that does not come is no reason to disturb whoever moves the pointer.
-        () => undefined,
+        (error: unknown) => tell({ picture: null, problem: asApiError(error) }),
       );
     }, REST_MS);
     return () => {
@@ -62,51 +71,15 @@ export function useThumb(ask: ThumbAsk | null): ImageBitmap | null {
       stop.abort();
     };
   }, [key]);
-  return shown?.key === key ? shown.picture : null;
+  return shown?.key === key ? shown.thumb : NONE;
 }
 
-async function read(ask: ThumbAsk, signal: AbortSignal): Promise<ImageBitmap | null> {
+async function read(ask: ThumbAsk, signal: AbortSignal): Promise<ImageBitmap> {
   const give = await thumbTurns.take(signal);
-  let bytes: Uint8Array<ArrayBuffer>;
   try {
-    const at = Math.floor(ask.at);
-    // From the key frame before it, whose time is 0, to the picture itself.
-    const answer = await send(playbackUrl(ask.camera, ask.case, { from: at, to: at + 1 }, null), { signal });
-    bytes = new Uint8Array(await answer.arrayBuffer());
+    const answer = await send(thumbnailUrl(ask.camera, ask.case, ask.at, THUMB_WIDTH), { signal });
+    return await createImageBitmap(await answer.blob(), { resizeWidth: THUMB_WIDTH, resizeHeight: THUMB_HEIGHT });
   } finally {
     give();
   }
-  const small = { resizeWidth: THUMB_WIDTH, resizeHeight: THUMB_HEIGHT };
-  if (isJpeg(ask.codec)) {
-    const last = new FragmentReader().push(bytes).at(-1);
-    return last === undefined ? null : createImageBitmap(new Blob([last.data], { type: "image/jpeg" }), small);
-  }
-  return lastPicture(bytes, small);
-}
-
-async function lastPicture(bytes: Uint8Array<ArrayBuffer>, small: ImageBitmapOptions): Promise<ImageBitmap | null> {
-  const url = URL.createObjectURL(new Blob([bytes], { type: "video/mp4" }));
-  const video = document.createElement("video");
-  video.muted = true;
-  video.preload = "auto";
-  try {
-    video.src = url;
-    await once(video, "loadeddata");
-    if (Number.isFinite(video.duration) && video.duration > 0.1) {
-      video.currentTime = video.duration - 0.001;
-      await once(video, "seeked");
-    }
-    return await createImageBitmap(video, small);
-  } finally {
-    video.removeAttribute("src");
-    video.load();
-    URL.revokeObjectURL(url);
-  }
-}
-
-function once(video: HTMLVideoElement, what: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    video.addEventListener(what, () => resolve(), { once: true });
-    video.addEventListener("error", () => reject(new Error("the browser cannot show this picture")), { once: true });
-  });
 }

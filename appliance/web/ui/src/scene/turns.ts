@@ -44,5 +44,5 @@ export class Turns {
 
 /** For what is played. */
 export const playedTurns = new Turns(3);
-/** For the picture under the pointer: the fourth. */
-export const thumbTurns = new Turns(1);
+/** For small pictures, in lists and under the pointer: the recorder makes two at once for a session. */
+export const thumbTurns = new Turns(2);

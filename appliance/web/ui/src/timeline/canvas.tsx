@@ -3,6 +3,8 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { t, word } from "../i18n";
 import { useWidth } from "../lib/hooks";
+import { useThumb } from "../scene/thumb";
+import { ThumbPicture } from "../scene/thumb-picture";
 import { clockText, dateText, dateTimeText, durationText, utcText, zoneText } from "../lib/time";
 import { draw, EVENTS, FOOTAGE, HEIGHT, readPalette, RULER, type Scene } from "./draw";
 import { keyAct } from "./keys";
@@ -12,6 +14,8 @@ import { clampToNow, pan, span, timeAt, type View, xOf, zoom } from "./scale";
 
 interface Props {
   scene: Omit<Scene, "hover">;
+  /** Whose pictures are shown under the pointer, in which case and of when; `null`: no case lets them be seen. */
+  pictures: { camera: number; case: string; window: Range } | null;
   setView: (view: View) => void;
   /** The finger moves over the footage: show this moment. */
   seek: (utcMs: number) => void;
@@ -22,7 +26,7 @@ interface Props {
 
 type Drag = { kind: "seek" } | { kind: "select"; anchor: number } | { kind: "pinch"; distance: number } | null;
 
-export function TimelineCanvas({ scene, setView, seek, select, mark, toggle }: Props) {
+export function TimelineCanvas({ scene, pictures, setView, seek, select, mark, toggle }: Props) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const box = useRef<HTMLDivElement>(null);
   const width = useWidth(box);
@@ -120,7 +124,7 @@ export function TimelineCanvas({ scene, setView, seek, select, mark, toggle }: P
         onKeyDown={key}
       >
         <canvas ref={canvas} aria-hidden="true" />
-        {hover !== null && drag.current?.kind !== "select" && <Tip scene={scene} hover={hover} width={width} />}
+        {hover !== null && drag.current?.kind !== "select" && <Tip scene={scene} pictures={pictures} hover={hover} width={width} />}
       </div>
       <p id="timeline-keys" class="visually-hidden">
         {t("timeline.keys")}
@@ -161,10 +165,18 @@ function facts({ spans, gaps, damaged, impaired, held, erased, first, events, vi
   return out;
 }
 
-function Tip({ scene, hover, width }: { scene: Omit<Scene, "hover">; hover: number; width: number }) {
+/** One picture for each so many pixels: the pointer does not stand stiller than that. */
+const PICTURE_EVERY_PX = 6;
+
+function Tip({ scene, pictures, hover, width }: { scene: Omit<Scene, "hover">; pictures: Props["pictures"]; hover: number; width: number }) {
   const x = Math.min(width - 90, Math.max(90, xOf(scene.view, width, hover)));
+  const grain = (span(scene.view) / Math.max(1, width)) * PICTURE_EVERY_PX;
+  const at = Math.round(hover / grain) * grain;
+  const isShown = pictures !== null && spanAt(scene.spans, at) !== null && at >= pictures.window.start && at < pictures.window.end;
+  const { picture } = useThumb(isShown ? { camera: pictures.camera, case: pictures.case, at } : null);
   return (
     <div class="tip" style={{ left: `${x}px`, top: `${FOOTAGE.top + FOOTAGE.height + EVENTS.top - 24}px` }} title={utcText(hover)}>
+      {picture !== null && pictures !== null && <ThumbPicture picture={picture} camera={pictures.camera} />}
       <strong>{clockText(hover)}</strong> {dateText(hover)} · {zoneText(hover)}
       {facts(scene, hover).map((fact) => (
         <div key={fact}>{fact}</div>
