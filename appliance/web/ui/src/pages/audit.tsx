@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { api, type AuditEntry, type AuditKind } from "../api";
 import { t } from "../i18n";
 import { useAct, useTitle } from "../lib/hooks";
-import { route } from "../lib/router";
+import { link, route } from "../lib/router";
 import { Icon } from "../ui/icon";
 import { Empty, Loading, Moment, Problem } from "../ui/parts";
 import { AuditCheckpoint } from "./audit-checkpoint";
@@ -33,7 +33,9 @@ export function AuditPage() {
     <>
       <div class="page-head">
         <h1>{t("nav.audit")}</h1>
-        <p class="muted">{t("audit.what")}</p>
+        <p class="muted">
+          {t("audit.what")} <a href={link.verify()}>{t("nav.verify")}</a>
+        </p>
         <div class="row row-end">
           <label class="search">
             <Icon name="search" />

@@ -38,7 +38,9 @@ export function ExportsPage() {
         <h1>{t("nav.exports")}</h1>
         <Search label={t("exports.search")} value={search} change={setSearch} />
       </div>
-      <p class="muted lead">{t("exports.what")}</p>
+      <p class="muted lead">
+        {t("exports.what")} <a href={link.verify()}>{t("nav.verify")}</a>
+      </p>
       <Problem problem={list.problem} retry={list.reload} />
       {list.data?.troubles.map((trouble) => (
         <Note key={trouble} kind="bad">
@@ -98,6 +100,11 @@ function ExportCard({ item, reload }: { item: Export; reload: () => void }) {
           {takes && (
             <a class="button small primary" href={exportBundleUrl(item)} download={`export-${item.id}.zip`}>
               <Icon name="download" /> {t("exports.download")}
+            </a>
+          )}
+          {item.state === "released" && (
+            <a class="button small" href={link.verify(item.id)}>
+              {t("verify.this")}
             </a>
           )}
         </div>
