@@ -1,7 +1,7 @@
 /** English, for the page that checks evidence bundles. */
 export const verifyWords = {
   "nav.verify": "Check evidence",
-  "verify.what": "Checks an evidence bundle with the program that outsiders use, watchbook-verify. It runs in this browser: no byte of the files leaves this computer, and nobody learns that you looked.",
+  "verify.what": "Checks an evidence bundle with the program that outsiders use, watchbook-verify. It runs in this browser: no byte of the files leaves this computer.",
   "verify.open": "1. The bundle",
   "verify.open.what": "The ZIP as it was downloaded, or the folder that it was unpacked into.",
   "verify.open.export": "Export {id} was downloaded as export-{id}.zip. Choose that file.",

@@ -139,7 +139,7 @@ function Right({ passed }: { passed: Record<string, number> }) {
   return (
     <>
       <h3>{t("verify.checked")}</h3>
-      <ul class="plain-list">
+      <ul class="verify-right">
         {kinds.map((kind) => (
           <li key={kind} data-ok={kind}>
             <Icon name="ok" /> {t(`verify.ok.${kind}`)}: <span class="num">{passed[kind]}</span>
