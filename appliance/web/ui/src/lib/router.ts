@@ -83,6 +83,10 @@ export const link = {
   proposals: "#/proposals",
   cases: "#/cases",
   exports: "#/exports",
+  /** Those of one case. */
+  exportsOf: (search: string) => `#/exports?search=${encodeURIComponent(search)}`,
+  holdsOf: (search: string) => `#/holds?search=${encodeURIComponent(search)}`,
+  casesOf: (search: string) => `#/cases?search=${encodeURIComponent(search)}`,
   caseNew: "#/cases/new",
   /** About what is looked at. */
   caseAbout: (cameras: readonly number[], range: { start: number; end: number }) => `#/cases/new?cameras=${cameras.join(",")}&from=${Math.floor(range.start)}&to=${Math.ceil(range.end)}`,
