@@ -4,7 +4,7 @@
 //! * **Leaves:** the lines that `watchbook-verify` prints, its exit code, and what the page shows of the bundle.
 //! * **Promises:** every check is the one of `watchbook-verify`; at most [`PIECE_BYTES`] of a file are held at a time beside the manifest and the proofs.
 //! * **Never:** asks for anything but bytes of the files that were given; knows no network, no clock and no other file.
-//! * **Proof:** `tests/browser/verify.test.mjs`, and `src/verify/matrix.check.ts` of the page: on each bundle of the matrix every line is that of `watchbook-verify`.
+//! * **Proof:** `tests/browser/verify.test.mjs`, and `appliance/web/ui/src/verify/matrix.check.ts`: on each bundle of the matrix every line is that of `watchbook-verify`.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 mod ask;
