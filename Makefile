@@ -99,6 +99,7 @@ test-browser: plugins
 	@found=$$(ls -d "$$WATCHBOOK_MATRIX"/000 2>/dev/null) && [ -z "$$(find appliance/evidence/src appliance/evidence/tests tests/evidence -newer "$$found" -print -quit)" ] || { \
 	    rm -rf "$$WATCHBOOK_MATRIX" && cargo test --release --workspace --test it -- two_verifiers:: masters::; }
 	@cd tests/browser && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent --no-audit --no-fund; }
+	@cd appliance/web/ui && WATCHBOOK_VERIFY="$(BIN)/watchbook-verify" npm run --silent test:matrix
 	@cd tests/browser && npm run --silent player
 	@cd tests/browser && WATCHBOOK_BIN="$(BIN)/watchbook" npm test --silent
 

@@ -25,6 +25,7 @@ const ALL = [
   "subject.test.mjs",
   "ptz.test.mjs",
   "trust.test.mjs",
+  "verify.test.mjs",
   "wall.test.mjs",
   "first-run.test.mjs",
   "every-page.test.mjs",

@@ -2,6 +2,8 @@
 //!
 //! `manifest.json` says what is handed out, and its hash is in the log; `proofs.json` has the leaves and their way up to the root; `checkpoint` is that root, signed.
 
+pub mod archive;
+pub mod asked;
 pub mod coverage;
 pub mod master;
 pub mod redaction;
@@ -299,6 +301,13 @@ impl Manifest {
     #[must_use]
     pub fn is_redacted(&self) -> bool {
         self.format == REDACTED_FORMAT
+    }
+
+    /// Bytes of all files, and of all ranges of runs: each is read once.
+    fn bytes_to_read(&self) -> u64 {
+        let ranges = self.runs().filter_map(|run| if let RunOrHash::Run(run) = run { Some(&run.ranges) } else { None });
+        let lengths = ranges.flatten().map(|(_, length)| *length);
+        self.files.iter().map(|file| file.bytes).chain(lengths).fold(0, u64::saturating_add)
     }
 
     fn runs(&self) -> impl Iterator<Item = &RunOrHash> {

@@ -1,8 +1,8 @@
 //! Keys of logs and witnesses, written as C2SP signed-note's `vkey` and Go's `skey` strings. Ed25519 (RFC 8032) only.
 
+use crate::primitives::{self, KeyPair};
 use crate::text::{base64, unbase64};
 use crate::{hex, sha256_of};
-use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use core::fmt;
 use zeroize::Zeroizing;
 
@@ -126,7 +126,7 @@ impl VerifierKey {
     /// True when `signature` is this key's over `message`.
     #[must_use]
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        UnparsedPublicKey::new(&ED25519, self.public).verify(message, signature).is_ok()
+        primitives::verifies(&self.public, message, signature)
     }
 }
 
@@ -152,7 +152,7 @@ fn parts(text: &str) -> Result<(&str, &str, Zeroizing<Vec<u8>>), KeyError> {
 /// Signs as one log or witness.
 pub struct SigningKey {
     verifier: VerifierKey,
-    pair: Ed25519KeyPair,
+    pair: KeyPair,
     seed: Zeroizing<[u8; 32]>,
 }
 
@@ -169,8 +169,8 @@ impl SigningKey {
     /// # Errors
     /// [`KeyError::Form`] for a name that is none.
     pub fn from_seed(name: &str, algorithm: Algorithm, seed: &[u8; 32]) -> Result<Self, KeyError> {
-        let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| KeyError::Secret)?;
-        let public = pair.public_key().as_ref().try_into().map_err(|_| KeyError::Secret)?;
+        let pair = KeyPair::from_seed(seed).ok_or(KeyError::Secret)?;
+        let public = pair.public().ok_or(KeyError::Secret)?;
         Ok(Self { verifier: VerifierKey::new(name, algorithm, public)?, pair, seed: Zeroizing::new(*seed) })
     }
 
@@ -202,7 +202,7 @@ impl SigningKey {
     }
 
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
-        self.pair.sign(message).as_ref().to_vec()
+        self.pair.sign(message)
     }
 }
 

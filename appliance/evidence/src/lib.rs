@@ -4,6 +4,7 @@
 //! * **Leaves:** leaf hashes, tree roots, inclusion and consistency proofs, tiles to write, signed checkpoints, verdicts.
 //! * **Promises:** changing, removing or reordering any entry changes the root; a proof that verifies binds the entry or the older root to it; any bytes at all are
 //!   read or refused within named bounds.
+//! * **On Wasm:** the same code, with SHA-256 and Ed25519 in Rust alone (`primitives`).
 //! * **Never:** does I/O, reads a clock, stores a key.
 //! * **Proof:** the test vectors of Certificate Transparency, RFC 8032, the C2SP specifications and Go's `sumdb` beside the code; property tests; fuzz bodies in
 //!   `tests/it`.
@@ -18,6 +19,7 @@ pub mod merkle;
 pub mod mirror;
 pub mod note;
 pub mod player;
+mod primitives;
 pub mod proof;
 pub mod record;
 pub mod release;
@@ -50,14 +52,8 @@ pub fn sha256_of(parts: &[&[u8]]) -> Hash {
 }
 
 /// SHA-256 of what comes piece by piece.
-#[derive(Clone)]
-pub struct Hasher(aws_lc_rs::digest::Context);
-
-impl Default for Hasher {
-    fn default() -> Self {
-        Self(aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256))
-    }
-}
+#[derive(Clone, Default)]
+pub struct Hasher(primitives::Sha256);
 
 impl Hasher {
     /// Takes the next piece.
@@ -68,11 +64,7 @@ impl Hasher {
     /// The digest of all pieces.
     #[must_use]
     pub fn finish(self) -> Hash {
-        let mut hash = [0; 32];
-        for (to, from) in hash.iter_mut().zip(self.0.finish().as_ref()) {
-            *to = *from;
-        }
-        hash
+        self.0.finish()
     }
 }
 

@@ -18,6 +18,17 @@ const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-
 const PERMISSIONS: &str =
     "camera=(), microphone=(), geolocation=(), display-capture=(), payment=(), usb=(), serial=(), bluetooth=()";
 
+/// The worker that checks evidence bundles has a policy of its own: it compiles the module that came in a message, which the page may not, and asks nothing of anybody, so that
+/// no byte of the files that it reads can leave the computer.
+const CSP_OF_CHECKER: &str = "default-src 'none'; script-src 'wasm-unsafe-eval'";
+
+/// Adds what the file of that worker carries.
+pub(crate) fn for_checker(response: Response) -> Response {
+    let mut response = for_all(response);
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CSP_OF_CHECKER));
+    response
+}
+
 /// Adds what every answer carries.
 pub(crate) fn for_all(mut response: Response) -> Response {
     let headers = response.headers_mut();

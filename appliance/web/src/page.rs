@@ -15,6 +15,9 @@ pub(crate) struct Files;
 /// Vite names these by their content, so they never change.
 const HASHED: &str = "assets/";
 
+/// The worker that checks evidence bundles, by the name of its source (`ui/src/verify/bundle.worker.ts`).
+const CHECKER: &str = "assets/bundle.worker-";
+
 /// Answers a path outside the API: a file, or the page itself for a path that is a place inside the page.
 pub(crate) async fn answer(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
@@ -29,6 +32,7 @@ pub(crate) async fn answer(method: Method, uri: Uri, headers: HeaderMap) -> Resp
     let found =
         found.or_else(|| if is_file { None } else { Files::get("index.html").map(|file| ("index.html", file)) });
     match found {
+        Some((path, file)) if path.starts_with(CHECKER) => headers::for_checker(file_answer(path, file, &headers)),
         Some((path, file)) => headers::for_all(file_answer(path, file, &headers)),
         None if is_file => headers::for_api(no_such_address()),
         None => headers::for_all(not_built()),

@@ -26,12 +26,13 @@ const ONLY: [(&str, &[&str]); 16] = [
 const NO_TOKIO: [&str; 5] =
     ["appliance/base", "appliance/media", "appliance/evidence", "appliance/access", "appliance/export"];
 /// What each lower crate may know of the others. A crate that is not listed may know all.
-const LAYERS: [(&str, &[&str]); 13] = [
+const LAYERS: [(&str, &[&str]); 14] = [
     ("appliance/base", &[]),
     ("appliance/confine", &[]),
     ("appliance/media", &["base"]),
     ("appliance/access", &["base"]),
     ("appliance/evidence", &["base"]),
+    ("appliance/evidence/wasm", &["evidence"]),
     ("appliance/export", &["access", "base", "evidence", "media"]),
     ("appliance/capture", &["base", "media"]),
     ("appliance/analysis", &["base", "confine", "media"]),

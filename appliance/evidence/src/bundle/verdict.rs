@@ -211,6 +211,19 @@ impl Report {
         }
     }
 
+    /// All of it as lines of text: what is right unless `quiet`, what is wrong, the verdict.
+    #[must_use]
+    pub fn lines(&self, quiet: bool) -> String {
+        let mut text = String::new();
+        for (kind, subject, detail) in self.passed.iter().filter(|_| !quiet) {
+            text += &format!("ok {kind} {subject}: {detail}\n");
+        }
+        for finding in &self.findings {
+            text += &format!("{finding}\n");
+        }
+        text + &self.verdict() + "\n"
+    }
+
     /// How many runs the log has that a redacted copy was made of.
     #[must_use]
     pub fn sources(&self) -> usize {

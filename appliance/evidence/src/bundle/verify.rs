@@ -13,7 +13,7 @@ use crate::record::Record;
 use crate::rotation::Rotation;
 use crate::run::Run;
 use crate::text::{hash_of_hex, unbase64};
-use crate::{SignedCheckpoint, hex};
+use crate::{Hasher, SignedCheckpoint, hex};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// By how much the end of a run and the beginning of the next may differ without a gap, in nanoseconds.
@@ -40,6 +40,9 @@ pub trait Bundle {
     /// # Errors
     /// A sentence, when there are fewer or they cannot be read.
     fn read(&self, name: &str, at: u64, length: u64, sink: &mut dyn FnMut(&[u8])) -> Result<(), String>;
+
+    /// Learns once, when the manifest is read, how many bytes are going to be read, by what the manifest states: for whoever shows how far it is.
+    fn expect(&self, _bytes: u64) {}
 }
 
 /// What the reader believes beforehand.
@@ -79,6 +82,7 @@ pub fn verify(bundle: &dyn Bundle, trust: &Trust) -> Report {
         latest_ns: i128::MIN,
         places: Check::places(&manifest),
     };
+    bundle.expect(manifest.bytes_to_read());
     check.files();
     check.streams();
     check.export(&crate::sha256(&manifest_bytes.unwrap_or_default()));
@@ -145,9 +149,9 @@ impl Check<'_> {
     }
 
     fn digest(&self, name: &str, size: u64) -> Option<String> {
-        let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+        let mut context = Hasher::default();
         self.bundle.read(name, 0, size, &mut |part| context.update(part)).ok()?;
-        Some(hex(context.finish().as_ref()))
+        Some(hex(&context.finish()))
     }
 
     fn streams(&mut self) {
@@ -274,7 +278,7 @@ impl Check<'_> {
         if places.is_none() {
             return Ok(None);
         }
-        let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+        let mut context = Hasher::default();
         context.update(&unbase64(&run.table).unwrap_or_default());
         for (at, length) in &run.ranges {
             if at.checked_add(*length).is_none_or(|end| end > size) {
@@ -282,7 +286,7 @@ impl Check<'_> {
             }
             self.bundle.read(&run.file, *at, *length, &mut |part| context.update(part))?;
         }
-        Ok(Some(hex(context.finish().as_ref())))
+        Ok(Some(hex(&context.finish())))
     }
 
     /// Where the runs of each master lie in it: in order, `None` when two lie over each other.

@@ -598,6 +598,17 @@ async fn every_answer_carries_the_security_headers() {
 }
 
 #[tokio::test]
+async fn the_worker_that_checks_evidence_may_ask_nothing_of_anybody() {
+    let Some(worker) = crate::page::Files::iter().find(|path| path.starts_with("assets/bundle.worker-")) else {
+        assert!(crate::page::Files::get("index.html").is_none(), "the page was built without its worker");
+        return;
+    };
+    let answer = Station::new().get(&format!("/{worker}"), "").await;
+    assert_eq!(answer.header("content-security-policy"), "default-src 'none'; script-src 'wasm-unsafe-eval'");
+    assert_eq!(answer.header("x-content-type-options"), "nosniff");
+}
+
+#[tokio::test]
 async fn what_is_not_in_the_table_does_not_exist() {
     let station = Station::new();
     let cookie = station.claim(true).await;

@@ -33,6 +33,7 @@ import { ReviewsPage } from "./pages/reviews";
 import { ScenePage } from "./pages/scene";
 import { SignPage } from "./pages/sign";
 import { TimelinePage } from "./pages/timeline";
+import { VerifyPage } from "./pages/verify";
 import { Wall } from "./pages/wall";
 import { Claim, SignIn } from "./pages/welcome";
 import { LanguageChoice } from "./ui/language";
@@ -56,6 +57,7 @@ const NAV: readonly { page: PageName; hash: string; text: Key }[] = [
   { page: "people", hash: link.people, text: "nav.people" },
   { page: "health", hash: link.health, text: "nav.health" },
   { page: "audit", hash: link.audit, text: "nav.audit" },
+  { page: "verify", hash: link.verify(), text: "nav.verify" },
   { page: "reviews", hash: link.reviews, text: "nav.reviews" },
   { page: "policy", hash: link.policy, text: "nav.policy" },
 ];
@@ -204,6 +206,8 @@ function Page({ here }: { here: Route }) {
       return <HealthPage />;
     case "audit":
       return <AuditPage />;
+    case "verify":
+      return <VerifyPage />;
     case "account":
       return <AccountPage />;
     case "unknown":

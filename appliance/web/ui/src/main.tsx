@@ -15,6 +15,7 @@ import "./style/report.css";
 import "./style/scene.css";
 import "./style/sign.css";
 import "./style/storage.css";
+import "./style/verify.css";
 import "./style/wall.css";
 import "./style/timeline.css";
 

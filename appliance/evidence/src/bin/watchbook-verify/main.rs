@@ -3,23 +3,23 @@
 mod entry;
 mod folder;
 
-use folder::Folder;
+use folder::{Folder, Whole};
 use pico_args::Arguments;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use watchbook_evidence::bundle::archive::Archive;
+use watchbook_evidence::bundle::asked::{self, Asked, TEXT_BYTES_MAX};
 use watchbook_evidence::bundle::verdict::plain;
-use watchbook_evidence::bundle::{Manifest, Report, Trust, verify};
-use watchbook_evidence::text::hash_of_line;
-use watchbook_evidence::witness::PROOF_LINES_MAX;
-use watchbook_evidence::{Hash, SignedCheckpoint, VerifierKey, bundle, note};
+use watchbook_evidence::bundle::{Report, verify};
+use watchbook_evidence::{VerifierKey, note};
 
 const HELP: &str = "\
 watchbook-verify: checks an evidence bundle; needs no box and no network
 
   watchbook-verify BUNDLE --log KEY [--witness KEY]... [--quorum N] [--known FILE] [--consistency FILE]
 
-  BUNDLE              folder with manifest.json, proofs.json, checkpoint and the files
+  BUNDLE              folder with manifest.json, proofs.json, checkpoint and the files, or the ZIP as the recorder handed it out
   --log KEY           public key of the box's log (name+id+base64), or a file with one key a line; may be given again
   --witness KEY       the same for a witness
   --quorum N          how many of the witnesses must have cosigned; without it one, if any was given
@@ -37,8 +37,6 @@ Exit code: 0 verified · 2 called wrongly · 3 unreadable · 10 files · 11 runs
 ";
 /// Called wrongly.
 const USAGE: u8 = 2;
-/// Bytes of a file with keys or a proof.
-const TEXT_BYTES_MAX: u64 = 1 << 20;
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_env();
@@ -64,19 +62,6 @@ fn say(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
-fn told(report: &Report, quiet: bool) -> String {
-    let mut text = String::new();
-    if !quiet {
-        for (kind, subject, detail) in &report.passed {
-            text += &format!("ok {kind} {subject}: {detail}\n");
-        }
-    }
-    for finding in &report.findings {
-        text += &format!("{finding}\n");
-    }
-    text + &report.verdict() + "\n"
-}
-
 fn run(mut arguments: Arguments, quiet: bool) -> Result<(String, u8), String> {
     let keys = |arguments: &mut Arguments, option| -> Result<Vec<VerifierKey>, String> {
         let given: Vec<String> = arguments.values_from_str(option).map_err(|error| error.to_string())?;
@@ -93,26 +78,34 @@ fn run(mut arguments: Arguments, quiet: bool) -> Result<(String, u8), String> {
     if entry.is_some() && (known.is_some() || consistency.is_some()) {
         return Err("--known and --consistency go with a bundle, not with one entry".to_owned());
     }
-    let folder: Option<PathBuf> = match entry {
-        Some(_) => None,
-        None => Some(arguments.free_from_str().map_err(|error| error.to_string())?),
+    let place: PathBuf = match &entry {
+        Some(entry) => entry.clone(),
+        None => arguments.free_from_str().map_err(|error| error.to_string())?,
     };
     if let Some(extra) = arguments.finish().first() {
         return Err(format!("`{}` is one argument too many", extra.to_string_lossy()));
     }
-    if log_keys.is_empty() {
-        return Err("without the key of a log (--log) nothing can be verified".to_owned());
-    }
-    let quorum = quorum.map_or(usize::from(!witnesses.is_empty()), |quorum| quorum as usize);
-    let Some(folder) = folder else {
+    if entry.is_some() {
+        if log_keys.is_empty() {
+            return Err("without the key of a log (--log) nothing can be verified".to_owned());
+        }
+        let quorum = quorum.map_or(usize::from(!witnesses.is_empty()), |quorum| quorum as usize);
         let trusted = entry::Trusted { log_keys: &log_keys, witnesses: &witnesses, quorum };
-        return Ok(entry::verify(&entry.unwrap_or_default(), &trusted));
-    };
-    let folder = Folder(folder);
-    let known = known.map(|path| known_checkpoint(&path, &folder, &log_keys)).transpose()?;
-    let consistency = consistency.map(|path| proof(&path)).transpose()?;
-    let report = verify(&folder, &Trust { log_keys, witnesses, quorum, known, consistency });
-    Ok((told(&report, quiet), report.exit_code()))
+        return Ok(entry::verify(&place, &trusted));
+    }
+    let text = |path: PathBuf, most| Ok::<_, String>((path.display().to_string(), text_of(&path, most)?));
+    let known = known.map(|path| text(path, note::NOTE_BYTES_MAX as u64)).transpose()?;
+    let consistency = consistency.map(|path| text(path, TEXT_BYTES_MAX)).transpose()?;
+    let asked = Asked { log_keys, witnesses, quorum, known, consistency };
+    if place.is_file() {
+        let archive = Archive::open(Whole(place.clone()));
+        let archive = archive.map_err(|error| format!("reading {}: {error}", place.display()))?;
+        let report = verify(&archive, &asked.trust(&archive)?);
+        return Ok((report.lines(quiet), report.exit_code()));
+    }
+    let folder = Folder(place);
+    let report = verify(&folder, &asked.trust(&folder)?);
+    Ok((report.lines(quiet), report.exit_code()))
 }
 
 fn text_of(path: &Path, most: u64) -> Result<String, String> {
@@ -139,29 +132,5 @@ fn keys_of(text: &str) -> Result<Vec<VerifierKey>, String> {
     if !Path::new(text).is_file() {
         return Err(format!("`{text}` is no key and no file with keys: {error}"));
     }
-    let lines = text_of(Path::new(text), TEXT_BYTES_MAX)?;
-    let lines = lines.lines().filter(|line| !line.trim().is_empty());
-    lines.map(|line| VerifierKey::parse(line.trim()).map_err(|error| format!("{text}: {error}"))).collect()
-}
-
-fn known_checkpoint(path: &Path, folder: &Folder, keys: &[VerifierKey]) -> Result<SignedCheckpoint, String> {
-    let name = path.display();
-    let text = text_of(path, note::NOTE_BYTES_MAX as u64)?;
-    let known = SignedCheckpoint::parse(text.as_bytes()).map_err(|error| format!("{name}: {error}"))?;
-    known.verify(keys).map_err(|error| format!("{name}: {error}"))?;
-    // An unreadable manifest is told by the checks themselves.
-    let manifest = bundle::whole(folder, bundle::MANIFEST, bundle::JSON_BYTES_MAX);
-    let manifest = manifest.ok().and_then(|bytes| Manifest::parse(&bytes).ok());
-    if manifest.is_some_and(|manifest| manifest.origin != known.checkpoint().origin) {
-        return Err(format!("{name} is a checkpoint of another log, {}", known.checkpoint().origin));
-    }
-    Ok(known)
-}
-
-fn proof(path: &Path) -> Result<Vec<Hash>, String> {
-    let text = text_of(path, TEXT_BYTES_MAX)?;
-    let hashes: Option<Vec<Hash>> = text.lines().map(hash_of_line).collect();
-    hashes.filter(|hashes| hashes.len() <= PROOF_LINES_MAX).ok_or_else(|| {
-        format!("{} is no proof: at most {PROOF_LINES_MAX} lines, each base64 of a hash", path.display())
-    })
+    asked::keys(text, &text_of(Path::new(text), TEXT_BYTES_MAX)?)
 }

@@ -1,5 +1,8 @@
 /** English, for exports as evidence. */
+import { verifyWords } from "./en-verify";
+
 export const exportWords = {
+  ...verifyWords,
   "nav.exports": "Exports",
   "exports.what": "Footage that leaves this station as evidence. One person asks for it inside a case, another one looks at what is in it and releases it. Both stand in the log.",
   "exports.search": "Search exports",

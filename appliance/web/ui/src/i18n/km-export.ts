@@ -1,7 +1,9 @@
 /** ខ្មែរ សម្រាប់ការនាំចេញជាភស្តុតាង។ */
 import type { exportWords as english } from "./en-export";
+import { verifyWords } from "./km-verify";
 
 export const exportWords: Record<keyof typeof english, string> = {
+  ...verifyWords,
   "nav.exports": "ការនាំចេញ",
   "exports.what": "រូបភាពដែលចេញពីស្ថានីយនេះជាភស្តុតាង។ មនុស្សម្នាក់ស្នើសុំក្នុងសំណុំរឿង ហើយម្នាក់ទៀតពិនិត្យអ្វីដែលនៅក្នុងនោះ រួចអនុញ្ញាត។ ទាំងពីរមានក្នុងកំណត់ហេតុ។",
   "exports.search": "ស្វែងរកការនាំចេញ",

@@ -27,6 +27,7 @@ export const PAGE_ROLES: Record<PageName, readonly Role[]> = {
   people: ["admin"],
   health: [],
   audit: ["auditor"],
+  verify: [],
   reviews: ["auditor"],
   requests: KEEPERS,
   request: KEEPERS,

@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 
-export type PageName = "wall" | "live" | "timeline" | "scene" | "cameras" | "camera_edit" | "first_run" | "counts" | "events" | "proposals" | "cases" | "case_new" | "exports" | "holds" | "hold_new" | "plugins" | "people" | "health" | "audit" | "requests" | "request" | "request_new" | "sign" | "reviews" | "policy" | "account" | "unknown";
+export type PageName = "wall" | "live" | "timeline" | "scene" | "cameras" | "camera_edit" | "first_run" | "counts" | "events" | "proposals" | "cases" | "case_new" | "exports" | "holds" | "hold_new" | "plugins" | "people" | "health" | "audit" | "verify" | "requests" | "request" | "request_new" | "sign" | "reviews" | "policy" | "account" | "unknown";
 
 /** The one page that has an address of its own: everybody may open it, and it can be printed on a sign. */
 export const REPORT_PATH = "/report";
@@ -31,6 +31,7 @@ const PLAIN: Record<string, PageName> = {
   plugins: "plugins",
   health: "health",
   audit: "audit",
+  verify: "verify",
   reviews: "reviews",
   requests: "requests",
   policy: "policy",
@@ -84,6 +85,10 @@ export const link = {
   proposals: "#/proposals",
   cases: "#/cases",
   exports: "#/exports",
+  /** Those of one case. */
+  exportsOf: (search: string) => `#/exports?search=${encodeURIComponent(search)}`,
+  holdsOf: (search: string) => `#/holds?search=${encodeURIComponent(search)}`,
+  casesOf: (search: string) => `#/cases?search=${encodeURIComponent(search)}`,
   caseNew: "#/cases/new",
   /** About what is looked at. */
   caseAbout: (cameras: readonly number[], range: { start: number; end: number }) => `#/cases/new?cameras=${cameras.join(",")}&from=${Math.floor(range.start)}&to=${Math.ceil(range.end)}`,
@@ -101,6 +106,8 @@ export const link = {
   people: "#/people",
   health: "#/health",
   audit: "#/audit",
+  /** Of an export that was downloaded, or of any bundle. */
+  verify: (id?: string) => (id === undefined ? "#/verify" : `#/verify?export=${encodeURIComponent(id)}`),
   /** The entries about one thing. */
   auditOf: (search: string) => `#/audit?search=${encodeURIComponent(search)}`,
   reviews: "#/reviews",

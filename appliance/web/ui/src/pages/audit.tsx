@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { api, type AuditEntry, type AuditSearch, auditProofUrl } from "../api";
 import { t } from "../i18n";
 import { useAct, useTitle } from "../lib/hooks";
-import { route } from "../lib/router";
+import { link, route } from "../lib/router";
 import { found } from "../lib/search";
 import { Icon } from "../ui/icon";
 import { Empty, Loading, Moment, Problem } from "../ui/parts";
@@ -72,7 +72,9 @@ export function AuditPage() {
     <>
       <div class="page-head">
         <h1>{t("nav.audit")}</h1>
-        <p class="muted">{t("audit.what")}</p>
+        <p class="muted">
+          {t("audit.what")} <a href={link.verify()}>{t("nav.verify")}</a>
+        </p>
         <div class="row row-end">
           <Search label={t("audit.search")} value={words} change={setWords} />
           <button type="button" disabled={busy} onClick={again}>

@@ -5,8 +5,8 @@ import { api, type Case, type CasePerson } from "../api";
 import { t } from "../i18n";
 import { chooseCase } from "../lib/case";
 import { useAct, useLoaded, useTitle } from "../lib/hooks";
-import { has } from "../lib/roles";
-import { link } from "../lib/router";
+import { has, mayOpen } from "../lib/roles";
+import { link, route } from "../lib/router";
 import { found } from "../lib/search";
 import { cameraName, nowMs, session } from "../lib/session";
 import { durationText } from "../lib/time";
@@ -26,8 +26,8 @@ const nameOf = ({ account, account_name }: CasePerson) => account_name ?? `#${ac
 export function CasesPage() {
   useTitle(t("nav.cases"));
   const list = useLoaded(api.cases, "cases", EVERY_MS);
-  const [search, setSearch] = useState("");
-  const [which, setWhich] = useState<Shown>("open");
+  const [search, setSearch] = useState(() => route.value.query.get("search") ?? "");
+  const [which, setWhich] = useState<Shown>(search === "" ? "open" : "all");
   const all = list.data?.cases ?? [];
   const chosen = all.filter((each) => which === "all" || each.open === (which === "open"));
   const shown = chosen.filter((each) => found(search, each.case, t(`purpose.${each.purpose}`), each.opened_by_name, ...each.investigators.map(nameOf), ...each.cameras.map(cameraName)));
@@ -126,6 +126,8 @@ function CaseCard({ item, people, reload }: { item: Case; people: readonly CaseP
               {t("case.play")}
             </a>
           )}
+          {mayOpen(session.value, "exports") && <a href={link.exportsOf(item.case)}>{t("case.exports")}</a>}
+          <a href={link.holdsOf(item.case)}>{t("case.holds")}</a>
           {has(session.value, "auditor") && <a href={link.auditOf(item.case)}>{t("case.log")}</a>}
         </p>
       </div>

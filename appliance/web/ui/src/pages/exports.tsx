@@ -4,8 +4,8 @@ import { useState } from "preact/hooks";
 import { api, type Export, exportBundleUrl } from "../api";
 import { t, word } from "../i18n";
 import { useAct, useLoaded, useTitle } from "../lib/hooks";
-import { has } from "../lib/roles";
-import { link } from "../lib/router";
+import { has, mayOpen } from "../lib/roles";
+import { link, route } from "../lib/router";
 import { found } from "../lib/search";
 import { cameraName, nowMs, session } from "../lib/session";
 import { durationText, sizeText } from "../lib/time";
@@ -27,8 +27,8 @@ const isOver = ({ state }: Export) => state === "refused" || state === "failed" 
 export function ExportsPage() {
   useTitle(t("nav.exports"));
   const list = useLoaded(api.exports, "exports", EVERY_MS);
-  const [search, setSearch] = useState("");
-  const [which, setWhich] = useState<Shown>("now");
+  const [search, setSearch] = useState(() => route.value.query.get("search") ?? "");
+  const [which, setWhich] = useState<Shown>(search === "" ? "now" : "all");
   const all = list.data?.exports ?? [];
   const chosen = all.filter((each) => which === "all" || isOver(each) === (which === "over"));
   const shown = chosen.filter((each) => found(search, each.id, each.case, each.recipient, each.asked_by_name ?? "", ...each.cameras.map(cameraName)));
@@ -38,7 +38,9 @@ export function ExportsPage() {
         <h1>{t("nav.exports")}</h1>
         <Search label={t("exports.search")} value={search} change={setSearch} />
       </div>
-      <p class="muted lead">{t("exports.what")}</p>
+      <p class="muted lead">
+        {t("exports.what")} <a href={link.verify()}>{t("nav.verify")}</a>
+      </p>
       <Problem problem={list.problem} retry={list.reload} />
       {list.data?.troubles.map((trouble) => (
         <Note key={trouble} kind="bad">
@@ -84,12 +86,13 @@ function ExportCard({ item, reload }: { item: Export; reload: () => void }) {
   const open = item.state === "ready" && item.answer === null;
   const takes = own && item.state === "released" && item.denied === null;
   const state = t(`export.state.${item.state}`);
+  const [first] = item.cameras;
   return (
     <li class={isOver(item) ? "card card-over" : "card"} data-export={item.id} data-state={item.state}>
       <div class="card-main">
         <Icon name="lock" />
         <span class="card-title">
-          {t("exports.one", { id: item.id })} · {t("holds.case", { case: item.case })}
+          {t("exports.one", { id: item.id })} · {mayOpen(session.value, "cases") ? <a href={link.casesOf(item.case)}>{t("holds.case", { case: item.case })}</a> : t("holds.case", { case: item.case })}
         </span>
         <span class="tag">{state}</span>
         {item.redaction !== null && <span class="tag tag-bad">{t("redact.tag")}</span>}
@@ -98,6 +101,11 @@ function ExportCard({ item, reload }: { item: Export; reload: () => void }) {
           {takes && (
             <a class="button small primary" href={exportBundleUrl(item)} download={`export-${item.id}.zip`}>
               <Icon name="download" /> {t("exports.download")}
+            </a>
+          )}
+          {item.state === "released" && (
+            <a class="button small" href={link.verify(item.id)}>
+              {t("verify.this")}
             </a>
           )}
         </div>
@@ -121,6 +129,11 @@ function ExportCard({ item, reload }: { item: Export; reload: () => void }) {
           )}
         </p>
         <Next item={item} own={own} />
+        {own && isOver(item) && first !== undefined && (
+          <p>
+            <a href={link.marked(first, { start: item.start_utc_ms, end: item.end_utc_ms })}>{t("exports.stretch")}</a>
+          </p>
+        )}
       </div>
       <Made item={item} />
       <Deliveries item={item} />

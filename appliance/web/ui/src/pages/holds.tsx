@@ -5,7 +5,7 @@ import { api, type Hold, type VaultHealth } from "../api";
 import { t, word } from "../i18n";
 import { useAct, useLoaded, useTitle } from "../lib/hooks";
 import { has } from "../lib/roles";
-import { link } from "../lib/router";
+import { link, route } from "../lib/router";
 import { found } from "../lib/search";
 import { cameraName, session } from "../lib/session";
 import { dateTimeText, durationText, sizeText } from "../lib/time";
@@ -23,8 +23,8 @@ type Shown = (typeof SHOWN)[number];
 export function HoldsPage() {
   useTitle(t("nav.holds"));
   const list = useLoaded(api.holds, "holds", EVERY_MS);
-  const [search, setSearch] = useState("");
-  const [which, setWhich] = useState<Shown>("open");
+  const [search, setSearch] = useState(() => route.value.query.get("search") ?? "");
+  const [which, setWhich] = useState<Shown>(search === "" ? "open" : "all");
   const all = list.data?.holds ?? [];
   const chosen = all.filter((hold) => which === "all" || (hold.state === "released") === (which === "released"));
   const shown = chosen.filter((hold) => found(search, hold.case, hold.note, hold.placed_by_name, dateTimeText(hold.start_utc_ms), ...hold.cameras.map(cameraName)));
@@ -107,7 +107,9 @@ function HoldCard({ hold, reload }: { hold: Hold; reload: () => void }) {
     <li class={over ? "card card-over" : "card"} data-hold={hold.id} data-state={hold.state}>
       <div class="card-main">
         <Icon name="lock" />
-        <span class="card-title">{t("holds.case", { case: hold.case })}</span>
+        <a class="card-title" href={link.casesOf(hold.case)}>
+          {t("holds.case", { case: hold.case })}
+        </a>
         <span class={hold.state === "incomplete" ? "tag tag-bad" : "tag"}>{t(`hold.${hold.state}`)}</span>
         <div class="row row-end">{!over && <Release hold={hold} reload={reload} />}</div>
       </div>
