@@ -280,7 +280,7 @@ describe("the page", { concurrency: 1 }, () => {
     await line.focus();
     await page.keyboard.press("i");
     const begin = Number(await page.locator(".export-range").getAttribute("data-start"));
-    await button("10 seconds forward").click();
+    await button("+10 s 10 seconds forward").click();
     await until(page, "ten seconds on", (from) => Number(document.querySelector(".now-time").dataset.utcMs) >= from + 9_900, begin);
     await line.focus();
     await page.keyboard.press("o");
@@ -392,11 +392,11 @@ describe("the page", { concurrency: 1 }, () => {
     await until(page, "playing goes over it", ([start, end]) => Number(document.querySelector(".now-time").dataset.utcMs) > Math.max(start, end) + 500, [from, at.end_utc_ms]);
     await button("Pause").click();
     const line = page.locator(".timeline");
-    await button("10 seconds back").click();
+    await button("−10 s 10 seconds back").click();
     await settled();
     await line.focus();
     await page.keyboard.press("i");
-    await button("10 seconds forward").click();
+    await button("+10 s 10 seconds forward").click();
     await settled();
     await line.focus();
     await page.keyboard.press("o");

@@ -62,7 +62,7 @@ describe("evidence", { concurrency: 1 }, () => {
     await line.focus();
     await page.keyboard.press("i");
     const begin = Number(await page.locator(".export-range").getAttribute("data-start"));
-    await button(page, "10 seconds forward").click();
+    await button(page, "+10 s 10 seconds forward").click();
     await until(page, "ten seconds on", (from) => Number(document.querySelector(".now-time").dataset.utcMs) >= from + 9_900, begin);
     await line.focus();
     await page.keyboard.press("o");

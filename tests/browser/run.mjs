@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { footage, startCamera, startRecorder } from "./lib/programs.mjs";
 
 // In this order: each goes on where the one before ends, or begins anew by itself.
-const files = process.argv.length > 2 ? process.argv.slice(2) : ["flow.test.mjs", "scene.test.mjs", "plugins.test.mjs", "rules.test.mjs", "rederive.test.mjs", "jpeg.test.mjs", "loss.test.mjs", "log.test.mjs", "report.test.mjs", "open-case.test.mjs", "release.test.mjs", "subject.test.mjs", "ptz.test.mjs", "trust.test.mjs", "wall.test.mjs", "first-run.test.mjs"];
+const files = process.argv.length > 2 ? process.argv.slice(2) : ["flow.test.mjs", "scene.test.mjs", "plugins.test.mjs", "rules.test.mjs", "rederive.test.mjs", "jpeg.test.mjs", "transcode.test.mjs", "loss.test.mjs", "log.test.mjs", "report.test.mjs", "open-case.test.mjs", "release.test.mjs", "subject.test.mjs", "ptz.test.mjs", "trust.test.mjs", "wall.test.mjs", "first-run.test.mjs"];
 const dir = await footage();
 const camera = await startCamera(dir);
 const recorder = await startRecorder();

@@ -33,3 +33,4 @@ pub mod sight;
 pub mod sink;
 pub mod states;
 pub mod storage;
+pub mod transcode;

@@ -68,6 +68,7 @@ struct Inner {
     chunk_reads: Arc<Semaphore>,
     turning: Turning,
     requests: RequestBook,
+    transcodes: crate::transcode::Places,
 }
 
 impl App {
@@ -96,6 +97,7 @@ impl App {
             chunk_reads: Arc::new(Semaphore::new(CHUNK_READS_MAX)),
             turning: Turning::default(),
             requests,
+            transcodes: crate::transcode::Places::new(std::thread::available_parallelism().map_or(1, usize::from)),
         })))
     }
 
@@ -190,6 +192,11 @@ impl App {
 
     pub(crate) fn viewers_by_session(&self) -> &Places {
         &self.0.viewers_by_session
+    }
+
+    /// The cap on what is transcoded.
+    pub(crate) fn transcodes(&self) -> &crate::transcode::Places {
+        &self.0.transcodes
     }
 
     pub(crate) fn turning(&self) -> &Turning {

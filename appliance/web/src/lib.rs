@@ -32,6 +32,7 @@ mod routes;
 mod server;
 mod spared;
 mod stall;
+mod transcode;
 mod turning;
 mod video;
 

@@ -13,6 +13,7 @@ mod push_url;
 mod register;
 mod report;
 mod secrets;
+mod transcoders;
 
 pub use cases::{CaseChange, Cases};
 pub use decisions::{Decisions, SignedDecision};
@@ -24,6 +25,7 @@ pub use push_url::{PUSH_URL_BYTES_MAX, PushUrl};
 pub use register::{Change, Register, RegisterRow, Space};
 pub use report::{PublicReport, Reports, StoredLeaf, WaitingReview};
 pub use secrets::{SECRET_BYTES, Secrets};
+pub use transcoders::{CodedUnit, OnTranscoded, Transcoded, Transcoder, Transcoders};
 
 use crate::address_secret;
 use crate::api;
@@ -76,6 +78,8 @@ pub struct Ports {
     pub reports: Arc<dyn Reports>,
     /// What the station holds to.
     pub policies: Arc<dyn Policies>,
+    /// Pictures for browsers that cannot play what is recorded.
+    pub transcoders: Arc<dyn Transcoders>,
 }
 
 /// Settings of one camera as they are stored. Its password is in there: it goes to the register and to capture, never into an answer.

@@ -21,5 +21,6 @@ mod report;
 mod requests;
 mod station;
 mod storage;
+mod transcode;
 mod video;
 mod walk;

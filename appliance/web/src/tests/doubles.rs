@@ -9,6 +9,7 @@ mod proposals;
 mod rederive;
 mod report;
 mod storage;
+mod transcoders;
 
 pub(super) use exports::{MANIFEST, SINK};
 pub(super) use log::{CHECKPOINT, SIGNED};
@@ -18,6 +19,7 @@ pub(super) use proposals::{MemoryProposals, proposal};
 pub(super) use rederive::{EVENT, MemoryRederivations};
 pub(super) use report::REPORT;
 pub(super) use storage::{DISK, FOUND, MemoryHolds, damaged};
+pub(super) use transcoders::MemoryTranscoders;
 
 use crate::api;
 use crate::error::Error;

@@ -1,6 +1,8 @@
 //! A station on doubles, and a client that speaks to its router without a network.
 
-use super::doubles::{MemoryAudit, MemoryBox, MemoryFootage, MemoryHolds, MemoryPolicies, MemoryRegister, START_MS};
+use super::doubles::{
+    MemoryAudit, MemoryBox, MemoryFootage, MemoryHolds, MemoryPolicies, MemoryRegister, MemoryTranscoders, START_MS,
+};
 use crate::api::{Point, Transport};
 use crate::ports::{CameraConfig, Ports, StreamConfig};
 use crate::server::Peer;
@@ -34,6 +36,7 @@ pub(super) struct Station {
     pub(super) footage: Arc<MemoryFootage>,
     pub(super) holds: Arc<MemoryHolds>,
     pub(super) live: Arc<LiveHub>,
+    pub(super) transcoders: Arc<MemoryTranscoders>,
 }
 
 /// An answer, whole.
@@ -126,6 +129,7 @@ impl Station {
         let clock = SimClock::new(UtcNanos::from_ms(START_MS + 600_000));
         let (audit, inner, footage) = (Arc::<MemoryAudit>::default(), Arc::<MemoryBox>::default(), Arc::default());
         let (live, holds) = (Arc::new(LiveHub::new()), Arc::<MemoryHolds>::default());
+        let transcoders = Arc::<MemoryTranscoders>::default();
         inner.cameras.lock().unwrap().insert(CameraId::new(1).unwrap(), camera_config());
         let ports = Ports {
             register: Arc::clone(&register) as _,
@@ -147,6 +151,7 @@ impl Station {
             secrets: Arc::clone(&inner) as _,
             reports: Arc::clone(&inner) as _,
             policies: Arc::<MemoryPolicies>::default(),
+            transcoders: Arc::clone(&transcoders) as _,
         };
         let app = App::load(AppParts {
             ports,
@@ -157,7 +162,7 @@ impl Station {
             office: crate::Office { name: "Station 7".into(), contact: "Room 3".into(), ..crate::Office::default() },
         })
         .unwrap();
-        Self { router: router(&app), app, clock, register, audit, inner, footage, holds, live }
+        Self { router: router(&app), app, clock, register, audit, inner, footage, holds, live, transcoders }
     }
 
     pub(super) async fn send(&self, ask: Ask) -> Answer {

@@ -1,10 +1,12 @@
 import { firstWords } from "./km-first";
+import { transcodeWords } from "./km-transcode";
 import { wallWords } from "./km-wall";
 import type { localWords as english } from "./en-local";
 
 /** Khmer, for cameras that are plugged into the recorder. */
 export const localWords: Record<keyof typeof english, string> = {
   ...firstWords,
+  ...transcodeWords,
   ...wallWords,
   "local.title": "កាមេរ៉ាដែលដោតនឹងម៉ាស៊ីនថតនេះ",
   "local.what": "កាមេរ៉ា USB និងកាតចាប់រូបភាព។ កាមេរ៉ានីមួយៗត្រូវបានស្គាល់តាមលេខស៊េរី ឬតាមរន្ធដែលវាដោត។",

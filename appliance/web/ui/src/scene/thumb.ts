@@ -71,7 +71,7 @@ async function read(ask: ThumbAsk, signal: AbortSignal): Promise<ImageBitmap | n
   try {
     const at = Math.floor(ask.at);
     // From the key frame before it, whose time is 0, to the picture itself.
-    const answer = await send(playbackUrl(ask.camera, ask.case, { from: at, to: at + 1 }, null), { signal });
+    const answer = await send(playbackUrl(ask.camera, ask.case, { from: at, to: at + 1, codec: ask.codec }, null), { signal });
     bytes = new Uint8Array(await answer.arrayBuffer());
   } finally {
     give();

@@ -24,13 +24,13 @@ export function Transport({ head, live, mayLive, toggle, goLive }: TransportProp
   const step = (ms: number) => head.seek((head.position.peek() ?? nowMs()) + ms);
   return (
     <div class="row transport">
-      <button type="button" onClick={() => step(-10_000)} disabled={live} aria-label={t("transport.back10")} title={t("transport.back10")}>
+      <button type="button" onClick={() => step(-10_000)} disabled={live} aria-label={`−10 s ${t("transport.back10")}`} title={t("transport.back10")}>
         −10 s
       </button>
       <button type="button" class="primary play" onClick={toggle} disabled={live} aria-label={playing ? t("transport.pause") : t("transport.play")}>
         <Icon name={playing ? "pause" : "play"} />
       </button>
-      <button type="button" onClick={() => step(10_000)} disabled={live} aria-label={t("transport.forward10")} title={t("transport.forward10")}>
+      <button type="button" onClick={() => step(10_000)} disabled={live} aria-label={`+10 s ${t("transport.forward10")}`} title={t("transport.forward10")}>
         +10 s
       </button>
       <label class="speed">
