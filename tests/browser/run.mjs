@@ -16,6 +16,7 @@ const ALL = [
   "events.test.mjs",
   "rederive.test.mjs",
   "jpeg.test.mjs",
+  "transcode.test.mjs",
   "loss.test.mjs",
   "log.test.mjs",
   "audit.test.mjs",

@@ -70,6 +70,8 @@ pub enum ToDecoder {
         coding: Coding,
         /// `avcC` or `hvcC`; empty for JPEG.
         config: Vec<u8>,
+        /// How large and how often; `None`: as they are.
+        bounds: Option<Bounds>,
     },
     /// No more access units come for the slot: give what is held back for reordering. Answered by [`FromDecoder::Taken`]; what follows starts with a key frame.
     Drain {
@@ -130,6 +132,35 @@ pub enum FromDecoder {
         /// For people.
         sentence: String,
     },
+}
+
+/// How much of a picture is enough to look at. A larger one is made smaller in its proportions, pictures that come too often are left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bounds {
+    /// Pixels.
+    pub width_max: u32,
+    /// Pixels.
+    pub height_max: u32,
+    /// Pictures a second.
+    pub fps_max: u32,
+}
+
+impl Bounds {
+    /// The size within them of a picture of this size, in even numbers; never larger than it is, but for an odd side.
+    #[must_use]
+    pub fn fit(self, width: u32, height: u32) -> (u32, u32) {
+        let (width, height) = (u64::from(width.max(1)), u64::from(height.max(1)));
+        let (wide, high) = (u64::from(self.width_max.max(2)), u64::from(self.height_max.max(2)));
+        let (to_width, to_height) = if width <= wide && height <= high {
+            (width, height)
+        } else if width * high > height * wide {
+            (wide, height * wide / width)
+        } else {
+            (width * high / height, high)
+        };
+        let even = |side: u64, max: u64| u32::try_from(side.next_multiple_of(2).min(max & !1).max(2)).unwrap_or(2);
+        (even(to_width, wide), even(to_height, high))
+    }
 }
 
 /// Width and height of a picture as it is encoded: no encoder of 4:2:0 takes an odd number, and the crop of H.264 counts in twos there, so that an odd one gets a black column or row more.
@@ -195,7 +226,24 @@ mod tests {
         assert_eq!(decode::<ToDecoder>(&[bytes, vec![0]].concat()).unwrap_err().kind(), Kind::Corrupt);
     }
 
+    #[test]
+    fn a_picture_is_made_smaller_in_its_proportions_and_never_larger() {
+        let bounds = Bounds { width_max: 1280, height_max: 720, fps_max: 30 };
+        assert_eq!(bounds.fit(3840, 2160), (1280, 720));
+        assert_eq!(bounds.fit(2592, 1944), (960, 720), "4:3");
+        assert_eq!(bounds.fit(1080, 1920), (406, 720), "upright, 405 made even");
+        assert_eq!(bounds.fit(4096, 512), (1280, 160));
+        assert_eq!(bounds.fit(641, 361), (642, 362), "an odd side has one pixel more");
+        assert_eq!(bounds.fit(8192, 1), (1280, 2), "no side is nothing");
+    }
+
     proptest! {
+        #[test]
+        fn every_fitted_size_can_be_encoded(width in 0_u32..9000, height in 0_u32..9000, side in 0_u32..2000) {
+            let (wide, high) = Bounds { width_max: 1280, height_max: side, fps_max: 30 }.fit(width, height);
+            prop_assert!(wide % 2 == 0 && high % 2 == 0 && (2..=1280).contains(&wide) && (2..=side.max(2)).contains(&high));
+        }
+
         #[test]
         fn no_bytes_from_a_child_make_the_parser_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             if let Ok(message) = decode::<FromDecoder>(&bytes) {

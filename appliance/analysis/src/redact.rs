@@ -1,4 +1,4 @@
-//! Stored footage to a redacted copy of it: decoded by a `watchbook-decode`, made black where it must be and encoded anew by a `watchbook-encode`. Nothing is dropped,
+//! Stored footage to a redacted copy of it, or to pictures that a browser plays: decoded by a `watchbook-decode`, made black where it must be and encoded anew by a `watchbook-encode`. Nothing is dropped,
 //! whoever feeds it waits.
 //!
 //! Both children stand behind their walls and work for this one copy. No picture leaves the first one before its black is in it; it goes to the other in sealed memory of which this
@@ -7,7 +7,7 @@
 use crate::Error;
 use crate::encoder::message::{FromEncoder, Job, Pixels, ToEncoder};
 use crate::mask::Fill;
-use crate::message::{Coding, FromDecoder, Slot, ToDecoder, decode, encode, whole_bytes, whole_size};
+use crate::message::{Bounds, Coding, FromDecoder, Slot, ToDecoder, decode, encode, whole_bytes, whole_size};
 use crate::once::Once;
 use crate::replay::Unit;
 use std::collections::VecDeque;
@@ -24,6 +24,10 @@ const UNITS_MAX: u32 = 4;
 const PICTURES_MAX: usize = 4;
 /// How long one access unit or picture may take on a box that is busy with recording.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The same for a picture that somebody waits for: then its children are hung, and ended.
+const PATIENCE_TO_LOOK: Duration = Duration::from_secs(10);
+/// The argument with which `watchbook-decode` holds one stream only, in less memory.
+pub const ONE: &str = "--one";
 /// The argument with which `watchbook-encode` gives way to everything else on the box.
 pub const BACKGROUND: &str = "--background";
 /// Pictures a second that an encoder is told of, at most: its key frames are as many pictures apart.
@@ -56,6 +60,8 @@ pub struct Redactor {
     padded: bool,
     failed: u64,
     problem: Option<String>,
+    bounds: Option<Bounds>,
+    patience: Duration,
 }
 
 /// The encoder of pictures of one size.
@@ -69,6 +75,7 @@ struct Encoding {
     /// Of how many of those it said that it is done.
     waiting: usize,
     fresh: bool,
+    patience: Duration,
 }
 
 impl Redactor {
@@ -77,8 +84,20 @@ impl Redactor {
     /// # Errors
     /// The operating system's.
     pub fn spawn(decode: &Path, encode: &Path) -> Result<Self, Error> {
+        Self::with((decode, &[]), encode, None)
+    }
+
+    /// The same to look at and not to keep: pictures within `bounds`, with as little processor time as possible, and a child that says nothing for 10 s counts as hung.
+    ///
+    /// # Errors
+    /// As [`Redactor::spawn`].
+    pub fn to_look(decode: &Path, encode: &Path, bounds: Bounds) -> Result<Self, Error> {
+        Self::with((decode, &[ONE]), encode, Some(bounds))
+    }
+
+    fn with((decode, arguments): (&Path, &[&str]), encode: &Path, bounds: Option<Bounds>) -> Result<Self, Error> {
         Ok(Self {
-            decoder: Once::spawn(decode, &[])?,
+            decoder: Once::spawn(decode, arguments)?,
             slot: 0,
             waiting: 0,
             fps: 1,
@@ -88,6 +107,8 @@ impl Redactor {
             padded: false,
             failed: 0,
             problem: None,
+            bounds,
+            patience: if bounds.is_some() { PATIENCE_TO_LOOK } else { PATIENCE },
         })
     }
 
@@ -130,9 +151,11 @@ impl Redactor {
         if self.slot > 0 {
             self.decoder.send(&encode(&ToDecoder::Close { slot: self.slot })?, None)?;
         }
-        (self.slot, self.waiting, self.fps) = (self.slot + 1, 0, fps.clamp(1, FPS_MAX));
+        (self.slot, self.waiting, self.fps) =
+            (self.slot + 1, 0, fps.clamp(1, self.bounds.map_or(FPS_MAX, |bounds| bounds.fps_max.max(1))));
         let (coding, config) = (Coding::of(format.codec), format.config.to_vec());
-        self.decoder.send(&encode(&ToDecoder::OpenWhole { slot: self.slot, coding, config })?, None)
+        self.decoder
+            .send(&encode(&ToDecoder::OpenWhole { slot: self.slot, coding, config, bounds: self.bounds })?, None)
     }
 
     /// Gives the decoder one access unit, and `on` what is ready. Waits while enough is on its way. `fill`: what is made black in its picture; `None`: it does not belong into
@@ -150,6 +173,17 @@ impl Redactor {
             self.hear(on)?;
         }
         Ok(())
+    }
+
+    /// Waits for what the decoder and the encoder give without another access unit.
+    ///
+    /// # Errors
+    /// As [`Redactor::feed`].
+    pub fn settle(&mut self, on: &mut OnCoded<'_>) -> Result<(), Error> {
+        while self.waiting > 0 {
+            self.hear(on)?;
+        }
+        self.encoder.as_mut().map_or(Ok(()), |encoder| encoder.settle(0, on))
     }
 
     /// Ends a recording: waits for everything that is on its way, also what the decoder holds back for reordering.
@@ -170,7 +204,7 @@ impl Redactor {
 
     fn hear(&mut self, on: &mut OnCoded<'_>) -> Result<(), Error> {
         let now = self.slot;
-        let (payload, descriptor) = self.decoder.recv(PATIENCE)?;
+        let (payload, descriptor) = self.decoder.recv(self.patience)?;
         match decode(payload)? {
             FromDecoder::Taken { slot, failed, .. } if slot == now => {
                 self.waiting = self.waiting.saturating_sub(1);
@@ -215,7 +249,8 @@ impl Redactor {
             if let Some(mut before) = self.encoder.take() {
                 before.settle(0, on)?;
             }
-            let (encoder, name) = Encoding::open(&self.encode, size, self.fps, utc)?;
+            let rate = (self.fps, self.bounds.is_some());
+            let (encoder, name) = Encoding::open((&self.encode, self.patience), size, rate, utc)?;
             (self.encoder, self.name) = (Some(encoder), name);
         }
         let Some(encoder) = &mut self.encoder else { return Ok(()) };
@@ -225,19 +260,24 @@ impl Redactor {
 }
 
 impl Encoding {
-    fn open(program: &Path, size: (u32, u32), fps: u32, began: UtcNanos) -> Result<(Self, String), Error> {
+    fn open(
+        (program, patience): (&Path, Duration),
+        size: (u32, u32),
+        (fps, fast): (u32, bool),
+        began: UtcNanos,
+    ) -> Result<(Self, String), Error> {
         let (width, height) = size;
         let mut child = Once::spawn(program, &[BACKGROUND])?;
-        let job = Job { pixels: Pixels::Yu12, width, height, line_bytes: width, fps, masks: Vec::new() };
+        let job = Job { pixels: Pixels::Yu12, width, height, line_bytes: width, fps, masks: Vec::new(), fast };
         child.send(&encode(&ToEncoder::Open(job))?, None)?;
         loop {
-            match decode(child.recv(PATIENCE)?.0)? {
+            match decode(child.recv(patience)?.0)? {
                 FromEncoder::Begun { missing } => {
                     missing.iter().for_each(|sentence| tracing::warn!(sentence, "the encoder's wall is not whole"));
                 }
                 FromEncoder::Opened { encoder } => {
                     let pending = VecDeque::new();
-                    return Ok((Self { child, size, began, pending, waiting: 0, fresh: true }, encoder));
+                    return Ok((Self { child, size, began, pending, waiting: 0, fresh: true, patience }, encoder));
                 }
                 FromEncoder::Refused { sentence } => return Err(Error::new(Kind::Unavailable, sentence)),
                 FromEncoder::Coded { .. } | FromEncoder::Taken { .. } => {
@@ -258,7 +298,7 @@ impl Encoding {
     /// Waits until at most `left` pictures are on their way.
     fn settle(&mut self, left: usize, on: &mut OnCoded<'_>) -> Result<(), Error> {
         while self.waiting > left {
-            let (payload, descriptor) = self.child.recv(PATIENCE)?;
+            let (payload, descriptor) = self.child.recv(self.patience)?;
             match decode(payload)? {
                 FromEncoder::Coded { .. } => {
                     let utc = self.pending.pop_front();

@@ -20,7 +20,7 @@ const LONG: Duration = Duration::from_secs(60);
 /// What comes out for 30 pictures that are white but for one black column that moves. A device's lines are 32 bytes longer than they need to be.
 fn encoded(pixels: Pixels, masks: Vec<Vec<Point>>) -> (Vec<(i64, Vec<u8>)>, Status) {
     let line_bytes = pixels.line_bytes(WIDTH) + 32;
-    let job = Job { pixels, width: WIDTH, height: HEIGHT, line_bytes, fps: 10, masks };
+    let job = Job { pixels, width: WIDTH, height: HEIGHT, line_bytes, fps: 10, masks, fast: false };
     let (to, from) = channel();
     let encoder = Encoder::spawn(Path::new(PROGRAM), job, move |made| drop(to.send(made))).unwrap();
     let mut units = Vec::new();
@@ -109,8 +109,15 @@ fn raw_pictures_become_h264_that_others_decode_and_what_is_masked_is_black_for_g
 
 #[test]
 fn a_picture_that_is_too_short_costs_itself() {
-    let job =
-        Job { pixels: Pixels::Yuyv, width: WIDTH, height: HEIGHT, line_bytes: WIDTH * 2, fps: 10, masks: Vec::new() };
+    let job = Job {
+        pixels: Pixels::Yuyv,
+        width: WIDTH,
+        height: HEIGHT,
+        line_bytes: WIDTH * 2,
+        fps: 10,
+        masks: Vec::new(),
+        fast: false,
+    };
     let (to, from) = channel();
     let encoder = Encoder::spawn(Path::new(PROGRAM), job, move |made| drop(to.send(made))).unwrap();
     let whole = picture(Pixels::Yuyv, (WIDTH * 2) as usize, 0);

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use watchbook_analysis::Point;
 use watchbook_analysis::mask::Fill;
+use watchbook_analysis::message::Bounds;
 use watchbook_analysis::redact::{Coded, Redactor};
 use watchbook_analysis::replay::Unit;
 use watchbook_base::UtcNanos;
@@ -231,4 +232,78 @@ fn a_picture_of_an_odd_size_loses_nothing_and_gets_a_black_edge() {
         let beside = edge(&|column| shade(column, whole_height - 2), whole_width);
         assert!(added < 50 && beside > 60, "{added} below {beside}");
     }
+}
+
+/// Pictures of a look within `bounds`, and their numbers.
+fn looked((width, height): (usize, usize), film: &[Stored], bounds: Bounds) -> (Vec<i64>, Vec<u8>) {
+    let program = |name: &'static str| Path::new(name);
+    let (decode, encode) = (env!("CARGO_BIN_EXE_watchbook-decode"), env!("CARGO_BIN_EXE_watchbook-encode"));
+    let mut looker = Redactor::to_look(program(decode), program(encode), bounds).unwrap();
+    let (mut numbers, mut stream) = (Vec::new(), Vec::new());
+    let mut on = |coded: Coded| {
+        numbers.push((coded.utc.0 - START_NS) / 40_000_000);
+        stream.extend(coded.data);
+        Ok(())
+    };
+    let codec = Codec::H265 { width: width as u32, height: height as u32 };
+    looker.open(&TrackFormat { codec, config: bytes::Bytes::new() }, 25).unwrap();
+    for (at, Stored { number, key, data }) in film.iter().enumerate() {
+        let fill = Some(Fill { outlines: Vec::new(), but: false });
+        looker.feed(Unit { utc: utc(*number), key: *key, data }, fill, &mut on).unwrap();
+        if at % 7 == 0 {
+            looker.settle(&mut on).unwrap();
+        }
+    }
+    looker.drain(&mut on).unwrap();
+    assert_eq!((looker.failed(), looker.problem()), (0, None));
+    (numbers, stream)
+}
+
+/// Peak signal-to-noise ratio in dB.
+fn psnr(a: &[u8], b: &[u8]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let squares: f64 = a.iter().zip(b).map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2)).sum();
+    10.0 * (255.0_f64.powi(2) * a.len() as f64 / squares.max(1e-9)).log10()
+}
+
+/// What a browser cannot play: every picture at its own time, smaller in its proportions, and as ffmpeg would make it small.
+#[test]
+fn pictures_to_look_at_are_smaller_and_resemble_the_footage() {
+    let size = (1920, 1080);
+    let x265 = [
+        "libx265",
+        "-preset",
+        "ultrafast",
+        "-x265-params",
+        "log-level=none:keyint=25:bframes=2",
+        "-pix_fmt",
+        "yuv420p",
+    ];
+    let film = film_of(size, &x265, "hevc");
+    assert!(film.windows(2).any(|pair| pair[0].number > pair[1].number), "there are pictures out of order");
+    let (numbers, stream) = looked(size, &film, Bounds { width_max: 640, height_max: 640, fps_max: 30 });
+    assert_eq!(numbers, (0..50).collect::<Vec<_>>());
+    let source = "testsrc2=size=1920x1080:rate=25,format=yuv420p,scale=640:360:flags=area";
+    let raw = ["-v", "error", "-f", "lavfi", "-i", source, "-t", "2", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-"];
+    let reference = run("ffmpeg", &raw);
+    for (number, (picture, wanted)) in
+        decoded_of((640, 360), &stream).iter().zip(reference.chunks(640 * 360 * 3 / 2)).enumerate()
+    {
+        let alike = psnr(picture, &wanted[..640 * 360]);
+        assert!(alike > 28.0, "picture {number} is {alike:.1} dB from what was filmed");
+        let other = psnr(picture, &reference[(number + 3) % 50 * (640 * 360 * 3 / 2)..][..640 * 360]);
+        assert!(other < alike - 3.0, "picture {number} could as well be another one: {other:.1} dB");
+    }
+}
+
+#[test]
+fn pictures_to_look_at_come_no_oftener_than_wished() {
+    let size = (WIDTH, HEIGHT);
+    let x265 =
+        ["libx265", "-preset", "ultrafast", "-x265-params", "log-level=none:keyint=25", "-pix_fmt", "yuv420p10le"];
+    let film = film_of(size, &x265, "hevc");
+    let (numbers, stream) = looked(size, &film, Bounds { width_max: 1280, height_max: 720, fps_max: 10 });
+    assert!((19..=21).contains(&numbers.len()) && numbers.is_sorted(), "{numbers:?} of 2 s at 10 a second");
+    assert!(numbers.windows(2).all(|pair| (2..=3).contains(&(pair[1] - pair[0]))), "{numbers:?}");
+    assert_eq!(decoded_of(size, &stream).len(), numbers.len(), "never larger than it was");
 }

@@ -29,6 +29,7 @@ pub mod sample_entry;
 pub mod sample_table;
 pub mod selection;
 pub mod span;
+pub mod units;
 
 pub use byte_file::{ByteFile, chunks};
 pub use error::Error;
@@ -36,3 +37,4 @@ pub use fmp4_file::FragmentedFile;
 pub use impaired::{Impaired, impaired};
 pub use packet::{Codec, Packet, RecordingEnd, RecordingStart, TrackFormat};
 pub use span::{RecordingId, RunTable, Sample, SourceError, SpanSource, SpanSummary, SpanTable};
+pub use units::{Unit, Units};

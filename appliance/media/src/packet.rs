@@ -13,7 +13,7 @@ pub struct TrackFormat {
     pub config: Bytes,
 }
 
-/// The codecs that are stored. Samples are passed through: nothing is transcoded.
+/// The codecs that are stored. Samples are passed through: nothing that is stored is transcoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Codec {
     /// H.264 access units, each NAL unit behind a 4-byte big-endian length.

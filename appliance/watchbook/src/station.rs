@@ -34,3 +34,4 @@ pub mod sink;
 pub mod states;
 pub mod storage;
 pub mod thumbnails;
+pub mod transcode;

@@ -30,6 +30,7 @@ use crate::station::sight::{Lookout, Teller};
 use crate::station::sink::StationSink;
 use crate::station::states::States;
 use crate::station::thumbnails::ThumbnailDesk;
+use crate::station::transcode;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -109,6 +110,7 @@ impl Station {
         let checkpoints = sign_checkpoints(&runtime, LogKeeper::open(&register, &keys, &config.storage.ring_dir))?;
         let sources = report_desk::sources(&register, &checkpoints, minutes, &policies);
         let reports = report_desk::start(&runtime, sources, &cameras, &config.public.contact).map_err(web_error)?;
+        let transcode_dir = program_dir.clone();
         let of = Means { reader: store.reader(), journal, plugins: plugins.clone(), program_dir: program_dir.clone() };
         let rederivations = rederivations_of(of, &register, &book)?;
         let (exports, cases, asked) =
@@ -137,6 +139,7 @@ impl Station {
             secrets: Arc::new(Wrapping(keys)),
             reports: Arc::clone(&reports) as _,
             policies,
+            transcoders: Arc::new(transcode::Programs { program_dir: transcode_dir, writer: store.writer() }),
         };
         let app = app_of(ports, (live, event_feed), config.public.office())?;
         Ok(Self { store, holds, exports, cameras, app, state_dir, checkpoints, reports })

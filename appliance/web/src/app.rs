@@ -76,6 +76,7 @@ struct Inner {
     still_cache: StillCache,
     turning: Turning,
     requests: RequestBook,
+    transcodes: crate::transcode::Places,
 }
 
 impl App {
@@ -108,6 +109,7 @@ impl App {
             still_cache: StillCache::default(),
             turning: Turning::default(),
             requests,
+            transcodes: crate::transcode::Places::new(std::thread::available_parallelism().map_or(1, usize::from)),
         })))
     }
 
@@ -218,6 +220,11 @@ impl App {
 
     pub(crate) fn still_cache(&self) -> &StillCache {
         &self.0.still_cache
+    }
+
+    /// The cap on what is transcoded.
+    pub(crate) fn transcodes(&self) -> &crate::transcode::Places {
+        &self.0.transcodes
     }
 
     pub(crate) fn turning(&self) -> &Turning {

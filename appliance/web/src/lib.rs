@@ -34,6 +34,7 @@ mod server;
 mod spared;
 mod stall;
 mod stills;
+mod transcode;
 mod turning;
 mod video;
 

@@ -8,6 +8,7 @@ pub(crate) mod socket;
 
 use crate::api::StreamState;
 use crate::error::Error;
+use crate::transcode::Refused;
 use feed::{Feed, Viewer};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -73,6 +74,10 @@ pub enum LiveItem {
     Skipped(u64),
     /// The recording ended.
     Ended(GapReason),
+    /// As [`LiveItem::Format`], of pictures that are transcoded from those of the recording.
+    Transcoded(Arc<RecordingStart>),
+    /// Transcoding does not begin, or does not go on.
+    Refused(Refused),
 }
 
 impl LiveHub {
@@ -199,4 +204,4 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

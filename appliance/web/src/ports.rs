@@ -14,6 +14,7 @@ mod register;
 mod report;
 mod secrets;
 mod thumbnails;
+mod transcoders;
 
 pub use cases::{CaseChange, Cases};
 pub use decisions::{Decisions, SignedDecision};
@@ -26,6 +27,7 @@ pub use register::{Change, Register, RegisterRow, Space};
 pub use report::{PublicReport, Reports, StoredLeaf, WaitingReview};
 pub use secrets::{SECRET_BYTES, Secrets};
 pub use thumbnails::{KeyFrame, Thumbnails};
+pub use transcoders::{CodedUnit, OnTranscoded, Transcoded, Transcoder, Transcoders};
 
 use crate::address_secret;
 use crate::api;
@@ -80,6 +82,8 @@ pub struct Ports {
     pub reports: Arc<dyn Reports>,
     /// What the station holds to.
     pub policies: Arc<dyn Policies>,
+    /// Pictures for browsers that cannot play what is recorded.
+    pub transcoders: Arc<dyn Transcoders>,
 }
 
 /// Settings of one camera as they are stored. Its password is in there: it goes to the register and to capture, never into an answer.

@@ -22,5 +22,6 @@ mod report;
 mod requests;
 mod station;
 mod storage;
+mod transcode;
 mod video;
 mod walk;

@@ -104,7 +104,7 @@ pub(crate) fn answer(call: &Call, turn: Turn, video: Video) -> Result<Response, 
 }
 
 /// Whether the session that began a download may still have what it began, in its case and of its export as they are then: asked before each chunk.
-fn still_allowed(call: &Call) -> Result<impl Fn() -> bool + Send + Unpin + 'static + use<>, Problem> {
+pub(crate) fn still_allowed(call: &Call) -> Result<impl Fn() -> bool + Send + Unpin + 'static + use<>, Problem> {
     let (app, session, action) = (call.app.clone(), call.who()?.session, call.grant()?.action().clone());
     let case = call.who()?.subject.case.as_ref().map(|found| found.case.number.clone());
     let export = call.who()?.subject.export.as_ref().map(|found| found.export);

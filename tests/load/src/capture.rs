@@ -4,6 +4,7 @@ pub mod loss;
 pub mod outages;
 pub mod restart;
 pub mod silence;
+pub mod transcode;
 pub mod v4l2;
 
 use crate::camera::Simulator;
@@ -28,12 +29,13 @@ use watchbook_media::{Packet, RecordingEnd, RecordingStart};
 pub type Bench = fn(&Wanted) -> Result<String>;
 
 /// Every measurement.
-pub const BENCHES: [(&str, Bench); 5] = [
+pub const BENCHES: [(&str, Bench); 6] = [
     ("outages", outages::run),
     ("restart", restart::run),
     ("silence", silence::run),
     ("v4l2", v4l2::run),
     ("loss", loss::run),
+    ("transcode", transcode::run),
 ];
 
 /// A camera that is not recorded again within this is stuck.

@@ -98,11 +98,12 @@ USAGE
   watchbook-load capture [OPTIONS]
 
 OPTIONS
-  --bench LIST       of outages, restart, silence, v4l2, loss  [all]
+  --bench LIST       of outages, restart, silence, v4l2, loss, transcode  [all]
                      outages  100 outages of random length: how soon a camera that is back is recorded
                      restart  64 cameras that come back together
                      silence  100 times a network that carries nothing for a random time: how soon its cameras are recorded again
                      v4l2     processor time of a device's stream by the path that its pictures take
+                     transcode  processor time of a live picture in H.265 that is transcoded, beside ffmpeg
                      loss     1 % of the packets lost over UDP: what is counted, and what is kept
   --seed N           of all that is random                     [1]
   --out FILE         write the tables there too

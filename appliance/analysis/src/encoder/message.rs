@@ -83,6 +83,8 @@ pub struct Job {
     pub fps: u32,
     /// What is made black for good, before anything is encoded.
     pub masks: Vec<Vec<Point>>,
+    /// To look at once and to keep nowhere: as little processor time as possible, and a profile that every browser plays.
+    pub fast: bool,
 }
 
 /// From the recorder to the child.

@@ -25,6 +25,7 @@ impl capture::Encoders for Programs {
             line_bytes: job.line_bytes.max(pixels.line_bytes(job.width)),
             fps: job.fps,
             masks: job.masks.iter().map(|outline| outline.iter().map(corner).collect()).collect(),
+            fast: false,
         };
         let made = move |made| {
             on(match made {

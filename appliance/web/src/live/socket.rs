@@ -1,10 +1,13 @@
 //! A live stream on a WebSocket: text messages in JSON, binary messages in fragmented MP4.
 //!
 //! `{"type":"format",…}` comes before each initialization segment, `{"type":"state",…}` when the stream's state changes,
+//! `{"type":"refused","why":…}` when pictures cannot be transcoded,
 //! `{"type":"skipped","pictures":n}` when this viewer was too slow, `{"type":"ended","reason":…}` when the recording ended.
 
 use super::{LiveItem, Subscription};
 use crate::error::Error;
+use crate::transcode::Refused;
+use crate::transcode::live::TranscodedLive;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use bytes::{Bytes, BytesMut};
 use core::time::Duration;
@@ -30,10 +33,31 @@ const FIRST_DURATION_TICKS: u32 = 3600;
 /// A longer distance between two pictures is a hole, not a duration: 10 s.
 const DURATION_TICKS_MAX: i64 = 900_000;
 
+/// What a viewer follows.
+pub(crate) enum Followed {
+    /// As it is recorded.
+    Recorded(Subscription),
+    /// Transcoded.
+    Transcoded(TranscodedLive),
+    /// There is nothing to see, and this is why.
+    Nothing(Option<Refused>),
+}
+
+impl Followed {
+    /// What comes next; `None` at the end.
+    async fn next(&mut self) -> Option<LiveItem> {
+        match self {
+            Self::Recorded(subscription) => subscription.next().await,
+            Self::Transcoded(transcoded) => transcoded.next().await,
+            Self::Nothing(refused) => refused.take().map(LiveItem::Refused),
+        }
+    }
+}
+
 /// Sends until the viewer leaves, the camera goes, or `still_allowed` says no.
-pub(crate) async fn run(socket: WebSocket, subscription: Subscription, still_allowed: impl Fn() -> bool) {
+pub(crate) async fn run(socket: WebSocket, followed: Followed, still_allowed: impl Fn() -> bool) {
     let (to, from) = socket.split();
-    run_on(to, from, subscription, still_allowed).await;
+    run_on(to, from, followed, still_allowed).await;
 }
 
 /// [`run`] on the two halves of any socket. One item at a time is made into messages and sent; meanwhile the others wait in the subscription, where
@@ -41,7 +65,7 @@ pub(crate) async fn run(socket: WebSocket, subscription: Subscription, still_all
 pub(crate) async fn run_on<E>(
     mut to: impl Sink<Message> + Unpin,
     mut from: impl Stream<Item = Result<Message, E>> + Unpin,
-    mut subscription: Subscription,
+    mut followed: Followed,
     still_allowed: impl Fn() -> bool,
 ) {
     let mut check = interval(CHECK_EVERY);
@@ -49,12 +73,12 @@ pub(crate) async fn run_on<E>(
     let mut muxer = Muxer::default();
     let reason = 'serving: loop {
         let messages = tokio::select! {
-            item = subscription.next() => match item {
+            item = followed.next() => match item {
                 Some(item) => match muxer.messages(item) {
                     Ok(messages) => messages,
                     Err(error) => break error.message,
                 },
-                None => break "the camera was removed".to_owned(),
+                None => break "nothing more comes".to_owned(),
             },
             heard_now = from.next() => match heard_now {
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return,
@@ -107,12 +131,16 @@ impl Muxer {
             }
             LiveItem::Skipped(pictures) => vec![text(&json!({"type": "skipped", "pictures": pictures}))],
             LiveItem::Ended(reason) => vec![text(&json!({"type": "ended", "reason": reason}))],
-            LiveItem::Format(start) => self.format(start)?,
+            LiveItem::Format(start) => self.format(start, false)?,
+            LiveItem::Transcoded(start) => self.format(start, true)?,
+            LiveItem::Refused(Refused { why, detail }) => {
+                vec![text(&json!({"type": "refused", "why": why.slug(), "detail": detail}))]
+            }
             LiveItem::Packets { packets, next_dts } => vec![self.one_fragment(&packets, next_dts)?],
         })
     }
 
-    fn format(&mut self, start: Arc<RecordingStart>) -> Result<Vec<Message>, Error> {
+    fn format(&mut self, start: Arc<RecordingStart>, transcoded: bool) -> Result<Vec<Message>, Error> {
         let Some((width, height)) = start.format.codec.dimensions() else {
             return Err(Error::new(Kind::Internal, format!("{} is no video", start.stream)));
         };
@@ -120,6 +148,7 @@ impl Muxer {
         // Media time 0 in UTC, so that the page can show the time of each picture.
         let head = json!({
             "type": "format", "mime": mime, "width": width, "height": height, "start_utc_ms": start.utc.as_ms(),
+            "transcoded": transcoded,
         });
         let init = init_segment(&start.format);
         self.start = Some(start);

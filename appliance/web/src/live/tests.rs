@@ -29,7 +29,7 @@ fn grant(action: Action) -> Grant {
     watchbook_access::open(&subject, action, &AnyLog).unwrap()
 }
 
-fn live_grant() -> Grant {
+pub(crate) fn live_grant() -> Grant {
     grant(Action::Live { camera: camera() })
 }
 
@@ -247,7 +247,7 @@ async fn an_ended_session_gets_no_message_more_of_what_waits() {
     let asked = AtomicUsize::new(0);
     // Format, head, and one message of pictures; perhaps a ping.
     let still_allowed = || asked.fetch_add(1, Ordering::Relaxed) < 4;
-    socket::run_on(to, silent, viewer, still_allowed).await;
+    socket::run_on(to, silent, socket::Followed::Recorded(viewer), still_allowed).await;
     let messages: Vec<Message> = sent.collect().await;
     assert_eq!(messages.len(), 5, "{} messages", messages.len());
     let Some(Message::Close(Some(frame))) = messages.last() else { panic!("no close") };

@@ -2,8 +2,12 @@
 
 use super::dispatch::Call;
 use super::{Answer, AuditRule, NO_BODY, Permission, ROLE, Route, handler};
+use crate::app::App;
 use crate::error::Problem;
-use crate::live::{VIEWERS_PER_SESSION_MAX, socket};
+use crate::live::socket::{self, Followed};
+use crate::live::{Subscription, VIEWERS_PER_SESSION_MAX};
+use crate::transcode::live::TranscodedLive;
+use crate::transcode::{self, AS};
 use axum::http::Method;
 use axum::response::Response;
 use watchbook_access::{Action, decide};
@@ -20,7 +24,7 @@ pub(crate) fn rows() -> Vec<Route> {
             because: "a page whose network is bad opens the same picture again and again; a look of its own is more than a minute later",
         },
         body_bytes_max: NO_BODY,
-        query: &[ROLE],
+        query: &[ROLE, AS],
         request: None,
         answer: Answer::WebSocket,
         handler: handler!(live),
@@ -30,6 +34,7 @@ pub(crate) fn rows() -> Vec<Route> {
 async fn live(mut call: Call) -> Result<Response, Problem> {
     let camera = call.path.camera()?;
     let stream = call.query.stream_of(camera)?;
+    let transcoded = transcode::asked(&call.query)?;
     let upgrade = call.upgrade()?;
     call.blocking(move |app| app.ports().cameras.get(camera)).await?;
     let places = call.app.viewers_by_session().of(&call.who()?.session);
@@ -46,6 +51,19 @@ async fn live(mut call: Call) -> Result<Response, Problem> {
     let limited = upgrade.max_message_size(socket::MESSAGE_BYTES_MAX).max_frame_size(socket::MESSAGE_BYTES_MAX);
     Ok(limited.on_upgrade(async move |socket| {
         let _place = place;
-        socket::run(socket, subscription, still_allowed).await;
+        let followed = followed(&call.app, subscription, transcoded);
+        socket::run(socket, followed, still_allowed).await;
     }))
+}
+
+/// As it is recorded, or transcoded when there is a place for that. A browser reads no answer but the messages of a socket, so that a refusal is one of those.
+fn followed(app: &App, subscription: Subscription, transcoded: bool) -> Followed {
+    if !transcoded {
+        return Followed::Recorded(subscription);
+    }
+    let transcoders = &app.ports().transcoders;
+    match app.transcodes().for_live(&**transcoders) {
+        Ok(place) => Followed::Transcoded(TranscodedLive::start(transcoders.clone(), subscription, place)),
+        Err(refused) => Followed::Nothing(Some(refused)),
+    }
 }

@@ -5,7 +5,9 @@ use super::{Answer, AuditRule, CASE, FROM, NO_BODY, Permission, Query, QueryKind
 use crate::error::{Error, Problem};
 use crate::server::{PRE_ROLL, widened};
 use crate::spared::{Spared, plan_error};
-use crate::video::{self, Video};
+use crate::transcode::piece::{self, PIECE_NANOS_MAX, Piece};
+use crate::transcode::{self, AS};
+use crate::video::{self, Turn, Video};
 use axum::http::{HeaderName, HeaderValue, Method};
 use axum::response::Response;
 use std::sync::Arc;
@@ -14,7 +16,8 @@ use watchbook_access::{Action, Case};
 use watchbook_base::time::NANOS_PER_SEC;
 use watchbook_base::{Kind, TimeRange, UtcNanos};
 use watchbook_media::sample_entry::codec_string;
-use watchbook_media::{FragmentedFile, SpanSummary};
+use watchbook_media::units::Units;
+use watchbook_media::{FragmentedFile, SpanSummary, TrackFormat};
 
 /// The page plays on by asking for one short range after another. The gate is asked for whole windows of this length, so that a few minutes of
 /// watching are one entry; the entry then names up to this much more than was fetched, never less.
@@ -48,7 +51,7 @@ pub(crate) fn rows() -> Vec<Route> {
             because: "one look at a stretch of footage is many range requests; each entry names the camera and the stretch of at least 5 minutes",
         },
         body_bytes_max: NO_BODY,
-        query: &[FROM, TO, ROLE, BASE, CASE],
+        query: &[FROM, TO, ROLE, BASE, CASE, AS],
         request: None,
         answer: Answer::Mp4(HEADERS),
         handler: handler!(playback),
@@ -89,6 +92,11 @@ async fn playback(call: Call) -> Result<Response, Problem> {
     let Action::Playback { range: granted, .. } = *grant.action() else {
         return Err(Error::new(Kind::Internal, "this row was opened for something else").into());
     };
+    let transcoded = transcode::asked(&call.query)?;
+    if transcoded && range.nanos() > PIECE_NANOS_MAX {
+        let what = format!("at most {} s can be transcoded at once", PIECE_NANOS_MAX / NANOS_PER_SEC);
+        return Err(Error::invalid(what).into());
+    }
     let turn = video::turn(&call).await?;
     let planned = call.blocking(move |app| {
         let footage = &app.ports().footage;
@@ -98,24 +106,21 @@ async fn playback(call: Call) -> Result<Response, Problem> {
         let source = Spared::open(&**footage, &grant, &[stream], wide)?.not_before(granted.start);
         // A key frame longer ago than the pre-roll lies outside the grant: such footage starts at the next one.
         let reachable: Vec<SpanSummary> = spans.into_iter().filter(|span| span.range().overlaps(wide)).collect();
+        // Reading the access units one by one needs no file, and a file no access units.
+        if transcoded && reachable.first().is_some_and(|span| piece::needs(&span.format)) {
+            let units = Units::plan(&reachable, range, base, &source).map_err(plan_error)?;
+            return Ok(Planned::Units(Piece { units, source }));
+        }
         let file = FragmentedFile::plan(&reachable, range, base, &source).map_err(plan_error)?;
-        Ok((file, reachable, source))
+        Ok(Planned::File(file, reachable, source))
     });
-    let (file, spans, source) = planned.await?;
+    let (file, spans, source) = match planned.await? {
+        Planned::File(file, spans, source) => (file, spans, source),
+        Planned::Units(piece) => return transcoded_piece(&call, turn, piece).await,
+    };
     let delivered = file.range();
-    let codec = codec_string(file.format()).unwrap_or_default();
-    let number = |number: i64| HeaderValue::from(number);
-    let headers = vec![
-        (HeaderName::from_static("watchbook-start-utc-ms"), number(delivered.start.as_ms())),
-        (HeaderName::from_static("watchbook-end-utc-ms"), number(delivered.end.as_ms())),
-        (
-            HeaderName::from_static("watchbook-codec"),
-            HeaderValue::try_from(codec).unwrap_or(HeaderValue::from_static("")),
-        ),
-        (HeaderName::from_static("watchbook-gap-count"), HeaderValue::from(file.gaps().len())),
-        source.header(delivered),
-        source.impaired_header(delivered),
-    ];
+    let mut headers = headers(delivered, file.format(), &source);
+    headers.push((HeaderName::from_static("watchbook-gap-count"), HeaderValue::from(file.gaps().len())));
     let salt = format!("playback {range:?} {base:?} {} {:?}", PRE_ROLL.as_secs(), source.left_out(delivered));
     let etag = video::etag(&salt, &spans);
     video::answer(
@@ -123,6 +128,36 @@ async fn playback(call: Call) -> Result<Response, Problem> {
         turn,
         Video { file: Arc::new(file), source: Arc::new(source), etag, headers, kind: "video/mp4" },
     )
+}
+
+/// What a range is made of.
+enum Planned {
+    File(FragmentedFile, Vec<SpanSummary>, Spared),
+    Units(Piece),
+}
+
+/// What goes with footage of `delivered`, recorded in `format`.
+fn headers(delivered: TimeRange, format: &TrackFormat, source: &Spared) -> Vec<(HeaderName, HeaderValue)> {
+    let codec = codec_string(format).unwrap_or_default();
+    let number = |number: i64| HeaderValue::from(number);
+    vec![
+        (HeaderName::from_static("watchbook-start-utc-ms"), number(delivered.start.as_ms())),
+        (HeaderName::from_static("watchbook-end-utc-ms"), number(delivered.end.as_ms())),
+        (
+            HeaderName::from_static("watchbook-codec"),
+            HeaderValue::try_from(codec).unwrap_or(HeaderValue::from_static("")),
+        ),
+        source.header(delivered),
+        source.impaired_header(delivered),
+    ]
+}
+
+/// The same, transcoded. Its headers tell of the recorded footage.
+async fn transcoded_piece(call: &Call, turn: Turn, piece: Piece) -> Result<Response, Problem> {
+    let transcoders = Arc::clone(&call.app.ports().transcoders);
+    let place = call.app.transcodes().for_piece(&*transcoders).await?;
+    let headers = headers(piece.units.range(), piece.units.format(), &piece.source);
+    piece::answer(transcoders, (place, turn), piece, headers, video::still_allowed(call)?).await
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod rederive;
 mod report;
 mod storage;
 mod thumbnails;
+mod transcoders;
 
 pub(super) use exports::{MANIFEST, SINK};
 pub(super) use log::{CHECKPOINT, SIGNED};
@@ -19,6 +20,7 @@ pub(super) use proposals::{MemoryProposals, proposal};
 pub(super) use rederive::{EVENT, MemoryRederivations};
 pub(super) use report::REPORT;
 pub(super) use storage::{DISK, FOUND, MemoryHolds, damaged};
+pub(super) use transcoders::MemoryTranscoders;
 
 use crate::api;
 use crate::error::Error;

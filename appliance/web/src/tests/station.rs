@@ -1,6 +1,8 @@
 //! A station on doubles, and a client that speaks to its router without a network.
 
-use super::doubles::{MemoryAudit, MemoryBox, MemoryFootage, MemoryHolds, MemoryPolicies, MemoryRegister, START_MS};
+use super::doubles::{
+    MemoryAudit, MemoryBox, MemoryFootage, MemoryHolds, MemoryPolicies, MemoryRegister, MemoryTranscoders, START_MS,
+};
 use crate::api::{Point, Transport};
 use crate::ports::{CameraConfig, Ports, StreamConfig};
 use crate::server::Peer;
@@ -35,6 +37,7 @@ pub(super) struct Station {
     pub(super) holds: Arc<MemoryHolds>,
     pub(super) live: Arc<LiveHub>,
     pub(super) event_feed: Arc<EventFeed>,
+    pub(super) transcoders: Arc<MemoryTranscoders>,
 }
 
 /// An answer, whole.
@@ -127,6 +130,7 @@ impl Station {
         let clock = SimClock::new(UtcNanos::from_ms(START_MS + 600_000));
         let (audit, inner, footage) = (Arc::<MemoryAudit>::default(), Arc::<MemoryBox>::default(), Arc::default());
         let (live, holds) = (Arc::new(LiveHub::new()), Arc::<MemoryHolds>::default());
+        let transcoders = Arc::<MemoryTranscoders>::default();
         inner.cameras.lock().unwrap().insert(CameraId::new(1).unwrap(), camera_config());
         let ports = Ports {
             register: Arc::clone(&register) as _,
@@ -149,6 +153,7 @@ impl Station {
             secrets: Arc::clone(&inner) as _,
             reports: Arc::clone(&inner) as _,
             policies: Arc::<MemoryPolicies>::default(),
+            transcoders: Arc::clone(&transcoders) as _,
         };
         let event_feed = Arc::new(EventFeed::new(7));
         let app = App::load(AppParts {
@@ -161,7 +166,7 @@ impl Station {
             office: crate::Office { name: "Station 7".into(), contact: "Room 3".into(), ..crate::Office::default() },
         })
         .unwrap();
-        Self { router: router(&app), app, clock, register, audit, inner, footage, holds, live, event_feed }
+        Self { router: router(&app), app, clock, register, audit, inner, footage, holds, live, event_feed, transcoders }
     }
 
     pub(super) async fn send(&self, ask: Ask) -> Answer {

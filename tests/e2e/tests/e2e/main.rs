@@ -28,6 +28,7 @@ mod report;
 mod served;
 mod storage;
 mod subject;
+mod transcode;
 mod witness;
 
 /// A test that lacks something passes, and `make test` says so at its end.

@@ -174,7 +174,7 @@ fn encoded(pictures: &[Vec<u8>], shape: Shape, letters: &str, over: Duration) ->
     let program = own.with_file_name("watchbook-encode");
     let pixels = Pixels::of(letters).attempt(format!("reading {letters}"))?;
     let Shape { width, height, fps } = shape;
-    let job = Job { pixels, width, height, line_bytes: pixels.line_bytes(width), fps, masks: Vec::new() };
+    let job = Job { pixels, width, height, line_bytes: pixels.line_bytes(width), fps, masks: Vec::new(), fast: false };
     let made = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&made);
     let on = move |one| match one {

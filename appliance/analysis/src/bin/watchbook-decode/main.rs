@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use watchbook_analysis::message::{FromDecoder, ToDecoder, decode, encode};
+use watchbook_analysis::redact::ONE;
 use watchbook_base::link::{Link, MESSAGE_BYTES_MAX};
 use watchbook_confine::{Needs, only_known_calls, take_away};
 use worker::{Task, Worker};
@@ -26,6 +27,8 @@ const TASKS_MAX: usize = 64;
 const NICENESS: i32 = 10;
 /// A decoder holds up to 17 pictures, of 12 MB at 4K: 40 such streams, far more than a box decodes in time.
 const NEEDS: Needs = Needs { machine_code: false, data_bytes_max: 8 << 30 };
+/// The same for one stream, of the largest pictures that are stored (8192×8192 in 10 bits are 201 MB, of which a level of H.265 allows 6): more is no camera's.
+const NEEDS_OF_ONE: Needs = Needs { machine_code: false, data_bytes_max: 2 << 30 };
 
 fn main() -> ExitCode {
     match run() {
@@ -40,11 +43,14 @@ fn main() -> ExitCode {
 
 fn run() -> std::io::Result<()> {
     let link = Arc::new(Link::from_stdin()?);
+    let one = std::env::args().skip(1).any(|argument| argument == ONE);
+    let needs = if one { NEEDS_OF_ONE } else { NEEDS };
     rustix::process::nice(NICENESS)?;
     ffmpeg_next::util::log::set_level(ffmpeg_next::util::log::Level::Quiet);
-    let count = std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
-    let mut wall = take_away(NEEDS)?;
-    only_known_calls(NEEDS, &mut wall)?;
+    let workers_max = if one { 1 } else { WORKERS_MAX };
+    let count = std::thread::available_parallelism().map_or(1, usize::from).min(workers_max);
+    let mut wall = take_away(needs)?;
+    only_known_calls(needs, &mut wall)?;
     let begun = FromDecoder::Begun { missing: wall.missing };
     link.send(&encode(&begun).map_err(std::io::Error::other)?, None)?;
     let workers: Vec<SyncSender<Task>> = (0..count)

@@ -38,7 +38,7 @@ struct SlotDecoder {
 enum Aim {
     /// Masked and scaled ones, at a rate.
     Outputs(Pipeline, Vec<Due>),
-    /// At their own size, filled.
+    /// At their own size or within bounds, filled.
     Whole(Whole),
 }
 
@@ -63,8 +63,8 @@ impl Worker {
                         outputs.iter().map(|output| Due { rate: Rate::new(output.fps_max), seq: 0 }).collect();
                     self.open((slot, coding), &config, keys_only, Aim::Outputs(pipeline, outputs));
                 }
-                ToDecoder::OpenWhole { slot, coding, config } => {
-                    self.open((slot, coding), &config, false, Aim::Whole(Whole::default()));
+                ToDecoder::OpenWhole { slot, coding, config, bounds } => {
+                    self.open((slot, coding), &config, false, Aim::Whole(Whole::new(bounds)));
                 }
                 ToDecoder::Drain { slot } => self.drain(slot),
                 ToDecoder::AccessUnit { slot, utc_ns, key, fill } => {
@@ -211,10 +211,9 @@ impl SlotDecoder {
         let (pipeline, outputs) = match &mut self.aim {
             Aim::Outputs(pipeline, outputs) => (pipeline, outputs),
             Aim::Whole(whole) => {
-                let Some(bytes) = whole.bytes(decoded, utc_ns)? else { return Ok(()) };
+                let Some((bytes, (width, height))) = whole.bytes(decoded, utc_ns)? else { return Ok(()) };
                 let file =
                     memfd::seal("picture", &bytes).map_err(|error| format!("no memory for a picture: {error}"))?;
-                let (width, height) = (decoded.width(), decoded.height());
                 say(&FromDecoder::Whole { slot: self.slot, utc_ns, width, height }, Some(file.as_fd()));
                 self.last_problem = None;
                 return Ok(());

@@ -1,5 +1,6 @@
 /** Every request the page makes, by name. */
 
+import { wayFor } from "../lib/formats";
 import { call, query, send, upload } from "./client";
 import type {
   Account,
@@ -268,14 +269,16 @@ export const api = {
 };
 
 /** Address of the live stream of a camera. */
-export function liveUrl(camera: number, role: TrackRole): string {
+export function liveUrl(camera: number, role: TrackRole, transcoded: boolean): string {
   const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-  return `${scheme}//${location.host}/api/v1/cameras/${camera}/live${query({ role })}`;
+  return `${scheme}//${location.host}/api/v1/cameras/${camera}/live${query({ role, as: transcoded ? "h264" : null })}`;
 }
 
-/** Address of recorded footage as fragmented MP4 whose media time 0 is `base`, or its first picture; played in the case with this number. */
-export function playbackUrl(camera: number, number: string, range: Window, base: number | null): string {
-  return `/api/v1/cameras/${camera}/playback.mp4${query({ ...window(range), role: "main_video", base_utc_ms: base, case: number })}`;
+/** Address of footage recorded in this format as fragmented MP4 whose media time 0 is `base`, or its first picture; played in the case with this number. What this browser
+ * cannot play comes transcoded. */
+export function playbackUrl(camera: number, number: string, { codec, ...range }: Window & { codec: string }, base: number | null): string {
+  const as = wayFor(codec) === "transcoded" ? "h264" : null;
+  return `/api/v1/cameras/${camera}/playback.mp4${query({ ...window(range), role: "main_video", base_utc_ms: base, case: number, as })}`;
 }
 
 /** Address of the small picture of the key frame before a moment, looked at in the case with this number. */

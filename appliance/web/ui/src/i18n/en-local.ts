@@ -1,11 +1,13 @@
 import { firstWords } from "./en-first";
 import { eventsWords } from "./en-events";
+import { transcodeWords } from "./en-transcode";
 import { wallWords } from "./en-wall";
 
 /** English, for cameras that are plugged into the recorder. */
 export const localWords = {
   ...firstWords,
   ...eventsWords,
+  ...transcodeWords,
   ...wallWords,
   "local.title": "Cameras plugged into this recorder",
   "local.what": "USB cameras and capture cards. Each is known by its serial number or by the socket that it is plugged into.",

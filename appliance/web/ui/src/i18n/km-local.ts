@@ -1,5 +1,6 @@
 import { firstWords } from "./km-first";
 import { eventsWords } from "./km-events";
+import { transcodeWords } from "./km-transcode";
 import { wallWords } from "./km-wall";
 import type { localWords as english } from "./en-local";
 
@@ -7,6 +8,7 @@ import type { localWords as english } from "./en-local";
 export const localWords: Record<keyof typeof english, string> = {
   ...firstWords,
   ...eventsWords,
+  ...transcodeWords,
   ...wallWords,
   "local.title": "កាមេរ៉ាដែលដោតនឹងម៉ាស៊ីនថតនេះ",
   "local.what": "កាមេរ៉ា USB និងកាតចាប់រូបភាព។ កាមេរ៉ានីមួយៗត្រូវបានស្គាល់តាមលេខស៊េរី ឬតាមរន្ធដែលវាដោត។",

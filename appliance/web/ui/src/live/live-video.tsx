@@ -9,6 +9,7 @@ import { durationText } from "../lib/time";
 import { Icon } from "../ui/icon";
 import { Moment } from "../ui/parts";
 import { LivePlayer } from "./player";
+import { TranscodedNote } from "./transcoded-note";
 
 interface Props {
   camera: number;
@@ -18,16 +19,20 @@ interface Props {
   /** The state that the camera list knows; the live connection's own is newer once it has one. */
   known: StreamState | null;
   label: string;
+  /** It is one small tile of many. */
+  brief?: boolean;
   /** Told the state whenever the live connection reports one. */
   report?: (state: StreamState) => void;
 }
 
-export function LiveVideo({ camera, role, active, known, label, report }: Props) {
+export function LiveVideo({ camera, role, active, known, label, brief = false, report }: Props) {
   const video = useRef<HTMLVideoElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const [flowing, setFlowing] = useState(false);
   const [ever, setEver] = useState(false);
   const [unsupported, setUnsupported] = useState<string | null>(null);
+  const [transcoded, setTranscoded] = useState(false);
+  const [refused, setRefused] = useState<string | null>(null);
   const [heard, setHeard] = useState<StreamState | null>(null);
   const tell = useRef(report);
   tell.current = report;
@@ -35,7 +40,7 @@ export function LiveVideo({ camera, role, active, known, label, report }: Props)
   useEffect(() => {
     const element = video.current;
     if (!active || element === null || canvas.current === null) return;
-    const player = new LivePlayer(element, canvas.current, liveUrl(camera, role), {
+    const player = new LivePlayer(element, canvas.current, (transcode) => liveUrl(camera, role, transcode), {
       state: (state) => {
         setHeard(state);
         tell.current?.(state);
@@ -45,10 +50,13 @@ export function LiveVideo({ camera, role, active, known, label, report }: Props)
         if (now) setEver(true);
       },
       unsupported: setUnsupported,
+      transcoded: setTranscoded,
+      refused: setRefused,
     });
     return () => {
       player.close();
       setFlowing(false);
+      setRefused(null);
     };
   }, [active, camera, role]);
 
@@ -58,7 +66,8 @@ export function LiveVideo({ camera, role, active, known, label, report }: Props)
     <div class={shown ? "picture" : "picture picture-stale"} data-live={shown}>
       <video ref={video} muted playsInline disablePictureInPicture disableRemotePlayback aria-label={label} />
       <canvas ref={canvas} class="jpeg" hidden role="img" aria-label={label} />
-      {!shown && <Cover state={state} unsupported={unsupported} ever={ever} />}
+      {shown && transcoded && <TranscodedNote brief={brief} />}
+      {!shown && <Cover state={state} unsupported={unsupported} refused={refused} ever={ever} />}
     </div>
   );
 }
@@ -69,7 +78,14 @@ function newer(a: StreamState | null, b: StreamState | null): StreamState | null
   return b.since_utc_ms > a.since_utc_ms ? b : a;
 }
 
-function Cover({ state, unsupported, ever }: { state: StreamState | null; unsupported: string | null; ever: boolean }) {
+interface CoverProps {
+  state: StreamState | null;
+  unsupported: string | null;
+  refused: string | null;
+  ever: boolean;
+}
+
+function Cover({ state, unsupported, refused, ever }: CoverProps) {
   useTick(1_000);
   if (unsupported !== null) {
     return (
@@ -99,6 +115,14 @@ function Cover({ state, unsupported, ever }: { state: StreamState | null; unsupp
         </p>
         {state.detail !== null && <p class="cover-detail">{state.detail}</p>}
         {state.next_step !== null && <p class="cover-next">{state.next_step}</p>}
+      </div>
+    );
+  }
+  if (refused !== null) {
+    return (
+      <div class="cover cover-lost" role="status" data-refused={refused}>
+        <p class="cover-title">{word("problem", refused)}</p>
+        <p>{word("problem", `${refused}.next`)}</p>
       </div>
     );
   }

@@ -3,7 +3,9 @@
 import type { StreamState } from "../api/types";
 
 export type LiveMessage =
-  | { type: "format"; mime: string; width: number; height: number }
+  | { type: "format"; mime: string; width: number; height: number; transcoded: boolean }
+  /** Nothing is transcoded, or no longer; why, in one word. */
+  | { type: "refused"; why: string }
   | ({ type: "state" } & StreamState)
   | { type: "other" };
 
@@ -18,8 +20,9 @@ export function parseMessage(text: string): LiveMessage {
   if (typeof value !== "object" || value === null) return { type: "other" };
   const fields = value as Record<string, unknown>;
   if (fields["type"] === "format" && typeof fields["mime"] === "string") {
-    return { type: "format", mime: fields["mime"], width: Number(fields["width"]) || 0, height: Number(fields["height"]) || 0 };
+    return { type: "format", mime: fields["mime"], width: Number(fields["width"]) || 0, height: Number(fields["height"]) || 0, transcoded: fields["transcoded"] === true };
   }
+  if (fields["type"] === "refused" && typeof fields["why"] === "string") return { type: "refused", why: fields["why"] };
   if (fields["type"] === "state" && typeof fields["status"] === "string") {
     return { ...(fields as unknown as StreamState), type: "state" };
   }

@@ -36,6 +36,47 @@ function elements() {
   return { video, canvas, attributes };
 }
 
+describe("a live stream that the browser does not play", () => {
+  beforeEach(() => {
+    Wire.all = [];
+    vi.useFakeTimers();
+    vi.stubGlobal("WebSocket", Wire);
+    vi.stubGlobal("MediaSource", { isTypeSupported: (mime: string) => mime.includes("avc1") });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+    vi.unstubAllGlobals();
+  });
+
+  it("is asked for transcoded at once, and tells why it is refused until it comes", async () => {
+    const { video, canvas } = elements();
+    const urls: boolean[] = [];
+    const said: unknown[] = [];
+    const report = {
+      state: () => undefined,
+      flowing: () => undefined,
+      unsupported: (mime: string | null) => said.push(mime),
+      transcoded: (now: boolean) => said.push(now),
+      refused: (why: string | null) => said.push(why),
+    };
+    const url = (transcoded: boolean) => {
+      urls.push(transcoded);
+      return "ws://here/";
+    };
+    const player = new LivePlayer(video as unknown as HTMLVideoElement, canvas as unknown as HTMLCanvasElement, url, report);
+    Wire.all[0]?.onmessage?.({ data: JSON.stringify({ type: "format", mime: 'video/mp4; codecs="hvc1.1.6.L93.B0"', width: 1, height: 1, transcoded: false }) });
+    expect(urls).toEqual([false, true]);
+    expect(said).not.toContain('video/mp4; codecs="hvc1.1.6.L93.B0"');
+    said.length = 0;
+    Wire.all[1]?.onmessage?.({ data: JSON.stringify({ type: "refused", why: "transcode-full", detail: "" }) });
+    Wire.all[1]?.onclose?.();
+    expect(said).toEqual(["transcode-full"]);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(urls).toEqual([false, true, true]);
+    player.close();
+  });
+});
+
 describe("a live stream of JPEG", () => {
   beforeEach(() => {
     Wire.all = [];
@@ -51,8 +92,8 @@ describe("a live stream of JPEG", () => {
   function start() {
     const { video, canvas, attributes } = elements();
     const flowing: boolean[] = [];
-    const report = { state: () => undefined, flowing: (each: boolean) => flowing.push(each), unsupported: () => undefined };
-    const player = new LivePlayer(video as unknown as HTMLVideoElement, canvas as unknown as HTMLCanvasElement, "ws://here/", report);
+    const report = { state: () => undefined, flowing: (each: boolean) => flowing.push(each), unsupported: () => undefined, transcoded: () => undefined, refused: () => undefined };
+    const player = new LivePlayer(video as unknown as HTMLVideoElement, canvas as unknown as HTMLCanvasElement, () => "ws://here/", report);
     return { player, video, attributes, flowing };
   }
 

@@ -4,6 +4,7 @@
 import type { StreamState } from "../api/types";
 import { FragmentReader, isJpeg } from "../jpeg/fragments";
 import { Painter } from "../jpeg/painter";
+import { bufferOf, couldNotPlay, wayFor } from "../lib/formats";
 import { retryDelayMs } from "./backoff";
 import { droppable, intervals, nextStep } from "./edge";
 import { parseMessage } from "./message";
@@ -16,6 +17,10 @@ export interface LiveReport {
   flowing: (flowing: boolean) => void;
   /** This browser cannot show the format; `null` takes that back. */
   unsupported: (mime: string | null) => void;
+  /** The pictures are not the recorded ones, but made of them. */
+  transcoded: (transcoded: boolean) => void;
+  /** The recorder does not transcode; why, in one word. `null` takes that back. */
+  refused: (why: string | null) => void;
 }
 
 /** Without a fragment for this long the tile says so: two seconds is more than any GOP pause and less than patience. */
@@ -32,7 +37,10 @@ export class LivePlayer {
   #jpeg: { reader: FragmentReader; painter: Painter } | null = null;
   /** A JPEG picture of this connection is on the screen. */
   #drawn = false;
-  #url: string;
+  #url: (transcoded: boolean) => string;
+  /** What comes is asked for transcoded. */
+  #transcode = false;
+  #mime = "";
   #report: LiveReport;
   #socket: WebSocket | null = null;
   #media: MediaSource | null = null;
@@ -49,7 +57,7 @@ export class LivePlayer {
   #retry: ReturnType<typeof setTimeout> | undefined;
   #timer: ReturnType<typeof setInterval>;
 
-  constructor(video: HTMLVideoElement, canvas: HTMLCanvasElement, url: string, report: LiveReport) {
+  constructor(video: HTMLVideoElement, canvas: HTMLCanvasElement, url: (transcoded: boolean) => string, report: LiveReport) {
     this.#video = video;
     this.#canvas = canvas;
     this.#url = url;
@@ -71,7 +79,7 @@ export class LivePlayer {
 
   #connect(): void {
     if (this.#closed) return;
-    const socket = new WebSocket(this.#url);
+    const socket = new WebSocket(this.#url(this.#transcode));
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
     socket.onmessage = (message: MessageEvent<string | ArrayBuffer>) => {
@@ -106,7 +114,12 @@ export class LivePlayer {
   #onText(text: string): void {
     const message = parseMessage(text);
     if (message.type === "state") this.#report.state(message);
-    if (message.type === "format") this.#open(message.mime);
+    if (message.type === "refused") this.#report.refused(message.why);
+    if (message.type === "format") {
+      this.#report.refused(null);
+      this.#report.transcoded(message.transcoded);
+      this.#open(message.mime);
+    }
   }
 
   /** A new media source for every format and connection: timestamps of the old one must not mix with the new. */
@@ -123,19 +136,31 @@ export class LivePlayer {
       this.#canvas.hidden = false;
       return;
     }
-    if (!("MediaSource" in globalThis) || !MediaSource.isTypeSupported(mime)) {
+    const way = wayFor(mime);
+    if (way === "transcoded" && !this.#transcode) {
+      this.#transcode = true;
+      this.#dropSocket();
+      this.#connect();
+      return;
+    }
+    if (way !== "browser") {
       this.#report.unsupported(mime);
       return;
     }
+    this.#mime = mime;
     this.#report.unsupported(null);
     const media = new MediaSource();
     this.#media = media;
     this.#mediaUrl = URL.createObjectURL(media);
     media.addEventListener("sourceopen", () => {
       if (media !== this.#media) return;
-      const buffer = media.addSourceBuffer(mime);
-      buffer.addEventListener("updateend", () => this.#pump());
-      this.#buffer = buffer;
+      try {
+        this.#buffer = bufferOf(media, mime);
+      } catch {
+        this.#again(this.#socket);
+        return;
+      }
+      this.#buffer.addEventListener("updateend", () => this.#pump());
       this.#pump();
     });
     this.#video.src = this.#mediaUrl;
@@ -201,6 +226,7 @@ export class LivePlayer {
     const video = this.#video;
     const silent = performance.now() - this.#lastFragment > SILENT_MS;
     if (this.#jpeg === null && video.error !== null && this.#socket !== null) {
+      if (!this.#transcode) couldNotPlay(this.#mime);
       this.#again(this.#socket);
       return;
     }

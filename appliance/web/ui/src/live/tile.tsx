@@ -40,6 +40,7 @@ export function Tile({ camera, large, view, arranging, choices, swap, enlarge }:
           active={visible && camera.enabled}
           known={state}
           label={t("live.of", { name: camera.name })}
+          brief={!large}
         />
         <a class="tile-open" href={link.live(camera.id)} aria-label={t("wall.open", { name: camera.name })} />
       </div>

@@ -175,7 +175,7 @@ function OneTimeline({ camera, list }: { camera: Camera; list: Camera[] }) {
           <div class={live ? "picture hidden" : "picture"}>
             <video ref={head.video} muted playsInline disablePictureInPicture disableRemotePlayback aria-label={t("timeline.picture", { name: camera.name })} />
             <canvas ref={head.canvas} class="jpeg" hidden role="img" aria-label={t("timeline.picture", { name: camera.name })} />
-            {!live && <PictureNote head={head} empty={data.recordings !== null && newest === null} shut={window === null} damaged={damaged} impaired={impaired} />}
+            {!live && <PictureNote head={head} empty={data.recordings !== null && newest === null} shut={window === null} damaged={damaged} impaired={impaired} spans={spans} />}
           </div>
           {live && (
             <LiveVideo camera={camera.id} role="main_video" active known={camera.state.main} label={t("live.of", { name: camera.name })} />

@@ -2,6 +2,7 @@
 
 import type { RecordedSpan } from "../api/types";
 import { isJpeg } from "../jpeg/fragments";
+import { wayFor } from "../lib/formats";
 import { spanAfter, spanAt } from "../timeline/ranges";
 
 /** The first piece after a jump is short, so that the picture is there soon and a wrong jump costs little. */
@@ -19,6 +20,8 @@ export const AHEAD_MAX_MS = 60_000;
 export const JPEG_BYTES = 64 * 1024 * 1024;
 /** However large the pictures are: this much is ahead, and a piece is so long. */
 export const JPEG_LEAST_MS = 1_000;
+/** What is transcoded is asked for in pieces of this length: each takes a few seconds of the recorder's processor, and cameras and people take turns. */
+export const TRANSCODED_MS = 6_000;
 /** Holes below this inside the buffer are frame timing, not gaps. */
 export const HOLE_MS = 250;
 /** A browser stops this long before the end of what it has, more so at higher speeds. */
@@ -90,8 +93,9 @@ function piece(span: RecordedSpan, from: number, fetchedUntil: number | null): P
   return { kind: "fetch", from: inside, to: Math.min(span.end_utc_ms, from + length), codec: span.codec_string };
 }
 
-/** How much of a span's footage [`JPEG_BYTES`] hold; without bound where the browser holds it. */
+/** How much of a span's footage [`JPEG_BYTES`] hold; without bound where the browser holds it. What is transcoded comes in short pieces: others wait for theirs. */
 function roomMs(span: RecordedSpan): number {
+  if (wayFor(span.codec_string) === "transcoded") return TRANSCODED_MS;
   if (!isJpeg(span.codec_string) || span.byte_count <= 0) return Number.POSITIVE_INFINITY;
   return Math.max(JPEG_LEAST_MS, (JPEG_BYTES / span.byte_count) * (span.end_utc_ms - span.start_utc_ms));
 }

@@ -4,6 +4,7 @@ import { ApiError, playbackUrl, type RecordedSpan } from "../api";
 import { send } from "../api/client";
 import { isJpeg } from "../jpeg/fragments";
 import { type Buffered, JpegScreen, type Surface } from "../jpeg/screen";
+import { bufferOf, codecShown, couldNotPlay, wayFor } from "../lib/formats";
 import { asApiError } from "../lib/session";
 import { nearestFootage, type Range, remember } from "../timeline/ranges";
 import { baseFor, bufferedUntil, fitsBase, landing, overHole, type Interval, plan, surplus, TAIL_MS } from "./plan";
@@ -240,7 +241,7 @@ export class PlaybackPlayer {
     try {
       const buffer = await this.#openSource(codec, from);
       if (buffer === null || fetching.signal.aborted) return;
-      const response = await send(playbackUrl(this.#camera, this.#case, { from, to }, this.#base), { signal: fetching.signal });
+      const response = await send(playbackUrl(this.#camera, this.#case, { from, to, codec }, this.#base), { signal: fetching.signal });
       await pour(response.body, fetching.signal, async (bytes) => {
         await append(buffer, bytes);
         this.#settle();
@@ -257,7 +258,10 @@ export class PlaybackPlayer {
       this.#notBefore = performance.now() + RETRY_MS;
       if (error instanceof DOMException && error.name === "QuotaExceededError") return;
       this.#report.problem(asApiError(error));
-      if (this.#video.error !== null) this.#dropMedia();
+      if (this.#video.error !== null) {
+        couldNotPlay(codec);
+        this.#dropMedia();
+      }
     } finally {
       if (fetching.signal.aborted) await this.#resetParser();
       if (this.#fetch === fetching) this.#fetch = null;
@@ -279,8 +283,8 @@ export class PlaybackPlayer {
   /** The source buffer for `codec`, on a media source whose clock holds `position`. `null`: this browser cannot show it. */
   async #openSource(codec: string, position: number): Promise<Buffered | null> {
     if (isJpeg(codec)) return this.#openJpeg(codec, position);
-    const mime = `video/mp4; codecs="${codec}"`;
-    if (!("MediaSource" in globalThis) || !MediaSource.isTypeSupported(mime)) {
+    const mime = `video/mp4; codecs="${codecShown(codec)}"`;
+    if (wayFor(codec) === "none") {
       this.#report.unsupported(mime);
       this.#notBefore = Number.POSITIVE_INFINITY;
       return null;
@@ -300,7 +304,7 @@ export class PlaybackPlayer {
     this.#element.src = this.#mediaUrl;
     await new Promise((resolve) => media.addEventListener("sourceopen", resolve, { once: true }));
     if (media !== this.#media) return null;
-    this.#buffer = media.addSourceBuffer(mime);
+    this.#buffer = bufferOf(media, mime);
     this.#mime = mime;
     return this.#buffer;
   }

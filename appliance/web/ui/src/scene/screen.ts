@@ -2,6 +2,7 @@
 
 import { type ApiError, playbackUrl, type RecordedSpan } from "../api";
 import { send } from "../api/client";
+import { couldNotPlay } from "../lib/formats";
 import { asApiError } from "../lib/session";
 import { HOLE_MS, type Interval, TAIL_MS } from "../playback/plan";
 import { append } from "../playback/player";
@@ -199,7 +200,10 @@ export class SceneScreen {
       stop.abort();
       this.#notBefore = performance.now() + RETRY_MS;
       if (!(error instanceof DOMException && error.name === "QuotaExceededError")) this.#problem = asApiError(error);
-      if (this.#source.failed) this.#source.close();
+      if (this.#source.failed) {
+        couldNotPlay(piece.codec);
+        this.#source.close();
+      }
     } finally {
       give();
       if (this.#fetch?.stop === stop) this.#fetch = null;

@@ -1,6 +1,7 @@
 /** What takes the pieces of one camera of a scene and shows them: the media source of a `<video>`, or a canvas for Motion JPEG. Its time is the wall clock. */
 
 import { isJpeg } from "../jpeg/fragments";
+import { bufferOf, codecShown, wayFor } from "../lib/formats";
 import { type Buffered, JpegScreen, type Surface } from "../jpeg/screen";
 import { baseFor, fitsBase, type Interval } from "../playback/plan";
 import { idle } from "../playback/player";
@@ -57,8 +58,8 @@ export class Source {
   /** The buffer for footage of this format at `position`. `anew`: what was buffered before is gone. `null`: this browser cannot show it. */
   async open(codec: string, position: number): Promise<{ buffer: Buffered; anew: boolean } | null> {
     const jpeg = isJpeg(codec);
-    const mime = jpeg ? codec : `video/mp4; codecs="${codec}"`;
-    if (!jpeg && (!("MediaSource" in globalThis) || !MediaSource.isTypeSupported(mime))) return null;
+    if (wayFor(codec) === "none") return null;
+    const mime = jpeg ? codec : `video/mp4; codecs="${codecShown(codec)}"`;
     const open = this.buffer;
     if (open !== null && jpeg === (this.#jpeg !== null) && fitsBase(this.base, position)) {
       await idle(open);
@@ -89,7 +90,7 @@ export class Source {
     this.#url = URL.createObjectURL(media);
     this.#element.src = this.#url;
     await new Promise((resolve) => media.addEventListener("sourceopen", resolve, { once: true }));
-    return media === this.#media ? media.addSourceBuffer(mime) : null;
+    return media === this.#media ? bufferOf(media, mime) : null;
   }
 
   /** Drops everything; it can be opened again. */

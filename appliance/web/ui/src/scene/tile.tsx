@@ -2,11 +2,12 @@
 
 import { type Signal, useComputed } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import type { Camera } from "../api";
+import type { ApiError, Camera } from "../api";
 import { t, word } from "../i18n";
 import { inside } from "../lib/case";
 import { Icon } from "../ui/icon";
-import { intervalAt, isLost, type Range, without } from "../timeline/ranges";
+import { TranscodedNote } from "../live/transcoded-note";
+import { intervalAt, isLost, isTranscoded, type Range, without } from "../timeline/ranges";
 import type { View } from "../timeline/scale";
 import { offsetText } from "./clocks";
 import type { Lane } from "./data";
@@ -62,8 +63,9 @@ export function SceneTile({ scene, camera, case: number, window, lane, known, st
       <div class="picture">
         <video ref={video} muted playsInline disablePictureInPicture disableRemotePlayback aria-label={label} />
         <canvas ref={canvas} class="jpeg" hidden role="img" aria-label={label} />
-        <Cover shut={shut} standing={own} lane={lane} moment={moment} problem={() => scene.screen(camera.id)?.problem?.detail ?? null} mime={() => scene.screen(camera.id)?.unsupported ?? ""} />
+        <Cover shut={shut} standing={own} lane={lane} moment={moment} problem={() => saidOf(scene.screen(camera.id)?.problem ?? null)} mime={() => scene.screen(camera.id)?.unsupported ?? ""} />
         <ImpairedMark lane={lane} moment={moment} />
+        <TranscodedMark lane={lane} moment={moment} standing={own} brief={!large} />
       </div>
       <div class="scene-foot">
         <button type="button" class="scene-name" aria-pressed={lead} onClick={choose} aria-keyshortcuts={String(index + 1)} title={t("scene.lead")}>
@@ -79,6 +81,11 @@ export function SceneTile({ scene, camera, case: number, window, lane, known, st
       </div>
     </div>
   );
+}
+
+/** What happened and what to do. */
+function saidOf(problem: ApiError | null): string | null {
+  return problem === null ? null : `${problem.detail} ${problem.nextStep ?? ""}`.trim();
 }
 
 interface CoverProps {
@@ -127,6 +134,11 @@ function CoverText({ title, next }: { title: string; next: string }) {
       <p>{next}</p>
     </div>
   );
+}
+
+function TranscodedMark({ lane, moment, standing, brief }: { lane: Lane | null; moment: Signal<number | null>; standing: { value: Standing }; brief: boolean }) {
+  const now = useComputed(() => standing.value === "shown" && lane !== null && isTranscoded(lane.recordings.spans, moment.value));
+  return now.value ? <TranscodedNote brief={brief} /> : null;
 }
 
 function ImpairedMark({ lane, moment }: { lane: Lane | null; moment: Signal<number | null> }) {

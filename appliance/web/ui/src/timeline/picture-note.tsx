@@ -2,12 +2,13 @@
 
 import { computed } from "@preact/signals";
 import { useMemo } from "preact/hooks";
-import type { DamagedInterval, ImpairedInterval } from "../api";
+import type { DamagedInterval, ImpairedInterval, RecordedSpan } from "../api";
 import { t } from "../i18n";
 import { durationText } from "../lib/time";
+import { TranscodedNote } from "../live/transcoded-note";
 import type { Head } from "./head";
 import { impairedText } from "./impaired";
-import { intervalAt, isLost, overlap } from "./ranges";
+import { intervalAt, isLost, isTranscoded, overlap } from "./ranges";
 
 interface Props {
   head: Head;
@@ -16,9 +17,10 @@ interface Props {
   shut: boolean;
   damaged: readonly DamagedInterval[];
   impaired: readonly ImpairedInterval[];
+  spans: readonly RecordedSpan[];
 }
 
-export function PictureNote({ head, empty, shut, damaged, impaired }: Props) {
+export function PictureNote({ head, empty, shut, damaged, impaired, spans }: Props) {
   const unsupported = head.unsupported.value;
   if (empty) {
     return (
@@ -50,6 +52,7 @@ export function PictureNote({ head, empty, shut, damaged, impaired }: Props) {
     <>
       {head.phase.value === "loading" && <span class="spinner" role="status" aria-label={t("loading")} />}
       {shown && <ImpairedNote head={head} impaired={impaired} />}
+      {shown && <Transcoded head={head} spans={spans} />}
       {head.phase.value === "ended" && (
         <p class="picture-note" role="status">
           {t("playback.ended")}
@@ -73,6 +76,12 @@ function ImpairedNote({ head, impaired }: { head: Head; impaired: readonly Impai
       {impairedText(now.value)}
     </p>
   );
+}
+
+/** Says so while the picture on the screen is made of recorded ones that this browser cannot play. */
+function Transcoded({ head, spans }: { head: Head; spans: readonly RecordedSpan[] }) {
+  const now = useMemo(() => computed(() => isTranscoded(spans, head.position.value)), [spans]);
+  return now.value ? <TranscodedNote /> : null;
 }
 
 function jumpText({ from, to }: { from: number; to: number }, damaged: readonly DamagedInterval[]): string {

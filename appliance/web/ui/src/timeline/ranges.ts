@@ -1,6 +1,7 @@
 /** Sums over recorded spans and gaps: what a range holds, where footage goes on, what a file will weigh. Pure. */
 
 import { isJpeg } from "../jpeg/fragments";
+import { wayFor } from "../lib/formats";
 import type { DamagedInterval, Erasure, RecordedGap, RecordedSpan } from "../api/types";
 
 export interface Range {
@@ -27,6 +28,12 @@ export function overlap(interval: Interval, range: Range): number {
 /** The span that holds `ms`. */
 export function spanAt(spans: readonly RecordedSpan[], ms: number): RecordedSpan | null {
   return spans.find((span) => span.start_utc_ms <= ms && ms < span.end_utc_ms) ?? null;
+}
+
+/** Whether what this browser shows of `ms` is made of the recorded pictures, not they themselves. */
+export function isTranscoded(spans: readonly RecordedSpan[], ms: number | null): boolean {
+  const span = ms === null ? null : spanAt(spans, ms);
+  return span !== null && wayFor(span.codec_string) === "transcoded";
 }
 
 /** The first span that starts after `ms`. */
