@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use watchbook_evidence::bundle::archive::Archive;
 use watchbook_evidence::bundle::asked::{self, Asked, TEXT_BYTES_MAX};
 use watchbook_evidence::bundle::verdict::plain;
-use watchbook_evidence::bundle::{Report, verify};
+use watchbook_evidence::bundle::verify;
 use watchbook_evidence::{VerifierKey, note};
 
 const HELP: &str = "\
