@@ -115,7 +115,9 @@ fn every_filter_finds_what_going_through_the_list_finds() {
 fn named_cameras_need_no_more_than_a_grant_for_them() {
     let machine = Box_::new(32);
     let mut parts = machine.open();
-    (0..8).for_each(|number| drop(parts.writer.event(&event(number)).unwrap()));
+    for number in 0..8 {
+        parts.writer.event(&event(number)).unwrap();
+    }
     parts.committer.step().unwrap();
     let two = grant(Action::SearchEvents { camera: None, cameras: vec![camera(1), camera(2)], range: ALL });
     let ask = |only: Option<BTreeSet<CameraId>>| {

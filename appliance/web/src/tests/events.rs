@@ -298,6 +298,7 @@ mod feed {
         }
         assert_problem(&station.get(&live(&station, ""), &cookie).await, 429, "too-many");
         drop(open.pop());
-        station.begin(Ask::new("GET", &live(&station, "")).by(&cookie)).await;
+        open.push(station.begin(Ask::new("GET", &live(&station, "")).by(&cookie)).await);
+        assert_eq!(station.event_feed.followers(), 4);
     }
 }

@@ -1,12 +1,13 @@
 /** What narrows the list of events: time, cameras, kind, zone, plugin. */
 
-import { useId, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import type { WatchEvent } from "../api";
 import { t, word } from "../i18n";
 import { found } from "../lib/search";
 import { cameras, nowMs } from "../lib/session";
 import { fromInput, toInput } from "../lib/time";
 import { HOUR } from "../timeline/scale";
+import { Field } from "../ui/parts";
 import { Search } from "../ui/search";
 import { type Filter, intervalOf, SPANS, type Span, wordsOf } from "./filter";
 
@@ -64,19 +65,21 @@ function Time({ label, value, change }: { label: string; value: number | null; c
 
 /** One word exactly as it is stored, with those that are known for choosing. */
 function Word({ label, value, known, text = (each) => each, change }: { label: string; value: string; known: readonly string[]; text?: (value: string) => string; change: (value: string) => void }) {
-  const id = useId();
   return (
-    <label class="field">
-      <span>{label}</span>
-      <input type="search" list={id} maxLength={64} placeholder={t("finder.any")} value={value} onChange={(event) => change(event.currentTarget.value)} />
-      <datalist id={id}>
-        {known.map((each) => (
-          <option key={each} value={each}>
-            {text(each)}
-          </option>
-        ))}
-      </datalist>
-    </label>
+    <Field label={label}>
+      {({ id }) => (
+        <>
+          <input id={id} type="search" list={`${id}-known`} maxLength={128} placeholder={t("finder.any")} value={value} onChange={(event) => change(event.currentTarget.value)} />
+          <datalist id={`${id}-known`}>
+            {known.map((each) => (
+              <option key={each} value={each}>
+                {text(each)}
+              </option>
+            ))}
+          </datalist>
+        </>
+      )}
+    </Field>
   );
 }
 

@@ -40,6 +40,7 @@ export const eventsWords = {
   "finder.long": "Nothing found so far, and there is more to look through.",
   "finder.end": "These are all events of this time.",
   "finder.empty.longer": "Plugins are at work, but noticed nothing. Look at a longer time.",
+  "finder.listed": "Events listed: {count}",
   "finder.waiting": "{count} new: show",
   "finder.feed.off": "Not following new events",
   "finder.feed.connecting": "Connecting…",

@@ -42,6 +42,7 @@ export const eventsWords: Record<keyof typeof english, string> = {
   "finder.long": "រកមិនទាន់ឃើញអ្វីទេ ហើយនៅមានទៀតត្រូវមើល។",
   "finder.end": "នេះជាព្រឹត្តិការណ៍ទាំងអស់នៃពេលនេះ។",
   "finder.empty.longer": "កម្មវិធីជំនួយកំពុងដំណើរការ ប៉ុន្តែមិនបានកត់សម្គាល់អ្វីទេ។ មើលពេលវែងជាងនេះ។",
+  "finder.listed": "ព្រឹត្តិការណ៍ក្នុងបញ្ជី៖ {count}",
   "finder.waiting": "ថ្មី {count}៖ បង្ហាញ",
   "finder.feed.off": "មិនកំពុងតាមដានព្រឹត្តិការណ៍ថ្មី",
   "finder.feed.connecting": "កំពុងភ្ជាប់…",

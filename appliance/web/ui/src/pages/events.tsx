@@ -51,13 +51,14 @@ export function EventsPage() {
       <Filters filter={filter} change={setFilter} rows={found.rows} />
       <WhichCase choice={choice} />
       <Problem problem={found.problem} retry={found.reload} />
-      {found.waiting.length > 0 && (
-        <div class="event-waiting" role="status">
+      <div class="event-waiting" role="status">
+        {found.waiting.length === 0 && found.rows.length > 0 && <span class="muted">{t("finder.listed", { count: found.rows.length })}</span>}
+        {found.waiting.length > 0 && (
           <button type="button" class="primary" onClick={() => (found.show(), scrollTo(0, 0))}>
             {t("finder.waiting", { count: found.waiting.length })}
           </button>
-        </div>
-      )}
+        )}
+      </div>
       <ul ref={list} class="event-lines" aria-label={t("events.title")} aria-busy={found.busy}>
         {found.rows.map((event) => (
           <EventRow key={event.id} event={event} found={choice.found} isNew={event.start_utc_ms > opened} />

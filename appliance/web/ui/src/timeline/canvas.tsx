@@ -175,7 +175,7 @@ function Tip({ scene, pictures, hover, width }: { scene: Omit<Scene, "hover">; p
   const isShown = pictures !== null && spanAt(scene.spans, at) !== null && at >= pictures.window.start && at < pictures.window.end;
   const { picture } = useThumb(isShown ? { camera: pictures.camera, case: pictures.case, at } : null);
   return (
-    <div class="tip" style={{ left: `${x}px`, top: `${FOOTAGE.top + FOOTAGE.height + EVENTS.top - 24}px` }} title={utcText(hover)}>
+    <div class={pictures === null ? "tip" : "tip tip-above"} style={{ left: `${x}px`, ...(pictures === null ? { top: `${FOOTAGE.top + FOOTAGE.height + EVENTS.top - 24}px` } : {}) }} title={utcText(hover)}>
       {picture !== null && pictures !== null && <ThumbPicture picture={picture} camera={pictures.camera} />}
       <strong>{clockText(hover)}</strong> {dateText(hover)} · {zoneText(hover)}
       {facts(scene, hover).map((fact) => (
