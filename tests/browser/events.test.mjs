@@ -119,6 +119,8 @@ describe("the page of events", { concurrency: 1 }, () => {
 
   it("hands an event to an export and a hold in two clicks", async () => {
     await go("#/events");
+    // Without what the filters were set to.
+    await page.reload();
     await rows().first().getByRole("button", { name: /^More/ }).click();
     await page.shot("events-more");
     await assertAccessible(page, "what can be done with an event");
