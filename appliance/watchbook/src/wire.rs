@@ -94,8 +94,7 @@ impl Station {
             StationSink::new(store.writer(), Arc::clone(&live), Arc::clone(&analysis), Arc::clone(&states), lookout);
         let (minutes, sink) = (sink.minutes(), Arc::new(sink));
         let cameras = CameraDesk::open(Arc::clone(&register), states, Arc::clone(&analysis), sink, runtime.clone());
-        let networks = watchbook_capture::Networks::parse(&config.cameras.networks)
-            .map_err(|error| Error::new(error.kind, error.message))?;
+        let networks = networks(config)?;
         let (book, told) = (Arc::new(Book(Arc::clone(&register))), (store.writer(), rules.clone()));
         let (devices, notices) = DeviceDesk::new(Arc::clone(&register), Arc::clone(&book), told, runtime.clone());
         let (devices, encoding) = (Arc::new(devices), encode::programs(&program_dir));
@@ -110,7 +109,6 @@ impl Station {
         let checkpoints = sign_checkpoints(&runtime, LogKeeper::open(&register, &keys, &config.storage.ring_dir))?;
         let sources = report_desk::sources(&register, &checkpoints, minutes, &policies);
         let reports = report_desk::start(&runtime, sources, &cameras, &config.public.contact).map_err(web_error)?;
-        let transcode_dir = program_dir.clone();
         let of = Means { reader: store.reader(), journal, plugins: plugins.clone(), program_dir: program_dir.clone() };
         let rederivations = rederivations_of(of, &register, &book)?;
         let (exports, cases, asked) =
@@ -139,7 +137,7 @@ impl Station {
             secrets: Arc::new(Wrapping(keys)),
             reports: Arc::clone(&reports) as _,
             policies,
-            transcoders: Arc::new(transcode::Programs { program_dir: transcode_dir, writer: store.writer() }),
+            transcoders: Arc::new(transcode::Programs { program_dir, writer: store.writer() }),
         };
         let app = app_of(ports, (live, event_feed), config.public.office())?;
         Ok(Self { store, holds, exports, cameras, app, state_dir, checkpoints, reports })
@@ -264,6 +262,12 @@ fn open_exports(
     let named = Arc::clone(keeper);
     let asked = Arc::new(DecisionDesk::new(register, move || named.origin()));
     Ok((desk, cases, asked))
+}
+
+/// Where cameras may be.
+fn networks(config: &Config) -> Result<watchbook_capture::Networks> {
+    let parsed = watchbook_capture::Networks::parse(&config.cameras.networks);
+    parsed.map_err(|error| Error::new(error.kind, error.message))
 }
 
 /// Where new events go: to the pages that are open, and to the rules. The number tells this start of the recorder apart from the one before.
