@@ -65,6 +65,7 @@ forget-not-tested:
 lint: setup page
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings
+	cargo clippy --profile page -p watchbook-evidence-wasm --target wasm32-unknown-unknown -- -D warnings
 	cargo fmt --manifest-path plugins/Cargo.toml --all --check
 	cargo clippy --release $(PLUGINS) --workspace --all-targets -- -D warnings
 	cargo clippy --release $(PLUGINS) --workspace --exclude watchbook-plugins-scenes --target wasm32-unknown-unknown -- -D warnings

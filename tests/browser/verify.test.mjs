@@ -105,8 +105,8 @@ describe("evidence is checked in the browser", { concurrency: 1 }, () => {
     await page.goto(`${BASE_URL}#/exports`);
     const card = page.locator(`[data-export="${id}"]`);
     const [file] = await Promise.all([page.waitForEvent("download"), card.getByRole("link", { name: "Download" }).click()]);
-    assert.equal(file.suggestedFilename(), `export-${id}.zip`);
-    zip = join(dir, `export-${id}.zip`);
+    assert.equal(file.suggestedFilename(), `watchbook-export-${id}.zip`);
+    zip = join(dir, `watchbook-export-${id}.zip`);
     await file.saveAs(zip);
     folder = join(dir, "folder");
     await mkdir(folder);

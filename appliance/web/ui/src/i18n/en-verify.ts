@@ -4,7 +4,7 @@ export const verifyWords = {
   "verify.what": "Checks an evidence bundle with the program that outsiders use, watchbook-verify. It runs in this browser: no byte of the files leaves this computer.",
   "verify.open": "1. The bundle",
   "verify.open.what": "The ZIP as it was downloaded, or the folder that it was unpacked into.",
-  "verify.open.export": "Export {id} was downloaded as export-{id}.zip. Choose that file.",
+  "verify.open.export": "Export {id} was downloaded as watchbook-export-{id}.zip. Choose that file.",
   "verify.open.zip": "Choose the ZIP or files…",
   "verify.open.folder": "Choose a folder…",
   "verify.open.drop": "or drop it here",

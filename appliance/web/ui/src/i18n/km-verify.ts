@@ -6,7 +6,7 @@ export const verifyWords: Record<keyof typeof english, string> = {
   "verify.what": "ពិនិត្យកញ្ចប់ភស្តុតាងដោយកម្មវិធី watchbook-verify ដែលអ្នកខាងក្រៅប្រើ។ វាដំណើរការក្នុងកម្មវិធីរុករកនេះ៖ គ្មានបៃណាមួយនៃឯកសារចេញពីកុំព្យូទ័រនេះទេ។",
   "verify.open": "១. កញ្ចប់",
   "verify.open.what": "ឯកសារ ZIP ដូចដែលបានទាញយក ឬថតឯកសារដែលបានពន្លាវាចូល។",
-  "verify.open.export": "ការនាំចេញ {id} ត្រូវបានទាញយកជា export-{id}.zip។ សូមជ្រើសឯកសារនោះ។",
+  "verify.open.export": "ការនាំចេញ {id} ត្រូវបានទាញយកជា watchbook-export-{id}.zip។ សូមជ្រើសឯកសារនោះ។",
   "verify.open.zip": "ជ្រើស ZIP ឬឯកសារ…",
   "verify.open.folder": "ជ្រើសថតឯកសារ…",
   "verify.open.drop": "ឬទម្លាក់វានៅទីនេះ",

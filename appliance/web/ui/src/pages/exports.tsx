@@ -99,7 +99,7 @@ function ExportCard({ item, reload }: { item: Export; reload: () => void }) {
         <div class="row row-end">
           {own && (item.state === "making" || open) && <Cancel item={item} reload={reload} />}
           {takes && (
-            <a class="button small primary" href={exportBundleUrl(item)} download={`export-${item.id}.zip`}>
+            <a class="button small primary" href={exportBundleUrl(item)} download={`watchbook-export-${item.id}.zip`}>
               <Icon name="download" /> {t("exports.download")}
             </a>
           )}

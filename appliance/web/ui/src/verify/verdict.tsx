@@ -32,7 +32,9 @@ export function Verdict({ answer, name }: { answer: Answer; name: string }) {
       <div data-verify="refused" data-exit={answer.exit}>
         <Note kind="bad">
           <p>{t("verify.refused")}</p>
-          <p class="break">{answer.refused}</p>
+          <p class="break" lang="en">
+            {answer.refused}
+          </p>
           <p class="note-next">{t("verify.refused.next")}</p>
         </Note>
       </div>
@@ -77,7 +79,9 @@ function Found({ findings }: { findings: readonly Finding[] }) {
                   <code class="break">
                     {code} {subject}
                   </code>
-                  <p class="muted break">{detail}</p>
+                  <p class="muted break" lang="en">
+                    {detail}
+                  </p>
                 </li>
               ))}
           </ul>
