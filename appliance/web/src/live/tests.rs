@@ -16,11 +16,11 @@ impl AuditLog for AnyLog {
     }
 }
 
-fn camera() -> CameraId {
+pub(crate) fn camera() -> CameraId {
     CameraId::new(3).unwrap()
 }
 
-fn stream() -> StreamId {
+pub(crate) fn stream() -> StreamId {
     camera().stream(TrackRole::MainVideo)
 }
 

@@ -2,7 +2,7 @@
 
 use super::doubles::{MemoryTranscoders, START_MS, format};
 use super::station::{CASE, Station, assert_problem};
-use crate::live::tests::live_grant;
+use crate::live::tests::{live_grant, stream};
 use crate::live::{LiveHub, LiveItem};
 use crate::transcode::live::TranscodedLive;
 use crate::transcode::{Places, Why};
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use watchbook_access::Action;
-use watchbook_base::{CameraId, MonoNanos, StreamId, SyncState, Ticks90k, TrackRole, UtcNanos};
+use watchbook_base::{MonoNanos, SyncState, Ticks90k, UtcNanos};
 use watchbook_media::{Packet, RecordingStart};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -85,10 +85,6 @@ async fn recording_comes_first_and_what_cannot_be_decoded_is_said() {
     assert_problem(&station.get(&asked, &cookie).await, 500, "transcode-broken");
     station.transcoders.dying.store(false, Ordering::SeqCst);
     assert_eq!(station.get(&asked, &cookie).await.status, 200, "and the next one is not hindered");
-}
-
-fn stream() -> StreamId {
-    CameraId::new(1).unwrap().stream(TrackRole::MainVideo)
 }
 
 fn start() -> RecordingStart {

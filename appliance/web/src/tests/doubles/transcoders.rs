@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use watchbook_base::Kind;
 use watchbook_media::TrackFormat;
 
-/// Parameter sets of x264 for 128×96, as a byte stream.
-const SETS: [u8; 22] =
-    [0, 0, 0, 1, 0x67, 0x42, 0xC0, 0x0A, 0xDA, 0x10, 0x1D, 0x20, 0, 0x80, 0, 0, 0, 1, 0x68, 0xCE, 0x0F, 0xC8];
+/// Parameter sets that ffmpeg's libx264 gives for 128×96 at 25 pictures a second in baseline profile, as a byte stream.
+const SETS: [u8; 36] = [
+    0, 0, 0, 1, 0x67, 0x42, 0xC0, 0x0A, 0xD9, 0x02, 0x0D, 0xB0, 0x11, 0, 0, 0x03, 0, 0x01, 0, 0, 0x03, 0, 0x32, 0x0F,
+    0x12, 0x26, 0x48, 0, 0, 0, 1, 0x68, 0xCB, 0x83, 0xCB, 0x20,
+];
 
 /// What a test tells them, and sees of them.
 #[derive(Default)]

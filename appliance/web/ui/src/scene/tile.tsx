@@ -7,6 +7,7 @@ import { t, word } from "../i18n";
 import { inside } from "../lib/case";
 import { Icon } from "../ui/icon";
 import { TranscodedNote } from "../live/transcoded-note";
+import { problemText } from "../ui/problem-words";
 import { intervalAt, isLost, isTranscoded, type Range, without } from "../timeline/ranges";
 import type { View } from "../timeline/scale";
 import { offsetText } from "./clocks";
@@ -85,7 +86,9 @@ export function SceneTile({ scene, camera, case: number, window, lane, known, st
 
 /** What happened and what to do. */
 function saidOf(problem: ApiError | null): string | null {
-  return problem === null ? null : `${problem.detail} ${problem.nextStep ?? ""}`.trim();
+  if (problem === null) return null;
+  const { title, next } = problemText(problem);
+  return `${title} ${next}`;
 }
 
 interface CoverProps {
