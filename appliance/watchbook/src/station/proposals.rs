@@ -412,7 +412,7 @@ mod tests {
     fn what_the_thread_has_no_time_for_is_counted_and_nobody_waits() {
         let (feed, _work) = RuleFeed::new(Arc::new(EventFeed::new(0)));
         for start in 0..WAITING_MAX as i64 + 5 {
-            feed.event(event(1, start));
+            feed.event(u64::try_from(start).unwrap(), event(1, start));
         }
         feed.verdicts(Box::new(event(1, 0)), source("org.a"), vec![verdict("a"), verdict("b")]);
         assert_eq!(feed.0.events_dropped.load(Ordering::Relaxed), 5);
