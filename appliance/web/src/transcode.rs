@@ -18,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use watchbook_base::{Ticks90k, UtcNanos};
 
-/// Live pictures that are transcoded at once, for each core: 1280×720 at 25 pictures a second take about half of one (`watchbook-load transcode`).
+/// Live pictures that are transcoded at once, for each core: what one costs is measured by `watchbook-load capture --bench transcode`.
 pub(crate) const LIVE_PER_CORE: usize = 1;
 /// However many cores there are: each has two programs of at most 2 GiB.
 pub(crate) const LIVE_MAX: usize = 8;

@@ -11,7 +11,7 @@ use watchbook_store::config::PENDING_BYTES_MAX;
 use watchbook_web::error::Error;
 use watchbook_web::ports::{CodedUnit, OnTranscoded, Transcoded, Transcoder, Transcoders};
 
-/// Enough to look at; half a core encodes it at 25 pictures a second.
+/// Enough to look at. What it costs is measured by `watchbook-load capture --bench transcode`.
 const BOUNDS: Bounds = Bounds { width_max: 1280, height_max: 720, fps_max: 30 };
 /// A share of the room for waiting footage that is taken means that the disks are late: as for the scrub.
 const LATE_PERCENT: u64 = 20;
