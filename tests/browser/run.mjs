@@ -29,6 +29,7 @@ const ALL = [
   "verify.test.mjs",
   "wall.test.mjs",
   "first-run.test.mjs",
+  "settings.test.mjs",
   "every-page.test.mjs",
 ];
 const files = process.argv.length > 2 ? process.argv.slice(2) : ALL;

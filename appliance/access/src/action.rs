@@ -458,6 +458,34 @@ pub enum Action {
     },
     /// Change one's own password or end one's own sessions.
     ChangeOwnAccount,
+    /// Read where one's own account is signed in.
+    ReadOwnSessions,
+    /// End a session of one's own account.
+    EndOwnSession {
+        /// Its public number, as in the list.
+        session: String,
+    },
+    /// Read where everybody is signed in.
+    ReadSessions,
+    /// End a session of somebody.
+    EndSession {
+        /// Whose.
+        account: u32,
+        /// Its public number, as in the list.
+        session: String,
+    },
+    /// Take the configuration out, with passwords and second factors, sealed with a passphrase.
+    MakeBackup,
+    /// Look at what restoring a backup would change.
+    CompareBackup {
+        /// SHA-256 of the file, lower-case hex.
+        backup_sha256: String,
+    },
+    /// Restore a backup of the configuration: what it has is in force from the next start on.
+    RestoreBackup {
+        /// SHA-256 of the file, lower-case hex.
+        backup_sha256: String,
+    },
     /// Set up one's own second factor, or put another one in its place.
     SetUpSecondFactor,
     /// Show one's second factor: a code of one's device.

@@ -297,7 +297,7 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
     }
 }
 
-/// What decides by whose signatures, and to whom, the log proves itself: a stolen password must not be enough.
+/// What decides by whose signatures, and to whom, the log proves itself, and what carries the station's secrets out or in: a stolen password must not be enough.
 fn guards_log(action: &Action) -> bool {
     matches!(
         action,
@@ -307,6 +307,9 @@ fn guards_log(action: &Action) -> bool {
             | Action::SetWitnessPush { .. }
             | Action::MakeMirrorToken { .. }
             | Action::EnrolApproverKey { .. }
+            // All that lets people in, and who they are.
+            | Action::MakeBackup
+            | Action::RestoreBackup { .. }
     )
 }
 

@@ -109,7 +109,7 @@ pub const RECIPIENTS: [&str; 6] = ["police", "prosecutor", "court", "defence", "
 /// What is counted of the configuration: word in the report, actions.
 const CONFIGURATION: [(&str, &[&str]); 6] = [
     ("accounts", &["change_account", "enrol_approver_key", "remove_approver_key", "remove_second_factor"]),
-    ("cameras_and_settings", &["change_config", "accept_camera"]),
+    ("cameras_and_settings", &["change_config", "accept_camera", "restore_backup"]),
     ("disks", &["add_disk", "accept_disk", "retire_disk"]),
     (
         "log",

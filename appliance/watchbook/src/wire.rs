@@ -21,11 +21,13 @@ use crate::station::holds::HoldDesk;
 use crate::station::in_force::Journal;
 use crate::station::log_keeper::{self, LogKeeper};
 use crate::station::log_push;
+use crate::station::machine::SysMachine;
 use crate::station::plugins::{PluginDesk, Shelf, Staffed};
 use crate::station::policies::PolicyDesk;
 use crate::station::proposals::{ProposalDesk, RuleFeed, RuleWork};
 use crate::station::rederive::{Means, RederiveDesk};
 use crate::station::report_desk::{self, ReportDesk};
+use crate::station::restore::{self, BackupDesk};
 use crate::station::sight::{Lookout, Teller};
 use crate::station::sink::StationSink;
 use crate::station::states::States;
@@ -34,6 +36,7 @@ use crate::station::transcode;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
+use tokio::sync::Notify;
 use watchbook_access::{Action, AuditEntry, AuditLog, Outcome};
 use watchbook_base::clock::SystemClock;
 use watchbook_base::fs::{Fs, RealFs};
@@ -65,6 +68,7 @@ pub struct Station {
     state_dir: PathBuf,
     checkpoints: Arc<LogKeeper>,
     reports: Arc<ReportDesk>,
+    restart: Arc<Notify>,
 }
 
 impl Station {
@@ -74,9 +78,7 @@ impl Station {
     /// When a step cannot be done; the message names the directory.
     pub fn open(config: &Config, runtime: tokio::runtime::Handle) -> Result<Self> {
         let state_dir = config.storage.state_dir.clone();
-        make_private_dir(&state_dir)?;
-        let register =
-            Arc::new(Register::open(&state_dir.join("register"), Arc::new(SystemClock)).map_err(store_error)?);
+        let register = open_register(&state_dir)?;
         let keys = Arc::new(open_keys(&config.storage, true)?);
         let deps = store_deps(&config.storage, Arc::clone(&register), Arc::clone(&keys));
         let store = open_store(&config.storage, &deps)?;
@@ -113,6 +115,7 @@ impl Station {
         let rederivations = rederivations_of(of, &register, &book)?;
         let (exports, cases, asked) =
             open_exports((config, program_dir.clone()), (&store, &checkpoints, &cameras), (&register, &keys, &book))?;
+        let (backups, restart) = BackupDesk::new(Arc::clone(&register));
         let proposals = ProposalDesk::open(register, Arc::clone(&book), rules).map_err(web_error)?;
         let proposals = started(Arc::new(proposals), |desk| desk.start(rule_work, analysis, Arc::clone(&cameras)))?;
         keep_ages(&store, &book, &holds)?;
@@ -138,9 +141,11 @@ impl Station {
             reports: Arc::clone(&reports) as _,
             policies,
             transcoders: Arc::new(transcode::Programs { program_dir, writer: store.writer() }),
+            backups,
+            machine: Arc::new(SysMachine::default()),
         };
         let app = app_of(ports, (live, event_feed), config.public.office())?;
-        Ok(Self { store, holds, exports, cameras, app, state_dir, checkpoints, reports })
+        Ok(Self { store, holds, exports, cameras, app, state_dir, checkpoints, reports, restart })
     }
 
     /// Step 6.
@@ -166,6 +171,11 @@ impl Station {
         }
         // With what was logged until now. The footage is safe: a state directory that hangs holds up nothing but the end.
         self.checkpoints.end();
+    }
+
+    /// Told when the program is to start again.
+    pub fn restart(&self) -> Arc<Notify> {
+        Arc::clone(&self.restart)
     }
 
     /// The web application.
@@ -197,6 +207,14 @@ impl Station {
             },
         }
     }
+}
+
+/// The state directory and the register in it, with what a restore has left put in force.
+fn open_register(state_dir: &Path) -> Result<Arc<Register>> {
+    make_private_dir(state_dir)?;
+    let register = Arc::new(Register::open(&state_dir.join("register"), Arc::new(SystemClock)).map_err(store_error)?);
+    restore::finish(&register).map_err(web_error)?;
+    Ok(register)
 }
 
 /// What rules propose, with its thread.

@@ -1,13 +1,16 @@
 //! Accounts, sessions and the claim. All of it is in memory; every change is in the register before it is in force.
 
 mod book;
+mod browser;
 mod claim;
 mod password;
 mod session;
 mod throttle;
 mod totp;
 
-pub(crate) use book::{AccountBook, Who, subject_of};
+pub(crate) use book::carried;
+pub(crate) use book::{AccountBook, Client, Who, subject_of};
+pub use browser::{BrowserName, SystemName};
 pub use password::HashCost;
 pub(crate) use password::random;
 pub(crate) use session::{SESSION_MAX_S, SessionKey};
@@ -16,6 +19,11 @@ pub(crate) use totp::code_at;
 
 use crate::error::Problem;
 use crate::routes::dispatch::Call;
+
+/// Why this is too weak to keep a file closed, if so.
+pub(crate) fn check_passphrase(passphrase: &crate::api::Secret) -> Result<(), crate::error::Error> {
+    password::Passwords::check(passphrase, "")
+}
 
 /// A session that showed its second factor counts as fresh for so long.
 pub(crate) const FRESH_FACTOR_S: u64 = 300;

@@ -1,6 +1,7 @@
 //! The JSON shapes of the API. Names are snake_case; times are whole milliseconds UTC and end in `_utc_ms`; numbers that may pass 2^53 are strings.
 //! Requests refuse fields they do not know.
 
+mod backup;
 mod bookmarks;
 mod camera;
 mod cases;
@@ -14,6 +15,7 @@ mod footage;
 mod holds;
 mod local;
 mod log;
+mod machine;
 mod mirror;
 mod people;
 mod plugins;
@@ -24,9 +26,14 @@ mod rederive;
 mod report;
 mod requests;
 mod retention;
+mod sessions;
 mod sign;
 mod station;
 
+pub use backup::{
+    BackupChange, BackupFate, BackupField, BackupFile, BackupPart, BackupPlan, BackupPlugin, BackupRequest,
+    BackupRestored,
+};
 pub use bookmarks::{Bookmark, BookmarkList, BookmarkRequest};
 pub use camera::{
     Camera, CameraList, CameraPatch, CameraRequest, CameraReview, CameraStates, CameraTest, CameraTestReport,
@@ -63,6 +70,7 @@ pub use log::{
     LogCheckpoint, LogCosigned, LogImport, LogImportRequest, LogKeyRequest, LogPush, LogPushList, LogPushOutcome,
     LogPushRequest, LogPushed, LogWitness, LogWitnessList, LogWitnessRequest,
 };
+pub use machine::{MachineHealth, MachineNetwork, MachineTemperature};
 pub use mirror::{Mirror, MirrorList, MirrorMade, MirrorRequest};
 pub use people::{
     Account, AccountList, AccountPatch, AccountRequest, AuditList, AuditOutcome, AuditRow, ClaimRequest,
@@ -94,5 +102,6 @@ pub use requests::{
     SubjectRequestPatch, SubjectRequestRefusal, SubjectRequestRefuse, SubjectRequestSearch, SubjectRequestState,
 };
 pub use retention::{Erasure, ErasureList, Retention, RetentionList};
+pub use sessions::{SignedIn, SignedInList};
 pub use sign::{CameraSign, Sign, SignMissing, SignPlugin, SignQuestion, SignWants};
 pub use station::{CameraHealth, ClockHealth, Health, LiveHealth, ProblemBody, RingHealth, Status, SyncStateName};

@@ -1,7 +1,7 @@
 //! What all routes share.
 
 use crate::accounts::{AccountBook, HashCost};
-use crate::error::Error;
+use crate::error::{Error, Problem};
 use crate::event_feed::{EventFeed, FOLLOWERS_PER_SESSION_MAX};
 use crate::gate::Gate;
 use crate::live::{LiveHub, VIEWERS_PER_SESSION_MAX};
@@ -13,7 +13,7 @@ use crate::routes::dispatch::blocking;
 use crate::stills::{STILLS_MAX, STILLS_PER_SESSION_MAX, StillCache};
 use crate::turning::Turning;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use watchbook_access::CaseNow;
 use watchbook_base::Clock;
 
@@ -185,8 +185,10 @@ impl App {
         &self.0.counts
     }
 
-    pub(crate) fn uploads(&self) -> &Arc<Semaphore> {
-        &self.0.uploads
+    /// A place to receive a file in.
+    pub(crate) fn place_to_upload(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let full = || Problem::too_many("another file is being uploaded", "Wait until it is done, then try again.");
+        Arc::clone(&self.0.uploads).try_acquire_owned().map_err(|_| full())
     }
 
     /// Held by whoever decides a proposal, so that what follows from it is done once.

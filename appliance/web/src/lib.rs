@@ -12,6 +12,7 @@ pub mod accounts;
 mod address_secret;
 pub mod api;
 mod app;
+mod backup;
 mod cases;
 mod check;
 mod counts;
@@ -40,6 +41,7 @@ mod video;
 
 pub use accounts::HashCost;
 pub use app::{App, AppParts};
+pub use backup::{BackupRow, BackupTable};
 pub use cases::CaseBook;
 pub use error::Error;
 pub use event_feed::EventFeed;

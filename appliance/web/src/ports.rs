@@ -3,10 +3,12 @@
 //! Every method may block for a disk or a camera: the routes call them on threads that may block. A method that gives footage or a list of
 //! footage away takes a [`Grant`] and must check it.
 
+mod backups;
 mod cases;
 mod decisions;
 mod exports;
 mod log;
+mod machine;
 mod marks;
 mod policies;
 mod push_url;
@@ -16,10 +18,12 @@ mod secrets;
 mod thumbnails;
 mod transcoders;
 
+pub use backups::{Backups, RestoreOnto};
 pub use cases::{CaseChange, Cases};
 pub use decisions::{Decisions, SignedDecision};
 pub use exports::{DOWNLOAD, ExportAnswer, ExportDelivery, ExportFile, ExportOrder, Exports, Redaction};
 pub use log::{AuditBook, AuditKind, AuditPage, AuditRecord, Checkpoints};
+pub use machine::Machine;
 pub use marks::{Damaged, ImpairedList};
 pub use policies::{Policies, PolicyProposal};
 pub use push_url::{PUSH_URL_BYTES_MAX, PushUrl};
@@ -84,6 +88,10 @@ pub struct Ports {
     pub policies: Arc<dyn Policies>,
     /// Pictures for browsers that cannot play what is recorded.
     pub transcoders: Arc<dyn Transcoders>,
+    /// The configuration as a whole.
+    pub backups: Arc<dyn Backups>,
+    /// Temperatures and network.
+    pub machine: Arc<dyn Machine>,
 }
 
 /// Settings of one camera as they are stored. Its password is in there: it goes to the register and to capture, never into an answer.

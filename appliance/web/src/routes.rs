@@ -3,6 +3,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod audit;
+mod backup;
 mod bookmarks;
 mod camera_change;
 pub(crate) mod cameras;
@@ -34,6 +35,7 @@ pub(crate) mod report;
 pub(crate) mod requests;
 pub(crate) mod retention;
 pub(crate) mod sessions;
+mod signed_in;
 pub(crate) mod signs;
 pub(crate) mod station;
 mod thumbnails;
@@ -218,6 +220,8 @@ pub(crate) use handler;
 pub(crate) fn table() -> Vec<Route> {
     let mut rows = station::rows();
     rows.extend(sessions::rows());
+    rows.extend(signed_in::rows());
+    rows.extend(backup::rows());
     rows.extend(accounts::rows());
     rows.extend(cameras::rows());
     rows.extend(devices::rows());

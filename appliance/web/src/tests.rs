@@ -1,6 +1,7 @@
 //! Tests of the whole crate on doubles of its ports.
 
 mod accounts;
+mod backup;
 mod cameras;
 mod cases;
 mod counts;
@@ -20,8 +21,14 @@ mod ptz;
 mod rederive;
 mod report;
 mod requests;
+mod sessions;
 mod station;
 mod storage;
 mod transcode;
 mod video;
 mod walk;
+
+/// The application of a station that nobody has claimed, for what needs its book of accounts.
+pub(crate) fn some_accounts() -> crate::App {
+    station::Station::new().app.clone()
+}

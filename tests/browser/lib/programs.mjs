@@ -3,6 +3,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -110,15 +111,25 @@ export async function startBadCamera(dir) {
   return program;
 }
 
-/** The recorder with an empty station in a new directory. `more`: what else stands in its configuration file. */
-export async function startRecorder(more = "") {
+/** A port that nobody uses now. */
+export async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** The recorder with an empty station in a new directory. `more`: what else stands in its configuration file; `port`: of the page, for one that starts again by itself. */
+export async function startRecorder(more = "", port = 0) {
   const bin = process.env.WATCHBOOK_BIN;
   if (bin === undefined) throw new Error("WATCHBOOK_BIN is not set: the path of the program watchbook");
   const dir = await mkdtemp(join(tmpdir(), "watchbook-browser-"));
   const plugins = process.env.WATCHBOOK_PLUGINS ?? join(dir, "plugins");
   const config = `
 [web]
-listen = "127.0.0.1:0"
+listen = "127.0.0.1:${port}"
 [storage]
 state_dir = "${dir}/state"
 ring_dir = "${dir}/ring"

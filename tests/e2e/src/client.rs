@@ -128,6 +128,18 @@ impl Client {
         answer
     }
 
+    /// `POST` with bytes, and with the session where there is one.
+    ///
+    /// # Errors
+    /// When the connection fails, as it does when the recorder is killed meanwhile.
+    pub fn upload(&self, path: &str, body: &[u8]) -> Result<Answer, ureq::Error> {
+        let mut request = self.agent.post(format!("{}{path}", self.base)).header("X-Watchbook", "1");
+        if let Some(cookie) = &self.cookie {
+            request = request.header("Cookie", cookie);
+        }
+        request.header("Content-Type", "application/octet-stream").send(body).map(read)
+    }
+
     /// Claims the station as its one person and stays signed in.
     pub fn claim(&mut self, code: &str) {
         let body = serde_json::json!({

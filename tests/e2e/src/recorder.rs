@@ -40,6 +40,39 @@ impl Recorder {
         Self { dir: dir.to_owned(), process, client }
     }
 
+    /// Starts a fresh station in `dir` and leaves it to the caller to claim it with the code that comes along.
+    ///
+    /// # Panics
+    /// When it prints no code.
+    pub fn unclaimed(dir: &Path) -> (Self, String) {
+        let plugins = std::env::var_os("WATCHBOOK_PLUGINS").map(PathBuf::from).unwrap_or_default();
+        write_config(dir, &plugins);
+        let (process, client, code) = start(dir);
+        (Self { dir: dir.to_owned(), process, client }, code.expect("a fresh station prints a claim code"))
+    }
+
+    /// The client, for a thread of its own; another one takes its place with the next start.
+    pub fn take_client(&mut self) -> Client {
+        std::mem::replace(&mut self.client, Client::new("http://127.0.0.1:9"))
+    }
+
+    /// Starts again, whatever it is; true when somebody has claimed it. Nobody is signed in.
+    pub fn restart_as_it_is(&mut self) -> bool {
+        let (process, client, code) = start(&self.dir);
+        (self.process, self.client) = (process, client);
+        code.is_none()
+    }
+
+    /// Waits until the program has put itself in its own place and shows its page anew; not signed in.
+    pub fn wait_page_again(&mut self) {
+        let page = wait_for("the page after a restart by itself", SOON, || {
+            let output = self.process.output();
+            let pages: Vec<&str> = output.lines().filter_map(|line| line.strip_prefix("page: ")).collect();
+            if pages.len() > 1 { Ok(pages[pages.len() - 1].to_owned()) } else { Err(output) }
+        });
+        self.client = Client::new(&page);
+    }
+
     /// `kill -9`, start again, sign in again.
     pub fn kill_and_restart(&mut self) {
         self.process.kill();

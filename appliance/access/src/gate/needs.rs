@@ -24,6 +24,9 @@ pub(super) fn roles(action: &A) -> Result<&'static [Role], &'static str> {
         // Whoever holds the one-time code, or knows a password, proves it in the act itself.
         A::Claim | A::SignIn { .. } | A::SignOut | A::ReadConfig => &Role::ALL,
         A::ChangeOwnAccount | A::SetUpSecondFactor | A::EnterSecondFactor => &Role::ALL,
+        A::ReadOwnSessions | A::EndOwnSession { .. } => &Role::ALL,
+        A::ReadSessions | A::EndSession { .. } => ADMIN,
+        A::MakeBackup | A::CompareBackup { .. } | A::RestoreBackup { .. } => ADMIN,
         A::Live { .. } => &[Role::Viewer],
         A::Timeline { .. } | A::Playback { .. } | A::SearchEvents { .. } => INVESTIGATOR,
         // To derive again shows no picture, but what comes out tells of footage, and it costs as much as playing it: whoever may play it.
@@ -94,6 +97,8 @@ pub(super) fn cameras(action: &A) -> &[CameraId] {
         A::AddBookmark { cameras, .. } => cameras,
         A::Claim | A::SignIn { .. } | A::SignOut | A::ReadConfig | A::ChangeOwnAccount => &[],
         A::SetUpSecondFactor | A::EnterSecondFactor | A::RemoveSecondFactor { .. } => &[],
+        A::ReadOwnSessions | A::EndOwnSession { .. } | A::ReadSessions | A::EndSession { .. } => &[],
+        A::MakeBackup | A::CompareBackup { .. } | A::RestoreBackup { .. } => &[],
         A::ReadHolds | A::ReleaseHold { .. } | A::ReadCases | A::ChangeCase { .. } | A::CloseCase { .. } => &[],
         A::ReadBookmarks { .. } | A::RemoveBookmark { .. } => &[],
         A::ReadExports | A::CancelExport { .. } | A::ReleaseExport { .. } | A::RefuseExport { .. } => &[],

@@ -192,6 +192,13 @@ fn table() -> Vec<(Action, Option<Vec<Role>>)> {
         (Action::ReadAccounts, Some(vec![Admin])),
         (Action::ChangeAccount { account: Some(2), what: "roles".into() }, Some(vec![Admin])),
         (Action::ChangeOwnAccount, everyone()),
+        (Action::ReadOwnSessions, everyone()),
+        (Action::EndOwnSession { session: "ab".into() }, everyone()),
+        (Action::MakeBackup, Some(vec![Admin])),
+        (Action::CompareBackup { backup_sha256: "ab".into() }, Some(vec![Admin])),
+        (Action::RestoreBackup { backup_sha256: "ab".into() }, Some(vec![Admin])),
+        (Action::ReadSessions, Some(vec![Admin])),
+        (Action::EndSession { account: 2, session: "ab".into() }, Some(vec![Admin])),
         (Action::SetUpSecondFactor, everyone()),
         (Action::EnterSecondFactor, everyone()),
         (Action::RemoveSecondFactor { account: 2 }, Some(vec![Admin])),
@@ -366,6 +373,8 @@ fn a_case_is_opened_for_others_with_a_fresh_factor() {
         Action::DistrustWitness { witness: "w".into() },
         Action::SetWitnessPush { witness: "w".into(), url: String::new() },
         Action::MakeMirrorToken { name: "court".into() },
+        Action::MakeBackup,
+        Action::RestoreBackup { backup_sha256: "ab".into() },
         Action::EnrolApproverKey { account: 8, key: "hq+00000000+AQ".into() },
     ] {
         assert_eq!(decide(&stale, &action), Err(Refusal::FactorNeeded), "{action:?}");

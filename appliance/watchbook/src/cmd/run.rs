@@ -7,6 +7,8 @@ use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -40,18 +42,51 @@ pub fn run(path: &Path) -> Result<ExitCode> {
     let outcome = runtime.block_on(serve(&config, &station));
     runtime.shutdown_timeout(GOODBYE);
     station.close();
-    outcome.map(|()| ExitCode::SUCCESS)
+    match outcome? {
+        End::Stop => Ok(ExitCode::SUCCESS),
+        End::Restart => Err(begin_again()),
+    }
 }
 
-async fn serve(config: &Config, station: &Station) -> Result<()> {
-    let mut stop = Box::pin(stop_signal()?);
+/// Why the recorder ends.
+enum End {
+    /// It was told to.
+    Stop,
+    /// It begins again with another configuration.
+    Restart,
+}
+
+/// Puts this program, with the arguments it has, in its own place: the number of the process stays, so that whoever watches it sees no end. Files and sockets are closed by that.
+fn begin_again() -> Error {
+    use std::os::unix::process::CommandExt as _;
+    let program = std::env::current_exe();
+    let failed = |error: &std::io::Error| Error::io("starting again with the restored configuration", error);
+    match program {
+        Ok(program) => failed(&std::process::Command::new(program).args(std::env::args_os().skip(1)).exec()),
+        Err(error) => failed(&error),
+    }
+}
+
+async fn serve(config: &Config, station: &Station) -> Result<End> {
+    let (again, restart) = (Arc::new(AtomicBool::new(false)), station.restart());
+    let (signal, told) = (stop_signal()?, Arc::clone(&again));
+    let mut stop = Box::pin(async move {
+        tokio::select! {
+            () = signal => {}
+            () = restart.notified() => {
+                told.store(true, Ordering::Release);
+                tracing::info!("starting again: recordings are ended and committed");
+            }
+        }
+    });
     station.start();
     let served = match listen(config.web.listen, &mut stop).await {
         Some(listener) => serve_page(listener, station, stop).await,
         None => Ok(()),
     };
     station.stop_capture().await;
-    served
+    let end = if again.load(Ordering::Acquire) { End::Restart } else { End::Stop };
+    served.map(|()| end)
 }
 
 /// Listens for the page, again and again until it works: a port that is taken, or an address that the network gives later, must not keep the cameras

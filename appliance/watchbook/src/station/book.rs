@@ -12,7 +12,8 @@ use zeroize::Zeroizing;
 /// The register.
 pub struct Book(pub Arc<Register>);
 
-fn namespace(space: Space) -> Namespace {
+/// The table of what the page keeps.
+pub(super) fn namespace(space: Space) -> Namespace {
     match space {
         Space::Station | Space::Request | Space::Mirror => Namespace::Setting,
         Space::Account => Namespace::Account,
@@ -28,7 +29,8 @@ const REQUEST_PREFIX: &[u8] = b"request/";
 /// See [`STATION_PREFIX`].
 const MIRROR_PREFIX: &[u8] = b"mirror/";
 
-fn key(space: Space, key: &[u8]) -> Vec<u8> {
+/// What something of the page's is called in its table.
+pub(super) fn key(space: Space, key: &[u8]) -> Vec<u8> {
     match space {
         Space::Station => [STATION_PREFIX, key].concat(),
         Space::Request => [REQUEST_PREFIX, key].concat(),

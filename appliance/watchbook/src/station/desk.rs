@@ -21,9 +21,9 @@ use watchbook_web::error::Error;
 use watchbook_web::ports::{CameraChange, CameraConfig, CameraProbe, CameraRow, Cameras, DeviceProbe, StreamConfig};
 
 /// Setting that holds the number of the next camera: numbers are never given twice.
-const NEXT_NUMBER: &[u8] = b"camera_number_next";
+pub(super) const NEXT_NUMBER: &[u8] = b"camera_number_next";
 /// Settings behind this prefix hold the last maximum age of a removed camera: what is left of its footage still reaches it.
-const REMOVED_PREFIX: &[u8] = b"removed_retention_days_max/";
+pub(super) const REMOVED_PREFIX: &[u8] = b"removed_retention_days_max/";
 /// How long a try of a camera may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a search for cameras collects answers: devices wait up to half a second before they answer (WS-Discovery 1.1, 3.1.3), and slow ones longer.

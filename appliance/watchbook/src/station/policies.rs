@@ -32,7 +32,7 @@ const ID_BYTES_MAX: usize = 32;
 /// A title or a source.
 const TEXT_BYTES_MAX: usize = 1024;
 const SOURCES_MAX: usize = 32;
-const IN_FORCE: &[u8] = b"policy/in_force";
+pub(super) const IN_FORCE: &[u8] = b"policy/in_force";
 const PROPOSED: &[u8] = b"policy/proposed";
 
 type Result<T> = core::result::Result<T, Error>;
@@ -180,6 +180,11 @@ impl Policies for PolicyDesk {
             _ => Err(Error::not_found("nobody proposes this policy now").next("Load the list again.")),
         }
     }
+}
+
+/// Whether this can be in force.
+pub(super) fn is_policy(file: &[u8]) -> bool {
+    core::str::from_utf8(file).is_ok_and(|file| parsed(file).is_ok())
 }
 
 /// The policy in this text.

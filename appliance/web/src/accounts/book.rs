@@ -1,7 +1,9 @@
 //! The book of accounts and sessions.
 
 mod approver;
+pub(crate) mod carried;
 mod factor;
+mod sessions;
 
 use super::FRESH_FACTOR_S;
 use super::claim::ClaimCode;
@@ -18,6 +20,7 @@ use crate::ports::{Change, Ports, Register, Secrets, Space};
 use crate::routes::dispatch::blocking;
 use factor::{Factor, Pending};
 use serde::{Deserialize, Serialize};
+pub(crate) use sessions::Client;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -245,26 +248,49 @@ impl AccountBook {
         self.state().station.one_person_station
     }
 
-    /// Takes the box into possession.
-    pub(crate) async fn claim(&self, gate: &Gate, peer: IpAddr, request: api::ClaimRequest) -> Result<Begun, Problem> {
-        let keys = [Key::of_address(peer), Key::Account(hex::sha256(b"\0claim"))];
+    /// Judges a claim code. While what this returns is held nobody else claims the box, and no account changes.
+    pub(crate) async fn may_claim(
+        &self,
+        gate: &Gate,
+        address: IpAddr,
+        code: &api::Secret,
+    ) -> Result<tokio::sync::MutexGuard<'_, ()>, Problem> {
+        let keys = [Key::of_address(address), Key::Account(hex::sha256(b"\0claim"))];
         self.begin_attempt(gate, &keys)?;
-        let _change = self.changes.lock().await;
-        let right = self.state().claim.as_ref().map(|code| code.is(request.code.reveal()));
+        let change = self.changes.lock().await;
+        let right = self.state().claim.as_ref().map(|known| known.is(code.reveal()));
         match right {
             None => {
                 self.state().throttle.refund(&keys);
-                return Err(Error::new(Kind::Conflict, "this box is claimed already").next("Sign in instead.").into());
+                Err(Error::new(Kind::Conflict, "this box is claimed already").next("Sign in instead.").into())
             }
-            Some(true) => self.state().throttle.refund(&keys),
+            Some(true) => {
+                self.state().throttle.refund(&keys);
+                Ok(change)
+            }
             Some(false) => {
                 let why = "this is not the claim code";
                 gate.note(entry(None, Action::Claim, Some(why))).await?;
-                return Err(Error::new(Kind::Denied, why)
+                Err(Error::new(Kind::Denied, why)
                     .next("Type the code that the recorder prints at its start; it changes with each start.")
-                    .into());
+                    .into())
             }
         }
+    }
+
+    /// The code claims nothing any more: what the next start puts in force is claimed.
+    pub(crate) fn end_claim(&self) {
+        self.state().claim = None;
+    }
+
+    /// While this is held no account changes.
+    pub(crate) async fn hold_changes(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.changes.lock().await
+    }
+
+    /// Takes the box into possession.
+    pub(crate) async fn claim(&self, gate: &Gate, from: Client, request: api::ClaimRequest) -> Result<Begun, Problem> {
+        let _change = self.may_claim(gate, from.address, &request.code).await?;
         let name = check::name("name", &request.name)?;
         Passwords::check(&request.password, &name)?;
         let roles: Roles = match request.one_person_station {
@@ -287,19 +313,19 @@ impl AccountBook {
             state.claim = None;
             state.accounts.insert(account.id, account.clone());
         }
-        self.begin_session(&account).await
+        self.begin_session(&account, from).await
     }
 
     /// Checks a name and a password and begins a session.
     pub(crate) async fn sign_in(
         &self,
         gate: &Gate,
-        peer: IpAddr,
+        from: Client,
         request: api::SessionRequest,
     ) -> Result<Begun, Problem> {
         let folded = fold(&request.name);
         let name_hash = hex::sha256(folded.as_bytes());
-        let keys = [Key::of_address(peer), Key::Account(name_hash)];
+        let keys = [Key::of_address(from.address), Key::Account(name_hash)];
         self.begin_attempt(gate, &keys)?;
         let found = self.state().accounts.values().find(|account| fold(&account.name) == folded).cloned();
         let right =
@@ -319,7 +345,7 @@ impl AccountBook {
         };
         gate.note(entry(Some(account.id), action, None)).await?;
         self.state().throttle.succeeded(keys[1]);
-        self.begin_session(&account).await
+        self.begin_session(&account, from).await
     }
 
     /// Ends the session.
@@ -437,10 +463,14 @@ impl AccountBook {
     }
 
     /// Begins a session and makes room when the account has too many. Called with `changes` held.
-    async fn begin_session(&self, account: &Account) -> Result<Begun, Problem> {
+    async fn begin_session(&self, account: &Account, from: Client) -> Result<Begun, Problem> {
         let now = self.clock.utc().as_ms();
         let (token, key) = new_token()?;
-        let session = Session { account: account.id, begun_utc_ms: now, seen_utc_ms: now, factor_at: None };
+        let Client { address, browser, system } = from;
+        let (account_id, address) = (account.id, Some(address));
+        let (begun_utc_ms, seen_utc_ms) = (now, now);
+        let session =
+            Session { account: account_id, begun_utc_ms, seen_utc_ms, address, browser, system, factor_at: None };
         let mut changes = vec![put_session(&key, &session)?];
         let mut gone: Vec<SessionKey> = Vec::new();
         {

@@ -8,6 +8,7 @@ use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Versio
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use watchbook_base::Kind;
+use zeroize::Zeroizing;
 
 /// Shortest password, in characters. OWASP ASVS 5.0 6.2.1 asks for 8; nobody reuses a 10-character one from a camera's sticker by accident.
 pub(crate) const PASSWORD_CHARS_MIN: usize = 10;
@@ -101,6 +102,28 @@ impl Passwords {
         Ok(right.await? && known)
     }
 
+    pub(crate) fn cost(&self) -> HashCost {
+        self.cost
+    }
+
+    /// A key of a passphrase, with argon2id (RFC 9106).
+    pub(crate) async fn derive(
+        &self,
+        secret: &Secret,
+        salt: [u8; 16],
+        cost: HashCost,
+    ) -> Result<Zeroizing<[u8; 32]>, Error> {
+        let secret = secret.clone();
+        self.in_turn(move || {
+            let mut key = Zeroizing::new([0; 32]);
+            let made =
+                argon2(cost).and_then(|argon2| argon2.hash_password_into(secret.reveal().as_bytes(), &salt, &mut *key));
+            made.map_err(|error| Error::new(Kind::Internal, format!("making a key of a passphrase failed: {error}")))?;
+            Ok(key)
+        })
+        .await
+    }
+
     async fn in_turn<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, Error> + Send + 'static,
@@ -121,9 +144,24 @@ impl Passwords {
 
 fn hash(cost: HashCost, password: &[u8], salt: &[u8]) -> Result<String, Error> {
     let failed = |why: &dyn core::fmt::Display| Error::new(Kind::Internal, format!("hashing a password failed: {why}"));
-    let params = Params::new(cost.memory_kib, cost.passes, 1, None).map_err(|error| failed(&error))?;
-    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let argon2 = argon2(cost).map_err(|error| failed(&error))?;
     Ok(argon2.hash_password_with_salt(password, salt).map_err(|error| failed(&error))?.to_string())
+}
+
+fn argon2(cost: HashCost) -> Result<Argon2<'static>, argon2::Error> {
+    let params = Params::new(cost.memory_kib, cost.passes, 1, None)?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+/// A hash that costs no more to check than this program's own: a backup that somebody made up must not make sign-ins take the memory of the whole machine.
+pub(crate) fn is_stored(phc: &str) -> bool {
+    let most = HashCost { memory_kib: 128 << 10, passes: 8 };
+    let Ok(parsed) = PasswordHash::new(phc) else { return false };
+    let params = Params::try_from(&parsed);
+    phc.starts_with("$argon2id$")
+        && params.is_ok_and(|params| {
+            params.m_cost() <= most.memory_kib && params.t_cost() <= most.passes && params.p_cost() <= 4
+        })
 }
 
 /// `N` bytes nobody can guess.

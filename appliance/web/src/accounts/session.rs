@@ -1,10 +1,12 @@
 //! Sessions: a random token in a cookie, its hash in the register.
 
+use super::browser::{BrowserName, SystemName};
 use super::password::random;
 use crate::error::Error;
 use crate::headers::TOKEN_BYTES;
 use crate::hex::sha256;
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 use watchbook_base::MonoNanos;
 
 /// A session that nobody uses ends after 12 h: a watch and its handover.
@@ -25,12 +27,25 @@ pub(super) struct Session {
     pub(super) account: u32,
     pub(super) begun_utc_ms: i64,
     pub(super) seen_utc_ms: i64,
+    /// Where it was begun from.
+    #[serde(default)]
+    pub(super) address: Option<IpAddr>,
+    #[serde(default)]
+    pub(super) browser: BrowserName,
+    #[serde(default)]
+    pub(super) system: SystemName,
     /// When it last showed its second factor; not stored: after a restart it shows it again.
     #[serde(skip)]
     pub(super) factor_at: Option<MonoNanos>,
 }
 
 impl Session {
+    /// When it ends if nobody uses it any more.
+    pub(super) fn ends_utc_ms(&self) -> i64 {
+        let after = |since: i64, s: u64| since.saturating_add(i64::try_from(s * 1000).unwrap_or(i64::MAX));
+        after(self.begun_utc_ms, SESSION_MAX_S).min(after(self.seen_utc_ms, IDLE_MAX_S))
+    }
+
     /// Over. A session from the future, after the clock was set back by more than a minute, is over too: its age cannot be known.
     pub(super) fn is_over(&self, now_utc_ms: i64) -> bool {
         let age_s =
@@ -55,8 +70,10 @@ mod tests {
     #[test]
     fn a_session_ends_when_idle_when_old_and_when_the_clock_goes_back() {
         let hour = 3_600_000;
-        let session =
-            |begun: i64, seen: i64| Session { account: 1, begun_utc_ms: begun, seen_utc_ms: seen, factor_at: None };
+        let stored =
+            |begun: i64, seen: i64| serde_json::json!({"account": 1, "begun_utc_ms": begun, "seen_utc_ms": seen});
+        // As the register has it from before addresses were kept.
+        let session = |begun: i64, seen: i64| serde_json::from_value::<Session>(stored(begun, seen)).unwrap();
         assert!(!session(0, 0).is_over(12 * hour - 1000));
         assert!(session(0, 0).is_over(12 * hour));
         assert!(!session(0, 7 * 24 * hour - 2000).is_over(7 * 24 * hour - 1000));

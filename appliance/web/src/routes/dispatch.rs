@@ -296,9 +296,9 @@ async fn serve(app: App, route: &'static Route, mut parts: Parts, body: Body) ->
             {
                 drop(app.gate().open(who, action, route.audit).await?);
             }
-            let full = || Problem::too_many("another file is being uploaded", "Wait until it is done, then try again.");
-            Some(Arc::clone(app.uploads()).try_acquire_owned().map_err(|_| full())?)
+            Some(app.place_to_upload()?)
         }
+        None if is_file(route) => Some(app.place_to_upload()?),
         _ => None,
     };
     let body = read_body(route, body).await?;

@@ -17,7 +17,7 @@ const DAMAGED_MAX: usize = 200;
 const NAMES_MAX: usize = 20;
 
 pub(crate) fn rows() -> Vec<Route> {
-    vec![Route {
+    let health = || Route {
         method: Method::GET,
         path: "/api/v1/health",
         id: "health",
@@ -29,7 +29,20 @@ pub(crate) fn rows() -> Vec<Route> {
         request: None,
         answer: Answer::Json(200, Shape::of::<api::Health>()),
         handler: handler!(health),
-    }]
+    };
+    let machine = Route {
+        path: "/api/v1/health/machine",
+        id: "machine_health",
+        summary: "Temperatures and network sockets of the machine, as far as it tells.",
+        answer: Answer::Json(200, Shape::of::<api::MachineHealth>()),
+        handler: handler!(machine),
+        ..health()
+    };
+    vec![health(), machine]
+}
+
+async fn machine(call: Call) -> Result<Response, Problem> {
+    ok(&call.blocking(|app| Ok(app.ports().machine.health())).await?)
 }
 
 async fn health(call: Call) -> Result<Response, Problem> {

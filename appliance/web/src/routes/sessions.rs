@@ -2,7 +2,7 @@
 
 use super::dispatch::{Call, empty, json, ok};
 use super::{Answer, AuditRule, NO_BODY, Permission, Route, SMALL_BODY, Shape, handler};
-use crate::accounts::SESSION_MAX_S;
+use crate::accounts::{Client, SESSION_MAX_S};
 use crate::api;
 use crate::error::Problem;
 use crate::headers;
@@ -142,7 +142,8 @@ async fn session(call: Call) -> Result<Response, Problem> {
 
 async fn sign_in(call: Call) -> Result<Response, Problem> {
     let request = call.json()?;
-    let begun = call.app.accounts().sign_in(call.app.gate(), call.peer, request).await?;
+    let from = Client::of(call.peer, &call.headers);
+    let begun = call.app.accounts().sign_in(call.app.gate(), from, request).await?;
     let mut response = json(StatusCode::CREATED, &begun.session)?;
     response.headers_mut().insert(header::SET_COOKIE, headers::cookie_for(&begun.token, SESSION_MAX_S));
     Ok(response)

@@ -2,7 +2,7 @@
 
 use super::dispatch::{Call, json, ok};
 use super::{Answer, AuditRule, NO_BODY, Permission, Route, SMALL_BODY, Shape, handler};
-use crate::accounts::SESSION_MAX_S;
+use crate::accounts::{Client, SESSION_MAX_S};
 use crate::api;
 use crate::error::Problem;
 use crate::headers;
@@ -68,7 +68,8 @@ async fn description(_call: Call) -> Result<Response, Problem> {
 
 async fn claim(call: Call) -> Result<Response, Problem> {
     let request = call.json()?;
-    let begun = call.app.accounts().claim(call.app.gate(), call.peer, request).await?;
+    let from = Client::of(call.peer, &call.headers);
+    let begun = call.app.accounts().claim(call.app.gate(), from, request).await?;
     let mut response = json(StatusCode::CREATED, &begun.session)?;
     response.headers_mut().insert(header::SET_COOKIE, headers::cookie_for(&begun.token, SESSION_MAX_S));
     Ok(response)

@@ -222,7 +222,8 @@ fn a_password_set_while_the_old_one_is_judged_keeps_the_old_one_out() {
         let (release, held) = std::sync::mpsc::channel::<()>();
         let holding = tokio::task::spawn_blocking(move || held.recv());
         let request = serde_json::from_value(json!({"name": "Chief", "password": PASSWORD})).unwrap();
-        let mut signing_in = Box::pin(accounts.sign_in(gate, [192, 0, 2, 1].into(), request));
+        let client = crate::accounts::Client::of([192, 0, 2, 1].into(), &axum::http::HeaderMap::new());
+        let mut signing_in = Box::pin(accounts.sign_in(gate, client, request));
         assert!((&mut signing_in).now_or_never().is_none(), "it is to be compared with the password of now");
         release.send(()).unwrap();
         holding.await.unwrap().unwrap();

@@ -1,5 +1,6 @@
 //! The ports in memory. Each checks what its trait says it must check.
 
+mod backups;
 mod devices;
 mod exports;
 mod log;
@@ -12,6 +13,7 @@ mod storage;
 mod thumbnails;
 mod transcoders;
 
+pub(super) use backups::MemoryBackups;
 pub(super) use exports::{MANIFEST, SINK};
 pub(super) use log::{CHECKPOINT, SIGNED};
 pub(super) use plugins::{KEY, MemoryPlugins, OTHER_KEY, PLUGIN, WAITING};

@@ -174,6 +174,35 @@ async fn signing_out_ends_live_pictures() {
     assert_eq!(frame.reason.as_str(), "the session has ended");
 }
 
+/// A recorder that sends nothing new for a while: the end is told at the next look at the session, or before the next picture, whichever is first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whose_session_an_admin_ends_sees_no_further_picture() {
+    let server = server().await;
+    let (station, address) = (&server.station, server.address);
+    let admin = station.claim(true).await;
+    let viewer = station.account(&admin, "Viewer", &[watchbook_access::Role::Viewer], None).await;
+    let number = station.own_session(&viewer).await;
+    station.live.begin(&start());
+    station.live.packet(packet(0, true));
+    let socket = spawn_blocking(move || connect(address, &viewer, None).unwrap()).await.unwrap();
+    let shown = spawn_blocking(move || {
+        let mut socket = socket;
+        let shown = [next(&mut socket), next(&mut socket), next(&mut socket)];
+        (shown, socket)
+    });
+    let ([_, _, picture], socket) = shown.await.unwrap();
+    assert!(picture.into_data().ends_with(&[0; 1000]));
+    let end = super::station::Ask::new("DELETE", &format!("/api/v1/accounts/2/sessions/{number}"));
+    assert_eq!(station.send(end.by(&admin)).await.status, 204);
+    station.live.packet(packet(1, false));
+    let closed = spawn_blocking(move || {
+        let mut socket = socket;
+        next(&mut socket)
+    });
+    let Message::Close(Some(frame)) = closed.await.unwrap() else { panic!("a picture after the end") };
+    assert_eq!(frame.reason.as_str(), "the session has ended");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_lets_idle_connections_go_and_ends() {
     let mut server = server().await;

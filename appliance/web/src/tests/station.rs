@@ -1,7 +1,8 @@
 //! A station on doubles, and a client that speaks to its router without a network.
 
 use super::doubles::{
-    MemoryAudit, MemoryBox, MemoryFootage, MemoryHolds, MemoryPolicies, MemoryRegister, MemoryTranscoders, START_MS,
+    MemoryAudit, MemoryBackups, MemoryBox, MemoryFootage, MemoryHolds, MemoryPolicies, MemoryRegister,
+    MemoryTranscoders, START_MS,
 };
 use crate::api::{Point, Transport};
 use crate::ports::{CameraConfig, Ports, StreamConfig};
@@ -154,6 +155,8 @@ impl Station {
             reports: Arc::clone(&inner) as _,
             policies: Arc::<MemoryPolicies>::default(),
             transcoders: Arc::clone(&transcoders) as _,
+            backups: Arc::new(MemoryBackups(Arc::clone(&register), Arc::clone(&inner))),
+            machine: Arc::clone(&inner) as _,
         };
         let event_feed = Arc::new(EventFeed::new(7));
         let app = App::load(AppParts {
@@ -240,6 +243,19 @@ impl Station {
     /// What an authenticator with this key shows now.
     pub(super) fn code(&self, key: &str) -> String {
         crate::accounts::code_at(key, self.clock.utc())
+    }
+
+    /// Public number of the session with this cookie.
+    pub(super) async fn own_session(&self, cookie: &str) -> String {
+        let list = self.get("/api/v1/session/list", cookie).await.json();
+        let here = list["sessions"].as_array().unwrap().iter().find(|session| session["here"] == true);
+        here.unwrap()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Public number of a new session of the account with this name.
+    pub(super) async fn session_of(&self, name: &str) -> String {
+        let cookie = self.sign_in(name).await;
+        self.own_session(&cookie).await
     }
 
     pub(super) async fn sign_in(&self, name: &str) -> String {

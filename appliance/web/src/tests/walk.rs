@@ -1,5 +1,6 @@
 //! Every row of the table, as nobody and as every role.
 
+use super::backup::{compared, made, restored};
 use super::doubles::{
     CHECKPOINT, DISK, EVENT, FOUND, KEY, MANIFEST, OTHER_KEY, PLUGIN, SINK, START_MS, WAITING, policy_sha256,
 };
@@ -32,6 +33,7 @@ fn path_of(row: &Route) -> String {
         .replace("{*tile}", "0/000.p/7")
         .replace("{mirror}", "1")
         .replace("{bookmark}", "1")
+        .replace("{session}", "0123456789abcdef")
 }
 
 /// A request that is right in every way but perhaps its sender.
@@ -92,6 +94,8 @@ fn body(id: &str) -> Option<Value> {
         "set_ptz_preset" => json!({"name": "Door"}),
         "accept_camera" => json!({"found_id": FOUND}),
         "bind_plugin" => json!({"enabled": true}),
+        "make_backup" => json!({"passphrase": PASSWORD}),
+        "compare_backup" | "restore_backup" | "claim_with_backup" => json!("no backup at all"),
         "install_plugin" => json!("the bytes of a package"),
         "approve_plugin" | "reject_plugin" => json!({"package_sha256": WAITING}),
         "trust_publisher" => json!({"name": "City lab", "public_key": "RWQ", "key_id": OTHER_KEY}),
@@ -213,6 +217,31 @@ async fn ready(station: &Station, row: &Route, cookie: &str) -> Ask {
             assert_eq!(made.status, 201);
             None
         }
+        "make_backup" => {
+            station.second_factor(cookie).await;
+            body(row.id)
+        }
+        "compare_backup" | "restore_backup" => {
+            let asker = station.get("/api/v1/session", cookie).await.json();
+            station.second_factor(cookie).await;
+            let admin = if asker["account"]["id"] == 1 { cookie.to_owned() } else { station.sign_in("Chief").await };
+            if admin != cookie {
+                station.second_factor(&admin).await;
+            }
+            let file = made(station, &admin).await;
+            let plan = station.send(compared(&file).by(&admin)).await.json();
+            return match row.id {
+                "restore_backup" => restored(&file, plan["plan"].as_str().unwrap()),
+                _ => compared(&file),
+            };
+        }
+        "end_own_session" | "end_session" => {
+            let path = match row.id {
+                "end_session" => format!("/api/v1/accounts/2/sessions/{}", station.session_of("Other").await),
+                _ => format!("/api/v1/session/list/{}", station.own_session(cookie).await),
+            };
+            return Ask::new("DELETE", &path);
+        }
         "remove_bookmark" => {
             keep_bookmark(station);
             None
@@ -263,6 +292,8 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
         | "set_up_second_factor"
         | "confirm_second_factor"
         | "enter_second_factor"
+        | "own_sessions"
+        | "end_own_session"
         | "cameras"
         | "camera"
         | "camera_clock"
@@ -271,8 +302,14 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
         | "plugin_abi"
         | "plugin_dev_mode"
         | "plugin_tried_out"
+        | "machine_health"
         | "health" => &Role::ALL,
         "accounts"
+        | "all_sessions"
+        | "make_backup"
+        | "compare_backup"
+        | "restore_backup"
+        | "end_session"
         | "create_account"
         | "change_account"
         | "remove_account"
@@ -358,6 +395,7 @@ fn every_row_says_who_and_what_is_kept_in_a_way_that_fits() {
         "status",
         "openapi",
         "claim",
+        "claim_with_backup",
         "session",
         "sign_in",
         "log",
@@ -396,6 +434,7 @@ async fn nobody_gets_past_any_row_that_is_not_public() {
         if matches!(row.permission, Permission::Public { .. }) {
             let expected = match row.id {
                 "claim" => 409,
+                "claim_with_backup" => 422,
                 "sign_in" | "session" => 401,
                 _ => 200,
             };
@@ -535,11 +574,12 @@ async fn no_answer_holds_a_password() {
         let (for_nobody, for_all) = (station.send(good_request(&row)).await, station.send(ready.by(&cookie)).await);
         let expected = match row.id {
             "claim" => StatusCode::CONFLICT,
+            "claim_with_backup" => StatusCode::UNPROCESSABLE_ENTITY,
             "sign_in" => StatusCode::UNAUTHORIZED,
             "live" => StatusCode::UPGRADE_REQUIRED,
             _ => for_all.status,
         };
-        let succeeds = !["claim", "sign_in", "live"].contains(&row.id);
+        let succeeds = !["claim", "claim_with_backup", "sign_in", "live"].contains(&row.id);
         assert!(for_all.status == expected && for_all.status.is_success() == succeeds, "{}: {for_all:?}", row.id);
         for answer in [for_nobody, for_all] {
             let text = String::from_utf8_lossy(&answer.body).into_owned() + &format!("{:?}", answer.headers);
@@ -658,6 +698,7 @@ async fn each_body_has_its_bound() {
     for row in table().into_iter().filter(|row| row.method != Method::GET) {
         let station = Station::new();
         let cookie = station.claim(true).await;
+        station.second_factor(&cookie).await;
         let body = vec![b' '; row.body_bytes_max + 1];
         let ask = Ask::new(row.method.as_str(), &path_of(&row));
         let answer = station.send(ask.by(&cookie).header("content-type", "application/json").bytes(body)).await;

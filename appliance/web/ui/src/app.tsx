@@ -31,6 +31,7 @@ import { RequestPage } from "./pages/request-one";
 import { RequestsPage } from "./pages/requests";
 import { ReviewsPage } from "./pages/reviews";
 import { ScenePage } from "./pages/scene";
+import { SettingsPage } from "./pages/settings";
 import { SignPage } from "./pages/sign";
 import { TimelinePage } from "./pages/timeline";
 import { VerifyPage } from "./pages/verify";
@@ -60,6 +61,7 @@ const NAV: readonly { page: PageName; hash: string; text: Key }[] = [
   { page: "verify", hash: link.verify(), text: "nav.verify" },
   { page: "reviews", hash: link.reviews, text: "nav.reviews" },
   { page: "policy", hash: link.policy, text: "nav.policy" },
+  { page: "settings", hash: link.settings, text: "nav.settings" },
 ];
 
 /** Pages that are reached from another one light up that one in the navigation. */
@@ -178,6 +180,8 @@ function Page({ here }: { here: Route }) {
       return <ReviewsPage />;
     case "policy":
       return <PolicyPage />;
+    case "settings":
+      return <SettingsPage />;
     case "proposals":
       return <ProposalsPage />;
     case "exports":

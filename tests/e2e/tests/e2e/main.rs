@@ -2,6 +2,7 @@
 
 mod approval;
 mod author;
+mod backup;
 mod bad_input;
 mod cameras;
 mod checkpoint;

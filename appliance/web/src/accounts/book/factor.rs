@@ -28,9 +28,9 @@ const WRONG_CODE: &str = "this code is not right, or was used before";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Factor {
     /// The secret as [`Secrets`] wraps it, in hex.
-    wrapped: String,
+    pub(super) wrapped: String,
     /// The last step whose code was taken: none is taken twice, nor one before it.
-    last_step: u64,
+    pub(super) last_step: u64,
 }
 
 /// A factor that waits for its first code.
@@ -46,7 +46,7 @@ impl fmt::Debug for Pending {
 }
 
 /// What the secret of an account is bound to.
-fn secret_name(account: u32) -> String {
+pub(super) fn secret_name(account: u32) -> String {
     format!("second factor of account {account}")
 }
 

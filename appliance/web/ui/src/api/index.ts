@@ -29,6 +29,8 @@ import type {
   CaseInput,
   CaseList,
   CasePatch,
+  BackupPlan,
+  BackupRestored,
   ClaimInput,
   ClockList,
   CountBucket,
@@ -52,6 +54,7 @@ import type {
   HoldInput,
   HoldList,
   LocalCameraList,
+  MachineHealth,
   PluginBinding,
   PluginDevMode,
   PluginInfo,
@@ -81,6 +84,7 @@ import type {
   ReviewAnswer,
   ReviewList,
   Session,
+  SignedInList,
   Status,
   SubjectRequest,
   SubjectRequestAnswer,
@@ -125,6 +129,15 @@ const eventPairs = ({ cameras, kind, zone, plugin, ...range }: EventAsk) => ({ .
 const counted = ({ camera, bucket, ...range }: CountAsk) => query({ ...window(range), camera, bucket, utc_offset_minutes: -new Date(range.to).getTimezoneOffset() });
 
 const rederive = (event: WatchEvent) => `/cameras/${event.camera}/events/${encodeURIComponent(event.id)}/rederive`;
+
+/** A file behind texts, each of which stands behind its length in two bytes. */
+function behind(texts: readonly string[], file: Blob): Blob {
+  const parts = texts.flatMap((text) => {
+    const bytes = new TextEncoder().encode(text);
+    return [new Uint8Array([bytes.length >> 8, bytes.length & 255]), bytes];
+  });
+  return new Blob([...parts, file]);
+}
 
 const request = (id: number) => `/subject-requests/${id}`;
 
@@ -192,6 +205,16 @@ export const api = {
   triedOut: () => call<PluginTriedOut>("GET", "/plugin-tried-out"),
   setTriedOut: (on: boolean) => call<PluginTriedOut>("PUT", "/plugin-tried-out", { on }),
 
+  ownSessions: () => call<SignedInList>("GET", "/session/list").then((answer) => answer.sessions),
+  endOwnSession: (id: string) => call<void>("DELETE", `/session/list/${id}`),
+  allSessions: () => call<SignedInList>("GET", "/accounts/sessions").then((answer) => answer.sessions),
+  endSession: (account: number, id: string) => call<void>("DELETE", `/accounts/${account}/sessions/${id}`),
+  makeBackup: (passphrase: string) =>
+    send("/api/v1/backup", { method: "POST", headers: { "X-Watchbook": "1", "Content-Type": "application/json" }, body: JSON.stringify({ passphrase }) }).then((answer) => answer.blob()),
+  compareBackup: (passphrase: string, file: Blob) => upload<BackupPlan>("/backup/compare", behind([passphrase], file), () => {}),
+  restoreBackup: (passphrase: string, file: Blob, plan: string) => upload<BackupRestored>(`/backup/restore${query({ plan })}`, behind([passphrase], file), () => {}),
+  claimWithBackup: (code: string, passphrase: string, file: Blob) => upload<BackupRestored>("/claim/restore", behind([code, passphrase], file), () => {}),
+
   accounts: () => call<AccountList>("GET", "/accounts").then((answer) => answer.accounts),
   addAccount: (input: AccountInput) => call<Account>("POST", "/accounts", input),
   changeAccount: (id: number, input: AccountPatch) => call<Account>("PATCH", `/accounts/${id}`, input),
@@ -220,6 +243,7 @@ export const api = {
   acceptPolicy: (input: PolicyAcceptInput) => call<PolicyList>("POST", "/policies/accept", input),
   withdrawPolicy: (input: PolicyInput) => call<PolicyList>("POST", "/policies/withdraw", input),
   health: () => call<Health>("GET", "/health"),
+  machine: () => call<MachineHealth>("GET", "/health/machine"),
   addDisk: (input: DiskInput) => call<Disk>("POST", "/disks", input),
   acceptDisk: (disk: string, found_id: string) => call<Disk>("POST", `/disks/${encodeURIComponent(disk)}/accept`, { found_id }),
   retireDisk: (disk: string, replaced: boolean) => call<void>("POST", `/disks/${encodeURIComponent(disk)}/retire`, { replaced }),

@@ -22,6 +22,13 @@ export type AccountPatch = Schemas["AccountPatch"];
 export type Session = Schemas["Session"];
 export type ClaimInput = Schemas["ClaimRequest"];
 
+export type SignedIn = Schemas["SignedIn"];
+export type SignedInList = Schemas["SignedInList"];
+export type MachineHealth = Schemas["MachineHealth"];
+export type BackupPlan = Schemas["BackupPlan"];
+export type BackupChange = Schemas["BackupChange"];
+export type BackupRestored = Schemas["BackupRestored"];
+
 export type SecondFactorSetUp = Schemas["SecondFactorSetUp"];
 
 export type StreamState = Schemas["StreamState"];

@@ -3,6 +3,7 @@ import { deviceWords } from "./en-device";
 import { impairedWords } from "./en-impaired";
 import { exportWords } from "./en-export";
 import { factorWords } from "./en-factor";
+import { settingsWords } from "./en-settings";
 import { jpegWords } from "./en-jpeg";
 import { logWords } from "./en-log";
 import { redactWords } from "./en-redact";
@@ -16,6 +17,7 @@ export const findWords = {
   ...deviceWords,
   ...exportWords,
   ...factorWords,
+  ...settingsWords,
   ...impairedWords,
   ...jpegWords,
   ...logWords,

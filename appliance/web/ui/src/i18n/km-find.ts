@@ -4,6 +4,7 @@ import type { findWords as english } from "./en-find";
 import { impairedWords } from "./km-impaired";
 import { exportWords } from "./km-export";
 import { factorWords } from "./km-factor";
+import { settingsWords } from "./km-settings";
 import { jpegWords } from "./km-jpeg";
 import { logWords } from "./km-log";
 import { redactWords } from "./km-redact";
@@ -17,6 +18,7 @@ export const findWords: Record<keyof typeof english, string> = {
   ...deviceWords,
   ...exportWords,
   ...factorWords,
+  ...settingsWords,
   ...impairedWords,
   ...jpegWords,
   ...logWords,

@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 
-export type PageName = "wall" | "live" | "timeline" | "scene" | "cameras" | "camera_edit" | "first_run" | "counts" | "events" | "proposals" | "cases" | "case_new" | "exports" | "holds" | "hold_new" | "plugins" | "people" | "health" | "audit" | "verify" | "requests" | "request" | "request_new" | "sign" | "reviews" | "policy" | "account" | "unknown";
+export type PageName = "wall" | "live" | "timeline" | "scene" | "cameras" | "camera_edit" | "first_run" | "counts" | "events" | "proposals" | "cases" | "case_new" | "exports" | "holds" | "hold_new" | "plugins" | "people" | "health" | "audit" | "verify" | "requests" | "request" | "request_new" | "sign" | "reviews" | "policy" | "settings" | "account" | "unknown";
 
 /** The one page that has an address of its own: everybody may open it, and it can be printed on a sign. */
 export const REPORT_PATH = "/report";
@@ -35,6 +35,7 @@ const PLAIN: Record<string, PageName> = {
   reviews: "reviews",
   requests: "requests",
   policy: "policy",
+  settings: "settings",
   account: "account",
 };
 
@@ -112,6 +113,7 @@ export const link = {
   auditOf: (search: string) => `#/audit?search=${encodeURIComponent(search)}`,
   reviews: "#/reviews",
   policy: "#/policy",
+  settings: "#/settings",
   account: "#/account",
 };
 

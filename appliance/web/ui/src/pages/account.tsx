@@ -7,6 +7,7 @@ import { useAct, useTitle } from "../lib/hooks";
 import { session, status } from "../lib/session";
 import { Note, Problem, TextField } from "../ui/parts";
 import { AccountFactor } from "./account-factor";
+import { Sessions } from "./sessions";
 
 export function AccountPage() {
   useTitle(t("account.title"));
@@ -48,6 +49,7 @@ export function AccountPage() {
         </p>
       </section>
       <AccountFactor />
+      <Sessions all={false} />
       <form class="panel" onSubmit={submit}>
         <h2>{t("account.password")}</h2>
         {/* For password managers: which account this is. */}

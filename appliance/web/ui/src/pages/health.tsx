@@ -16,6 +16,7 @@ import { DeviceLine } from "./camera-device";
 import { AlarmList } from "./health-alarms";
 import { DamagePanel } from "./health-damage";
 import { DiskPanel } from "./health-disks";
+import { MachinePanel } from "./health-machine";
 import { PressurePanel } from "./health-pressure";
 import { VaultPanel } from "./holds";
 import { RetentionPanel } from "./retention";
@@ -54,6 +55,7 @@ function Shown({ health, reload }: { health: Health; reload: () => void }) {
       <RetentionPanel />
       <VaultPanel vault={health.vault} />
       <PressurePanel pressure={health.pressure} />
+      <MachinePanel />
       {has(session.value, "admin") && <AuditCheckpoint />}
       <CameraPanel cameras={health.cameras} />
       <section class="panel">

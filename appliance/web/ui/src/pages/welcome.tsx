@@ -8,6 +8,7 @@ import { go, link, REPORT_PATH } from "../lib/router";
 import { session, status } from "../lib/session";
 import { LanguageChoice } from "../ui/language";
 import { Logo } from "../ui/logo";
+import { RestoreFirst } from "./backup";
 import { Check, Problem, TextField } from "../ui/parts";
 
 /** The recorder asks for at least this many characters; said here so that nobody learns it from a refusal. */
@@ -20,6 +21,7 @@ export function Claim() {
   const [password, setPassword] = useState("");
   const [repeat, setRepeat] = useState("");
   const [onePerson, setOnePerson] = useState(false);
+  const [restoring, setRestoring] = useState(false);
   const act = useAct();
   const differs = repeat !== "" && repeat !== password;
   const short = password !== "" && password.length < PASSWORD_CHARS_MIN;
@@ -34,6 +36,13 @@ export function Claim() {
     });
   };
 
+  if (restoring) {
+    return (
+      <Door title={t("claim.title")} intro={t("claim.intro")}>
+        <RestoreFirst back={() => setRestoring(false)} />
+      </Door>
+    );
+  }
   return (
     <Door title={t("claim.title")} intro={t("claim.intro")}>
       <form onSubmit={submit}>
@@ -62,6 +71,9 @@ export function Claim() {
         <Problem problem={act.problem} />
         <button type="submit" class="primary wide" disabled={act.busy || differs || short}>
           {act.busy ? t("claim.busy") : t("claim.submit")}
+        </button>
+        <button type="button" class="wide" disabled={act.busy} onClick={() => setRestoring(true)}>
+          {t("backup.first")}
         </button>
       </form>
     </Door>

@@ -1,0 +1,9 @@
+//! The machine that the recorder runs on.
+
+use crate::api::MachineHealth;
+
+/// What the machine says of itself.
+pub trait Machine: Send + Sync {
+    /// As far as it can be read: what cannot be is left out.
+    fn health(&self) -> MachineHealth;
+}
