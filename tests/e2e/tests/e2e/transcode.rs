@@ -270,6 +270,7 @@ fn spoiled(to: &Path) {
             }
         }
     }
-    fs::write(to.join("hevc.265"), stream).unwrap();
-    fs::write(to.join("footage.json"), r#"{"hevc": {"file": "hevc.265", "fps": 25}}"#).unwrap();
+    fs::write(to.join("hevc.265"), stream).expect("the temporary directory takes a file");
+    fs::write(to.join("footage.json"), r#"{"hevc": {"file": "hevc.265", "fps": 25}}"#)
+        .expect("the temporary directory takes a file");
 }
