@@ -1,5 +1,6 @@
 /** What is looked for in the whole audit log: by the recorder, not among what is shown. */
 
+import { useState } from "preact/hooks";
 import type { AuditSearch } from "../api";
 import { isKey, t, words } from "../i18n";
 import { cameras } from "../lib/session";
@@ -31,6 +32,9 @@ function actions(): { value: string; text: string }[] {
 export function AuditFilter({ search, change }: { search: AuditSearch; change: (search: AuditSearch) => void }) {
   const set = (part: Parameters<typeof searchWith>[1]) => change(searchWith(search, part));
   const known = cameras.value ?? [];
+  const [opened, setOpen] = useState(false);
+  // What narrows the list is never hidden.
+  const open = opened || Object.keys(search).length > 1;
   const moment = (name: "from_utc_ms" | "to_utc_ms", label: string) => (
     <label class="field">
       <span>{label}</span>
@@ -43,7 +47,7 @@ export function AuditFilter({ search, change }: { search: AuditSearch; change: (
     </label>
   );
   return (
-    <details class="panel" open={Object.keys(search).length > 1 || undefined}>
+    <details class="panel" open={open} onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>{t("audit.filter")}</summary>
       <div class="fields">
         <Select
