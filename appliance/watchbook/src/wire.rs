@@ -78,8 +78,7 @@ impl Station {
     /// When a step cannot be done; the message names the directory.
     pub fn open(config: &Config, runtime: tokio::runtime::Handle) -> Result<Self> {
         let state_dir = config.storage.state_dir.clone();
-        let register = open_register(&state_dir)?;
-        let keys = Arc::new(open_keys(&config.storage, true)?);
+        let (register, keys) = (open_register(&state_dir)?, Arc::new(open_keys(&config.storage, true)?));
         let deps = store_deps(&config.storage, Arc::clone(&register), Arc::clone(&keys));
         let store = open_store(&config.storage, &deps)?;
         let holds = Arc::new(HoldDesk::new(open_holds(&config.storage, &store, &deps)?));
@@ -116,8 +115,8 @@ impl Station {
         let (exports, cases, asked) =
             open_exports((config, program_dir.clone()), (&store, &checkpoints, &cameras), (&register, &keys, &book))?;
         let (backups, restart) = BackupDesk::new(Arc::clone(&register));
-        let proposals = ProposalDesk::open(register, Arc::clone(&book), rules).map_err(web_error)?;
-        let proposals = started(Arc::new(proposals), |desk| desk.start(rule_work, analysis, Arc::clone(&cameras)))?;
+        let proposals = Arc::new(ProposalDesk::open(register, Arc::clone(&book), rules).map_err(web_error)?);
+        let proposals = started(proposals, |desk| desk.start(rule_work, analysis, Arc::clone(&cameras)))?;
         keep_ages(&store, &book, &holds)?;
         let ports = Ports {
             register: book.clone(),

@@ -13,7 +13,7 @@ const SENSORS_MAX: u32 = 32;
 /// So near to what its maker calls critical something has to be done.
 const MARGIN_CELSIUS: f64 = 5.0;
 
-/// [`Machine`] of `/sys`.
+/// Reads temperatures and network sockets where the kernel shows them; whatever is not there is left out.
 pub struct SysMachine {
     root: PathBuf,
 }

@@ -36,62 +36,9 @@ pub fn run(wanted: &Wanted) -> Result<String> {
     for (width, height) in wanted.size(&SHAPES[..], &SHAPES[..1]) {
         eprintln!("{width}×{height} …");
         let file = folder.path().join("film.265");
-        let source = footage()?.join("main.264");
-        let scale = format!("scale={width}:{height}:flags=bicubic");
-        let rate = "log-level=none:keyint=50:min-keyint=50:scenecut=0:bframes=0:aud=1:repeat-headers=1:vbv-maxrate=6000:vbv-bufsize=6000";
-        let length = seconds.to_string();
-        ffmpeg(
-            &["-y", "-r", "25", "-i"],
-            &source,
-            &[
-                "-t",
-                &length,
-                "-vf",
-                &scale,
-                "-c:v",
-                "libx265",
-                "-preset",
-                "ultrafast",
-                "-b:v",
-                "4M",
-                "-x265-params",
-                rate,
-                "-f",
-                "hevc",
-            ],
-            Some(&file),
-        )?;
+        film((*width, *height), seconds, &file)?;
         let (ours, latest) = paced(&file, (*width, *height), seconds)?;
-        let theirs = cpu_of_children(|| {
-            let filter = "scale=1280:720:flags=area";
-            let x264 = "threads=1:sliced-threads=0:scenecut=0";
-            let encode = [
-                "-vf",
-                filter,
-                "-c:v",
-                "libx264",
-                "-preset",
-                "superfast",
-                "-tune",
-                "zerolatency",
-                "-profile:v",
-                "main",
-                "-crf",
-                "24",
-                "-maxrate",
-                "6000k",
-                "-bufsize",
-                "6000k",
-                "-g",
-                "25",
-                "-x264-params",
-                x264,
-                "-f",
-                "null",
-                "-",
-            ];
-            ffmpeg(&["-threads", "1", "-filter_threads", "1", "-re", "-r", "25", "-i"], &file, &encode, None)
-        })?;
+        let theirs = cpu_of_children(|| by_ffmpeg(&file))?;
         // Writing to a string does not fail.
         let _ = writeln!(
             text,
@@ -102,6 +49,26 @@ pub fn run(wanted: &Wanted) -> Result<String> {
         );
     }
     Ok(text)
+}
+
+/// Footage of that size in H.265.
+fn film((width, height): (u32, u32), seconds: u32, to: &Path) -> Result<()> {
+    let scale = format!("scale={width}:{height}:flags=bicubic");
+    let rate = "log-level=none:keyint=50:min-keyint=50:scenecut=0:bframes=0:aud=1:repeat-headers=1:vbv-maxrate=6000:vbv-bufsize=6000";
+    let length = seconds.to_string();
+    let coded = "-c:v libx265 -preset ultrafast -b:v 4M -f hevc -x265-params";
+    let mut after = vec!["-t", &length, "-vf", &scale];
+    after.extend(coded.split(' '));
+    after.push(rate);
+    ffmpeg(&["-y", "-r", "25", "-i"], &footage()?.join("main.264"), &after, Some(to))
+}
+
+/// The same work as ours.
+fn by_ffmpeg(file: &Path) -> Result<()> {
+    let before = "-threads 1 -filter_threads 1 -re -r 25 -i";
+    let after = "-vf scale=1280:720:flags=area -c:v libx264 -preset superfast -tune zerolatency -profile:v main -crf 24 -maxrate 6000k -bufsize 6000k -g 25 -x264-params threads=1:sliced-threads=0:scenecut=0 -f null -";
+    let words = |text: &'static str| text.split(' ').collect::<Vec<_>>();
+    ffmpeg(&words(before), file, &words(after), None)
 }
 
 fn ffmpeg(before: &[&str], input: &Path, after: &[&str], output: Option<&Path>) -> Result<()> {
