@@ -1,6 +1,6 @@
 /** The one way to the recorder's API: adds the request header that guards against forged requests and turns problems into [`ApiError`]. */
 
-import { isKey, t } from "../i18n";
+import { t } from "../i18n";
 
 /** A refused or failed request: a sentence on what happened and, where known, what to do next (RFC 9457 with `next_step`). */
 export class ApiError extends Error {
@@ -38,10 +38,7 @@ export async function problemOf(response: Response): Promise<ApiError> {
   const body: unknown = await response.json().catch(() => null);
   const fields = (typeof body === "object" && body !== null ? body : {}) as Record<string, unknown>;
   const title = text(fields["title"]) ?? t("error.status", { status: response.status });
-  const code = codeOf(fields["type"]);
-  const [said, next] = [`problem.${code}`, `problem.${code}.next`];
-  if (isKey(said) && isKey(next)) return new ApiError(response.status, t(said), t(said), t(next), code);
-  return new ApiError(response.status, title, text(fields["detail"]) ?? title, text(fields["next_step"]), code);
+  return new ApiError(response.status, title, text(fields["detail"]) ?? title, text(fields["next_step"]), codeOf(fields["type"]));
 }
 
 function unreachable(): ApiError {

@@ -5,7 +5,7 @@ import type { AuditSearch } from "../api";
 import { isKey, t, words } from "../i18n";
 import { cameras } from "../lib/session";
 import { fromInput, toInput } from "../lib/time";
-import { Select, TextField } from "../ui/parts";
+import { Field, Select, TextField } from "../ui/parts";
 
 const KINDS: readonly AuditSearch["kind"][] = ["people", "footage", "all"];
 /** Names of actions begin so in the catalogue. */
@@ -36,15 +36,17 @@ export function AuditFilter({ search, change }: { search: AuditSearch; change: (
   // What narrows the list is never hidden.
   const open = opened || Object.keys(search).length > 1;
   const moment = (name: "from_utc_ms" | "to_utc_ms", label: string) => (
-    <label class="field">
-      <span>{label}</span>
-      <input
-        type="datetime-local"
-        step="1"
-        value={search[name] === undefined ? "" : toInput(search[name])}
-        onChange={(event) => set({ [name]: fromInput(event.currentTarget.value) ?? undefined })}
-      />
-    </label>
+    <Field label={label}>
+      {({ id }) => (
+        <input
+          id={id}
+          type="datetime-local"
+          step="1"
+          value={search[name] === undefined ? "" : toInput(search[name])}
+          onChange={(event) => set({ [name]: fromInput(event.currentTarget.value) ?? undefined })}
+        />
+      )}
+    </Field>
   );
   return (
     <details class="panel" open={open} onToggle={(event) => setOpen(event.currentTarget.open)}>
