@@ -203,7 +203,7 @@ describe("a camera that sends H.265", { concurrency: 1 }, () => {
     await other.goto(`${BASE_URL}#/camera/${id}?at=${span.start_utc_ms + 4_000}`);
     await other.reload();
     await until(other, "a recorded picture", (wanted) => document.querySelector(wanted)?.readyState >= 2, RECORDED);
-    assert.equal(await other.locator(".review .picture-transcoded").isVisible(), !playsItself);
+    await other.locator(".review .picture-transcoded").waitFor({ state: playsItself ? "hidden" : "visible" });
     await other.context().close();
   });
 
