@@ -7,9 +7,9 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { footage, startCamera, startRecorder } from "./lib/programs.mjs";
 
-// Node runs them by their names, one after the other. Those that share the recorder go on where the one before ends: the first of them is `flow`, which claims it. `events` shares one
-// with nobody, and is run apart.
-const ALL = [
+// Node runs them by their names, one after the other. Those that share the recorder go on where the one before ends: the first of them is `flow`, which claims it. The
+// others begin with a recorder that is new.
+const SHARED = [
   "audit.test.mjs",
   "every-page.test.mjs",
   "first-run.test.mjs",
@@ -27,12 +27,10 @@ const ALL = [
   "scene.test.mjs",
   "settings.test.mjs",
   "subject.test.mjs",
-  "transcode.test.mjs",
   "trust.test.mjs",
-  "verify.test.mjs",
   "wall.test.mjs",
 ];
-const GROUPS = process.argv.length > 2 ? [process.argv.slice(2)] : [ALL, ["events.test.mjs"]];
+const GROUPS = process.argv.length > 2 ? [process.argv.slice(2)] : [SHARED, ["events.test.mjs"], ["transcode.test.mjs", "verify.test.mjs"]];
 
 /** Runs the files against a new recorder; the code that they end with. */
 async function run(files) {
