@@ -5,7 +5,7 @@ pub(crate) mod accounts;
 pub(crate) mod audit;
 mod backup;
 mod bookmarks;
-mod camera_change;
+pub(crate) mod camera_change;
 pub(crate) mod cameras;
 pub(crate) mod cases;
 pub(crate) mod counts;

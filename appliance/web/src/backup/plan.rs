@@ -4,13 +4,16 @@ use super::rows::damaged;
 use super::{BackupRow, BackupTable, Contents};
 use crate::accounts::carried::{Carried, fit_together, merged_station};
 use crate::api::{self, BackupChange, BackupFate, BackupField, BackupPart};
+use crate::check;
 use crate::error::Error;
 use crate::hex;
 use crate::ports::{CameraConfig, RestoreOnto, Secrets};
 use crate::requests::StoredRequest;
+use crate::routes::camera_change::{told, told_new};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use watchbook_access::Case;
+use watchbook_access::policy::Rules;
+use watchbook_access::{Action, Case};
 use watchbook_base::{CameraId, Kind};
 
 /// Fields of a camera that are shown as they are. Addresses and settings of plugins may hold secrets: of these there is the name.
@@ -23,6 +26,8 @@ const SHOWN_CHARS: usize = 120;
 pub(crate) struct Plan {
     /// What is put, as this station stores it.
     pub(crate) rows: Vec<BackupRow>,
+    /// Each account and camera that becomes different, as the log names changes of them.
+    pub(crate) deeds: Vec<Action>,
     pub(crate) shown: api::BackupPlan,
 }
 
@@ -34,8 +39,12 @@ pub(crate) struct Plans<'a> {
     /// Name of this station's audit log.
     pub(crate) origin: &'a str,
     pub(crate) onto: RestoreOnto,
+    /// The policy in force, which also binds what comes back onto a running station.
+    pub(crate) rules: &'a Rules,
 }
 
+/// What becomes of a kind of things, and the deeds that the log has of it.
+type Told = (Vec<BackupChange>, Vec<Action>);
 type Keyed<'a> = BTreeMap<(BackupTable, &'a [u8]), &'a [u8]>;
 
 fn keyed(rows: &[BackupRow]) -> Keyed<'_> {
@@ -59,8 +68,10 @@ impl Plans<'_> {
         contents.rows.iter().try_for_each(is_whole)?;
         let (here, backup) = (keyed(self.here), keyed(&contents.rows));
         let mut rows = Vec::new();
-        let mut changes = self.accounts(&here, &backup, &mut rows)?;
-        changes.extend(self.cameras(&here, &backup, &mut rows)?);
+        let (mut changes, mut deeds) = self.accounts(&here, &backup, &mut rows)?;
+        let (of_cameras, deeds_of_cameras) = self.cameras(&here, &backup, &mut rows)?;
+        changes.extend(of_cameras);
+        deeds.extend(deeds_of_cameras);
         changes.extend(self.together(&here, &backup, &mut rows));
         let as_json = |value: &[BackupChange]| serde_json::to_vec(value).unwrap_or_default();
         let plan = hex::encode(&hex::sha256(&[backup_sha256.as_bytes(), &as_json(&changes)].concat()));
@@ -76,15 +87,12 @@ impl Plans<'_> {
             changes,
             plugins,
         };
-        Ok(Plan { rows, shown })
+        Ok(Plan { rows, deeds, shown })
     }
 
-    fn accounts(
-        &self,
-        here: &Keyed<'_>,
-        backup: &Keyed<'_>,
-        rows: &mut Vec<BackupRow>,
-    ) -> Result<Vec<BackupChange>, Error> {
+    /// Accounts that are there stay as they are: who signs in with what is changed for each person by itself. A file that somebody made up would else put a password of theirs in
+    /// the place of an approver's.
+    fn accounts(&self, here: &Keyed<'_>, backup: &Keyed<'_>, rows: &mut Vec<BackupRow>) -> Result<Told, Error> {
         let here = if self.onto == RestoreOnto::Fresh { &Keyed::new() } else { here };
         let station = |of: &Keyed<'_>| {
             of.iter().find(|((table, _), _)| *table == BackupTable::Station).map(|(_, row)| row.to_vec())
@@ -92,43 +100,45 @@ impl Plans<'_> {
         let (_, key) = backup.keys().find(|(table, _)| *table == BackupTable::Station).ok_or_else(damaged)?;
         let (merged, one_person) = merged_station(&station(backup).ok_or_else(damaged)?, station(here).as_deref())?;
         rows.push(BackupRow { table: BackupTable::Station, key: key.to_vec(), value: merged });
-        let mut then: BTreeMap<u32, (Carried, Option<Carried>)> = BTreeMap::new();
+        let mut then: BTreeMap<u32, Carried> = BTreeMap::new();
         for row in of_table(here, BackupTable::Account) {
             let carried = Carried::out_of(row, self.secrets)?;
-            then.insert(carried.id(), (carried, None));
+            then.insert(carried.id(), carried);
         }
-        let mut changes = Vec::new();
+        let (mut changes, mut deeds) = (Vec::new(), Vec::new());
         for row in of_table(backup, BackupTable::Account) {
             let carried = Carried::read(row)?;
-            let value = carried.stored(self.secrets)?;
-            let key = carried.id().to_be_bytes().to_vec();
-            rows.push(BackupRow { table: BackupTable::Account, key, value });
-            let now = then.remove(&carried.id()).map(|(now, _)| now);
-            changes.push(account_change(now.as_ref(), &carried));
-            then.insert(carried.id(), (carried, now));
+            let told = account_change(then.get(&carried.id()), &carried);
+            if told.fate == BackupFate::Added {
+                let (key, value) = (carried.id().to_be_bytes().to_vec(), carried.stored(self.secrets)?);
+                rows.push(BackupRow { table: BackupTable::Account, key, value });
+                let what = "restored from a backup".to_owned();
+                deeds.push(Action::ChangeAccount { account: Some(carried.id()), what });
+                then.insert(carried.id(), carried);
+            }
+            changes.push(told);
         }
         let known: Vec<u32> = changes.iter().filter_map(|change| change.number).collect();
-        for (id, (carried, _)) in then.iter().filter(|(id, _)| !known.contains(id)) {
+        for (id, carried) in then.iter().filter(|(id, _)| !known.contains(id)) {
             changes.push(change((BackupPart::Account, Some(*id)), carried.shown().name, BackupFate::Stays, Vec::new()));
         }
-        let after: Vec<Carried> = then.into_values().map(|(carried, _)| carried).collect();
+        let after: Vec<Carried> = then.into_values().collect();
         fit_together(&after, one_person)?;
         changes.sort_by_key(|change| change.number);
-        Ok(changes)
+        Ok((changes, deeds))
     }
 
-    fn cameras(
-        &self,
-        here: &Keyed<'_>,
-        backup: &Keyed<'_>,
-        rows: &mut Vec<BackupRow>,
-    ) -> Result<Vec<BackupChange>, Error> {
+    fn cameras(&self, here: &Keyed<'_>, backup: &Keyed<'_>, rows: &mut Vec<BackupRow>) -> Result<Told, Error> {
         let here = if self.onto == RestoreOnto::Fresh { &Keyed::new() } else { here };
-        let mut changes = Vec::new();
+        let (mut changes, mut deeds) = (Vec::new(), Vec::new());
         for ((_, key), value) in backup.iter().filter(|((table, _), _)| *table == BackupTable::Camera) {
             let now = here.get(&(BackupTable::Camera, *key)).copied();
             rows.push(BackupRow { table: BackupTable::Camera, key: key.to_vec(), value: value.to_vec() });
-            changes.push(camera_change(number_of(key), now, value)?);
+            let told = camera_change(number_of(key), now, value)?;
+            if told.fate != BackupFate::Same {
+                deeds.push(self.camera_deed(key, now, value)?);
+            }
+            changes.push(told);
         }
         for ((_, key), value) in here.iter().filter(|((table, key), _)| {
             *table == BackupTable::Camera && !backup.contains_key(&(BackupTable::Camera, key))
@@ -137,7 +147,19 @@ impl Plans<'_> {
             changes.push(change((BackupPart::Camera, number_of(key)), name, BackupFate::Stays, Vec::new()));
         }
         changes.sort_by_key(|change| change.number);
-        Ok(changes)
+        Ok((changes, deeds))
+    }
+
+    /// A camera's change as the log has it. On a running station it keeps to the policy, as one that is made by hand does.
+    fn camera_deed(&self, key: &[u8], now: Option<&[u8]>, then: &[u8]) -> Result<Action, Error> {
+        let config = |of: &[u8]| serde_json::from_slice::<CameraConfig>(of).map_err(|_| damaged());
+        let (now, then) = (now.map(config).transpose()?, config(then)?);
+        if self.onto == RestoreOnto::Running {
+            check::by_policy(now.as_ref(), &then, self.rules)?;
+        }
+        let what = now.map_or_else(|| told_new(&then), |now| told(&now, &then));
+        let camera = number_of(key).and_then(CameraId::new);
+        Ok(Action::ChangeConfig { camera, what: format!("restored from a backup: {what}") })
     }
 
     /// What is shown as one: it comes back on a fresh station, and stays as it is on one that runs, where it takes two people to change it.
@@ -224,7 +246,7 @@ fn account_change(now: Option<&Carried>, then: &Carried) -> BackupChange {
     if !same_factor && fields.iter().all(|field| field.field != "second_factor") {
         fields.push(secret("second_factor"));
     }
-    about(if fields.is_empty() { BackupFate::Same } else { BackupFate::Changed }, fields)
+    about(if fields.is_empty() { BackupFate::Same } else { BackupFate::LeftOut }, fields)
 }
 
 fn camera_change(number: Option<u32>, now: Option<&[u8]>, then: &[u8]) -> Result<BackupChange, Error> {

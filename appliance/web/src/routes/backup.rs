@@ -6,7 +6,7 @@ use crate::accounts;
 use crate::accounts::carried::Carried;
 use crate::api;
 use crate::app::App;
-use crate::backup::{self, About, AboutPlugin, BACKUP_BYTES_MAX, BackupRow, BackupTable, Contents, Plan, Plans};
+use crate::backup::{self, About, AboutPlugin, BACKUP_BYTES_MAX, BackupTable, Contents, Plan, Plans};
 use crate::error::{Error, Problem};
 use crate::gate::entry;
 use crate::hex;
@@ -142,7 +142,8 @@ async fn planned(app: &App, body: &[u8], onto: RestoreOnto) -> Result<Plan, Erro
     blocking(move || {
         let ports = app.ports();
         let (here, origin) = (ports.backups.rows()?, ports.checkpoints.shown().origin);
-        Plans { secrets: &*ports.secrets, here: &here, origin: &origin, onto }.of(&opened, sha256)
+        let rules = ports.policies.in_force();
+        Plans { secrets: &*ports.secrets, here: &here, origin: &origin, onto, rules: &rules.rules }.of(&opened, sha256)
     })
     .await
 }
@@ -161,12 +162,16 @@ async fn restored(call: &Call) -> Result<(), Problem> {
         let message = "this is not what was looked at: the file or the station has changed since";
         return Err(Error::new(Kind::Conflict, message).next("Compare again, and look at what changes.").into());
     }
-    stage(&call.app, plan.rows, RestoreOnto::Running).await
+    stage(&call.app, plan, (Some(call.who()?.account), RestoreOnto::Running)).await
 }
 
-async fn stage(app: &App, rows: Vec<BackupRow>, onto: RestoreOnto) -> Result<(), Problem> {
+/// Each change has an entry of its own before any is made: the file's hash alone would tell nobody what became of whom.
+async fn stage(app: &App, plan: Plan, (account, onto): (Option<u32>, RestoreOnto)) -> Result<(), Problem> {
+    for deed in plan.deeds {
+        app.gate().note(entry(account, deed, None)).await?;
+    }
     let app = app.clone();
-    blocking(move || app.ports().backups.stage(rows, onto)).await.map_err(Problem::from)
+    blocking(move || app.ports().backups.stage(plan.rows, onto)).await.map_err(Problem::from)
 }
 
 fn restarting(app: &App) -> Result<Response, Problem> {
@@ -179,9 +184,9 @@ async fn restore_first(call: Call) -> Result<Response, Problem> {
     let accounts = call.app.accounts();
     let _claim = accounts.may_claim(call.app.gate(), call.peer, &code).await?;
     let plan = planned(&call.app, body, RestoreOnto::Fresh).await?;
-    let action = Action::RestoreBackup { backup_sha256: plan.shown.backup_sha256 };
+    let action = Action::RestoreBackup { backup_sha256: plan.shown.backup_sha256.clone() };
     call.app.gate().note(entry(None, action, None)).await?;
-    stage(&call.app, plan.rows, RestoreOnto::Fresh).await?;
+    stage(&call.app, plan, (None, RestoreOnto::Fresh)).await?;
     accounts.end_claim();
     restarting(&call.app)
 }

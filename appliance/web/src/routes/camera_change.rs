@@ -9,7 +9,7 @@ const NOTHING: &str = "no setting becomes different";
 
 /// What becomes different between `before` and `after`, part by part. Addresses are named by scheme, host and port; passwords and what else an address holds are
 /// not.
-pub(super) fn told(before: &CameraConfig, after: &CameraConfig) -> String {
+pub(crate) fn told(before: &CameraConfig, after: &CameraConfig) -> String {
     let mut parts = Vec::new();
     let mut differs = |what: &str, from: String, to: String| {
         if from != to {
@@ -57,7 +57,7 @@ pub(super) fn told(before: &CameraConfig, after: &CameraConfig) -> String {
 }
 
 /// What a camera begins with.
-pub(super) fn told_new(config: &CameraConfig) -> String {
+pub(crate) fn told_new(config: &CameraConfig) -> String {
     let mut parts = vec![format!("new camera: {} at {}", quoted(&config.name), place(Some(&config.main)))];
     if config.sub.is_some() {
         parts.push(format!("sub: {}", place(config.sub.as_ref())));

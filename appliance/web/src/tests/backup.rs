@@ -70,12 +70,16 @@ async fn a_fresh_station_becomes_the_one_that_was_backed_up() {
     let code = fresh.app.claim_code().unwrap();
     let answer = fresh.send(claimed_with(&code, &file)).await;
     assert_eq!((answer.status.as_u16(), answer.json()), (202, json!({"restarting": true})), "{answer:?}");
-    let told = fresh.audit.since(0).into_iter().last().unwrap();
+    let all = fresh.audit.since(0);
+    let deeds: Vec<Action> = all.iter().map(|entry| entry.action.clone()).collect();
+    let told = all.into_iter().find(|entry| matches!(entry.action, Action::RestoreBackup { .. })).unwrap();
     let backup_sha256 = crate::hex::encode(&crate::hex::sha256(&file));
     assert_eq!(
         (told.account, told.action, told.outcome),
         (None, Action::RestoreBackup { backup_sha256 }, Outcome::Allowed)
     );
+    let restored = |account| Action::ChangeAccount { account: Some(account), what: "restored from a backup".into() };
+    assert!([1, 2].iter().all(|account| deeds.contains(&restored(*account))), "{deeds:?}");
     assert_problem(&fresh.send(claimed_with(&code, &file)).await, 409, "conflict");
 
     let again = Station::on(Arc::clone(&fresh.register));
@@ -116,7 +120,7 @@ async fn a_running_station_shows_what_changes_and_then_does_exactly_that() {
     let plan = plan.json();
     assert_eq!(station.register.writes.load(Ordering::SeqCst), writes, "to look changes nothing");
     let guard = fate(&plan, "account", 2);
-    assert_eq!(guard["fate"], "changed");
+    assert_eq!(guard["fate"], "left_out", "who signs in with what stays as it is");
     let roles = json!({"field": "roles", "before": "auditor", "after": "viewer"});
     let password = json!({"field": "password", "before": null, "after": null});
     assert_eq!(guard["fields"], json!([roles, password]));
@@ -132,11 +136,14 @@ async fn a_running_station_shows_what_changes_and_then_does_exactly_that() {
     let answer = station.send(restored(&file, plan["plan"].as_str().unwrap()).by(&admin)).await;
     assert_eq!(answer.status, 202, "{answer:?}");
     assert_eq!(camera(&station).purpose, "Traffic at the gate");
+    let deeds: Vec<Action> = station.audit.since(before).into_iter().map(|entry| entry.action).collect();
+    let what = "restored from a backup: purpose: \"Other\" -> \"Traffic at the gate\"".to_owned();
+    assert!(deeds.contains(&Action::ChangeConfig { camera: CameraId::new(1), what }), "{deeds:?}");
     let again = Station::on(Arc::clone(&station.register));
     assert_eq!(again.get("/api/v1/session", &admin).await.status, 401, "everybody signs in anew");
-    for name in ["Guard", "Later"] {
-        again.sign_in(name).await;
-    }
+    again.sign_in("Later").await;
+    let old_password = json!({"name": "Guard", "password": PASSWORD});
+    assert_eq!(again.post("/api/v1/session", "", &old_password).await.status, 401, "no password comes back");
 }
 
 #[tokio::test]
