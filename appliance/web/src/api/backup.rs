@@ -46,7 +46,7 @@ pub enum BackupFate {
     Same,
     /// The backup does not have it, and it stays.
     Stays,
-    /// The backup has it, and it is not put back: on a running station it needs a second person.
+    /// The backup has it otherwise, and it is not put back: on a running station it is changed by itself, or by two people.
     LeftOut,
 }
 
