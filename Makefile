@@ -1,7 +1,11 @@
 # make run    sets everything up, builds, and runs a demo station with two cameras
 # make test   sets everything up and passes every test
 # make test-vm  cameras that are plugged in, in a virtual machine (part of make test)
+# make fuzz   searches for inputs that break a parser, 60 s a target (part of make test); make fuzz FUZZ_S=3600 for an hour each
+# make deb    a Debian package for the release that this machine runs
+# make reproducible  builds what ships twice, in different surroundings, and compares the bytes
 # make load   the benchmarks (see tests/load)
+# make sbom   what programs and page are made of (CycloneDX)
 # make crash  power cuts, kills and failing disks at length (see tests/crash)
 
 SHELL := /bin/bash
@@ -27,7 +31,7 @@ STORE_SEEDS ?= 300
 STORE_LIVES := what_was_acknowledged_survives no_held_byte_is_lost a_hold_may_be_cut nothing_acknowledged_is_lost power_cuts_while_keys \
 	over_power_cuts_the_log a_loss_is_noted_once the_power_may_go_at_each_step_while_proofs
 
-.PHONY: help setup page plugins build run test forget-not-tested conformance test-onvif test-vm test-rust test-sdk test-page test-browser lint load crash clean-demo
+.PHONY: help setup page plugins build run test fuzz room forget-not-tested conformance test-onvif test-vm test-rust test-sdk test-page test-browser lint sbom deb reproducible load crash clean-demo
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -53,11 +57,14 @@ conformance: build
 run: plugins
 	@tests/e2e/demo.sh "$(BIN)" "$(WATCHBOOK_PLUGINS)" "$(CACHE)"
 
-test: forget-not-tested lint test-onvif test-rust test-sdk test-page test-browser
+test: room forget-not-tested lint test-onvif test-rust fuzz test-sdk test-page test-browser
 	@if [ -s "$$WATCHBOOK_NOT_TESTED" ]; then \
 	    sort "$$WATCHBOOK_NOT_TESTED" | uniq -c | sed 's/^ *\([0-9]*\) /NOT TESTED, \1 time(s): /' >&2; \
 	    echo "make test: what was tested passed; $$(wc -l <"$$WATCHBOOK_NOT_TESTED") checks were skipped for the reasons above" >&2; \
 	fi
+
+room:
+	@.ci/room "$(CARGO_TARGET_DIR)"
 
 forget-not-tested:
 	@mkdir -p "$(CARGO_TARGET_DIR)" && : >"$$WATCHBOOK_NOT_TESTED"
@@ -72,11 +79,28 @@ lint: setup page
 	cargo fmt --manifest-path sdk/rust/Cargo.toml --check
 	cargo clippy --release $(SDK) --all-targets -- -D warnings
 	cargo clippy --release $(SDK) --target wasm32-unknown-unknown -- -D warnings
+	@.ci/deny
+	@python3 -B appliance/security/sbom_test.py
+	@.ci/unit
+
+sbom: build
+	@appliance/security/sbom.py "$(BIN)" >"$(CARGO_TARGET_DIR)/watchbook.cdx.json"
+	@echo "$(CARGO_TARGET_DIR)/watchbook.cdx.json"
+
+deb: plugins
+	@image-build/deb.sh "$(BIN)" "$(WATCHBOOK_PLUGINS)" watchbook.deb
+
+reproducible: setup
+	@.ci/reproducible
 
 test-rust: plugins conformance
 	@rm -rf "$$WATCHBOOK_MATRIX"
 	cargo test --release --workspace --no-fail-fast
 	cargo test --release $(PLUGINS) --workspace
+
+# FUZZ_S=seconds for each target, FUZZ_JOBS=targets at once, FUZZ_SEED=number, FUZZ=targets.
+fuzz: page
+	@tests/fuzz/run.sh $(FUZZ)
 
 # Needs no hardware virtualisation; says so when there can be no machine.
 test-vm: build

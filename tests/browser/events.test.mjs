@@ -111,16 +111,82 @@ describe("the page of events", { concurrency: 1 }, () => {
     await page.locator(".event-cameras summary").click();
     await page.locator(".event-cameras input").first().check();
     await rows().first().waitFor();
+    // Thirty letters, ninety bytes: said, and not asked with.
+    await type("Zone", "ក".repeat(30));
+    await page.getByRole("alert").getByText("Zone: too long, at most 64 bytes.", { exact: false }).waitFor();
+    await rows().first().waitFor({ state: "detached" });
+    assert.equal(await page.getByLabel("Zone", { exact: true }).inputValue(), "ក".repeat(30), "it stays in its field");
+    await type("Zone", "");
+    await rows().first().waitFor();
     await button("Exact time").click();
     await page.getByLabel("To", { exact: true }).fill("2020-01-01T00:00:00");
     await page.getByText("The end must come after the beginning.").waitFor();
     await assertAccessible(page, "filters with a fault");
   });
 
-  it("hands an event to an export and a hold in two clicks", async () => {
+  it("leaves what is being typed alone while new events come", async () => {
     await go("#/events");
-    // Without what the filters were set to.
+    await rows().first().waitFor();
+    const top = await rows().first().getAttribute("data-event");
+    await page.getByLabel("Kind", { exact: true }).fill("half a w");
+    await until(page, "a new one", (id) => document.querySelector("[data-event]").getAttribute("data-event") !== id || document.querySelector(".event-waiting button") !== null, top, LEARNED_MS);
+    assert.equal(await page.getByLabel("Kind", { exact: true }).inputValue(), "half a w");
+    await page.getByLabel("Kind", { exact: true }).fill("");
+  });
+
+  it("keeps its filters in the address: over a reload, by Back, and for somebody else", async () => {
+    const hash = () => new URL(page.url()).hash;
+    const value = (label, of = page) => of.getByLabel(label, { exact: true }).inputValue();
+    const asked = [];
+    const note = (request) => /\/api\/v1\/events\?/.test(request.url()) && asked.push(new URL(request.url()).searchParams);
+    await go("#/events");
+    await rows().first().waitFor();
+    assert.equal(await value("Zone"), "", "the plain address narrows nothing");
+    await page.locator(".event-filters .segmented button").nth(3).click();
+    await page.getByLabel("Zone", { exact: true }).fill(ZONE);
+    await page.getByLabel("Zone", { exact: true }).press("Enter");
+    await page.locator(".event-cameras").evaluate((details) => (details.open = true));
+    await page.locator(".event-cameras input").first().check();
+    await page.getByLabel("Kind", { exact: true }).fill("no-such-kind");
+    await page.getByLabel("Kind", { exact: true }).press("Enter");
+    await page.getByText("No event matches.").waitFor();
+    const full = hash();
+    assert.deepEqual(Object.fromEntries(new URLSearchParams(full.split("?")[1])), { time: "month", cameras: "1", kind: "no-such-kind", zone: ZONE });
     await page.reload();
+    await page.getByText("No event matches.").waitFor();
+    assert.deepEqual([hash(), await value("Kind"), await value("Zone")], [full, "no-such-kind", ZONE]);
+    assert.equal(await page.locator('.event-filters .segmented [aria-pressed="true"]').innerText(), await page.locator(".event-filters .segmented button").nth(3).innerText());
+    page.on("request", note);
+    await page.goBack();
+    await rows().first().waitFor();
+    assert.deepEqual([await value("Kind"), await value("Zone")], ["", ZONE]);
+    assert.deepEqual([asked.at(-1).get("kind"), asked.at(-1).get("zone"), asked.at(-1).get("cameras")], [null, ZONE, "1"], "the recorder is asked the same");
+    await page.goForward();
+    await page.getByText("No event matches.").waitFor();
+    page.off("request", note);
+    await page.goBack();
+    // To another page and back.
+    await rows().first().locator("a.event-main").click();
+    await page.locator(".review").waitFor();
+    await page.goBack();
+    await rows().first().waitFor();
+    assert.equal(await value("Zone"), ZONE);
+    const other = await openPage(world, { storageState: await page.context().storageState() });
+    await other.goto(`${BASE_URL}${full}`);
+    await other.getByText("No event matches.").waitFor();
+    assert.deepEqual([await value("Kind", other), await value("Zone", other)], ["no-such-kind", ZONE]);
+    for (const hostile of ["time=exact&from=x&to=-1", `kind=${"y".repeat(9_000)}&cameras=0,a,,99999999999`, "zone=%00%ff&plugin=%0a", "time=<b>&kind=&cameras=", "cameras=%"]) {
+      await other.goto("about:blank");
+      await other.goto(`${BASE_URL}#/events?${hostile}`);
+      await (hostile.startsWith("time=exact") ? other.locator(".event-exact") : other.locator("[data-event]").first()).waitFor();
+      assert.equal(await other.locator(".note.note-bad, .empty").count(), 0, hostile);
+    }
+    await other.context().close();
+  });
+
+  it("hands an event to an export and a hold in two clicks", async () => {
+    // Without what the filters were set to.
+    await go("#/events");
     await rows().first().getByRole("button", { name: /^More/ }).click();
     await page.shot("events-more");
     await assertAccessible(page, "what can be done with an event");

@@ -52,7 +52,7 @@ describe("every page", { concurrency: 1 }, () => {
     const page = await openPage(world, { ...view, storageState: await first.context().storageState() });
     await page.addInitScript((wanted) => localStorage.setItem("watchbook.locale", wanted), language);
     await page.goto(recorder.page);
-    await page.locator("nav a").first().waitFor();
+    await page.locator("nav a").first().waitFor({ state: "attached" });
     return { page, addresses: await page.locator("header nav a").evaluateAll((links) => links.map((link) => link.getAttribute("href"))) };
   }
 

@@ -461,7 +461,7 @@ describe("the page", { concurrency: 1 }, () => {
     await viewer.getByRole("button", { name: "Sign in" }).click();
     await viewer.locator(`${tile(1)} [data-live="true"]`).waitFor();
     const offered = await viewer.getByRole("navigation").getByRole("link").allInnerTexts();
-    assert.deepEqual(offered, ["Live", "Health", "Check evidence"]);
+    assert.deepEqual(offered, ["Live", "Check evidence", "Health"]);
     await viewer.goto(`${BASE_URL}#/cameras`);
     await viewer.getByText("This page needs the role: Admin.").waitFor();
     await viewer.shot("17-not-yours");

@@ -17,7 +17,9 @@ const SHARED = [
   "jpeg.test.mjs",
   "log.test.mjs",
   "loss.test.mjs",
+  "navigation.test.mjs",
   "open-case.test.mjs",
+  "passkey.test.mjs",
   "plugins.test.mjs",
   "ptz.test.mjs",
   "rederive.test.mjs",
@@ -27,6 +29,7 @@ const SHARED = [
   "scene.test.mjs",
   "settings.test.mjs",
   "subject.test.mjs",
+  "tls.test.mjs",
   "trust.test.mjs",
   "wall.test.mjs",
 ];

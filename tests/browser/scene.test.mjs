@@ -111,7 +111,7 @@ describe("a scene", { concurrency: 1 }, () => {
       while (performance.now() < end) {
         await new Promise((resolve) => requestAnimationFrame(resolve));
         const playing = document.querySelectorAll('.scene-tile:not([data-standing="shown"])').length === 0 && document.querySelector(".scene-step").textContent !== "Waits until every camera is ready";
-        if (playing) all.push({ at: performance.now(), numbers: globalThis.readNumbers(wanted), moment: Number(document.querySelector(".now-time").dataset.utcMs) });
+        if (playing) all.push({ at: performance.now(), numbers: globalThis.readNumbers(wanted), moment: Number(document.querySelector(".now-time").dataset.utcMs), slower: Number(document.querySelector("[data-slower]")?.dataset.slower ?? 0) });
       }
       return all;
     }, PICTURES);
@@ -123,28 +123,96 @@ describe("a scene", { concurrency: 1 }, () => {
     const moved = steps(samples[0].numbers[0], samples.at(-1).numbers[0]) * PICTURE_MS;
     const passed = samples.at(-1).at - samples[0].at;
     console.log(
-      `${count} cameras at ${rate}×: ${samples.length} looks in ${Math.round(passed)} ms, drift between pictures median ${spreads[spreads.length >> 1]} ms, 95 % ${spreads[Math.floor(spreads.length * 0.95)]} ms, most ${spreads.at(-1)} ms; of that the player's: median ${played[played.length >> 1]} ms, 95 % ${played[Math.floor(played.length * 0.95)]} ms; standing ${spreadMs(standing)} ms; ${Math.round(moved)} ms of footage`,
+      `${count} cameras at ${rate}×: ${samples.length} looks in ${Math.round(passed)} ms, drift between pictures median ${spreads[spreads.length >> 1]} ms, 95 % ${spreads[Math.floor(spreads.length * 0.95)]} ms, most ${spreads.at(-1)} ms; of that the player's: median ${played[played.length >> 1]} ms, 95 % ${played[Math.floor(played.length * 0.95)]} ms; standing ${spreadMs(standing)} ms; ${Math.round(moved)} ms of footage, ${(moved / passed).toFixed(2)}× reached`,
     );
     assert.ok(samples.length > 10 && samples.every((sample) => !sample.numbers.includes(-1)), "there is something to measure");
-    assert.ok(moved > passed * rate * 0.4, `it moves: ${moved} ms in ${passed} ms`);
-    return { spreads, samples };
+    assert.ok(moved > 0, "it moves");
+    assert.ok(moved > passed * rate * 0.75 || samples.some((sample) => sample.slower > 0), `it is as fast as was asked, or says that it is not: ${moved} ms in ${passed} ms`);
+    return { spreads, played };
   };
 
-  /** Half of the looks are within `limit_ms`. What is beyond is printed: it is a figure of the machine that decodes, and pictures that are not held together are whole seconds apart. */
-  const inStep = (spreads, limit_ms) => {
-    const told = spreads[Math.floor(spreads.length / 2)];
-    console.log(`load ${loadavg()[0]} on ${cpus().length} processors`);
-    assert.ok(told < limit_ms, `drift of ${told} ms`);
+  /** However slow the machine that decodes: the clock slows down, the pictures stay together. Where the recorder placed them beside each other adds to it, so of that half is enough. What else the machine does
+   * for some seconds can stop a whole browser, so one of three looks must be good. */
+  const inStep = async (count) => {
+    const seen = [];
+    for (let look = 0; look < 3; look += 1) {
+      const { spreads, played } = await drift(count);
+      console.log(`load ${loadavg()[0]} on ${cpus().length} processors`);
+      const [most, middle] = [played[Math.floor(played.length * 0.95)], spreads[spreads.length >> 1]];
+      if (most < DRIFT_MS_MAX && middle < DRIFT_MS_MAX) return;
+      seen.push(`the players' drift is ${most} ms at 95 %, half of the pictures are ${middle} ms apart`);
+    }
+    assert.fail(seen.join("; "));
   };
 
   it("keeps four cameras in step at 1×", async () => {
-    const { spreads } = await drift(4);
-    inStep(spreads, DRIFT_MS_MAX);
+    await inStep(4);
   });
 
   it("keeps nine cameras in step at 1×", async () => {
-    const { spreads } = await drift(9);
-    inStep(spreads, 2.5 * DRIFT_MS_MAX);
+    await inStep(9);
+  });
+
+  /** Another page, in which the pictures of the second camera come to the screen `late_ms` after they should, as on a device that cannot keep up; `null`: never. */
+  const behindBy = async (late_ms) => {
+    const other = await page.context().newPage();
+    await other.addInitScript((late) => {
+      const own = HTMLVideoElement.prototype.requestVideoFrameCallback;
+      let first = null;
+      HTMLVideoElement.prototype.requestVideoFrameCallback = function (told) {
+        return own.call(this, (now, picture) => {
+          const isSecond = this === document.querySelectorAll(".scene-tile video")[1] && !this.paused;
+          if (isSecond) first ??= picture.mediaTime;
+          const mediaTime = !isSecond ? picture.mediaTime : late === null ? first : picture.mediaTime - late / 1_000;
+          told(now, { ...picture, mediaTime });
+        });
+      };
+    }, late_ms);
+    await other.addInitScript((number) => sessionStorage.setItem("watchbook.case", number), CASE);
+    const { start } = await extent();
+    await other.goto(`${BASE_URL}#/scene?cameras=${ids.slice(0, 2).join(",")}&at=${Math.round(start + SETTLED_MS)}`);
+    await until(other, "two pictures", () => document.querySelectorAll('.scene-tile[data-standing="shown"]').length === 2);
+    await other.getByRole("button", { name: "Play", exact: true }).click();
+    return other;
+  };
+
+  it("slows down for a picture that is late, and says so", async () => {
+    const other = await behindBy(70);
+    await other.locator("[data-slower]").waitFor();
+    assert.match(await other.locator(".scene-slower").innerText(), /^0\.\d+× — this device cannot play 2 cameras at full speed$/);
+    assert.equal(await other.locator(".scene-late").count(), 0);
+    await other.screenshot({ path: join(world.shots, "scene-slower.png") });
+    await other.getByRole("button", { name: "Pause", exact: true }).click();
+    await other.locator("[data-slower]").waitFor({ state: "detached" });
+    await other.close();
+  });
+
+  it("does not wait for ever for a picture that never comes, and says of it that it is late", async () => {
+    const other = await behindBy(null);
+    await other.locator(".scene-tile").nth(1).locator(".scene-late").waitFor();
+    await other.locator("[data-slower]").waitFor({ state: "detached" });
+    await assertAccessible(other, "a picture that is late");
+    await other.screenshot({ path: join(world.shots, "scene-late.png") });
+    await other.close();
+  });
+
+  it("does not wait for ever for footage that does not come, and says of it that it is waited for", async () => {
+    const { start } = await extent();
+    const other = await page.context().newPage();
+    await other.addInitScript((number) => sessionStorage.setItem("watchbook.case", number), CASE);
+    // Its first piece comes, no other one.
+    let pieces = 0;
+    await other.route(`**/cameras/${ids[1]}/playback.mp4*`, (route) => (pieces++ === 0 ? route.continue() : undefined));
+    await other.goto(`${BASE_URL}#/scene?cameras=${ids.slice(0, 2).join(",")}&at=${Math.round(start + SETTLED_MS)}`);
+    await until(other, "two pictures", () => document.querySelectorAll('.scene-tile[data-standing="shown"]').length === 2);
+    await other.getByRole("button", { name: "Play", exact: true }).click();
+    await until(other, "all wait", () => document.querySelector(".scene-step").textContent === "Waits until every camera is ready");
+    const stopped = Number(await other.locator(".now-time").getAttribute("data-utc-ms"));
+    await other.getByText("Still waits for its footage").waitFor();
+    await until(other, "the other one plays on", (from) => Number(document.querySelector(".now-time").dataset.utcMs) > from, stopped + 2_000);
+    await other.screenshot({ path: join(world.shots, "scene-left.png") });
+    await other.unrouteAll({ behavior: "ignoreErrors" });
+    await other.close();
   });
 
   it("plays slower and faster", async () => {
@@ -348,8 +416,22 @@ describe("a scene", { concurrency: 1 }, () => {
     await button("30 d").click();
     await until(page, "64 lanes", () => document.querySelectorAll("[data-lane]").length === 64);
     await until(page, "what is recorded of all of them", () => document.querySelector('.lanes[data-known="64"]') !== null);
+    // How often the canvas is told something is the work of the page, whatever the machine.
+    await page.evaluate(() => {
+      globalThis.told = 0;
+      const kind = CanvasRenderingContext2D.prototype;
+      for (const name of ["fillRect", "rect", "fill", "stroke", "fillText", "putImageData", "drawImage"]) {
+        const own = kind[name];
+        kind[name] = function (...rest) {
+          if (this.canvas.classList.contains("lanes-base")) globalThis.told += 1;
+          return own.apply(this, rest);
+        };
+      }
+    });
     const took = [];
+    const told = [];
     for (let turn = 0; turn < 6; turn += 1) {
+      await page.evaluate(() => (globalThis.told = 0));
       const last = took.at(-1)?.startTime ?? 0;
       // The same month a little earlier or later is drawn anew, with all of its data.
       await button(turn % 2 === 0 ? "Zoom in" : "Zoom out").click();
@@ -358,8 +440,11 @@ describe("a scene", { concurrency: 1 }, () => {
         return measure !== undefined && measure.startTime > before && { startTime: measure.startTime, duration: measure.duration };
       }, last);
       took.push(await handle.jsonValue());
+      told.push(await page.evaluate(() => globalThis.told));
     }
     console.log(`30 days of 64 cameras drawn in ${took.map((one) => Math.round(one.duration)).join(", ")} ms (goal 100 ms)`);
+    console.log(`the canvas is told ${Math.max(...told)} things at most in between`);
+    assert.ok(Math.min(...told) > 0 && Math.max(...told) < 500, `a month of 64 cameras is one picture, not a rectangle for each hour: ${told.join(", ")}`);
     await page.shot("scene-month");
     await page.unrouteAll({ behavior: "ignoreErrors" });
   });

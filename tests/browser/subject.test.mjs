@@ -9,6 +9,7 @@ import { after, before, describe, it } from "node:test";
 import jsQR from "jsqr";
 import { openBrowser, openPage, SOON_MS } from "./lib/browser.mjs";
 import { codeOf } from "./lib/case.mjs";
+import { follow } from "./lib/navigation.mjs";
 import { startRecorder } from "./lib/programs.mjs";
 
 const { RTSP_URL_1 } = process.env;
@@ -85,7 +86,7 @@ describe("a request for footage of oneself", { concurrency: 1 }, () => {
   });
 
   it("is taken up at the counter, without a name", async () => {
-    await page.getByRole("link", { name: "Requests", exact: true }).click();
+    await follow(page, "Requests");
     await page.getByText("Nobody has asked yet").waitFor();
     await page.getByRole("link", { name: "Take up a request" }).click();
     await page.getByLabel("Number of the paper file").fill("Sok Dara");

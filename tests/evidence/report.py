@@ -28,7 +28,7 @@ PURPOSES = ["traffic_collision", "traffic_offence", "theft", "violence", "proper
 CLASSES = ["police", "prosecutor", "court", "defence", "data_subject", "other_authority"]
 CHANGES = {
     "accounts": ["change_account", "enrol_approver_key", "remove_approver_key", "remove_second_factor"],
-    "cameras_and_settings": ["change_config", "accept_camera", "restore_backup"],
+    "cameras_and_settings": ["change_config", "change_station_settings", "accept_camera", "restore_backup", "upload_certificate", "remove_certificate"],
     "disks": ["add_disk", "accept_disk", "retire_disk"],
     "log": ["change_log_key", "distrust_witness", "make_mirror_token", "revoke_mirror_token", "set_witness_push", "trust_witness"],
     "policy": ["propose_policy", "accept_policy", "withdraw_policy"],

@@ -3,8 +3,9 @@
 use crate::case::Purpose;
 use crate::policy::Rules;
 use crate::request::{DisclosedTo, Extension, Refusing};
+use crate::setting::SettingChange;
 use serde::Serialize;
-use watchbook_base::{CameraId, TimeRange};
+use watchbook_base::{CameraId, TimeRange, UtcNanos};
 
 /// What kind of receiver an export is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
@@ -251,6 +252,9 @@ pub enum Action {
     SignIn {
         /// SHA-256 of the account name that was tried, lower-case hex.
         name_sha256: String,
+        /// Public number of the passkey that was shown; the name is then that of the account that has it, or nobody's: empty.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        passkey: Option<String>,
     },
     /// Sign out.
     SignOut,
@@ -417,6 +421,15 @@ pub enum Action {
         /// What is changed, such as `removal`; never a secret.
         what: String,
     },
+    /// Read what the station says of itself, and who changed it.
+    ReadStationSettings,
+    /// Change what the station says of itself.
+    ChangeStationSettings {
+        /// Each setting that becomes different, from what to what.
+        changes: Vec<SettingChange>,
+        /// Why, in a sentence.
+        reason: String,
+    },
     /// Turn or zoom a camera, or read where it can be turned to.
     TurnCamera {
         /// Which.
@@ -452,6 +465,7 @@ pub enum Action {
     /// Create, change or remove an account.
     ChangeAccount {
         /// Whose; `None` for one that does not exist yet.
+        #[serde(rename = "of_account")]
         account: Option<u32>,
         /// What changes, such as `roles`; never a secret.
         what: String,
@@ -470,6 +484,7 @@ pub enum Action {
     /// End a session of somebody.
     EndSession {
         /// Whose.
+        #[serde(rename = "of_account")]
         account: u32,
         /// Its public number, as in the list.
         session: String,
@@ -486,13 +501,47 @@ pub enum Action {
         /// SHA-256 of the file, lower-case hex.
         backup_sha256: String,
     },
+    /// Serve the page with a certificate that somebody else made.
+    UploadCertificate {
+        /// SHA-256 of the certificate, as browsers write it.
+        certificate_sha256: String,
+        /// Host names and addresses that it is for.
+        names: String,
+        /// Until when it is valid.
+        not_after: UtcNanos,
+    },
+    /// Serve the page with a certificate of the station's own authority again.
+    RemoveCertificate,
     /// Set up one's own second factor, or put another one in its place.
     SetUpSecondFactor,
     /// Show one's second factor: a code of one's device.
     EnterSecondFactor,
+    /// Read which passkeys one has.
+    ReadOwnPasskeys,
+    /// Begin to add a passkey to one's own account.
+    SetUpPasskey,
+    /// Add a passkey to one's own account.
+    AddPasskey {
+        /// Its public number, as in the list.
+        passkey: String,
+    },
+    /// Remove a passkey of one's own.
+    RemoveOwnPasskey {
+        /// Its public number, as in the list.
+        passkey: String,
+    },
+    /// Remove a passkey of somebody, for instance of a device that was lost.
+    RemovePasskey {
+        /// Whose.
+        #[serde(rename = "of_account")]
+        account: u32,
+        /// Its public number, as in the list.
+        passkey: String,
+    },
     /// Take somebody's second factor away, so that they can set up another one.
     RemoveSecondFactor {
         /// Whose.
+        #[serde(rename = "of_account")]
         account: u32,
     },
     /// Read the audit log.
@@ -515,6 +564,7 @@ pub enum Action {
     /// Take an approver's signature under a file for that approver's word.
     EnrolApproverKey {
         /// Whose.
+        #[serde(rename = "of_account")]
         account: u32,
         /// The public key, as a `vkey`.
         key: String,
@@ -522,6 +572,7 @@ pub enum Action {
     /// Take an approver's signature under a file no more.
     RemoveApproverKey {
         /// Whose.
+        #[serde(rename = "of_account")]
         account: u32,
     },
     /// Write the request by which an approver elsewhere decides about an export.

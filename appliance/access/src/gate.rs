@@ -275,6 +275,8 @@ pub fn decide(subject: &Subject, action: &Action) -> Result<(), Refusal> {
     of_export(subject, action)?;
     match action {
         Action::OpenCase { .. } | Action::ChangeCase { .. } if !subject.factor_fresh => Err(Refusal::FactorNeeded),
+        // Whoever has the session alone would put a factor of their own in its place.
+        Action::RemoveOwnPasskey { .. } if !subject.factor_fresh => Err(Refusal::FactorNeeded),
         // Footage leaves the box, or more of it is allowed: the password alone is not enough.
         Action::ReleaseExport { .. } | Action::AcceptPolicy { .. } if !subject.factor_fresh => {
             Err(Refusal::FactorNeeded)
@@ -309,7 +311,12 @@ fn guards_log(action: &Action) -> bool {
             | Action::EnrolApproverKey { .. }
             // All that lets people in, and who they are.
             | Action::MakeBackup
+            // What differs tells who holds a file against it what is right in it.
+            | Action::CompareBackup { .. }
             | Action::RestoreBackup { .. }
+            // Whoever has the key of what is served can read every password on its way in.
+            | Action::UploadCertificate { .. }
+            | Action::RemoveCertificate
     )
 }
 
@@ -368,6 +375,9 @@ fn of_others(subject: &Subject, action: &Action) -> Result<(), Refusal> {
         // Whoever has the password alone would have another factor in no time.
         Action::RemoveSecondFactor { account } if subject.account == Some(*account) => Err(Refusal::NotAllowed(
             "nobody takes their own second factor away: put another one in its place, or ask another admin".to_owned(),
+        )),
+        Action::RemovePasskey { account, .. } if own(account) => Err(Refusal::NotAllowed(
+            "one's own passkeys are removed on the page of one's account, with a fresh second factor".to_owned(),
         )),
         Action::EnrolApproverKey { account, .. } if own(account) => {
             Err(Refusal::NotAllowed("nobody enrols a key for their own releases: ask another admin".to_owned()))

@@ -14,6 +14,7 @@ pub mod gate;
 pub mod policy;
 pub mod request;
 pub mod role;
+pub mod setting;
 
 pub use action::{Action, RecipientClass, RecordedMinutes};
 pub use case::{Bookmark, Case, CaseNow, CaseRefusal, Purpose};
@@ -22,3 +23,4 @@ pub use gate::{AuditEntry, AuditError, AuditLog, Grant, Outcome, Refusal, decide
 pub use policy::{Profile, Rules};
 pub use request::{DisclosedTo, Extension, Refusing};
 pub use role::{Role, Roles, Subject};
+pub use setting::SettingChange;

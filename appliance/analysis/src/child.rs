@@ -3,13 +3,13 @@
 use crate::Error;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use watchbook_base::Kind;
 use watchbook_base::link::{Link, MESSAGE_BYTES_MAX};
+use watchbook_starter::Process;
 
 /// Wait before the first restart; doubled each time up to [`RESTART_MAX`].
 pub const RESTART_MIN: Duration = Duration::from_secs(1);
@@ -97,7 +97,7 @@ impl Child {
             // 15 bytes is what the kernel keeps of a thread's name.
             std::thread::Builder::new()
                 .name(describe(&program).chars().take(15).collect())
-                // Always the same thread starts it: a child dies with the one that did (PR_SET_PDEATHSIG).
+                // Always the same thread starts it: without a starter, a child dies with the thread that did (PR_SET_PDEATHSIG).
                 .spawn(move || match start(&program) {
                     Ok(running) => {
                         // Somebody waits for it below.
@@ -172,12 +172,12 @@ fn describe(program: &Path) -> String {
     program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned()
 }
 
-type Running = (std::process::Child, Link);
+type Running = (Process, Link);
 
 fn start(program: &Path) -> Result<Running, Error> {
     let attempt = || -> std::io::Result<Running> {
         let (ours, theirs) = Link::pair()?;
-        let process = Command::new(program).env_clear().stdin(theirs.into_stdio()).stdout(Stdio::null()).spawn()?;
+        let process = watchbook_starter::spawn(program, &[], theirs)?;
         Ok((process, ours))
     };
     attempt().map_err(|error| Error::io(format!("starting {}", program.display()), error))

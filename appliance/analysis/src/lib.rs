@@ -10,6 +10,7 @@
 //! The decoder proper is the program `watchbook-decode` (`src/bin`). `watchbook-clip` is for plugin authors: it opens a file or an address and writes what a
 //! plugin would see of it, as [`clip`] describes. No other program holds libavcodec.
 
+mod answers;
 pub mod child;
 pub mod choice;
 pub mod clip;

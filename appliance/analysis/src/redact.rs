@@ -5,6 +5,7 @@
 //! process checks the length alone.
 
 use crate::Error;
+use crate::answers::Answers;
 use crate::encoder::message::{FromEncoder, Job, Pixels, ToEncoder};
 use crate::mask::Fill;
 use crate::message::{Bounds, Coding, FromDecoder, Slot, ToDecoder, decode, encode, whole_bytes, whole_size};
@@ -61,7 +62,7 @@ pub struct Redactor {
     failed: u64,
     problem: Option<String>,
     bounds: Option<Bounds>,
-    patience: Duration,
+    answers: Answers,
 }
 
 /// The encoder of pictures of one size.
@@ -108,7 +109,7 @@ impl Redactor {
             failed: 0,
             problem: None,
             bounds,
-            patience: if bounds.is_some() { PATIENCE_TO_LOOK } else { PATIENCE },
+            answers: Answers::new(patience_of(bounds)),
         })
     }
 
@@ -162,13 +163,14 @@ impl Redactor {
     /// the copy.
     ///
     /// # Errors
-    /// As [`Once::recv`]; [`Kind::Unavailable`] when there is no encoder, or none that can encode pictures of this size; what `on` says.
+    /// As [`Once::recv`]; [`Kind::Corrupt`] for a child that talks and does none of its work; [`Kind::Unavailable`] when there is no encoder, or none that can encode pictures of this size; what `on` says.
     pub fn feed(&mut self, unit: Unit<'_>, fill: Option<Fill>, on: &mut OnCoded<'_>) -> Result<(), Error> {
         let file =
             memfd::seal("access-unit", unit.data).map_err(|error| Error::io("handing over an access unit", error))?;
         let message = ToDecoder::AccessUnit { slot: self.slot, utc_ns: unit.utc.0, key: unit.key, fill };
         self.decoder.send(&encode(&message)?, Some(file.as_fd()))?;
         self.waiting += 1;
+        self.answers.asked();
         while self.waiting >= UNITS_MAX {
             self.hear(on)?;
         }
@@ -196,6 +198,7 @@ impl Redactor {
         }
         self.decoder.send(&encode(&ToDecoder::Drain { slot: self.slot })?, None)?;
         self.waiting += 1;
+        self.answers.asked();
         while self.waiting > 0 {
             self.hear(on)?;
         }
@@ -204,22 +207,31 @@ impl Redactor {
 
     fn hear(&mut self, on: &mut OnCoded<'_>) -> Result<(), Error> {
         let now = self.slot;
-        let (payload, descriptor) = self.decoder.recv(self.patience)?;
+        let (payload, descriptor) = self.decoder.answer(&self.answers)?;
         match decode(payload)? {
             FromDecoder::Taken { slot, failed, .. } if slot == now => {
                 self.waiting = self.waiting.saturating_sub(1);
+                self.answers.taken();
                 self.failed += u64::from(failed);
             }
             FromDecoder::Whole { slot, utc_ns, width, height } if slot == now => {
                 let pixels = descriptor.ok_or_else(|| Error::new(Kind::Corrupt, "a picture without pixels"))?;
+                self.answers.picture()?;
                 self.picture((UtcNanos(utc_ns), (width, height)), &pixels, on)?;
+                self.answers.shown();
             }
-            FromDecoder::Problem { slot, sentence } if slot == now => self.problem = Some(sentence),
+            FromDecoder::Problem { slot, sentence } if slot == now => {
+                self.problem = Some(sentence);
+                self.answers.idle()?;
+            }
             FromDecoder::Begun { missing } => {
                 missing.iter().for_each(|sentence| tracing::warn!(sentence, "the decoder's wall is not whole"));
+                self.answers.idle()?;
             }
             // Of a recording that is over.
-            FromDecoder::Taken { .. } | FromDecoder::Problem { .. } | FromDecoder::Whole { .. } => {}
+            FromDecoder::Taken { .. } | FromDecoder::Problem { .. } | FromDecoder::Whole { .. } => {
+                self.answers.idle()?
+            }
             FromDecoder::Frame { .. } => {
                 return Err(Error::new(Kind::Corrupt, "a scaled picture that nobody asked for"));
             }
@@ -250,13 +262,17 @@ impl Redactor {
                 before.settle(0, on)?;
             }
             let rate = (self.fps, self.bounds.is_some());
-            let (encoder, name) = Encoding::open((&self.encode, self.patience), size, rate, utc)?;
+            let (encoder, name) = Encoding::open((&self.encode, patience_of(self.bounds)), size, rate, utc)?;
             (self.encoder, self.name) = (Some(encoder), name);
         }
         let Some(encoder) = &mut self.encoder else { return Ok(()) };
         encoder.take(utc, pixels)?;
         encoder.settle(PICTURES_MAX - 1, on)
     }
+}
+
+fn patience_of(bounds: Option<Bounds>) -> Duration {
+    if bounds.is_some() { PATIENCE_TO_LOOK } else { PATIENCE }
 }
 
 impl Encoding {
@@ -270,15 +286,20 @@ impl Encoding {
         let mut child = Once::spawn(program, &[BACKGROUND])?;
         let job = Job { pixels: Pixels::Yu12, width, height, line_bytes: width, fps, masks: Vec::new(), fast };
         child.send(&encode(&ToEncoder::Open(job))?, None)?;
+        let encoder = Self::opened(&mut child, patience)?;
+        Ok((Self { child, size, began, pending: VecDeque::new(), waiting: 0, fresh: true, patience }, encoder))
+    }
+
+    /// Waits until it is open; its name.
+    fn opened(child: &mut Once, patience: Duration) -> Result<String, Error> {
+        let mut answers = Answers::new(patience);
         loop {
-            match decode(child.recv(patience)?.0)? {
+            match decode(child.answer(&answers)?.0)? {
                 FromEncoder::Begun { missing } => {
                     missing.iter().for_each(|sentence| tracing::warn!(sentence, "the encoder's wall is not whole"));
+                    answers.idle()?;
                 }
-                FromEncoder::Opened { encoder } => {
-                    let pending = VecDeque::new();
-                    return Ok((Self { child, size, began, pending, waiting: 0, fresh: true, patience }, encoder));
-                }
+                FromEncoder::Opened { encoder } => return Ok(encoder),
                 FromEncoder::Refused { sentence } => return Err(Error::new(Kind::Unavailable, sentence)),
                 FromEncoder::Coded { .. } | FromEncoder::Taken { .. } => {
                     return Err(Error::new(Kind::Corrupt, "an encoder that speaks of pictures before it has any"));
@@ -322,5 +343,38 @@ impl Encoding {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::once::double;
+
+    #[test]
+    fn children_that_only_talk_are_given_up() {
+        let problem = |slot| FromDecoder::Problem { slot, sentence: "no".to_owned() };
+        let of_another = FromDecoder::Taken { slot: 8, bytes: 1, failed: false };
+        for word in [problem(0), problem(8), of_another, FromDecoder::Begun { missing: Vec::new() }] {
+            let mut redactor = Redactor {
+                decoder: double::that_says(&word, 1000),
+                slot: 0,
+                waiting: 1,
+                fps: 1,
+                encode: PathBuf::new(),
+                encoder: None,
+                name: String::new(),
+                padded: false,
+                failed: 0,
+                problem: None,
+                bounds: None,
+                answers: Answers::new(PATIENCE),
+            };
+            let told = redactor.settle(&mut |_| Ok(())).map_err(|error| error.kind());
+            assert_eq!(told, Err(Kind::Corrupt), "{word:?}");
+        }
+        let mut encoder = double::that_says(&FromEncoder::Begun { missing: Vec::new() }, 1000);
+        let told = Encoding::opened(&mut encoder, PATIENCE).map_err(|error| error.kind());
+        assert_eq!(told, Err(Kind::Corrupt));
     }
 }

@@ -1,7 +1,9 @@
 //! Stored footage through a `watchbook-decode` of its own: nothing is dropped, whoever feeds it waits. For deriving an event again.
 
+use crate::answers::Answers;
 use crate::message::{Coding, FromDecoder, Slot, ToDecoder, decode, encode};
 use crate::once::{Once, Stopper};
+use crate::redact::ONE;
 use crate::{Error, Output, Plan};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -33,7 +35,7 @@ pub struct Replay {
     slot: Slot,
     output: Option<Output>,
     waiting: u32,
-    patience: Duration,
+    answers: Answers,
     /// Access units that the decoder refused.
     failed: u64,
     problem: Option<String>,
@@ -45,14 +47,15 @@ impl Replay {
     /// # Errors
     /// The operating system's.
     pub fn spawn(program: &Path) -> Result<Self, Error> {
-        let child = Once::spawn(program, &[])?;
-        Ok(Self { child, slot: 0, output: None, waiting: 0, patience: PATIENCE, failed: 0, problem: None })
+        let child = Once::spawn(program, &[ONE])?;
+        let answers = Answers::new(PATIENCE);
+        Ok(Self { child, slot: 0, output: None, waiting: 0, answers, failed: 0, problem: None })
     }
 
     /// Somebody waits: no access unit may take longer.
     #[must_use]
     pub fn within(self, patience: Duration) -> Self {
-        Self { patience, ..self }
+        Self { answers: self.answers.within(patience), ..self }
     }
 
     /// What ends it from another thread.
@@ -95,13 +98,14 @@ impl Replay {
     /// Waits while [`UNITS_MAX`] are on their way.
     ///
     /// # Errors
-    /// As [`Once::recv`]; what `on` says.
+    /// As [`Once::recv`]; [`Kind::Corrupt`] for a child that talks and decodes nothing; what `on` says.
     pub fn feed(&mut self, unit: Unit<'_>, on: &mut OnPicture<'_>) -> Result<(), Error> {
         let file =
             memfd::seal("access-unit", unit.data).map_err(|error| Error::io("handing over an access unit", error))?;
         let message = ToDecoder::AccessUnit { slot: self.slot, utc_ns: unit.utc.0, key: unit.key, fill: None };
         self.child.send(&encode(&message)?, Some(file.as_fd()))?;
         self.waiting += 1;
+        self.answers.asked();
         while self.waiting >= UNITS_MAX {
             self.hear(on)?;
         }
@@ -127,13 +131,15 @@ impl Replay {
 
     fn hear(&mut self, on: &mut OnPicture<'_>) -> Result<(), Error> {
         let slot_now = self.slot;
-        let (payload, descriptor) = self.child.recv(self.patience)?;
+        let (payload, descriptor) = self.child.answer(&self.answers)?;
         match decode(payload)? {
             FromDecoder::Taken { slot, failed, .. } if slot == slot_now => {
                 self.waiting = self.waiting.saturating_sub(1);
+                self.answers.taken();
                 self.failed += u64::from(failed);
             }
             FromDecoder::Frame { slot, utc_ns, .. } if slot == slot_now => {
+                self.answers.picture()?;
                 let bytes = self.output.map_or(0, |output| output.frame_bytes());
                 let pixels = descriptor.ok_or_else(|| Error::new(Kind::Corrupt, "a picture without pixels"))?;
                 let length =
@@ -142,14 +148,18 @@ impl Replay {
                     return Err(Error::new(Kind::Corrupt, "a picture that is too short"));
                 }
                 on(UtcNanos(utc_ns), pixels)?;
+                self.answers.shown();
             }
-            FromDecoder::Problem { slot, sentence } if slot == slot_now => self.problem = Some(sentence),
+            FromDecoder::Problem { slot, sentence } if slot == slot_now => {
+                self.problem = Some(sentence);
+                self.answers.idle()?;
+            }
             // Of a recording that is over; and what the wall lacks, which the decoder of the cameras says too.
             FromDecoder::Taken { .. }
             | FromDecoder::Frame { .. }
             | FromDecoder::Whole { .. }
             | FromDecoder::Problem { .. }
-            | FromDecoder::Begun { .. } => {}
+            | FromDecoder::Begun { .. } => self.answers.idle()?,
         }
         Ok(())
     }
@@ -157,3 +167,23 @@ impl Replay {
 
 /// Takes a picture: UTC of its access unit, and its bytes in sealed memory, checked.
 pub type OnPicture<'a> = dyn FnMut(UtcNanos, OwnedFd) -> Result<(), Error> + 'a;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::once::double;
+
+    #[test]
+    fn a_child_that_only_talks_is_given_up() {
+        let problem = |slot| FromDecoder::Problem { slot, sentence: "no".to_owned() };
+        let of_another = FromDecoder::Taken { slot: 8, bytes: 1, failed: false };
+        for word in [problem(0), problem(8), of_another, FromDecoder::Begun { missing: Vec::new() }] {
+            let (child, answers) = (double::that_says(&word, 1000), Answers::new(PATIENCE));
+            let mut replay = Replay { child, slot: 0, output: None, waiting: 0, answers, failed: 0, problem: None };
+            let unit = Unit { utc: UtcNanos(0), key: true, data: b"x" };
+            replay.feed(unit, &mut |_, _| Ok(())).unwrap();
+            let told = replay.settle(&mut |_, _| Ok(())).map_err(|error| error.kind());
+            assert_eq!(told, Err(Kind::Corrupt), "{word:?}");
+        }
+    }
+}

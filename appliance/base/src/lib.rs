@@ -14,6 +14,7 @@ pub mod event;
 #[cfg(not(target_family = "wasm"))]
 pub mod fs;
 pub mod gap;
+pub mod here;
 pub mod ids;
 pub mod importance;
 pub mod lead;

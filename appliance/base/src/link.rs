@@ -10,11 +10,13 @@ use rustix::cmsg_space;
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+    SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, recvmsg, sendmsg, socket_with,
+    socketpair,
 };
 use std::io::{Error, ErrorKind, IoSlice, IoSliceMut, Result};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::process::Stdio;
 
 /// First byte of every message. Both programs come from one build; a difference means that one of them is a leftover.
@@ -37,6 +39,16 @@ impl Link {
     pub fn pair() -> Result<(Self, Self)> {
         let (here, there) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         Ok((Self { socket: here }, Self { socket: there }))
+    }
+
+    /// An end whose other side whoever listens at that path gets, close-on-exec.
+    ///
+    /// # Errors
+    /// The operating system's: nobody listens there, or not to this process; a path that is too long for unix(7).
+    pub fn connect(path: &Path) -> Result<Self> {
+        let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+        connect(&socket, &SocketAddrUnix::new(path)?)?;
+        Ok(Self { socket })
     }
 
     /// The child's end, taken from descriptor 0. Descriptor 0 itself stays open, so that no later file gets that number.

@@ -16,6 +16,9 @@
 //! `track` cuts them into recordings; `run` keeps a session going and [`reconnect`] says when to try again.
 
 pub mod config;
+#[cfg(test)]
+#[path = "../../../tests/fuzz/corpus.rs"]
+mod corpus;
 pub mod encode;
 mod failure;
 mod health;
@@ -35,6 +38,13 @@ mod tls;
 mod track;
 mod v4l2;
 mod watch;
+
+/// What must hold for any bytes of a camera: `tests/fuzz` calls it.
+#[cfg(fuzzing)]
+pub mod fuzz {
+    pub use crate::onvif::fuzz_body::onvif_answer;
+    pub use crate::rtsp::fuzz_body::rtsp_session;
+}
 
 pub use config::{CameraConfig, Credentials, Error, SourceConfig, SourceUrl, Transport};
 pub use encode::{Coded, Encoder, EncoderState, Encoders, Encoding, Masks, OnCoded, RawJob};

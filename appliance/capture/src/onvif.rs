@@ -288,5 +288,9 @@ fn macs(reply: xml::Node<'_, '_>) -> Vec<String> {
     xml::children(reply, "NetworkInterfaces").filter_map(spelled).take(8).collect()
 }
 
+/// What must hold for any answer; in `tests/fuzz` by libFuzzer, too.
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz_body;
+
 #[cfg(test)]
 mod tests;

@@ -3,10 +3,13 @@
 use crate::config::{CameraConfig, SessionConfig};
 use crate::failure::Failure;
 use crate::rtsp::{Item, VideoFormat};
+use crate::run::reader_failed;
 use crate::session::{Session, Sessions};
 use crate::sink::PictureFormat;
 use bytes::Bytes;
+use core::panic::AssertUnwindSafe;
 use core::time::Duration;
+use futures::FutureExt as _;
 use watchbook_base::TrackRole;
 use watchbook_media::{Codec, TrackFormat};
 
@@ -91,8 +94,12 @@ async fn look(
     // To say whether there is sound; nothing of it is kept.
     config.audio = role == TrackRole::MainVideo;
     let host_port = config.source.url.host_port();
-    let looked = tokio::time::timeout_at(deadline, first_picture(&config, picture, sessions)).await;
-    looked.unwrap_or_else(|_| Err(Failure::silent(&host_port, 5)))
+    // Readers of what a camera sends may panic, as while recording ([`crate::run`]); whoever asks is told so.
+    let looking = AssertUnwindSafe(first_picture(&config, picture, sessions)).catch_unwind();
+    match tokio::time::timeout_at(deadline, looking).await {
+        Ok(looked) => looked.unwrap_or_else(|_| Err(reader_failed(&config))),
+        Err(_) => Err(Failure::silent(&host_port, 5)),
+    }
 }
 
 async fn first_picture(

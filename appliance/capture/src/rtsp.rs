@@ -8,6 +8,7 @@
 //!   [`crate::watch::SILENCE`] is given up, so a camera that floods us is held to what its link carries in that time.
 //! * It has no TLS, and over UDP neither an order of packets nor a receive buffer of its own; a camera could make it send packets or open connections elsewhere. There the [`relay`](crate::relay)
 //!   stands between it and the camera.
+//! * It panics at some packets, and its reader of session descriptions at some of these. [`crate::run`] catches that, and a new session is opened.
 //! * It strips parameter sets from samples. They are in [`TrackFormat::config`] bit for bit, and any change of them starts a new recording.
 
 use crate::config::{SessionConfig, Transport};
@@ -651,6 +652,10 @@ fn fault_of(error: &retina::Error, host_port: &str, tried_password: bool) -> Fai
 fn first_line(error: &retina::Error) -> String {
     error.to_string().lines().next().unwrap_or_default().chars().take(200).collect()
 }
+
+/// What must hold for any bytes of a session; in `tests/fuzz` by libFuzzer, too.
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz_body;
 
 #[cfg(test)]
 mod tests {

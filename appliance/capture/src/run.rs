@@ -528,7 +528,7 @@ async fn room_is(room: &mut watch::Receiver<bool>, wanted: bool) {
     let _ = room.wait_for(|room| *room == wanted).await;
 }
 
-fn reader_failed(config: &SessionConfig) -> Failure {
+pub(crate) fn reader_failed(config: &SessionConfig) -> Failure {
     Failure::unusable(
         format!("What the camera at {} sends makes the reader fail.", config.source.url.host_port()),
         "Report the camera's model and firmware; recording goes on when the stream becomes readable.",

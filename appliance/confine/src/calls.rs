@@ -8,7 +8,7 @@ use seccompiler::{
 use std::collections::BTreeMap;
 use std::io::{Error, Result};
 
-type Rules = BTreeMap<i64, Vec<SeccompRule>>;
+pub(crate) type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
 /// Whatever their arguments.
 const ANY: [i64; 39] = [
@@ -59,7 +59,7 @@ const ANY: [i64; 39] = [
 ];
 
 /// prctl(2); libc has no name for it yet.
-const PR_GET_AUXV: i32 = 0x4155_5856;
+pub(crate) const PR_GET_AUXV: i32 = 0x4155_5856;
 
 /// What no honest line of a child asks for, not even to see whether it may.
 const DEADLY: [i64; 30] = [
@@ -101,13 +101,22 @@ const DEADLY: [i64; 30] = [
 /// # Errors
 /// A filter cannot be made for this processor.
 pub fn only_known_calls(needs: Needs, wall: &mut Wall) -> Result<()> {
-    let any = |calls: &[i64]| calls.iter().map(|call| (*call, Vec::new())).collect::<Rules>();
     let mut known = any(&ANY);
     known.extend(conditions(needs)?);
+    install(&DEADLY, known, wall)
+}
+
+/// These calls, whatever their arguments.
+pub(crate) fn any(calls: &[i64]) -> Rules {
+    calls.iter().map(|call| (*call, Vec::new())).collect()
+}
+
+/// Puts filters around every thread: `deadly` calls end the process, `known` ones are made, all others give `EPERM`. What this kernel cannot do is noted.
+pub(crate) fn install(deadly: &[i64], known: Rules, wall: &mut Wall) -> Result<()> {
     let errno = |errno: i32| SeccompAction::Errno(errno.unsigned_abs());
     // Of several answers the kernel takes the strictest. The list comes last, because it does not allow to add filters.
     let filters = [
-        program(any(&DEADLY), SeccompAction::Allow, SeccompAction::KillProcess)?,
+        program(any(deadly), SeccompAction::Allow, SeccompAction::KillProcess)?,
         // Its flags lie in memory, where a filter cannot look; without it the C library takes `clone`, whose flags are seen.
         program(any(&[libc::SYS_clone3]), SeccompAction::Allow, errno(libc::ENOSYS))?,
         program(known, errno(libc::EPERM), SeccompAction::Allow)?,
@@ -133,7 +142,6 @@ fn conditions(needs: Needs) -> Result<Rules> {
     let no_code = || rule(vec![long(2, SeccompCmpOp::MaskedEq(executable), 0)]);
     let thread = u64::from(libc::CLONE_THREAD.unsigned_abs());
     let pid = i32::try_from(std::process::id()).map_err(Error::other)?;
-    let with = |option: i32| rule(vec![int(0, SeccompCmpOp::Eq, option)]);
     let of_descriptor =
         [libc::F_DUPFD_CLOEXEC, libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_ADD_SEALS, libc::F_GET_SEALS];
     let of_descriptor = of_descriptor.map(|command| rule(vec![int(1, SeccompCmpOp::Eq, command)]));
@@ -142,29 +150,34 @@ fn conditions(needs: Needs) -> Result<Rules> {
         (libc::SYS_mprotect, if needs.machine_code { Vec::new() } else { vec![no_code()?] }),
         (libc::SYS_clone, vec![rule(vec![long(0, SeccompCmpOp::MaskedEq(thread), thread)])?]),
         // To itself: how an abort comes.
-        (libc::SYS_tgkill, vec![rule(vec![int(0, SeccompCmpOp::Eq, pid)])?]),
+        (libc::SYS_tgkill, vec![with_first(pid)?]),
         (libc::SYS_fcntl, of_descriptor.into_iter().collect::<Result<_>>()?),
         // The name of a thread; what the kernel told the process at its start.
-        (libc::SYS_prctl, vec![with(libc::PR_SET_NAME)?, with(PR_GET_AUXV)?]),
+        (libc::SYS_prctl, vec![with_first(libc::PR_SET_NAME)?, with_first(PR_GET_AUXV)?]),
         // Asking for one's own limits, not setting them.
         (libc::SYS_prlimit64, vec![rule(vec![int(0, SeccompCmpOp::Eq, 0), long(2, SeccompCmpOp::Eq, 0)])?]),
     ]))
 }
 
-type Condition = std::result::Result<SeccompCondition, seccompiler::BackendError>;
+pub(crate) type Condition = std::result::Result<SeccompCondition, seccompiler::BackendError>;
 
 /// About an argument that the kernel takes as 32 bits.
-fn int(argument: u8, compared: SeccompCmpOp, value: i32) -> Condition {
+pub(crate) fn int(argument: u8, compared: SeccompCmpOp, value: i32) -> Condition {
     SeccompCondition::new(argument, SeccompCmpArgLen::Dword, compared, u64::from(value.unsigned_abs()))
 }
 
 /// About an argument of 64 bits.
-fn long(argument: u8, compared: SeccompCmpOp, value: u64) -> Condition {
+pub(crate) fn long(argument: u8, compared: SeccompCmpOp, value: u64) -> Condition {
     SeccompCondition::new(argument, SeccompCmpArgLen::Qword, compared, value)
 }
 
 /// All of the conditions.
-fn rule(conditions: Vec<Condition>) -> Result<SeccompRule> {
+pub(crate) fn rule(conditions: Vec<Condition>) -> Result<SeccompRule> {
     let conditions: std::result::Result<Vec<_>, _> = conditions.into_iter().collect();
     conditions.and_then(SeccompRule::new).map_err(|error| Error::other(format!("making a rule for calls: {error}")))
+}
+
+/// The first argument is this.
+pub(crate) fn with_first(value: i32) -> Result<SeccompRule> {
+    rule(vec![int(0, SeccompCmpOp::Eq, value)])
 }

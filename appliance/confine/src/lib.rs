@@ -13,6 +13,7 @@
 //! [`only_known_calls`] binds every thread, so it may come when everything is set up.
 
 mod calls;
+pub mod recorder;
 
 pub use calls::only_known_calls;
 
@@ -55,16 +56,23 @@ pub fn take_away(needs: Needs) -> Result<Wall> {
     at_most(Resource::Core, 0)?;
     at_most(Resource::Nofile, DESCRIPTORS_MAX)?;
     at_most(Resource::Data, needs.data_bytes_max)?;
-    rustix::thread::set_no_new_privs(true)?;
-    let nothing = CapabilitySet::empty();
-    rustix::thread::set_capabilities(
-        None,
-        CapabilitySets { effective: nothing, permitted: nothing, inheritable: nothing },
-    )?;
+    no_rights()?;
     let survives = first_to_go.err().map(|error| {
         format!("this process cannot be made the first to end when memory runs out (oom_score_adj: {error})")
     });
     Ok(Wall { missing: survives.into_iter().chain(without_files()?).collect() })
+}
+
+/// No capability, and none by a program that gives some.
+fn no_rights() -> Result<()> {
+    rustix::thread::set_no_new_privs(true)?;
+    let nothing = CapabilitySet::empty();
+    let sets = CapabilitySets { effective: nothing, permitted: nothing, inheritable: nothing };
+    // Under the service unit there are none, and the call that gives them up is not allowed either.
+    match rustix::thread::capabilities(None)? == sets {
+        true => Ok(()),
+        false => Ok(rustix::thread::set_capabilities(None, sets)?),
+    }
 }
 
 /// Lowers a limit for good.
@@ -84,14 +92,19 @@ fn without_files() -> Result<Option<String>> {
         .and_then(Ruleset::create)
         .and_then(landlock::RulesetCreated::restrict_self)
         .map_err(|error| Error::other(format!("shutting the file system out: {error}")))?;
-    Ok(match restricted.ruleset {
+    Ok(lacks(restricted.ruleset))
+}
+
+const NO_LANDLOCK: &str = "this kernel has no landlock: the list of calls alone keeps files out";
+
+/// What is not kept out.
+fn lacks(status: RulesetStatus) -> Option<String> {
+    match status {
         RulesetStatus::FullyEnforced => None,
         RulesetStatus::PartiallyEnforced => Some(
             "this kernel is older than 6.12: its landlock shuts files out, not all of TCP, signals and abstract sockets"
                 .to_owned(),
         ),
-        RulesetStatus::NotEnforced => {
-            Some("this kernel has no landlock: the list of calls alone keeps files out".to_owned())
-        }
-    })
+        RulesetStatus::NotEnforced => Some(NO_LANDLOCK.to_owned()),
+    }
 }

@@ -5,11 +5,14 @@
 pub mod archive;
 pub mod asked;
 pub mod coverage;
+pub mod entry;
 pub mod master;
 pub mod redaction;
+mod signatures;
 pub mod verdict;
 pub mod verify;
 
+pub use entry::verify_entry;
 pub use redaction::{REDACTED, REDACTED_FORMAT, Redaction, SourceRun};
 pub use verdict::{Code, Finding, Report};
 pub use verify::{Bundle, Trust, verify, whole};

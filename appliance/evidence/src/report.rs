@@ -27,7 +27,7 @@
 //! | reviews | `draw_reviews`, `answer_review`; nobody answers for their own access |
 //! | requests | `register_subject_request` and what became of it: see [`requests`] |
 //! | cameras without a purpose, or a contact | the last `state_policy` of each: recorded, and nobody said what for, or who answers for it |
-//! | configuration | `change_config`, `change_account` and what changes plugins, disks, the log's key and its witnesses |
+//! | configuration | `change_config`, `change_station_settings`, `change_account` and what changes plugins, disks, the log's key and its witnesses |
 //! | policy changes | each `state_policy` that differs from the one before |
 //! | policy | the last `state_rules`: id, version, SHA-256 of the file, and its numbers |
 //! | changes of the policy | each `state_rules` that differs from the one before |
@@ -108,8 +108,21 @@ pub const PURPOSES: [&str; 9] = [
 pub const RECIPIENTS: [&str; 6] = ["police", "prosecutor", "court", "defence", "data_subject", "other_authority"];
 /// What is counted of the configuration: word in the report, actions.
 const CONFIGURATION: [(&str, &[&str]); 6] = [
-    ("accounts", &["change_account", "enrol_approver_key", "remove_approver_key", "remove_second_factor"]),
-    ("cameras_and_settings", &["change_config", "accept_camera", "restore_backup"]),
+    (
+        "accounts",
+        &["change_account", "enrol_approver_key", "remove_approver_key", "remove_second_factor", "remove_passkey"],
+    ),
+    (
+        "cameras_and_settings",
+        &[
+            "change_config",
+            "change_station_settings",
+            "accept_camera",
+            "restore_backup",
+            "upload_certificate",
+            "remove_certificate",
+        ],
+    ),
     ("disks", &["add_disk", "accept_disk", "retire_disk"]),
     (
         "log",

@@ -85,24 +85,6 @@ impl TlogProof {
         }
         Ok(Self { extra: Some(extra), index, path, checkpoint })
     }
-
-    /// The entry in the extra data, once it is proven to be the log's.
-    ///
-    /// # Errors
-    /// What is wrong, in a sentence.
-    pub fn verified_entry(&self, keys: &[VerifierKey]) -> Result<Leaf, String> {
-        let bytes = self.extra.as_deref().ok_or("the proof has no entry in it")?;
-        let leaf = Leaf::decode(bytes).map_err(|error| format!("entry {}: {error}", self.index))?;
-        let hash = leaf.hash().map_err(|error| format!("entry {}: {error}", self.index))?;
-        match self.verify(&hash, keys) {
-            Ok(true) => Ok(leaf),
-            Ok(false) => Err(format!(
-                "entry {} is not in the tree of the checkpoint: it, its number or the proof was changed",
-                self.index
-            )),
-            Err(error) => Err(format!("the checkpoint: {error}")),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -171,30 +153,5 @@ mod tests {
             assert!(TlogProof::parse(bad.as_bytes()).is_err(), "{bad}");
         }
         assert!(TlogProof::parse(&vec![b'a'; PROOF_BYTES_MAX + 1]).is_err());
-    }
-
-    #[test]
-    fn an_entry_in_its_own_proof_is_believed_and_no_changed_one() {
-        let leaf = |number: u8| Leaf {
-            salt: [number; crate::leaf::SALT_BYTES],
-            utc: watchbook_base::UtcNanos(i64::from(number)),
-            body: format!("{{\"action\":\"live\",\"camera\":{number}}}").into_bytes(),
-        };
-        let leaves: Vec<Leaf> = (0..21).map(leaf).collect();
-        let hashes: Vec<Hash> = leaves.iter().map(|leaf| leaf.hash().unwrap()).collect();
-        let (checkpoint, keys) = signed(&hashes);
-        let path = prove_inclusion(&hashes, 5).unwrap();
-        let proof = TlogProof::of_entry(&leaves[5], 5, path, checkpoint).unwrap();
-        let read = TlogProof::parse(proof.to_text().as_bytes()).unwrap();
-        assert_eq!(read.verified_entry(&keys).unwrap(), leaves[5]);
-        for changed in 0..read.extra.as_ref().unwrap().len() {
-            let mut other = read.clone();
-            other.extra.as_mut().unwrap()[changed] ^= 1;
-            assert!(other.verified_entry(&keys).is_err(), "byte {changed}");
-        }
-        assert!(TlogProof { index: 6, ..read.clone() }.verified_entry(&keys).is_err());
-        assert!(TlogProof { extra: None, ..read.clone() }.verified_entry(&keys).is_err());
-        let stranger = SigningKey::from_seed("other.example", Algorithm::Ed25519, &[9; 32]).unwrap().verifier().clone();
-        assert!(read.verified_entry(&[stranger]).is_err());
     }
 }

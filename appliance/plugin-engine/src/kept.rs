@@ -3,10 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use watchbook_plugin_host::message::Counts;
+use watchbook_plugin_host::message::{Counts, LINES_PER_MINUTE_MAX};
 
-/// Log lines of one instance.
-const LINES_PER_MINUTE_MAX: u32 = 50;
 /// Keys of one instance's store.
 const KEYS_MAX: usize = 1024;
 /// One key.

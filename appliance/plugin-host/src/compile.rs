@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -158,12 +158,7 @@ impl Compiler {
         talk: impl FnOnce(&Link) -> Result<T, Ended>,
     ) -> Result<T, String> {
         let (link, theirs) = Link::pair().map_err(|error| format!("starting a compiler: {error}"))?;
-        let mut process = Command::new(&self.program)
-            .arg(argument)
-            .env_clear()
-            .stdin(theirs.into_stdio())
-            .stdout(Stdio::null())
-            .spawn()
+        let mut process = watchbook_starter::spawn(&self.program, &[argument], theirs)
             .map_err(|error| format!("starting {} for {doing}: {error}", self.program.display()))?;
         let link = Arc::new(link);
         *self.current() = Some(Arc::clone(&link));

@@ -1,10 +1,13 @@
 //! What a component wants from its host, read from its bytes. Nothing is compiled or run.
 
 use crate::Manifest;
+use crate::message::World;
 use wasmparser::{Parser, Payload};
 
 /// The package of the interface; `sdk/wit` has it.
 const PACKAGE: &str = "watchbook:plugin/";
+/// What a component of each world exports, and no other.
+const WORLDS: [(&str, World); 2] = [("analyzer", World::AnalyticsPlugin), ("rule", World::ExportRule)];
 /// Interfaces that give nothing: records and words alone.
 const HARMLESS: &str = "types";
 /// Names that a component may import or export at its top. The interface has less than ten.
@@ -56,10 +59,11 @@ impl Ports {
         Ok(ports)
     }
 
-    /// Whether everything that it imports is asked for in the manifest, so that what an administrator reads and approves is all that it can get.
+    /// Whether everything that it imports is asked for in the manifest, and it is of the world that is named there, so that what an administrator reads and approves
+    /// is what it is and all that it can get.
     ///
     /// # Errors
-    /// A sentence that names the import.
+    /// A sentence that names the import or the export.
     pub fn check(&self, manifest: &Manifest) -> Result<(), String> {
         for import in &self.imports {
             let Some(interface) = import.strip_prefix(PACKAGE) else {
@@ -71,6 +75,17 @@ impl Ports {
             if interface != HARMLESS && !manifest.capabilities.all().any(|capability| capability == interface) {
                 return Err(format!(
                     "plugin.wasm imports `{import}`, which plugin.toml does not ask for; add \"{interface}\" to `required` or `optional` under [capabilities]"
+                ));
+            }
+        }
+        for export in &self.exports {
+            let interface = export.strip_prefix(PACKAGE).and_then(|rest| rest.split('@').next()).unwrap_or_default();
+            let other = WORLDS.iter().find(|(name, world)| *name == interface && world.name() != manifest.world);
+            if let Some((_, world)) = other {
+                return Err(format!(
+                    "plugin.wasm exports `{export}`, so it is of the world `{}`, and plugin.toml says `{}`; write the world that it was built for",
+                    world.name(),
+                    manifest.world
                 ));
             }
         }
@@ -105,6 +120,22 @@ mod tests {
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         assert!(Ports::of(&importing(&many)).unwrap_err().contains("more than 64"));
         assert!(Ports::of(b"\0asm\x01\0\0\0").unwrap_err().contains("watchbook-plugin build"));
+    }
+
+    #[test]
+    fn a_component_of_another_world_is_told_from_its_exports() {
+        let manifest = Manifest::parse(EXAMPLE).unwrap();
+        let judged = |interface: &str| {
+            let text = format!(
+                "(component (component $c) (instance $i (instantiate $c)) (export \"{PACKAGE}{interface}@0.1.0\" (instance $i)))"
+            );
+            Ports::of(&wat::parse_str(text).unwrap()).unwrap().check(&manifest)
+        };
+        assert_eq!((judged("about"), judged("analyzer")), (Ok(()), Ok(())));
+        let sentence = judged("rule").unwrap_err();
+        for word in ["watchbook:plugin/rule@0.1.0", "export-rule", "analytics-plugin"] {
+            assert!(sentence.contains(word), "{word} in: {sentence}");
+        }
     }
 
     proptest! {

@@ -19,6 +19,8 @@ pub const MARKS_MAX: usize = 64;
 pub const MARKS_BYTES_MAX: usize = 16 << 10;
 /// One log line.
 pub const LOG_BYTES_MAX: usize = 1024;
+/// Log lines of one instance; what is over is dropped and counted.
+pub const LINES_PER_MINUTE_MAX: u32 = 50;
 /// A sentence about a trap or a fault.
 pub const SENTENCE_BYTES_MAX: usize = 1024;
 

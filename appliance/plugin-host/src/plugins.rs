@@ -672,10 +672,10 @@ impl State {
             frames_dropped: instances.iter().map(InstanceStatus::dropped).sum(),
             traps: instances.iter().map(|instance| instance.traps).sum(),
             last_error: plugin.refused.clone().or_else(|| {
-                let said = |instance: &InstanceStatus| {
-                    instance.last_error.as_ref().map(|sentence| format!("camera {}: {sentence}", instance.camera))
-                };
-                instances.iter().find_map(said)
+                // The camera that is worst off, and of two the first.
+                let mut worst: Vec<&InstanceStatus> = instances.iter().collect();
+                worst.sort_by_key(|instance| core::cmp::Reverse(instance.state));
+                worst.into_iter().find_map(InstanceStatus::trouble)
             }),
             instances,
         }

@@ -1,6 +1,6 @@
 //! What the page and the log learn about plugins.
 
-use crate::message::{Counts, Level};
+use crate::message::{Counts, LINES_PER_MINUTE_MAX, Level};
 use crate::rules::Verdict;
 use crate::{Emits, Setting};
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,17 @@ impl InstanceStatus {
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.missed + self.counts.skipped
+    }
+
+    /// What is wrong with it, in a sentence that names its camera: what went wrong last, else that it logs more than is kept.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        let dropped = self.counts.lines_dropped;
+        let over = || {
+            (dropped > 0)
+                .then(|| format!("{dropped} lines of its log were dropped; {LINES_PER_MINUTE_MAX} a minute are kept"))
+        };
+        self.last_error.clone().or_else(over).map(|sentence| format!("camera {}: {sentence}", self.camera))
     }
 }
 
@@ -143,4 +154,30 @@ pub enum Report {
         /// How it ended and when the next one comes.
         sentence: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_that_logs_too_much_is_told_of_with_its_camera() {
+        let counts = Counts { lines_dropped: 7, ..Counts::default() };
+        let mut status = InstanceStatus {
+            camera: CameraId::new(3).unwrap(),
+            state: InstanceState::Running,
+            counts: Counts::default(),
+            missed: 0,
+            traps: 0,
+            events: 0,
+            marks_refused: 0,
+            took_ns: None,
+            last_error: None,
+        };
+        assert_eq!(status.trouble(), None);
+        status.counts = counts;
+        assert_eq!(status.trouble().unwrap(), "camera 3: 7 lines of its log were dropped; 50 a minute are kept");
+        status.last_error = Some("it stopped".into());
+        assert_eq!(status.trouble().unwrap(), "camera 3: it stopped");
+    }
 }

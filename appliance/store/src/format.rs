@@ -47,6 +47,9 @@ pub const SEGMENT_BYTES_MIN: u64 = 4 << 20;
 /// Largest segment: offsets inside one fit 32 bits.
 pub const SEGMENT_BYTES_MAX: u64 = 4 << 30;
 
+/// Largest number of a commit, a generation, a recording or an event. None gets there; whoever wrote a larger one is not this program, and who counts on from what a disk says has room.
+pub const NUMBER_MAX: u64 = u64::MAX >> 1;
+
 const HEADER_CRC_AT: usize = HEADER_BYTES - 4;
 
 /// Identity of one disk's ring: random, made when the ring is created.
@@ -173,7 +176,7 @@ impl SegmentHeader {
     #[must_use]
     pub fn decode(block: &[u8]) -> Option<Self> {
         let mut take = open_header(block, SEGMENT_MAGIC).ok()?;
-        Some(Self {
+        let read = Self {
             slot: take.u32()?,
             disk: DiskId(take.array()?),
             generation: take.u64()?,
@@ -182,7 +185,9 @@ impl SegmentHeader {
             utc: UtcNanos(take.i64()?),
             next_recording: take.u64()?,
             next_event: take.u64()?,
-        })
+        };
+        let numbers = [read.generation, read.first_seq, read.next_recording, read.next_event];
+        numbers.iter().all(|number| *number <= NUMBER_MAX).then_some(read)
     }
 }
 

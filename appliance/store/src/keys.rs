@@ -11,6 +11,8 @@ mod aead;
 mod book;
 mod copies;
 mod file;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz_body;
 mod hand;
 mod keeper;
 mod live;

@@ -20,6 +20,8 @@ mod disk;
 mod error;
 mod footage_log;
 pub mod format;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz_body;
 mod index;
 pub mod keys;
 pub mod kv;

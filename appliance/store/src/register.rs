@@ -4,6 +4,7 @@ mod footage;
 mod lost;
 mod people;
 mod records;
+mod secret;
 mod tiles;
 
 pub(crate) use footage::{FootageLeaves, ToldGap};
@@ -15,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::kv::{Batch, Keys, Kv, Table, collect};
 #[cfg(feature = "rocks")]
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tiles::AuditTiles;
 use watchbook_access::{AuditEntry, AuditError, AuditLog};
 use watchbook_base::{Clock, Kind, UtcNanos};
@@ -162,6 +163,8 @@ impl AuditRow {
 pub struct Register {
     kv: Arc<dyn Kv>,
     clock: Arc<dyn Clock>,
+    /// Who seals rows that hold secrets, once somebody does.
+    sealer: OnceLock<secret::Sealer>,
     /// Held while versions are compared and written.
     writing: Mutex<()>,
     frontier: Mutex<Frontier>,
@@ -209,7 +212,7 @@ impl Register {
         if let Err(error) = people::complete(&*kv) {
             tracing::error!(%error, "some entries of the audit log are not listed; the next start tries again");
         }
-        Ok(Self { kv, clock, writing: Mutex::new(()), frontier: Mutex::new(frontier) })
+        Ok(Self { kv, clock, sealer: OnceLock::new(), writing: Mutex::new(()), frontier: Mutex::new(frontier) })
     }
 
     /// The value of `key`.
@@ -217,7 +220,8 @@ impl Register {
     /// # Errors
     /// When the register cannot be read.
     pub fn get(&self, namespace: Namespace, key: &[u8]) -> Result<Option<Entry>> {
-        self.kv.get(namespace.table(), key)?.map(|stored| decode_entry(key, &stored)).transpose()
+        let stored = self.kv.get(namespace.table(), key)?;
+        stored.map(|stored| self.entry(namespace, key, &stored)).transpose()
     }
 
     /// Every value whose key begins with `prefix`, by key.
@@ -226,7 +230,12 @@ impl Register {
     /// When the register cannot be read.
     pub fn scan(&self, namespace: Namespace, prefix: &[u8]) -> Result<Vec<Entry>> {
         let rows = collect(&*self.kv, namespace.table(), &Keys::prefix(prefix))?;
-        rows.iter().map(|(key, stored)| decode_entry(key, stored)).collect()
+        rows.iter().map(|(key, stored)| self.entry(namespace, key, stored)).collect()
+    }
+
+    fn entry(&self, namespace: Namespace, key: &[u8], stored: &[u8]) -> Result<Entry> {
+        let entry = decode_entry(key, stored)?;
+        Ok(Entry { value: self.opened(namespace, key, entry.value), ..entry })
     }
 
     /// Makes all of `changes`, or none. Durable when it returns.
@@ -260,7 +269,8 @@ impl Register {
             }
             match &change.value {
                 Some(value) => {
-                    let stored = [&(now + 1).to_le_bytes()[..], value].concat();
+                    let value = self.sealed(change.namespace, &change.key, value)?;
+                    let stored = [&(now + 1).to_le_bytes()[..], &value].concat();
                     batch.put(change.namespace.table(), change.key.clone(), stored);
                 }
                 None => batch.delete(change.namespace.table(), change.key.clone()),

@@ -1,12 +1,15 @@
 //! The subcommands.
 
 mod check;
+mod child;
 mod new_log;
+mod reach;
 mod run;
 
 pub use check::check;
+pub use child::child;
 pub use new_log::new_log;
-pub use run::run;
+pub use run::{record, run};
 
 use crate::error::{Error, Result};
 use watchbook_base::Kind;

@@ -16,10 +16,6 @@ const CONFIG_BYTES_MAX: u64 = 1 << 20;
 const SEGMENT_MIB_MIN: u64 = 16;
 /// At most a second is lost at a power cut: a commit interval, and the commit that is under way.
 const COMMIT_INTERVAL_MS_MAX: u64 = 500;
-/// What the station says of itself: a line on a sign.
-const PUBLIC_BYTES_MAX: usize = 512;
-/// Nobody waits longer for an answer, or for more time.
-const REQUEST_DAYS_MAX: u32 = 92;
 
 /// A whole configuration file.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -61,6 +57,8 @@ pub struct ExportSink {
     pub dir: PathBuf,
 }
 
+/// Directories below which disks may be added.
+const DISK_ROOTS_MAX: usize = 16;
 /// Directories for exports.
 const EXPORT_SINKS_MAX: usize = 16;
 
@@ -102,7 +100,7 @@ pub struct Public {
     pub name: String,
     /// Whom somebody asks who was recorded, or wants to complain: an office, a telephone number, an address. Everybody can read it.
     pub contact: String,
-    /// Where the public reaches the page, as `http://192.168.10.2:8080`: the code on signs leads there. Empty: the address at which the sign was made.
+    /// Where the public reaches the page, as `https://192.168.10.2:8080`: the code on signs leads there. Empty: the address at which the sign was made.
     pub address: String,
     /// Somebody who asks for footage of themselves is answered within so many days.
     pub request_answer_days: u32,
@@ -130,35 +128,24 @@ impl Public {
     /// As the page needs it.
     #[must_use]
     pub fn office(&self) -> watchbook_web::Office {
-        let plain = |text: &str| text.trim().to_owned();
+        // `check` has seen that each value is one.
+        self.stated().tidied().unwrap_or_else(|_| self.stated())
+    }
+
+    /// As it stands in the file.
+    fn stated(&self) -> watchbook_web::Office {
         watchbook_web::Office {
-            name: plain(&self.name),
-            contact: plain(&self.contact),
-            address: plain(&self.address).trim_end_matches('/').to_owned(),
+            name: self.name.clone(),
+            contact: self.contact.clone(),
+            address: self.address.clone(),
             answer_days: self.request_answer_days,
             extension_days: self.request_extension_days,
         }
     }
 
     fn check(&self) -> std::result::Result<(), String> {
-        for (key, text) in [("name", &self.name), ("contact", &self.contact), ("address", &self.address)] {
-            if text.len() > PUBLIC_BYTES_MAX || text.chars().any(char::is_control) {
-                return Err(format!("public.{key} may have {PUBLIC_BYTES_MAX} bytes at most, on one line"));
-            }
-        }
-        let address = self.address.trim();
-        let web =
-            ["http://", "https://"].iter().any(|scheme| address.len() > scheme.len() && address.starts_with(scheme));
-        if !(address.is_empty() || web) || address.contains([' ', '#', '?']) {
-            return Err(format!("public.address is {address:?}; it looks like http://192.168.10.2:8080"));
-        }
-        let (answer, extension) = (self.request_answer_days, self.request_extension_days);
-        if !(1..=REQUEST_DAYS_MAX).contains(&answer) || extension > REQUEST_DAYS_MAX {
-            return Err(format!(
-                "public.request_answer_days is {answer} and public.request_extension_days {extension}; 1 to {REQUEST_DAYS_MAX} and 0 to {REQUEST_DAYS_MAX} are allowed"
-            ));
-        }
-        Ok(())
+        // What is set on the page goes through the same table.
+        self.stated().tidied().map(drop).map_err(|why| format!("public.{why}"))
     }
 }
 
@@ -168,11 +155,47 @@ impl Public {
 pub struct Web {
     /// Address and port.
     pub listen: SocketAddr,
+    /// What it is served with.
+    pub tls: TlsMode,
+    /// PEM file with the certificate and its issuers, for `files`.
+    pub tls_certificate: PathBuf,
+    /// PEM file with its private key, for `files`.
+    pub tls_key: PathBuf,
+}
+
+/// Where the certificate of the page comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TlsMode {
+    /// From the station's own authority, or from whoever uploads one on the page.
+    #[default]
+    OwnCa,
+    /// From two files.
+    Files,
+    /// There is none: everything is readable on the way.
+    Off,
 }
 
 impl Default for Web {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([0, 0, 0, 0], 8080)) }
+        let (tls, tls_certificate, tls_key) = (TlsMode::default(), PathBuf::new(), PathBuf::new());
+        Self { listen: SocketAddr::from(([0, 0, 0, 0], 8080)), tls, tls_certificate, tls_key }
+    }
+}
+
+impl Web {
+    fn check(&self) -> std::result::Result<(), String> {
+        let files = [("web.tls_certificate", &self.tls_certificate), ("web.tls_key", &self.tls_key)];
+        for (key, file) in files {
+            let named = !file.as_os_str().is_empty();
+            if self.tls == TlsMode::Files && !file.is_absolute() {
+                return Err(format!("{key} is {file:?}; with tls = \"files\" it must be a file and begin with /"));
+            }
+            if self.tls != TlsMode::Files && named {
+                return Err(format!("{key} is {file:?}; it is read with tls = \"files\" alone"));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -190,6 +213,8 @@ pub struct Storage {
     pub ring_gib: f64,
     /// Rings on more disks.
     pub disk: Vec<Disk>,
+    /// Directories below which disks may be added on the page; the recorder reaches no others.
+    pub disk_roots: Vec<PathBuf>,
     /// The copies of held footage; empty: `vault` beside the ring's directory.
     pub vault_dir: PathBuf,
     /// How much held footage may take, in GiB; 0: nothing can be held.
@@ -208,6 +233,7 @@ impl Default for Storage {
             ring_dir: PathBuf::from("/var/lib/watchbook/ring"),
             ring_gib: 16.0,
             disk: Vec::new(),
+            disk_roots: ["/srv", "/mnt", "/media"].map(PathBuf::from).to_vec(),
             vault_dir: PathBuf::new(),
             vault_gib: 4.0,
             segment_mib: 0,
@@ -227,6 +253,20 @@ pub struct Disk {
 }
 
 impl Storage {
+    fn check_disk_roots(&self) -> std::result::Result<(), String> {
+        if self.disk_roots.len() > DISK_ROOTS_MAX {
+            let given = self.disk_roots.len();
+            return Err(format!("storage.disk_roots names {given} directories; at most {DISK_ROOTS_MAX} are allowed"));
+        }
+        match self.disk_roots.iter().find(|root| !root.is_absolute() || root.parent().is_none()) {
+            Some(root) => Err(format!(
+                "storage.disk_roots has {}; each must be a directory below / and begin with /",
+                root.display()
+            )),
+            None => Ok(()),
+        }
+    }
+
     fn check_rings(&self) -> std::result::Result<(), String> {
         let mut sizes = std::iter::once(self.ring_gib).chain(self.disk.iter().map(|disk| disk.ring_gib));
         if let Some(gib) = sizes.find(|gib| !(0.03..=1_048_576.0).contains(gib)) {
@@ -364,6 +404,8 @@ impl Config {
             ));
         }
         storage.check_rings()?;
+        storage.check_disk_roots()?;
+        self.web.check()?;
         self.exports.check()?;
         self.public.check()?;
         watchbook_capture::Networks::parse(&self.cameras.networks)
@@ -377,6 +419,11 @@ impl Config {
         Ok(())
     }
 }
+
+/// What must hold for any configuration file; in `tests/fuzz` by libFuzzer, too.
+#[cfg(any(test, fuzzing))]
+#[path = "config/fuzz_body.rs"]
+pub(crate) mod fuzz_body;
 
 #[cfg(test)]
 mod tests {
@@ -414,6 +461,10 @@ mod tests {
             ("[[storage.disk]]\nring_dir = '/var/lib/watchbook/ring'\nring_gib = 2.0", "two disks"),
             ("[[storage.disk]]\nring_gib = 2.0", "ring_dir"),
             ("[web]\nlisten = 'everywhere'", "listen"),
+            ("[web]\ntls = 'on'", "tls"),
+            ("[web]\ntls = 'files'\ntls_key = '/k'", "web.tls_certificate"),
+            ("[web]\ntls = 'files'\ntls_certificate = '/c'\ntls_key = 'k'", "web.tls_key"),
+            ("[web]\ntls_key = '/k'", "web.tls_key"),
             ("[exports]\nusb_root = 'media'", "exports.usb_root"),
             ("[exports]\nusb_root = '/'", "exports.usb_root"),
             ("[[exports.sinks]]\nname = 'a/b'\ndir = '/x'", "exports.sinks"),

@@ -32,6 +32,7 @@ USAGE
 
 OPTIONS
   --config FILE   configuration (TOML); see example-config
+  --children PATH run: child programs are held by whoever listens at this socket, each under a user of its own (watchbook-child.socket)
   -h, --help      this text
   -V, --version   version
 
@@ -56,7 +57,9 @@ enum Command {
     Version,
     ExampleConfig,
     OpenApi,
-    Run { config: PathBuf },
+    Run { config: PathBuf, holders: Option<PathBuf> },
+    Child,
+    Record { config: PathBuf },
     Check { config: PathBuf, rebuild: bool },
     NewLog { config: PathBuf, reason: String },
 }
@@ -67,7 +70,9 @@ fn main() -> ExitCode {
         Command::Version => print(concat!("watchbook ", env!("CARGO_PKG_VERSION"), "\n")),
         Command::ExampleConfig => print(config::EXAMPLE),
         Command::OpenApi => cmd::openapi().and_then(|text| print(&text)),
-        Command::Run { config } => cmd::run(&config),
+        Command::Run { config, holders } => cmd::run(&config, holders),
+        Command::Child => cmd::child(),
+        Command::Record { config } => cmd::record(&config),
         Command::Check { config, rebuild } => cmd::check(&config, rebuild),
         Command::NewLog { config, reason } => cmd::new_log(&config, &reason),
     });
@@ -108,7 +113,17 @@ fn parse(mut args: Arguments) -> Result<Command> {
         None => Command::Help,
         Some("example-config") => Command::ExampleConfig,
         Some("openapi") => Command::OpenApi,
-        Some("run") => Command::Run { config: config()? },
+        Some("run") => {
+            let config = config()?;
+            let holders = args
+                .opt_value_from_os_str("--children", |path| Ok::<_, std::convert::Infallible>(PathBuf::from(path)))
+                .map_err(|error| wrong(&error.to_string()))?;
+            Command::Run { config, holders }
+        }
+        // What the system starts for each connection to the socket of children; it ends at once when somebody else does.
+        Some("child") => Command::Child,
+        // What `run` starts; it ends at once when somebody else does.
+        Some("record") => Command::Record { config: config()? },
         Some("new-log") => {
             let config = config()?;
             let reason = args.value_from_str("--reason").map_err(|error| wrong(&error.to_string()))?;
@@ -138,7 +153,14 @@ mod tests {
     #[test]
     fn commands_parse_and_mistakes_are_named() {
         let config = PathBuf::from("w.toml");
-        assert_eq!(parsed(&["run", "--config", "w.toml"]).unwrap(), Command::Run { config: config.clone() });
+        assert_eq!(
+            parsed(&["run", "--config", "w.toml"]).unwrap(),
+            Command::Run { config: config.clone(), holders: None }
+        );
+        assert_eq!(
+            parsed(&["run", "--config", "w.toml", "--children", "/run/w"]).unwrap(),
+            Command::Run { config: config.clone(), holders: Some("/run/w".into()) }
+        );
         assert_eq!(
             parsed(&["check", "--config", "w.toml", "--rebuild"]).unwrap(),
             Command::Check { config, rebuild: true }

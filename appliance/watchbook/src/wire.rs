@@ -7,13 +7,13 @@
 //! 5. The page, not listening yet.
 //! 6. Capture, so that the first packet finds everybody in place. Only then does the page listen: recording does not need it.
 
-use crate::config::{Config, Storage};
+use crate::config::{self, Config, Storage};
 use crate::error::{Error, Result};
 use crate::station::analysis::Sinks;
 use crate::station::book::{Book, Wrapping};
 use crate::station::decisions::DecisionDesk;
 use crate::station::desk::CameraDesk;
-use crate::station::device_desk::DeviceDesk;
+use crate::station::device_desk::{DeviceDesk, Notices};
 use crate::station::encode;
 use crate::station::exports::{self, ExportDesk};
 use crate::station::footage::Ring;
@@ -21,7 +21,8 @@ use crate::station::holds::HoldDesk;
 use crate::station::in_force::Journal;
 use crate::station::log_keeper::{self, LogKeeper};
 use crate::station::log_push;
-use crate::station::machine::SysMachine;
+use crate::station::machine::{self, SysMachine};
+use crate::station::page_certificate::PageCertificate;
 use crate::station::plugins::{PluginDesk, Shelf, Staffed};
 use crate::station::policies::PolicyDesk;
 use crate::station::proposals::{ProposalDesk, RuleFeed, RuleWork};
@@ -78,12 +79,11 @@ impl Station {
     /// When a step cannot be done; the message names the directory.
     pub fn open(config: &Config, runtime: tokio::runtime::Handle) -> Result<Self> {
         let state_dir = config.storage.state_dir.clone();
-        let (register, keys) = (open_register(&state_dir)?, Arc::new(open_keys(&config.storage, true)?));
+        let (register, keys) = open_settings(config)?;
         let deps = store_deps(&config.storage, Arc::clone(&register), Arc::clone(&keys));
         let store = open_store(&config.storage, &deps)?;
         let holds = Arc::new(HoldDesk::new(open_holds(&config.storage, &store, &deps)?));
-        let program_dir = program_dir(&config.plugins.program_dir)?;
-        let shelf = Shelf::open(&config.plugins.dir, &state_dir.join(DEPOT_DIR));
+        let (program_dir, shelf) = programs(&config.plugins, &state_dir)?;
         let (event_feed, rules, rule_work) = feeds()?;
         let journal = Arc::new(Journal::open(Arc::clone(&register)).map_err(web_error)?);
         let sinks = Sinks { rules: rules.clone(), journal: Arc::clone(&journal) };
@@ -102,19 +102,19 @@ impl Station {
         let followed =
             |cameras: CameraDesk| cameras.within(networks).with_devices(Arc::clone(&devices)).encoded_by(encoding);
         let cameras = cameras.and_then(|cameras| followed(cameras).keep_ages(store.retention()));
-        let cameras = Arc::new(cameras.map_err(web_error)?);
-        cameras.heed(notices);
+        let cameras = heeding(cameras.map_err(web_error)?, notices);
         let policies = policies(&register, &cameras, config)?;
         let ring = Arc::new(Ring { reader: store.reader(), writer: store.writer(), disks: store.disks() });
         let plugins = watched(&runtime, Arc::new(staffed.desk(Arc::clone(&cameras))), &cameras);
         let checkpoints = sign_checkpoints(&runtime, LogKeeper::open(&register, &keys, &config.storage.ring_dir))?;
         let sources = report_desk::sources(&register, &checkpoints, minutes, &policies);
-        let reports = report_desk::start(&runtime, sources, &cameras, &config.public.contact).map_err(web_error)?;
+        let reports = report_desk::start(&runtime, sources, &cameras).map_err(web_error)?;
         let of = Means { reader: store.reader(), journal, plugins: plugins.clone(), program_dir: program_dir.clone() };
         let rederivations = rederivations_of(of, &register, &book)?;
         let (exports, cases, asked) =
             open_exports((config, program_dir.clone()), (&store, &checkpoints, &cameras), (&register, &keys, &book))?;
         let (backups, restart) = BackupDesk::new(Arc::clone(&register));
+        let certificates = PageCertificate::start(&config.web, (&register, &keys), &runtime).map_err(web_error)?;
         let proposals = Arc::new(ProposalDesk::open(register, Arc::clone(&book), rules).map_err(web_error)?);
         let proposals = started(proposals, |desk| desk.start(rule_work, analysis, Arc::clone(&cameras)))?;
         keep_ages(&store, &book, &holds)?;
@@ -141,7 +141,8 @@ impl Station {
             policies,
             transcoders: Arc::new(transcode::Programs { program_dir, writer: store.writer() }),
             backups,
-            machine: Arc::new(SysMachine::default()),
+            machine: watched_machine(&runtime),
+            certificates,
         };
         let app = app_of(ports, (live, event_feed), config.public.office())?;
         Ok(Self { store, holds, exports, cameras, app, state_dir, checkpoints, reports, restart })
@@ -208,12 +209,15 @@ impl Station {
     }
 }
 
-/// The state directory and the register in it, with what a restore has left put in force.
-fn open_register(state_dir: &Path) -> Result<Arc<Register>> {
+/// The register in the state directory, with its secrets sealed, a restore that waits put in force; and the keys that it took.
+fn open_settings(config: &Config) -> Result<(Arc<Register>, Arc<Keys>)> {
+    let state_dir = &config.storage.state_dir;
     make_private_dir(state_dir)?;
     let register = Arc::new(Register::open(&state_dir.join("register"), Arc::new(SystemClock)).map_err(store_error)?);
+    let keys = Arc::new(open_keys(&config.storage, true)?);
+    register.seal_rows(Arc::clone(&keys), &restore::SECRET_ROWS).map_err(store_error)?;
     restore::finish(&register).map_err(web_error)?;
-    Ok(register)
+    Ok((register, keys))
 }
 
 /// What rules propose, with its thread.
@@ -279,6 +283,25 @@ fn open_exports(
     let named = Arc::clone(keeper);
     let asked = Arc::new(DecisionDesk::new(register, move || named.origin()));
     Ok((desk, cases, asked))
+}
+
+/// Where the child programs are, and the plugins that can be had.
+fn programs(plugins: &config::Plugins, state_dir: &Path) -> Result<(PathBuf, Shelf)> {
+    Ok((program_dir(&plugins.program_dir)?, Shelf::open(&plugins.dir, &state_dir.join(DEPOT_DIR))))
+}
+
+/// The desk of the cameras, which heeds from now on what devices say.
+fn heeding(cameras: CameraDesk, notices: Notices) -> Arc<CameraDesk> {
+    let cameras = Arc::new(cameras);
+    cameras.heed(notices);
+    cameras
+}
+
+/// The machine, which is looked at from now on.
+fn watched_machine(runtime: &tokio::runtime::Handle) -> Arc<SysMachine> {
+    let machine = Arc::new(SysMachine::new(Arc::new(SystemClock)));
+    machine::watch(runtime, &machine);
+    machine
 }
 
 /// Where cameras may be.
@@ -404,7 +427,8 @@ pub fn store_configs(storage: &Storage) -> Vec<watchbook_store::Config> {
     storage.rings().into_iter().map(config).collect()
 }
 
-fn program_dir(configured: &Path) -> Result<PathBuf> {
+/// Where the child programs are: as configured, else beside this program.
+pub fn program_dir(configured: &Path) -> Result<PathBuf> {
     if !configured.as_os_str().is_empty() {
         return Ok(configured.to_owned());
     }

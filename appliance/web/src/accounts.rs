@@ -9,7 +9,8 @@ mod throttle;
 mod totp;
 
 pub(crate) use book::carried;
-pub(crate) use book::{AccountBook, Client, Who, subject_of};
+pub(crate) use book::passkeys::{id_in as passkey_id, is_id as is_passkey_id};
+pub(crate) use book::{ACCOUNTS_MAX, AccountBook, Client, Who, subject_of};
 pub use browser::{BrowserName, SystemName};
 pub use password::HashCost;
 pub(crate) use password::random;

@@ -17,6 +17,7 @@ mod local;
 mod log;
 mod machine;
 mod mirror;
+mod passkey;
 mod people;
 mod plugins;
 mod policies;
@@ -27,8 +28,10 @@ mod report;
 mod requests;
 mod retention;
 mod sessions;
+mod settings;
 mod sign;
 mod station;
+mod tls;
 
 pub use backup::{
     BackupChange, BackupFate, BackupField, BackupFile, BackupPart, BackupPlan, BackupPlugin, BackupRequest,
@@ -72,6 +75,9 @@ pub use log::{
 };
 pub use machine::{MachineHealth, MachineNetwork, MachineTemperature};
 pub use mirror::{Mirror, MirrorList, MirrorMade, MirrorRequest};
+pub use passkey::{
+    NewPasskey, Passkey, PasskeyAssertion, PasskeyChallenge, PasskeyList, PasskeySetUp, PasskeySetUpRequest,
+};
 pub use people::{
     Account, AccountList, AccountPatch, AccountRequest, AuditList, AuditOutcome, AuditRow, ClaimRequest,
     PasswordRequest, RoleName, SecondFactorCode, SecondFactorSetUp, SecondFactorSetUpRequest, Secret, Session,
@@ -103,5 +109,10 @@ pub use requests::{
 };
 pub use retention::{Erasure, ErasureList, Retention, RetentionList};
 pub use sessions::{SignedIn, SignedInList};
+pub use settings::{
+    StationSettingChange, StationSettingChanged, StationSettingRow, StationSettings, StationSettingsEntry,
+    StationSettingsHistory, StationSettingsPatch,
+};
 pub use sign::{CameraSign, Sign, SignMissing, SignPlugin, SignQuestion, SignWants};
 pub use station::{CameraHealth, ClockHealth, Health, LiveHealth, ProblemBody, RingHealth, Status, SyncStateName};
+pub use tls::*;

@@ -1,15 +1,17 @@
 //! What all routes share.
 
 use crate::accounts::{AccountBook, HashCost};
+use crate::crowd::Crowd;
 use crate::error::{Error, Problem};
-use crate::event_feed::{EventFeed, FOLLOWERS_PER_SESSION_MAX};
+use crate::event_feed::{self, EventFeed};
 use crate::gate::Gate;
-use crate::live::{LiveHub, VIEWERS_PER_SESSION_MAX};
+use crate::live::{self, LiveHub};
 use crate::mirrors::MirrorBook;
 use crate::places::Places;
 use crate::ports::Ports;
 use crate::requests::{Office, RequestBook};
 use crate::routes::dispatch::blocking;
+use crate::settings::SettingBook;
 use crate::stills::{STILLS_MAX, STILLS_PER_SESSION_MAX, StillCache};
 use crate::turning::Turning;
 use std::sync::Arc;
@@ -48,7 +50,7 @@ pub struct AppParts {
     pub hash_cost: HashCost,
     /// Version of the program.
     pub version: String,
-    /// What the station says of itself to everybody.
+    /// What the configuration file says of the station; what was set on the page holds instead.
     pub office: Office,
 }
 
@@ -68,14 +70,15 @@ struct Inner {
     deciding: tokio::sync::Mutex<()>,
     downloads: Arc<Semaphore>,
     downloads_by_session: Places,
-    viewers_by_session: Places,
-    followers_by_session: Places,
+    viewers: Crowd,
+    followers: Crowd,
     chunk_reads: Arc<Semaphore>,
     stills: Arc<Semaphore>,
     stills_by_session: Places,
     still_cache: StillCache,
     turning: Turning,
     requests: RequestBook,
+    settings: SettingBook,
     transcodes: crate::transcode::Places,
 }
 
@@ -89,6 +92,7 @@ impl App {
         let mirrors = Arc::new(MirrorBook::load(&parts.ports, Arc::clone(&parts.clock))?);
         let gate = Gate::new(Arc::clone(&parts.ports.audit), Arc::clone(&parts.clock));
         let requests = RequestBook::load(Arc::clone(&parts.ports.register))?;
+        let settings = SettingBook::load(Arc::clone(&parts.ports.register), parts.office.clone())?;
         Ok(Self(Arc::new(Inner {
             parts,
             accounts,
@@ -101,14 +105,15 @@ impl App {
             uploads: Arc::new(Semaphore::new(UPLOADS_MAX)),
             downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),
             downloads_by_session: Places::new(DOWNLOADS_PER_SESSION_MAX),
-            viewers_by_session: Places::new(VIEWERS_PER_SESSION_MAX),
-            followers_by_session: Places::new(FOLLOWERS_PER_SESSION_MAX),
+            viewers: Crowd::new(live::VIEWERS),
+            followers: Crowd::new(event_feed::FOLLOWERS),
             chunk_reads: Arc::new(Semaphore::new(CHUNK_READS_MAX)),
             stills: Arc::new(Semaphore::new(STILLS_MAX)),
             stills_by_session: Places::new(STILLS_PER_SESSION_MAX),
             still_cache: StillCache::default(),
             turning: Turning::default(),
             requests,
+            settings,
             transcodes: crate::transcode::Places::new(std::thread::available_parallelism().map_or(1, usize::from)),
         })))
     }
@@ -117,6 +122,18 @@ impl App {
     #[must_use]
     pub fn claim_code(&self) -> Option<String> {
         self.0.accounts.claim_code()
+    }
+
+    /// SHA-256 of the station's own authority, as browsers show it, when the page is served with it. For the console: it can be compared there.
+    #[must_use]
+    pub fn authority_sha256(&self) -> Option<String> {
+        self.0.parts.ports.certificates.authority().map(|certificate| watchbook_tls::fingerprint(&certificate))
+    }
+
+    /// The page is served over TLS.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.0.parts.ports.certificates.tls().is_some()
     }
 
     pub(crate) fn accounts(&self) -> &AccountBook {
@@ -151,10 +168,14 @@ impl App {
     }
 
     pub(crate) fn office(&self) -> Office {
-        // The policy is the station's promise, the file says how its office keeps it: the shorter time holds.
+        // The policy is the station's promise, the settings say how its office keeps it: the shorter time holds.
         let answer_days = self.ports().policies.in_force().rules.subject_request_days;
-        let office = self.0.parts.office.clone();
+        let office = self.0.settings.office();
         Office { answer_days: office.answer_days.min(answer_days), ..office }
+    }
+
+    pub(crate) fn settings(&self) -> &SettingBook {
+        &self.0.settings
     }
 
     pub(crate) fn live(&self) -> &LiveHub {
@@ -204,16 +225,18 @@ impl App {
         &self.0.downloads_by_session
     }
 
-    pub(crate) fn viewers_by_session(&self) -> &Places {
-        &self.0.viewers_by_session
+    /// Who holds live pictures open.
+    pub(crate) fn viewers(&self) -> &Crowd {
+        &self.0.viewers
     }
 
     pub(crate) fn event_feed(&self) -> &Arc<EventFeed> {
         &self.0.parts.event_feed
     }
 
-    pub(crate) fn followers_by_session(&self) -> &Places {
-        &self.0.followers_by_session
+    /// Who follows new events.
+    pub(crate) fn followers(&self) -> &Crowd {
+        &self.0.followers
     }
 
     pub(crate) fn stills(&self) -> (&Places, &Arc<Semaphore>) {

@@ -7,10 +7,12 @@
 //! The file is a head of 45 bytes (what it is, version, what argon2id takes, salt, nonce) and the contents under AES-256-GCM with a key that argon2id makes of the passphrase. The head
 //! is authenticated with the contents, so that no byte can be changed. Of a file that somebody made up it takes at most [`KDF_KIB_MAX`] and [`KDF_PASSES_MAX`].
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz_body;
 mod plan;
 mod rows;
 
-pub(crate) use plan::{Plan, Plans};
+pub(crate) use plan::{Plan, Plans, not_restorable, restorable};
 pub(crate) use rows::{About, AboutPlugin, Contents};
 pub use rows::{BackupRow, BackupTable};
 

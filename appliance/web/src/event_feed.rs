@@ -2,6 +2,7 @@
 //! is slow holds nothing up: what it missed is said, and it looks again.
 
 use crate::api;
+use crate::crowd::Bounds;
 use crate::error::Error;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,6 +17,17 @@ pub const REMEMBERED_MAX: usize = 512;
 pub const FOLLOWERS_MAX: usize = 64;
 /// Of one session: two windows, and as many whose end is not noticed yet.
 pub(crate) const FOLLOWERS_PER_SESSION_MAX: usize = 4;
+/// Of one account: four such sessions.
+pub(crate) const FOLLOWERS_PER_ACCOUNT_MAX: usize = 16;
+/// Of one address, which has no more than as many other connections beside them; the rest stays for everybody else.
+pub(crate) const FOLLOWERS_PER_ADDRESS_MAX: usize = FOLLOWERS_MAX / 2;
+/// These bounds.
+pub(crate) const FOLLOWERS: Bounds = Bounds {
+    session: FOLLOWERS_PER_SESSION_MAX,
+    account: FOLLOWERS_PER_ACCOUNT_MAX,
+    address: FOLLOWERS_PER_ADDRESS_MAX,
+    what: "feeds of new events open",
+};
 
 /// What is asked of the events. An empty one asks for all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -35,6 +35,8 @@ struct Memory {
     refusals: HashMap<(Asker, String), MonoNanos>,
     minute: u64,
     in_minute: u32,
+    /// Bounds of which the recorder's own log was told, and when.
+    told: HashMap<String, MonoNanos>,
 }
 
 /// Who asks, as far as sharing goes.
@@ -112,9 +114,14 @@ impl Gate {
         if failed && !self.may_log_nobody() {
             return Ok(());
         }
+        self.note_numbered(entry).await.map(|_| ())
+    }
+
+    /// As [`Self::note`], for what may yet come to nothing; the entry's number.
+    pub(crate) async fn note_numbered(&self, entry: AuditEntry) -> Result<u64, Problem> {
         let audit = Arc::clone(&self.audit);
         let written = blocking(move || Ok(audit.append(&entry))).await.map_err(Problem::from)?;
-        written.map(|_| ()).map_err(|error| Refusal::LogUnwritable(error).into())
+        written.map_err(|error| Refusal::LogUnwritable(error).into())
     }
 
     /// Refusals that were counted but not written, since the start.
@@ -125,6 +132,18 @@ impl Gate {
     /// Counts an attempt that was turned away before it could be judged.
     pub(crate) fn count_not_logged(&self) {
         self.not_logged.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts what a bound turned away before anything of it could be decided, and tells the recorder's own log of it, once in a minute for each bound: who fills a bound would else fill that log.
+    pub(crate) fn turn_away(&self, bound: &str, peer: IpAddr) {
+        self.count_not_logged();
+        let now = self.clock.mono();
+        let mut memory = self.memory();
+        let window = REFUSAL_WINDOW_S * NANOS_PER_SEC.unsigned_abs();
+        if memory.told.get(bound).is_none_or(|at| now.nanos_since(*at) >= window) {
+            memory.told.insert(bound.to_owned(), now);
+            tracing::warn!(%peer, bound, "turned away; the health page counts how many");
+        }
     }
 
     /// Forgets the grants of a session that ended.

@@ -1,11 +1,14 @@
 //! Headers: what every answer carries, what a request from the page must carry, and the session cookie.
 
 use crate::error::Problem;
+use crate::tls::Over;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::Response;
 
-/// Name of the session cookie.
+/// Name of the session cookie over plain HTTP.
 pub const COOKIE: &str = "wb_session";
+/// Its name over TLS. A browser takes a cookie with `__Host-` from this host over TLS alone, sends it to nobody else, and lets nothing that came over plain HTTP put another one in its place.
+pub const COOKIE_TLS: &str = "__Host-wb_session";
 /// Mutating requests carry it: a form or an image of another site cannot.
 pub const CSRF_HEADER: HeaderName = HeaderName::from_static("x-watchbook");
 /// Bytes of a session token.
@@ -27,6 +30,14 @@ pub(crate) fn for_checker(response: Response) -> Response {
     let mut response = for_all(response);
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CSP_OF_CHECKER));
     response
+}
+
+/// Name of the session cookie, and what else it says.
+fn cookie_over(over: Over) -> (&'static str, &'static str) {
+    match over {
+        Over::Plain => (COOKIE, ""),
+        Over::Tls => (COOKIE_TLS, "; Secure"),
+    }
 }
 
 /// Adds what every answer carries.
@@ -57,7 +68,7 @@ pub(crate) fn for_api(mut response: Response) -> Response {
 ///
 /// # Errors
 /// 403 `cross-site`.
-pub(crate) fn same_site(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+pub(crate) fn same_site(method: &Method, headers: &HeaderMap, over: Over) -> Result<(), Problem> {
     let mutating = !matches!(*method, Method::GET | Method::HEAD);
     let upgrade = headers.contains_key(header::UPGRADE);
     if !mutating && !upgrade {
@@ -76,6 +87,8 @@ pub(crate) fn same_site(method: &Method, headers: &HeaderMap) -> Result<(), Prob
     let origin = origin.to_str().ok().and_then(|text| text.parse::<Uri>().ok());
     let host = headers.get(header::HOST).and_then(|value| value.to_str().ok());
     let same = match (&origin, host) {
+        // A page that came over plain HTTP may be anybody's. Not the other way round: a proxy may speak TLS for a recorder that does not.
+        (Some(origin), _) if over == Over::Tls && origin.scheme_str() != Some("https") => false,
         (Some(origin), Some(host)) => origin.authority().is_some_and(|from| from.as_str().eq_ignore_ascii_case(host)),
         _ => false,
     };
@@ -83,10 +96,10 @@ pub(crate) fn same_site(method: &Method, headers: &HeaderMap) -> Result<(), Prob
 }
 
 /// The session token of the request's cookie; `None` when there is none or it cannot be one.
-pub(crate) fn session_token(headers: &HeaderMap) -> Option<[u8; TOKEN_BYTES]> {
+pub(crate) fn session_token(headers: &HeaderMap, over: Over) -> Option<[u8; TOKEN_BYTES]> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut ours = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let (_, value) = ours.find(|(name, _)| *name == COOKIE)?;
+    let (_, value) = ours.find(|(name, _)| *name == cookie_over(over).0)?;
     crate::hex::decode(value)
 }
 
@@ -102,15 +115,20 @@ pub(crate) fn mirror_token(headers: &HeaderMap) -> Option<[u8; TOKEN_BYTES]> {
 }
 
 /// `Set-Cookie` for a new session.
-pub(crate) fn cookie_for(token: &[u8; TOKEN_BYTES], max_age_s: u64) -> HeaderValue {
-    let text =
-        format!("{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age={max_age_s}", crate::hex::encode(token));
+pub(crate) fn cookie_for(token: &[u8; TOKEN_BYTES], max_age_s: u64, over: Over) -> HeaderValue {
+    let ((name, more), token) = (cookie_over(over), crate::hex::encode(token));
+    let text = format!("{name}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={max_age_s}{more}");
     HeaderValue::try_from(text).expect("hexadecimal digits and fixed ASCII are a valid header value")
 }
 
 /// `Set-Cookie` that removes it.
-pub(crate) fn no_cookie() -> HeaderValue {
-    HeaderValue::from_static("wb_session=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0")
+pub(crate) fn no_cookie(over: Over) -> HeaderValue {
+    match over {
+        Over::Plain => HeaderValue::from_static("wb_session=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0"),
+        Over::Tls => {
+            HeaderValue::from_static("__Host-wb_session=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0; Secure")
+        }
+    }
 }
 
 #[cfg(test)]
@@ -136,7 +154,7 @@ mod tests {
             (Method::GET, &[("host", "box"), ("upgrade", "websocket"), ("origin", "https://BOX")], true),
         ];
         for (method, pairs, expected) in cases {
-            assert_eq!(same_site(&method, &headers(pairs)).is_ok(), expected, "{method} {pairs:?}");
+            assert_eq!(same_site(&method, &headers(pairs), Over::Plain).is_ok(), expected, "{method} {pairs:?}");
         }
     }
 
@@ -167,7 +185,33 @@ mod tests {
             (format!("not_wb_session={text}"), None),
             ("wb_session=".to_owned(), None),
         ] {
-            assert_eq!(session_token(&headers(&[("cookie", &cookie)])), expected, "{cookie}");
+            assert_eq!(session_token(&headers(&[("cookie", &cookie)]), Over::Plain), expected, "{cookie}");
+        }
+    }
+
+    #[test]
+    fn over_tls_the_cookie_has_a_name_that_plain_http_cannot_set_and_goes_back_over_tls_alone() {
+        let token = [0xA5; TOKEN_BYTES];
+        let set = cookie_for(&token, 60, Over::Tls);
+        let set = set.to_str().unwrap();
+        // RFC 6265bis §4.1.3.2: __Host- wants Secure, the path / and no domain.
+        for part in ["__Host-wb_session=", "; Secure", "; Path=/", "; HttpOnly", "; SameSite=Strict"] {
+            assert!(set.contains(part), "{set}");
+        }
+        assert!(!set.contains("Domain"));
+        assert!(no_cookie(Over::Tls).to_str().unwrap().contains("__Host-wb_session=; Path=/; "));
+        let sent = headers(&[("cookie", set.split(';').next().unwrap())]);
+        assert_eq!(session_token(&sent, Over::Tls), Some(token));
+        assert_eq!(session_token(&sent, Over::Plain), None);
+        let plain = headers(&[("cookie", &format!("wb_session={}", crate::hex::encode(&token)))]);
+        assert_eq!(session_token(&plain, Over::Tls), None);
+    }
+
+    #[test]
+    fn over_tls_a_page_that_came_in_the_open_is_another_site() {
+        for (origin, expected) in [("https://box:8080", true), ("http://box:8080", false), ("null", false)] {
+            let headers = headers(&[("host", "box:8080"), ("x-watchbook", "1"), ("origin", origin)]);
+            assert_eq!(same_site(&Method::POST, &headers, Over::Tls).is_ok(), expected, "{origin}");
         }
     }
 }

@@ -7,6 +7,7 @@ mod feed;
 pub(crate) mod socket;
 
 use crate::api::StreamState;
+use crate::crowd::Bounds;
 use crate::error::Error;
 use crate::transcode::Refused;
 use feed::{Feed, Viewer};
@@ -35,6 +36,17 @@ pub const VIEWER_BYTES_MAX: usize = 2 * GOP_BYTES_MAX;
 pub const VIEWERS_MAX: usize = 256;
 /// Of them for one session: a wall of 64 tiles, and half as many that are being opened again while the server has not yet noticed their end.
 pub const VIEWERS_PER_SESSION_MAX: usize = 96;
+/// Of them for one account: half of all, so that no account with its sessions keeps the others from looking.
+pub const VIEWERS_PER_ACCOUNT_MAX: usize = VIEWERS_MAX / 2;
+/// Of them for one address: a room of people behind one address translator, or all who come through a proxy; the rest stays for everybody else.
+pub const VIEWERS_PER_ADDRESS_MAX: usize = VIEWERS_MAX / 4 * 3;
+/// These bounds.
+pub(crate) const VIEWERS: Bounds = Bounds {
+    session: VIEWERS_PER_SESSION_MAX,
+    account: VIEWERS_PER_ACCOUNT_MAX,
+    address: VIEWERS_PER_ADDRESS_MAX,
+    what: "live pictures open",
+};
 /// Sample bytes of one message; a GOP of 8 MiB goes in a few. No longer than a second at 8 Mbit/s on a slow network.
 pub const MESSAGE_SAMPLE_BYTES: usize = 1 << 20;
 /// Samples of one message, far below what a fragment may hold.

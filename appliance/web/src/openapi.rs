@@ -125,6 +125,7 @@ fn who_may(row: &Route) -> String {
                 .to_owned()
         }
         Permission::InCase(_) => "Asks the gate about the case as it is then.".to_owned(),
+        Permission::OfSettings(_) => "Asks the gate about the settings as they are then.".to_owned(),
     }
 }
 

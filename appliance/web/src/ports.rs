@@ -5,6 +5,7 @@
 
 mod backups;
 mod cases;
+mod certificates;
 mod decisions;
 mod exports;
 mod log;
@@ -20,6 +21,7 @@ mod transcoders;
 
 pub use backups::{Backups, RestoreOnto};
 pub use cases::{CaseChange, Cases};
+pub use certificates::Certificates;
 pub use decisions::{Decisions, SignedDecision};
 pub use exports::{DOWNLOAD, ExportAnswer, ExportDelivery, ExportFile, ExportOrder, Exports, Redaction};
 pub use log::{AuditBook, AuditKind, AuditPage, AuditRecord, Checkpoints};
@@ -92,6 +94,8 @@ pub struct Ports {
     pub backups: Arc<dyn Backups>,
     /// Temperatures and network.
     pub machine: Arc<dyn Machine>,
+    /// What the page is served with.
+    pub certificates: Arc<dyn Certificates>,
 }
 
 /// Settings of one camera as they are stored. Its password is in there: it goes to the register and to capture, never into an answer.

@@ -17,14 +17,14 @@ const REQUESTS_MAX: usize = 10_000;
 const KEPT_NANOS: i64 = 3 * 365 * DAY;
 const DAY: i64 = 86_400 * NANOS_PER_SEC;
 
-/// What the station says of itself to everybody, and how long it takes to answer a request: policy, from the configuration file.
+/// What the station says of itself to everybody, and how long it takes to answer a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Office {
     /// Its name, as on a sign; empty when nobody said.
     pub name: String,
     /// Whom to ask; empty when nobody said.
     pub contact: String,
-    /// Where the public reaches the page, such as `http://192.168.10.2:8080`; empty: at the address at which it is open.
+    /// Where the public reaches the page, such as `https://192.168.10.2:8080`; empty: at the address at which it is open.
     pub address: String,
     /// A request is answered within so many days.
     pub answer_days: u32,

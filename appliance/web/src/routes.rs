@@ -23,6 +23,7 @@ pub(crate) mod live;
 pub(crate) mod log;
 mod log_push;
 pub(crate) mod mirror;
+mod passkeys;
 pub(crate) mod playback;
 pub(crate) mod plugins;
 pub(crate) mod policies;
@@ -35,13 +36,16 @@ pub(crate) mod report;
 pub(crate) mod requests;
 pub(crate) mod retention;
 pub(crate) mod sessions;
+mod settings;
 mod signed_in;
 pub(crate) mod signs;
 pub(crate) mod station;
 mod thumbnails;
+mod tls;
 
 use crate::error::{Error, Problem};
 use crate::ports::CameraConfig;
+use crate::settings::SettingsNow;
 use axum::http::Method;
 use axum::response::Response;
 use core::future::Future;
@@ -96,6 +100,8 @@ pub(crate) enum Permission {
     OfExport(fn(&Asked<'_>) -> Result<Action, Error>),
     /// The same for what is done with a request of somebody who may be in the footage: with what is known of it, for whoever may.
     OfRequest(fn(&Asked<'_>, Option<&requests::Facts>) -> Result<Action, Error>),
+    /// The same for a change of the station's own settings, whose action says what becomes different; without them for somebody who may not.
+    OfSettings(fn(&Asked<'_>, Option<&SettingsNow>) -> Result<Action, Error>),
     /// Whoever the gate lets copy the log: somebody who is signed in, or a program with the token of a mirror.
     Mirrors,
 }
@@ -106,6 +112,7 @@ pub(crate) struct Stored<'a> {
     pub(crate) camera: Option<&'a CameraConfig>,
     pub(crate) case: Option<&'a Case>,
     pub(crate) request: Option<&'a requests::Facts>,
+    pub(crate) settings: Option<&'a SettingsNow>,
 }
 
 impl Permission {
@@ -122,6 +129,7 @@ impl Permission {
             Self::Compares(ask) => Some(ask(asked, stored.camera)),
             Self::InCase(ask) => Some(ask(asked, stored.case)),
             Self::OfRequest(ask) => Some(ask(asked, stored.request)),
+            Self::OfSettings(ask) => Some(ask(asked, stored.settings)),
             Self::Mirrors => Some(Ok(Action::MirrorLog { mirror: asked.mirror })),
         }
     }
@@ -221,6 +229,7 @@ pub(crate) fn table() -> Vec<Route> {
     let mut rows = station::rows();
     rows.extend(sessions::rows());
     rows.extend(signed_in::rows());
+    rows.extend(passkeys::rows());
     rows.extend(backup::rows());
     rows.extend(accounts::rows());
     rows.extend(cameras::rows());
@@ -249,11 +258,13 @@ pub(crate) fn table() -> Vec<Route> {
     rows.extend(requests::rows());
     rows.extend(signs::rows());
     rows.extend(policies::rows());
+    rows.extend(settings::rows());
     rows.extend(health::rows());
     rows.extend(disks::rows());
     rows.extend(retention::rows());
     rows.extend(holds::rows());
     rows.extend(proposals::rows());
+    rows.extend(tls::rows());
     rows
 }
 

@@ -138,7 +138,7 @@ impl Places {
     pub(crate) async fn for_piece(&self, transcoders: &dyn Transcoders) -> Result<Place, Refused> {
         not_late(transcoders)?;
         match timeout(TURN_WAIT, Arc::clone(&self.pieces).acquire_owned()).await {
-            Ok(Ok(place)) => Ok(Place(place)),
+            Ok(Ok(place)) => not_late(transcoders).map(|()| Place(place)),
             _ => Err(Refused {
                 why: Why::Full,
                 detail: format!(

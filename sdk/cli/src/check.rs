@@ -103,7 +103,9 @@ mod tests {
         let rule = "(component (instance $i) (export \"watchbook:plugin/about@0.1.0\" (instance $i)) \
                     (export \"watchbook:plugin/rule@0.1.0\" (instance $i)))";
         let wrong_world = found(rule);
-        assert!(wrong_world.len() == 1 && wrong_world[0].contains("does not export `analyzer`"), "{wrong_world:?}");
+        assert_eq!(wrong_world.len(), 2, "{wrong_world:?}");
+        assert!(wrong_world[0].contains("of the world `export-rule`"), "what it is: {wrong_world:?}");
+        assert!(wrong_world[1].contains("does not export `analyzer`"), "what it lacks: {wrong_world:?}");
         let import = "(import \"watchbook:plugin/store@0.1.0\" (instance))";
         let undeclared = found(&format!("(component {import} {exports})"));
         assert!(undeclared.len() == 1 && undeclared[0].contains("add \"store\""), "{undeclared:?}");

@@ -19,8 +19,9 @@ const ARGS = [
 /** Longest wait for anything that the page or the recorder must do soon. Two cores encode, record, decode and draw here. */
 export const SOON_MS = 30_000;
 
-export async function openBrowser() {
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGS });
+/** `more`: arguments for this browser alone. */
+export async function openBrowser(more = []) {
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: [...ARGS, ...more] });
   const shots = process.env.SHOTS ?? join(tmpdir(), "watchbook-shots");
   await mkdir(shots, { recursive: true });
   return { browser, shots, complaints: [] };

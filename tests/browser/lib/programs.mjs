@@ -133,6 +133,7 @@ listen = "127.0.0.1:${port}"
 [storage]
 state_dir = "${dir}/state"
 ring_dir = "${dir}/ring"
+disk_roots = ["${dir}"]
 ring_gib = 1.0
 segment_mib = 64
 [plugins]

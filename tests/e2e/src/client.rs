@@ -81,6 +81,14 @@ impl Client {
         read(request.call().unwrap_or_else(|error| panic!("GET {path}: {error}")))
     }
 
+    /// Whether somebody answers there, and what is in the way otherwise.
+    ///
+    /// # Errors
+    /// What the connection says.
+    pub fn answers(&self, path: &str) -> Result<(), String> {
+        self.agent.get(format!("{}{path}", self.base)).call().map(drop).map_err(|error| error.to_string())
+    }
+
     /// `POST` without a body.
     ///
     /// # Panics
@@ -138,6 +146,35 @@ impl Client {
             request = request.header("Cookie", cookie);
         }
         request.header("Content-Type", "application/octet-stream").send(body).map(read)
+    }
+
+    /// Any request, with the session and the header against foreign pages; a body with its media type.
+    ///
+    /// # Panics
+    /// When the connection fails.
+    pub fn call(&self, method: &str, path: &str, body: Option<(&str, &[u8])>) -> Answer {
+        let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.base));
+        request = request.header("X-Watchbook", "1");
+        if let Some(cookie) = &self.cookie {
+            request = request.header("Cookie", cookie);
+        }
+        let built = "a path of the API makes a request";
+        let answer = match body {
+            Some((kind, bytes)) => self.agent.run(request.header("Content-Type", kind).body(bytes).expect(built)),
+            None if matches!(method, "GET" | "DELETE") => self.agent.run(request.body(()).expect(built)),
+            // Without a length of its own the client would send a body in chunks.
+            None => self.agent.run(request.body(&b""[..]).expect(built)),
+        };
+        read(answer.unwrap_or_else(|error| panic!("{method} {path}: {error}")))
+    }
+
+    /// Signs in with a name and a password.
+    ///
+    /// # Panics
+    /// When the recorder does not let them in.
+    pub fn sign_in_as(&mut self, name: &str, password: &str) {
+        let body = serde_json::json!({ "name": name, "password": password });
+        drop(self.send("POST", "/api/v1/session", &body).ok());
     }
 
     /// Claims the station as its one person and stays signed in.

@@ -10,11 +10,13 @@ pub mod case;
 pub mod client;
 pub mod media;
 pub mod process;
+pub mod raw;
 pub mod recorder;
 pub mod release;
 pub mod wait;
 
 pub use client::Client;
 pub use process::{CameraServer, Process};
+pub use raw::Raw;
 pub use recorder::{Camera, Recorder};
 pub use wait::wait_for;

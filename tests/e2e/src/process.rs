@@ -123,6 +123,14 @@ impl Process {
     fn end_by(&mut self, signal: Signal, deadline: Duration) -> Option<i32> {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a child has a positive id");
         kill_process(pid, signal).expect("the child has not been waited for");
+        self.wait_end(deadline)
+    }
+
+    /// Waits for its end and returns the exit code; `None` when a signal ended it.
+    ///
+    /// # Panics
+    /// When it does not end in time.
+    pub fn wait_end(&mut self, deadline: Duration) -> Option<i32> {
         wait_for(&format!("{} to end", self.name), deadline, || match self.child.try_wait() {
             Ok(Some(status)) => Ok(status.code()),
             other => Err(format!("{other:?}")),

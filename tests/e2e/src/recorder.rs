@@ -11,6 +11,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// Time enough for anything that should take a second or two on a busy machine.
 pub const SOON: Duration = Duration::from_secs(40);
 
+/// Name of a socket in the recorder's directory at which a process is had for each child program, when a test has put it there.
+pub const CHILDREN_SOCKET: &str = "children.socket";
+
 /// A running recorder.
 pub struct Recorder {
     dir: PathBuf,
@@ -63,7 +66,7 @@ impl Recorder {
         code.is_none()
     }
 
-    /// Waits until the program has put itself in its own place and shows its page anew; not signed in.
+    /// Waits until the recorder has been started again, because it asked for that, and shows its page anew; not signed in.
     pub fn wait_page_again(&mut self) {
         let page = wait_for("the page after a restart by itself", SOON, || {
             let output = self.process.output();
@@ -93,9 +96,19 @@ impl Recorder {
         self.process.terminate(SOON)
     }
 
+    /// Waits for an end that it did not ask for; returns the exit code.
+    pub fn wait_end(&mut self) -> Option<i32> {
+        self.process.wait_end(SOON)
+    }
+
     /// `kill -9`.
     pub fn kill(&mut self) {
         self.process.kill();
+    }
+
+    /// Everything it has said so far.
+    pub fn output(&self) -> String {
+        self.process.output()
     }
 
     /// Process id.
@@ -166,20 +179,18 @@ impl Recorder {
 
     /// Spans and gaps of the last ten minutes.
     pub fn recordings(&self, camera: &Camera) -> Value {
-        let now = now_ms();
-        let path = format!(
-            "/api/v1/cameras/{}/recordings?from_utc_ms={}&to_utc_ms={}&role=main_video",
-            camera.id,
-            now - 600_000,
-            now + 60_000
-        );
-        self.client.get(&path).ok().json()
+        recordings(&self.client, camera)
     }
 
     /// Waits until at least `seconds` are recorded in one piece; returns its start and end in ms UTC.
     pub fn wait_recorded(&self, camera: &Camera, seconds: i64) -> (i64, i64) {
+        Self::seen_by(&self.client, camera, seconds)
+    }
+
+    /// The same, as somebody else is shown it.
+    pub fn seen_by(client: &Client, camera: &Camera, seconds: i64) -> (i64, i64) {
         wait_for(&format!("{seconds} s of camera {}", camera.id), SOON + SOON, || {
-            let recordings = self.recordings(camera);
+            let recordings = recordings(client, camera);
             let spans = recordings["spans"].as_array().cloned().unwrap_or_default();
             spans
                 .iter()
@@ -214,6 +225,17 @@ impl Recorder {
     }
 }
 
+fn recordings(client: &Client, camera: &Camera) -> Value {
+    let now = now_ms();
+    let path = format!(
+        "/api/v1/cameras/{}/recordings?from_utc_ms={}&to_utc_ms={}&role=main_video",
+        camera.id,
+        now - 600_000,
+        now + 60_000
+    );
+    client.get(&path).ok().json()
+}
+
 /// Milliseconds since 1970.
 pub fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
@@ -222,7 +244,7 @@ pub fn now_ms() -> i64 {
 
 fn write_config(dir: &Path, plugins: &Path) {
     let config = format!(
-        "[web]\nlisten = \"127.0.0.1:0\"\n\n[storage]\nstate_dir = {:?}\nring_dir = {:?}\nring_gib = 0.5\nsegment_mib = 16\n\n[plugins]\ndir = {plugins:?}\n\n[cameras]\nnetworks = [\"127.0.0.1\"]\n\n[exports]\nusb_root = {:?}\n\n[[exports.sinks]]\nname = \"share\"\ndir = {:?}\n",
+        "[web]\nlisten = \"127.0.0.1:0\"\n\n[storage]\nstate_dir = {:?}\nring_dir = {:?}\nring_gib = 0.5\nsegment_mib = 16\ndisk_roots = [{dir:?}]\n\n[plugins]\ndir = {plugins:?}\n\n[cameras]\nnetworks = [\"127.0.0.1\"]\n\n[exports]\nusb_root = {:?}\n\n[[exports.sinks]]\nname = \"share\"\ndir = {:?}\n",
         dir.join("state"),
         dir.join("ring"),
         dir.join("media"),
@@ -234,6 +256,11 @@ fn write_config(dir: &Path, plugins: &Path) {
 fn start(dir: &Path) -> (Process, Client, Option<String>) {
     let mut command = Command::new(program("watchbook"));
     command.args(["run", "--config"]).arg(dir.join("watchbook.toml"));
+    let children = dir.join(CHILDREN_SOCKET);
+    if children.exists() {
+        // A test gives child programs a user of their own.
+        command.arg("--children").arg(children);
+    }
     let authority = dir.join("authority.pem");
     if authority.exists() {
         // A test made an authority that this machine trusts.

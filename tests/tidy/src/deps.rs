@@ -23,24 +23,33 @@ const ONLY: [(&str, &[&str]); 16] = [
     ("totp-rs", &["appliance/web", "tests/e2e"]),
 ];
 /// Synchronous crates: a function that cannot wait cannot hold up a camera.
-const NO_TOKIO: [&str; 5] =
-    ["appliance/base", "appliance/media", "appliance/evidence", "appliance/access", "appliance/export"];
+const NO_TOKIO: [&str; 7] = [
+    "appliance/base",
+    "appliance/media",
+    "appliance/evidence",
+    "appliance/access",
+    "appliance/export",
+    "appliance/tls",
+    "appliance/starter",
+];
 /// What each lower crate may know of the others. A crate that is not listed may know all.
-const LAYERS: [(&str, &[&str]); 14] = [
+const LAYERS: [(&str, &[&str]); 16] = [
     ("appliance/base", &[]),
     ("appliance/confine", &[]),
+    ("appliance/starter", &["base"]),
     ("appliance/media", &["base"]),
     ("appliance/access", &["base"]),
     ("appliance/evidence", &["base"]),
     ("appliance/evidence/wasm", &["evidence"]),
     ("appliance/export", &["access", "base", "evidence", "media"]),
     ("appliance/capture", &["base", "media"]),
-    ("appliance/analysis", &["base", "confine", "media"]),
+    ("appliance/analysis", &["base", "confine", "media", "starter"]),
     ("appliance/store", &["access", "base", "evidence", "media"]),
-    ("appliance/plugin-host", &["analysis", "base"]),
+    ("appliance/tls", &["base"]),
+    ("appliance/plugin-host", &["analysis", "base", "starter"]),
     ("appliance/inference", &[]),
     ("appliance/plugin-engine", &["analysis", "base", "confine", "inference", "plugin-host"]),
-    ("appliance/web", &["access", "base", "media"]),
+    ("appliance/web", &["access", "base", "media", "tls"]),
 ];
 
 /// Rules `dependency`, `layer` and `registry`.

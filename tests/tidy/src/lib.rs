@@ -11,10 +11,12 @@
 pub mod deps;
 pub mod figures;
 pub mod freeze;
+pub mod fuzz;
 pub mod privacy;
 pub mod prose;
 pub mod repo;
 pub mod rust;
+pub mod security;
 pub mod tree;
 mod words;
 
@@ -51,6 +53,8 @@ pub fn check(repo: &Repo) -> (Vec<Finding>, Figures) {
     findings.extend(deps::check(repo));
     findings.extend(privacy::check(repo));
     findings.extend(freeze::check(repo));
+    findings.extend(fuzz::check(repo));
+    findings.extend(security::check(repo));
     findings.sort();
     (findings, figures)
 }

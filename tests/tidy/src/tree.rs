@@ -3,7 +3,7 @@
 use crate::{Finding, Repo, TextFile};
 
 /// Everything that may lie at the root. Folders first; the rest is read by machines, but for the README and the licence.
-const TOP_LEVEL: [&str; 21] = [
+const TOP_LEVEL: [&str; 22] = [
     "appliance",
     "image-build",
     "plugins",
@@ -21,6 +21,7 @@ const TOP_LEVEL: [&str; 21] = [
     "LICENSE",
     "Makefile",
     "README.md",
+    "SECURITY.md",
     "clippy.toml",
     "deny.toml",
     "rust-toolchain.toml",

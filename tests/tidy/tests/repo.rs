@@ -34,6 +34,8 @@ hold! {
     everything_lies_where_design_says: "top-level";
     what_is_released_stays: "frozen", "copy";
     no_interface_carries_an_identity: "privacy";
+    each_fuzz_target_has_its_corpus_and_its_test: "fuzz-target";
+    what_the_security_tables_claim_has_its_tests: "security-table";
 }
 
 #[test]

@@ -2,15 +2,15 @@
 
 use crate::error::{Attempt as _, Result};
 use crate::kit::{self, Contents, Kit};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// The host's files over 9P, the network, USB cameras that are processes, and cameras that are drivers.
 const MODULES: [&str; 6] = ["virtio_pci", "9pnet_virtio", "9p", "virtio_net", "vhci-hcd", "uvcvideo"];
-/// Programs that are at home on the host and are started inside see the host's libraries; what they write goes to memory under `/mnt`.
-const INIT: &str = "#!/bin/busybox sh
+/// Both kinds of machine begin like this: with the host's files, read-only, in `/host`.
+const BEGIN: &str = "#!/bin/busybox sh
 export PATH=/bin:/sbin
-/bin/busybox mkdir -p /proc /sys /dev /host
+/bin/busybox mkdir -p /proc /sys /dev /host /rw /new
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
@@ -19,7 +19,9 @@ ip link set lo up
 ip link set eth0 up
 ip addr add 10.0.2.15/24 dev eth0
 mount -t 9p -o trans=virtio,version=9p2000.L,cache=loose,msize=262144,ro host /host
-mount -o bind /proc /host/proc
+";
+/// Programs that are at home on the host and are started inside see the host's libraries; what they write goes to memory under `/mnt`.
+const ORDERS: &str = "mount -o bind /proc /host/proc
 mount -o bind /sys /host/sys
 mount -o bind /dev /host/dev
 mount -t tmpfs -o size=900m tmpfs /host/mnt
@@ -30,12 +32,26 @@ chroot /host $1
 echo 'VM ended'
 poweroff -f
 ";
-const APPLETS: [&str; 8] = ["sh", "mount", "insmod", "ip", "stty", "chroot", "poweroff", "echo"];
+/// The host's files, and what is written over them in memory, are the system that systemd starts.
+const SERVICES: &str = "mount -t tmpfs -o size=1500m tmpfs /rw
+mkdir -p /rw/over /rw/work
+mount -t overlay -o lowerdir=/host,upperdir=/rw/over,workdir=/rw/work overlay /new
+mount -o bind /proc /new/proc
+chroot /new /bin/sh $1 || { echo 'VM not prepared'; poweroff -f; }
+umount /new/proc
+stty -echo 2>/dev/null
+exec switch_root /new /lib/systemd/systemd --unit=watchbook-vm-orders.service --show-status=false
+";
+const APPLETS: [&str; 11] =
+    ["sh", "mount", "umount", "mkdir", "insmod", "ip", "stty", "chroot", "switch_root", "poweroff", "echo"];
+/// What takes orders when systemd runs the machine: the unit that [`SERVICES`] names.
+pub const ORDERS_UNIT: &str = "watchbook-vm-orders";
 
 /// What is needed to start machines.
 pub struct Machine {
     kit: Kit,
-    guest: PathBuf,
+    /// For the kernel's command line.
+    words: String,
 }
 
 /// How the guest's processor is made.
@@ -67,17 +83,25 @@ impl Machine {
     /// # Errors
     /// What could not be fetched or written.
     pub fn make(guest: &Path, drivers: &[&str], folder: &Path) -> Result<Self> {
-        let modules: Vec<&str> = MODULES.iter().chain(drivers).copied().collect();
-        let contents = Contents { init: INIT, modules: &modules, applets: &APPLETS, programs: &[], tools: &[] };
-        let kit = Kit::make(&contents, folder)?;
         let guest = guest.canonicalize().attempt(format_args!("finding {}", guest.display()))?;
-        Ok(Self { kit, guest })
+        Ok(Self { kit: pack(ORDERS, drivers, folder)?, words: format!("-- {}", guest.display()) })
+    }
+
+    /// Packs one into `folder` in which systemd starts services: the system of the host, changed in memory by the script `prepare`, which must make a service of the name [`ORDERS_UNIT`] that takes
+    /// orders at `/dev/ttyS0`. That service and what it wants is all that is started.
+    ///
+    /// # Errors
+    /// What could not be fetched or written.
+    pub fn with_services(prepare: &Path, drivers: &[&str], folder: &Path) -> Result<Self> {
+        let drivers: Vec<&str> = ["overlay"].iter().chain(drivers).copied().collect();
+        let prepare = prepare.canonicalize().attempt(format_args!("finding {}", prepare.display()))?;
+        Ok(Self { kit: pack(SERVICES, &drivers, folder)?, words: format!("-- {}", prepare.display()) })
     }
 
     /// QEMU with this machine; its port 8080 is `port` here, its serial line standard input and output.
     #[must_use]
     pub fn qemu(&self, accel: Accel, port: u16) -> Command {
-        let line = format!("console=ttyS0 quiet loglevel=1 panic=-1 -- {}", self.guest.display());
+        let line = format!("console=ttyS0 quiet loglevel=1 panic=-1 {}", self.words);
         let mut command = Command::new("qemu-system-x86_64");
         let (accel, cpu) = match accel {
             Accel::Kvm => ("kvm", "host"),
@@ -91,6 +115,12 @@ impl Machine {
         command.arg("-nic").arg(format!("user,model=virtio-net-pci,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:8080"));
         command
     }
+}
+
+fn pack(rest: &str, drivers: &[&str], folder: &Path) -> Result<Kit> {
+    let modules: Vec<&str> = MODULES.iter().chain(drivers).copied().collect();
+    let init = [BEGIN, rest].concat();
+    Kit::make(&Contents { init: &init, modules: &modules, applets: &APPLETS, programs: &[], tools: &[] }, folder)
 }
 
 #[cfg(test)]

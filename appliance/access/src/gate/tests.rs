@@ -149,12 +149,14 @@ fn table() -> Vec<(Action, Option<Vec<Role>>)> {
         (Action::Rederive { camera: one, event: 1, range: window }, Some(vec![Investigator])),
         (Action::CancelRederive { camera: one, event: 1 }, Some(vec![Investigator])),
         (rederived(one), Some(vec![])),
-        (Action::SignIn { name_sha256: "ab".into() }, None),
+        (Action::SignIn { name_sha256: "ab".into(), passkey: None }, None),
         (Action::SignOut, everyone()),
         (Action::Claim, None),
         (Action::ReadConfig, everyone()),
         (Action::ChangeConfig { camera: Some(one), what: "name".into() }, Some(vec![Admin])),
         (Action::ChangeConfig { camera: None, what: "new camera".into() }, Some(vec![Admin])),
+        (Action::ReadStationSettings, Some(vec![Auditor, Admin])),
+        (Action::ChangeStationSettings { changes: Vec::new(), reason: "x".into() }, Some(vec![Admin])),
         (Action::ReadRetention { camera: Some(one) }, keepers()),
         (Action::ReadRetention { camera: None }, keepers()),
         (Action::ReadHolds, keepers()),
@@ -197,11 +199,21 @@ fn table() -> Vec<(Action, Option<Vec<Role>>)> {
         (Action::MakeBackup, Some(vec![Admin])),
         (Action::CompareBackup { backup_sha256: "ab".into() }, Some(vec![Admin])),
         (Action::RestoreBackup { backup_sha256: "ab".into() }, Some(vec![Admin])),
+        (
+            Action::UploadCertificate { certificate_sha256: "AB".into(), names: "box".into(), not_after: UtcNanos(9) },
+            Some(vec![Admin]),
+        ),
+        (Action::RemoveCertificate, Some(vec![Admin])),
         (Action::ReadSessions, Some(vec![Admin])),
         (Action::EndSession { account: 2, session: "ab".into() }, Some(vec![Admin])),
         (Action::SetUpSecondFactor, everyone()),
         (Action::EnterSecondFactor, everyone()),
         (Action::RemoveSecondFactor { account: 2 }, Some(vec![Admin])),
+        (Action::ReadOwnPasskeys, everyone()),
+        (Action::SetUpPasskey, everyone()),
+        (Action::AddPasskey { passkey: "0123456789abcdef".into() }, everyone()),
+        (Action::RemoveOwnPasskey { passkey: "0123456789abcdef".into() }, everyone()),
+        (Action::RemovePasskey { account: 2, passkey: "0123456789abcdef".into() }, Some(vec![Admin])),
         (Action::ReadAudit, Some(vec![Auditor])),
         (Action::MirrorLog { mirror: 1 }, Some(vec![Auditor])),
         (Action::MakeMirrorToken { name: "court".into() }, Some(vec![Auditor])),
@@ -293,6 +305,19 @@ fn each_role_may_do_what_the_table_says_and_nothing_else() {
 }
 
 #[test]
+fn an_entry_says_once_who_did_it() {
+    for (action, _) in table() {
+        let entry = AuditEntry { account: Some(7), action, outcome: Outcome::Allowed };
+        let json = serde_json::to_string(&entry).unwrap();
+        // What reads JSON takes the last field of a name: an account that something was done to would stand there as the one that did it.
+        for field in ["account", "action", "outcome"] {
+            assert_eq!(json.matches(&format!("\"{field}\":")).count(), 1, "{json}");
+        }
+        assert!(json.starts_with("{\"account\":7,"), "{json}");
+    }
+}
+
+#[test]
 fn an_admin_and_an_auditor_see_no_video() {
     for role in [Role::Admin, Role::Auditor, Role::Approver] {
         for (action, _) in table() {
@@ -374,7 +399,10 @@ fn a_case_is_opened_for_others_with_a_fresh_factor() {
         Action::SetWitnessPush { witness: "w".into(), url: String::new() },
         Action::MakeMirrorToken { name: "court".into() },
         Action::MakeBackup,
+        Action::CompareBackup { backup_sha256: "ab".into() },
         Action::RestoreBackup { backup_sha256: "ab".into() },
+        Action::UploadCertificate { certificate_sha256: "AB".into(), names: "box".into(), not_after: UtcNanos(9) },
+        Action::RemoveCertificate,
         Action::EnrolApproverKey { account: 8, key: "hq+00000000+AQ".into() },
     ] {
         assert_eq!(decide(&stale, &action), Err(Refusal::FactorNeeded), "{action:?}");
@@ -517,6 +545,12 @@ fn nobody_takes_their_own_second_factor_away() {
     let own = decide(&subject(&Role::ALL), &Action::RemoveSecondFactor { account: 7 });
     assert!(own.unwrap_err().to_string().contains("another admin"));
     assert_eq!(decide(&subject(&[Role::Admin]), &Action::RemoveSecondFactor { account: 8 }), Ok(()));
+    let passkey = |account| Action::RemovePasskey { account, passkey: "0123456789abcdef".into() };
+    assert!(matches!(decide(&subject(&Role::ALL), &passkey(7)), Err(Refusal::NotAllowed(_))));
+    assert_eq!(decide(&subject(&[Role::Admin]), &passkey(8)), Ok(()));
+    let remove = Action::RemoveOwnPasskey { passkey: "0123456789abcdef".into() };
+    let stale = Subject { factor_fresh: false, ..subject(&Role::ALL) };
+    assert_eq!(decide(&stale, &remove), Err(Refusal::FactorNeeded));
 }
 
 #[test]

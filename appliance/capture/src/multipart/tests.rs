@@ -267,6 +267,12 @@ proptest! {
     }
 }
 
+#[test]
+fn the_corpus_holds() {
+    let seeds = TRANSCRIPTS.map(|(_, transcript)| [&[1, 200][..], &body_of(transcript, 0).1].concat());
+    assert!(crate::corpus::over_corpus("multipart", fuzz_body::multipart, &seeds) > 0);
+}
+
 /// What must hold for any bytes; in `tests/fuzz` by libFuzzer, too.
 #[path = "fuzz_body.rs"]
 mod fuzz_body;

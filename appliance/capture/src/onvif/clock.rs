@@ -33,7 +33,7 @@ pub(super) async fn set(link: &mut Link, before: &DeviceClock) -> Result<(), Fai
     link.clock().await.map(drop)
 }
 
-fn set_request(before: &DeviceClock, now_ms: i64) -> String {
+pub(super) fn set_request(before: &DeviceClock, now_ms: i64) -> String {
     let now = jiff::Timestamp::from_millisecond(now_ms).unwrap_or_default();
     let now = TimeZone::UTC.to_datetime(now);
     let zone = before

@@ -135,7 +135,7 @@ fn question() -> String {
 }
 
 /// The devices of one answer. What makes no sense is left out: anybody on the network may answer.
-fn devices(answer: &str, sender: IpAddr) -> Vec<Found> {
+pub(super) fn devices(answer: &str, sender: IpAddr) -> Vec<Found> {
     let Ok(document) = parse(answer) else { return Vec::new() };
     let matches = document.descendants().filter(|node| node.is_element() && node.tag_name().name() == "ProbeMatch");
     matches.filter_map(|found| device(found, sender)).take(ADDRESSES_MAX).collect()

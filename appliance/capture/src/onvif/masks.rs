@@ -13,8 +13,8 @@ use url::Url;
 use watchbook_base::GapReason;
 
 /// Masks and corners of one answer that are looked at.
-const MASKS_MAX: usize = 64;
-const CORNERS_MAX: usize = 64;
+pub(super) const MASKS_MAX: usize = 64;
+pub(super) const CORNERS_MAX: usize = 64;
 /// How far a corner may be from where it was set, as a fraction of the picture: cameras round to blocks of up to 16 pixels, which is 0.02 of a small picture's height.
 const TOLERANCE: f64 = 0.02;
 const NEXT: &str = "Set the masks on the camera's own page and switch this off here, or update the camera's firmware.";
@@ -30,9 +30,9 @@ pub struct Corner {
 
 /// A mask that the camera has.
 #[derive(Clone, Debug, PartialEq)]
-struct Held {
-    token: String,
-    outline: Vec<Corner>,
+pub(super) struct Held {
+    pub(super) token: String,
+    pub(super) outline: Vec<Corner>,
     enabled: bool,
 }
 
@@ -199,7 +199,7 @@ fn next(failure: Failure) -> Failure {
 }
 
 /// The masks of a `GetMasksResponse`. One that has a corner which is no number covers nobody knows what, and is none.
-fn masks(reply: Node<'_, '_>) -> Vec<Held> {
+pub(super) fn masks(reply: Node<'_, '_>) -> Vec<Held> {
     let corner = |point: Node<'_, '_>| {
         let coordinate = |name| point.attribute(name)?.trim().parse::<f64>().ok().filter(|value| value.is_finite());
         Some(Corner { x: (coordinate("x")? + 1.0) / 2.0, y: (1.0 - coordinate("y")?) / 2.0 })
@@ -217,7 +217,7 @@ fn masks(reply: Node<'_, '_>) -> Vec<Held> {
 }
 
 /// For each of `wanted` the token of a mask that is it.
-fn find(wanted: &[Vec<Corner>], held: &[Held]) -> Vec<Option<String>> {
+pub(super) fn find(wanted: &[Vec<Corner>], held: &[Held]) -> Vec<Option<String>> {
     let mut free: Vec<&Held> = held.iter().filter(|held| held.enabled).collect();
     let mut one = |outline: &Vec<Corner>| {
         let place = free.iter().position(|held| same(outline, &held.outline))?;

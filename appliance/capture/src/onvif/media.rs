@@ -9,9 +9,9 @@ use url::Url;
 use watchbook_base::GapReason;
 
 /// A profile before its address is known.
-struct Plan {
-    token: String,
-    name: String,
+pub(super) struct Plan {
+    pub(super) token: String,
+    pub(super) name: String,
     encoding: Encoding,
     width: u32,
     height: u32,
@@ -89,14 +89,14 @@ async fn ask(
 }
 
 /// The stream's address on the host that the camera was asked on, without a user name: cameras put theirs there.
-fn stream(device: &DeviceUrl, given: &str) -> Option<SourceUrl> {
+pub(super) fn stream(device: &DeviceUrl, given: &str) -> Option<SourceUrl> {
     let (given, _) = SourceUrl::parse(given).ok()?;
     let mut url = given.url().clone();
     url.set_host(device.0.host_str()).ok()?;
     SourceUrl::parse(url.as_str()).ok().map(|(url, _)| url)
 }
 
-fn plan(profile: Node<'_, '_>) -> Option<Plan> {
+pub(super) fn plan(profile: Node<'_, '_>) -> Option<Plan> {
     let token = token_of(profile)?;
     let video =
         path(profile, &["Configurations", "VideoEncoder"]).or_else(|| child(profile, "VideoEncoderConfiguration"))?;

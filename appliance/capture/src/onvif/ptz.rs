@@ -196,14 +196,14 @@ fn request(profile: &str, act: &PtzAct) -> String {
     }
 }
 
-fn presets(reply: Node<'_, '_>) -> Vec<Preset> {
+pub(super) fn presets(reply: Node<'_, '_>) -> Vec<Preset> {
     let preset = |preset: Node<'_, '_>| {
         Some(Preset { token: token_of(preset)?, name: child(preset, "Name").map(own_text).unwrap_or_default() })
     };
     children(reply, "Preset").take(PRESETS_MAX).filter_map(preset).collect()
 }
 
-fn position(reply: Node<'_, '_>) -> Option<Position> {
+pub(super) fn position(reply: Node<'_, '_>) -> Option<Position> {
     let position = path(reply, &["PTZStatus", "Position"])?;
     let part = |name: &str, axis: &str| {
         let value = child(position, name)?.attribute(axis)?.trim().parse::<f64>().ok()?;

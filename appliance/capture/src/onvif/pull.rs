@@ -113,7 +113,7 @@ fn addressed(to: &Url, action: &str) -> String {
 }
 
 /// The reference parameters as header blocks. Only elements that hold nothing but text are understood; what is more is left out.
-fn parameters(reference: Node<'_, '_>) -> String {
+pub(super) fn parameters(reference: Node<'_, '_>) -> String {
     let block = |parameter: Node<'_, '_>| {
         let (name, namespace) = (parameter.tag_name().name(), parameter.tag_name().namespace()?);
         let text = parameter.text().unwrap_or_default().trim();

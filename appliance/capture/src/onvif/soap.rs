@@ -164,7 +164,7 @@ impl Caller {
     }
 }
 
-fn digest_client(challenge: &str) -> Option<http_auth::DigestClient> {
+pub(super) fn digest_client(challenge: &str) -> Option<http_auth::DigestClient> {
     let challenges = http_auth::parser::ChallengeParser::new(challenge).collect::<Result<Vec<_>, _>>().ok()?;
     // Never `Basic`: it would hand the password itself to whoever answers.
     challenges.iter().find_map(|challenge| http_auth::DigestClient::try_from(challenge).ok())

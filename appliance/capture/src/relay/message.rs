@@ -235,6 +235,17 @@ mod tests {
         assert!(matches!(messages.take(), Ok(Some(Message::Text(_)))));
     }
 
+    #[test]
+    fn the_corpus_holds() {
+        assert!(
+            crate::corpus::over_corpus(
+                "rtsp_message",
+                super::super::fuzz_body::messages,
+                &[[&[9][..], STREAM].concat()]
+            ) > 0
+        );
+    }
+
     proptest! {
         #[test]
         fn messages_do_not_depend_on_how_their_bytes_come(

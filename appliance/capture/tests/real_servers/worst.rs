@@ -217,3 +217,45 @@ async fn a_key_frame_every_twelve_seconds_is_enough() {
     let keys: Vec<i64> = tape.packets(MAIN).iter().filter(|packet| packet.key).map(|packet| packet.dts.0).collect();
     assert_eq!(keys[..2], [0, 12 * 90_000]);
 }
+
+/// A session description at which sdp-types 0.1.8 panics: a line that is none follows the first medium (found by fuzzing).
+const DESCRIPTION: &str = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=camera\r\nt=0 0\r\na=control:*\r\nm=video 0 RTP/AVP 9=\nar\r6tpmap:96 H264/90000\r\na=control:v\r\n\r\n";
+
+/// Answers every question of every connection, the one for a description with [`DESCRIPTION`].
+fn describes(listener: &TcpListener) {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    for connection in listener.incoming().map_while(Result::ok) {
+        let mut reader = BufReader::new(connection);
+        let (mut request, mut line) = (String::new(), String::new());
+        while reader.read_line(&mut line).is_ok_and(|read| read > 0) {
+            request += &std::mem::take(&mut line);
+            if !request.ends_with("\r\n\r\n") {
+                continue;
+            }
+            let number = request.lines().find(|line| line.to_ascii_lowercase().starts_with("cseq:")).unwrap();
+            let body = if request.starts_with("DESCRIBE") { DESCRIPTION } else { "" };
+            let head = format!(
+                "RTSP/1.0 200 OK\r\n{number}\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n",
+                body.len()
+            );
+            // The reader is gone after the description.
+            let _ = reader.get_mut().write_all((head + body).as_bytes());
+            request.clear();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_makes_a_library_panic_is_told_to_whoever_tests_or_records_the_camera() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let config = camera(&format!("rtsp://127.0.0.1:{}/", listener.local_addr().unwrap().port()));
+    std::thread::spawn(move || describes(&listener));
+    let report = watchbook_capture::probe(&config, std::time::Duration::from_secs(20)).await;
+    let failure = report.main.unwrap_err();
+    assert!(failure.detail.contains("makes the reader fail"), "{failure:?}");
+    let recorded = Recorded::start(config);
+    recorded.wait("the reason", |tape| {
+        tape.state().is_some_and(|state| state.detail.as_ref().is_some_and(|why| why.contains("makes the reader fail")))
+    });
+    drop(recorded.finish().await);
+}

@@ -12,9 +12,15 @@ pub const DIRECTORY_BYTES_MAX: u64 = 1 << 20;
 const END_BYTES: u64 = 22;
 /// Bytes of the locator (§4.3.15) and of the ZIP64 end record (§4.3.14) before it.
 const WIDE_END_BYTES: u64 = 20 + 56;
+/// What the ZIP64 end record says of its own length: what follows behind that number.
+const WIDE_RECORD_BYTES: u64 = 44;
 const LOCAL_BYTES: u64 = 30;
+/// Type of a file in the upper half of its external attributes, as Unix has it: none is told, or a plain one (POSIX `S_IFREG`).
+const PLAIN_FILES: [u64; 2] = [0, 0o10];
 /// Stands for a number that is in the ZIP64 field.
 const WIDE: u64 = 0xFFFF_FFFF;
+
+const OTHER_FIELDS: &str = "a file in it has fields that a recorder does not write; unpack it and give the folder";
 
 /// Bytes that can be read in any order.
 pub trait Bytes {
@@ -144,13 +150,21 @@ fn directory_of(bytes: &dyn Bytes, size: u64) -> Result<(usize, u64, u64), Strin
         let wide = part(bytes, directory_end, WIDE_END_BYTES)?;
         let mut wide = Fields(&wide);
         wide.expect(b"PK\x06\x06")?;
-        // Its length, versions and disks are those of every archive that a recorder makes, or the numbers below do not fit.
-        wide.bytes(20)?;
-        if (wide.number(8)?, wide.number(8)?) != (count, count) {
-            return Err("its two ends do not agree".to_owned());
-        }
+        let size = wide.number(8)?;
+        // Versions say what is needed to read it, which is known.
+        wide.bytes(4)?;
+        let disks = wide.number(8)?;
+        let counts = (wide.number(8)?, wide.number(8)?);
+        let narrow = (length, start);
         (length, start) = (wide.number(8)?, wide.number(8)?);
         wide.expect(b"PK\x06\x07")?;
+        let place = (wide.number(4)?, wide.number(8)?, wide.number(4)?);
+        let agrees = |narrow, wide| narrow == WIDE || narrow == wide;
+        let agree = agrees(narrow.0, length) && agrees(narrow.1, start) && counts == (count, count);
+        // Another program would look for the directory where the locator says.
+        if size != WIDE_RECORD_BYTES || disks != 0 || place != (0, directory_end, 1) || !agree {
+            return Err("its two ends do not agree".to_owned());
+        }
     }
     let count = usize::try_from(count).ok().filter(|count| *count <= ENTRIES_MAX);
     let count = count.ok_or_else(|| format!("it has more than {ENTRIES_MAX} files"))?;
@@ -166,7 +180,7 @@ fn entry(fields: &mut Fields<'_>) -> Result<Entry, String> {
     fields.bytes(4)?;
     let common = fields.bytes(20)?;
     let (name, extra, comment) = (fields.number(2)?, fields.number(2)?, fields.number(2)?);
-    fields.bytes(8)?;
+    let (disk, _internal, external) = (fields.number(2)?, fields.number(2)?, fields.number(4)?);
     let at = fields.number(4)?;
     let length = |count: u64| usize::try_from(count).map_err(|error| error.to_string());
     let name = core::str::from_utf8(fields.bytes(length(name)?)?).map_err(|_| "a name in it is no text")?;
@@ -179,6 +193,9 @@ fn entry(fields: &mut Fields<'_>) -> Result<Entry, String> {
     if flags & !(1 << 11) != 0 || method != 0 || packed != bytes || comment != 0 {
         return Err(format!("{name} in it is compressed or encrypted; unpack it and give the folder"));
     }
+    if disk != 0 || !PLAIN_FILES.contains(&(external >> 28)) {
+        return Err(format!("{name} in it is no plain file; unpack it and give the folder"));
+    }
     if bytes == WIDE || at == WIDE {
         wide_head(&mut extra)?;
     }
@@ -187,13 +204,17 @@ fn entry(fields: &mut Fields<'_>) -> Result<Entry, String> {
     if bytes != again {
         return Err(format!("{name} in it has two lengths"));
     }
+    // Other fields name a file anew, or say how it is to be read: another program would unpack other files.
+    if !extra.0.is_empty() {
+        return Err(OTHER_FIELDS.to_owned());
+    }
     Ok(Entry { name: name.to_owned(), bytes, at, common: common.to_vec() })
 }
 
 /// Number and length of the ZIP64 field (§4.5.3).
 fn wide_head(extra: &mut Fields<'_>) -> Result<(), String> {
     if extra.number(2)? != 1 || extra.number(2)? != extra.0.len() as u64 {
-        return Err("a file in it has fields that a recorder does not write".to_owned());
+        return Err(OTHER_FIELDS.to_owned());
     }
     Ok(())
 }
@@ -212,6 +233,12 @@ fn local(bytes: &dyn Bytes, entry: &Entry, end: u64) -> Result<u64, String> {
     let data = names_at.checked_add(name + extra).filter(fits).ok_or_else(wrong)?;
     if common != entry.common || part(bytes, names_at, name)? != entry.name.as_bytes() {
         return Err(wrong());
+    }
+    let is_wide = common.ends_with(&[0xFF; 4]);
+    let length = entry.bytes.to_le_bytes();
+    let fields = if is_wide { [&[1, 0, 16, 0][..], &length, &length].concat() } else { Vec::new() };
+    if extra != fields.len() as u64 || part(bytes, names_at + name, extra)? != fields {
+        return Err(OTHER_FIELDS.to_owned());
     }
     Ok(data)
 }

@@ -31,15 +31,26 @@ impl Asked {
     ///
     /// # Errors
     /// A sentence: no key of a log, or a text that is not what it should be.
-    pub fn trust(self, bundle: &dyn Bundle) -> Result<Trust, String> {
-        let Self { log_keys, witnesses, quorum, known, consistency } = self;
+    pub fn trust(mut self, bundle: &dyn Bundle) -> Result<Trust, String> {
+        let (known, consistency) = (self.known.take(), self.consistency.take());
+        let mut trust = self.keys_alone()?;
+        let known = known.map(|(name, text)| known_checkpoint(&name, &text, bundle, &trust.log_keys));
+        trust.known = known.transpose()?;
+        trust.consistency = consistency.map(|(name, text)| proof(&name, &text)).transpose()?;
+        Ok(trust)
+    }
+
+    /// Whom to believe of one entry of a log, which no other checkpoint goes with.
+    ///
+    /// # Errors
+    /// A sentence: no key of a log.
+    pub fn keys_alone(self) -> Result<Trust, String> {
+        let Self { log_keys, witnesses, quorum, .. } = self;
         if log_keys.is_empty() {
             return Err("without the key of a log (--log) nothing can be verified".to_owned());
         }
         let quorum = quorum.map_or(usize::from(!witnesses.is_empty()), |quorum| quorum as usize);
-        let known = known.map(|(name, text)| known_checkpoint(&name, &text, bundle, &log_keys)).transpose()?;
-        let consistency = consistency.map(|(name, text)| proof(&name, &text)).transpose()?;
-        Ok(Trust { log_keys, witnesses, quorum, known, consistency })
+        Ok(Trust { log_keys, witnesses, quorum, known: None, consistency: None })
     }
 }
 

@@ -180,6 +180,8 @@ pub struct Report {
     pub passed: Vec<(&'static str, String, String)>,
     /// It is the bundle of a redacted copy: whole or not, it is never verified as footage.
     pub redacted: bool,
+    /// It is one entry of the audit log, not footage.
+    pub entry: bool,
 }
 
 /// Exit code of a redacted copy of which nothing is wrong: not 0, so that no script takes it for footage as it was recorded.
@@ -194,7 +196,7 @@ impl Report {
         self.passed.push((kind, plain(&subject.into()), plain(&detail.into())));
     }
 
-    /// True when nothing is wrong and it is footage as it was recorded.
+    /// True when nothing is wrong and it is footage, or an entry of the log, as it was recorded.
     #[must_use]
     pub fn is_verified(&self) -> bool {
         self.findings.is_empty() && !self.redacted
@@ -204,6 +206,7 @@ impl Report {
     #[must_use]
     pub fn verdict(&self) -> String {
         match (self.redacted, self.findings.is_empty()) {
+            (false, true) if self.entry => "VERIFIED: the entry is in the log as it was written".to_owned(),
             (false, true) => format!("VERIFIED: {} runs", self.runs()),
             (false, false) => "NOT VERIFIED".to_owned(),
             (true, true) => format!("REDACTED WORKING COPY, intact: made of {} runs", self.sources()),

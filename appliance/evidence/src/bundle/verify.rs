@@ -1,6 +1,7 @@
 //! Holds a bundle against the log, the witnesses and what the reader knows. Nothing ends early: everything that is wrong is told.
 
 use super::coverage::Stretch;
+use super::signatures;
 use super::verdict::{Code, Report};
 use super::{
     CHECKPOINT, FileKind, Interval, JSON_BYTES_MAX, MANIFEST, Manifest, PROOFS, Proofs, RunEntry, RunOrHash,
@@ -8,7 +9,7 @@ use super::{
 };
 use crate::key::VerifierKey;
 use crate::merkle::{Hash, Root, root_of, verify_consistency, verify_inclusion};
-use crate::note::{NOTE_BYTES_MAX, NoteError};
+use crate::note::NOTE_BYTES_MAX;
 use crate::record::Record;
 use crate::rotation::Rotation;
 use crate::run::Run;
@@ -18,8 +19,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// By how much the end of a run and the beginning of the next may differ without a gap, in nanoseconds.
 pub const JUMP_NS_MAX: i128 = 1_000_000_000;
-/// By how much a witness's clock may be behind the box's, in seconds.
-pub const WITNESS_BEHIND_S_MAX: i128 = 60;
 
 /// The files of a bundle.
 pub trait Bundle {
@@ -88,7 +87,7 @@ pub fn verify(bundle: &dyn Bundle, trust: &Trust) -> Report {
     check.export(&crate::sha256(&manifest_bytes.unwrap_or_default()));
     check.leaves(&checkpoint.checkpoint().root);
     check.checkpoint(&checkpoint, trust);
-    check.witnesses(&checkpoint, trust);
+    signatures::of_witnesses(&mut check.report, &checkpoint, trust, check.latest_ns);
     check.known(&checkpoint, trust);
     check.report
 }
@@ -392,17 +391,7 @@ impl Check<'_> {
             self.report.fail(Code::CheckpointOrigin, CHECKPOINT, detail);
         }
         let keys = self.keys(trust);
-        match signed.verify(&keys) {
-            Ok(keys) => {
-                for signed in keys {
-                    self.report.pass("checkpoint", signed.key.name(), "signed by the log");
-                }
-            }
-            Err(NoteError::Unsigned) => {
-                self.report.fail(Code::CheckpointUnsigned, CHECKPOINT, "none of the keys given has signed it");
-            }
-            Err(error) => self.report.fail(Code::CheckpointForged, CHECKPOINT, error.to_string()),
-        }
+        signatures::of_log(&mut self.report, signed, &keys);
     }
 
     /// The keys that were given; where the log says that it changed from one of them, the one that came counts in its stead.
@@ -426,28 +415,6 @@ impl Check<'_> {
             }
         }
         keys
-    }
-
-    fn witnesses(&mut self, signed: &SignedCheckpoint, trust: &Trust) {
-        let found = signed.witnessed(&trust.witnesses).unwrap_or_else(|error| {
-            self.report.fail(Code::WitnessForged, CHECKPOINT, error.to_string());
-            Vec::new()
-        });
-        let mut good = BTreeMap::new();
-        for signed in found {
-            let (name, at_s) = (signed.key.name(), signed.at_s.unwrap_or_default());
-            if i128::from(at_s) + WITNESS_BEHIND_S_MAX < self.latest_ns.div_euclid(1_000_000_000) {
-                let detail = format!("it says that it saw at {at_s} s what was written later");
-                self.report.fail(Code::WitnessEarly, name, detail);
-            } else {
-                good.insert(signed.key.to_string(), ());
-                self.report.pass("witness", name, format!("cosigned at {at_s} s since 1970"));
-            }
-        }
-        if good.len() < trust.quorum {
-            let detail = format!("{} of the witnesses have cosigned, {} must have", good.len(), trust.quorum);
-            self.report.fail(Code::WitnessMissing, CHECKPOINT, detail);
-        }
     }
 
     fn known(&mut self, signed: &SignedCheckpoint, trust: &Trust) {

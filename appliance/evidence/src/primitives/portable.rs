@@ -16,10 +16,14 @@ impl Sha256 {
     }
 }
 
-/// False for one of the few second spellings of a point: its coordinate is not below 2^255 − 19. RFC 8032 §5.1.3 refuses them and AWS-LC does; dalek takes them.
+/// False for one of the few second spellings of a point: its coordinate is not below 2^255 − 19, or the point is one of the two that are their own mirror image and the sign says otherwise.
+/// RFC 8032 §5.1.3 refuses them and AWS-LC does; dalek takes them.
 fn is_canonical(public: &[u8; 32]) -> bool {
     let [first, middle @ .., last] = public;
-    *first < 0xED || last & 0x7F != 0x7F || middle.iter().any(|byte| *byte != 0xFF)
+    let below = *first < 0xED || last & 0x7F != 0x7F || middle.iter().any(|byte| *byte != 0xFF);
+    let is_one = *first == 1 && last & 0x7F == 0 && middle.iter().all(|byte| *byte == 0);
+    let is_minus_one = *first == 0xEC && last & 0x7F == 0x7F && middle.iter().all(|byte| *byte == 0xFF);
+    below && !(last & 0x80 != 0 && (is_one || is_minus_one))
 }
 
 /// True when `signature` is Ed25519 of `message` under `public`.

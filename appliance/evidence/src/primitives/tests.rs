@@ -7,7 +7,9 @@ use proptest::prelude::*;
 /// The order of the group, 2^252 + 27742317777372353535851937790883648493, little-endian (RFC 8032 §5.1).
 const ORDER: &str = "edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010";
 /// Encodings of points of small order, canonical ones and those that are not (Brendel and others, "The Provable Security of Ed25519", table of small points), and of none.
-const ODD_POINTS: [&str; 10] = [
+const ODD_POINTS: [&str; 12] = [
+    "0100000000000000000000000000000000000000000000000000000000000080",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
     "0100000000000000000000000000000000000000000000000000000000000000",
     "0000000000000000000000000000000000000000000000000000000000000000",
     "0000000000000000000000000000000000000000000000000000000000000080",

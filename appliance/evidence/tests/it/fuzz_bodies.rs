@@ -1,6 +1,7 @@
 //! What must hold for any bytes at all. Each body is run here on seeded inputs and in `tests/fuzz` by libFuzzer; it panics when a promise is broken.
 
-use watchbook_evidence::bundle::{Manifest, Proofs, coverage, master, to_json};
+use watchbook_evidence::bundle::archive::{Archive, Bytes};
+use watchbook_evidence::bundle::{Bundle, Manifest, Proofs, Trust, coverage, master, to_json, verify_entry};
 use watchbook_evidence::record::Record;
 use watchbook_evidence::rotation::Rotation;
 use watchbook_evidence::tile::{Tile, decode_entries, encode_entries};
@@ -84,4 +85,52 @@ pub fn bundle(data: &[u8]) {
             assert!(coverage::covers(media.clone(), media));
         }
     }
+}
+
+/// A master whose run lies where the first four bytes say, in units of 64 bytes: what is found lies in the file, one stretch behind the other, and a sample lies in a run.
+pub fn master(data: &[u8]) {
+    let Some(([at, at_high, length, length_high], file)) = data.split_first_chunk::<4>() else { return };
+    let unit = |low: &u8, high: &u8| u64::from(u16::from_le_bytes([*low, *high])) * 64;
+    let (at, size) = (unit(at, at_high), file.len() as u64);
+    let run = (at, (at + unit(length, length_high)).min(size));
+    let runs = if run.0 < run.1 { vec![run] } else { Vec::new() };
+    let read = |at: u64, length: u64| {
+        assert!(at + length <= size, "reading inside the file");
+        Ok(file[at as usize..(at + length) as usize].to_vec())
+    };
+    if let Ok(media) = master::media_data(size, &runs, read) {
+        assert!(media.iter().all(|(from, to)| from < to && *to <= size));
+        assert!(media.is_sorted_by(|one, next| one.1 < next.0));
+    }
+}
+
+struct InMemory<'a>(&'a [u8]);
+
+impl Bytes for InMemory<'_> {
+    fn size(&self) -> Result<u64, String> {
+        Ok(self.0.len() as u64)
+    }
+
+    fn read(&self, at: u64, length: u64, sink: &mut dyn FnMut(&[u8])) -> Result<(), String> {
+        let end = at.checked_add(length).ok_or("no such place")?;
+        sink(self.0.get(at as usize..end as usize).ok_or("bytes are missing")?);
+        Ok(())
+    }
+}
+
+/// ZIPs: what opens has files that lie in it without a byte in two of them, each as long as it is said to be. Proofs of an entry: nothing is verified without a key.
+pub fn archive(data: &[u8]) {
+    let nobody = Trust { log_keys: Vec::new(), witnesses: Vec::new(), quorum: 0, known: None, consistency: None };
+    assert!(!verify_entry("fuzzed", data, &nobody).is_verified());
+    let Ok(archive) = Archive::open(InMemory(data)) else { return };
+    let mut byte_count = 0;
+    for name in archive.names().expect("an archive in memory has its names") {
+        let size = archive.size(&name).expect("it can be asked for").expect("it was named");
+        let mut read = 0;
+        archive.read(&name, 0, size, &mut |piece| read += piece.len() as u64).expect("its place was checked");
+        assert_eq!(read, size, "{name}");
+        assert!(archive.read(&name, size, 1, &mut |_| ()).is_err(), "a byte of another file");
+        byte_count += size;
+    }
+    assert!(byte_count <= data.len() as u64, "two files have a byte in common");
 }

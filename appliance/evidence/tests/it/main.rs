@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic, and so may its helpers")]
 
 mod approve_tool;
+#[path = "../../../../tests/fuzz/corpus.rs"]
+mod corpus;
 mod fuzz_bodies;
 mod fuzz_smoke;
 mod hostile;

@@ -1,5 +1,6 @@
 //! The fuzz bodies on seeded random and mutated inputs, so that they run everywhere. `FUZZ_SEED=n` repeats a run, `FUZZ_RUNS=n` lengthens it.
 
+use crate::corpus::over_corpus;
 use crate::fuzz_bodies;
 use crate::smoke;
 
@@ -21,7 +22,8 @@ pub(crate) fn unhex(text: &str) -> Vec<u8> {
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
 }
 
-fn check_every_input(body: fn(&[u8]), seeds: &[Vec<u8>]) {
+fn check_every_input(target: &str, body: fn(&[u8]), seeds: &[Vec<u8>]) {
+    assert!(over_corpus(target, body, seeds) > 0);
     smoke::smoke(body, seeds, &INSERTED);
 }
 
@@ -40,12 +42,12 @@ fn any_access_unit() {
     let mut seeds = set_seeds();
     seeds.push(vec![0, 0, 0, 0, 2, 0x67, 1, 0, 0, 0, 3, 0x65, 0x88, 0x84]);
     seeds.push(vec![1, 0, 0, 0, 4, 0x26, 1, 0xAF, 0x08]);
-    check_every_input(fuzz_bodies::access_unit, &seeds);
+    check_every_input("access_unit", fuzz_bodies::access_unit, &seeds);
 }
 
 #[test]
 fn any_parameter_sets() {
-    check_every_input(fuzz_bodies::parameter_sets, &set_seeds());
+    check_every_input("parameter_sets", fuzz_bodies::parameter_sets, &set_seeds());
 }
 
 #[test]
@@ -55,7 +57,7 @@ fn any_jpeg() {
     jpeg.extend([0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 63, 0, 1, 0xFF, 0, 2, 0xFF, 0xD0, 3, 0xFF, 0xD9]);
     fuzz_bodies::jpeg(&jpeg);
     assert!(watchbook_media::mjpeg::check(&jpeg).is_ok(), "the seed is a JPEG");
-    check_every_input(fuzz_bodies::jpeg, &[jpeg]);
+    check_every_input("jpeg", fuzz_bodies::jpeg, &[jpeg]);
 }
 
 #[test]
@@ -63,7 +65,7 @@ fn any_sample_table() {
     let mut seeds =
         vec![vec![0, 3, 1, 0xD0, 0x0F, 0xE0, 0x5D, 0x8C, 1, 0, 4], vec![1, 1, 2, 1, 2, 4, 0xE0, 0x5D, 9, 8]];
     seeds.push(vec![2, 2, 1, 0xD0, 0x0F, 0, 0xE0, 0x5D, 0x8C, 0x01, 0xAC, 0x02]);
-    check_every_input(fuzz_bodies::sample_table, &seeds);
+    check_every_input("sample_table", fuzz_bodies::sample_table, &seeds);
 }
 
 #[test]
@@ -71,5 +73,5 @@ fn any_mp4_plan() {
     // Ordinary spans: range from 0 for a minute, five spans, all samples with 30 a second and a key in front.
     let mut plain = vec![0, 3, 0, 0xEA, 0x60, 1, 9, 5];
     plain.extend([1, 1, 200, 0, 1, 200, 0, 1, 200, 1, 40].repeat(30));
-    check_every_input(fuzz_bodies::mp4_plan, &[plain]);
+    check_every_input("mp4_plan", fuzz_bodies::mp4_plan, &[plain]);
 }

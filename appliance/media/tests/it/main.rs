@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "../../../../tests/fuzz/corpus.rs"]
+mod corpus;
 mod ffmpeg;
 mod fuzz_bodies;
 mod fuzz_smoke;

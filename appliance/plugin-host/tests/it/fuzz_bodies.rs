@@ -1,7 +1,12 @@
 //! What must hold for any bytes that claim to be a plugin's package. Each body is run here on seeded inputs and in `tests/fuzz` by libFuzzer; it panics when
 //! a promise is broken.
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use watchbook_analysis::encoder::message::FromEncoder;
+use watchbook_analysis::message::{FromDecoder, decode, encode};
 use watchbook_plugin_host::component::Ports;
+use watchbook_plugin_host::message::{FrameHead, FromPlugins};
 use watchbook_plugin_host::wbp::{self, Files, PACKAGE_BYTES_MAX, UNPACKED_BYTES_MAX};
 use watchbook_plugin_host::{Manifest, asks, diff};
 
@@ -57,4 +62,19 @@ pub fn component(data: &[u8]) {
     if let Ok(ports) = Ports::of(data) {
         assert!(ports.imports.len() + ports.exports.len() <= data.len());
     }
+}
+
+/// What a child program says to the recorder. A child that was taken over says anything; what is read is written and read again.
+pub fn child_message(data: &[u8]) {
+    fn read<T: DeserializeOwned + Serialize>(data: &[u8]) {
+        let Ok(message) = decode::<T>(data) else { return };
+        let written = encode(&message).expect("what was read can be written");
+        assert!(written.len() <= data.len(), "one spelling, and numbers in no more bytes than they need");
+        let again = decode::<T>(&written).expect("and read again");
+        assert_eq!(encode(&again).ok(), Some(written));
+    }
+    read::<FromDecoder>(data);
+    read::<FromEncoder>(data);
+    read::<FromPlugins>(data);
+    read::<FrameHead>(data);
 }

@@ -2,9 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "../../../../tests/fuzz/corpus.rs"]
+mod corpus;
 mod fuzz_bodies;
 
+use corpus::over_corpus;
 use proptest::prelude::*;
+use watchbook_analysis::message::{FromDecoder, encode};
+use watchbook_plugin_host::message::{Counts, FromPlugins, Level, Mark};
 use watchbook_plugin_host::wbp::{self, Files};
 
 const MANIFEST: &str = include_str!("../../../../plugins/motion/plugin.toml");
@@ -51,6 +56,43 @@ fn a_whole_package_passes_through_every_body() {
     fuzz_bodies::package_tar(&tar());
     fuzz_bodies::manifest(MANIFEST.as_bytes());
     fuzz_bodies::component(COMPONENT);
+}
+
+#[test]
+fn every_corpus_passes_through_its_body() {
+    assert!(over_corpus("package", fuzz_bodies::package, &[package()]) > 0);
+    assert!(over_corpus("package_tar", fuzz_bodies::package_tar, &[tar()]) > 0);
+    assert!(over_corpus("manifest", fuzz_bodies::manifest, &[MANIFEST.as_bytes().to_vec()]) > 0);
+    assert!(
+        over_corpus(
+            "component",
+            fuzz_bodies::component,
+            &[COMPONENT.to_vec(), wat::parse_str("(component (import \"a:b/c\" (func)))").unwrap()],
+        ) > 0
+    );
+    let text = || "sentence".to_owned();
+    let mark = Mark {
+        kind: "motion".into(),
+        score: 0.5,
+        start_utc_ns: 7,
+        end_utc_ns: Some(8),
+        zone: Some("gate".into()),
+        detections: Vec::new(),
+        note: text(),
+    };
+    let mut seeds: Vec<Vec<u8>> = [
+        FromPlugins::Begun { missing: vec![text()] },
+        FromPlugins::Refused { plugin: 1, sentence: text() },
+        FromPlugins::Marks { instance: 1, frame_utc_ns: 2, took_ns: 3, lead: Box::default(), marks: vec![mark] },
+        FromPlugins::Log { instance: 1, level: Level::Warn, text: text() },
+        FromPlugins::Trapped { instance: 1, sentence: text(), again_ms: Some(5) },
+        FromPlugins::Counts { instance: 1, counts: Counts::default() },
+    ]
+    .iter()
+    .map(|message| encode(message).unwrap())
+    .collect();
+    seeds.push(encode(&FromDecoder::Problem { slot: 1, sentence: text() }).unwrap());
+    assert!(over_corpus("child_message", fuzz_bodies::child_message, &seeds) > 0);
 }
 
 proptest! {

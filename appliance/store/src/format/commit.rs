@@ -3,7 +3,7 @@
 use super::record::Record;
 use super::{
     BLOCK_BYTES, COMMIT_BYTES_MAX, COMMIT_HEADER_BYTES, COMMIT_MAGIC, DiskId, FORMAT_VERSION, META_BYTES_MAX,
-    PAYLOAD_ALIGN_BYTES, RUN_ENTRY_BYTES,
+    NUMBER_MAX, PAYLOAD_ALIGN_BYTES, RUN_ENTRY_BYTES,
 };
 use crate::codec::{Put, Take, align, count, narrow, wide};
 use watchbook_base::{MonoNanos, StreamId, SyncState, Ticks90k, UtcNanos};
@@ -203,6 +203,9 @@ impl Commit {
         let sync = SyncState::from_number((take.u32()? & 0xFF) as u8);
         let (utc, mono) = (UtcNanos(take.i64()?), MonoNanos(take.u64()?));
         let (next_recording, next_event) = (take.u64()?, take.u64()?);
+        if [seq, generation, next_recording, next_event].iter().any(|number| *number > NUMBER_MAX) {
+            return None;
+        }
 
         let mut directory = Take(meta.get(COMMIT_HEADER_BYTES..)?);
         if narrow(u64::from(run_count)) > directory.0.len() / RUN_ENTRY_BYTES {
@@ -297,4 +300,4 @@ fn take_run(take: &mut Take<'_>, meta: &[u8], extent: Extent) -> Option<Run> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -131,6 +131,15 @@ impl Wrapper {
         self.0.open_separate_gather(nonce, Aad::from(bound), sealed.0, sealed.1, plain).ok()
     }
 
+    /// Opens what [`Wrapper::seal`] sealed and its tag behind it, of any length.
+    pub(super) fn open_any(&self, nonce: [u8; NONCE_BYTES], bound: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+        let mut bytes = sealed.to_vec();
+        let opened = self.0.open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(bound), &mut bytes).ok()?;
+        let len = opened.len();
+        bytes.truncate(len);
+        Some(bytes)
+    }
+
     pub(super) fn seal(&self, nonce: [u8; NONCE_BYTES], bound: &[u8], bytes: &mut [u8]) -> Result<[u8; TAG_BYTES]> {
         let sealed: Option<Tag> =
             self.0.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(bound), bytes).ok();

@@ -29,6 +29,23 @@ impl Wrapper {
 }
 
 impl Keys {
+    /// `plain` encrypted with the master key and bound to `name`: nonce (12) ‖ as many bytes ‖ tag (16).
+    ///
+    /// # Errors
+    /// When the system gives no random bytes.
+    pub(crate) fn seal_row(&self, name: &[u8], plain: &[u8]) -> Result<Vec<u8>> {
+        let nonce = super::random()?;
+        let mut bytes = plain.to_vec();
+        let tag = self.wrapper.seal(nonce, name, &mut bytes)?;
+        Ok([&nonce[..], &bytes, &tag].concat())
+    }
+
+    /// What [`Keys::seal_row`] sealed under this name; `None` when it was changed, or another master key or name sealed it.
+    pub(crate) fn open_row(&self, name: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+        let (nonce, rest) = sealed.split_first_chunk::<NONCE_BYTES>()?;
+        self.wrapper.open_any(*nonce, name, rest)
+    }
+
     /// `secret` wrapped with the master key and bound to `name`, for the register.
     ///
     /// # Errors

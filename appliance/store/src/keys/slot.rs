@@ -14,7 +14,7 @@ pub(crate) const NONCE_BYTES: usize = 12;
 /// Bytes of a tag of AES-GCM.
 pub(crate) const TAG_BYTES: usize = 16;
 /// Of a slot before its checksum.
-const SUMMED_BYTES: usize = KEY_SLOT_BYTES - 4;
+pub(super) const SUMMED_BYTES: usize = KEY_SLOT_BYTES - 4;
 /// Where a slot tells the hour of a destroyed key.
 const UNTOLD_AT: usize = 92;
 const LIVE: u8 = 1;
@@ -219,7 +219,7 @@ impl Found {
     }
 }
 
-fn checksum(index: u32, summed: &[u8]) -> u32 {
+pub(super) fn checksum(index: u32, summed: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&index.to_le_bytes()), summed)
 }
 

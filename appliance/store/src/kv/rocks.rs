@@ -19,6 +19,7 @@ use rocksdb::{
 };
 use std::path::{Path, PathBuf};
 use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::time::{Duration, Instant};
 use watchbook_base::Kind;
 
 /// Cached blocks with their indexes and filters, and the memtables, of all databases of this process. A day of one camera's spans is 90 kB and of its tables
@@ -52,6 +53,10 @@ const MANIFEST_BYTES_MAX: usize = 4 << 20;
 const INFO_LOG_BYTES: usize = 4 << 20;
 /// Kept text logs.
 const INFO_LOGS_KEPT: usize = 2;
+/// How long a start waits for another process to give up a lock.
+const LOCK_WAIT_MAX: Duration = Duration::from_secs(3);
+/// Pause between two looks.
+const LOCK_AGAIN: Duration = Duration::from_millis(50);
 /// Threads that flush and compact: the recorder runs on two cores.
 const BACKGROUND_JOBS: usize = 2;
 /// Bytes of a file written between syncs, so that a compaction never queues more than this in front of a commit.
@@ -100,7 +105,7 @@ impl RocksKv {
     /// # Errors
     /// `Conflict` when another process has it open; what RocksDB says when it is damaged.
     pub fn open(dir: &Path, tables: &[Table], purpose: Use) -> Result<Self> {
-        let db = open_database(dir, tables, purpose)?;
+        let db = open_after_another(dir, tables, purpose)?;
         let (db, revival) = (RwLock::new(Some(db)), Revival::default());
         Ok(Self { db, dir: dir.to_owned(), tables: tables.to_vec(), purpose, revival })
     }
@@ -216,6 +221,17 @@ fn open_database(dir: &Path, tables: &[Table], purpose: Use) -> Result<DB> {
         }
         told
     })
+}
+
+/// The same for whoever starts: a recorder that was killed may take a moment until it is gone, and has its locks until then.
+fn open_after_another(dir: &Path, tables: &[Table], purpose: Use) -> Result<DB> {
+    let deadline = Instant::now() + LOCK_WAIT_MAX;
+    loop {
+        match open_database(dir, tables, purpose) {
+            Err(error) if error.kind == Kind::Conflict && Instant::now() < deadline => std::thread::sleep(LOCK_AGAIN),
+            opened => return opened,
+        }
+    }
 }
 
 /// Renames the database directory `dir` to `….damaged`, in place of an older one. Nothing is synced: what is set aside can be made again.

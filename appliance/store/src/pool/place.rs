@@ -97,7 +97,8 @@ impl PlaceState {
             Verdict::Refuses => format!("cannot be written: {}", trouble.as_deref().unwrap_or("no reason is known")),
         };
         let why = format!(
-            "the disk of {} {what}. Its streams are recorded on the other disks. Check the disk and its cable; it is tried again by itself",
+            "the disk of {} {what}. Its streams are recorded on the other disks. Check the disk, its cable, and that it lies below storage.disk_roots or was mounted when \
+             the recorder started: it reaches no others. It is tried again by itself",
             dir.display()
         );
         Self { state: DiskState::Failed, disk, alarm: AlarmKind::DiskFailed, why, found: None }

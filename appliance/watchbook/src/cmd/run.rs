@@ -1,11 +1,13 @@
-//! `watchbook run`: record and serve until a signal.
+//! `watchbook run`: a small process that starts programs, and the recorder behind its wall, which records and serves until a signal.
 
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::wire::Station;
+use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,6 +15,8 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use watchbook_base::Kind;
+use watchbook_confine::recorder as wall;
+use watchbook_starter::{BEGIN_AGAIN, Plan};
 
 /// Threads of the asynchronous runtime. Capture is a few microseconds a packet; two threads carry hundreds of streams, more only wake each other.
 const RUNTIME_THREADS_MAX: usize = 4;
@@ -23,13 +27,58 @@ const LISTEN_AGAIN: Duration = Duration::from_secs(2);
 /// How long the page's connections may take to end at a stop.
 const GOODBYE: Duration = Duration::from_secs(5);
 
-/// Runs until SIGINT or SIGTERM.
+/// Child programs of a recorder.
+const PROGRAMS: [&str; 3] = ["watchbook-decode", "watchbook-encode", "watchbook-plugins"];
+
+/// Starts the recorder ([`record`]) and its child programs, until SIGINT or SIGTERM. What starts programs reads nothing but the configuration. `holders`: the socket at which a process under
+/// a user of its own is had for each child program.
+///
+/// # Errors
+/// When it cannot start; the message names the file or program.
+pub fn run(path: &Path, holders: Option<PathBuf>) -> Result<ExitCode> {
+    start_log();
+    let config = Config::read(path)?;
+    let recorder = std::env::current_exe().map_err(|error| Error::io("asking where this program is", &error))?;
+    let programs = child_programs(&config.plugins.program_dir)?;
+    let may_run = [programs.as_slice(), std::slice::from_ref(&recorder)].concat();
+    let lacks = wall::bind_starter(&may_run).map_err(|error| Error::io("giving up what is not needed", &error))?;
+    lacks.missing.iter().for_each(|missing| tracing::warn!(missing, "any program could be started"));
+    let arguments = [OsString::from("record"), "--config".into(), path.into()].to_vec();
+    let ended = watchbook_starter::run(&Plan { recorder, arguments, programs, holders })
+        .map_err(|error| Error::io("starting the recorder", &error))?;
+    if let Some(signal) = ended.signal() {
+        return Err(Error::new(Kind::Internal, format!("the recorder was ended by signal {signal}")));
+    }
+    Ok(ended.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+/// Where they are when the configuration says `program_dir` (empty: beside this one).
+pub(super) fn child_programs(program_dir: &Path) -> Result<Vec<PathBuf>> {
+    let dir = crate::wire::program_dir(program_dir)?;
+    Ok(PROGRAMS.iter().map(|name| dir.join(name)).collect())
+}
+
+/// Records and serves behind a wall, for the process that [`run`] is.
 ///
 /// # Errors
 /// When it cannot start; the message names the file, port or directory.
-pub fn run(path: &Path) -> Result<ExitCode> {
+pub fn record(path: &Path) -> Result<ExitCode> {
     start_log();
     let config = Config::read(path)?;
+    // Before the first thread: each is bound by what bound the one that made it.
+    let bound = |error: std::io::Error| Error::io("giving up what the recorder does not need", &error);
+    let reach = super::reach::of(&config)?;
+    let programs = crate::wire::program_dir(&config.plugins.program_dir)?;
+    for decisive in super::reach::in_its_own_hands(&reach, &[path, &programs]) {
+        let decisive = decisive.display();
+        tracing::warn!(%decisive, "this lies where the recorder may write: whoever takes it over decides what the next start runs; keep it elsewhere");
+    }
+    let mut around = wall::bind(&reach).map_err(bound)?;
+    watchbook_starter::behind().map_err(|error| Error::io("finding the process that starts programs", &error))?;
+    wall::only_service_calls(&mut around).map_err(bound)?;
+    around.missing.iter().for_each(|missing| tracing::warn!(missing, "the recorder's wall is not whole"));
+    // Nobody has told it before: this is the start.
+    let _ = crate::station::analysis::OWN_WALL.set(around);
     let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, RUNTIME_THREADS_MAX);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
@@ -44,7 +93,7 @@ pub fn run(path: &Path) -> Result<ExitCode> {
     station.close();
     match outcome? {
         End::Stop => Ok(ExitCode::SUCCESS),
-        End::Restart => Err(begin_again()),
+        End::Restart => Ok(ExitCode::from(BEGIN_AGAIN)),
     }
 }
 
@@ -54,17 +103,6 @@ enum End {
     Stop,
     /// It begins again with another configuration.
     Restart,
-}
-
-/// Puts this program, with the arguments it has, in its own place: the number of the process stays, so that whoever watches it sees no end. Files and sockets are closed by that.
-fn begin_again() -> Error {
-    use std::os::unix::process::CommandExt as _;
-    let program = std::env::current_exe();
-    let failed = |error: &std::io::Error| Error::io("starting again with the restored configuration", error);
-    match program {
-        Ok(program) => failed(&std::process::Command::new(program).args(std::env::args_os().skip(1)).exec()),
-        Err(error) => failed(&error),
-    }
 }
 
 async fn serve(config: &Config, station: &Station) -> Result<End> {
@@ -130,12 +168,33 @@ fn announce(station: &Station, address: SocketAddr) -> Result<()> {
     if let Some(code) = station.claim_code()? {
         text.push_str(&format!("claim code: {code}\n"));
     }
-    let host = if address.ip().is_unspecified() { "127.0.0.1".to_owned() } else { address.ip().to_string() };
-    text.push_str(&format!("page: http://{host}:{}/\n", address.port()));
+    if let Some(sha256) = station.app().authority_sha256() {
+        text.push_str(&format!("certificate authority of this station, SHA-256: {sha256}\n"));
+    }
+    text.push_str(&pages(address, station.app().is_encrypted(), &crate::station::page_certificate::names()));
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
         .map_err(|error| Error::io("writing to standard output", &error))
+}
+
+/// Where the page is: for programs on this machine, and for browsers elsewhere.
+fn pages(address: SocketAddr, is_encrypted: bool, names: &watchbook_tls::Names) -> String {
+    let (port, scheme) = (address.port(), if is_encrypted { "https" } else { "http" });
+    if !address.ip().is_unspecified() {
+        // What does not leave the machine is served in the open.
+        let scheme = if address.ip().is_loopback() { "http" } else { scheme };
+        return format!("page: {scheme}://{address}/\n");
+    }
+    let mut text = format!("page: http://127.0.0.1:{port}/\n");
+    let hosts = names.hosts().into_iter().filter(|host| host != "localhost");
+    let addresses = names.addresses.iter().filter(|one| one.is_ipv4() || address.is_ipv6());
+    for host in
+        hosts.chain(addresses.map(|one| SocketAddr::new(*one, port).to_string().replace(&format!(":{port}"), "")))
+    {
+        text.push_str(&format!("over the network: {scheme}://{host}:{port}/\n"));
+    }
+    text
 }
 
 fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static> {
@@ -150,7 +209,7 @@ fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static> {
     })
 }
 
-fn start_log() {
+pub(super) fn start_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     // A second subscriber in one process is only possible in tests; the first one then stays.

@@ -5,11 +5,12 @@ use super::plugin_log::PluginLogs;
 use super::proposals::RuleFeed;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use watchbook_analysis::{Decoder, Emitted, Plan, Point, analysed_role};
 use watchbook_base::Clock as _;
 use watchbook_base::clock::SystemClock;
 use watchbook_base::{CameraId, Event, StreamId, TrackRole, UtcNanos};
+use watchbook_confine::Wall;
 use watchbook_media::{Packet, RecordingStart, TrackFormat};
 use watchbook_plugin_host::{
     Binding, Cache, CompileLimits, Compiler, Package, PluginStatus, Plugins, Report, Surroundings, Zone,
@@ -18,6 +19,9 @@ use watchbook_store::Writer;
 use watchbook_web::api;
 use watchbook_web::error::Error;
 use watchbook_web::ports::CameraConfig;
+
+/// What stands around this process, once it does.
+pub static OWN_WALL: OnceLock<Wall> = OnceLock::new();
 
 /// Who hears of events and of what is in force.
 pub struct Sinks {
@@ -309,7 +313,7 @@ impl Analysis {
         Ok(list)
     }
 
-    /// The walls around the children.
+    /// The walls around the recorder and its children.
     pub fn walls(&self) -> Vec<api::ChildWall> {
         let wall = |program: &str, said: Option<Vec<String>>| api::ChildWall {
             program: program.to_owned(),
@@ -318,7 +322,8 @@ impl Analysis {
         };
         let decoder = self.decoder.as_ref().and_then(Decoder::wall);
         let plugins = self.crew.get().and_then(|plugins| plugins.wall());
-        vec![wall("watchbook-decode", decoder), wall("watchbook-plugins", plugins)]
+        let own = OWN_WALL.get().map(|own| own.missing.clone());
+        vec![wall("watchbook", own), wall("watchbook-decode", decoder), wall("watchbook-plugins", plugins)]
     }
 
     /// Decodes what the camera's plugins want, with its masks, in the format of its current recording.

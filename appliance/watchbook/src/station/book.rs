@@ -15,7 +15,7 @@ pub struct Book(pub Arc<Register>);
 /// The table of what the page keeps.
 pub(super) fn namespace(space: Space) -> Namespace {
     match space {
-        Space::Station | Space::Request | Space::Mirror => Namespace::Setting,
+        Space::Station | Space::Request | Space::Mirror | Space::Setting => Namespace::Setting,
         Space::Account => Namespace::Account,
         Space::Session => Namespace::Session,
         Space::Case => Namespace::Case,
@@ -28,6 +28,8 @@ const STATION_PREFIX: &[u8] = b"station/";
 const REQUEST_PREFIX: &[u8] = b"request/";
 /// See [`STATION_PREFIX`].
 const MIRROR_PREFIX: &[u8] = b"mirror/";
+/// See [`STATION_PREFIX`].
+const SETTING_PREFIX: &[u8] = b"setting/";
 
 /// What something of the page's is called in its table.
 pub(super) fn key(space: Space, key: &[u8]) -> Vec<u8> {
@@ -35,6 +37,7 @@ pub(super) fn key(space: Space, key: &[u8]) -> Vec<u8> {
         Space::Station => [STATION_PREFIX, key].concat(),
         Space::Request => [REQUEST_PREFIX, key].concat(),
         Space::Mirror => [MIRROR_PREFIX, key].concat(),
+        Space::Setting => [SETTING_PREFIX, key].concat(),
         Space::Account | Space::Session | Space::Case => key.to_vec(),
     }
 }

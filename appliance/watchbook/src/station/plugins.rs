@@ -362,7 +362,9 @@ impl ports::Plugins for PluginDesk {
                 Kind::InvalidInput => "Choose a .wbp file that `watchbook-plugin pack` made, or ask its publisher for another one.",
                 _ => "Look at the health page: the disk of the state directory may be full or failing.",
             };
-            host_error(error).next(next)
+            // The bytes came from whoever asks: what is wrong with them is no damage of what this station keeps.
+            let kind = if error.kind() == Kind::Corrupt { Kind::InvalidInput } else { error.kind() };
+            Error { kind, ..host_error(error) }.next(next)
         })?;
         if self.shelf.is_built_in(&installed.id) {
             depot.reject(&installed.id, &installed.package_sha256).map_err(host_error)?;

@@ -62,7 +62,6 @@ pub struct Sources {
 pub struct ReportDesk {
     sources: Sources,
     cameras: Option<Arc<CameraDesk>>,
-    contact: String,
     /// Held while entries are counted, which takes seconds after a start.
     counting: Mutex<Counting>,
     /// What is shown; never held while anything is read or written.
@@ -86,13 +85,8 @@ pub fn sources(
 ///
 /// # Errors
 /// When the register cannot be read.
-pub fn start(
-    runtime: &tokio::runtime::Handle,
-    sources: Sources,
-    cameras: &Arc<CameraDesk>,
-    contact: &str,
-) -> Result<Arc<ReportDesk>> {
-    let kept = Arc::new(ReportDesk::open(sources, Some(Arc::clone(cameras)), contact)?);
+pub fn start(runtime: &tokio::runtime::Handle, sources: Sources, cameras: &Arc<CameraDesk>) -> Result<Arc<ReportDesk>> {
+    let kept = Arc::new(ReportDesk::open(sources, Some(Arc::clone(cameras)))?);
     let reports = Arc::downgrade(&kept);
     runtime.spawn(async move {
         loop {
@@ -143,11 +137,11 @@ impl Current {
 }
 
 impl ReportDesk {
-    /// Reads which reports there are. `contact` is what the public page says of whom to ask.
+    /// Reads which reports there are.
     ///
     /// # Errors
     /// When the register cannot be read.
-    pub fn open(sources: Sources, cameras: Option<Arc<CameraDesk>>, contact: &str) -> Result<Self> {
+    pub fn open(sources: Sources, cameras: Option<Arc<CameraDesk>>) -> Result<Self> {
         let mut shown = Shown::default();
         for entry in sources.register.scan(Namespace::Setting, MONTH_PREFIX).map_err(stored)? {
             let name = entry.key.strip_prefix(MONTH_PREFIX).and_then(|name| core::str::from_utf8(name).ok());
@@ -159,7 +153,6 @@ impl ReportDesk {
         Ok(Self {
             sources,
             cameras,
-            contact: contact.trim().to_owned(),
             counting: Mutex::new(Counting { tally: None, minutes_since, clock_doubted: false }),
             shown: Mutex::new(shown),
             ending: AtomicBool::new(false),
@@ -234,7 +227,7 @@ impl Reports for ReportDesk {
         Ok(report)
     }
 
-    fn list(&self) -> api::ReportList {
+    fn months(&self) -> Vec<api::ReportMonth> {
         let shown = self.shown();
         let current = shown.current.iter().map(|current| (current.month, false, current.report_sha256.clone()));
         let closed = shown.months.iter().rev().map(|(month, sha256)| (*month, true, sha256.clone()));
@@ -243,7 +236,7 @@ impl Reports for ReportDesk {
             over,
             report_sha256,
         });
-        api::ReportList { months: months.collect(), contact: self.contact.clone() }
+        months.collect()
     }
 
     fn waiting(&self) -> Result<Vec<WaitingReview>> {

@@ -17,16 +17,19 @@ use watchbook_web::{BackupRow, BackupTable};
 
 /// One row behind each number of this prefix: number of its table, length of its key, key, value.
 const ROW_PREFIX: &[u8] = b"restore/row/";
+/// Rows that hold passwords and addresses of cameras: those in force, and those that a restore keeps for the next start.
+pub const SECRET_ROWS: [(Namespace, &[u8]); 2] = [(Namespace::Camera, b""), (Namespace::Setting, ROW_PREFIX)];
 /// There is something to put in force; `fresh` or `running`.
 const WAITING: &[u8] = b"restore/waiting";
 const FRESH: &[u8] = b"fresh";
 const RUNNING: &[u8] = b"running";
 
-const SPACES: [(Space, BackupTable); 4] = [
+const SPACES: [(Space, BackupTable); 5] = [
     (Space::Station, BackupTable::Station),
     (Space::Account, BackupTable::Account),
     (Space::Case, BackupTable::Case),
     (Space::Request, BackupTable::Request),
+    (Space::Setting, BackupTable::StationSettings),
 ];
 
 /// The program's own settings that are in a backup.
@@ -64,8 +67,12 @@ impl Backups for BackupDesk {
         Ok(rows)
     }
 
+    fn startable(&self, rows: &[BackupRow]) -> Result<(), Error> {
+        rows.iter().try_for_each(is_startable)
+    }
+
     fn stage(&self, rows: Vec<BackupRow>, onto: RestoreOnto) -> Result<(), Error> {
-        rows.iter().try_for_each(is_startable)?;
+        self.startable(&rows)?;
         let mut changes: Vec<Change> = kept_rows(&self.register)?;
         for (number, row) in (0_u32..).zip(rows) {
             let value = [&[row.table as u8, key_len(&row.key)?][..], &row.key, &row.value].concat();
@@ -88,7 +95,10 @@ fn key_len(key: &[u8]) -> Result<u8, Error> {
 /// A setting that this program can start with.
 fn is_startable(row: &BackupRow) -> Result<(), Error> {
     let fits = match row.table {
-        BackupTable::Setting if row.key == NEXT_NUMBER => row.value.len() == 4,
+        // Camera numbers have 24 bits; so near to their end no camera could be added.
+        BackupTable::Setting if row.key == NEXT_NUMBER => {
+            <[u8; 4]>::try_from(&row.value[..]).is_ok_and(|next| u32::from_be_bytes(next) < 1 << 23)
+        }
         BackupTable::Setting if row.key == policies::IN_FORCE => policies::is_policy(&row.value),
         BackupTable::Setting => false,
         _ => true,

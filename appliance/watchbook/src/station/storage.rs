@@ -114,12 +114,23 @@ impl Ring {
             Ok(_) => return Err(refused("it is no directory")),
             Err(error) => return Err(refused(&error.to_string())),
         }
-        let mut entries = std::fs::read_dir(dir).map_err(|error| refused(&error.to_string()))?;
+        let failed = |error: std::io::Error| {
+            match error.kind() {
+            std::io::ErrorKind::PermissionDenied => refused("the recorder may not look into it or write to it").next(
+                "Mount the disk below a directory of storage.disk_roots (configuration file; /srv, /mnt or /media when nothing is set) and let the recorder's user \
+                 write to it; what is changed in the file counts from the recorder's next start.",
+            ),
+            _ => refused(&error.to_string()),
+        }
+        };
+        let mut entries = std::fs::read_dir(dir).map_err(failed)?;
         // A file system of its own begins with this one.
         if entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != "lost+found")) {
             return Err(refused("it is not empty"));
         }
-        Ok(())
+        // Who may look may not always write.
+        let tried = dir.join(".watchbook");
+        std::fs::create_dir(&tried).and_then(|()| std::fs::remove_dir(&tried)).map_err(failed)
     }
 
     /// Refuses to make a ring in the mount point of a disk that is not mounted. The only ring of a station may lie on the system's own disk, where it fits.

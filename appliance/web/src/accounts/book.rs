@@ -3,6 +3,7 @@
 mod approver;
 pub(crate) mod carried;
 mod factor;
+pub(crate) mod passkeys;
 mod sessions;
 
 use super::FRESH_FACTOR_S;
@@ -16,9 +17,12 @@ use crate::error::{Error, Problem};
 use crate::gate::{Gate, entry};
 use crate::headers::TOKEN_BYTES;
 use crate::hex;
+use crate::passkey::challenges::Challenges;
 use crate::ports::{Change, Ports, Register, Secrets, Space};
 use crate::routes::dispatch::blocking;
+use crate::tls::Over;
 use factor::{Factor, Pending};
+use passkeys::Passkey;
 use serde::{Deserialize, Serialize};
 pub(crate) use sessions::Client;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -29,7 +33,7 @@ use watchbook_base::time::NANOS_PER_SEC;
 use watchbook_base::{CameraId, Clock, Kind};
 
 /// Accounts of one station. The largest station has a few dozen people.
-const ACCOUNTS_MAX: usize = 500;
+pub(crate) const ACCOUNTS_MAX: usize = 500;
 /// The one sentence for a wrong name and a wrong password: which of the two was wrong is nobody's business.
 const WRONG: &str = "this name and password do not belong together";
 /// The station's row.
@@ -67,6 +71,8 @@ struct Account {
     /// The key with which it signs releases elsewhere.
     #[serde(default)]
     approver_key: Option<String>,
+    #[serde(default)]
+    passkeys: Vec<Passkey>,
 }
 
 impl Account {
@@ -81,7 +87,13 @@ impl Account {
             factor: None,
             factor_removed_utc_ms: None,
             approver_key: None,
+            passkeys: Vec::new(),
         }
+    }
+
+    /// It can show more than a password.
+    fn has_second(&self) -> bool {
+        self.factor.is_some() || !self.passkeys.is_empty()
     }
 
     fn shown(&self) -> api::Account {
@@ -91,6 +103,7 @@ impl Account {
             roles: self.roles.0.iter().copied().collect(),
             cameras: self.cameras.as_ref().map(|cameras| cameras.iter().copied().collect()),
             second_factor: self.factor.is_some(),
+            passkeys: self.passkeys.len(),
             approver_key: self.approver_key.clone(),
         }
     }
@@ -127,7 +140,29 @@ struct State {
     throttle: Throttle,
     /// Second factors that are being set up, by account.
     pending: HashMap<u32, Pending>,
+    challenges: Challenges,
     claim: Option<ClaimCode>,
+}
+
+impl State {
+    /// Takes out sessions that are over, and those of the account that were used longest ago when one more would be too many.
+    fn make_room(&mut self, account: u32, now_utc_ms: i64) -> Vec<SessionKey> {
+        let (mut gone, mut own) = (Vec::new(), Vec::new());
+        for (key, session) in &self.sessions {
+            if session.is_over(now_utc_ms) {
+                gone.push(*key);
+            } else if session.account == account {
+                own.push((session.seen_utc_ms, *key));
+            }
+        }
+        own.sort_unstable();
+        let too_many = (own.len() + 1).saturating_sub(SESSIONS_PER_ACCOUNT_MAX);
+        gone.extend(own.into_iter().take(too_many).map(|(_, key)| key));
+        for key in &gone {
+            self.sessions.remove(key);
+        }
+        gone
+    }
 }
 
 /// Accounts, sessions, the claim code and the throttle.
@@ -136,7 +171,9 @@ pub(crate) struct AccountBook {
     secrets: Arc<dyn Secrets>,
     clock: Arc<dyn Clock>,
     passwords: Passwords,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
+    /// Held while rows of sessions are written, so that a last use does not bring back one that was ended meanwhile.
+    session_rows: Arc<Mutex<()>>,
     /// Held over "check, write, put in force", so that two changes cannot pass each other.
     changes: tokio::sync::Mutex<()>,
 }
@@ -171,7 +208,15 @@ impl AccountBook {
             state.claim = Some(ClaimCode::new()?);
         }
         let passwords = Passwords::new(cost)?;
-        Ok(Self { register, secrets, clock, passwords, state: Mutex::new(state), changes: tokio::sync::Mutex::new(()) })
+        Ok(Self {
+            register,
+            secrets,
+            clock,
+            passwords,
+            state: Arc::new(Mutex::new(state)),
+            session_rows: Arc::default(),
+            changes: tokio::sync::Mutex::new(()),
+        })
     }
 
     pub(crate) fn claimed(&self) -> bool {
@@ -183,13 +228,16 @@ impl AccountBook {
     }
 
     /// Who holds this token; `None` when its session is over.
-    pub(crate) fn who(&self, token: &[u8; TOKEN_BYTES]) -> Option<Who> {
+    pub(crate) fn who(&self, token: &[u8; TOKEN_BYTES], over: Over) -> Option<Who> {
         let key = hex::sha256(token);
         let now = self.clock.utc().as_ms();
         let mut state = self.state();
         let session = *state.sessions.get(&key)?;
         if session.is_over(now) {
             state.sessions.remove(&key);
+            return None;
+        }
+        if session.tls != (over == Over::Tls) {
             return None;
         }
         let account = state.accounts.get(&session.account)?;
@@ -330,7 +378,7 @@ impl AccountBook {
         let found = self.state().accounts.values().find(|account| fold(&account.name) == folded).cloned();
         let right =
             self.judged(&keys, &request.password, found.as_ref().map(|account| account.password.as_str())).await?;
-        let action = Action::SignIn { name_sha256: hex::encode(&name_hash) };
+        let action = Action::SignIn { name_sha256: hex::encode(&name_hash), passkey: None };
         let (mut _change, mut current) = (None, None);
         if right {
             // Held until the session is in force, and the account read again under it: an admin may have set another password or removed the
@@ -466,28 +514,17 @@ impl AccountBook {
     async fn begin_session(&self, account: &Account, from: Client) -> Result<Begun, Problem> {
         let now = self.clock.utc().as_ms();
         let (token, key) = new_token()?;
-        let Client { address, browser, system } = from;
+        let Client { address, browser, system, tls } = from;
         let (account_id, address) = (account.id, Some(address));
         let (begun_utc_ms, seen_utc_ms) = (now, now);
         let session =
-            Session { account: account_id, begun_utc_ms, seen_utc_ms, address, browser, system, factor_at: None };
+            Session { account: account_id, begun_utc_ms, seen_utc_ms, address, browser, system, tls, factor_at: None };
         let mut changes = vec![put_session(&key, &session)?];
-        let mut gone: Vec<SessionKey> = Vec::new();
-        {
-            let state = self.state();
-            gone.extend(state.sessions.iter().filter(|(_, old)| old.is_over(now)).map(|(key, _)| *key));
-            let mut own: Vec<_> =
-                state.sessions.iter().filter(|(_, old)| old.account == account.id && !old.is_over(now)).collect();
-            own.sort_by_key(|(_, old)| old.seen_utc_ms);
-            let too_many = (own.len() + 1).saturating_sub(SESSIONS_PER_ACCOUNT_MAX);
-            gone.extend(own.iter().take(too_many).map(|(key, _)| **key));
-        }
+        // First in memory: what is not there any more is not stored again.
+        let gone = self.state().make_room(account.id, now);
         changes.extend(gone.iter().map(|key| Change::Remove { space: Space::Session, key: key.to_vec() }));
         self.write(changes).await?;
         let mut state = self.state();
-        for key in &gone {
-            state.sessions.remove(key);
-        }
         state.sessions.insert(key, session);
         let one_person_station = state.station.one_person_station;
         Ok(Begun { token, session: api::Session { account: account.shown(), one_person_station } })
@@ -583,16 +620,22 @@ impl AccountBook {
         if changes.is_empty() {
             return Ok(());
         }
-        let register = Arc::clone(&self.register);
-        blocking(move || register.write(&changes)).await
+        let (register, rows) = (Arc::clone(&self.register), Arc::clone(&self.session_rows));
+        blocking(move || {
+            let _rows = rows.lock().unwrap_or_else(PoisonError::into_inner);
+            register.write(&changes)
+        })
+        .await
     }
 
     /// Stores a session's last use in the background: when it is lost, the session ends some minutes early.
     fn store_seen(&self, key: SessionKey, session: Session) {
-        let register = Arc::clone(&self.register);
-        if let (Ok(change), Ok(runtime)) = (put_session(&key, &session), tokio::runtime::Handle::try_current()) {
+        let (register, state) = (Arc::clone(&self.register), Arc::clone(&self.state));
+        let rows = Arc::clone(&self.session_rows);
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn_blocking(move || {
-                if let Err(error) = register.write(&[change]) {
+                let _rows = rows.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Err(error) = sessions::store_seen(&*register, &state, &key, &session) {
                     tracing::warn!(%error, "a session's last use was not stored");
                 }
             });

@@ -34,6 +34,9 @@ pub(super) struct Session {
     pub(super) browser: BrowserName,
     #[serde(default)]
     pub(super) system: SystemName,
+    /// It was begun over TLS: its token counts for nothing when it comes in the open.
+    #[serde(default)]
+    pub(super) tls: bool,
     /// When it last showed its second factor; not stored: after a restart it shows it again.
     #[serde(skip)]
     pub(super) factor_at: Option<MonoNanos>,

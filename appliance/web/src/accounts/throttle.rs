@@ -1,5 +1,6 @@
 //! Guessing gets slower: failures are counted per address and per account, in a table of bounded size.
 
+use crate::crowd::Neighbours;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use watchbook_base::MonoNanos;
@@ -27,8 +28,8 @@ const FORGET_S: u64 = 3600;
 /// What failures are counted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Key {
-    /// An IPv4 address, or the /64 of an IPv6 address: whoever has one of those has them all.
-    Address([u8; 8]),
+    /// Where it came from.
+    Address(Neighbours),
     /// SHA-256 of an account's name in lower case, whether or not it exists; the claim has a name of its own.
     Account([u8; 32]),
     /// The second factor of an account.
@@ -37,12 +38,7 @@ pub(super) enum Key {
 
 impl Key {
     pub(super) fn of_address(address: IpAddr) -> Self {
-        let mut key = [0; 8];
-        match address.to_canonical() {
-            IpAddr::V4(v4) => key[..4].copy_from_slice(&v4.octets()),
-            IpAddr::V6(v6) => key.copy_from_slice(&v6.octets()[..8]),
-        }
-        Self::Address(key)
+        Self::Address(Neighbours::of(address))
     }
 
     fn bounds(self) -> (u32, u64) {

@@ -32,6 +32,8 @@ pub enum BackupPart {
     Requests,
     /// The policy in force.
     Policy,
+    /// What was set on the page for the station as a whole.
+    Settings,
 }
 
 /// What becomes of it.

@@ -140,6 +140,10 @@ pub enum AlarmKind {
     KeyCopyMissing,
     /// A key file is damaged.
     KeyDamaged,
+    /// The certificate of the page runs out soon, or did.
+    CertificateEnding,
+    /// The certificate of the page that the configuration names cannot be served.
+    CertificateUnusable,
     /// The clock cannot be trusted.
     ClockUntrusted,
     /// Footage is readable past its maximum age.
@@ -184,6 +188,12 @@ pub enum AlarmKind {
     Emergency,
     /// Somebody asked for footage of themselves, and the time to answer is over.
     SubjectRequestOverdue,
+    /// A part of the machine is warmer than its maker wants it.
+    MachineHot,
+    /// A part of the machine is so warm that it may switch itself off.
+    MachineCritical,
+    /// A network socket of the machine had a link and has none any more.
+    NetworkLinkLost,
 }
 
 /// Something that is wrong and needs somebody: about the storage, or a camera.

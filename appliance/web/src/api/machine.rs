@@ -12,7 +12,9 @@ pub struct MachineTemperature {
     pub celsius: f64,
     /// What its maker calls critical; null when it does not say.
     pub critical_celsius: Option<f64>,
-    /// Within five degrees of critical, or above.
+    /// From here on it is too hot: what its maker calls the highest, or five degrees below critical; 85 when it says neither.
+    pub hot_celsius: f64,
+    /// It is so warm now.
     pub too_hot: bool,
 }
 
@@ -21,6 +23,8 @@ pub struct MachineTemperature {
 pub struct MachineNetwork {
     /// As the kernel calls it, as in `eth0`.
     pub name: String,
+    /// It is a socket of the machine itself, and no bridge or tunnel.
+    pub hardware: bool,
     /// It has a link. Null when the kernel does not say.
     pub link: Option<bool>,
     /// In Mbit/s; null without a link, and where there is no cable.

@@ -139,6 +139,8 @@ pub struct Account {
     pub cameras: Option<Vec<CameraId>>,
     /// It has a second factor.
     pub second_factor: bool,
+    /// So many passkeys.
+    pub passkeys: usize,
     /// The public key with which it signs releases elsewhere; null: none.
     pub approver_key: Option<String>,
 }
@@ -234,6 +236,6 @@ pub struct AuditList {
     pub entries: Vec<AuditRow>,
     /// Give it back as `cursor` to go on; null at the end.
     pub next_cursor: Option<String>,
-    /// When the oldest entry was written that was looked at for this page; null when there was none.
+    /// When the oldest entry was written that was read for this page; null when none was.
     pub looked_to_utc_ms: Option<i64>,
 }

@@ -36,9 +36,9 @@ pub enum SignWants {
     AudioPurpose,
     /// A bound plugin that is not installed any more or does not say what it is for: on the page of plugins, or switched off in the camera's settings.
     PluginPurpose,
-    /// The station's name: `public.name` in the configuration file.
+    /// The station's name, one of its settings.
     StationName,
-    /// Whom to ask: `public.contact` in the configuration file.
+    /// Whom to ask, one of its settings.
     StationContact,
 }
 

@@ -2,23 +2,28 @@
 
 use super::rows::damaged;
 use super::{BackupRow, BackupTable, Contents};
-use crate::accounts::carried::{Carried, fit_together, merged_station};
+use crate::accounts::ACCOUNTS_MAX;
+use crate::accounts::carried::{Carried, fit_together, station_of};
 use crate::api::{self, BackupChange, BackupFate, BackupField, BackupPart};
 use crate::check;
 use crate::error::Error;
 use crate::hex;
 use crate::ports::{CameraConfig, RestoreOnto, Secrets};
-use crate::requests::StoredRequest;
+use crate::requests::{Office, StoredRequest};
 use crate::routes::camera_change::{told, told_new};
+use crate::settings::{self, StoredSettings};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use watchbook_access::policy::Rules;
 use watchbook_access::{Action, Case};
+use watchbook_base::limits::CAMERAS_MAX;
 use watchbook_base::{CameraId, Kind};
 
 /// Fields of a camera that are shown as they are. Addresses and settings of plugins may hold secrets: of these there is the name.
 const SHOWN: [&str; 8] =
     ["name", "purpose", "contact", "enabled", "record_audio", "audio_purpose", "retention_days_max", "importance"];
+/// Where nobody can make it anew on the page.
+const TELL: &str = "Keep the last backup that was made, look at the health of the disk, and show this sentence to whoever looks after the recorder.";
 /// Longest value that is shown.
 const SHOWN_CHARS: usize = 120;
 
@@ -39,6 +44,8 @@ pub(crate) struct Plans<'a> {
     /// Name of this station's audit log.
     pub(crate) origin: &'a str,
     pub(crate) onto: RestoreOnto,
+    /// What this station's configuration file says of it.
+    pub(crate) file: &'a Office,
     /// The policy in force, which also binds what comes back onto a running station.
     pub(crate) rules: &'a Rules,
 }
@@ -66,6 +73,12 @@ impl Plans<'_> {
             );
         }
         contents.rows.iter().try_for_each(is_whole)?;
+        let count = |table| contents.rows.iter().filter(|row| row.table == table).count();
+        if count(BackupTable::Camera) > CAMERAS_MAX || count(BackupTable::Account) > ACCOUNTS_MAX {
+            return Err(Error::invalid(format!(
+                "this backup has more than {CAMERAS_MAX} cameras or {ACCOUNTS_MAX} accounts"
+            )));
+        }
         let (here, backup) = (keyed(self.here), keyed(&contents.rows));
         let mut rows = Vec::new();
         let (mut changes, mut deeds) = self.accounts(&here, &backup, &mut rows)?;
@@ -73,8 +86,12 @@ impl Plans<'_> {
         changes.extend(of_cameras);
         deeds.extend(deeds_of_cameras);
         changes.extend(self.together(&here, &backup, &mut rows));
-        let as_json = |value: &[BackupChange]| serde_json::to_vec(value).unwrap_or_default();
-        let plan = hex::encode(&hex::sha256(&[backup_sha256.as_bytes(), &as_json(&changes)].concat()));
+        deeds.extend(self.settings_deed(&backup));
+        // Also what is not shown: between looking and restoring somebody may have changed another field.
+        let cameras = here.iter().filter(|((table, _), _)| *table == BackupTable::Camera);
+        let seen: Vec<&[u8]> = cameras.flat_map(|((_, key), value)| [*key, *value]).collect();
+        let as_json = serde_json::to_vec(&changes).unwrap_or_default();
+        let plan = hex::encode(&hex::sha256(&[backup_sha256.as_bytes(), &as_json, &seen.concat()].concat()));
         let plugins = about.plugins.iter();
         let plugins = plugins.map(|of| api::BackupPlugin { id: of.id.clone(), version: of.version.clone() }).collect();
         let shown = api::BackupPlan {
@@ -90,50 +107,74 @@ impl Plans<'_> {
         Ok(Plan { rows, deeds, shown })
     }
 
-    /// Accounts that are there stay as they are: who signs in with what is changed for each person by itself. A file that somebody made up would else put a password of theirs in
-    /// the place of an approver's.
+    /// Accounts come back on a fresh station alone. On one that runs who signs in with what, and as what, is changed for each person by itself: a file that somebody made up would else put a password of
+    /// theirs in an approver's place, or give the number and the cases of somebody who left to somebody else.
     fn accounts(&self, here: &Keyed<'_>, backup: &Keyed<'_>, rows: &mut Vec<BackupRow>) -> Result<Told, Error> {
-        let here = if self.onto == RestoreOnto::Fresh { &Keyed::new() } else { here };
-        let station = |of: &Keyed<'_>| {
-            of.iter().find(|((table, _), _)| *table == BackupTable::Station).map(|(_, row)| row.to_vec())
-        };
-        let (_, key) = backup.keys().find(|(table, _)| *table == BackupTable::Station).ok_or_else(damaged)?;
-        let (merged, one_person) = merged_station(&station(backup).ok_or_else(damaged)?, station(here).as_deref())?;
-        rows.push(BackupRow { table: BackupTable::Station, key: key.to_vec(), value: merged });
-        let mut then: BTreeMap<u32, Carried> = BTreeMap::new();
-        for row in of_table(here, BackupTable::Account) {
+        let fresh = self.onto == RestoreOnto::Fresh;
+        let mut now: BTreeMap<u32, Carried> = BTreeMap::new();
+        for row in of_table(here, BackupTable::Account).filter(|_| !fresh) {
             let carried = Carried::out_of(row, self.secrets)?;
-            then.insert(carried.id(), carried);
+            now.insert(carried.id(), carried);
         }
-        let (mut changes, mut deeds) = (Vec::new(), Vec::new());
+        let (mut changes, mut all) = (Vec::new(), Vec::new());
         for row in of_table(backup, BackupTable::Account) {
             let carried = Carried::read(row)?;
-            let told = account_change(then.get(&carried.id()), &carried);
-            if told.fate == BackupFate::Added {
-                let (key, value) = (carried.id().to_be_bytes().to_vec(), carried.stored(self.secrets)?);
-                rows.push(BackupRow { table: BackupTable::Account, key, value });
-                let what = "restored from a backup".to_owned();
-                deeds.push(Action::ChangeAccount { account: Some(carried.id()), what });
-                then.insert(carried.id(), carried);
+            let mut told = account_change(now.remove(&carried.id()).as_ref(), &carried);
+            if told.fate == BackupFate::Added && !fresh {
+                told.fate = BackupFate::LeftOut;
             }
             changes.push(told);
+            all.push(carried);
         }
-        let known: Vec<u32> = changes.iter().filter_map(|change| change.number).collect();
-        for (id, carried) in then.iter().filter(|(id, _)| !known.contains(id)) {
-            changes.push(change((BackupPart::Account, Some(*id)), carried.shown().name, BackupFate::Stays, Vec::new()));
-        }
-        let after: Vec<Carried> = then.into_values().collect();
-        fit_together(&after, one_person)?;
+        changes.extend(now.iter().map(|(id, carried)| {
+            change((BackupPart::Account, Some(*id)), carried.shown().name, BackupFate::Stays, Vec::new())
+        }));
         changes.sort_by_key(|change| change.number);
+        let deeds = if fresh { self.accounts_of(backup, &all, rows)? } else { Vec::new() };
         Ok((changes, deeds))
+    }
+
+    /// All accounts of a fresh station, and what it knows of their numbers.
+    fn accounts_of(
+        &self,
+        backup: &Keyed<'_>,
+        all: &[Carried],
+        rows: &mut Vec<BackupRow>,
+    ) -> Result<Vec<Action>, Error> {
+        let station = backup.iter().find(|((table, _), _)| *table == BackupTable::Station);
+        let ((_, key), row) = station.ok_or_else(damaged)?;
+        let last = all.iter().map(Carried::id).max().unwrap_or(0);
+        let (value, one_person) = station_of(row, last)?;
+        fit_together(all, one_person)?;
+        rows.push(BackupRow { table: BackupTable::Station, key: key.to_vec(), value });
+        let exception = one_person.then(|| "restored from a backup: small-station exception".to_owned());
+        let mut deeds: Vec<Action> =
+            exception.into_iter().map(|what| Action::ChangeConfig { camera: None, what }).collect();
+        for carried in all {
+            let (key, value) = (carried.id().to_be_bytes().to_vec(), carried.stored(self.secrets)?);
+            rows.push(BackupRow { table: BackupTable::Account, key, value });
+            let shown = serde_json::to_value(carried.shown()).unwrap_or_default();
+            let mut what = format!("restored from a backup: roles: {}", text_of(&shown["roles"]));
+            if !shown["approver_key"].is_null() {
+                what += &format!("; approver_key: {}", text_of(&shown["approver_key"]));
+            }
+            deeds.push(Action::ChangeAccount { account: Some(carried.id()), what });
+        }
+        Ok(deeds)
     }
 
     fn cameras(&self, here: &Keyed<'_>, backup: &Keyed<'_>, rows: &mut Vec<BackupRow>) -> Result<Told, Error> {
         let here = if self.onto == RestoreOnto::Fresh { &Keyed::new() } else { here };
         let (mut changes, mut deeds) = (Vec::new(), Vec::new());
+        let next = next_camera(here);
         for ((_, key), value) in backup.iter().filter(|((table, _), _)| *table == BackupTable::Camera) {
+            if self.onto == RestoreOnto::Running && number_of(key).is_none_or(|number| number >= next) {
+                let message = "this backup has a camera whose number this station has not given yet";
+                return Err(Error::new(Kind::Conflict, message).next("Restore it on a fresh station."));
+            }
             let now = here.get(&(BackupTable::Camera, *key)).copied();
-            rows.push(BackupRow { table: BackupTable::Camera, key: key.to_vec(), value: value.to_vec() });
+            let value = &self.camera_row(now, value)?;
+            rows.push(BackupRow { table: BackupTable::Camera, key: key.to_vec(), value: value.clone() });
             let told = camera_change(number_of(key), now, value)?;
             if told.fate != BackupFate::Same {
                 deeds.push(self.camera_deed(key, now, value)?);
@@ -150,16 +191,44 @@ impl Plans<'_> {
         Ok((changes, deeds))
     }
 
+    /// What is put. That somebody looked a camera over is said by looking it over: a backup says nothing of it on a running station.
+    fn camera_row(&self, now: Option<&[u8]>, then: &[u8]) -> Result<Vec<u8>, Error> {
+        let config = |of: &[u8]| serde_json::from_slice::<CameraConfig>(of).map_err(|_| damaged());
+        let mut then = config(then)?;
+        if self.onto == RestoreOnto::Running {
+            then.reviewed_utc_ms = now.map(config).transpose()?.and_then(|now| now.reviewed_utc_ms);
+        }
+        serde_json::to_vec(&then).map_err(|_| damaged())
+    }
+
     /// A camera's change as the log has it. On a running station it keeps to the policy, as one that is made by hand does.
     fn camera_deed(&self, key: &[u8], now: Option<&[u8]>, then: &[u8]) -> Result<Action, Error> {
         let config = |of: &[u8]| serde_json::from_slice::<CameraConfig>(of).map_err(|_| damaged());
         let (now, then) = (now.map(config).transpose()?, config(then)?);
+        check::name("name", &then.name)?;
+        check::retention_days(then.retention_days_max)?;
+        check::masks(&then.masks)?;
         if self.onto == RestoreOnto::Running {
             check::by_policy(now.as_ref(), &then, self.rules)?;
         }
-        let what = now.map_or_else(|| told_new(&then), |now| told(&now, &then));
+        let names = |config: &CameraConfig| {
+            let on = config.plugins.iter().filter(|binding| binding.enabled).map(|binding| binding.plugin.as_str());
+            on.collect::<Vec<_>>().join(", ")
+        };
+        let plugins = now.as_ref().is_none_or(|now| now.plugins != then.plugins);
+        let mut what = now.map_or_else(|| told_new(&then), |now| told(&now, &then));
+        if plugins {
+            what += &format!("; plugins: {}", names(&then));
+        }
         let camera = number_of(key).and_then(CameraId::new);
         Ok(Action::ChangeConfig { camera, what: format!("restored from a backup: {what}") })
+    }
+
+    /// On a fresh station the log says which of its settings become different, as for a change by hand.
+    fn settings_deed(&self, backup: &Keyed<'_>) -> Option<Action> {
+        let row = backup.get(&(BackupTable::StationSettings, settings::KEY))?;
+        let stored = StoredSettings::read(row).filter(|_| self.onto == RestoreOnto::Fresh)?;
+        stored.brought(self.file, "restored from a backup")
     }
 
     /// What is shown as one: it comes back on a fresh station, and stays as it is on one that runs, where it takes two people to change it.
@@ -169,6 +238,7 @@ impl Plans<'_> {
             (BackupPart::Cases, BackupTable::Case),
             (BackupPart::Requests, BackupTable::Request),
             (BackupPart::Policy, BackupTable::Setting),
+            (BackupPart::Settings, BackupTable::StationSettings),
         ];
         let mut changes = Vec::new();
         for (part, table) in parts {
@@ -186,11 +256,10 @@ impl Plans<'_> {
                 changes.push(change((part, None), then.len().to_string(), fate, Vec::new()));
             }
         }
-        // Numbers that were given are not given again: the greater of both holds, which the program sees to.
         rows.extend(backup.iter().filter_map(|((table, key), value)| {
             let wanted = match table {
                 BackupTable::Case | BackupTable::Request => fresh,
-                BackupTable::Setting => fresh || !key.starts_with(b"policy/"),
+                BackupTable::Setting | BackupTable::StationSettings => fresh,
                 BackupTable::Station | BackupTable::Account | BackupTable::Camera => false,
             };
             wanted.then(|| BackupRow { table: *table, key: key.to_vec(), value: value.to_vec() })
@@ -203,14 +272,62 @@ fn of_table<'a>(rows: &'a Keyed<'_>, wanted: BackupTable) -> impl Iterator<Item 
     rows.iter().filter(move |((table, _), _)| *table == wanted).map(|(_, value)| *value)
 }
 
+/// The number that the station gives its next camera: a running one has given all below it.
+fn next_camera(here: &Keyed<'_>) -> u32 {
+    let kept = here.get(&(BackupTable::Setting, &b"camera_number_next"[..])).and_then(|row| number_of(row));
+    let cameras = here.keys().filter(|(table, _)| *table == BackupTable::Camera);
+    kept.unwrap_or_else(|| cameras.filter_map(|(_, key)| number_of(key)).max().map_or(1, |last| last + 1))
+}
+
 fn number_of(key: &[u8]) -> Option<u32> {
     <[u8; 4]>::try_from(key).ok().map(u32::from_be_bytes)
+}
+
+/// The rows of a backup that can be restored. A row of the station's settings that cannot be read is left out: what the configuration file says holds without it, here and where it is restored.
+///
+/// # Errors
+/// For any other row that a restore would refuse: who finds that out only then has no backup at all.
+pub(crate) fn restorable(rows: Vec<BackupRow>) -> Result<Vec<BackupRow>, Error> {
+    let mut kept = Vec::with_capacity(rows.len());
+    for row in rows {
+        match is_whole(&row) {
+            Ok(()) => kept.push(row),
+            Err(_) if row.table == BackupTable::StationSettings => {
+                tracing::warn!("the settings of this station cannot be read, and are left out of the backup");
+            }
+            Err(_) => return Err(not_restorable(&row, "it is none that a recorder writes")),
+        }
+    }
+    Ok(kept)
+}
+
+/// Why no backup is made with this row, and what to do.
+pub(crate) fn not_restorable(BackupRow { table, key, .. }: &BackupRow, why: &str) -> Error {
+    let (what, step) = match (table, key.len()) {
+        (BackupTable::Account, 4) => ("account", "Remove this account and make it anew, then make the backup again."),
+        (BackupTable::Camera, 4) => ("camera", "Remove this camera and add it anew, then make the backup again."),
+        (BackupTable::Account, _) => ("account", TELL),
+        (BackupTable::Camera, _) => ("camera", TELL),
+        (BackupTable::Case, _) => ("case", TELL),
+        (BackupTable::Request, _) => ("request", TELL),
+        (BackupTable::Station | BackupTable::Setting | BackupTable::StationSettings, _) => ("setting", TELL),
+    };
+    // The number of a case is a text, which may be as long as another number.
+    let which = match table {
+        BackupTable::Account | BackupTable::Camera => number_of(key).map(u64::from),
+        BackupTable::Request => <[u8; 8]>::try_from(key.as_slice()).ok().map(u64::from_be_bytes),
+        _ => None,
+    };
+    let which =
+        which.map_or_else(|| String::from_utf8_lossy(key).escape_debug().to_string(), |number| number.to_string());
+    let message = format!("no backup was made, because none with {what} {which} could be restored: {why}");
+    Error::new(Kind::Corrupt, message).next(step)
 }
 
 /// A row that this program can start with, under the key that belongs to it.
 fn is_whole(BackupRow { table, key, value }: &BackupRow) -> Result<(), Error> {
     let whole = match table {
-        BackupTable::Station => key == b"station",
+        BackupTable::Station => key == b"station" && station_of(value, 0).is_ok(),
         BackupTable::Account => number_of(key) == Some(Carried::read(value)?.id()),
         BackupTable::Case => serde_json::from_slice::<Case>(value).is_ok_and(|case| case.number.as_bytes() == key),
         BackupTable::Request => serde_json::from_slice::<StoredRequest>(value)
@@ -218,6 +335,7 @@ fn is_whole(BackupRow { table, key, value }: &BackupRow) -> Result<(), Error> {
         BackupTable::Camera => {
             number_of(key).and_then(CameraId::new).is_some() && serde_json::from_slice::<CameraConfig>(value).is_ok()
         }
+        BackupTable::StationSettings => key == settings::KEY && StoredSettings::read(value).is_some(),
         // The program's own, which looks at them itself.
         BackupTable::Setting => true,
     };
@@ -238,13 +356,10 @@ fn account_change(now: Option<&Carried>, then: &Carried) -> BackupChange {
     let Some(now) = now else { return about(BackupFate::Added, Vec::new()) };
     let json = |of: &Carried| serde_json::to_value(of.shown()).unwrap_or_default();
     let mut fields = fields_that_differ(&json(now), &json(then), |field| field != "id");
-    let (same_password, same_factor) = now.same_secrets(then);
-    let secret = |field: &str| BackupField { field: field.to_owned(), before: None, after: None };
-    if !same_password {
-        fields.push(secret("password"));
-    }
-    if !same_factor && fields.iter().all(|field| field.field != "second_factor") {
-        fields.push(secret("second_factor"));
+    for (field, _) in now.same_secrets(then).into_iter().filter(|(_, same)| !same) {
+        if fields.iter().all(|known| known.field != field) {
+            fields.push(BackupField { field: field.to_owned(), before: None, after: None });
+        }
     }
     about(if fields.is_empty() { BackupFate::Same } else { BackupFate::LeftOut }, fields)
 }

@@ -28,10 +28,13 @@ pub enum BackupTable {
     Camera = 5,
     /// A setting of the program's own.
     Setting = 6,
+    /// What was set on the page for the station as a whole.
+    StationSettings = 7,
 }
 
 impl BackupTable {
-    const ALL: [Self; 6] = [Self::Station, Self::Account, Self::Case, Self::Request, Self::Camera, Self::Setting];
+    const ALL: [Self; 7] =
+        [Self::Station, Self::Account, Self::Case, Self::Request, Self::Camera, Self::Setting, Self::StationSettings];
 
     /// By its number in the file.
     #[must_use]

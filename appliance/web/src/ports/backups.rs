@@ -20,6 +20,12 @@ pub trait Backups: Send + Sync {
     /// When the register cannot be read.
     fn rows(&self) -> Result<Vec<BackupRow>, Error>;
 
+    /// Whether the program can start with these rows.
+    ///
+    /// # Errors
+    /// For one that it could not start with.
+    fn startable(&self, rows: &[BackupRow]) -> Result<(), Error>;
+
     /// Keeps what the next start puts in force, all of it or none. Durable when it returns; nothing has changed before that start.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use crate::error::Error;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Space {
-    /// One row: the station's own settings.
+    /// One row: whether the box is claimed, and the last number that was given to an account.
     Station = 1,
     /// One row an account.
     Account = 2,
@@ -18,6 +18,8 @@ pub enum Space {
     Request = 5,
     /// One row for each token of a mirror of the log, keyed by its number.
     Mirror = 6,
+    /// One row: what was set on the page for the station as a whole.
+    Setting = 7,
 }
 
 /// One change of the register.

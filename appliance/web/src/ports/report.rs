@@ -41,8 +41,8 @@ pub trait Reports: Send + Sync {
     /// `NotFound` for a month of which there is none.
     fn report(&self, month: Option<&str>) -> Result<PublicReport, Error>;
 
-    /// Which months there are, the newest first, and whom to ask.
-    fn list(&self) -> api::ReportList;
+    /// Which months there are, the newest first.
+    fn months(&self) -> Vec<api::ReportMonth>;
 
     /// Accesses that wait for an auditor, emergency cases first, then the oldest; at most 500.
     ///

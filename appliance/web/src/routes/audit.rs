@@ -12,7 +12,7 @@ use axum::http::Method;
 use axum::response::Response;
 use serde_json::{Map, Value};
 use watchbook_access::Action;
-use watchbook_base::Kind;
+use watchbook_base::{Kind, StreamId};
 
 const KIND: Query = Query {
     name: "kind",
@@ -46,11 +46,9 @@ const TO: Query = Query {
 /// Longest name of an action.
 const ACTION_BYTES_MAX: usize = 64;
 /// Entries that one page of a search reads from the log at once.
-const READ_AT_ONCE: usize = 500;
-/// How often it does: a page of a search looks at 10,000 entries at most, and the next page goes on.
-const READS_MAX: usize = 20;
-/// A stream's number is its camera's times this, and its role.
-const STREAMS_OF_A_CAMERA: u64 = 256;
+const READ_AT_ONCE: usize = if cfg!(test) { 7 } else { 500 };
+/// How often it does at most, and once only where a reading found less than it was to: the log looks at a bounded part for each, too. The next page goes on.
+const READS_MAX: usize = if cfg!(test) { 3 } else { 20 };
 
 pub(crate) fn rows() -> Vec<Route> {
     vec![
@@ -133,11 +131,14 @@ impl Wanted {
 
 /// Whether an entry names this camera, alone, among others, or by one of its streams.
 fn is_about(subject: &Map<String, Value>, camera: u64) -> bool {
+    // Hours of recording stand beside each camera's number.
+    let number = |one: &Value| one.as_u64().or_else(|| one.get("camera")?.as_u64());
     let among = subject.get("cameras").and_then(Value::as_array);
-    let stream = subject.get("stream").and_then(Value::as_u64);
+    let stream = subject.get("stream").and_then(Value::as_u64).and_then(|stream| u32::try_from(stream).ok());
+    let of_stream = stream.and_then(StreamId::from_u32).map(|stream| u64::from(stream.camera.get()));
     subject.get("camera").and_then(Value::as_u64) == Some(camera)
-        || among.is_some_and(|cameras| cameras.iter().any(|one| one.as_u64() == Some(camera)))
-        || stream.is_some_and(|stream| stream / STREAMS_OF_A_CAMERA == camera)
+        || among.is_some_and(|cameras| cameras.iter().any(|one| number(one) == Some(camera)))
+        || of_stream == Some(camera)
 }
 
 /// A page of what `wanted` takes. A clock may have been set, so times do not order the log: all of it is looked at, a bounded part with each page.
@@ -151,6 +152,7 @@ fn search(
     let (at_once, reads_max) = if wanted.is_all() { (limit, 1) } else { (READ_AT_ONCE, READS_MAX) };
     for _ in 0..reads_max {
         let page = app.ports().audit.page(kind, before, at_once)?;
+        let read = page.records.len();
         for record in page.records {
             let index = record.index;
             list.looked_to_utc_ms = Some(record.at.as_ms());
@@ -164,7 +166,7 @@ fn search(
             }
         }
         before = page.next;
-        if before.is_none() {
+        if before.is_none() || read < at_once {
             break;
         }
     }

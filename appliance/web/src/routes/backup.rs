@@ -8,7 +8,7 @@ use crate::api;
 use crate::app::App;
 use crate::backup::{self, About, AboutPlugin, BACKUP_BYTES_MAX, BackupTable, Contents, Plan, Plans};
 use crate::error::{Error, Problem};
-use crate::gate::entry;
+use crate::gate::{entry, undone};
 use crate::hex;
 use crate::ports::RestoreOnto;
 use axum::body::Body;
@@ -115,8 +115,10 @@ fn contents(app: &App, entry: u64) -> Result<Contents, Error> {
     let ports = app.ports();
     let mut rows = ports.backups.rows()?;
     for row in rows.iter_mut().filter(|row| row.table == BackupTable::Account) {
-        row.value = Carried::out_of(&row.value, &*ports.secrets)?.value()?;
+        let carried = Carried::out_of(&row.value, &*ports.secrets);
+        row.value = carried.map_err(|error| backup::not_restorable(row, &error.message))?.value()?;
     }
+    let rows = backup::restorable(rows)?;
     let running = ports.plugins.list()?.into_iter();
     let plugins = running.map(|plugin| AboutPlugin { id: plugin.id, version: plugin.version }).collect();
     let about = About {
@@ -143,7 +145,13 @@ async fn planned(app: &App, body: &[u8], onto: RestoreOnto) -> Result<Plan, Erro
         let ports = app.ports();
         let (here, origin) = (ports.backups.rows()?, ports.checkpoints.shown().origin);
         let rules = ports.policies.in_force();
-        Plans { secrets: &*ports.secrets, here: &here, origin: &origin, onto, rules: &rules.rules }.of(&opened, sha256)
+        let file = app.settings().file();
+        let plans =
+            Plans { secrets: &*ports.secrets, here: &here, origin: &origin, onto, file: &file, rules: &rules.rules };
+        let plan = plans.of(&opened, sha256)?;
+        // Told before anything is promised, and before the log names deeds that cannot be done.
+        ports.backups.startable(&plan.rows)?;
+        Ok(plan)
     })
     .await
 }
@@ -165,13 +173,21 @@ async fn restored(call: &Call) -> Result<(), Problem> {
     stage(&call.app, plan, (Some(call.who()?.account), RestoreOnto::Running)).await
 }
 
-/// Each change has an entry of its own before any is made: the file's hash alone would tell nobody what became of whom.
+/// Each change has an entry of its own before any is made: the file's hash alone would tell nobody what became of whom. Where then nothing is made, the log says so of each.
 async fn stage(app: &App, plan: Plan, (account, onto): (Option<u32>, RestoreOnto)) -> Result<(), Problem> {
+    let mut noted = Vec::with_capacity(plan.deeds.len());
     for deed in plan.deeds {
-        app.gate().note(entry(account, deed, None)).await?;
+        let index = app.gate().note_numbered(entry(account, deed.clone(), None)).await?;
+        noted.push((index, deed));
     }
-    let app = app.clone();
-    blocking(move || app.ports().backups.stage(plan.rows, onto)).await.map_err(Problem::from)
+    let to_stage = app.clone();
+    let staged = blocking(move || to_stage.ports().backups.stage(plan.rows, onto)).await.map_err(Problem::from);
+    if let Err(problem) = &staged {
+        for of in noted {
+            app.gate().note(undone(account, of, problem.detail())).await?;
+        }
+    }
+    staged
 }
 
 fn restarting(app: &App) -> Result<Response, Problem> {

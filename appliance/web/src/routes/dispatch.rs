@@ -4,10 +4,12 @@ use super::requests::Wanted;
 use super::{AuditRule, Permission, Route, SETTINGS_BODY, Stored};
 use crate::accounts::Who;
 use crate::app::App;
+use crate::crowd::{Crowd, Seat};
 use crate::error::{Error, Problem};
 use crate::gate::{entry, undone};
 use crate::headers;
 use crate::server::{Peer, Stopping};
+use crate::tls::Over;
 use axum::RequestPartsExt;
 use axum::body::Body;
 use axum::extract::{RawPathParams, Request, WebSocketUpgrade};
@@ -15,6 +17,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header, request::Parts};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use core::time::Duration;
+use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -154,6 +157,8 @@ pub(crate) struct Call {
     /// The grant's entry may stand for calls before this one, too.
     is_shared: bool,
     upgrade: Option<WebSocketUpgrade>,
+    /// How it came.
+    pub(crate) over: Over,
     /// When the server ends.
     pub(crate) stopping: Option<Stopping>,
 }
@@ -202,6 +207,12 @@ impl Call {
                 .header(header::UPGRADE, "websocket")
                 .header(header::CONNECTION, "upgrade")
         })
+    }
+
+    /// A place among those who hold an answer open that has no end; who is turned away is counted.
+    pub(crate) fn seat(&self, crowd: &Crowd) -> Result<Seat, Problem> {
+        let seat = crowd.enter(self.who()?, self.peer);
+        seat.inspect_err(|full| self.app.gate().turn_away(full.detail(), self.peer))
     }
 
     /// Runs `work` on a thread that may block.
@@ -274,12 +285,12 @@ pub(crate) async fn dispatch(app: App, route: &'static Route, request: Request) 
 }
 
 async fn serve(app: App, route: &'static Route, mut parts: Parts, body: Body) -> Result<Response, Problem> {
-    let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
-    let peer = peer.ok_or_else(|| Error::new(Kind::Internal, "the connection has no address"))?;
-    headers::same_site(&parts.method, &parts.headers)?;
+    let peer = peer_of(&parts)?;
+    let over = parts.extensions.get::<Over>().copied().unwrap_or_default();
+    headers::same_site(&parts.method, &parts.headers, over)?;
     let path = path_arguments(&mut parts).await?;
     let query = query_arguments(route, parts.uri.query().unwrap_or_default())?;
-    let (mut who, mirror) = caller(&app, route, &parts.headers);
+    let (mut who, mirror) = caller(&app, route, (&parts.headers, over));
     let policy = app.ports().policies.in_force();
     let unread = Asked { path: &path, query: &query, body: &[], mirror, rules: &policy.rules };
     if who.is_none()
@@ -297,6 +308,10 @@ async fn serve(app: App, route: &'static Route, mut parts: Parts, body: Body) ->
                 drop(app.gate().open(who, action, route.audit).await?);
             }
             Some(app.place_to_upload()?)
+        }
+        // The one file that comes from nobody is for a box that nobody has: any other has its places for those who are signed in.
+        None if is_file(route) && app.claim_code().is_none() => {
+            return Err(Error::new(Kind::Conflict, "this recorder is claimed already").next("Sign in.").into());
         }
         None if is_file(route) => Some(app.place_to_upload()?),
         _ => None,
@@ -334,14 +349,20 @@ async fn serve(app: App, route: &'static Route, mut parts: Parts, body: Body) ->
         grant,
         is_shared,
         upgrade,
+        over,
         stopping,
     })
     .await
 }
 
+fn peer_of(parts: &Parts) -> Result<IpAddr, Error> {
+    let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
+    peer.ok_or_else(|| Error::new(Kind::Internal, "the connection has no address"))
+}
+
 /// Who calls, by their session; on rows that copy the log also by the token of a mirror, whose number comes along.
-fn caller(app: &App, route: &Route, headers: &HeaderMap) -> (Option<Who>, u32) {
-    let who = headers::session_token(headers).and_then(|token| app.accounts().who(&token));
+fn caller(app: &App, route: &Route, (headers, over): (&HeaderMap, Over)) -> (Option<Who>, u32) {
+    let who = headers::session_token(headers, over).and_then(|token| app.accounts().who(&token, over));
     if who.is_some() || !matches!(route.permission, Permission::Mirrors) {
         return (who, 0);
     }
@@ -387,7 +408,7 @@ pub(crate) async fn answerable(app: &App, action: Action, subject: &Subject) -> 
     }
 }
 
-/// The same with what is stored of a camera or a case.
+/// The same with what is stored of a camera, a case or the station.
 async fn compared(
     app: &App,
     permission: Permission,
@@ -406,6 +427,10 @@ async fn compared(
                 Err(error) if error.kind == Kind::NotFound => Some(action),
                 Err(error) => Some(Err(error)),
             }
+        }
+        Permission::OfSettings(_) if action.as_ref().is_ok_and(may) => {
+            let now = app.settings().now();
+            permission.action(asked, Stored { settings: Some(&now), ..Stored::default() })
         }
         Permission::InCase(_) => match app.case_now(&asked.case_number()).await {
             Ok(Some(found)) => {
@@ -479,12 +504,17 @@ async fn read_body(route: &Route, body: Body) -> Result<Bytes, Problem> {
     if matches!(route.method, Method::GET | Method::HEAD) {
         return Ok(Bytes::new());
     }
+    let too_large = || {
+        let detail = format!("the body may have at most {} bytes here", route.body_bytes_max);
+        Problem::with(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
+    };
+    // Whoever says beforehand that it will be too large is told at once, and nothing of it is waited for.
+    if body.size_hint().lower() > u64::try_from(route.body_bytes_max).unwrap_or(u64::MAX) {
+        return Err(too_large());
+    }
     match timeout(body_timeout(route), Limited::new(body, route.body_bytes_max).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            let detail = format!("the body may have at most {} bytes here", route.body_bytes_max);
-            Err(Problem::with(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail))
-        }
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(Error::invalid("the body broke off").into()),
         Err(_) => Err(Error::new(Kind::Timeout, "the body did not arrive in time").into()),
     }

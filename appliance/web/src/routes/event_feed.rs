@@ -3,8 +3,9 @@
 use super::dispatch::Call;
 use super::events::{CAMERA, CAMERAS, KIND, PLUGIN, ZONE, asked, cameras, kind, word};
 use super::{Answer, AuditRule, FROM, NO_BODY, Permission, Route, TO, handler};
+use crate::crowd::Seat;
 use crate::error::{Error, Problem};
-use crate::event_feed::{FOLLOWERS_PER_SESSION_MAX, Filter, Follower, Place, Told};
+use crate::event_feed::{Filter, Follower, Place, Told};
 use crate::server::Stopping;
 use axum::body::Body;
 use axum::http::{HeaderValue, Method, header};
@@ -13,7 +14,6 @@ use bytes::Bytes;
 use core::convert::Infallible;
 use core::time::Duration;
 use std::sync::Arc;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Interval, interval_at, sleep};
 use watchbook_access::decide;
 use watchbook_base::limits::{EVENT_WORD_BYTES_MAX, NAME_BYTES_MAX};
@@ -57,11 +57,7 @@ async fn follow(call: Call) -> Result<Response, Problem> {
         let place = id.to_str().ok().and_then(Place::parse);
         place.ok_or_else(|| Error::invalid("Last-Event-ID is not one of ours").next("Connect without it."))
     });
-    let places = call.app.followers_by_session().of(&call.who()?.session);
-    let Ok(place) = places.try_acquire_owned() else {
-        let what = format!("this session follows new events in {FOLLOWERS_PER_SESSION_MAX} windows already");
-        return Err(Problem::too_many(what, "Close one of them, then try again."));
-    };
+    let place = call.seat(call.app.followers())?;
     let follower = call.app.event_feed().follow(call.grant()?, (filter, range), after.transpose()?)?;
     let body = Body::from_stream(sending(
         follower,
@@ -94,7 +90,7 @@ struct Sending<F> {
     check: Interval,
     greeted: bool,
     over: bool,
-    _place: OwnedSemaphorePermit,
+    _place: Seat,
 }
 
 impl<F: Fn(Option<CameraId>) -> bool> Sending<F> {
@@ -161,7 +157,7 @@ async fn stopped(stopping: &mut Option<Stopping>) {
 fn sending<F: Fn(Option<CameraId>) -> bool + Send>(
     follower: Follower,
     (app, may): (crate::app::App, F),
-    (end, place, stopping): (UtcNanos, OwnedSemaphorePermit, Option<Stopping>),
+    (end, place, stopping): (UtcNanos, Seat, Option<Stopping>),
 ) -> impl futures::Stream<Item = Result<Bytes, Infallible>> + Send {
     let check = interval_at(Instant::now() + CHECK_EVERY, CHECK_EVERY);
     let clock = Arc::new(move || app.clock().utc());

@@ -66,6 +66,8 @@ async fn health(call: Call) -> Result<Response, Problem> {
         alarms.extend(ports.devices.alarms().into_iter().filter(seen));
         alarms.extend(ports.checkpoints.alarms());
         alarms.extend(app.accounts().alarms());
+        alarms.extend(ports.certificates.alarms());
+        alarms.extend(ports.machine.alarms());
         let cameras: Vec<CameraRow> = ports.cameras.list()?.into_iter().filter(|row| subject.covers(row.id)).collect();
         alarms.extend(blind(&cameras));
         alarms.extend(beyond(&cameras, &ports.policies.in_force().rules, app.clock().utc()));

@@ -4,8 +4,8 @@ use super::dispatch::Call;
 use super::{Answer, AuditRule, NO_BODY, Permission, ROLE, Route, handler};
 use crate::app::App;
 use crate::error::Problem;
+use crate::live::Subscription;
 use crate::live::socket::{self, Followed};
-use crate::live::{Subscription, VIEWERS_PER_SESSION_MAX};
 use crate::transcode::live::TranscodedLive;
 use crate::transcode::{self, AS};
 use axum::http::Method;
@@ -37,11 +37,7 @@ async fn live(mut call: Call) -> Result<Response, Problem> {
     let transcoded = transcode::asked(&call.query)?;
     let upgrade = call.upgrade()?;
     call.blocking(move |app| app.ports().cameras.get(camera)).await?;
-    let places = call.app.viewers_by_session().of(&call.who()?.session);
-    let Ok(place) = places.try_acquire_owned() else {
-        let what = format!("this session has {VIEWERS_PER_SESSION_MAX} live pictures open already");
-        return Err(Problem::too_many(what, "Close some live views, then try again."));
-    };
+    let place = call.seat(call.app.viewers())?;
     let subscription = call.app.live().subscribe(call.grant()?, stream)?;
     let (app, session) = (call.app.clone(), call.who()?.session);
     let still_allowed = move || {

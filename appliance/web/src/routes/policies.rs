@@ -127,7 +127,7 @@ fn asked_withdraw(asked: &Asked<'_>) -> Result<Action, Error> {
 async fn public(call: Call) -> Result<Response, Problem> {
     let policy = call.blocking(|app| {
         let in_force = shown(&app.ports().policies.in_force());
-        Ok(api::PublicPolicy { in_force, contact: app.ports().reports.list().contact })
+        Ok(api::PublicPolicy { in_force, contact: app.office().contact })
     });
     ok(&policy.await?)
 }

@@ -155,7 +155,9 @@ async fn report_text(call: Call) -> Result<Response, Problem> {
 }
 
 async fn list_reports(call: Call) -> Result<Response, Problem> {
-    ok(&call.blocking(|app| Ok(app.ports().reports.list())).await?)
+    let list = call
+        .blocking(|app| Ok(api::ReportList { months: app.ports().reports.months(), contact: app.office().contact }));
+    ok(&list.await?)
 }
 
 async fn reviews(call: Call) -> Result<Response, Problem> {

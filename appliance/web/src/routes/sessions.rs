@@ -142,17 +142,17 @@ async fn session(call: Call) -> Result<Response, Problem> {
 
 async fn sign_in(call: Call) -> Result<Response, Problem> {
     let request = call.json()?;
-    let from = Client::of(call.peer, &call.headers);
+    let from = Client::of(call.peer, &call.headers, call.over);
     let begun = call.app.accounts().sign_in(call.app.gate(), from, request).await?;
     let mut response = json(StatusCode::CREATED, &begun.session)?;
-    response.headers_mut().insert(header::SET_COOKIE, headers::cookie_for(&begun.token, SESSION_MAX_S));
+    response.headers_mut().insert(header::SET_COOKIE, headers::cookie_for(&begun.token, SESSION_MAX_S, call.over));
     Ok(response)
 }
 
 async fn sign_out(call: Call) -> Result<Response, Problem> {
     call.app.accounts().sign_out(call.app.gate(), call.who()?).await?;
     let mut response = empty();
-    response.headers_mut().insert(header::SET_COOKIE, headers::no_cookie());
+    response.headers_mut().insert(header::SET_COOKIE, headers::no_cookie(call.over));
     Ok(response)
 }
 

@@ -68,9 +68,9 @@ async fn description(_call: Call) -> Result<Response, Problem> {
 
 async fn claim(call: Call) -> Result<Response, Problem> {
     let request = call.json()?;
-    let from = Client::of(call.peer, &call.headers);
+    let from = Client::of(call.peer, &call.headers, call.over);
     let begun = call.app.accounts().claim(call.app.gate(), from, request).await?;
     let mut response = json(StatusCode::CREATED, &begun.session)?;
-    response.headers_mut().insert(header::SET_COOKIE, headers::cookie_for(&begun.token, SESSION_MAX_S));
+    response.headers_mut().insert(header::SET_COOKIE, headers::cookie_for(&begun.token, SESSION_MAX_S, call.over));
     Ok(response)
 }

@@ -8,7 +8,7 @@ use crate::ports::KeyFrame;
 use crate::server::widened;
 use crate::spared::Spared;
 use crate::stills::{STILLS_PER_SESSION_MAX, StillKey, find};
-use crate::video::media_error;
+use crate::video::{media_error, still_allowed};
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::response::Response;
@@ -112,6 +112,7 @@ async fn thumbnail(call: Call) -> Result<Response, Problem> {
     let Action::Playback { range: granted, .. } = *grant.action() else {
         return Err(Error::new(Kind::Internal, "this row was opened for something else").into());
     };
+    let still_allowed = still_allowed(&call)?;
     let turn = turn(&call).await?;
     let made = call.blocking(move |app| {
         // Held until the picture is made, even when nobody waits for it any more.
@@ -137,6 +138,10 @@ async fn thumbnail(call: Call) -> Result<Response, Problem> {
         Ok((found.utc, picture))
     });
     let (utc, picture) = made.await?;
+    // It may have waited for half a minute.
+    if !still_allowed() {
+        return Err(Error::new(Kind::Denied, "the session has ended, or what it may has changed").into());
+    }
     Ok(answer(utc, picture))
 }
 

@@ -222,7 +222,8 @@ fn a_password_set_while_the_old_one_is_judged_keeps_the_old_one_out() {
         let (release, held) = std::sync::mpsc::channel::<()>();
         let holding = tokio::task::spawn_blocking(move || held.recv());
         let request = serde_json::from_value(json!({"name": "Chief", "password": PASSWORD})).unwrap();
-        let client = crate::accounts::Client::of([192, 0, 2, 1].into(), &axum::http::HeaderMap::new());
+        let client =
+            crate::accounts::Client::of([192, 0, 2, 1].into(), &axum::http::HeaderMap::new(), crate::tls::Over::Plain);
         let mut signing_in = Box::pin(accounts.sign_in(gate, client, request));
         assert!((&mut signing_in).now_or_never().is_none(), "it is to be compared with the password of now");
         release.send(()).unwrap();
@@ -279,7 +280,7 @@ async fn a_register_that_cannot_be_written_changes_nothing() {
     let list = station.get("/api/v1/accounts", &admin).await.json();
     assert_eq!(
         list["accounts"],
-        json!([{"id": 1, "name": "Chief", "roles": ["admin"], "cameras": null, "second_factor": false, "approver_key": null}])
+        json!([{"id": 1, "name": "Chief", "roles": ["admin"], "cameras": null, "second_factor": false, "passkeys": 0, "approver_key": null}])
     );
 }
 

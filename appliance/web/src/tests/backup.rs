@@ -1,6 +1,8 @@
 //! A backup of one station, on itself and on a fresh one.
 
 use super::station::{Ask, CAMERA_PASSWORD, PASSWORD, Station, assert_problem};
+use crate::api::Secret;
+use crate::backup::{self, BackupRow, BackupTable};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -36,7 +38,7 @@ pub(super) fn restored(file: &[u8], plan: &str) -> Ask {
     Ask::new("POST", &path).bytes([&text(PASSPHRASE)[..], file].concat())
 }
 
-fn claimed_with(code: &str, file: &[u8]) -> Ask {
+pub(super) fn claimed_with(code: &str, file: &[u8]) -> Ask {
     Ask::new("POST", "/api/v1/claim/restore").bytes([&text(code)[..], &text(PASSPHRASE), file].concat())
 }
 
@@ -78,8 +80,11 @@ async fn a_fresh_station_becomes_the_one_that_was_backed_up() {
         (told.account, told.action, told.outcome),
         (None, Action::RestoreBackup { backup_sha256 }, Outcome::Allowed)
     );
-    let restored = |account| Action::ChangeAccount { account: Some(account), what: "restored from a backup".into() };
-    assert!([1, 2].iter().all(|account| deeds.contains(&restored(*account))), "{deeds:?}");
+    let restored = |account, roles: &str| {
+        let what = format!("restored from a backup: roles: {roles}");
+        deeds.contains(&Action::ChangeAccount { account: Some(account), what })
+    };
+    assert!(restored(1, "admin") && restored(2, "viewer"), "{deeds:?}");
     assert_problem(&fresh.send(claimed_with(&code, &file)).await, 409, "conflict");
 
     let again = Station::on(Arc::clone(&fresh.register));
@@ -172,8 +177,8 @@ async fn without_a_code_of_the_second_factor_nothing_goes_out_or_in() {
     let make = station.post("/api/v1/backup", &admin, &json!({"passphrase": PASSPHRASE})).await;
     assert_problem(&make, 403, "second_factor_needed");
     let file = backup_of(&station).await;
-    let plan = station.send(compared(&file).by(&admin)).await.json();
-    let restore = station.send(restored(&file, plan["plan"].as_str().unwrap()).by(&admin)).await;
+    assert_problem(&station.send(compared(&file).by(&admin)).await, 403, "second_factor_needed");
+    let restore = station.send(restored(&file, "00").by(&admin)).await;
     assert_problem(&restore, 403, "second_factor_needed");
 }
 
@@ -198,4 +203,113 @@ async fn what_is_no_backup_of_this_station_changes_nothing() {
     assert_eq!(station.register.writes.load(Ordering::SeqCst), writes);
     let told = serde_json::to_string(&station.audit.since(0)).unwrap();
     assert!(!told.contains(PASSPHRASE), "{told}");
+}
+
+#[tokio::test]
+async fn a_backup_that_could_not_be_restored_is_refused_when_it_is_made() {
+    use crate::ports::{Change, Register as _, Space};
+    let bad_key = |space, key: &[u8]| Change::Put { space, key: key.to_vec(), value: b"{".to_vec() };
+    for (change, what) in [
+        (bad_key(Space::Case, b"9/26"), "case 9/26"),
+        (bad_key(Space::Request, &7_u64.to_be_bytes()), "request 7"),
+        (bad_key(Space::Account, &9_u32.to_be_bytes()), "account 9"),
+        (bad_key(Space::Station, b"station"), "setting station"),
+    ] {
+        let station = Station::new();
+        let admin = station.claim(false).await;
+        station.second_factor(&admin).await;
+        station.register.write(&[change]).unwrap();
+        let answer = station.post("/api/v1/backup", &admin, &json!({"passphrase": PASSPHRASE})).await;
+        assert_problem(&answer, 500, "corrupt");
+        let told = answer.json();
+        assert!(told["detail"].as_str().unwrap().contains(what), "{told}");
+        assert!(told["next_step"].is_string(), "{told}");
+    }
+}
+
+/// The file as somebody would make it up who knows its passphrase: a good one with other rows.
+pub(super) async fn made_up(station: &Station, file: &[u8], change: impl FnOnce(&mut Vec<BackupRow>)) -> Vec<u8> {
+    let (accounts, passphrase) = (station.app.accounts(), Secret::new(PASSPHRASE.into()));
+    let mut contents = backup::open(accounts, &passphrase, file).await.unwrap();
+    change(&mut contents.rows);
+    backup::seal(accounts, &passphrase, &contents).await.unwrap()
+}
+
+fn camera_row(rows: &mut [BackupRow]) -> &mut BackupRow {
+    rows.iter_mut().find(|row| row.table == BackupTable::Camera).unwrap()
+}
+
+fn edited(row: &mut BackupRow, edit: impl FnOnce(&mut Value)) {
+    let mut value: Value = serde_json::from_slice(&row.value).unwrap();
+    edit(&mut value);
+    row.value = serde_json::to_vec(&value).unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_was_made_up_brings_nobody_in_and_no_camera_that_could_not_be_made_by_hand() {
+    let station = Station::new();
+    let admin = station.claim(false).await;
+    station.second_factor(&admin).await;
+    station.account(&admin, "Gone", &[Role::Approver], None).await;
+    let file = made(&station, &admin).await;
+    assert_eq!(station.send(Ask::new("DELETE", "/api/v1/accounts/2").by(&admin)).await.status, 204);
+
+    let plan = station.send(compared(&file).by(&admin)).await.json();
+    assert_eq!(fate(&plan, "account", 2)["fate"], "left_out", "{plan}");
+    let writes = station.register.writes.load(Ordering::SeqCst);
+    for (what, status) in [("number", 409), ("retention", 422), ("mask", 422), ("name", 422), ("cameras", 422)] {
+        let bad = made_up(&station, &file, |rows| match what {
+            "number" => camera_row(rows).key = 2_u32.to_be_bytes().to_vec(),
+            "retention" => edited(camera_row(rows), |row| row["retention_days_max"] = json!(0)),
+            "mask" => edited(camera_row(rows), |row| row["masks"][0].as_array_mut().unwrap().truncate(1)),
+            "name" => edited(camera_row(rows), |row| row["name"] = json!("two\nlines")),
+            _ => {
+                let value = camera_row(rows).value.clone();
+                rows.extend((0..watchbook_base::limits::CAMERAS_MAX).map(|number| BackupRow {
+                    table: BackupTable::Camera,
+                    key: (100 + u32::try_from(number).unwrap()).to_be_bytes().to_vec(),
+                    value: value.clone(),
+                }));
+            }
+        })
+        .await;
+        let answer = station.send(compared(&bad).by(&admin)).await;
+        assert_eq!(answer.status, status, "{what}: {answer:?}");
+    }
+    assert_eq!(station.register.writes.load(Ordering::SeqCst), writes);
+
+    let reviewed = camera(&station).reviewed_utc_ms;
+    let looked_over = made_up(&station, &file, |rows| {
+        edited(camera_row(rows), |row| row["reviewed_utc_ms"] = json!(4_102_444_800_000_i64));
+    })
+    .await;
+    let plan = station.send(compared(&looked_over).by(&admin)).await.json();
+    let answer = station.send(restored(&looked_over, plan["plan"].as_str().unwrap()).by(&admin)).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    assert_eq!(camera(&station).reviewed_utc_ms, reviewed, "who looked at it says so here");
+    let again = Station::on(Arc::clone(&station.register));
+    let gone = json!({"name": "Gone", "password": PASSWORD});
+    assert_eq!(again.post("/api/v1/session", "", &gone).await.status, 401, "who left stays away");
+}
+
+#[tokio::test]
+async fn of_what_could_not_be_restored_the_log_says_so() {
+    let station = Station::new();
+    let admin = station.claim(false).await;
+    station.second_factor(&admin).await;
+    let file = made(&station, &admin).await;
+    station.inner.cameras.lock().unwrap().get_mut(&CameraId::new(1).unwrap()).unwrap().purpose = "Other".into();
+    let plan = station.send(compared(&file).by(&admin)).await.json();
+    let before = station.audit.count();
+    station.register.broken.store(true, Ordering::SeqCst);
+    let answer = station.send(restored(&file, plan["plan"].as_str().unwrap()).by(&admin)).await;
+    assert_eq!(answer.status, 500, "{answer:?}");
+    let entries = station.audit.since(before);
+    for done in entries.iter().filter(|entry| entry.outcome == Outcome::Allowed) {
+        let undone = entries
+            .iter()
+            .any(|entry| entry.action == done.action && matches!(entry.outcome, Outcome::CameToNothing { .. }));
+        assert!(undone, "{done:?} of {entries:?}");
+    }
+    assert_eq!(entries.len(), 4, "the restore and the camera's change, each twice: {entries:?}");
 }

@@ -141,6 +141,8 @@ pub(super) struct MemoryBox {
     pub(super) turned: Mutex<Vec<(CameraId, api::PtzRequest)>>,
     pub(super) turned_again: Condvar,
     pub(super) device_alarms: Mutex<Vec<api::Alarm>>,
+    pub(super) certificate: Mutex<Option<api::CertificateFacts>>,
+    pub(super) machine_alarms: Mutex<Vec<api::Alarm>>,
     pub(super) calls: AtomicUsize,
     /// Small pictures that were made.
     pub(super) pictures: AtomicUsize,

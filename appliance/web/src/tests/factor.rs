@@ -1,6 +1,7 @@
 //! The second factor: set up, shown, used once, slowed down, taken away.
 
 use super::station::{Ask, PASSWORD, Station, assert_problem};
+use crate::tls::Over;
 use serde_json::json;
 use std::sync::Arc;
 use watchbook_access::{Action, Outcome, Role};
@@ -11,9 +12,11 @@ const CONFIRM: &str = "/api/v1/session/second-factor/confirm";
 const ENTER: &str = "/api/v1/session/second-factor";
 
 async fn fresh(station: &Station, cookie: &str) -> bool {
-    let token =
-        crate::headers::session_token(&[("cookie".parse().unwrap(), cookie.parse().unwrap())].into_iter().collect());
-    station.app.accounts().who(&token.unwrap()).unwrap().subject.factor_fresh
+    let token = crate::headers::session_token(
+        &[("cookie".parse().unwrap(), cookie.parse().unwrap())].into_iter().collect(),
+        Over::Plain,
+    );
+    station.app.accounts().who(&token.unwrap(), Over::Plain).unwrap().subject.factor_fresh
 }
 
 #[tokio::test]

@@ -174,6 +174,15 @@ async fn the_log_is_searched_whole_and_a_page_goes_on_where_the_one_before_ended
         found.retain(|index| all.iter().any(|entry| entry["index"] == *index));
         assert_eq!(found, wanted, "{search}");
     }
+    let footage =
+        |stream: u32| format!(r#"{{"kind":"segment","recording":9,"root":"ab","runs":60,"stream":{stream}}}"#);
+    let hours = r#"{"account":null,"action":"record_hours","cameras":[{"camera":7,"minutes":60}],"outcome":"allowed"}"#;
+    let bodies = [footage(8 * 256 + 1), footage(7 * 256 + 1), hours.to_owned(), footage(9 * 256)];
+    station.audit.footage.lock().unwrap().extend(bodies.map(String::into_bytes));
+    let of_seven = station.get("/api/v1/audit?kind=all&camera=7", &admin).await.json();
+    let found: Vec<u64> =
+        of_seven["entries"].as_array().unwrap().iter().map(|entry| entry["index"].as_u64().unwrap()).collect();
+    assert_eq!(found, [2, 1], "{of_seven}");
     for bad in ["account=x", "camera=-1", "action=", "from_utc_ms=5&to_utc_ms=5"] {
         assert_problem(&station.get(&format!("/api/v1/audit?{bad}"), &admin).await, 422, "invalid-input");
     }

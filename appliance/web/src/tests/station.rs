@@ -7,6 +7,7 @@ use super::doubles::{
 use crate::api::{Point, Transport};
 use crate::ports::{CameraConfig, Ports, StreamConfig};
 use crate::server::Peer;
+use crate::tls::Over;
 use crate::{App, AppParts, CaseBook, EventFeed, HashCost, LiveHub, router};
 use axum::Router;
 use axum::body::Body;
@@ -71,9 +72,15 @@ pub(super) struct Ask {
     headers: Vec<(String, String)>,
     body: Vec<u8>,
     peer: IpAddr,
+    over: Over,
 }
 
 impl Ask {
+    /// Encrypted on its way.
+    pub(super) fn over_tls(self) -> Self {
+        Self { over: Over::Tls, ..self }
+    }
+
     /// Without a body, and as if there were one.
     pub(super) fn empty(self) -> Self {
         Self { body: Vec::new(), ..self }
@@ -83,7 +90,14 @@ impl Ask {
     pub(super) fn new(method: &str, path: &str) -> Self {
         let headers = vec![("host".to_owned(), "box".to_owned()), ("x-watchbook".to_owned(), "1".to_owned())];
         let method = method.parse().unwrap();
-        Self { method, path: path.to_owned(), headers, body: Vec::new(), peer: [192, 0, 2, 1].into() }
+        Self {
+            method,
+            path: path.to_owned(),
+            headers,
+            body: Vec::new(),
+            peer: [192, 0, 2, 1].into(),
+            over: Over::Plain,
+        }
     }
 
     pub(super) fn by(self, cookie: &str) -> Self {
@@ -157,6 +171,7 @@ impl Station {
             transcoders: Arc::clone(&transcoders) as _,
             backups: Arc::new(MemoryBackups(Arc::clone(&register), Arc::clone(&inner))),
             machine: Arc::clone(&inner) as _,
+            certificates: Arc::clone(&inner) as _,
         };
         let event_feed = Arc::new(EventFeed::new(7));
         let app = App::load(AppParts {
@@ -191,6 +206,7 @@ impl Station {
         }
         let mut request = request.body(Body::from(ask.body)).unwrap();
         request.extensions_mut().insert(Peer(ask.peer));
+        request.extensions_mut().insert(ask.over);
         self.router.clone().call(request).await.unwrap()
     }
 

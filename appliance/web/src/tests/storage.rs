@@ -247,6 +247,19 @@ async fn erasures_come_page_by_page() {
 }
 
 #[tokio::test]
+async fn health_shows_what_is_wrong_with_the_machine_to_everybody() {
+    let station = Station::new();
+    let admin = station.claim(false).await;
+    let viewer = station.account(&admin, "Guard", &[Role::Viewer], Some(&[])).await;
+    let kind = crate::api::AlarmKind::NetworkLinkLost;
+    let alarm = crate::api::Alarm { kind, disk: None, camera: None, since_utc_ms: Some(7), text: "eth0".into() };
+    station.inner.machine_alarms.lock().unwrap().push(alarm);
+    let health = station.get("/api/v1/health", &viewer).await.json();
+    let wanted = json!({"kind": "network_link_lost", "disk": null, "camera": null, "since_utc_ms": 7, "text": "eth0"});
+    assert!(health["alarms"].as_array().unwrap().contains(&wanted), "{health}");
+}
+
+#[tokio::test]
 async fn a_timeline_tells_what_is_damaged_held_and_erased() {
     let station = Station::new();
     let admin = station.claim(false).await;

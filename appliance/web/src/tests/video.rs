@@ -341,10 +341,10 @@ async fn a_client_that_takes_nothing_is_cut() {
     let head = format!("GET {} HTTP/1.1\r\nhost: box\r\ncookie: {cookie}\r\n\r\n", path(PLAYED, 0, 600_000));
     client.write_all(head.as_bytes()).await.unwrap();
     let mut answer = [0; 15];
-    let router = station.router.clone();
+    let served = (station.app.clone(), station.router.clone());
     let running = tokio::spawn(async move {
         let (_stop, mut stopped) = watch::channel(false);
-        crate::server::serve_on(server, [192, 0, 2, 1].into(), router, &mut stopped).await;
+        crate::server::serve_on(server, crate::server::Came::plain([192, 0, 2, 1].into()), served, &mut stopped).await;
     });
     client.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 200 OK");

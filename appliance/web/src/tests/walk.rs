@@ -1,6 +1,7 @@
 //! Every row of the table, as nobody and as every role.
 
 use super::backup::{compared, made, restored};
+use super::device::{Device, Said, by_name};
 use super::doubles::{
     CHECKPOINT, DISK, EVENT, FOUND, KEY, MANIFEST, OTHER_KEY, PLUGIN, SINK, START_MS, WAITING, policy_sha256,
 };
@@ -34,6 +35,7 @@ fn path_of(row: &Route) -> String {
         .replace("{mirror}", "1")
         .replace("{bookmark}", "1")
         .replace("{session}", "0123456789abcdef")
+        .replace("{passkey}", "0123456789abcdef")
 }
 
 /// A request that is right in every way but perhaps its sender.
@@ -78,7 +80,9 @@ fn body(id: &str) -> Option<Value> {
     Some(match id {
         "claim" => json!({"code": "x", "name": "x", "password": PASSWORD, "one_person_station": false}),
         "sign_in" => json!({"name": "Chief", "password": "wrong wrong wrong"}),
-        "set_up_second_factor" => json!({"password": PASSWORD}),
+        "set_up_second_factor" | "set_up_passkey" => json!({"password": PASSWORD}),
+        "add_passkey" => Device::new().made(&some_challenge(), "Mine", &Said::default()),
+        "sign_in_with_passkey" | "show_passkey" => Device::new().shown(&some_challenge(), &Said::default()),
         "enter_second_factor" | "confirm_second_factor" => json!({"code": "000000"}),
         "change_password" => json!({"old": PASSWORD, "new": "another long sentence"}),
         "create_account" => json!({"name": "New", "password": PASSWORD, "roles": ["viewer"]}),
@@ -86,6 +90,9 @@ fn body(id: &str) -> Option<Value> {
         "create_camera" => {
             json!({"name": "Yard", "main": address, "password": "canary-given", "purpose": "Traffic in the yard", "contact": "Room 3"})
         }
+        "change_station_settings" => json!({
+            "version": 0, "reason": "moved", "changes": [{"setting": "name", "value": "Station 8"}]
+        }),
         "review_camera" => json!({"note": "Still collisions here"}),
         "change_camera" => json!({"name": "Yard", "main": address, "password": "canary-given"}),
         "test_camera" => json!({"main": address, "password": "canary-given"}),
@@ -96,6 +103,7 @@ fn body(id: &str) -> Option<Value> {
         "bind_plugin" => json!({"enabled": true}),
         "make_backup" => json!({"passphrase": PASSWORD}),
         "compare_backup" | "restore_backup" | "claim_with_backup" => json!("no backup at all"),
+        "upload_certificate" => super::tls::upload(),
         "install_plugin" => json!("the bytes of a package"),
         "approve_plugin" | "reject_plugin" => json!({"package_sha256": WAITING}),
         "trust_publisher" => json!({"name": "City lab", "public_key": "RWQ", "key_id": OTHER_KEY}),
@@ -153,8 +161,44 @@ fn body(id: &str) -> Option<Value> {
     })
 }
 
+fn some_challenge() -> Value {
+    json!({"challenge": crate::passkey::encode(&[7; 32]), "user": ""})
+}
+
 fn policy(id: &str) -> Value {
     json!({"policy": id, "version": 1, "policy_sha256": policy_sha256(id)})
+}
+
+/// The same for passkeys, which are made and shown over TLS: then by another session of the same account.
+async fn ready_with_passkey(station: &Station, row: &Route, cookie: &str) -> Option<Ask> {
+    if row.id == "remove_passkey" {
+        let other = station.sign_in_by_name("Other").await;
+        let (_, id) = station.add_passkey(&other, "Theirs").await;
+        return Some(Ask::new("DELETE", &format!("/api/v1/accounts/2/passkeys/{id}")));
+    }
+    let own = ["set_up_passkey", "add_passkey", "show_passkey", "remove_own_passkey"];
+    if !own.contains(&row.id) && !matches!(row.id, "passkey_challenge" | "sign_in_with_passkey") {
+        return None;
+    }
+    let session = station.get("/api/v1/session", cookie).await.json();
+    let secure = station.sign_in_by_name(session["account"]["name"].as_str().unwrap()).await;
+    let ask = Ask::new(row.method.as_str(), &path_of(row)).by(&secure);
+    let right = Said::default();
+    Some(by_name(match row.id {
+        "add_passkey" => ask.json(&Device::new().made(&station.passkey_set_up(&secure).await, "Mine", &right)),
+        "set_up_passkey" | "passkey_challenge" => match body(row.id) {
+            Some(body) => ask.json(&body),
+            None => ask,
+        },
+        "remove_own_passkey" => {
+            let (_, id) = station.add_passkey(&secure, "Mine").await;
+            Ask::new("DELETE", &format!("/api/v1/session/passkeys/{id}")).by(&secure)
+        }
+        _ => {
+            let (mut device, _) = station.add_passkey(&secure, "Mine").await;
+            ask.json(&device.shown(&station.passkey_challenge().await, &right))
+        }
+    }))
 }
 
 /// A request that succeeds when whoever has this session may: the station has what it is about, and a code is right.
@@ -162,6 +206,9 @@ async fn ready(station: &Station, row: &Route, cookie: &str) -> Ask {
     let code = |key: &str| json!({"code": station.code(key)});
     if row.path.contains("{request}") {
         keep_request(station);
+    }
+    if let Some(ask) = ready_with_passkey(station, row, cookie).await {
+        return ask;
     }
     let body = match row.id {
         "confirm_second_factor" => {
@@ -183,9 +230,15 @@ async fn ready(station: &Station, row: &Route, cookie: &str) -> Ask {
         | "change_log_key"
         | "trust_log_witness"
         | "distrust_log_witness"
+        | "upload_certificate"
         | "make_log_mirror" => {
             station.second_factor(cookie).await;
             body(row.id)
+        }
+        "remove_certificate" => {
+            station.second_factor(cookie).await;
+            super::tls::keep_upload(station);
+            None
         }
         "enrol_approver_key" | "remove_approver_key" | "bring_decision" => {
             let admin = station.sign_in("Chief").await;
@@ -292,6 +345,11 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
         | "set_up_second_factor"
         | "confirm_second_factor"
         | "enter_second_factor"
+        | "own_passkeys"
+        | "set_up_passkey"
+        | "add_passkey"
+        | "remove_own_passkey"
+        | "show_passkey"
         | "own_sessions"
         | "end_own_session"
         | "cameras"
@@ -302,18 +360,24 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
         | "plugin_abi"
         | "plugin_dev_mode"
         | "plugin_tried_out"
+        | "tls"
         | "machine_health"
         | "health" => &Role::ALL,
         "accounts"
         | "all_sessions"
+        | "upload_certificate"
+        | "remove_certificate"
         | "make_backup"
         | "compare_backup"
         | "restore_backup"
         | "end_session"
+        | "change_station_settings"
         | "create_account"
         | "change_account"
         | "remove_account"
         | "remove_second_factor"
+        | "passkeys"
+        | "remove_passkey"
         | "create_camera"
         | "change_camera"
         | "remove_camera"
@@ -381,7 +445,7 @@ fn allowed(id: &str) -> Option<&'static [Role]> {
         | "distrust_log_witness"
         | "import_cosignatures" => &[Auditor],
         "enrol_approver_key" | "remove_approver_key" | "set_log_push" => &[Admin],
-        "log_pushes" | "push_log" => &[Auditor, Admin],
+        "log_pushes" | "push_log" | "station_settings" | "station_settings_history" => &[Auditor, Admin],
         "ask_decision" | "bring_decision" => &[Investigator, Approver],
         "log_tile" | "log_mirrors" | "make_log_mirror" | "revoke_log_mirror" => &[Auditor],
         "log_leaves" | "reviews" | "answer_review" | "anomalies" => &[Auditor],
@@ -398,6 +462,8 @@ fn every_row_says_who_and_what_is_kept_in_a_way_that_fits() {
         "claim_with_backup",
         "session",
         "sign_in",
+        "passkey_challenge",
+        "sign_in_with_passkey",
         "log",
         "log_checkpoint",
         "log_cosigned",
@@ -406,6 +472,7 @@ fn every_row_says_who_and_what_is_kept_in_a_way_that_fits() {
         "report_text",
         "reports",
         "policy",
+        "authority",
     ]
     .into();
     for row in table() {
@@ -433,8 +500,7 @@ async fn nobody_gets_past_any_row_that_is_not_public() {
         let answer = station.send(good_request(&row)).await;
         if matches!(row.permission, Permission::Public { .. }) {
             let expected = match row.id {
-                "claim" => 409,
-                "claim_with_backup" => 422,
+                "claim" | "claim_with_backup" | "passkey_challenge" | "sign_in_with_passkey" => 409,
                 "sign_in" | "session" => 401,
                 _ => 200,
             };

@@ -1,7 +1,7 @@
 //! A piece of recorded footage, transcoded: fragmented MP4 that is made while it is sent. Its time is that of the footage itself.
 
 use super::sample::{Sample, Samples};
-use super::{Place, Refused, name_of};
+use super::{Place, Refused, name_of, not_late};
 use crate::error::{Error, Problem};
 use crate::ports::{CodedUnit, Transcoded, Transcoders};
 use crate::spared::Spared;
@@ -12,8 +12,11 @@ use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use futures::stream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::time::timeout;
 use watchbook_base::time::NANOS_PER_SEC;
 use watchbook_base::{Kind, Ticks90k};
 use watchbook_media::fragment::{FragmentHead, FragmentSample, fragment, init_segment};
@@ -32,6 +35,8 @@ const FRAGMENT_PICTURES: usize = 12;
 const FPS: u32 = 25;
 /// A piece that is not made and read by then is given up: others wait for their turn.
 const TIME_MAX: Duration = Duration::from_secs(90);
+/// How often it is looked whether recording is late: that has all there is of the processor then.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long the last picture is shown where nothing says it: a twenty-fifth of a second.
 const LAST_TICKS: u32 = 3_600;
 
@@ -61,14 +66,20 @@ pub(crate) async fn answer(
         return Err(Error::invalid("this piece has too many pictures to be transcoded at once").into());
     }
     let (out, mut chunks) = channel(CHUNKS_MAX);
+    let whole = Arc::new(AtomicBool::new(false));
+    let (made, runtime) = (Arc::clone(&whole), Handle::current());
     tokio::task::spawn_blocking(move || {
         // Given back when the programs have ended.
-        let _held = (place, turn);
-        let last = make(&*transcoders, &piece, &out);
-        if let Err(error) = last {
-            tracing::info!(%error, "transcoding a piece of footage ended early");
-            // Whoever asked may be gone.
-            let _ = out.blocking_send(Err(error));
+        let held = (place, turn);
+        let last = make(&*transcoders, &piece, &Way { out: &out, runtime, began: Instant::now() });
+        drop(held);
+        match last {
+            Ok(()) => made.store(true, Ordering::Release),
+            Err(error) => {
+                tracing::info!(%error, "transcoding a piece of footage ended early");
+                // Whoever asked may be gone, or reads too slowly for that: then the answer ends in the middle all the same.
+                let _ = out.try_send(Err(error));
+            }
         }
     });
     let first = match chunks.recv().await {
@@ -76,7 +87,7 @@ pub(crate) async fn answer(
         Some(Err(error)) => return Err(Refused::broken(&error).into()),
         None => return Err(Error::not_found("no picture of this footage could be transcoded").into()),
     };
-    let mut response = Response::new(body(first, chunks, still_allowed));
+    let mut response = Response::new(body(first, (chunks, whole), still_allowed));
     let map = response.headers_mut();
     map.extend(headers);
     map.insert(header::CONTENT_TYPE, HeaderValue::from_static("video/mp4"));
@@ -85,41 +96,73 @@ pub(crate) async fn answer(
 
 fn body(
     first: Bytes,
-    chunks: Receiver<Result<Bytes, Error>>,
+    (chunks, whole): (Receiver<Result<Bytes, Error>>, Arc<AtomicBool>),
     still_allowed: impl Fn() -> bool + Send + 'static,
 ) -> Body {
     let state = (Some(first), chunks, still_allowed);
-    Body::from_stream(stream::unfold(state, |(first, mut chunks, still_allowed)| async move {
-        let chunk = match first {
-            Some(first) => Ok(first),
-            None => chunks.recv().await?,
-        };
-        let chunk = match still_allowed() {
-            true => chunk,
-            false => Err(Error::new(Kind::Denied, "the session has ended, or what it may has changed")),
-        };
-        if chunk.is_err() {
-            chunks.close();
+    Body::from_stream(stream::unfold(state, move |(first, mut chunks, still_allowed)| {
+        let whole = Arc::clone(&whole);
+        async move {
+            let chunk = match first {
+                Some(first) => Ok(first),
+                None => match chunks.recv().await {
+                    Some(chunk) => chunk,
+                    // Nobody takes the part for the whole: what is not made to its end ends with an error, once.
+                    None if whole.swap(true, Ordering::AcqRel) => return None,
+                    None => Err(Error::new(Kind::Unavailable, "transcoding this footage ended early")),
+                },
+            };
+            let chunk = match still_allowed() {
+                true => chunk,
+                false => Err(Error::new(Kind::Denied, "the session has ended, or what it may has changed")),
+            };
+            if chunk.is_err() {
+                chunks.close();
+            }
+            Some((chunk, (None, chunks, still_allowed)))
         }
-        Some((chunk, (None, chunks, still_allowed)))
     }))
 }
 
+/// The way out of what is made, and how long it is open.
+struct Way<'a> {
+    out: &'a Sender<Result<Bytes, Error>>,
+    runtime: Handle,
+    began: Instant,
+}
+
+impl Way<'_> {
+    fn left(&self) -> Result<Duration, Error> {
+        let left = TIME_MAX.checked_sub(self.began.elapsed());
+        left.ok_or_else(|| Error::new(Kind::Timeout, "making and reading a piece of footage took too long"))
+    }
+
+    /// Waits for room, at most as long as the piece may take: whoever reads slowly keeps no place from others.
+    fn send(&self, bytes: Bytes) -> Result<(), Error> {
+        let late = |_| Error::new(Kind::Timeout, "whoever asked reads this footage too slowly");
+        let gone = |_| Error::new(Kind::Unavailable, "whoever asked has left");
+        let wait = timeout(self.left()?, self.out.send(Ok(bytes)));
+        self.runtime.block_on(wait).map_err(late)?.map_err(gone)
+    }
+}
+
 /// Feeds the programs and sends what they make. Dropping the receiver ends it with the next chunk.
-fn make(transcoders: &dyn Transcoders, piece: &Piece, out: &Sender<Result<Bytes, Error>>) -> Result<(), Error> {
+fn make(transcoders: &dyn Transcoders, piece: &Piece, way: &Way<'_>) -> Result<(), Error> {
     let Piece { units, source } = piece;
     let mut transcoder = transcoders.start()?;
     transcoder.open(units.format(), FPS)?;
-    let mut writer = Writer { out, samples: Samples::default(), sequence: 0, held: Vec::new() };
-    let (mut index, began) = (0, Instant::now());
+    let mut writer = Writer { way, samples: Samples::default(), sequence: 0, held: Vec::new() };
+    let (mut index, mut looked) = (0, Instant::now());
     while index < units.list().len() {
         let read = units.read(index, source).map_err(crate::video::media_error)?;
         for (unit, data) in &read {
-            if out.is_closed() {
+            if way.out.is_closed() {
                 return Ok(());
             }
-            if began.elapsed() > TIME_MAX {
-                return Err(Error::new(Kind::Timeout, "transcoding a piece of footage took too long"));
+            way.left()?;
+            if looked.elapsed() > LOOK_EVERY {
+                looked = Instant::now();
+                not_late(transcoders).map_err(|refused| Error::new(Kind::Unavailable, refused.detail))?;
             }
             let unit = CodedUnit { at: name_of(unit.shown), key: unit.key, data, shown: unit.shown >= units.from() };
             transcoder.feed(unit, &mut |picture| writer.take(&picture))?;
@@ -127,7 +170,7 @@ fn make(transcoders: &dyn Transcoders, piece: &Piece, out: &Sender<Result<Bytes,
         index += read.len().max(1);
     }
     transcoder.drain(&mut |picture| writer.take(&picture))?;
-    writer.finish(units.end())?;
+    writer.flush(units.end())?;
     if writer.sequence == 0 {
         let (_, why) = transcoder.refused();
         return Err(Error::new(
@@ -140,7 +183,7 @@ fn make(transcoders: &dyn Transcoders, piece: &Piece, out: &Sender<Result<Bytes,
 
 /// Makes fragments.
 struct Writer<'a> {
-    out: &'a Sender<Result<Bytes, Error>>,
+    way: &'a Way<'a>,
     samples: Samples,
     sequence: u32,
     held: Vec<Sample>,
@@ -150,32 +193,28 @@ impl Writer<'_> {
     fn take(&mut self, picture: &Transcoded) -> Result<(), Error> {
         let (format, sample) = self.samples.take(picture)?;
         if let Some(format) = format {
-            self.flush(Some(sample.shown))?;
-            self.send(init_segment(&format))?;
+            self.flush(sample.shown)?;
+            self.way.send(init_segment(&format))?;
         }
         if self.held.len() >= FRAGMENT_PICTURES || (sample.key && !self.held.is_empty()) {
-            self.flush(Some(sample.shown))?;
+            self.flush(sample.shown)?;
         }
         self.held.push(sample);
         Ok(())
     }
 
-    fn finish(&mut self, end: Ticks90k) -> Result<(), Error> {
-        self.flush(Some(end))
-    }
-
     /// Sends what is held; its last picture is shown until `end`.
-    fn flush(&mut self, end: Option<Ticks90k>) -> Result<(), Error> {
+    fn flush(&mut self, end: Ticks90k) -> Result<(), Error> {
         let held = std::mem::take(&mut self.held);
         let Some(first) = held.first() else { return Ok(()) };
         self.sequence += 1;
-        let ends = held.iter().skip(1).map(|sample| Some(sample.shown)).chain([end]);
+        let ends = held.iter().skip(1).map(|sample| sample.shown).chain([end]);
         let described: Vec<FragmentSample> = held
             .iter()
             .zip(ends)
             .map(|(sample, end)| FragmentSample {
-                duration_ticks: end
-                    .and_then(|end| u32::try_from((end - sample.shown).0).ok())
+                duration_ticks: u32::try_from((end - sample.shown).0)
+                    .ok()
                     .filter(|ticks| *ticks > 0)
                     .unwrap_or(LAST_TICKS),
                 size_bytes: u32::try_from(sample.data.len()).unwrap_or(u32::MAX),
@@ -188,11 +227,6 @@ impl Writer<'_> {
             .map_err(crate::video::media_error)?;
         let mut bytes = BytesMut::from(&head[..]);
         held.iter().for_each(|sample| bytes.extend_from_slice(&sample.data));
-        self.send(bytes.freeze())
-    }
-
-    fn send(&self, bytes: Bytes) -> Result<(), Error> {
-        let gone = |_| Error::new(Kind::Unavailable, "whoever asked has left");
-        self.out.blocking_send(Ok(bytes)).map_err(gone)
+        self.way.send(bytes.freeze())
     }
 }

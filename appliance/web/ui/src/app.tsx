@@ -2,8 +2,9 @@
 
 import { useEffect } from "preact/hooks";
 import { api } from "./api";
-import { type Key, locale, t } from "./i18n";
+import { locale, t } from "./i18n";
 import { devModeUntil, followDevMode } from "./lib/dev-mode";
+import { groupsOf } from "./lib/nav";
 import { mayOpen, PAGE_ROLES } from "./lib/roles";
 import { go, link, REPORT_PATH, type PageName, type Route, route } from "./lib/router";
 import { asApiError, followCameras, session, start, started, startProblem, status } from "./lib/session";
@@ -39,30 +40,9 @@ import { Wall } from "./pages/wall";
 import { Claim, SignIn } from "./pages/welcome";
 import { LanguageChoice } from "./ui/language";
 import { Logo } from "./ui/logo";
+import { Navigation } from "./ui/navigation";
 import { Empty, Loading, Moment, Problem } from "./ui/parts";
 import { SecondFactorDialog } from "./ui/second-factor";
-
-const NAV: readonly { page: PageName; hash: string; text: Key }[] = [
-  { page: "wall", hash: link.wall, text: "nav.wall" },
-  { page: "timeline", hash: "#/camera", text: "nav.timeline" },
-  { page: "scene", hash: link.scene(), text: "nav.scene" },
-  { page: "events", hash: link.events, text: "events.title" },
-  { page: "counts", hash: link.counts, text: "nav.counts" },
-  { page: "proposals", hash: link.proposals, text: "nav.proposals" },
-  { page: "cases", hash: link.cases, text: "nav.cases" },
-  { page: "exports", hash: link.exports, text: "nav.exports" },
-  { page: "requests", hash: link.requests, text: "nav.requests" },
-  { page: "holds", hash: link.holds, text: "nav.holds" },
-  { page: "cameras", hash: link.cameras, text: "nav.cameras" },
-  { page: "plugins", hash: link.plugins, text: "nav.plugins" },
-  { page: "people", hash: link.people, text: "nav.people" },
-  { page: "health", hash: link.health, text: "nav.health" },
-  { page: "audit", hash: link.audit, text: "nav.audit" },
-  { page: "verify", hash: link.verify(), text: "nav.verify" },
-  { page: "reviews", hash: link.reviews, text: "nav.reviews" },
-  { page: "policy", hash: link.policy, text: "nav.policy" },
-  { page: "settings", hash: link.settings, text: "nav.settings" },
-];
 
 /** Pages that are reached from another one light up that one in the navigation. */
 const NAV_PARENT: Partial<Record<PageName, PageName>> = { live: "wall", camera_edit: "cameras", first_run: "cameras", case_new: "cases", hold_new: "holds", request: "requests", request_new: "requests", sign: "cameras" };
@@ -90,15 +70,13 @@ function Station() {
   useEffect(() => followCameras(), []);
   useEffect(() => followDevMode(), []);
   const here = route.value;
-  const nav = NAV.filter((item) => mayOpen(session.value, item.page));
+  const nav = groupsOf((page) => mayOpen(session.value, page));
   // The bare address leads everybody to the first page that they may open.
-  const [first] = nav;
+  const first = nav[0]?.entries[0];
   useEffect(() => {
     if (location.hash === "" && first !== undefined) location.replace(first.hash);
   }, [first?.hash]);
   const lit = NAV_PARENT[here.page] ?? here.page;
-  // On a phone the row of pages is wider than the screen: the open one must be in it.
-  useEffect(() => document.querySelector("nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" }), [lit]);
   return (
     <>
       <a class="skip" href="#main" onClick={(event) => (event.preventDefault(), document.getElementById("main")?.focus())}>
@@ -106,13 +84,7 @@ function Station() {
       </a>
       <header class="top">
         <Logo />
-        <nav aria-label={t("nav.label")}>
-          {nav.map((item) => (
-            <a key={item.page} href={item.hash} aria-current={lit === item.page ? "page" : undefined}>
-              {t(item.text)}
-            </a>
-          ))}
-        </nav>
+        <Navigation groups={nav} lit={lit} />
         <div class="top-end">
           <LanguageChoice />
           <a class="who" href={link.account} aria-current={lit === "account" ? "page" : undefined}>

@@ -8,6 +8,7 @@ import "./style/counts.css";
 import "./style/events.css";
 import "./style/first.css";
 import "./style/forms.css";
+import "./style/nav.css";
 import "./style/plugins.css";
 import "./style/ptz.css";
 import "./style/redact.css";

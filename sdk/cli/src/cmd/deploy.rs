@@ -13,9 +13,10 @@ pub(crate) const COMMAND: Command = Command {
     name: "deploy",
     summary: "hands a package to a station",
     help: "\
-watchbook-plugin deploy FILE.wbp --to http://STATION --account NAME [--password-file FILE] [--approve]
+watchbook-plugin deploy FILE.wbp --to https://STATION [--ca FILE] --account NAME [--password-file FILE] [--approve]
 
-  --to http://STATION   address of the station's page
+  --to https://STATION  address of the station's page; http:// on the station itself
+  --ca FILE             the certificate of its authority, which it has at /ca.crt; without it those that the system trusts
   --account NAME        an account of the station that may change its plugins; its password is asked for
   --password-file FILE  the password is the first line of FILE
   --approve             lets it run at once, in the place of the version before; else somebody does so on the page, who reads what it asks for

@@ -14,9 +14,10 @@ pub(crate) const COMMAND: Command = Command {
     name: "logs",
     summary: "shows what a plugin logs on a station",
     help: "\
-watchbook-plugin logs PLUGIN-ID --from http://STATION --account NAME [--password-file FILE] [-f]
+watchbook-plugin logs PLUGIN-ID --from https://STATION [--ca FILE] --account NAME [--password-file FILE] [-f]
 
-  --from http://STATION  address of the station's page
+  --from https://STATION address of the station's page; http:// on the station itself
+  --ca FILE              the certificate of its authority, which it has at /ca.crt; without it those that the system trusts
   --account NAME         an account of the station that may read its settings; its password is asked for
   --password-file FILE   the password is the first line of FILE
   -f                     goes on with what is logged from now on, until it is interrupted

@@ -27,7 +27,7 @@ fn an_entry_is_proven_outside_and_a_changed_one_is_not() {
 
     let (code, told) = verify(&recorder.save(&proof, "entry.tlog-proof"), key);
     assert_eq!(code, Some(0), "{told}");
-    assert!(told.contains("\"claim\"") && told.contains("VERIFIED"), "{told}");
+    assert!(told.contains("\"claim\"") && told.lines().any(|line| line.starts_with("VERIFIED")), "{told}");
 
     // What stands in it: who claimed it was somebody else.
     let text = String::from_utf8(proof).expect("a proof is text");
@@ -37,7 +37,7 @@ fn an_entry_is_proven_outside_and_a_changed_one_is_not() {
     changed[last] = if changed[last] == 'A' { 'B' } else { 'A' };
     let changed = text.replace(extra, &changed.into_iter().collect::<String>());
     let (code, told) = verify(&recorder.save(changed.as_bytes(), "changed.tlog-proof"), key);
-    assert_eq!((code, told.contains("VERIFIED")), (Some(14), false), "{told}");
+    assert_eq!((code, told.lines().last()), (Some(14), Some("NOT VERIFIED")), "{told}");
 
     let moved = text.replace(&format!("\nindex {entry}\n"), &format!("\nindex {}\n", entry + 1));
     assert_eq!(verify(&recorder.save(moved.as_bytes(), "moved.tlog-proof"), key).0, Some(14));

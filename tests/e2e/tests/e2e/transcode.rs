@@ -76,6 +76,7 @@ fn transcoding(recorder: &Recorder) -> Vec<u32> {
         let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
         let words = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
         let words = String::from_utf8_lossy(&words);
+        // The process that was started starts programs for the recorder, which starts none.
         let parent = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1)).and_then(|id| id.parse().ok());
         parent == Some(recorder.id()) && (words.contains("--one") || words.contains("--background"))
     })

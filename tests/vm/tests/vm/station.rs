@@ -1,6 +1,7 @@
 //! A station in a machine, by what it says over its API.
 
 use crate::footage::{FPS, Footage};
+use crate::service;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::net::TcpListener;
@@ -36,13 +37,40 @@ static TURN: Mutex<()> = Mutex::new(());
 impl Station {
     /// Starts the machine and a fresh station in it, and claims it. `None`, and a line for the end of `make test`, when there can be no machine here.
     pub fn boot(dir: &Path, drivers: &[&str]) -> Option<Self> {
-        if let Some(why) = missing() {
+        let config = write_config(dir, "/mnt/state");
+        let mut station = Self::launch(missing(), |guest| Machine::make(guest, drivers, dir))?;
+        let run = format!("start recorder {} run --config {}", program("watchbook").display(), config.display());
+        station.machine.say(&run);
+        let code = station.machine.wait_line("claim code: ", LONG);
+        station.machine.wait_line("page: ", LONG);
+        station.client.claim(&code);
+        Some(station)
+    }
+
+    /// The same with systemd in the machine, and the station as its service.
+    pub fn boot_services(dir: &Path, drivers: &[&str]) -> Option<Self> {
+        let config = write_config(dir, "/var/lib/watchbook");
+        let make = |guest: &Path| Machine::with_services(&service::prepare(dir, guest, &config), drivers, dir);
+        let mut station = Self::launch(missing().or_else(service::missing), make)?;
+        station.run("systemctl start watchbook.service");
+        station.wait("the page", || station.answers());
+        let code = station.run("cat /var/lib/watchbook/claim-code");
+        station.client.claim(&code);
+        Some(station)
+    }
+
+    /// A machine that takes orders, in which nothing has been started. `lacking` says why there is none.
+    fn launch(
+        lacking: Option<String>,
+        make: impl FnOnce(&Path) -> watchbook_vm::error::Result<Machine>,
+    ) -> Option<Self> {
+        if let Some(why) = lacking {
             not_tested(&why);
             return None;
         }
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let guest = PathBuf::from(env!("CARGO_BIN_EXE_watchbook-vm-guest"));
-        let machine = match Machine::make(&guest, drivers, dir) {
+        let machine = match make(&guest) {
             Ok(machine) => machine,
             Err(error) => {
                 not_tested(&error.to_string());
@@ -52,18 +80,23 @@ impl Station {
         let port = free_port();
         let mut process = start(&machine, port);
         process.fails_at(is_kernel_fault);
-        let config = dir.join("watchbook.toml");
-        std::fs::write(
-            &config,
-            "[web]\nlisten = \"0.0.0.0:8080\"\n\n[storage]\nstate_dir = \"/mnt/state\"\nring_dir = \"/mnt/ring\"\nring_gib = 0.25\nsegment_mib = 16\nvault_gib = 0.0\n\n[plugins]\ndir = \"/mnt/plugins\"\n\n[cameras]\nnetworks = [\"10.77.0.0/24\"]\n",
-        )
-        .unwrap();
-        process.say(&format!("start recorder {} run --config {}", program("watchbook").display(), config.display()));
-        let code = process.wait_line("claim code: ", LONG);
-        process.wait_line("page: ", LONG);
-        let mut client = Client::new(&format!("http://127.0.0.1:{port}/"));
-        client.claim(&code);
+        let client = Client::new(&format!("http://127.0.0.1:{port}/"));
         Some(Self { machine: process, client, guest, runs: 0, cases: BTreeSet::new(), _turn: turn })
+    }
+
+    /// What the API says.
+    pub fn get(&self, path: &str) -> Value {
+        self.client.get(path).ok().json()
+    }
+
+    /// Whether there is a page.
+    pub fn answers(&self) -> Result<(), String> {
+        self.client.answers("/")
+    }
+
+    /// Signs in anew, as after a start.
+    pub fn sign_in(&mut self) {
+        self.client.sign_in();
     }
 
     /// Waits for what `look` gives; a kernel that breaks meanwhile is said at once.
@@ -194,6 +227,16 @@ impl Station {
         std::fs::write(&file, self.client.get(&path).ok().body).unwrap();
         file
     }
+}
+
+/// Writes the configuration of a station that keeps everything in `home`.
+fn write_config(dir: &Path, home: &str) -> PathBuf {
+    let config = dir.join("watchbook.toml");
+    let text = format!(
+        "[web]\nlisten = \"0.0.0.0:8080\"\ntls = \"off\"\n\n[storage]\nstate_dir = \"{home}\"\nring_dir = \"{home}/ring\"\nring_gib = 0.25\nsegment_mib = 16\nvault_gib = 0.0\n\n[plugins]\ndir = \"{home}/plugins\"\n\n[cameras]\nnetworks = [\"10.77.0.0/24\"]\n"
+    );
+    std::fs::write(&config, text).unwrap();
+    config
 }
 
 /// With the host's processor where that works: on some hosts `/dev/kvm` opens and then runs no kernel.

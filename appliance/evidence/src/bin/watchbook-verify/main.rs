@@ -1,6 +1,5 @@
 //! `watchbook-verify`: checks an evidence bundle. Needs no box and no network. `appliance/evidence/FORMAT.md` says what is checked and lists the exit codes.
 
-mod entry;
 mod folder;
 
 use folder::{Folder, Whole};
@@ -11,7 +10,8 @@ use std::process::ExitCode;
 use watchbook_evidence::bundle::archive::Archive;
 use watchbook_evidence::bundle::asked::{self, Asked, TEXT_BYTES_MAX};
 use watchbook_evidence::bundle::verdict::plain;
-use watchbook_evidence::bundle::verify;
+use watchbook_evidence::bundle::{verify, verify_entry};
+use watchbook_evidence::tlog_proof::PROOF_BYTES_MAX;
 use watchbook_evidence::{VerifierKey, note};
 
 const HELP: &str = "\
@@ -86,12 +86,10 @@ fn run(mut arguments: Arguments, quiet: bool) -> Result<(String, u8), String> {
         return Err(format!("`{}` is one argument too many", extra.to_string_lossy()));
     }
     if entry.is_some() {
-        if log_keys.is_empty() {
-            return Err("without the key of a log (--log) nothing can be verified".to_owned());
-        }
-        let quorum = quorum.map_or(usize::from(!witnesses.is_empty()), |quorum| quorum as usize);
-        let trusted = entry::Trusted { log_keys: &log_keys, witnesses: &witnesses, quorum };
-        return Ok(entry::verify(&place, &trusted));
+        let trust = Asked { log_keys, witnesses, quorum, ..Asked::default() }.keys_alone()?;
+        let name = place.display().to_string();
+        let report = verify_entry(&name, &bytes_of(&place, PROOF_BYTES_MAX as u64)?, &trust);
+        return Ok((report.lines(quiet), report.exit_code()));
     }
     let text = |path: PathBuf, most| Ok::<_, String>((path.display().to_string(), text_of(&path, most)?));
     let known = known.map(|path| text(path, note::NOTE_BYTES_MAX as u64)).transpose()?;
@@ -110,17 +108,24 @@ fn run(mut arguments: Arguments, quiet: bool) -> Result<(String, u8), String> {
 
 fn text_of(path: &Path, most: u64) -> Result<String, String> {
     let name = path.display();
+    let bytes = bytes_of(path, most)?;
+    if bytes.len() as u64 > most {
+        return Err(format!("reading {name}: it has more than {most} bytes"));
+    }
+    String::from_utf8(bytes).map_err(|_| format!("reading {name}: it is not text"))
+}
+
+/// What is in a file, and of a longer one than `most` one byte more.
+fn bytes_of(path: &Path, most: u64) -> Result<Vec<u8>, String> {
+    let name = path.display();
     let told = |error: std::io::Error| format!("reading {name}: {error}");
     // A pipe or a device could keep the program waiting or reading without end.
     if !std::fs::metadata(path).map_err(told)?.is_file() {
         return Err(format!("reading {name}: it is not a file"));
     }
-    let mut text = String::new();
-    std::fs::File::open(path).map_err(told)?.take(most + 1).read_to_string(&mut text).map_err(told)?;
-    if text.len() as u64 > most {
-        return Err(format!("reading {name}: it has more than {most} bytes"));
-    }
-    Ok(text)
+    let mut bytes = Vec::new();
+    std::fs::File::open(path).map_err(told)?.take(most + 1).read_to_end(&mut bytes).map_err(told)?;
+    Ok(bytes)
 }
 
 /// The key that `text` is, or those in the file that it names.

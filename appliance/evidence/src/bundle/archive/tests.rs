@@ -84,3 +84,104 @@ fn no_single_change_of_a_header_gives_other_bytes() {
     }
     assert!(refused > good.len(), "{refused}");
 }
+
+/// With these fields in the directory, and in the files' own headers, as Python writes what it is given.
+fn with_extra(field: &str) -> Vec<u8> {
+    made(&format!("i=zipfile.ZipInfo('a.txt')\ni.extra={field}\nz.writestr(i,'hello')"))
+}
+
+#[test]
+fn no_field_names_a_file_anew_or_hides_another_archive() {
+    // Info-ZIP's Unicode path (§4.6.9): version, CRC-32 of the name in the header, another name. `unzip` takes that one.
+    let renamed = with_extra(
+        "b'\\x75\\x70'+(10).to_bytes(2,'little')+b'\\x01'+__import__('zlib').crc32(b'a.txt').to_bytes(4,'little')+b'b.txt'",
+    );
+    assert!(why(renamed).contains("fields that a recorder does not write"));
+    // A second archive in a field that nobody reads.
+    let good = made("z.writestr('a.txt','hello')");
+    let mut hiding = good.clone();
+    hiding[28] = 4;
+    hiding.splice(35..35, *b"\x09\x09\x00\x00");
+    let end = hiding.len();
+    let start = u32::from_le_bytes(hiding[end - 6..end - 2].try_into().unwrap()) + 4;
+    hiding[end - 6..end - 2].copy_from_slice(&start.to_le_bytes());
+    assert!(why(hiding).contains("fields that a recorder does not write"));
+    let link = made(
+        "i=zipfile.ZipInfo('a.txt')\ni.create_system=3\ni.external_attr=0o120777<<16\nz.writestr(i,'/etc/passwd')",
+    );
+    assert!(why(link).contains("no plain file"));
+}
+
+/// A file of 5 GiB of zeros between headers, as a recorder plans it, without the bytes.
+struct Sparse {
+    head: Vec<u8>,
+    hole: u64,
+    tail: Vec<u8>,
+}
+
+impl Bytes for Sparse {
+    fn size(&self) -> Result<u64, String> {
+        Ok(self.head.len() as u64 + self.hole + self.tail.len() as u64)
+    }
+
+    fn read(&self, at: u64, length: u64, sink: &mut dyn FnMut(&[u8])) -> Result<(), String> {
+        let (from, to) = (self.head.len() as u64, self.head.len() as u64 + self.hole);
+        let bytes = (at..at + length).map(|at| match at {
+            at if at < from => self.head[at as usize],
+            at if at < to => 0,
+            at => self.tail[(at - to) as usize],
+        });
+        sink(&bytes.collect::<Vec<u8>>());
+        Ok(())
+    }
+}
+
+/// Python's zipfile in a sparse file, whose zeros are left out of what it prints: `a` before, `big` of 5 GiB, `z` behind it.
+fn large() -> Sparse {
+    const HOLE: u64 = 5 << 30;
+    let code = "
+import os,struct,sys,tempfile,zipfile,zlib
+class Hole(zipfile.ZipInfo): pass
+big=5<<30
+f=tempfile.TemporaryFile()
+z=zipfile.ZipFile(f,'w')
+z.writestr('a','first')
+i=zipfile.ZipInfo('big')
+i.file_size=i.compress_size=big
+i.CRC=0
+i.header_offset=f.tell()
+f.write(i.FileHeader(zip64=True))
+at=f.tell()
+f.seek(big,1)
+z.filelist.append(i); z.NameToInfo['big']=i
+z.start_dir=f.tell()
+z._didModify=True
+z.writestr('z','last')
+z.close()
+f.seek(0); head=f.read(at)
+f.seek(at+big); tail=f.read()
+sys.stdout.buffer.write(len(head).to_bytes(8,'little')+head+tail)
+";
+    let output = Command::new("python3").args(["-c", code]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let (length, rest) = output.stdout.split_first_chunk::<8>().unwrap();
+    let (head, tail) = rest.split_at(u64::from_le_bytes(*length) as usize);
+    Sparse { head: head.to_vec(), hole: HOLE, tail: tail.to_vec() }
+}
+
+#[test]
+fn an_archive_of_more_than_four_gigabytes_is_read_and_its_two_ends_say_the_same() {
+    let archive = Archive::open(large()).unwrap();
+    let sizes = ["a", "big", "z"].map(|name| archive.size(name).unwrap().unwrap());
+    assert_eq!(sizes, [5, 5 << 30, 4]);
+    let mut last = Vec::new();
+    archive.read("z", 0, 4, &mut |piece| last.extend_from_slice(piece)).unwrap();
+    assert_eq!(last, b"last");
+    // The locator: disk, place and number of disks; the record: length and disks; and the length beside the one of all ones.
+    let end = large().tail.len();
+    for at in [end - 38, end - 34, end - 26, end - 22 - 20 - 56 + 4, end - 22 - 20 - 56 + 16, end - 10] {
+        let mut other = large();
+        other.tail[at] ^= 1;
+        assert!(Archive::open(other).is_err(), "{at} of {end}");
+    }
+}

@@ -1,5 +1,6 @@
 //! Accounts as a backup carries them from one station to another.
 
+use super::passkeys::{PASSKEYS_MAX, Passkey};
 use super::{Account, AccountBook, Factor, Station, decode, encode, factor, fold};
 use crate::accounts::HashCost;
 use crate::accounts::password::is_stored;
@@ -13,6 +14,9 @@ use std::collections::BTreeSet;
 use watchbook_access::Role;
 use watchbook_base::Kind;
 use zeroize::Zeroizing;
+
+/// So many accounts are never made: what lies above is made up.
+const ACCOUNT_NUMBERS_MAX: u32 = u32::MAX / 2;
 
 /// An account whose second factor is not wrapped with the station's master key.
 #[derive(Serialize, Deserialize)]
@@ -50,6 +54,8 @@ impl Carried {
             && !account.roles.0.is_empty()
             && is_stored(&account.password)
             && account.factor.is_some() == secret.is_some()
+            && account.passkeys.len() <= PASSKEYS_MAX
+            && account.passkeys.iter().all(Passkey::is_whole)
             && secret_fits;
         match fits {
             true => Ok(carried),
@@ -85,9 +91,14 @@ impl Carried {
         self.account.shown()
     }
 
-    /// Both sign in with the same password and the same second factor.
-    pub(crate) fn same_secrets(&self, other: &Self) -> (bool, bool) {
-        (self.account.password == other.account.password, self.secret == other.secret)
+    /// Both sign in with the same password, the same second factor and the same passkeys.
+    pub(crate) fn same_secrets(&self, other: &Self) -> [(&'static str, bool); 3] {
+        let credentials = |of: &Self| of.account.passkeys.iter().map(Passkey::id).collect::<BTreeSet<_>>();
+        [
+            ("password", self.account.password == other.account.password),
+            ("second_factor", self.secret == other.secret),
+            ("passkeys", credentials(self) == credentials(other)),
+        ]
     }
 }
 
@@ -112,12 +123,16 @@ pub(crate) fn fit_together(accounts: &[Carried], one_person_station: bool) -> Re
     }
 }
 
-/// The station's row of a backup, put together with that of a running one: numbers that were given are not given again, and whether one person may be all stays.
-pub(crate) fn merged_station(backup: &[u8], here: Option<&[u8]>) -> Result<(Vec<u8>, bool), Error> {
-    let backup: Station = decode("the station's settings", backup)?;
-    let here: Option<Station> = here.map(|row| decode("the station's settings", row)).transpose()?;
-    let last_account = backup.last_account.max(here.map_or(0, |here| here.last_account));
-    let one_person_station = here.unwrap_or(backup).one_person_station;
+/// The station's row of a backup, and whether one person may be all. Numbers up to `last` are given, whatever it says.
+///
+/// # Errors
+/// When it is none, or says that there are no numbers left.
+pub(crate) fn station_of(row: &[u8], last: u32) -> Result<(Vec<u8>, bool), Error> {
+    let Station { one_person_station, last_account, .. } = decode("the station's settings", row)?;
+    let last_account = last_account.max(last);
+    if last_account > ACCOUNT_NUMBERS_MAX {
+        return Err(Error::invalid("this backup says that nearly all numbers of accounts were given"));
+    }
     Ok((encode(&Station { claimed: true, one_person_station, last_account })?, one_person_station))
 }
 

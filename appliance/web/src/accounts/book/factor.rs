@@ -64,7 +64,7 @@ impl AccountBook {
         if !self.judged(&keys, &request.password, Some(&account.password)).await? {
             return Err(refused(gate, who.account, Action::SetUpSecondFactor, "the password is not right").await);
         }
-        if account.factor.is_some()
+        if account.has_second()
             && let Err(problem) = fresh_factor(call)
         {
             gate.note(entry(Some(who.account), Action::SetUpSecondFactor, Some(problem.detail()))).await?;
@@ -182,7 +182,7 @@ impl AccountBook {
         removed.map(alarm).collect()
     }
 
-    fn freshen(&self, call: &Call) -> Result<(), Problem> {
+    pub(super) fn freshen(&self, call: &Call) -> Result<(), Problem> {
         let now = self.clock.mono();
         if let Some(session) = self.state().sessions.get_mut(&call.who()?.session) {
             session.factor_at = Some(now);

@@ -1,14 +1,17 @@
 //! Where accounts are signed in, and how such a session is ended by somebody.
 
-use super::{AccountBook, Who};
+use super::{AccountBook, State, Who, put_session};
 use crate::accounts::browser::{BrowserName, SystemName, told_by};
 use crate::accounts::session::{Session, SessionKey};
 use crate::api;
 use crate::error::{Error, Problem};
 use crate::gate::Gate;
 use crate::hex;
+use crate::ports::Register;
+use crate::tls::Over;
 use axum::http::{HeaderMap, header};
 use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
 
 /// Where somebody signs in from.
 #[derive(Clone, Copy, Debug)]
@@ -16,19 +19,33 @@ pub(crate) struct Client {
     pub(crate) address: IpAddr,
     pub(super) browser: BrowserName,
     pub(super) system: SystemName,
+    pub(super) tls: bool,
 }
 
 impl Client {
-    pub(crate) fn of(address: IpAddr, headers: &HeaderMap) -> Self {
+    pub(crate) fn of(address: IpAddr, headers: &HeaderMap, over: Over) -> Self {
         let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let (browser, system) = told_by(agent);
-        Self { address, browser, system }
+        Self { address, browser, system, tls: over == Over::Tls }
     }
 }
 
 /// What a session is called where it is shown: nobody gets from it to the token, nor to the key in the register.
 fn shown_id(key: &SessionKey) -> String {
     hex::encode(&hex::sha256(key)[..8])
+}
+
+/// Stores a session's last use, unless it was ended since. Called with the rows of sessions held.
+pub(super) fn store_seen(
+    register: &dyn Register,
+    state: &Mutex<State>,
+    key: &SessionKey,
+    session: &Session,
+) -> Result<(), Error> {
+    if !state.lock().unwrap_or_else(PoisonError::into_inner).sessions.contains_key(key) {
+        return Ok(());
+    }
+    register.write(&[put_session(key, session)?])
 }
 
 impl AccountBook {
@@ -75,5 +92,47 @@ fn shown(here: bool, key: &SessionKey, session: &Session, name: String) -> api::
         address: session.address.map(|address| address.to_string()),
         browser: session.browser,
         system: session.system,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::{Change, RegisterRow, Space};
+
+    /// Counts what is written.
+    #[derive(Default)]
+    struct Writes(Mutex<usize>);
+
+    impl Register for Writes {
+        fn list(&self, _: Space) -> Result<Vec<RegisterRow>, Error> {
+            Ok(Vec::new())
+        }
+
+        fn write(&self, changes: &[Change]) -> Result<(), Error> {
+            *self.0.lock().unwrap() += changes.len();
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_last_use_that_comes_late_brings_no_ended_session_back() {
+        let (register, state) = (Writes::default(), Mutex::new(State::default()));
+        let session = Session {
+            account: 1,
+            begun_utc_ms: 5,
+            seen_utc_ms: 7,
+            address: None,
+            browser: BrowserName::Other,
+            system: SystemName::Other,
+            tls: false,
+            factor_at: None,
+        };
+        state.lock().unwrap().sessions.insert([1; 32], session);
+        store_seen(&register, &state, &[1; 32], &session).unwrap();
+        assert_eq!(*register.0.lock().unwrap(), 1);
+        state.lock().unwrap().sessions.clear();
+        store_seen(&register, &state, &[1; 32], &session).unwrap();
+        assert_eq!(*register.0.lock().unwrap(), 1);
     }
 }

@@ -3,11 +3,12 @@
 use super::*;
 use crate::backup::{BackupRow, BackupTable};
 
-const SPACES: [(Space, BackupTable); 4] = [
+const SPACES: [(Space, BackupTable); 5] = [
     (Space::Station, BackupTable::Station),
     (Space::Account, BackupTable::Account),
     (Space::Case, BackupTable::Case),
     (Space::Request, BackupTable::Request),
+    (Space::Setting, BackupTable::StationSettings),
 ];
 
 pub(in crate::tests) struct MemoryBackups(
@@ -26,6 +27,10 @@ impl Backups for MemoryBackups {
             rows.push(BackupRow { table: BackupTable::Camera, key, value });
         }
         Ok(rows)
+    }
+
+    fn startable(&self, _rows: &[BackupRow]) -> Result<(), Error> {
+        Ok(())
     }
 
     fn stage(&self, rows: Vec<BackupRow>, onto: RestoreOnto) -> Result<(), Error> {
@@ -52,8 +57,43 @@ impl Backups for MemoryBackups {
     fn restart(&self) {}
 }
 
+impl Certificates for MemoryBox {
+    fn tls(&self) -> Option<crate::tls::Tls> {
+        None
+    }
+
+    fn authority(&self) -> Option<Vec<u8>> {
+        Some(b"an authority".to_vec())
+    }
+
+    fn state(&self) -> api::TlsState {
+        let certificate = self.certificate.lock().unwrap().clone();
+        let source = if certificate.is_some() { api::TlsSource::Uploaded } else { api::TlsSource::OwnAuthority };
+        let (authority, names_left_out) = (None, Vec::new());
+        api::TlsState { source, certificate, authority, names_left_out, failed: 0, slow: 0, garbage: 0, sent_on: 0 }
+    }
+
+    fn upload(&self, given: &watchbook_tls::Given) -> Result<(), Error> {
+        *self.certificate.lock().unwrap() = Some((&given.certified.facts).into());
+        Ok(())
+    }
+
+    fn remove(&self) -> Result<(), Error> {
+        let removed = self.certificate.lock().unwrap().take();
+        removed.map(drop).ok_or_else(|| Error::not_found("no certificate was uploaded").next("Nothing to do."))
+    }
+
+    fn alarms(&self) -> Vec<api::Alarm> {
+        Vec::new()
+    }
+}
+
 impl Machine for MemoryBox {
     fn health(&self) -> api::MachineHealth {
         api::MachineHealth::default()
+    }
+
+    fn alarms(&self) -> Vec<api::Alarm> {
+        self.machine_alarms.lock().unwrap().clone()
     }
 }

@@ -25,11 +25,25 @@ export type ClaimInput = Schemas["ClaimRequest"];
 export type SignedIn = Schemas["SignedIn"];
 export type SignedInList = Schemas["SignedInList"];
 export type MachineHealth = Schemas["MachineHealth"];
+export type StationSetting = Schemas["StationSetting"];
+export type StationSettingRow = Schemas["StationSettingRow"];
+export type StationSettings = Schemas["StationSettings"];
+export type StationSettingsEntry = Schemas["StationSettingsEntry"];
+export type StationSettingsHistory = Schemas["StationSettingsHistory"];
+export type StationSettingsInput = Schemas["StationSettingsPatch"];
 export type BackupPlan = Schemas["BackupPlan"];
+export type TlsState = Schemas["TlsState"];
+export type CertificateFacts = Schemas["CertificateFacts"];
 export type BackupChange = Schemas["BackupChange"];
 export type BackupRestored = Schemas["BackupRestored"];
 
 export type SecondFactorSetUp = Schemas["SecondFactorSetUp"];
+export type NewPasskey = Schemas["NewPasskey"];
+export type Passkey = Schemas["Passkey"];
+export type PasskeyAssertion = Schemas["PasskeyAssertion"];
+export type PasskeyChallenge = Schemas["PasskeyChallenge"];
+export type PasskeyList = Schemas["PasskeyList"];
+export type PasskeySetUp = Schemas["PasskeySetUp"];
 
 export type StreamState = Schemas["StreamState"];
 export type StreamSource = Schemas["StreamAddress"];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { WatchEvent } from "../api";
-import { added, around, askOf, EVERYTHING, followed, intervalOf, wordsOf } from "./filter";
+import { added, around, askOf, EVERYTHING, followed, intervalOf, longWords, wordsOf } from "./filter";
 
 const NOW = 1_764_252_000_000;
 const event = (id: string, start: number, end: number | null = null) => ({ id, start_utc_ms: start, end_utc_ms: end, zone: id === "b" ? "gate" : null }) as WatchEvent;
@@ -13,6 +13,15 @@ describe("the filter", () => {
     expect(intervalOf({ ...exact, from: 5, to: 5 }, NOW)).toBe("backwards");
     expect(intervalOf({ ...exact, from: 0, to: 32 * 86_400_000 + 1 }, NOW)).toBe("long");
     expect(intervalOf({ ...exact, from: 5, to: 6 }, NOW)).toEqual({ from: 5, to: 6 });
+  });
+
+  it("asks with no word that has more bytes than the recorder takes, and says which it is", () => {
+    // 21 and 22 Khmer letters are 63 and 66 bytes.
+    expect(longWords({ ...EVERYTHING, kind: "x".repeat(64), zone: "ក".repeat(21), plugin: "ក".repeat(42) })).toEqual([]);
+    const long = { ...EVERYTHING, kind: "x".repeat(64), zone: "ក".repeat(30), plugin: "ក".repeat(43) };
+    expect(longWords(long)).toEqual(["zone", "plugin"]);
+    expect(intervalOf(long, NOW)).toBe("word");
+    expect(intervalOf({ ...EVERYTHING, zone: "ក".repeat(22) }, NOW)).toBe("word");
   });
 
   it("asks with cameras in order, and without spaces around words", () => {

@@ -1,6 +1,7 @@
 /** What the list of events is asked for. Pure. */
 
 import type { EventAsk, WatchEvent, Window } from "../api";
+import { isTooLong } from "../lib/bytes";
 import { DAY, HOUR } from "../timeline/scale";
 
 export const SPANS = ["hour", "day", "week", "month", "exact"] as const;
@@ -8,6 +9,9 @@ export type Span = (typeof SPANS)[number];
 
 /** The recorder answers for 32 days at most. */
 export const LONGEST_MS = 32 * DAY;
+/** Bytes of a word: as many as the recorder takes (`appliance/base/src/limits.rs`). */
+export const WORD_BYTES_MAX = 64;
+export const PLUGIN_BYTES_MAX = 128;
 /** How far the end of a span lies ahead: an event of a clock that runs ahead a little belongs to it. */
 const AHEAD_MS = 60_000;
 
@@ -27,11 +31,21 @@ export interface Filter {
 
 export const EVERYTHING: Filter = { span: "day", from: null, to: null, cameras: [], kind: "", zone: "", plugin: "" };
 
-/** Why an exact time cannot be asked for. */
-export type Fault = "missing" | "backwards" | "long";
+/** The words of a filter with the bytes that each may have. */
+export const WORDS_MAX = { kind: WORD_BYTES_MAX, zone: WORD_BYTES_MAX, plugin: PLUGIN_BYTES_MAX } as const;
+export type WordName = keyof typeof WORDS_MAX;
 
-/** The interval of a filter, or what is wrong with it. */
+/** The words that the recorder would refuse. */
+export function longWords(filter: Filter): WordName[] {
+  return (["kind", "zone", "plugin"] as const).filter((name) => isTooLong(filter[name], WORDS_MAX[name]));
+}
+
+/** Why an exact time, or a word, cannot be asked for. */
+export type Fault = "missing" | "backwards" | "long" | "word";
+
+/** The interval that a filter asks for, or what is wrong with it. */
 export function intervalOf(filter: Filter, now: number): Window | Fault {
+  if (longWords(filter).length > 0) return "word";
   if (filter.span !== "exact") return { from: now - LENGTHS[filter.span], to: now + AHEAD_MS };
   const { from, to } = filter;
   if (from === null || to === null) return "missing";

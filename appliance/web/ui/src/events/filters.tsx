@@ -1,15 +1,15 @@
 /** What narrows the list of events: time, cameras, kind, zone, plugin. */
 
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import type { WatchEvent } from "../api";
 import { t, word } from "../i18n";
 import { found } from "../lib/search";
 import { cameras, nowMs } from "../lib/session";
-import { fromInput, toInput } from "../lib/time";
 import { HOUR } from "../timeline/scale";
+import { MomentField } from "../ui/moment-field";
 import { Field } from "../ui/parts";
 import { Search } from "../ui/search";
-import { type Filter, intervalOf, SPANS, type Span, wordsOf } from "./filter";
+import { type Filter, intervalOf, longWords, SPANS, type Span, WORDS_MAX, wordsOf, type WordName } from "./filter";
 
 interface Props {
   filter: Filter;
@@ -21,6 +21,8 @@ interface Props {
 export function Filters({ filter, change, rows }: Props) {
   const choose = (span: Span) => change(span === "exact" ? { ...filter, span, from: filter.from ?? nowMs() - HOUR, to: filter.to ?? nowMs() } : { ...filter, span });
   const fault = intervalOf(filter, nowMs());
+  const long = longWords(filter);
+  const field = (name: WordName) => ({ label: t(`finder.${name}`), value: filter[name], max: WORDS_MAX[name], isLong: long.includes(name), change: (text: string) => change({ ...filter, [name]: text }) });
   const list = cameras.value ?? [];
   const zones = [...new Set([...wordsOf(rows, (event) => event.zone), ...list.flatMap((camera) => camera.plugins.flatMap((plugin) => plugin.zones.map((zone) => zone.name)))])].sort();
   const plugins = [...new Set([...wordsOf(rows, (event) => event.source.plugin), ...list.flatMap((camera) => camera.plugins.map((plugin) => plugin.plugin)), "camera", "recorder"])].sort();
@@ -35,41 +37,52 @@ export function Filters({ filter, change, rows }: Props) {
       </div>
       {filter.span === "exact" && (
         <div class="row event-exact">
-          <Time label={t("finder.from")} value={filter.from} change={(from) => change({ ...filter, from })} />
-          <Time label={t("finder.to")} value={filter.to} change={(to) => change({ ...filter, to })} />
+          <MomentField label={t("finder.from")} ms={filter.from} change={(from) => change({ ...filter, from })} />
+          <MomentField label={t("finder.to")} ms={filter.to} change={(to) => change({ ...filter, to })} />
         </div>
       )}
-      {typeof fault === "string" && (
+      {long.map((name) => (
+        <p key={name} class="note-bad hint" role="alert">
+          {t("finder.fault.word", { field: t(`finder.${name}`), most: WORDS_MAX[name] })}
+        </p>
+      ))}
+      {typeof fault === "string" && fault !== "word" && (
         <p class="note-bad hint" role="alert">
           {t(`finder.fault.${fault}`)}
         </p>
       )}
       <div class="event-words">
         <CameraChoice chosen={filter.cameras} change={(chosen) => change({ ...filter, cameras: chosen })} />
-        <Word label={t("finder.kind")} value={filter.kind} known={wordsOf(rows, (event) => event.kind)} text={(kind) => word("event", kind)} change={(kind) => change({ ...filter, kind })} />
-        <Word label={t("finder.zone")} value={filter.zone} known={zones} change={(zone) => change({ ...filter, zone })} />
-        <Word label={t("finder.plugin")} value={filter.plugin} known={plugins} change={(plugin) => change({ ...filter, plugin })} />
+        <Word {...field("kind")} known={wordsOf(rows, (event) => event.kind)} text={(kind) => word("event", kind)} />
+        <Word {...field("zone")} known={zones} />
+        <Word {...field("plugin")} known={plugins} />
       </div>
     </section>
   );
 }
 
-function Time({ label, value, change }: { label: string; value: number | null; change: (value: number | null) => void }) {
-  return (
-    <label class="field">
-      <span>{label}</span>
-      <input type="datetime-local" step={1} value={value === null ? "" : toInput(value)} onChange={(event) => change(fromInput(event.currentTarget.value))} />
-    </label>
-  );
+interface WordProps {
+  label: string;
+  value: string;
+  /** Of what can be typed; the recorder's bound is as many bytes. */
+  max: number;
+  /** It has more bytes than the recorder takes. */
+  isLong: boolean;
+  known: readonly string[];
+  text?: (value: string) => string;
+  change: (value: string) => void;
 }
 
 /** One word exactly as it is stored, with those that are known for choosing. */
-function Word({ label, value, known, text = (each) => each, change }: { label: string; value: string; known: readonly string[]; text?: (value: string) => string; change: (value: string) => void }) {
+function Word({ label, value, max, isLong, known, text = (each) => each, change }: WordProps) {
+  // What is being typed stays while new events come and the page is drawn again.
+  const [typed, type] = useState(value);
+  useEffect(() => type(value), [value]);
   return (
     <Field label={label}>
       {({ id }) => (
         <>
-          <input id={id} type="search" list={`${id}-known`} maxLength={128} placeholder={t("finder.any")} value={value} onChange={(event) => change(event.currentTarget.value)} />
+          <input id={id} type="search" list={`${id}-known`} maxLength={max} aria-invalid={isLong ? true : undefined} placeholder={t("finder.any")} value={typed} onInput={(event) => type(event.currentTarget.value)} onChange={(event) => change(event.currentTarget.value)} />
           <datalist id={`${id}-known`}>
             {known.map((each) => (
               <option key={each} value={each}>

@@ -3,7 +3,7 @@
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { type ApiError, api, type EventAsk, type WatchEvent } from "../api";
 import { asApiError, nowMs } from "../lib/session";
-import { added, askOf, type Filter, intervalOf } from "./filter";
+import { added, askOf, type Filter, intervalOf, longWords } from "./filter";
 import { type FeedState, useFeed } from "./use-feed";
 
 /** Rows of one page. */
@@ -83,7 +83,7 @@ export function useEvents(filter: Filter, isRead: () => boolean): EventRows {
     if (reading.current()) setWaiting((old) => added(old, event).slice(0, WAITING_MAX));
     else setRows((old) => added(old, event));
   };
-  const feed = useFeed(filter.span === "exact" ? null : filter, take, reload);
+  const feed = useFeed(filter.span === "exact" || longWords(filter).length > 0 ? null : filter, take, reload);
   const show = () => {
     setRows((old) => merged(old, waiting));
     setWaiting([]);

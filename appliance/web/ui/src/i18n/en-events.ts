@@ -12,6 +12,7 @@ export const eventsWords = {
   "finder.to": "To",
   "finder.fault.missing": "Enter both times.",
   "finder.fault.backwards": "The end must come after the beginning.",
+  "finder.fault.word": "{field}: too long, at most {most} bytes. A Khmer letter takes three. Shorten it; nothing is looked for until then.",
   "finder.fault.long": "At most 32 days at once. Choose a shorter time.",
   "finder.cameras": "Cameras",
   "finder.cameras.all": "All cameras",

@@ -1,5 +1,11 @@
+import { stationWords } from "./en-station";
+import { tlsWords } from "./en-tls";
+
 /** English, for sessions, backups and the page of the whole station. */
+
 export const settingsWords = {
+  ...tlsWords,
+  ...stationWords,
   "nav.settings": "Settings",
   "settings.where": "Where each thing is set",
   "settings.cameras": "Cameras: addresses, purpose, contact, masks, how long footage stays, importance.",
@@ -9,7 +15,7 @@ export const settingsWords = {
   "settings.health": "Disks, the audit log's key, where checkpoints are sent.",
   "settings.file": "The configuration file",
   "settings.file.what":
-    "Name and contact of the station, address of the page, networks in which cameras may be, directories and sizes, places for exports. It is read at a start; the page does not write it, and it is not in a backup.",
+    "Address and port of the page, networks in which cameras may be, directories and sizes, places for exports, and what holds for the station where nothing was set below. It is read at a start; the page does not write it, and it is not in a backup.",
   "settings.history": "Who changed what, and when, stands in the audit log. An auditor reads it on the page Audit.",
   "settings.version": "Version",
   "settings.update":
@@ -44,7 +50,7 @@ export const settingsWords = {
   "system.other": "another system",
   "backup.make": "Back the settings up",
   "backup.in":
-    "One file with all accounts, their passwords as hashes and their second factors, all cameras with their passwords, cases with their bookmarks, requests and the policy. It is sealed with a passphrase that you choose.",
+    "One file with all accounts, their passwords as hashes and their second factors, all cameras with their passwords, cases with their bookmarks, requests, the policy and what was set here for the station. It is sealed with a passphrase that you choose.",
   "backup.not_in":
     "Not in it: footage, held footage, exports, the audit log and its key, packages of plugins, the configuration file. A restored station begins a log of its own or goes on with the one it has; it cannot rewrite this one.",
   "backup.passphrase": "Passphrase",
@@ -54,25 +60,27 @@ export const settingsWords = {
   "backup.busy": "Sealing …",
   "backup.done": "The file was made. Keep it outside this recorder, where few people get at it. The audit log says that you took it out.",
   "backup.restore": "Restore a backup",
-  "backup.restore.what": "First you see what would change; nothing is done before you say so. What came since the backup stays. Accounts that are there, cases, requests and the policy stay as they are: they are changed one by one, or by two people.",
+  "backup.restore.what": "First you see what would change; nothing is done before you say so. What came since the backup stays. No account is brought back on a station that runs, also none that was removed: make it anew on the page People. Accounts, cases, requests, the policy and the settings of the station stay as they are: they are changed one by one, or by two people.",
   "backup.file": "Backup",
   "backup.file.hint": "The file whose name ends in .wbbackup.",
   "backup.compare": "Show what would change",
   "backup.of": "Backup of {station}, version {version}, made",
   "backup.changes": "What changes",
-  "backup.nothing": "Nothing changes: everything in this backup is the same here.",
+  "backup.nothing": "Nothing changes: what this backup could bring back is the same here.",
   "backup.same": "The same in both: {count}",
   "backup.plugins": "Packages of plugins are not in a backup. Where they are missing, install them again: {plugins}",
   "backup.restore.act": "Restore",
   "backup.restore.title": "Restore this backup?",
   "backup.restore.next": "The recorder starts again, which leaves a gap of some seconds in all recordings. Everybody is signed out. Each change stands in the audit log.",
   "backup.restarting": "Starting again …",
+  "backup.left_out.gone": "Not brought back: this account is not here. Make the account anew on the page People.",
   "backup.left_out": "It stays as it is here. On a station that runs it is changed by itself, or by two people.",
   "backup.part.account": "Account",
   "backup.part.camera": "Camera",
   "backup.part.cases": "Cases: {count}",
   "backup.part.requests": "Requests: {count}",
   "backup.part.policy": "Policy",
+  "backup.part.settings": "Settings of the station",
   "backup.fate.added": "is added",
   "backup.fate.changed": "changes",
   "backup.fate.stays": "not in the backup, stays",
@@ -109,11 +117,12 @@ export const settingsWords = {
   "machine.title": "The machine",
   "machine.temperatures": "Temperatures",
   "machine.critical": "critical at {celsius} °C",
-  "machine.hot": "Too hot: {places}. Free the air openings of dust, look whether the fans turn, and move the machine out of the sun. Near the critical value it slows down or switches itself off.",
+  "machine.hot_at": "too hot from {celsius} °C",
+  "machine.too_hot": "too hot",
+  "machine.no_link": "No network socket has a link: look at the cables and at the switch. Cameras that are plugged into the machine go on.",
   "machine.no_temperatures": "This machine tells no temperature. Virtual machines seldom do.",
   "machine.networks": "Network sockets",
   "machine.no_networks": "No network socket can be seen.",
-  "machine.no_link": "No network socket has a link: look at the cables and at the switch. Cameras that are plugged into the machine go on.",
   "machine.link.up": "link",
   "machine.link.down": "no link",
   "machine.link.unknown": "it does not say whether it has a link",

@@ -10,6 +10,7 @@ export const verifyWords = {
   "verify.open.drop": "or drop it here",
   "verify.open.chosen": "{name}: {size}",
   "verify.open.files": "{count} files",
+  "verify.open.stray": "This one file is no ZIP, so it is no bundle. Choose the ZIP as it was downloaded, or the folder that it was unpacked into.",
   "verify.open.lost": "What was dropped could not be read. Choose it with a button instead.",
   "verify.keys": "2. Whom you believe",
   "verify.log": "Public key of the log, one a line",

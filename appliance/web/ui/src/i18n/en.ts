@@ -1,6 +1,7 @@
 import { cameraWords } from "./en-camera";
 import { findWords } from "./en-find";
 import { localWords } from "./en-local";
+import { navWords } from "./en-nav";
 
 /** English. The keys of this catalogue are the page's keys; every other catalogue must have them all. */
 export const en = {
@@ -27,20 +28,6 @@ export const en = {
   "not_yours.title": "This page needs the role: {roles}.",
   "not_yours.next": "Your account ({name}) does not have it. An admin can give it on the page People.",
   "not_yours.account": "What my account may do",
-
-  "nav.label": "Pages",
-  "nav.skip": "Skip to the content",
-  "nav.wall": "Live",
-  "nav.timeline": "Timeline",
-  "nav.counts": "Counts",
-  "nav.proposals": "Proposals",
-  "nav.holds": "Holds",
-  "nav.cameras": "Cameras",
-  "nav.plugins": "Plugins",
-  "nav.people": "People",
-  "nav.health": "Health",
-  "nav.audit": "Audit log",
-  "nav.sign_out": "Sign out",
 
   "claim.title": "Claim this recorder",
   "claim.intro": "This recorder belongs to nobody yet. Whoever has its one-time code becomes its first admin.",
@@ -259,6 +246,7 @@ export const en = {
   ...cameraWords,
   ...findWords,
   ...localWords,
+  ...navWords,
   "camera.test": "Test",
   "camera.testing": "Testing…",
   "camera.test.hint": "Asks the camera without saving anything; takes up to 10 seconds.",

@@ -14,6 +14,7 @@ export const eventsWords: Record<keyof typeof english, string> = {
   "finder.to": "ដល់",
   "finder.fault.missing": "បញ្ចូលពេលទាំងពីរ។",
   "finder.fault.backwards": "ពេលបញ្ចប់ត្រូវនៅក្រោយពេលចាប់ផ្តើម។",
+  "finder.fault.word": "{field}៖ វែងពេក យ៉ាងច្រើន {most} បៃ។ អក្សរខ្មែរមួយប្រើបីបៃ។ សូមសរសេរឱ្យខ្លី; គ្មានអ្វីត្រូវបានស្វែងរករហូតដល់ពេលនោះ។",
   "finder.fault.long": "ច្រើនបំផុត ៣២ ថ្ងៃក្នុងមួយដង។ ជ្រើសពេលខ្លីជាងនេះ។",
   "finder.cameras": "កាមេរ៉ា",
   "finder.cameras.all": "កាមេរ៉ាទាំងអស់",

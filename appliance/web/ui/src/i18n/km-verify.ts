@@ -12,6 +12,7 @@ export const verifyWords: Record<keyof typeof english, string> = {
   "verify.open.drop": "ឬទម្លាក់វានៅទីនេះ",
   "verify.open.chosen": "{name}៖ {size}",
   "verify.open.files": "ឯកសារ {count}",
+  "verify.open.stray": "ឯកសារតែមួយនេះមិនមែនជា ZIP ទេ ដូច្នេះវាមិនមែនជាកញ្ចប់ភស្តុតាងទេ។ សូមជ្រើស ZIP ដូចដែលបានទាញយក ឬថតដែលបានពន្លាវាចូល។",
   "verify.open.lost": "អ្វីដែលបានទម្លាក់មិនអាចអានបានទេ។ សូមជ្រើសវាដោយប៊ូតុងវិញ។",
   "verify.keys": "២. អ្នកជឿនរណា",
   "verify.log": "សោសាធារណៈនៃកំណត់ហេតុ មួយក្នុងមួយបន្ទាត់",

@@ -2,6 +2,7 @@ import type { Catalogue } from ".";
 import { cameraWords } from "./km-camera";
 import { findWords } from "./km-find";
 import { localWords } from "./km-local";
+import { navWords } from "./km-nav";
 
 /** Khmer. */
 export const km: Catalogue = {
@@ -28,20 +29,6 @@ export const km: Catalogue = {
   "not_yours.title": "ទំព័រនេះត្រូវការតួនាទី៖ {roles}។",
   "not_yours.next": "គណនីរបស់អ្នក ({name}) មិនមានតួនាទីនេះទេ។ អ្នកគ្រប់គ្រងអាចផ្តល់ឱ្យនៅទំព័រ “មនុស្ស”។",
   "not_yours.account": "គណនីរបស់ខ្ញុំអាចធ្វើអ្វីបាន",
-
-  "nav.label": "ទំព័រ",
-  "nav.skip": "រំលងទៅខ្លឹមសារ",
-  "nav.wall": "ផ្សាយផ្ទាល់",
-  "nav.timeline": "បន្ទាត់ពេលវេលា",
-  "nav.counts": "ការរាប់",
-  "nav.proposals": "សំណើ",
-  "nav.holds": "ការរក្សាទុក",
-  "nav.cameras": "កាមេរ៉ា",
-  "nav.plugins": "កម្មវិធីជំនួយ",
-  "nav.people": "មនុស្ស",
-  "nav.health": "សុខភាព",
-  "nav.audit": "កំណត់ហេតុសវនកម្ម",
-  "nav.sign_out": "ចាកចេញ",
 
   "claim.title": "ទទួលកាន់កាប់ម៉ាស៊ីនថតនេះ",
   "claim.intro": "ម៉ាស៊ីនថតនេះមិនទាន់មានម្ចាស់ទេ។ អ្នកដែលមានលេខកូដប្រើម្តងក្លាយជាអ្នកគ្រប់គ្រងដំបូង។",
@@ -260,6 +247,7 @@ export const km: Catalogue = {
   ...cameraWords,
   ...findWords,
   ...localWords,
+  ...navWords,
   "camera.test": "សាកល្បង",
   "camera.testing": "កំពុងសាកល្បង…",
   "camera.test.hint": "សួរកាមេរ៉ាដោយមិនរក្សាទុកអ្វី; ចំណាយពេលដល់ ១០ វិនាទី។",

@@ -6,7 +6,7 @@ const { parseRoute } = await import("./router");
 const { mayOpen, mixesDuties } = await import("./roles");
 const { durationText, fromInput, sizeText, toInput, utcText } = await import("./time");
 
-const signedIn = (...roles: Role[]): Session => ({ account: { id: 1, name: "a", roles, cameras: null, second_factor: false, approver_key: null }, one_person_station: false });
+const signedIn = (...roles: Role[]): Session => ({ account: { id: 1, name: "a", roles, cameras: null, second_factor: false, passkeys: 0, approver_key: null }, one_person_station: false });
 
 describe("addresses", () => {
   it("knows its pages, with and without slash and query", () => {

@@ -34,7 +34,7 @@ export const PAGE_ROLES: Record<PageName, readonly Role[]> = {
   request_new: ["investigator", "admin"],
   sign: ["admin", "auditor"],
   policy: KEEPERS,
-  settings: ["admin"],
+  settings: ["admin", "auditor"],
   account: [],
   unknown: [],
 };

@@ -130,3 +130,11 @@ export function startRouter(): void {
 export function go(hash: string): void {
   location.hash = hash;
 }
+
+/** Says in the address what the page that is open shows now. It stays where it is scrolled to; Back leads to what it showed before, unless this only `refines` that. */
+export function show(hash: string, refines = false): void {
+  if (hash === location.hash) return;
+  if (refines) history.replaceState(null, "", hash);
+  else history.pushState(null, "", hash);
+  route.value = parseRoute(hash);
+}

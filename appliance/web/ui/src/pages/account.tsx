@@ -7,6 +7,7 @@ import { useAct, useTitle } from "../lib/hooks";
 import { session, status } from "../lib/session";
 import { Note, Problem, TextField } from "../ui/parts";
 import { AccountFactor } from "./account-factor";
+import { AccountPasskeys } from "./account-passkeys";
 import { Sessions } from "./sessions";
 
 export function AccountPage() {
@@ -49,6 +50,7 @@ export function AccountPage() {
         </p>
       </section>
       <AccountFactor />
+      <AccountPasskeys />
       <Sessions all={false} />
       <form class="panel" onSubmit={submit}>
         <h2>{t("account.password")}</h2>

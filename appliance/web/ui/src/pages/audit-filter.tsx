@@ -4,8 +4,8 @@ import { useState } from "preact/hooks";
 import type { AuditSearch } from "../api";
 import { isKey, t, words } from "../i18n";
 import { cameras } from "../lib/session";
-import { fromInput, toInput } from "../lib/time";
-import { Field, Select, TextField } from "../ui/parts";
+import { MomentField } from "../ui/moment-field";
+import { Select, TextField } from "../ui/parts";
 
 const KINDS: readonly AuditSearch["kind"][] = ["people", "footage", "all"];
 /** Names of actions begin so in the catalogue. */
@@ -36,17 +36,7 @@ export function AuditFilter({ search, change }: { search: AuditSearch; change: (
   // What narrows the list is never hidden.
   const open = opened || Object.keys(search).length > 1;
   const moment = (name: "from_utc_ms" | "to_utc_ms", label: string) => (
-    <Field label={label}>
-      {({ id }) => (
-        <input
-          id={id}
-          type="datetime-local"
-          step="1"
-          value={search[name] === undefined ? "" : toInput(search[name])}
-          onChange={(event) => set({ [name]: fromInput(event.currentTarget.value) ?? undefined })}
-        />
-      )}
-    </Field>
+    <MomentField label={label} ms={search[name] ?? null} change={(ms) => set({ [name]: ms ?? undefined })} />
   );
   return (
     <details class="panel" open={open} onToggle={(event) => setOpen(event.currentTarget.open)}>

@@ -18,7 +18,7 @@ export function actionText(entry: AuditEntry): string {
 /** What it was done to: the camera, the interval, the thing that was changed. */
 export function detailText(entry: AuditEntry): string {
   const { subject } = entry;
-  const { camera, cameras, account, what, range, hold, dir, disk, found } = subject;
+  const { camera, cameras, of_account: account, what, range, hold, dir, disk, found } = subject;
   const parts: string[] = [];
   if (entry.action === "footage_segment") parts.push(footageText(subject));
   if (typeof camera === "number") parts.push(t("audit.camera", { id: camera }));
@@ -49,11 +49,13 @@ export function detailText(entry: AuditEntry): string {
   if (typeof subject["export"] === "number" && entry.action.endsWith("_decision")) parts.push(t("audit.export", { id: subject["export"] }));
   if (typeof subject["by_signed_file"] === "string") parts.push(t("audit.by_file", { hash: subject["by_signed_file"].slice(0, 16) }));
   if (typeof subject["decision_sha256"] === "string") parts.push(t("audit.by_file", { hash: subject["decision_sha256"].slice(0, 16) }));
+  if (typeof subject["passkey"] === "string") parts.push(t("audit.passkey", { id: subject["passkey"] }));
   if (entry.action === "make_mirror_token") parts.push(String(subject["name"]));
   if (entry.action === "enrol_approver_key") parts.push(String(subject["key"]));
   if (Array.isArray(subject["names"])) parts.push(subject["names"].map(String).join(", "));
   if (entry.action === "set_plugin_dev_mode") parts.push(t("dev.hours.count", { count: Number(subject["hours"]) }));
   if (entry.action === "set_plugin_tried_out") parts.push(t(subject["on"] === true ? "tried_out.on" : "tried_out.off"));
+  if (entry.action === "change_station_settings" && Array.isArray(subject["changes"])) parts.push(...subject["changes"].map(settingText));
   parts.push(...requestParts(subject));
   if (typeof account === "number") parts.push(`#${account}`);
   if (typeof what === "string") parts.push(entry.action === "note_camera" ? word("noted", what) : what);
@@ -62,6 +64,12 @@ export function detailText(entry: AuditEntry): string {
   const interval = rangeText(range);
   if (interval !== null) parts.push(interval);
   return parts.join(" · ");
+}
+
+/** A setting of the station, from what to what. */
+function settingText(change: unknown): string {
+  const { setting, before, after } = change as { setting?: unknown; before?: unknown; after?: unknown };
+  return `${word("station", String(setting))}: “${String(before)}” → “${String(after)}”`;
 }
 
 /** Of a request for footage of oneself: its number, its deadline, and words out of lists. */

@@ -16,6 +16,8 @@ import { actionText, detailText, outcomeText, whoText } from "./audit-text";
 const PAGE = 100;
 /** Entries that one step of a search by words brings. */
 const STEP = 500;
+/** Entries that it brings before it asks whether to go on: all of them are held here. */
+const STEPS_MAX = 10_000;
 
 interface Found {
   entries: AuditEntry[];
@@ -47,7 +49,7 @@ function useSearch(search: AuditSearch, words: string) {
           now = { entries: [...now.entries, ...page.entries], cursor: page.next_cursor, lookedTo: page.looked_to_utc_ms ?? now.lookedTo };
           setRead(now);
           // A page may be empty although more follows.
-        } while (now.cursor !== null && !now.entries.slice(from.entries.length).some((entry) => matches(wanted, entry)));
+        } while (now.cursor !== null && now.entries.length - from.entries.length < STEPS_MAX && !now.entries.slice(from.entries.length).some((entry) => matches(wanted, entry)));
       } catch (error) {
         if (!mine.signal.aborted) throw error;
       }

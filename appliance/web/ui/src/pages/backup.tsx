@@ -5,8 +5,10 @@ import { ApiError, api, type BackupChange, type BackupPlan } from "../api";
 import { type Key, t, word } from "../i18n";
 import { useAct } from "../lib/hooks";
 import { status } from "../lib/session";
+import { BeforeAfter } from "../ui/before-after";
 import { Confirm, Field, Moment, Note, Problem, TextField } from "../ui/parts";
 import { withSecondFactor } from "../ui/second-factor";
+import { leftOut } from "./backup-words";
 
 const ASK_AGAIN_MS = 1000;
 
@@ -101,7 +103,7 @@ function RestoreBackup() {
     event.preventDefault();
     setPlan(null);
     act.run(async () => {
-      if (file !== null) setPlan(await api.compareBackup(passphrase, file));
+      if (file !== null) setPlan(await withSecondFactor(() => api.compareBackup(passphrase, file)));
     });
   };
   const restore = () =>
@@ -169,6 +171,7 @@ function PlanShown({ plan, restore }: { plan: BackupPlan; restore: () => void })
 }
 
 function Changed({ change }: { change: BackupChange }) {
+  const why = leftOut(change);
   const name = change.number === null ? t(`backup.part.${change.part}` as Key, { count: change.name }) : `${word("backup.part", change.part)} ${change.number}: ${change.name}`;
   return (
     <li class="card" data-fate={change.fate}>
@@ -176,24 +179,9 @@ function Changed({ change }: { change: BackupChange }) {
         <span class="card-title">{name}</span>
         <span class="tag">{word("backup.fate", change.fate)}</span>
       </div>
-      {change.fate === "left_out" && <p class="muted">{t("backup.left_out")}</p>}
+      {why !== null && <p class="muted">{t(why)}</p>}
       {change.fields.length > 0 && (
-        <dl class="card-more">
-          {change.fields.map(({ field, before, after }) => (
-            <div key={field}>
-              <dt>{word("backup.field", field)}</dt>
-              <dd>
-                {before === null && after === null ? (
-                  t("backup.field.secret")
-                ) : (
-                  <>
-                    <del>{before === "" || before === null ? t("backup.field.empty") : before}</del> → <ins>{after === "" || after === null ? t("backup.field.empty") : after}</ins>
-                  </>
-                )}
-              </dd>
-            </div>
-          ))}
-        </dl>
+        <BeforeAfter differences={change.fields.map(({ field, before, after }) => ({ key: field, label: word("backup.field", field), before, after }))} />
       )}
     </li>
   );

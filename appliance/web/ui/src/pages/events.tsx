@@ -1,7 +1,8 @@
 /** What plugins, cameras and the recorder noticed: searched, with its pictures, and as it happens. */
 
-import { useRef, useState } from "preact/hooks";
+import { useMemo, useRef, useState } from "preact/hooks";
 import type { Case } from "../api";
+import { addressOf, filterOf } from "../events/address";
 import { EVERYTHING, type Filter, intervalOf } from "../events/filter";
 import { Filters } from "../events/filters";
 import { EventRow } from "../events/row";
@@ -10,7 +11,7 @@ import { type Key, t } from "../i18n";
 import { chooseCase } from "../lib/case";
 import { useTitle } from "../lib/hooks";
 import { mayOpen } from "../lib/roles";
-import { link, route } from "../lib/router";
+import { link, route, show } from "../lib/router";
 import { cameras, nowMs, session } from "../lib/session";
 import { zoneText } from "../lib/time";
 import { type CaseChoice, useCase } from "../timeline/case-chooser";
@@ -20,14 +21,13 @@ import { NothingFound } from "../ui/search";
 
 const FEED_TEXT: Record<EventRows["feed"], Key> = { off: "finder.feed.off", connecting: "finder.feed.connecting", live: "finder.feed.live", lost: "finder.feed.lost" };
 
-function firstFilter(): Filter {
-  const camera = route.value.query.get("camera");
-  return { ...EVERYTHING, cameras: camera !== null && /^\d{1,9}$/.test(camera) ? [Number(camera)] : [] };
-}
 
 export function EventsPage() {
   useTitle(t("events.title"));
-  const [filter, setFilter] = useState(firstFilter);
+  const { query } = route.value;
+  const filter = useMemo(() => filterOf(query), [query]);
+  // Two ends of one time are one search.
+  const setFilter = (next: Filter) => show(addressOf(next), filter.span === "exact" && next.span === "exact" && (next.from !== filter.from || next.to !== filter.to));
   const [opened] = useState(nowMs);
   const list = useRef<HTMLUListElement>(null);
   // Somebody is in the list, or has scrolled into it.

@@ -6,7 +6,7 @@ import { Icon } from "../ui/icon";
 import { Moment } from "../ui/parts";
 
 /** Alarms that tell of work under way; the others are faults. */
-const MILD: readonly string[] = ["index_rebuilding", "index_behind", "footage_unlogged", "vault_nearly_full", "ring_shrunk", "camera_covered", "camera_without_purpose", "camera_without_contact", "camera_review_overdue", "camera_beyond_policy"];
+const MILD: readonly string[] = ["index_rebuilding", "index_behind", "footage_unlogged", "vault_nearly_full", "ring_shrunk", "camera_covered", "machine_hot", "camera_without_purpose", "camera_without_contact", "camera_review_overdue", "camera_beyond_policy"];
 
 export function AlarmList({ alarms, dirOf }: { alarms: readonly Alarm[]; dirOf: (disk: string) => string | null }) {
   if (alarms.length === 0) {
@@ -21,8 +21,9 @@ export function AlarmList({ alarms, dirOf }: { alarms: readonly Alarm[]; dirOf: 
     <section class="alarms" aria-label={t("alarms.title", { count: alarms.length })}>
       <h2>{t("alarms.title", { count: alarms.length })}</h2>
       <ul>
-        {alarms.map((alarm) => (
-          <AlarmRow key={`${alarm.kind} ${alarm.disk ?? ""} ${alarm.camera ?? ""} ${alarm.since_utc_ms ?? ""}`} alarm={alarm} dir={alarm.disk === null ? null : dirOf(alarm.disk)} />
+        {alarms.map((alarm, index) => (
+          // Two can be alike in all of this: of two sensors, of two sockets.
+          <AlarmRow key={`${alarm.kind} ${alarm.disk ?? ""} ${alarm.camera ?? ""} ${alarm.since_utc_ms ?? ""} ${index}`} alarm={alarm} dir={alarm.disk === null ? null : dirOf(alarm.disk)} />
         ))}
       </ul>
     </section>

@@ -10,6 +10,7 @@ import { cameras, session } from "../lib/session";
 import { Icon } from "../ui/icon";
 import { Check, Confirm, Loading, Note, Problem, TextField } from "../ui/parts";
 import { NothingFound, Search } from "../ui/search";
+import { PasskeysOf } from "./account-passkeys";
 import { ApproverKey } from "./people-key";
 
 const ROLES: readonly Role[] = ["viewer", "investigator", "approver", "auditor", "admin"];
@@ -151,6 +152,7 @@ function Person({ account, reload }: { account: Account; reload: () => void }) {
         {self && <span class="tag">{t("people.you")}</span>}
         <span class="muted">{account.roles.map((role) => t(`role.${role}`)).join(", ")}</span>
         {account.second_factor && <span class="tag">{t("people.factor")}</span>}
+        {account.passkeys > 0 && <span class="tag">{t("passkey.tag", { count: account.passkeys })}</span>}
         {account.approver_key !== null && <span class="tag">{t("people.key.tag")}</span>}
         <div class="row row-end">
           {account.second_factor && !self && <RemoveFactor account={account} reload={reload} />}
@@ -176,6 +178,7 @@ function Person({ account, reload }: { account: Account; reload: () => void }) {
               {t("save")}
             </button>
           </div>
+          {account.passkeys > 0 && !self && <PasskeysOf account={account} reload={reload} />}
           {account.roles.includes("approver") && !self && <ApproverKey account={account} reload={reload} />}
         </div>
       )}

@@ -172,6 +172,7 @@ function OneScene({ list }: { list: Camera[] }) {
               lane={lanes.lanes.get(camera.id) ?? null}
               known={lanes.window}
               standing={head.standing}
+              left={head.left}
               moment={head.moment}
               offset={offsets.get(camera.id) ?? null}
               correction={correction(camera.id)}
@@ -195,7 +196,7 @@ function OneScene({ list }: { list: Camera[] }) {
             picture={picture}
             setRate={head.setRate}
           />
-          <SceneNow moment={head.moment} waiting={head.waiting} spread={head.spread} goTo={seek} />
+          <SceneNow head={head} count={played.length} goTo={seek} />
           <ViewButtons view={view} setView={show} moment={() => head.moment.peek()} lengths={LENGTHS_MS} />
         </div>
         <Jumped head={head} />

@@ -3,11 +3,14 @@
 import { api } from "../api";
 import { type Key, t } from "../i18n";
 import { useLoaded, useTitle } from "../lib/hooks";
+import { has } from "../lib/roles";
 import { link } from "../lib/router";
-import { status } from "../lib/session";
+import { session, status } from "../lib/session";
 import { Moment } from "../ui/parts";
 import { BackupPanel } from "./backup";
 import { Sessions } from "./sessions";
+import { StationPanel } from "./settings-station";
+import { TlsPanel } from "./settings-tls";
 
 /** Each with the page on which it is changed, and shown before it is. */
 const PLACES: readonly { hash: string; page: Key; what: Key }[] = [
@@ -20,14 +23,17 @@ const PLACES: readonly { hash: string; page: Key; what: Key }[] = [
 
 export function SettingsPage() {
   useTitle(t("nav.settings"));
+  const admin = has(session.value, "admin");
   return (
     <div class="narrow">
       <div class="page-head">
         <h1>{t("nav.settings")}</h1>
       </div>
-      <Places />
-      <Sessions all />
-      <BackupPanel />
+      {admin && <Places />}
+      <StationPanel />
+      {admin && <Sessions all />}
+      {admin && <TlsPanel />}
+      {admin && <BackupPanel />}
       <Version />
     </div>
   );

@@ -60,8 +60,7 @@ function Refused({ made }: { made: CameraSign }) {
 
 /** Where a record is filled in. */
 function Where({ missing, camera }: { missing: SignMissing; camera: number }) {
-  const key = missing.wants === "station_name" ? "name" : missing.wants === "station_contact" ? "contact" : null;
-  if (key !== null) return <span class="muted">({t("sign.refused.config", { key })})</span>;
+  if (missing.wants === "station_name" || missing.wants === "station_contact") return <a href={link.settings}>{t("sign.fill")}</a>;
   return <a href={link.cameraEdit(camera)}>{t("sign.fill")}</a>;
 }
 

@@ -69,7 +69,7 @@ export function VerifyPage() {
     );
   };
   const quorumIsWrong = texts.quorum !== "" && !/^\d{1,4}$/.test(texts.quorum);
-  const ready = bundle !== null && bundle.files.length > 0 && texts.log.trim() !== "" && !quorumIsWrong;
+  const ready = bundle !== null && bundle.files.length > 0 && !bundle.stray && texts.log.trim() !== "" && !quorumIsWrong;
   return (
     <div class="narrow verify">
       <div class="page-head">
@@ -95,17 +95,17 @@ export function VerifyPage() {
   );
 }
 
-/** The keys of this recorder, as text; none when it does not tell them. */
+/** The key of this recorder's log, as text; none when it does not tell it. Keys that it had before are not among it: who has stolen one could sign a log of their own, and only a person can
+ * say that a bundle is as old as such a key. */
 function useOwnKeys(first: (keys: string) => void): string {
   const [keys, setKeys] = useState("");
   useEffect(() => {
     let alive = true;
     api.log().then(
-      ({ key, retired_keys }) => {
-        const all = [key, ...retired_keys].filter((each) => each !== null && each !== undefined).join("\n");
-        if (!alive) return;
-        setKeys(all);
-        first(all);
+      ({ key }) => {
+        if (!alive || key === null || key === undefined) return;
+        setKeys(key);
+        first(key);
       },
       // Then a person gives one; the field says where it is found.
       () => undefined,
@@ -166,6 +166,7 @@ function Open({ bundle, take }: { bundle: Chosen | null; take: (bundle: Chosen) 
           {t("verify.open.chosen", { name: bundle.files.length === 1 ? (bundle.files[0]?.name ?? "") : t("verify.open.files", { count: bundle.files.length }), size: sizeText(bundle.bytes) })}
         </p>
       )}
+      {bundle?.stray === true && <Note kind="bad">{t("verify.open.stray")}</Note>}
       {lost && <Note kind="bad">{t("verify.open.lost")}</Note>}
     </section>
   );

@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { api } from "../api";
 import { t } from "../i18n";
 import { useAct, useTitle } from "../lib/hooks";
+import { passkeysWork, showPasskey } from "../lib/passkey";
 import { go, link, REPORT_PATH } from "../lib/router";
 import { session, status } from "../lib/session";
 import { LanguageChoice } from "../ui/language";
@@ -93,6 +94,11 @@ export function SignIn() {
     });
   };
 
+  const withPasskey = () =>
+    act.run(async () => {
+      session.value = await api.signInWithPasskey(await showPasskey());
+    });
+
   return (
     <Door title={t("signin.title")} intro={t("signin.intro")}>
       <form onSubmit={submit}>
@@ -102,6 +108,13 @@ export function SignIn() {
         <button type="submit" class="primary wide" disabled={act.busy}>
           {act.busy ? t("signin.busy") : t("signin.submit")}
         </button>
+        {passkeysWork() ? (
+          <button type="button" class="wide" disabled={act.busy} onClick={withPasskey}>
+            {t("passkey.sign_in")}
+          </button>
+        ) : (
+          <p class="hint">{`${t("passkey.not_here")} ${t("passkey.not_here.next")}`}</p>
+        )}
         <p class="hint">{t("signin.forgot")}</p>
         <p class="hint">
           <a href={REPORT_PATH}>{t("report.link")}</a> <a href="/api/v1/log/checkpoint">{t("log.public")}</a>

@@ -32,6 +32,8 @@ export function density(amounts: readonly Amount[], view: View, columns: number)
     const last = Math.min(columns - 1, Math.max(first, Math.ceil(xOf(view, columns, end)) - 1));
     for (let column = first; column <= last; column += 1) sums[column] = (sums[column] ?? 0) + count;
   }
-  const most = sums.reduce((a, b) => Math.max(a, b), 0);
-  return most === 0 ? sums : sums.map((sum) => Math.sqrt(sum / most));
+  let most = 0;
+  for (const sum of sums) most = Math.max(most, sum);
+  if (most > 0) for (let column = 0; column < sums.length; column += 1) sums[column] = Math.sqrt((sums[column] ?? 0) / most);
+  return sums;
 }

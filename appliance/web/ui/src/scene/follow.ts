@@ -10,8 +10,10 @@ export const IN_STEP_MS = 10;
 export const JUMP_MS = 500;
 /** In so long a picture that is off by a little is in step again. */
 const CATCH_UP_MS = 400;
-/** At most so much faster or slower: nobody sees it. */
+/** At most so much faster or slower than was asked: nobody sees it. */
 const CATCH_UP_SHARE = 0.25;
+/** Slower than this a browser refuses to play; then it stands. */
+const PLAYED_MIN = 0.0625;
 /** Faster than this, and backwards, key frames alone are shown: nine cameras' every picture is more than a computer decodes. */
 export const EVERY_PICTURE_RATE_MAX = 4;
 
@@ -25,14 +27,14 @@ export const AHEAD_MAX_MS = 30_000;
 /** What is kept behind the moment that is shown. */
 export const BEHIND_MS = 10_000;
 
-/** What to do about being `behind` the clock (ahead of it below 0). */
+/** What to do about being `behind` the clock (ahead of it below 0). `rate` is the clock's, which may be slower than `asked`: whoever is behind then may go faster than it. */
 export type Pace = { kind: "rate"; rate: number } | { kind: "jump" };
 
-export function pace(behind: number, rate: number): Pace {
-  if (Math.abs(behind) > JUMP_MS * Math.max(1, rate)) return { kind: "jump" };
-  if (Math.abs(behind) <= IN_STEP_MS) return { kind: "rate", rate };
-  const share = Math.min(CATCH_UP_SHARE, Math.max(-CATCH_UP_SHARE, behind / CATCH_UP_MS / Math.max(1, rate)));
-  return { kind: "rate", rate: rate * (1 + share) };
+export function pace(behind: number, rate: number, asked = rate): Pace {
+  if (Math.abs(behind) > JUMP_MS * Math.max(1, asked)) return { kind: "jump" };
+  const share = Math.abs(behind) <= IN_STEP_MS ? 0 : Math.max(-CATCH_UP_SHARE, behind / CATCH_UP_MS / Math.max(1, asked));
+  const played = Math.min(asked * (1 + CATCH_UP_SHARE), rate + asked * share);
+  return { kind: "rate", rate: played < PLAYED_MIN ? 0 : played };
 }
 
 /** Whether only key frames are shown at this speed. */

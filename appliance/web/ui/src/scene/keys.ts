@@ -100,3 +100,8 @@ export function nextRate(rate: number, direction: 1 | -1): number {
 export function rateText(rate: number): string {
   return `${rate === 0.125 ? "⅛" : rate === 0.25 ? "¼" : rate === 0.5 ? "½" : rate}×`;
 }
+
+/** A speed that was reached, as it came out. */
+export function reachedText(rate: number): string {
+  return `${rate < 1 ? rate.toFixed(rate < 0.1 ? 2 : 1) : rate.toFixed(1)}×`;
+}

@@ -140,8 +140,12 @@ function prepared(canvas: HTMLCanvasElement | null, width: number, height: numbe
   const context = canvas?.getContext("2d") ?? null;
   if (canvas === null || context === null || width === 0) return null;
   const ratio = devicePixelRatio;
-  [canvas.width, canvas.height] = [Math.round(width * ratio), Math.round(height * ratio)];
-  [canvas.style.width, canvas.style.height] = [`${width}px`, `${height}px`];
+  const [wide, tall] = [Math.round(width * ratio), Math.round(height * ratio)];
+  // A size that is set anew costs a new picture, and the page its layout.
+  if (canvas.width !== wide || canvas.height !== tall) {
+    [canvas.width, canvas.height] = [wide, tall];
+    [canvas.style.width, canvas.style.height] = [`${width}px`, `${height}px`];
+  }
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   return context;
 }

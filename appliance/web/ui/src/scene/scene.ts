@@ -3,17 +3,17 @@
 import type { RecordedSpan } from "../api/types";
 import type { Range } from "../timeline/ranges";
 import { SceneClock } from "./clock";
-import { overGap } from "./follow";
+import { keysOnly, overGap } from "./follow";
+import { Heed, Reached } from "./heed";
 import type { SceneScreen, Standing } from "./screen";
 
 /** Cameras that are played together. */
 export const CAMERAS_MAX = 9;
 /** The clock is compared with the pictures so often. */
 const STEP_EVERY_MS = 40;
-/** A camera is waited for so long; then the others go on, and it is said of it. */
-const WAIT_MAX_MS = 8_000;
 /** A step by one picture where no camera tells when the next one is. */
 const PICTURE_MS = 40;
+const NOBODY: ReadonlySet<number> = new Set();
 
 /** What the page is told. */
 export interface SceneReport {
@@ -23,6 +23,10 @@ export interface SceneReport {
   waiting: (waiting: boolean) => void;
   /** Largest distance in time between two pictures on the screen, milliseconds; `null` while they stand. */
   spread: (ms: number | null) => void;
+  /** The speed reached where it is less than was asked, because the pictures come no faster; else `null`. */
+  slower: (rate: number | null) => void;
+  /** Cameras that the others do not wait for any more; nobody while they stand. */
+  left: (cameras: ReadonlySet<number>) => void;
   jumped: (from: number, to: number) => void;
   playing: (playing: boolean) => void;
 }
@@ -34,7 +38,8 @@ export class Scene {
   #playing = false;
   #rate = 1;
   #window: Range | null = null;
-  #waitingSince: number | null = null;
+  #heed = new Heed();
+  #reached = new Reached();
   #timer: ReturnType<typeof setInterval>;
   #known = false;
 
@@ -51,6 +56,7 @@ export class Scene {
 
   add(screen: SceneScreen): void {
     this.#screens.set(screen.camera, screen);
+    this.#heed.forget();
   }
 
   remove(camera: number): void {
@@ -73,11 +79,13 @@ export class Scene {
 
   seek(utcMs: number): void {
     this.#known = true;
+    this.#heed.forget();
     this.#clock.set(this.#inside(utcMs));
     this.#step();
   }
 
   play(rate: number): void {
+    if (rate !== this.#rate || !this.#playing) this.#reached.forget();
     this.#rate = rate;
     this.#playing = true;
     this.#report.playing(true);
@@ -121,10 +129,12 @@ export class Scene {
     if (!this.#playing) {
       this.#report.waiting(false);
       this.#report.spread(null);
+      this.#report.slower(null);
+      this.#report.left(NOBODY);
       return;
     }
     if (this.#atEnd(now) || this.#leaveGap(now, standings)) return;
-    this.#holdOrGo([...standings.values()]);
+    this.#holdOrGo(standings);
     this.#report.spread(this.#clock.rate > 0 ? this.#spread(standings) : null);
   }
 
@@ -149,17 +159,21 @@ export class Scene {
     return true;
   }
 
-  #holdOrGo(standings: readonly Standing[]): void {
-    const waits = standings.includes("loading");
-    this.#waitingSince = waits ? (this.#waitingSince ?? performance.now()) : null;
-    const long = this.#waitingSince !== null && performance.now() - this.#waitingSince > WAIT_MAX_MS;
-    const holds = waits && !(long && standings.includes("shown"));
-    this.#clock.run(holds ? 0 : this.#rate);
-    this.#report.waiting(waits);
+  /** Stands, slows down or goes, as the pictures can. */
+  #holdOrGo(standings: ReadonlyMap<number, Standing>): void {
+    const perf = performance.now();
+    // A browser draws nothing in a hidden tab, so nothing there can be late.
+    const seen = [...this.#screens].map(([camera, screen]) => ({ camera, standing: standings.get(camera) ?? "empty", late: document.hidden || keysOnly(this.#rate) ? null : screen.late }));
+    const { holds, waits, share } = this.#heed.look(seen, this.#rate, perf);
+    this.#clock.run(holds ? 0 : this.#rate * share);
+    this.#report.waiting(waits && holds);
+    this.#report.left(this.#heed.left);
+    const slower = holds ? null : this.#reached.look(share, perf);
+    if (!holds) this.#report.slower(slower === null ? null : slower * this.#rate);
   }
 
   #spread(standings: ReadonlyMap<number, Standing>): number | null {
-    const behind = [...this.#screens].filter(([camera]) => standings.get(camera) === "shown").map(([, screen]) => screen.behind ?? 0);
-    return behind.length === 0 ? null : Math.max(...behind) - Math.min(...behind);
+    const late = [...this.#screens].filter(([camera]) => standings.get(camera) === "shown").map(([, screen]) => screen.late ?? 0);
+    return late.length === 0 ? null : Math.max(...late) - Math.min(...late);
   }
 }

@@ -9,6 +9,7 @@ import { append } from "../playback/player";
 import { pour } from "../playback/pour";
 import { type Range, remember, spanAt } from "../timeline/ranges";
 import { keptAround, keysOnly, nextPiece, pace, type Piece, withStretch, within } from "./follow";
+import { lateness } from "./heed";
 import { HeadReader, SampleTable } from "./samples";
 import { Source } from "./source";
 import { playedTurns } from "./turns";
@@ -22,6 +23,8 @@ const RETRY_MS = 2_000;
 const SLACK_S = 0.25;
 /** Just inside a picture, so that no rounding shows the one before. */
 const INSIDE_S = 0.001;
+/** A player that is nearer than this to where the clock stands meanwhile is left there: to seek is to decode from the key frame on. */
+const LEFT_MS = 100;
 
 export class SceneScreen {
   readonly camera: number;
@@ -49,7 +52,7 @@ export class SceneScreen {
   close(): void {
     this.#closed = true;
     this.#fetch?.stop.abort();
-    this.#source.close();
+    this.#source.end();
   }
 
   /** All that may be played inside `window`; may be told again at any time. */
@@ -73,6 +76,14 @@ export class SceneScreen {
   /** How far the picture is behind the clock, milliseconds; `null` where there is none. */
   get behind(): number | null {
     return this.#source.buffer === null ? null : this.#target - this.#source.position;
+  }
+
+  /** How long the picture on the screen should be gone already (not be there yet, below 0), milliseconds of footage; `null` where there is none. */
+  get late(): number | null {
+    const { shown, base } = this.#source;
+    const picture = shown === null ? null : this.#samples.at(shown + INSIDE_S, SLACK_S);
+    if (picture === null) return this.behind;
+    return lateness(this.#target, { start: base + picture.start * 1_000, end: base + picture.end * 1_000 });
   }
 
   /** The moment at which the picture beside the one at `at` begins, on the scene's clock; `null` while it is not known. */
@@ -107,7 +118,11 @@ export class SceneScreen {
       // Key frames come as fast as they come: nobody waits for one.
       return "shown";
     }
-    if (rate !== 0) return this.#play(rate, span.end_utc_ms);
+    if (rate !== 0) return this.#play(rate, wish, span.end_utc_ms);
+    if (wish !== 0 && Math.abs(this.behind ?? LEFT_MS) < LEFT_MS) {
+      this.#source.surface.pause();
+      return this.#able(wish, span.end_utc_ms) ? "shown" : "loading";
+    }
     this.#stand(Math.min(Math.max(seconds, sample.start + INSIDE_S), Math.max(sample.start, sample.end - INSIDE_S)));
     return this.#able(wish, span.end_utc_ms) ? "shown" : "loading";
   }
@@ -126,9 +141,9 @@ export class SceneScreen {
     return !surface.seeking && surface.readyState >= (last ? HTMLMediaElement.HAVE_CURRENT_DATA : HTMLMediaElement.HAVE_FUTURE_DATA);
   }
 
-  #play(rate: number, end: number): Standing {
+  #play(rate: number, asked: number, end: number): Standing {
     const { surface } = this.#source;
-    const step = pace(this.#target - this.#source.position, rate);
+    const step = pace(this.#target - this.#source.position, rate, asked);
     if (step.kind === "jump") {
       if (!surface.seeking) this.#source.position = this.#target;
       return "loading";

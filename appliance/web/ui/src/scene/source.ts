@@ -14,6 +14,8 @@ export class Source {
   #jpeg: JpegScreen | null = null;
   #buffer: Buffered | null = null;
   #mime = "";
+  #shown: number | null = null;
+  #watch = 0;
   /** The moment that is media time 0, milliseconds UTC. */
   base = 0;
 
@@ -21,6 +23,26 @@ export class Source {
     this.#element = element;
     this.#canvas = canvas;
     element.muted = true;
+    if ("requestVideoFrameCallback" in element) this.#follow();
+  }
+
+  /** Notes each picture as it comes to the screen: a player that drops pictures, or draws them late, says that it is on time. */
+  #follow(): void {
+    this.#watch = this.#element.requestVideoFrameCallback((_now, { mediaTime }) => {
+      this.#shown = mediaTime;
+      this.#follow();
+    });
+  }
+
+  /** The time of the picture that is on the screen, seconds; `null` where the browser does not tell it. */
+  get shown(): number | null {
+    return this.#jpeg === null ? this.#shown : null;
+  }
+
+  /** For good. */
+  end(): void {
+    this.close();
+    if ("cancelVideoFrameCallback" in this.#element) this.#element.cancelVideoFrameCallback(this.#watch);
   }
 
   /** What shows the pictures now. */
@@ -97,6 +119,7 @@ export class Source {
   close(): void {
     this.#jpeg?.close();
     this.#jpeg = null;
+    this.#shown = null;
     this.#element.hidden = false;
     this.#canvas.hidden = true;
     this.#element.pause();

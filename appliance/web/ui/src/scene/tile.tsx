@@ -25,6 +25,8 @@ interface Props {
   lane: Lane | null;
   known: View | null;
   standing: Signal<ReadonlyMap<number, Standing>>;
+  /** Cameras that the others do not wait for any more. */
+  left: Signal<ReadonlySet<number>>;
   moment: Signal<number | null>;
   /** How far the camera's clock is from the recorder's, milliseconds. */
   offset: number | null;
@@ -36,10 +38,11 @@ interface Props {
   enlarge: () => void;
 }
 
-export function SceneTile({ scene, camera, case: number, window, lane, known, standing, moment, offset, correction, lead, large, index, choose, enlarge }: Props) {
+export function SceneTile({ scene, camera, case: number, window, lane, known, standing, left, moment, offset, correction, lead, large, index, choose, enlarge }: Props) {
   const video = useRef<HTMLVideoElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const own = useComputed(() => standing.value.get(camera.id) ?? "loading");
+  const isLeft = useComputed(() => left.value.has(camera.id));
   const shut = window === null;
 
   useEffect(() => {
@@ -64,7 +67,8 @@ export function SceneTile({ scene, camera, case: number, window, lane, known, st
       <div class="picture">
         <video ref={video} muted playsInline disablePictureInPicture disableRemotePlayback aria-label={label} />
         <canvas ref={canvas} class="jpeg" hidden role="img" aria-label={label} />
-        <Cover shut={shut} standing={own} lane={lane} moment={moment} problem={() => saidOf(scene.screen(camera.id)?.problem ?? null)} mime={() => scene.screen(camera.id)?.unsupported ?? ""} />
+        <Cover shut={shut} standing={own} left={isLeft} lane={lane} moment={moment} problem={() => saidOf(scene.screen(camera.id)?.problem ?? null)} mime={() => scene.screen(camera.id)?.unsupported ?? ""} />
+        <LateMark standing={own} left={isLeft} />
         <ImpairedMark lane={lane} moment={moment} />
         <TranscodedMark lane={lane} moment={moment} standing={own} brief={!large} />
       </div>
@@ -94,6 +98,7 @@ function saidOf(problem: ApiError | null): string | null {
 interface CoverProps {
   shut: boolean;
   standing: { value: Standing };
+  left: { value: boolean };
   lane: Lane | null;
   moment: Signal<number | null>;
   problem: () => string | null;
@@ -101,13 +106,13 @@ interface CoverProps {
 }
 
 /** In place of a picture: why there is none. */
-function Cover({ shut, standing, lane, moment, problem, mime }: CoverProps) {
+function Cover({ shut, standing, left, lane, moment, problem, mime }: CoverProps) {
   if (shut) return <CoverText title={t("scene.shut")} next={t("scene.shut.next")} />;
   switch (standing.value) {
     case "shown":
       return null;
     case "loading":
-      return <span class="spinner" role="status" aria-label={t("loading")} />;
+      return left.value ? <CoverText title={t("scene.left")} next={t("scene.left.next")} /> : <span class="spinner" role="status" aria-label={t("loading")} />;
     case "unsupported":
       return <CoverText title={t("live.unsupported")} next={t("playback.unsupported.next", { mime: mime() })} />;
     case "failed":
@@ -137,6 +142,12 @@ function CoverText({ title, next }: { title: string; next: string }) {
       <p>{next}</p>
     </div>
   );
+}
+
+/** Its pictures come too late for as long as the others can wait. */
+function LateMark({ standing, left }: { standing: { value: Standing }; left: { value: boolean } }) {
+  const late = useComputed(() => left.value && standing.value === "shown");
+  return late.value ? <p class="picture-note scene-late">{t("scene.late")}</p> : null;
 }
 
 function TranscodedMark({ lane, moment, standing, brief }: { lane: Lane | null; moment: Signal<number | null>; standing: { value: Standing }; brief: boolean }) {

@@ -6,7 +6,8 @@ import { useEffect, useRef } from "preact/hooks";
 import { t } from "../i18n";
 import { Moment } from "../timeline/transport";
 import { Icon } from "../ui/icon";
-import { KEY_ROWS, RATES, rateText } from "./keys";
+import { KEY_ROWS, RATES, rateText, reachedText } from "./keys";
+import type { SceneHead } from "./use-scene";
 
 interface TransportProps {
   playing: Signal<boolean>;
@@ -48,13 +49,31 @@ export function SceneTransport({ playing, rate, disabled, toggle, reverse, pictu
 }
 
 /** The moment of all pictures; typing another one goes there. */
-export function SceneNow({ moment, waiting, spread, goTo }: { moment: Signal<number | null>; waiting: Signal<boolean>; spread: Signal<number | null>; goTo: (utcMs: number) => void }) {
+export function SceneNow({ head, count, goTo }: { head: SceneHead; count: number; goTo: (utcMs: number) => void }) {
   return (
-    <Moment ms={moment.value} to="millisecond" goTo={goTo}>
+    <Moment ms={head.moment.value} to="millisecond" goTo={goTo}>
       <span class="hint num scene-step">
-        {waiting.value ? t("scene.waiting") : spread.value !== null ? t("scene.in_step", { ms: Math.round(spread.value) }) : ""}
+        <Step head={head} />
+      </span>
+      <span role="status">
+        <Slower head={head} count={count} />
       </span>
     </Moment>
+  );
+}
+
+function Step({ head: { waiting, spread } }: { head: SceneHead }) {
+  if (waiting.value) return <>{t("scene.waiting")}</>;
+  return <>{spread.value === null ? "" : t("scene.in_step", { ms: Math.round(spread.value) })}</>;
+}
+
+/** What is played slower than was asked says so. */
+function Slower({ head: { slower }, count }: { head: SceneHead; count: number }) {
+  if (slower.value === null) return null;
+  return (
+    <span class="scene-slower num" data-slower={slower.value.toFixed(2)}>
+      {t(count === 1 ? "scene.slower.one" : "scene.slower", { rate: reachedText(slower.value), count })}
+    </span>
   );
 }
 

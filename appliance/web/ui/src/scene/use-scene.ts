@@ -14,6 +14,10 @@ export interface SceneHead {
   rate: Signal<number>;
   waiting: Signal<boolean>;
   spread: Signal<number | null>;
+  /** The speed reached where it is less than was asked. */
+  slower: Signal<number | null>;
+  /** Cameras that the others do not wait for any more. */
+  left: Signal<ReadonlySet<number>>;
   standing: Signal<ReadonlyMap<number, Standing>>;
   /** The last stretch that no camera has, which was jumped over. */
   jumped: Signal<{ from: number; to: number } | null>;
@@ -34,6 +38,8 @@ export function useScene(window: Range | null): SceneHead {
   const rate = useSignal(1);
   const waiting = useSignal(false);
   const spread = useSignal<number | null>(null);
+  const slower = useSignal<number | null>(null);
+  const left = useSignal<ReadonlySet<number>>(new Set());
   const standing = useSignal<ReadonlyMap<number, Standing>>(new Map());
   const jumped = useSignal<{ from: number; to: number } | null>(null);
   const told = useRef(0);
@@ -50,6 +56,10 @@ export function useScene(window: Range | null): SceneHead {
           if (ms !== null && performance.now() - told.current < SPREAD_EVERY_MS) return;
           told.current = performance.now();
           spread.value = ms;
+        },
+        slower: (rate) => (slower.value = rate === null ? null : steadied(rate, slower.peek())),
+        left: (cameras) => {
+          if (cameras.size !== left.peek().size || [...cameras].some((camera) => !left.peek().has(camera))) left.value = new Set(cameras);
         },
         jumped: (from, to) => {
           const note = { from, to };
@@ -76,6 +86,8 @@ export function useScene(window: Range | null): SceneHead {
     rate,
     waiting,
     spread,
+    slower,
+    left,
     standing,
     jumped,
     seek: (ms) => scene.seek(ms),
@@ -87,4 +99,9 @@ export function useScene(window: Range | null): SceneHead {
       if (playing.peek()) scene.play(signed);
     },
   };
+}
+
+/** The same figure while it changes little. */
+function steadied(rate: number, told: number | null): number {
+  return told !== null && Math.abs(rate - told) < told * 0.08 ? told : rate;
 }

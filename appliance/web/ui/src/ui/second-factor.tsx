@@ -5,6 +5,7 @@ import { useId, useState } from "preact/hooks";
 import { ApiError, api } from "../api";
 import { t } from "../i18n";
 import { useAct, useModal } from "../lib/hooks";
+import { passkeysWork, showPasskey } from "../lib/passkey";
 import { go, link } from "../lib/router";
 import { nowMs, session } from "../lib/session";
 import { clockText } from "../lib/time";
@@ -49,21 +50,31 @@ function Asking() {
   const titleId = useId();
   const [code, setCode] = useState("");
   const act = useAct();
-  const has = session.value?.account.second_factor === true;
+  const codes = session.value?.account.second_factor === true;
+  const passkeys = (session.value?.account.passkeys ?? 0) > 0;
+  const has = codes || passkeys;
   const giveUp = () => {
     const waiting = asking.value;
     asking.value = null;
     waiting?.give_up(new ApiError(403, t("factor.ask"), has ? t("factor.ask.what") : t("factor.ask.none"), null, NEEDED));
   };
+  const done = () => {
+    const waiting = asking.value;
+    asking.value = null;
+    waiting?.give();
+  };
   const enter = (event: Event) => {
     event.preventDefault();
     act.run(async () => {
       await api.enterFactor(code.trim());
-      const waiting = asking.value;
-      asking.value = null;
-      waiting?.give();
+      done();
     });
   };
+  const show = () =>
+    act.run(async () => {
+      await api.showPasskey(await showPasskey());
+      done();
+    });
   return (
     <dialog
       ref={dialog}
@@ -77,16 +88,28 @@ function Asking() {
       <h2 id={titleId}>{t("factor.ask")}</h2>
       {has ? (
         <form onSubmit={enter}>
-          <p>{t("factor.ask.what")}</p>
-          <TextField label={t("factor.code")} hint={t("factor.clock", { time: clockText(nowMs()) })} value={code} change={setCode} required focus autocomplete="one-time-code" maxLength={8} />
+          {codes && (
+            <>
+              <p>{t("factor.ask.what")}</p>
+              <TextField label={t("factor.code")} hint={t("factor.clock", { time: clockText(nowMs()) })} value={code} change={setCode} required focus autocomplete="one-time-code" maxLength={8} />
+            </>
+          )}
+          {passkeys && (passkeysWork() ? <p>{t("passkey.show.what")}</p> : !codes && <Note kind="warn">{`${t("passkey.not_here")} ${t("passkey.not_here.next")}`}</Note>)}
           <Problem problem={act.problem} />
           <div class="row row-end">
             <button type="button" onClick={giveUp}>
               {t("cancel")}
             </button>
-            <button type="submit" class="primary" disabled={act.busy || code.trim() === ""}>
-              {t("factor.enter")}
-            </button>
+            {passkeys && passkeysWork() && (
+              <button type="button" class={codes ? "" : "primary"} disabled={act.busy} onClick={show}>
+                {t("passkey.show")}
+              </button>
+            )}
+            {codes && (
+              <button type="submit" class="primary" disabled={act.busy || code.trim() === ""}>
+                {t("factor.enter")}
+              </button>
+            )}
           </div>
         </form>
       ) : (

@@ -20,7 +20,17 @@ it("knows one ZIP by its bytes, whatever its name is", async () => {
   expect((await chosen([at("export.zip", "%PDF")])).archive).toBe(false);
   expect((await chosen([at("export.zip", "P")])).archive).toBe(false);
   expect((await chosen([at("a", "PK"), at("b", "PK")])).archive).toBe(false);
-  expect(await chosen([])).toEqual({ files: [], archive: false, bytes: 0 });
+  expect(await chosen([])).toEqual({ files: [], archive: false, stray: false, bytes: 0 });
+});
+
+it("tells one file by itself that is no ZIP from a folder with one file", async () => {
+  const stray = async (...found: Found[]) => (await chosen(found)).stray;
+  expect(await stray(at("letter.pdf", "%PDF"))).toBe(true);
+  expect(await stray(at("empty", ""))).toBe(true);
+  expect(await stray(at("export", "PK\x03\x04"))).toBe(false);
+  expect(await stray(at("bundle/manifest.json", "{}"))).toBe(false);
+  expect(await stray(at("manifest.json", "{}"), at("checkpoint"))).toBe(false);
+  expect(await stray()).toBe(false);
 });
 
 it("takes no more files than its bound", async () => {

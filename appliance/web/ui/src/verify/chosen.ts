@@ -7,6 +7,8 @@ export interface Chosen {
   files: { name: string; file: File | null }[];
   /** It is one ZIP. */
   archive: boolean;
+  /** It is one file by itself that is no ZIP: no bundle. */
+  stray: boolean;
   bytes: number;
 }
 
@@ -30,7 +32,8 @@ export async function chosen(found: readonly Found[]): Promise<Chosen> {
   const only = listed.length === 1 ? listed[0]?.file : undefined;
   const head = only === undefined || only === null ? [] : [...new Uint8Array(await only.slice(0, ZIP.length).arrayBuffer())];
   const archive = head.length === ZIP.length && head.every((byte, at) => byte === ZIP[at]);
-  return { files: listed, archive, bytes: listed.reduce((sum, { file }) => sum + (file?.size ?? 0), 0) };
+  const stray = found.length === 1 && listed.length === 1 && !archive && only !== null && found[0]?.path.includes("/") === false;
+  return { files: listed, archive, stray, bytes: listed.reduce((sum, { file }) => sum + (file?.size ?? 0), 0) };
 }
 
 /** What an input of files has; the browser gives paths only when a folder was chosen. */

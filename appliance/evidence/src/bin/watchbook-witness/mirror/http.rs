@@ -5,8 +5,9 @@ use rustls::crypto::aws_lc_rs::default_provider;
 use std::sync::Arc;
 use std::time::Duration;
 use ureq::Agent;
-use ureq::http::StatusCode;
+use ureq::http::{StatusCode, Uri};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use watchbook_base::here::is_here;
 use watchbook_evidence::Hash;
 use watchbook_evidence::note::NOTE_BYTES_MAX;
 use watchbook_evidence::tile::{TILE_WIDTH, Tile};
@@ -43,6 +44,11 @@ pub(crate) fn agent(url: &str) -> Result<Agent, String> {
     Ok(config.build().into())
 }
 
+/// The address leads nowhere but into this machine.
+fn leads_here(url: &str) -> bool {
+    url.parse::<Uri>().is_ok_and(|uri| uri.host().is_some_and(is_here))
+}
+
 /// A recorder.
 pub(super) struct Http {
     agent: Agent,
@@ -55,6 +61,9 @@ impl Http {
         let plain = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
         if !plain {
             return Err("the file with the token has no token; copy the line that the page showed into it".to_owned());
+        }
+        if url.starts_with("http://") && !leads_here(url) {
+            return Err("over a network the token would be sent in the open; give the address with https://, or one that a tunnel ends at on this machine".to_owned());
         }
         let base = format!("{}{PREFIX}", url.trim_end_matches('/'));
         Ok(Self { agent: agent(url)?, base, authorization: format!("Bearer {token}") })
@@ -96,5 +105,16 @@ impl Source for Http {
 
     fn is_cheap(&self) -> bool {
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_token_goes_in_the_open_over_a_network() {
+        assert!(Http::new("http://127.0.0.1:8080", "token").is_ok());
+        assert!(Http::new("http://192.0.2.2:8080", "token").is_err());
     }
 }

@@ -1,0 +1,21 @@
+/** English, for the head of the page: its pages and their groups. */
+export const navWords = {
+  "nav.label": "Pages",
+  "nav.skip": "Skip to the content",
+  "nav.wall": "Live",
+  "nav.timeline": "Timeline",
+  "nav.counts": "Counts",
+  "nav.proposals": "Proposals",
+  "nav.holds": "Holds",
+  "nav.cameras": "Cameras",
+  "nav.plugins": "Plugins",
+  "nav.people": "People",
+  "nav.health": "Health",
+  "nav.audit": "Audit log",
+  "nav.sign_out": "Sign out",
+  "nav.menu": "Pages",
+  "nav.group.watch": "Watch",
+  "nav.group.evidence": "Evidence",
+  "nav.group.station": "Station",
+  "nav.group.oversight": "Oversight",
+};
