@@ -162,10 +162,14 @@ fn headers(ring: &Ring) -> Vec<SegmentHeader> {
 fn tail_at(ring: &Ring, headers: &[SegmentHeader]) -> usize {
     let has_commits = |at: &usize| {
         let Some(header) = headers.get(*at) else { return false };
-        let first = ring.reader(header.slot, header.generation).ok().and_then(|reader| reader.commit_at(BLOCK_BYTES));
-        // One that the next header voids is as good as none.
-        let void_from = headers.get(at + 1).map_or(u64::MAX, |next| next.first_seq);
-        first.is_some_and(|(commit, _)| commit.seq < void_from)
+        let Ok(reader) = ring.reader(header.slot, header.generation) else { return false };
+        let Some((first, _)) = reader.commit_at(BLOCK_BYTES) else { return false };
+        match headers.get(at + 1) {
+            // One that the next header voids is as good as none.
+            Some(next) => first.seq < next.first_seq,
+            // So is one that the end of the power tore: it is dropped.
+            None => reader.payloads_are_right(BLOCK_BYTES, &first),
+        }
     };
     let newest = (0..headers.len()).rev().find(has_commits).unwrap_or(0);
     newest.min(headers.len().saturating_sub(TAIL_SEGMENTS))

@@ -8,7 +8,7 @@ use crate::kv::Kv;
 use crate::store::{Parts, assemble};
 use bytes::Bytes;
 use watchbook_base::UtcNanos;
-use watchbook_base::fs::sim::Dice;
+use watchbook_base::fs::sim::{Dice, Op};
 use watchbook_base::{Clock, GapReason};
 use watchbook_media::RecordingEnd;
 
@@ -275,6 +275,54 @@ fn an_index_older_than_the_log_is_brought_up_to_it() {
         assert_same_index(&machine);
         assert!(machine.check().is_clean());
     }
+}
+
+/// Commits until a segment with this generation is opened.
+fn commits_until(generation: u64) -> u64 {
+    let machine = Box_ { sealed: false, ..Box_::new(10) };
+    let mut cams = [Cam::new(1, 9000)];
+    let mut parts = open_with(&machine, &mut cams);
+    let opened = || {
+        let ring =
+            crate::ring::Ring::open_existing(&machine.config.dir, std::sync::Arc::new(machine.fs.clone())).unwrap();
+        (1..=4).any(|slot| ring.header(slot).is_some_and(|header| header.generation == generation))
+    };
+    let commits = (1..1000).find(|_| {
+        half_second(&machine, &mut parts, &mut cams);
+        opened()
+    });
+    commits.unwrap()
+}
+
+#[test]
+fn a_torn_first_commit_behind_a_segment_opened_in_vain_hides_no_recording_from_a_rebuild() {
+    let machine = Box_ { sealed: false, ..Box_::new(10) };
+    let mut cams = [Cam::new(1, 9000)];
+    let mut parts = open_with(&machine, &mut cams);
+    (1..commits_until(2)).for_each(|_| half_second(&machine, &mut parts, &mut cams));
+    let end = machine.clock.utc();
+    // The header of segment 2 can be written and its first commit cannot, so that the commit goes to segment 3.
+    machine.fs.fail(Op::Write, libc::EIO, 1, 1);
+    half_second(&machine, &mut parts, &mut cams);
+    drop(parts);
+    // The power ends before what it carries is on the disk.
+    let ring = crate::ring::Ring::open_existing(&machine.config.dir, std::sync::Arc::new(machine.fs.clone())).unwrap();
+    let [in_vain, header] = [2, 3].map(|slot| ring.header(slot).unwrap());
+    assert_eq!(in_vain.first_seq, header.first_seq, "what the first of them holds is void");
+    let first = ring.reader(3, header.generation).unwrap().commit_at(crate::format::BLOCK_BYTES);
+    let (commit, _) = first.unwrap();
+    assert!(machine.fs.rot(&ring.path(3), crate::format::BLOCK_BYTES + commit.runs[0].payload_offset, 1));
+    drop(ring);
+    machine.kv.wipe();
+    machine.clock.advance(7_000_000_000);
+
+    let mut parts = machine.open();
+    assert!(parts.opened.index_rebuilt);
+    parts.committer.step().unwrap();
+    let now = machine.clock.utc();
+    let gaps = parts.reader.gaps(&playback(1), video(1), ALL, now).unwrap();
+    let told: Vec<_> = gaps.iter().map(|gap| (gap.range, gap.reason)).collect();
+    assert_eq!(told, [(watchbook_base::TimeRange { start: end, end: now }, GapReason::Restart)]);
 }
 
 #[test]
