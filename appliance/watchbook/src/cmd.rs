@@ -5,11 +5,13 @@ mod child;
 mod new_log;
 mod reach;
 mod run;
+mod support;
 
 pub use check::check;
 pub use child::child;
 pub use new_log::new_log;
 pub use run::{record, run};
+pub use support::support;
 
 use crate::error::{Error, Result};
 use watchbook_base::Kind;

@@ -27,12 +27,14 @@ USAGE
   watchbook check --config FILE --rebuild  make the rings' indexes again, empty that of an undamaged vault, then the same
   watchbook new-log --config FILE --reason TEXT
                                            begin a new audit log after an old copy of it was put back on purpose; the recorder must be stopped
+  watchbook support --config FILE          write what helps somebody who helps into a text file: no secret, no picture
   watchbook example-config                 print a commented configuration file with the defaults
   watchbook openapi                        print the HTTP API as an OpenAPI 3.1 document
 
 OPTIONS
   --config FILE   configuration (TOML); see example-config
   --children PATH run: child programs are held by whoever listens at this socket, each under a user of its own (watchbook-child.socket)
+  --out FILE      support: where to, instead of a name with the moment in this directory
   -h, --help      this text
   -V, --version   version
 
@@ -62,6 +64,7 @@ enum Command {
     Record { config: PathBuf },
     Check { config: PathBuf, rebuild: bool },
     NewLog { config: PathBuf, reason: String },
+    Support { config: PathBuf, out: Option<PathBuf> },
 }
 
 fn main() -> ExitCode {
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Command::Record { config } => cmd::record(&config),
         Command::Check { config, rebuild } => cmd::check(&config, rebuild),
         Command::NewLog { config, reason } => cmd::new_log(&config, &reason),
+        Command::Support { config, out } => cmd::support(&config, out),
     });
     match outcome {
         Ok(code) => code,
@@ -129,6 +133,13 @@ fn parse(mut args: Arguments) -> Result<Command> {
             let reason = args.value_from_str("--reason").map_err(|error| wrong(&error.to_string()))?;
             Command::NewLog { config, reason }
         }
+        Some("support") => {
+            let config = config()?;
+            let out = args
+                .opt_value_from_os_str("--out", |path| Ok::<_, std::convert::Infallible>(PathBuf::from(path)))
+                .map_err(|error| wrong(&error.to_string()))?;
+            Command::Support { config, out }
+        }
         Some("check") => {
             let config = config()?;
             Command::Check { config, rebuild: args.contains("--rebuild") }
@@ -160,6 +171,10 @@ mod tests {
         assert_eq!(
             parsed(&["run", "--config", "w.toml", "--children", "/run/w"]).unwrap(),
             Command::Run { config: config.clone(), holders: Some("/run/w".into()) }
+        );
+        assert_eq!(
+            parsed(&["support", "--config", "w.toml", "--out", "s.txt"]).unwrap(),
+            Command::Support { config: config.clone(), out: Some("s.txt".into()) }
         );
         assert_eq!(
             parsed(&["check", "--config", "w.toml", "--rebuild"]).unwrap(),

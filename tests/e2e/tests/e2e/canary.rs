@@ -87,6 +87,18 @@ fn addresses() -> Vec<String> {
     get.map(|(path, _)| path.clone()).filter(|path| !path.ends_with("/live") && !path.ends_with("/feed")).collect()
 }
 
+/// What `watchbook support` writes about the running station.
+fn support(dir: &Path) -> Vec<u8> {
+    let file = dir.join("support.txt");
+    let mut command = Command::new(program("watchbook"));
+    let output = command.args(["support", "--config"]).arg(dir.join("watchbook.toml")).arg("--out").arg(&file).output();
+    let output = output.expect("the program was built");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let bytes = std::fs::read(&file).expect("the file for support");
+    assert!(String::from_utf8_lossy(&bytes).contains("master.key"), "it tells of names, and of nothing in them");
+    bytes
+}
+
 #[test]
 fn a_secret_that_was_given_comes_back_in_no_answer_no_log_no_file_no_backup_and_no_export() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -122,6 +134,7 @@ fn a_secret_that_was_given_comes_back_in_no_answer_no_log_no_file_no_backup_and_
     }
     let backup = recorder.client.send("POST", "/api/v1/backup", &json!({ "passphrase": PASSPHRASE })).ok();
     all.push(("standard output and error".to_owned(), recorder.output().into_bytes()));
+    all.push(("the file for support".to_owned(), support(dir.path())));
     assert_eq!(recorder.stop(), Some(0));
 
     // An address is shown to whoever may change it, so its query is looked for where it is kept alone.

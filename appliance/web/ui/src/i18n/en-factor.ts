@@ -52,6 +52,7 @@ export const factorWords = {
   "passkey.remove.title": "Remove the passkey “{name}”?",
   "passkey.remove.what": "Nobody signs in with it any more. Delete it on the device too, or the device goes on offering it.",
   "passkey.remove.other": "Do this when the device is lost, and only when {name} asks for it in person. The account is signed out everywhere; when it has neither a passkey nor a second factor then, an alarm stays on the page Health until it has one.",
+  "passkey.password_too": "Leave empty to keep the old one. The passkeys below still sign in after a new one; remove those that somebody else may have.",
   "passkey.of": "Passkeys of {name}",
   "passkey.tag": "passkeys: {count}",
   "passkey.sign_in": "Sign in with a passkey",

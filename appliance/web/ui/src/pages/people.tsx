@@ -170,7 +170,7 @@ function Person({ account, reload }: { account: Account; reload: () => void }) {
         <div class="card-more">
           <RoleChoice choice={choice} change={setChoice} />
           {!self && (
-            <TextField label={t("people.new_password")} hint={t("people.new_password.hint")} type="password" autocomplete="new-password" value={password} change={setPassword} />
+            <TextField label={t("people.new_password")} hint={t(account.passkeys > 0 ? "passkey.password_too" : "people.new_password.hint")} type="password" autocomplete="new-password" value={password} change={setPassword} />
           )}
           <Problem problem={act.problem} />
           <div class="row row-end">
