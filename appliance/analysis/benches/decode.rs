@@ -3,6 +3,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
+#[allow(unused_imports, reason = "tests in it are the program's")]
 #[path = "../src/bin/watchbook-decode/annexb.rs"]
 mod annexb;
 #[path = "../src/bin/watchbook-decode/picture.rs"]
@@ -109,7 +110,7 @@ fn there(film: &Film, plan: &Plan) -> Turn {
         other => panic!("{other:?}"),
     })
     .unwrap();
-    let pause = || std::thread::sleep(Duration::from_micros(200));
+    let pause = || std::thread::sleep(Duration::from_millis(2));
     while decoder.wall().is_none() {
         pause();
     }
