@@ -30,6 +30,10 @@ const SECONDS: i64 = 20;
 const START_NS: i64 = 1_764_000_000_000_000_000;
 /// Access units on their way to the child: enough that it never waits, below what it would drop.
 const WAITING: u32 = 40;
+/// Between two looks at the child: far less than [`WAITING`] access units take.
+const LOOK: Duration = Duration::from_millis(2);
+/// A child that takes longer hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Film {
     format: TrackFormat,
@@ -100,6 +104,15 @@ fn ticks(process: u32) -> u64 {
     behind.split(' ').skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum()
 }
 
+/// Looks now and then only: whoever looks all the time takes a processor from the child.
+fn wait_until(what: &str, done: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(Instant::now() < deadline, "gave up waiting for {what}");
+        std::thread::sleep(LOOK);
+    }
+}
+
 /// Through the child that the recorder uses, behind its wall.
 fn there(film: &Film, plan: &Plan) -> Turn {
     let frames = Arc::new(AtomicU64::new(0));
@@ -110,24 +123,17 @@ fn there(film: &Film, plan: &Plan) -> Turn {
         other => panic!("{other:?}"),
     })
     .unwrap();
-    let pause = || std::thread::sleep(Duration::from_millis(2));
-    while decoder.wall().is_none() {
-        pause();
-    }
+    wait_until("the child's first word", || decoder.wall().is_some());
     assert_eq!(decoder.wall().unwrap(), Vec::<String>::new(), "the whole wall stands");
     let child = decoder.child_id().unwrap();
     let before = ticks(child) + ticks(std::process::id());
     let began = Instant::now();
     decoder.open(stream(), plan.clone()).unwrap();
     for packet in &film.packets {
-        while decoder.status()[0].waiting >= WAITING {
-            pause();
-        }
+        wait_until("room for an access unit", || decoder.status()[0].waiting < WAITING);
         decoder.offer(packet);
     }
-    while decoder.status()[0].waiting > 0 {
-        pause();
-    }
+    wait_until("the last picture", || decoder.status()[0].waiting == 0);
     let wall = began.elapsed();
     let ticks = ticks(child) + ticks(std::process::id()) - before;
     let status = decoder.status().remove(0);
