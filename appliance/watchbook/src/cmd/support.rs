@@ -58,8 +58,7 @@ pub fn support(config: &Path, out: Option<PathBuf>) -> Result<ExitCode> {
 
 fn bounded(mut text: String) -> String {
     if text.len() > FILE_BYTES_MAX {
-        let cut = (0..=FILE_BYTES_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        text.truncate(cut);
+        text.truncate(text.floor_char_boundary(FILE_BYTES_MAX));
         text.push_str("\n[cut here: the whole was longer than 4 MiB]\n");
     }
     text
@@ -91,8 +90,10 @@ fn composed(path: &Path, now: UtcNanos) -> String {
 fn section(text: &mut String, title: &str, body: String) {
     let _ = write!(text, "\n== {title}\n");
     for line in body.lines() {
-        let cut = (0..=line.len().min(LINE_BYTES_MAX)).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
-        let _ = writeln!(text, "{}", scrub(line.get(..cut).unwrap_or_default()));
+        // Cut first, an address could lose the @ by which its password is known.
+        let mut clean = scrub(line);
+        clean.truncate(clean.floor_char_boundary(LINE_BYTES_MAX));
+        let _ = writeln!(text, "{clean}");
     }
 }
 
@@ -299,5 +300,11 @@ mod tests {
         let mut section_of = String::new();
         section(&mut section_of, "t", "ក".repeat(5000));
         assert!(section_of.len() <= LINE_BYTES_MAX + 10, "{}", section_of.len());
+        // Wherever the cut falls in an address.
+        for before in LINE_BYTES_MAX - 40..LINE_BYTES_MAX {
+            let mut text = String::new();
+            section(&mut text, "t", format!("{} rtsp://guard:{CANARY}@10.0.0.9/", "a ".repeat(before / 2)));
+            assert!(!text.contains("guard"), "{text}");
+        }
     }
 }
